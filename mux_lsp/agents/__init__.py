@@ -1,0 +1,1 @@
+"""Backends that attempt a task, behind one Protocol."""

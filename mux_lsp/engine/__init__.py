@@ -1,0 +1,1 @@
+"""Tasks, runs, scheduling, checks and review: the facade that lsp and cli see."""
