@@ -1,0 +1,145 @@
+"""Choosing what to accept of a run, and what that means for each path. How it gets there is the client's affair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core.model import FileChange, HunkStatus, Run
+from mux_lsp.engine import disk, review
+from mux_lsp.errors import ConflictError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from mux_lsp.engine.engine import Client, Engine
+    from mux_lsp.engine.review import Item, LiveText, PathPlan
+
+    LiveOf = Callable[[str], LiveText]
+    """Gives the live text of a path, for the client that asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a client chose of one run, placed on its live texts."""
+
+    run: Run
+    root: Path
+    plans: tuple[PathPlan, ...]
+    chosen: tuple[tuple[str, frozenset[str]], ...]
+    """By path, the ids of the hunks that are accepted; "" stands for a change without hunks."""
+    already: int
+    """How many of them were there before."""
+
+    @property
+    def accepted(self) -> int:
+        """How many hunks are placed."""
+        return sum(plan.accepted for plan in self.plans)
+
+
+def shown(path: str) -> str:
+    """A path as clients see and name it: bytes that are not UTF-8 as `\\xff`, since JSON has no place for them."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...]:
+    """The changed files of a run, or those at or below the given paths. Raises UsageError where a path names none."""
+    if paths is None:
+        return run.files
+    wanted = tuple(path.strip("/") for path in paths)
+    for path in wanted:
+        if not any(_below(change.path, path) for change in run.files):
+            raise UsageError(
+                f"{run.id} does not change {printable(path)!r}; `mux-lsp show {run.id}` lists what it changes."
+            )
+    return tuple(change for change in run.files if any(_below(change.path, path) for path in wanted))
+
+
+def _below(path: str, folder: str) -> bool:
+    return folder in {"", "."} or any(name == folder or name.startswith(folder + "/") for name in {path, shown(path)})
+
+
+def items(engine: Engine, run: Run, change: FileChange, live: LiveText) -> list[Item]:
+    """How one changed file of a run stands to a live text."""
+    root = Path(engine.task(run.task).repository)
+    return review.judge(engine.reviews(root).of(run, change), live, engine.rejections(run.id, change.path))
+
+
+def select(
+    engine: Engine,
+    run_id: str,
+    live_of: LiveOf,
+    *,
+    paths: Collection[str] | None = None,
+    hunks: Collection[str] | None = None,
+) -> Selection:
+    """Place hunks of a run on live texts: those named, or all of these paths that were not rejected.
+
+    Raises UsageError for a path or hunk that the run does not have, ConflictError where one cannot be placed.
+    """
+    run = engine.run(run_id)
+    root = Path(engine.task(run.task).repository)
+    plans: list[PathPlan] = []
+    chosen: list[tuple[str, frozenset[str]]] = []
+    wanted: list[tuple[FileChange, LiveText, list[Item]]] = []
+    for change in changes_of(run, paths):
+        disk.safe_place(root, change.path)
+        live = live_of(change.path)
+        found = [item for item in items(engine, run, change, live) if _wanted(item, hunks)]
+        if found:
+            wanted.append((change, live, found))
+    if hunks is not None:
+        _refuse_unknown(run, hunks, wanted)
+    # All complaints at once, before the first plan is made.
+    review.refuse_conflicts(item for _, _, found in wanted for item in found)
+    already = 0
+    for change, live, found in wanted:
+        already += sum(item.place is HunkStatus.APPLIED for item in found)
+        planned = review.plan(root, change.path, live, found, engine.reviews(root))
+        if planned is not None:
+            plans.append(planned)
+        chosen.append((change.path, frozenset(item.hunk.id if item.hunk else "" for item in found)))
+    return Selection(run, root, tuple(plans), tuple(chosen), already)
+
+
+def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
+    if hunks is None:
+        return item.status is not HunkStatus.REJECTED
+    return item.hunk is not None and item.hunk.id in hunks
+
+
+def _refuse_unknown(
+    run: Run, hunks: Collection[str], wanted: Sequence[tuple[FileChange, LiveText, list[Item]]]
+) -> None:
+    found = {item.hunk.id for _, _, items in wanted for item in items if item.hunk}
+    unknown = sorted(set(hunks) - found)
+    if unknown:
+        raise UsageError(
+            f"{run.id} has no hunk {printable(unknown[0])!r} (it may have changed while the agent works); "
+            f"`mux-lsp show {run.id}` lists its hunks."
+        )
+
+
+def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan], client: Client) -> None:
+    """Carry plans of a selection out on disk, all or none of them, for a client that cannot apply them.
+
+    Raises ConflictError where another client holds unsaved changes of one of the files, or the disk has moved on.
+    """
+    paths = {plan.path for plan in plans}
+    for other in engine.clients:
+        if other is client:
+            continue
+        texts, missing = other.unsaved(selection.root)
+        for path in sorted(paths & {*texts, *(left.path for left in missing)}):
+            raise ConflictError(
+                f"{path} has unsaved changes in {other.name}: save it there, or accept from there. Nothing was written."
+            )
+    disk.write_all(selection.root, [disk.Write(plan.path, plan.live.entry, plan.entry) for plan in plans])
+
+
+def note(engine: Engine, selection: Selection) -> None:
+    """Journal what was accepted."""
+    for path, ids in selection.chosen:
+        engine.accepted(selection.run.id, path, ids)

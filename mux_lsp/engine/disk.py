@@ -1,0 +1,188 @@
+"""Accepted changes onto the person's disk, for clients that cannot apply edits themselves. All of it, or nothing.
+
+Every file is checked against what the decision was made on, right before it is replaced; whatever goes wrong on the
+way, what was already replaced is put back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.errors import ConflictError, MuxError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILE_MODE = 0o100644
+EXECUTABLE_MODE = 0o100755
+SYMLINK_MODE = 0o120000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or symbolic link: git's mode and its bytes (a link's are its target)."""
+
+    mode: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One path: what is there now, and what shall be there. None is nothing."""
+
+    path: str
+    expected: Entry | None
+    entry: Entry | None
+
+
+def read(root: Path, path: str) -> Entry | None:
+    """What is at a path, or None where there is nothing.
+
+    Raises ConflictError where the path leads through a symbolic link or is neither file nor link.
+    """
+    place = safe_place(root, path)
+    try:
+        mode = place.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            return Entry(SYMLINK_MODE, os.fsencode(place.readlink()))
+        if not stat.S_ISREG(mode):
+            raise ConflictError(f"{path} is not a file any more; nothing was written.")
+        return Entry(EXECUTABLE_MODE if mode & stat.S_IXUSR else FILE_MODE, place.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConflictError(f"{path} cannot be read ({error.strerror}); nothing was written.") from error
+
+
+def safe_place(root: Path, path: str) -> Path:
+    """Where a path of a result stands in the person's working tree.
+
+    Raises ConflictError where it would lead outside the repository, into `.git`, or through a symbolic link: a result's
+    paths are data that an agent chose.
+    """
+    parts = path.split("/")
+    if not all(map(_plain, parts)):
+        raise ConflictError(f"{path!r} is not a path inside the repository; nothing was written.")
+    place = root
+    for part in parts[:-1]:
+        place = place / part
+        if place.is_symlink():
+            link = "/".join(place.relative_to(root).parts)
+            raise ConflictError(f"{path} leads through the symbolic link {link}; nothing was written.")
+    return place / parts[-1]
+
+
+def _plain(part: str) -> bool:
+    # The second test is git's own idea of names that some file systems take for `.git`.
+    if part in {"", ".", ".."} or "\0" in part or (os.sep == "\\" and ("\\" in part or ":" in part)):
+        return False
+    folded = "".join(character for character in part if character not in _IGNORED_BY_HFS).lower().rstrip(" .")
+    return folded.split(":")[0].rstrip(" .") not in {".git", "git~1"}
+
+
+_IGNORED_BY_HFS = frozenset(map(chr, [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]))
+
+
+def write_all(root: Path, writes: Sequence[Write]) -> None:
+    """Carry out every write, or none. Raises ConflictError where the disk is not as expected."""
+    for write in writes:
+        _check(root, write)
+        if write.entry is not None and write.entry.mode == SYMLINK_MODE:
+            _check_link(root, write.path, os.fsdecode(write.entry.content))
+    done: list[tuple[Write, int | None]] = []
+    try:
+        # Deletions first: a folder may have to make way for a file of its name, and a file for a folder.
+        for write in sorted(writes, key=lambda write: (write.entry is not None, write.path)):
+            _check(root, write)
+            done.append((write, _permissions(root, write.path)))
+            _put(root, write.path, write.entry)
+    except BaseException as error:
+        for write, permissions in reversed(done):
+            _put_back(root, write, permissions)
+        if isinstance(error, OSError):
+            raise MuxError(f"Writing failed ({error}); everything was put back as it was.") from error
+        raise
+
+
+def _check(root: Path, write: Write) -> None:
+    if read(root, write.path) != write.expected:
+        raise ConflictError(f"{write.path} changed on disk a moment ago; nothing was written. Try again.")
+
+
+def _check_link(root: Path, path: str, target: str) -> None:
+    folder = root.joinpath(*path.split("/")[:-1])
+    if os.path.isabs(target) or not Path(os.path.normpath(folder / target)).is_relative_to(root):  # noqa: PTH117  a str
+        raise ConflictError(
+            f"{path} would be a symbolic link to {target!r}, outside the repository; nothing was written."
+        )
+
+
+def _permissions(root: Path, path: str) -> int | None:
+    """The permission bits of what is at a path; a symbolic link's mean nothing and count as none."""
+    try:
+        mode = safe_place(root, path).lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return None if stat.S_ISLNK(mode) else stat.S_IMODE(mode)
+
+
+def _put(root: Path, path: str, entry: Entry | None) -> None:
+    place = safe_place(root, path)
+    if entry is None:
+        place.unlink()
+        _remove_empty_parents(root, place)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside its place and moved there, so that no reader ever sees half a file.
+    with tempfile.TemporaryDirectory(prefix=".mux-", dir=place.parent) as folder:
+        temporary = Path(folder) / "new"
+        if entry.mode == SYMLINK_MODE:
+            temporary.symlink_to(os.fsdecode(entry.content))
+        else:
+            permissions = _new_permissions(_permissions(root, path), entry.mode)
+            with temporary.open("xb") as file:
+                file.write(entry.content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(permissions)
+        temporary.replace(place)
+
+
+def _new_permissions(before: int | None, mode: int) -> int:
+    permissions = before if before is not None else 0o666 & ~_umask()
+    if mode == EXECUTABLE_MODE:
+        # Executable for whoever may read, as git does it.
+        return permissions | ((permissions & 0o444) >> 2)
+    return permissions & ~0o111
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _remove_empty_parents(root: Path, place: Path) -> None:
+    # git keeps no empty folders; the person's view after accepting a deletion is git's.
+    for parent in place.parents:
+        if parent == root:
+            return
+        try:
+            parent.rmdir()
+        except OSError:
+            return
+
+
+def _put_back(root: Path, write: Write, permissions: int | None) -> None:
+    with contextlib.suppress(OSError, ConflictError):
+        if read(root, write.path) == write.expected:
+            return
+        _put(root, write.path, write.expected)
+        if write.expected is not None and write.expected.mode != SYMLINK_MODE and permissions is not None:
+            safe_place(root, write.path).chmod(permissions)

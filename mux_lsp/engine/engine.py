@@ -1,0 +1,538 @@
+"""The engine: tasks and runs of every repository, for every client. The facade that lsp and cli see."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from mux_lsp import config
+from mux_lsp.agents.log import Stream, printable, read_log, watch_growth
+from mux_lsp.agents.ports import PortBlocks
+from mux_lsp.core.model import AgentChoice, Context, FileChange, LeftOut, Run, RunState, Task
+from mux_lsp.engine.attempt import Job, carry_out
+from mux_lsp.engine.backends import Backends
+from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, TaskChanged
+from mux_lsp.engine.repositories import Room, Rooms, locate
+from mux_lsp.engine.review import Reviews
+from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.store.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+log = logging.getLogger(__name__)
+
+STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
+
+WORKERS = 32
+"""Threads for git and the disk."""
+
+
+class Client(Protocol):
+    """What the engine needs to know of a connected client."""
+
+    @property
+    def name(self) -> str:
+        """The editor's name, for messages."""
+
+    def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
+        """Its buffers below `root` that differ from the disk, as they would be saved; and those that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """A prompt and whatever comes with it. `clients` are those whose unsaved buffers go into the snapshot."""
+
+    folder: Path
+    prompt: str
+    choices: tuple[AgentChoice, ...] = ()
+    checks: tuple[str, ...] | None = None
+    context: tuple[tuple[Path, int | None, int | None], ...] = ()
+    clients: tuple[Client, ...] = ()
+
+
+class Engine:
+    """All that the daemon does, without a word of LSP. Lives on one event loop."""
+
+    def __init__(self, state: Path, config_file: Path) -> None:
+        self._state = state
+        self._config_file = config_file
+        self._configuration = config.Configuration()
+        self._tasks: dict[str, Task] = {}
+        self._runs: dict[str, Run] = {}
+        self._lives: dict[str, Life] = {}
+        self._owned: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[Event], None]] = []
+        self._offsets: dict[tuple[str, Stream], int] = {}
+        self._clients: list[Client] = []
+        self._reviews: dict[Path, Reviews] = {}
+        self._rejected: dict[tuple[str, str], frozenset[str]] = {}
+        self._rooms = Rooms(state / "repos")
+        self._ports = PortBlocks()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
+        self._journal: Journal
+
+    # Life
+
+    async def open(self) -> None:
+        """Read the settings and the journal, and take up what an earlier daemon left. Raises MuxError."""
+        asyncio.get_running_loop().set_default_executor(self._pool)
+        self._configuration = config.load(self._config_file)
+        self._slots = asyncio.Semaphore(self._configuration.runs.concurrent)
+        (self._state / "runs").mkdir(parents=True, exist_ok=True)
+        self._journal = Journal(self._state / "mux.db")
+        for task in self._journal.tasks():
+            self._tasks[task.id] = task
+            self._runs |= {run.id: run for run in task.runs}
+            for run in task.runs:
+                for one in self._journal.rejections(run.id):
+                    self._rejected[run.id, one.path] = self.rejections(run.id, one.path) | {one.hunk}
+        self._own(self._pump())
+        for root in {task.repository for task in self._tasks.values()}:
+            used = {run.worktree for task in self.tasks(Path(root)) for run in task.runs if run.worktree}
+            await asyncio.to_thread(self._rooms.of(Path(root)).worktrees.sweep, used)
+        for run in self._runs.values():
+            if not run.state.ended or run.worktree is not None:
+                self._begin(run.id)
+
+    async def close(self) -> None:
+        """Stop watching. Agents of runs that have not ended go on, and the next daemon takes them up."""
+        for task in self._owned:
+            task.cancel()
+        await asyncio.gather(*self._owned, return_exceptions=True)
+        self._rooms.close()
+        self._journal.close()
+
+    def busy(self) -> bool:
+        """Whether a run has not ended."""
+        return any(not run.state.ended for run in self._runs.values())
+
+    def can_hand_over(self) -> bool:
+        """Whether another daemon can take up everything now: command agents go on by themselves."""
+        return True
+
+    def status(self) -> dict[str, object]:
+        """A few numbers, at no cost."""
+        unfinished = sum(not run.state.ended for run in self._runs.values())
+        return {"tasks": len(self._tasks), "runs": len(self._runs), "unfinished_runs": unfinished}
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Have a function called with every event from now on. Returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def join(self, client: Client) -> Callable[[], None]:
+        """Take a client in: its unsaved buffers are respected from now on. Returns what ends it."""
+        self._clients.append(client)
+        return lambda: self._clients.remove(client)
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        """Those connected now."""
+        return tuple(self._clients)
+
+    async def configured(self) -> config.Configuration:
+        """The settings as they are now. Raises UsageError where the file is wrong."""
+        self._configuration = await asyncio.to_thread(config.load, self._config_file)
+        return self._configuration
+
+    # Tasks and runs
+
+    async def start(self, request: StartRequest) -> Task:
+        """Take a snapshot of what the person sees, and begin a run for each agent asked for.
+
+        Raises NotARepositoryError, UsageError for a bad agent, MuxError where the snapshot fails.
+        """
+        backends = Backends(await self.configured())
+        choices = request.choices or self._default_choices()
+        for choice in choices:
+            backends.of(choice.agent)
+        repository = await asyncio.to_thread(locate, request.folder)
+        room = self._rooms.of(repository.root)
+        buffers, left_out = _buffers(request.clients, repository.root)
+        task_id = self._journal.new_task_id()
+        snapshot = await asyncio.to_thread(room.shadow.snapshot, repository, buffers, task_id)
+        snapshot = replace(snapshot, left_out=(*snapshot.left_out, *left_out))
+        checks = self._configuration.defaults.checks if request.checks is None else request.checks
+        names = [(choice.agent, choice.model) for choice in choices for _ in range(choice.count)]
+        task = Task(
+            task_id,
+            request.prompt,
+            str(repository.root),
+            repository.prefix,
+            time.time(),
+            snapshot,
+            checks,
+            tuple(_context(repository.root, *place) for place in request.context),
+            tuple(
+                Run(f"{task_id}-{number}", task_id, agent, model, RunState.QUEUED, base=snapshot.commit)
+                for number, (agent, model) in enumerate(names, 1)
+            ),
+        )
+        for run in task.runs:
+            self._write_prompt(run.id, _prompt(task))
+        self._journal.add_task(task)
+        self._tasks[task.id] = task
+        self._runs |= {run.id: run for run in task.runs}
+        self._emit(TaskChanged(task))
+        for run in task.runs:
+            self._begin(run.id)
+        return task
+
+    def tasks(self, root: Path | None = None) -> tuple[Task, ...]:
+        """All tasks, oldest first; those of one repository where its root is given."""
+        wanted = (task for task in self._tasks.values() if root is None or task.repository == str(root))
+        return tuple(map(self._whole, sorted(wanted, key=lambda task: task.created)))
+
+    def task(self, task_id: str) -> Task:
+        """A task by its id. Raises UsageError where there is none."""
+        task = self._tasks.get(task_id)
+        if task is None:
+            raise UsageError(f"There is no task {printable(task_id)!r}; `mux-lsp list` shows those there are.")
+        return self._whole(task)
+
+    def run(self, run_id: str) -> Run:
+        """A run by its id. Raises UsageError where there is none."""
+        run = self._runs.get(run_id)
+        if run is None:
+            raise UsageError(f"There is no run {printable(run_id)!r}; `mux-lsp list` shows those there are.")
+        return run
+
+    async def cancel(self, run_id: str) -> Run:
+        """End a run and its whole process tree; its result so far is kept. A run that has ended stays as it is."""
+        run = self.run(run_id)
+        life = self._lives.get(run_id)
+        if run.state.ended or life is None:
+            return run
+        life.cancelled.set()
+        await self.until(run_id, lambda run: run.state.ended)
+        return self.run(run_id)
+
+    async def retry(self, run_id: str) -> Run:
+        """Another attempt by the same agent at the same task, as a new run."""
+        old = self.run(run_id)
+        task = self.task(old.task)
+        number = 1 + max(int(run.id.rpartition("-")[2]) for run in task.runs)
+        run = Run(f"{task.id}-{number}", task.id, old.agent, old.model, RunState.QUEUED, base=old.base)
+        Backends(self._configuration).of(run.agent)
+        self._write_prompt(run.id, _prompt(task))
+        self._journal.save_run(run, "retried", {"of": run_id})
+        self._runs[run.id] = run
+        self._tasks[task.id] = replace(task, runs=(*task.runs, run))
+        self._emit(TaskChanged(self.task(task.id)))
+        self._begin(run.id)
+        return run
+
+    async def carry_on(self, run_id: str, message: str) -> Run:
+        """Have the agent of a run that has ended go on from its own result, with a further message as its prompt."""
+        run = self.run(run_id)
+        if not run.state.ended:
+            raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
+        Backends(self._configuration).of(run.agent)
+        self._write_prompt(run_id, message)
+        run = self._advance(
+            run_id, RunState.QUEUED, finished=None, exit_status=None, pid=None, pid_created=None, checks=()
+        )
+        self._begin(run_id)
+        return run
+
+    async def delete(self, id_: str) -> tuple[str, ...]:
+        """Forget a task with its runs, or one run: journal, logs and results. Returns the ids of the runs.
+
+        Raises UsageError where one of them has not ended.
+        """
+        task = self.task(self.run(id_).task if "-" in id_ else id_)
+        doomed = [run for run in task.runs if id_ in {run.id, task.id}]
+        for run in doomed:
+            if not run.state.ended:
+                raise UsageError(f"{run.id} is still {run.state}; cancel it first: `mux-lsp cancel {run.id}`.")
+        await asyncio.gather(
+            *(life.task for run in doomed if (life := self._lives.get(run.id))), return_exceptions=True
+        )
+        room = self._rooms.of(Path(task.repository))
+        paths = frozenset(change.path for run in doomed for change in run.files)
+        whole = len(doomed) == len(task.runs)
+        if whole:
+            self._journal.delete_task(task.id)
+            del self._tasks[task.id]
+        else:
+            for run in doomed:
+                self._journal.delete_run(run.id)
+            self._tasks[task.id] = replace(task, runs=tuple(run for run in task.runs if run not in doomed))
+        for run in doomed:
+            del self._runs[run.id]
+            for key in [key for key in self._rejected if key[0] == run.id]:
+                del self._rejected[key]
+            await asyncio.to_thread(shutil.rmtree, self.run_folder(run.id), ignore_errors=True)
+            await asyncio.to_thread(room.shadow.delete_refs, run.id)
+        if whole:
+            await asyncio.to_thread(room.shadow.delete_refs, task.id)
+        self._emit(TaskChanged(task if whole else self.task(task.id), deleted=whole))
+        self._emit(ReviewChanged(task.repository, paths))
+        return tuple(run.id for run in doomed)
+
+    async def until(self, run_id: str, met: Callable[[Run], bool]) -> Run:
+        """Wait until a run is as asked for."""
+        reached = asyncio.Event()
+
+        def listen(event: Event) -> None:
+            if isinstance(event, RunChanged) and event.run.id == run_id and met(event.run):
+                reached.set()
+
+        stop = self.subscribe(listen)
+        try:
+            if not met(self.run(run_id)):
+                await reached.wait()
+        finally:
+            stop()
+        return self.run(run_id)
+
+    # Output
+
+    def run_folder(self, run_id: str) -> Path:
+        """Where a run's prompt, output and exit status are."""
+        return self._state / "runs" / run_id
+
+    async def read_log(
+        self, run_id: str, stream: Stream, offset: int, limit: int, *, follow: bool
+    ) -> tuple[str, int, bool]:
+        """A piece of a run's output made harmless, where to read on, and whether the run has ended.
+
+        With `follow`, waits until there is something new or the run has ended.
+        """
+        self.run(run_id)
+        more = asyncio.Event()
+
+        def listen(event: Event) -> None:
+            if (isinstance(event, RunOutput) and event.run == run_id) or (
+                isinstance(event, RunChanged) and event.run.id == run_id and event.run.state.ended
+            ):
+                more.set()
+
+        stop = self.subscribe(listen)
+        try:
+            while True:
+                more.clear()
+                ended = self.run(run_id).state.ended
+                data, position = await asyncio.to_thread(read_log, self.run_folder(run_id), stream, offset, limit)
+                if data or ended or not follow:
+                    return printable(data.decode(errors="replace")), position, ended
+                await more.wait()
+        finally:
+            stop()
+
+    async def _pump(self) -> None:
+        """Tell what agents print, as it comes."""
+        async for grown in watch_growth(self._state / "runs"):
+            for growth in grown:
+                if growth.run in self._lives:
+                    await self._tell_output(growth.run, growth.stream)
+
+    async def _tell_output(self, run_id: str, stream: Stream) -> None:
+        while True:
+            offset = self._offsets.get((run_id, stream), 0)
+            data, position = await asyncio.to_thread(read_log, self.run_folder(run_id), stream, offset, 65_536)
+            if not data or self._offsets.get((run_id, stream), 0) != offset:
+                return
+            self._offsets[run_id, stream] = position
+            self._emit(RunOutput(run_id, stream, offset, printable(data.decode(errors="replace"))))
+
+    # Review
+
+    def room(self, root: Path) -> Room:
+        """What the daemon keeps of a repository."""
+        return self._rooms.of(root)
+
+    def reviews(self, root: Path) -> Reviews:
+        """The hunks of a repository's results."""
+        found = self._reviews.get(root)
+        if found is None:
+            found = self._reviews[root] = Reviews(self._rooms.of(root).shadow.read)
+        return found
+
+    def rejections(self, run_id: str, path: str) -> frozenset[str]:
+        """Ids of the hunks of a file that the person rejected; "" stands for a change without hunks."""
+        return self._rejected.get((run_id, path), frozenset())
+
+    def reject(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
+        """Remember that the person does not want these."""
+        rejected = self.rejections(run_id, path) | hunks
+        self._journal.reject(run_id, [(path, hunk) for hunk in hunks])
+        self._rejected[run_id, path] = rejected
+        self._emit(ReviewChanged(self._tasks[self.run(run_id).task].repository, frozenset({path})))
+
+    def accepted(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
+        """Note what a person has accepted; a rejection of it is forgotten."""
+        run = self.run(run_id)
+        rejected = self.rejections(run_id, path)
+        if rejected & hunks:
+            self._journal.unreject(run_id, [(path, hunk) for hunk in rejected & hunks])
+            self._rejected[run_id, path] = rejected - hunks
+        self._journal.save_run(run, "accepted", {"path": path, "hunks": sorted(hunks)})
+        self._emit(ReviewChanged(self._tasks[run.task].repository, frozenset({path})))
+
+    def runs_at(self, file: Path) -> list[tuple[Path, Run, FileChange]]:
+        """The runs that change a file, newest task first, each with its repository's root."""
+        found: list[tuple[Path, Run, FileChange]] = []
+        roots = {task.repository for task in self._tasks.values()}
+        relative = {
+            root: file.relative_to(root).as_posix() for root in roots if file.is_relative_to(root) and str(file) != root
+        }
+        for task in reversed(self._tasks.values()):
+            path = relative.get(task.repository)
+            if path is None:
+                continue
+            for run in map(self._runs.__getitem__, [run.id for run in task.runs]):
+                found += [(Path(task.repository), run, change) for change in run.files if change.path == path]
+        return found
+
+    # Inside
+
+    def _begin(self, run_id: str) -> None:
+        task = self.task(self.run(run_id).task)
+        job = Job(
+            run_id=run_id,
+            task=task,
+            room=self._rooms.of(Path(task.repository)),
+            backends=Backends(self._configuration),
+            settings=self._configuration.runs,
+            run_folder=self.run_folder(run_id),
+            ports=self._ports,
+            slots=self._slots,
+            cancelled=asyncio.Event(),
+            current=lambda: self.run(run_id),
+            advance=lambda *arguments, **changes: self._advance(run_id, *arguments, **changes),
+            count_hunks=self._count_hunks,
+        )
+        self._lives[run_id] = Life(self._own(self._live(job)), job.cancelled)
+
+    async def _live(self, job: Job) -> None:
+        try:
+            await carry_out(job)
+            for stream in STREAMS:
+                await self._tell_output(job.run_id, stream)
+        except MuxError as error:
+            self._fail(job.run_id, str(error))
+        except Exception:
+            log.exception("run %s ended by a bug in mux-lsp", job.run_id)
+            self._fail(job.run_id, "a bug in mux-lsp; its log has the details")
+        finally:
+            if (life := self._lives.get(job.run_id)) and life.cancelled is job.cancelled:
+                del self._lives[job.run_id]
+                for stream in STREAMS:
+                    self._offsets.pop((job.run_id, stream), None)
+
+    def _fail(self, run_id: str, reason: str) -> None:
+        if not self.run(run_id).state.ended:
+            self._advance(run_id, RunState.FAILED, reason=reason, finished=time.time())
+
+    def _advance(
+        self, run_id: str, state: RunState | None = None, *, reason: str | None = None, **changes: object
+    ) -> Run:
+        """The one place where a run changes: into the journal first, then told to everyone."""
+        before = self._runs[run_id]
+        after = replace(before, state=state or before.state, **changes)  # type: ignore[arg-type]  # checked by replace
+        if state is not None:
+            after = replace(after, reason=reason)
+        if after == before:
+            return before
+        if after.state is not before.state:
+            log.info("run %s: %s -> %s%s", run_id, before.state, after.state, f" ({reason})" if reason else "")
+        self._journal.save_run(after, after.state, {"previous": before.state, "reason": after.reason})
+        self._runs[run_id] = after
+        self._emit(RunChanged(after, before.state))
+        if after.files != before.files:
+            paths = {change.path for change in after.files} ^ {change.path for change in before.files}
+            paths |= {change.path for change in set(after.files) - set(before.files)}
+            self._emit(ReviewChanged(self._tasks[after.task].repository, frozenset(paths)))
+        return after
+
+    def _emit(self, event: Event) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener failed on %s", type(event).__name__)
+
+    def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._owned.add(task)
+        task.add_done_callback(self._owned.discard)
+        return task
+
+    def _whole(self, task: Task) -> Task:
+        return replace(task, runs=tuple(self._runs[run.id] for run in task.runs))
+
+    def _default_choices(self) -> tuple[AgentChoice, ...]:
+        chosen = self._configuration.defaults.agents
+        if not chosen:
+            raise UsageError(
+                f"No agent was named and {self._config_file} sets no default: name one with `-a NAME` or "
+                "`-a 'sh:COMMAND'`, "
+                'or set `agents = ["NAME"]` under [defaults] there.'
+            )
+        return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
+
+    def _write_prompt(self, run_id: str, prompt: str) -> None:
+        folder = self.run_folder(run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "prompt").write_text(prompt, encoding="utf-8", errors="surrogatepass")
+
+    def _count_hunks(self, root: Path, run: Run) -> int:
+        reviews = self.reviews(root)
+        return sum(max(1, len(reviews.of(run, change).hunks)) for change in run.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What carries a run out, and what ends it early."""
+
+    task: asyncio.Task[None]
+    cancelled: asyncio.Event
+
+
+def _buffers(clients: tuple[Client, ...], root: Path) -> tuple[dict[str, bytes], tuple[LeftOut, ...]]:
+    buffers: dict[str, bytes] = {}
+    holder: dict[str, str] = {}
+    left_out: list[LeftOut] = []
+    for client in clients:
+        texts, missing = client.unsaved(root)
+        left_out += missing
+        for path, content in texts.items():
+            if buffers.setdefault(path, content) != content:
+                raise UsageError(
+                    f"{path} has different unsaved changes in {holder[path]} and in {client.name}: save it in one "
+                    "of them, or start the task from an editor, or with --saved from what is on disk."
+                )
+            holder[path] = client.name
+    return buffers, tuple(left_out)
+
+
+def _context(root: Path, file: Path, start: int | None, end: int | None) -> Context:
+    with contextlib.suppress(ValueError):
+        return Context(file.relative_to(root).as_posix(), start, end)
+    raise UsageError(f"{file} is not inside the repository {root}; context must be.")
+
+
+def _prompt(task: Task) -> str:
+    """The prompt as the agent gets it: the person's words, then the places they are about."""
+    if not task.context:
+        return task.prompt
+    places = []
+    for place in task.context:
+        lines = (
+            ""
+            if place.start is None or place.end is None
+            else f", lines {place.start + 1}-{max(place.start + 1, place.end)}"
+        )
+        path = os.path.relpath(place.path, task.folder) if task.folder else place.path
+        places.append(f"- {path}{lines}")
+    return f"{task.prompt}\n\nThis is about:\n" + "\n".join(places) + "\n"

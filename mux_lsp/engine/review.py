@@ -1,0 +1,299 @@
+"""What there is to review: the changes of a run against a live text, and what accepting some of them would do.
+
+Everything here is derived from the shadow store and the live text; nothing but rejections is remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.core import diff, rebase, text
+from mux_lsp.core.model import ChangeKind, FileChange, Hunk, HunkStatus, Run
+from mux_lsp.engine import disk
+from mux_lsp.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+LARGEST_TEXT = 2_000_000
+"""A text of more bytes is reviewed as a whole: nobody reads the hunks of a generated file."""
+
+CACHED_LINES = 1_000_000
+"""How many lines of texts under review are kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One changed file of one run. `hunks` is empty where the change can only be taken as a whole."""
+
+    run: str
+    agent: str
+    change: FileChange
+    base: tuple[str, ...] = ()
+    hunks: tuple[Hunk, ...] = ()
+    bom: bool = False
+    """Whether the result begins with a byte order mark, which is not part of its text."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the content is taken whole or not at all: not text, too big, or not a file."""
+        return not self.hunks and self.change.old_object != self.change.new_object
+
+    @property
+    def mode_changes(self) -> bool:
+        """Whether the file's mode changes beside its text."""
+        return self.change.kind is ChangeKind.MODIFIED and self.change.old_mode != self.change.new_mode
+
+
+@dataclass(frozen=True, slots=True)
+class LiveText:
+    """What is at a path now, for one client. `lines` is None where there is no text: no file, or not a text file."""
+
+    lines: tuple[str, ...] | None
+    entry: disk.Entry | None
+    """What is on disk."""
+    unsaved: bool = False
+    """Whether `lines` is a buffer that differs from the disk."""
+    open: bool = False
+    bom: bool = False
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is neither a file nor a buffer."""
+        return self.entry is None and self.lines is None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A hunk, or a change that is no text (`hunk` None), as it stands to a live text.
+
+    `status` is what to show; `place` is what the text says, also of a rejected one. Lines `[start, end)` of the live
+    text are where it lands, where it stands, or what it collides with.
+    """
+
+    review: Review
+    hunk: Hunk | None
+    status: HunkStatus
+    place: HunkStatus
+    start: int = 0
+    end: int = 0
+    reason: str | None = None
+    placement: rebase.Placement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PathPlan:
+    """What accepting does to one path: replacements of line ranges where the text stays, and what is there then."""
+
+    path: str
+    live: LiveText
+    edits: tuple[rebase.LineEdit, ...] = ()
+    entry: disk.Entry | None = None
+    lines: tuple[str, ...] | None = None
+    """The text afterwards; None where the file goes or is not text."""
+    accepted: int = 0
+
+
+class Reviews:
+    """Gives the hunks of results, keeping the last ones in memory. `read` gives a blob of the shadow store."""
+
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._read = read
+        self._cache: OrderedDict[tuple[str, str, str], Review] = OrderedDict()
+        self._cached_lines = 0
+
+    def of(self, run: Run, change: FileChange) -> Review:
+        """The review of one changed file."""
+        key = (change.path, change.old_object if change.old_mode else "", change.new_object if change.new_mode else "")
+        found = self._cache.get(key)
+        if found is None:
+            found = self._cache[key] = self._derive(change)
+            self._cached_lines += _weight(found)
+            while self._cached_lines > CACHED_LINES and len(self._cache) > 1:
+                _, dropped = self._cache.popitem(last=False)
+                self._cached_lines -= _weight(dropped)
+        else:
+            self._cache.move_to_end(key)
+        return replace(found, run=run.id, agent=run.agent, change=change)
+
+    def _derive(self, change: FileChange) -> Review:
+        review = Review("", "", change)
+        if change.lines_added is None or disk.SYMLINK_MODE in {change.old_mode, change.new_mode}:
+            return review
+        old = self._read(change.old_object) if change.old_mode else b""
+        new = self._read(change.new_object) if change.new_mode else b""
+        if max(len(old), len(new)) > LARGEST_TEXT:
+            return review
+        before, after = text.decode(old), text.decode(new)
+        if before is None or after is None or (change.old_mode and change.new_mode and before.bom != after.bom):
+            return review
+        hunks = diff.hunks(before.text, after.text, change.path)
+        return replace(review, base=tuple(text.split_lines(before.text)), hunks=hunks, bom=after.bom)
+
+    def bytes_of(self, object_name: str) -> bytes:
+        """A blob of the shadow store."""
+        return self._read(object_name)
+
+
+def _weight(review: Review) -> int:
+    return len(review.base) + sum(len(hunk.added) + len(hunk.removed) for hunk in review.hunks) + 10
+
+
+def live_on_disk(root: Path, path: str) -> LiveText:
+    """The live text of a path that no buffer holds."""
+    entry = disk.read(root, path)
+    if entry is None or entry.mode == disk.SYMLINK_MODE:
+        return LiveText(None, entry)
+    decoded = text.decode(entry.content)
+    if decoded is None:
+        return LiveText(None, entry)
+    return LiveText(tuple(text.split_lines(decoded.text)), entry, bom=decoded.bom)
+
+
+def live_in_buffer(root: Path, path: str, buffer: str) -> LiveText:
+    """The live text of a path that is open in an editor."""
+    on_disk = live_on_disk(root, path)
+    lines = tuple(text.split_lines(buffer))
+    return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True)
+
+
+def judge(review: Review, live: LiveText, rejected: Collection[str] = ()) -> list[Item]:
+    """How each hunk of a review stands to a live text. `rejected` holds hunk ids, "" for a change without hunks."""
+    items = _judge_hunks(review, live) if review.hunks else []
+    if review.whole or review.mode_changes:
+        items.append(_judge_whole(review, live))
+    return [
+        replace(item, status=HunkStatus.REJECTED)
+        if (item.hunk.id if item.hunk else "") in rejected and item.place is not HunkStatus.APPLIED
+        else item
+        for item in items
+    ]
+
+
+def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
+    change = review.change
+    end = len(live.lines or ())
+
+    def all_are(status: HunkStatus, reason: str | None = None) -> list[Item]:
+        return [Item(review, hunk, status, status, 0, end, reason) for hunk in review.hunks]
+
+    if live.missing:
+        if change.kind is ChangeKind.ADDED:
+            return all_are(HunkStatus.PENDING)
+        if change.kind is ChangeKind.DELETED:
+            return all_are(HunkStatus.APPLIED)
+        return all_are(HunkStatus.CONFLICT, "the file is not there any more")
+    if live.lines is None:
+        return all_are(HunkStatus.CONFLICT, "the file is not a text file in UTF-8 now")
+    if change.kind is not ChangeKind.MODIFIED:
+        expected = review.base if change.kind is ChangeKind.DELETED else review.hunks[0].added
+        same = list(live.lines) == text.adapt_line_ends(expected, live.lines)
+        if change.kind is ChangeKind.DELETED:
+            if same:
+                return all_are(HunkStatus.PENDING)
+            return all_are(HunkStatus.CONFLICT, "the file that would be deleted was changed here")
+        if same:
+            return all_are(HunkStatus.APPLIED)
+        return all_are(HunkStatus.CONFLICT, "a different file of this name was created here")
+    # An editor may hold the file with another line end than the snapshot had; that is no edit of the person's.
+    ends = text.line_end_change(review.base, live.lines)
+    base = text.change_line_ends(review.base, ends)
+    hunks = review.hunks if ends is None else tuple(_with_line_ends(hunk, ends) for hunk in review.hunks)
+    return [
+        Item(
+            review,
+            placement.hunk,
+            placement.status,
+            placement.status,
+            placement.start,
+            placement.end,
+            placement.reason,
+            placement,
+        )
+        for placement in rebase.rebase(base, hunks, live.lines)
+    ]
+
+
+def _with_line_ends(hunk: Hunk, ends: text.LineEndChange) -> Hunk:
+    return replace(
+        hunk,
+        removed=tuple(text.change_line_ends(hunk.removed, ends)),
+        added=tuple(text.change_line_ends(hunk.added, ends)),
+    )
+
+
+def _judge_whole(review: Review, live: LiveText) -> Item:
+    change = review.change
+    whole = review.whole
+
+    def is_here(mode: int, object_name: str) -> bool:
+        if live.entry is None or not mode:
+            return live.entry is None and not mode
+        return live.entry.mode == mode and (not whole or _same_object(live.entry, object_name))
+
+    place, reason = HunkStatus.CONFLICT, "the file was changed here and can only be taken as a whole"
+    if is_here(change.new_mode, change.new_object):
+        place, reason = HunkStatus.APPLIED, ""
+    elif whole and live.unsaved:
+        reason = "the file is open with unsaved changes and can only be taken as a whole"
+    elif is_here(change.old_mode, change.old_object):
+        place, reason = HunkStatus.PENDING, ""
+    return Item(review, None, place, place, 0, 0, reason or None)
+
+
+def _same_object(entry: disk.Entry, object_name: str) -> bool:
+    """Whether an entry's content is the blob of that name, by git's own way of naming it."""
+    digest = hashlib.sha1(usedforsecurity=False) if len(object_name) == 40 else hashlib.sha256()
+    digest.update(b"blob %d\0" % len(entry.content))
+    digest.update(entry.content)
+    return digest.hexdigest() == object_name
+
+
+def refuse_conflicts(items: Iterable[Item]) -> None:
+    """Raise ConflictError naming every item that cannot be placed."""
+    complaints = [
+        f"{item.review.change.path}{_where(item)}: {item.reason or 'cannot be placed exactly'}"
+        for item in items
+        if item.place is HunkStatus.CONFLICT
+    ]
+    if complaints:
+        raise ConflictError("Nothing was written, because of a conflict in " + "; ".join(complaints) + ".")
+
+
+def _where(item: Item) -> str:
+    return f":{item.start + 1}" if item.hunk is not None and item.review.change.kind is ChangeKind.MODIFIED else ""
+
+
+def plan(root: Path, path: str, live: LiveText, items: Sequence[Item], reviews: Reviews) -> PathPlan | None:
+    """What accepting these items of one path does, or None where all of it is there already.
+
+    Raises ConflictError where any of them cannot be placed exactly.
+    """
+    disk.safe_place(root, path)
+    refuse_conflicts(items)
+    wanted = [item for item in items if item.place is HunkStatus.PENDING]
+    if not wanted:
+        return None
+    review = wanted[0].review
+    change = review.change
+    if any(item.hunk is None for item in wanted) and review.whole:
+        entry = disk.Entry(change.new_mode, reviews.bytes_of(change.new_object)) if change.new_mode else None
+        return PathPlan(path, live, entry=entry, accepted=1)
+    if change.kind is ChangeKind.DELETED:
+        return PathPlan(path, live, accepted=len(wanted))
+    mode = live.entry.mode if live.entry else change.new_mode
+    if any(item.hunk is None for item in wanted):
+        mode = change.new_mode
+    placements = [item.placement for item in wanted if item.placement is not None]
+    if change.kind is ChangeKind.ADDED:
+        edits: tuple[rebase.LineEdit, ...] = ()
+        lines = review.hunks[0].added
+    else:
+        edits = tuple(rebase.text_edits(placements))
+        lines = tuple(rebase.accept(live.lines or (), placements))
+    content = text.encode(text.Decoded("".join(lines), review.bom if live.missing else live.bom))
+    return PathPlan(path, live, edits, disk.Entry(mode, content), lines, len(wanted))

@@ -1,0 +1,318 @@
+"""The commands of the protocol, each from its argument to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from mux_lsp import __version__
+from mux_lsp.agents.log import printable
+from mux_lsp.core.model import AgentChoice
+from mux_lsp.engine import accepting
+from mux_lsp.engine.engine import StartRequest
+from mux_lsp.engine.repositories import locate
+from mux_lsp.errors import ConflictError, UsageError
+from mux_lsp.lsp import convert, edits, protocol
+from mux_lsp.lsp.documents import path_of, uri_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mux_lsp.engine.accepting import Selection
+    from mux_lsp.engine.repositories import Room
+    from mux_lsp.lsp.session import Session
+
+CHANGES = frozenset(
+    {
+        "mux.task.start",
+        "mux.task.delete",
+        "mux.run.continue",
+        "mux.run.retry",
+        "mux.hunk.accept",
+        "mux.hunk.reject",
+        "mux.file.accept",
+        "mux.file.reject",
+        "mux.run.accept",
+        "mux.run.reject",
+    }
+)
+"""The commands that change something and must not stop half-way."""
+
+
+class Commands:
+    """What a session's client asks of the engine."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._engine = session.engine
+
+    async def run(self, name: str, argument: protocol.Params) -> protocol.Shape:
+        """Carry out a command. Raises MuxError."""
+        method: Callable[[protocol.Params], Awaitable[protocol.Shape]] = getattr(self, name[4:].replace(".", "_"))
+        return await method(argument)
+
+    # Tasks
+
+    async def task_start(self, params: protocol.TaskStartParams) -> protocol.TaskResult:
+        session = self._session
+        clients = {"own": (session,), "all": self._engine.clients, "none": ()}[params.unsaved]
+        task = await self._engine.start(
+            StartRequest(
+                folder=self._folder(params.repository),
+                prompt=params.prompt,
+                choices=tuple(AgentChoice(one.agent, one.count, one.model) for one in params.agents or ()),
+                checks=None if params.checks is None else tuple(params.checks),
+                context=tuple(_context(place) for place in params.context),
+                clients=clients,
+            )
+        )
+        return protocol.TaskResult(task=convert.task_shape(task))
+
+    async def task_list(self, params: protocol.TaskListParams) -> protocol.TaskListResult:
+        root = None
+        if params.repository is not None:
+            root = (await asyncio.to_thread(locate, self._folder(params.repository))).root
+        return protocol.TaskListResult(tasks=[convert.task_shape(task) for task in self._engine.tasks(root)])
+
+    async def task_get(self, params: protocol.TaskParams) -> protocol.TaskResult:
+        return protocol.TaskResult(task=convert.task_shape(self._engine.task(params.task)))
+
+    async def task_compare(self, params: protocol.TaskParams) -> protocol.TaskCompareResult:
+        task = self._engine.task(params.task)
+        return await asyncio.to_thread(self._compare, task.id)
+
+    def _compare(self, task_id: str) -> protocol.TaskCompareResult:
+        task = self._engine.task(task_id)
+        reviews = self._engine.reviews(Path(task.repository))
+        files: dict[str, protocol.ComparedFile] = {}
+        results: dict[tuple[tuple[str, str, int], ...], list[str]] = {}
+        for run in task.runs:
+            if not run.files:
+                continue
+            results.setdefault(tuple((one.path, one.new_object, one.new_mode) for one in run.files), []).append(run.id)
+            for change in run.files:
+                path = accepting.shown(change.path)
+                compared = files.setdefault(path, protocol.ComparedFile(path=path, runs=[], hunks={}))
+                compared.runs.append(run.id)
+                for hunk in reviews.of(run, change).hunks:
+                    compared.hunks.setdefault(hunk.id, []).append(run.id)
+        return protocol.TaskCompareResult(
+            task=convert.task_shape(task),
+            files=[files[path] for path in sorted(files)],
+            equal=[runs for runs in results.values() if len(runs) > 1],
+        )
+
+    async def task_cancel(self, params: protocol.TaskParams) -> protocol.TaskResult:
+        task = self._engine.task(params.task)
+        await asyncio.gather(*(self._engine.cancel(run.id) for run in task.runs))
+        return protocol.TaskResult(task=convert.task_shape(self._engine.task(task.id)))
+
+    async def task_delete(self, params: protocol.IdParams) -> protocol.DeleteResult:
+        return protocol.DeleteResult(deleted=list(await self._engine.delete(params.id)))
+
+    # Runs
+
+    async def run_get(self, params: protocol.RunParams) -> protocol.RunResult:
+        return protocol.RunResult(run=convert.run_shape(self._engine.run(params.run)))
+
+    async def run_log(self, params: protocol.RunLogParams) -> protocol.RunLogResult:
+        printed, offset, ended = await self._engine.read_log(
+            params.run, params.stream, params.offset, params.limit, follow=params.follow
+        )
+        return protocol.RunLogResult(text=printed, offset=offset, ended=ended)
+
+    async def run_diff(self, params: protocol.RunDiffParams) -> protocol.RunDiffResult:
+        run = self._engine.run(params.run)
+        changes = accepting.changes_of(run, params.paths or None)
+        if run.base is None or run.result is None or not changes:
+            return protocol.RunDiffResult(patch="", base64=None)
+        room = self._engine.room(Path(self._engine.task(run.task).repository))
+        chosen = tuple(change.path for change in changes) if params.paths else ()
+        patch = await asyncio.to_thread(room.shadow.patch, run.base, run.result, chosen)
+        try:
+            return protocol.RunDiffResult(patch=patch.decode(), base64=None)
+        except UnicodeDecodeError:
+            return protocol.RunDiffResult(patch=patch.decode(errors="replace"), base64=base64.b64encode(patch).decode())
+
+    async def run_cancel(self, params: protocol.RunParams) -> protocol.RunResult:
+        return protocol.RunResult(run=convert.run_shape(await self._engine.cancel(params.run)))
+
+    async def run_continue(self, params: protocol.RunContinueParams) -> protocol.RunResult:
+        return protocol.RunResult(run=convert.run_shape(await self._engine.carry_on(params.run, params.message)))
+
+    async def run_retry(self, params: protocol.RunParams) -> protocol.RunResult:
+        return protocol.RunResult(run=convert.run_shape(await self._engine.retry(params.run)))
+
+    # Review
+
+    async def review_list(self, params: protocol.ReviewListParams) -> protocol.ReviewListResult:
+        if params.uri is None and params.run is None:
+            raise UsageError("mux.review.list needs a uri, a run, or both.")
+        return await asyncio.to_thread(self._review, params)
+
+    def _review(self, params: protocol.ReviewListParams) -> protocol.ReviewListResult:
+        if params.uri is not None:
+            file = path_of(params.uri)
+            if file is None:
+                raise UsageError(f"{params.uri} is not a file.")
+            found = self._engine.runs_at(file)
+        else:
+            run = self._engine.run(params.run or "")
+            root = Path(self._engine.task(run.task).repository)
+            found = [(root, run, change) for change in run.files]
+        listed: list[protocol.ReviewItem] = []
+        for root, run, change in found:
+            if params.run is not None and run.id != params.run:
+                continue
+            live = self._session.live_of(root, change.path)
+            listed += [
+                convert.review_item(root, item, live, self._session.documents.encoding)
+                for item in accepting.items(self._engine, run, change, live)
+            ]
+        return protocol.ReviewListResult(items=listed)
+
+    async def hunk_accept(self, params: protocol.HunkParams) -> protocol.AcceptResult:
+        return await self._accept(await self._select(params.run, hunks=params.hunks))
+
+    async def file_accept(self, params: protocol.FileParams) -> protocol.AcceptResult:
+        return await self._accept(await self._select(params.run, paths=[params.path]))
+
+    async def run_accept(self, params: protocol.RunParams) -> protocol.AcceptResult:
+        return await self._accept(await self._select(params.run))
+
+    async def hunk_reject(self, params: protocol.HunkRejectParams) -> protocol.RejectResult:
+        run = self._engine.run(params.run)
+        runs = self._engine.task(run.task).runs if params.shared else (run,)
+        rejected = 0
+        for one in runs:
+            rejected += await self._reject(one.id, hunks=params.hunks)
+        if not rejected:
+            raise UsageError(f"{run.id} has no hunk {printable(params.hunks[0])!r} that could be rejected.")
+        return protocol.RejectResult(rejected=rejected)
+
+    async def file_reject(self, params: protocol.FileParams) -> protocol.RejectResult:
+        return protocol.RejectResult(rejected=await self._reject(params.run, paths=[params.path]))
+
+    async def run_reject(self, params: protocol.RunParams) -> protocol.RejectResult:
+        return protocol.RejectResult(rejected=await self._reject(params.run))
+
+    async def edit(self, run_id: str, hunks: list[str]) -> types.WorkspaceEdit:
+        """The edit that accepts these hunks, for a client that applies it itself."""
+        selection = await self._select(run_id, hunks=hunks)
+        carried, written = edits.split(selection, self._session.abilities)
+        if written:
+            raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
+        return edits.workspace_edit(selection, carried, self._session.documents, self._session.abilities)
+
+    async def _select(
+        self, run_id: str, *, paths: list[str] | None = None, hunks: list[str] | None = None
+    ) -> Selection:
+        # On the loop and not in a thread: between placing the hunks and sending the edit no text may change here.
+        return accepting.select(
+            self._engine,
+            run_id,
+            lambda path: self._session.live_of(Path(self._engine.task(self._engine.run(run_id).task).repository), path),
+            paths=paths,
+            hunks=hunks,
+        )
+
+    async def _accept(self, selection: Selection) -> protocol.AcceptResult:
+        session = self._session
+        carried, written = edits.split(selection, session.abilities)
+        for plan in written:
+            if plan.live.unsaved:
+                raise ConflictError(f"{plan.path} is open with unsaved changes: save it first. Nothing was written.")
+        if carried:
+            edit = edits.workspace_edit(selection, carried, session.documents, session.abilities)
+            answer = await session.server.workspace_apply_edit_async(
+                types.ApplyWorkspaceEditParams(edit, label=f"mux: accept {selection.run.id}")
+            )
+            if not answer.applied:
+                why = answer.failure_reason or "the text changed a moment ago"
+                raise ConflictError(
+                    f"{session.name} refused the edit ({printable(why)}); nothing was written. Try again."
+                )
+        if written:
+            await asyncio.to_thread(accepting.write, self._engine, selection, written, session)
+        accepting.note(self._engine, selection)
+        return protocol.AcceptResult(
+            accepted=selection.accepted,
+            already=selection.already,
+            files=[accepting.shown(plan.path) for plan in selection.plans],
+        )
+
+    async def _reject(self, run_id: str, *, paths: list[str] | None = None, hunks: list[str] | None = None) -> int:
+        run = self._engine.run(run_id)
+        reviews = self._engine.reviews(Path(self._engine.task(run.task).repository))
+        rejected = 0
+        for change in accepting.changes_of(run, paths):
+            found = await asyncio.to_thread(reviews.of, run, change)
+            ids = {hunk.id for hunk in found.hunks}
+            if hunks is None and (found.whole or found.mode_changes):
+                ids.add("")
+            if hunks is not None:
+                ids &= set(hunks)
+            if ids:
+                self._engine.reject(run_id, change.path, frozenset(ids))
+                rejected += len(ids)
+        return rejected
+
+    # The rest
+
+    async def agent_list(self, _: protocol.NoParams) -> protocol.AgentListResult:
+        configuration = await self._engine.configured()
+        return protocol.AgentListResult(
+            agents=[
+                protocol.AgentShape(
+                    name=name,
+                    kind=agent.kind,
+                    command=agent.command if isinstance(agent.command, str) else " ".join(agent.command),
+                )
+                for name, agent in sorted(configuration.agents.items())
+            ],
+            defaults=list(configuration.defaults.agents),
+        )
+
+    async def status(self, _: protocol.NoParams) -> protocol.StatusResult:
+        repositories = []
+        for root in sorted({task.repository for task in self._engine.tasks()}):
+            room = self._engine.room(Path(root))
+            disk, slots = await asyncio.to_thread(_take_stock, room)
+            repositories.append(
+                protocol.RepositoryStatus(repository=uri_of(Path(root)), worktrees=slots, disk_bytes=disk)
+            )
+        return protocol.StatusResult(
+            version=__version__,
+            pid=os.getpid(),
+            unfinished_runs=sum(not run.state.ended for task in self._engine.tasks() for run in task.runs),
+            repositories=repositories,
+        )
+
+    def _folder(self, uri: str | None) -> Path:
+        if uri is not None:
+            path = path_of(uri)
+            if path is None:
+                raise UsageError(f"{uri} is not a folder on this machine: give a file: URI.")
+            return path
+        if not self._session.folders:
+            raise UsageError("No folder is open in this client: open one, or name it as `repository`.")
+        return self._session.folders[0]
+
+
+def _take_stock(room: Room) -> tuple[int, int]:
+    return room.shadow.disk_use(), len(room.worktrees.slots())
+
+
+def _context(place: protocol.ContextPlace) -> tuple[Path, int | None, int | None]:
+    path = path_of(place.uri)
+    if path is None:
+        raise UsageError(f"{place.uri} is not a file on this machine; context must be.")
+    if place.range is None:
+        return path, None, None
+    last = place.range.end
+    return path, place.range.start.line, last.line + (1 if last.character else 0)

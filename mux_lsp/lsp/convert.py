@@ -1,0 +1,109 @@
+"""From the words of the core to the shapes of the wire, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core import text
+from mux_lsp.engine.accepting import shown
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.documents import uri_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mux_lsp.core.model import FileChange, LeftOut, Run, Task
+    from mux_lsp.engine.review import Item, LiveText
+
+
+def run_shape(run: Run) -> protocol.RunShape:
+    """A run as clients see it."""
+    return protocol.RunShape(
+        id=run.id,
+        task=run.task,
+        agent=run.agent,
+        model=run.model,
+        state=run.state.value,
+        reason=run.reason and printable(run.reason),
+        files=[file_summary(change) for change in run.files],
+        hunks=run.hunks,
+        checks=[
+            protocol.CheckResult(
+                command=check.command, state=check.state.value, exit_status=check.exit_status, seconds=check.seconds
+            )
+            for check in run.checks
+        ],
+        left_out=[left_out_path(left) for left in run.left_out],
+        worktree=run.worktree,
+        exit_status=run.exit_status,
+        cost_usd=run.cost_usd,
+        tokens=run.tokens,
+        started=run.started,
+        finished=run.finished,
+    )
+
+
+def task_shape(task: Task) -> protocol.TaskShape:
+    """A task as clients see it."""
+    return protocol.TaskShape(
+        id=task.id,
+        prompt=task.prompt,
+        state="ended" if task.ended else "running",
+        repository=uri_of(Path(task.repository)),
+        snapshot=task.snapshot.commit if task.snapshot else None,
+        left_out=[left_out_path(left) for left in (task.snapshot.left_out if task.snapshot else ())],
+        created=task.created,
+        runs=[run_shape(run) for run in task.runs],
+    )
+
+
+def file_summary(change: FileChange) -> protocol.FileSummary:
+    """A changed file in one line."""
+    return protocol.FileSummary(
+        path=shown(change.path), change=change.kind.value, added=change.lines_added, removed=change.lines_removed
+    )
+
+
+def left_out_path(left: LeftOut) -> protocol.LeftOutPath:
+    """What could not be taken."""
+    return protocol.LeftOutPath(path=shown(left.path), reason=left.reason)
+
+
+def item_range(item: Item, live: LiveText, encoding: text.PositionEncoding) -> types.Range:
+    """Where an item lands, stands or collides, in the client's units."""
+    return lines_range(live.lines or (), item.start, item.end, encoding)
+
+
+def lines_range(lines: Sequence[str], start: int, end: int, encoding: text.PositionEncoding) -> types.Range:
+    """The range of the lines `[start, end)`."""
+    first, last = text.line_range(lines, start, end, encoding)
+    return types.Range(types.Position(*first), types.Position(*last))
+
+
+def wire_range(range_: types.Range) -> protocol.Range:
+    """An LSP range in one of our own shapes."""
+    return protocol.Range(
+        start=protocol.Position(line=range_.start.line, character=range_.start.character),
+        end=protocol.Position(line=range_.end.line, character=range_.end.character),
+    )
+
+
+def review_item(root: Path, item: Item, live: LiveText, encoding: text.PositionEncoding) -> protocol.ReviewItem:
+    """A hunk as it stands to a live text."""
+    change = item.review.change
+    return protocol.ReviewItem(
+        run=item.review.run,
+        agent=item.review.agent,
+        path=shown(change.path),
+        uri=uri_of(root / change.path),
+        hunk=item.hunk.id if item.hunk else None,
+        status=item.status.value,
+        reason=item.reason,
+        range=wire_range(item_range(item, live, encoding)),
+        removed="".join(item.hunk.removed) if item.hunk else "",
+        added="".join(item.hunk.added) if item.hunk else "",
+    )

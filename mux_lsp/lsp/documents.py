@@ -1,0 +1,190 @@
+"""The documents that one client has open, as that client has them: text, version, and how they would be saved.
+
+pygls keeps documents too, but splits lines as `str.splitlines` does, so that an incremental change behind a form feed
+or U+2028 would land in the wrong place.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from lsprotocol import types
+
+from mux_lsp.core import text
+from mux_lsp.core.model import LeftOut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+ENCODINGS = (
+    "utf-8", "utf-16", "utf-32", "cp1252", "iso-8859-1", "iso-8859-15", "shift_jis", "euc_jp", "gb18030", "big5",
+    "euc_kr",
+    "cp1251", "koi8_r", "iso-8859-2", "cp1250", "iso-8859-7", "cp1253", "iso-8859-9", "cp1255", "cp1256", "mac_roman",
+)  # fmt: skip
+"""What a file may be saved in, likeliest first. Tried when a document is opened, against its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One open document. `encoding` is how its file is saved, or None where that could not be told."""
+
+    uri: str
+    path: Path
+    version: int
+    content: str
+    encoding: str | None
+    bom: bytes = b""
+
+
+class Documents:
+    """Follows didOpen, didChange and didClose."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Document] = {}
+        self.encoding = text.PositionEncoding.UTF16
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(self._open.values())
+
+    def get(self, uri: str) -> Document | None:
+        """The open document of a URI."""
+        return self._open.get(uri)
+
+    def at(self, path: Path) -> Document | None:
+        """The open document of a file, whatever its client's URI looks like."""
+        return next((document for document in self._open.values() if document.path == path), None)
+
+    def opened(self, item: types.TextDocumentItem) -> Document | None:
+        """A document was opened. None where it is not a file."""
+        path = path_of(item.uri)
+        if path is None:
+            return None
+        encoding, bom = _encoding_of(path, item.text)
+        document = self._open[item.uri] = Document(item.uri, path, item.version, item.text, encoding, bom)
+        return document
+
+    def changed(
+        self, uri: str, version: int, changes: Iterable[types.TextDocumentContentChangeEvent]
+    ) -> Document | None:
+        """A document was changed."""
+        document = self._open.get(uri)
+        if document is None:
+            return None
+        content = document.content
+        for change in changes:
+            content = apply_change(content, change, self.encoding)
+        document = self._open[uri] = replace(document, version=version, content=content)
+        return document
+
+    def closed(self, uri: str) -> Document | None:
+        """A document was closed."""
+        return self._open.pop(uri, None)
+
+    def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
+        """Documents below `root` that differ from the disk, as they would be saved, and those that cannot be."""
+        buffers: dict[str, bytes] = {}
+        left_out: list[LeftOut] = []
+        for document in self:
+            if not document.path.is_relative_to(root):
+                continue
+            path = document.path.relative_to(root).as_posix()
+            try:
+                on_disk = document.path.read_bytes()
+            except OSError:
+                on_disk = None
+            try:
+                content = encoded(document)
+            except (LookupError, UnicodeEncodeError):
+                left_out.append(
+                    LeftOut(path, "its unsaved text cannot be saved in the file's encoding; agents see the saved file")
+                )
+                continue
+            if content is None:
+                left_out.append(LeftOut(path, "its encoding could not be told; agents see the saved file"))
+            elif content != on_disk and not (on_disk is None and not content):
+                buffers[path] = content
+        return buffers, tuple(left_out)
+
+
+def encoded(document: Document) -> bytes | None:
+    """A document as it would be saved, or None where its encoding is not known. Raises UnicodeEncodeError."""
+    if document.encoding is None:
+        return None
+    return document.bom + document.content.encode(document.encoding)
+
+
+def apply_change(content: str, change: types.TextDocumentContentChangeEvent, encoding: text.PositionEncoding) -> str:
+    """A text after one content change, incremental or whole."""
+    if isinstance(change, types.TextDocumentContentChangeWholeDocument):
+        return change.text
+    lines = text.split_lines(content)
+    start = _offset(lines, change.range.start, encoding)
+    end = _offset(lines, change.range.end, encoding)
+    return content[:start] + change.text + content[max(start, end) :]
+
+
+def _offset(lines: list[str], position: types.Position, encoding: text.PositionEncoding) -> int:
+    if position.line >= len(lines):
+        return sum(map(len, lines))
+    before = sum(map(len, lines[: position.line]))
+    return before + text.from_units(lines[position.line], position.character, encoding)
+
+
+def _encoding_of(path: Path, content: str) -> tuple[str | None, bytes]:
+    """How a file is saved, judged by which encoding gives the text that its editor shows."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return "utf-8", b""
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if data.startswith(mark) and _decodes(data[len(mark) :], name) is not None:
+            return name, mark
+    if _decodes(data, "utf-8") is not None:
+        return "utf-8", b""
+    shown = _one_line_end(content)
+    for name in ENCODINGS:
+        decoded = _decodes(data, name)
+        if decoded is not None and _one_line_end(decoded) == shown:
+            return name, b""
+    return None, b""
+
+
+def _decodes(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _one_line_end(content: str) -> str:
+    return content.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def path_of(uri: str) -> Path | None:
+    """The file of a `file:` URI with its folder's real path, or None for any other scheme."""
+    parts = urlsplit(uri)
+    if parts.scheme != "file":
+        return None
+    raw = os.fsdecode(unquote_to_bytes(parts.path))
+    if os.name == "nt":
+        raw = raw.lstrip("/")
+    path = Path(raw)
+    # The last part stays as it is: a symbolic link in the repository is an entry of its own.
+    return Path(os.path.realpath(path.parent)) / path.name
+
+
+def uri_of(path: Path) -> str:
+    """The `file:` URI of a path, percent-encoded byte by byte, so that names that are not UTF-8 survive."""
+    raw = os.fsencode(path.as_posix())
+    return "file://" + ("" if raw.startswith(b"/") else "/") + quote(raw, safe="/~!$&'()*+,;=@")

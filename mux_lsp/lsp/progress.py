@@ -1,0 +1,88 @@
+"""Work-done progress: one bar for each running task, in the editors that show such; cancelling it cancels the task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core.model import RunState
+
+if TYPE_CHECKING:
+    from mux_lsp.core.model import Run, Task
+    from mux_lsp.engine.engine import Engine
+    from mux_lsp.lsp.server import MuxServer
+
+TITLE_LENGTH = 60
+"""Characters of a prompt that stand in a bar's title."""
+
+
+class Progress:
+    """The bars of one client. Off until `enabled`, which the client's capabilities decide."""
+
+    def __init__(self, server: MuxServer, engine: Engine) -> None:
+        self._server = server
+        self._engine = engine
+        self._begun: dict[str, asyncio.Task[None]] = {}
+        self.enabled = False
+
+    def task_changed(self, task: Task) -> None:
+        """A task began, or changed."""
+        if self.enabled and not task.ended and task.id not in self._begun:
+            self._begun[task.id] = asyncio.create_task(self._begin(task))
+
+    def run_changed(self, run: Run) -> None:
+        """A run changed."""
+        begun = self._begun.get(run.task)
+        if begun is not None and begun.done() and not begun.cancelled():
+            self._report(run.task)
+
+    async def cancelled(self, token: types.ProgressToken) -> None:
+        """The person cancelled a bar: end the runs of its task."""
+        task_id = str(token).removeprefix("mux/")
+        if task_id in self._begun:
+            await asyncio.gather(*(self._engine.cancel(run.id) for run in self._engine.task(task_id).runs))
+
+    def close(self) -> None:
+        """The client has gone."""
+        for begun in self._begun.values():
+            begun.cancel()
+
+    async def _begin(self, task: Task) -> None:
+        progress = self._server.work_done_progress
+        token = f"mux/{task.id}"
+        with contextlib.suppress(Exception):  # a client may refuse a bar, and then does without
+            await progress.create_async(token)
+            title = " ".join(printable(task.prompt).split())
+            if len(title) > TITLE_LENGTH:
+                title = title[: TITLE_LENGTH - 1] + "…"
+            progress.begin(
+                token, types.WorkDoneProgressBegin(title=f"{task.id}: {title}", cancellable=True, percentage=0)
+            )
+            self._report(task.id)
+
+    def _report(self, task_id: str) -> None:
+        progress = self._server.work_done_progress
+        token = f"mux/{task_id}"
+        if token not in progress.tokens:
+            return
+        task = self._engine.task(task_id)
+        ended = sum(run.state.ended for run in task.runs)
+        if task.ended:
+            finished = sum(run.state is RunState.FINISHED for run in task.runs)
+            progress.end(token, types.WorkDoneProgressEnd(message=f"{finished} of {len(task.runs)} finished"))
+            del progress.tokens[token]
+            del self._begun[task_id]
+            return
+        states = " · ".join(f"{run.id} {run.state.value}" for run in task.runs if not run.state.ended)
+        progress.report(
+            token,
+            types.WorkDoneProgressReport(
+                cancellable=True,
+                message=f"{ended}/{len(task.runs)} · {states}",
+                percentage=100 * ended // len(task.runs),
+            ),
+        )

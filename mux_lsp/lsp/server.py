@@ -1,0 +1,126 @@
+"""pygls as this project needs it: one server object per connection, over a stream that it does not own."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Literal
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, default_converter
+from pygls.protocol.language_server import lsp_method
+
+from mux_lsp import __version__
+from mux_lsp.errors import ConflictError, MuxError, UsageError
+from mux_lsp.lsp.protocol import REQUEST_FAILED, ErrorData
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from pygls.server import ServerErrors
+
+log = logging.getLogger(__name__)
+
+# pygls logs each message it sends, and a traceback for every refused request; what is worth telling we log ourselves.
+logging.getLogger("pygls").setLevel(logging.CRITICAL)
+
+
+class MuxProtocol(LanguageServerProtocol):
+    """Leaves document sync to `documents`, keeps no protocol alive by a cache, and answers what it cannot read."""
+
+    def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
+        """The type of a message. Not cached on `self`, unlike the original, which would keep every protocol alive."""
+        return types.METHOD_TO_TYPES.get(method, (None,))[0]
+
+    def get_result_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
+        """The type of a method's result."""
+        return types.METHOD_TO_TYPES.get(method, (None, None))[1]
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Read a message. One that does not fit its type is answered at once: its sender would wait for ever."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException:
+            if "method" in data and "id" in data:
+                error = JsonRpcInvalidParams(f"The parameters of {data['method']} are not as LSP has them.")
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
+    @lsp_method(types.EXIT)
+    def lsp_exit(self, *_: object) -> Generator[Any, Any, None]:
+        """End this connection, never the process."""
+        yield from ()
+        if self.writer is not None:
+            self.writer.close()
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Generator[Any, Any, None]:
+        """Left to the session."""
+        yield self.fm.features[types.TEXT_DOCUMENT_DID_OPEN], (params,), None
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Generator[Any, Any, None]:
+        """Left to the session."""
+        yield self.fm.features[types.TEXT_DOCUMENT_DID_CHANGE], (params,), None
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> Generator[Any, Any, None]:
+        """Left to the session."""
+        yield self.fm.features[types.TEXT_DOCUMENT_DID_CLOSE], (params,), None
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Generator[Any, Any, Any]:
+        """Hand the arguments on as they came: what is wrong with them is told by whom they are for."""
+        handler = self.fm.commands.get(params.command)
+        if handler is None:
+            raise JsonRpcInvalidParams(f"There is no command {params.command!r} in mux-lsp {__version__}.")
+        return (yield handler, tuple(params.arguments or ()), None)
+
+    def cancel_all(self) -> None:
+        """Cancel the requests of a client that has gone; a disconnect alone does not."""
+        for future in list(self._request_futures.values()):
+            future.cancel()
+        self._request_futures.clear()
+        self._result_types.clear()
+
+
+class MuxServer(LanguageServer):
+    """The language server that one client talks to."""
+
+    protocol: MuxProtocol
+
+    def __init__(self) -> None:
+        super().__init__("mux-lsp", __version__, protocol_cls=MuxProtocol, converter_factory=default_converter)
+
+    def report_server_error(self, error: Exception, source: ServerErrors) -> None:
+        """Note in the log what pygls could not handle; the sender has been answered where an answer was due."""
+        log.warning("a message could not be handled (%s): %s", source.__name__, error)
+
+
+def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """A handler whose expected errors become one clear sentence, and whose bugs are logged once with a traceback."""
+
+    async def guard(*arguments: Any) -> Any:
+        try:
+            return await handler(*arguments)
+        except MuxError as error:
+            raise _refusal(error) from None
+        except JsonRpcException:
+            raise
+        except Exception as error:
+            log.exception("a bug in mux-lsp, in %s", getattr(handler, "__qualname__", handler))
+            raise JsonRpcInternalError(
+                f"A bug in mux-lsp ({type(error).__name__}). Its log has the details: `mux-lsp doctor` says where."
+            ) from error
+
+    return guard
+
+
+def _refusal(error: MuxError) -> JsonRpcException:
+    kind: Literal["failed", "usage", "conflict"] = "failed"
+    if isinstance(error, ConflictError):
+        kind = "conflict"
+    elif isinstance(error, UsageError):
+        kind = "usage"
+    return JsonRpcException(str(error), REQUEST_FAILED, ErrorData(kind=kind).model_dump())

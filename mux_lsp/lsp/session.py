@@ -1,0 +1,351 @@
+"""One client's conversation: its documents, what it is told, and the features it uses, over the one engine."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.io_ import run_async
+
+from mux_lsp import __version__
+from mux_lsp.core import text
+from mux_lsp.engine import review
+from mux_lsp.engine.accepting import items
+from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, TaskChanged
+from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.lsp import convert, edits, places, protocol
+from mux_lsp.lsp.commands import CHANGES, Commands
+from mux_lsp.lsp.documents import Document, Documents, path_of, uri_of
+from mux_lsp.lsp.progress import Progress
+from mux_lsp.lsp.server import MuxServer, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from pygls.io_ import AsyncReader, Writer
+
+    from mux_lsp.core.model import LeftOut
+    from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.review import Item, LiveText
+
+log = logging.getLogger(__name__)
+
+
+async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine) -> None:
+    """Speak LSP with one client until its stream ends. What is in flight for it then is cancelled."""
+    session = Session(engine)
+    session.server.protocol.set_writer(writer)
+    leave = engine.join(session)
+    unsubscribe = engine.subscribe(session.tell)
+    try:
+        await run_async(
+            threading.Event(),
+            reader,
+            session.server.protocol,
+            logging.getLogger("pygls"),
+            session.server.report_server_error,
+        )
+    finally:
+        unsubscribe()
+        leave()
+        await session.close()
+
+
+class Session:
+    """What the daemon knows of one client."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.server = MuxServer()
+        self.documents = Documents()
+        self.abilities = edits.Abilities()
+        self.folders: list[Path] = []
+        self._name = "a client"
+        self._own_protocol = False
+        self._capabilities = types.ClientCapabilities()
+        self._views: dict[str, tuple[tuple[int, int], places.View]] = {}
+        self._generation = 0
+        self._stale: set[str] = set()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._lenses_stale = False
+        self._kept: set[asyncio.Task[Any]] = set()
+        self._progress = Progress(self.server, engine)
+        self._register()
+
+    # What the engine asks
+
+    @property
+    def name(self) -> str:
+        """The editor's name, for messages."""
+        return self._name
+
+    def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
+        """See `engine.Client`."""
+        return self.documents.unsaved(root)
+
+    # What the daemon tells
+
+    def tell(self, event: Event) -> None:
+        """Pass an engine's event on, in the shapes of the wire."""
+        match event:
+            case TaskChanged(task=task, deleted=deleted):
+                self._notify(
+                    "mux/taskChanged", protocol.TaskChangedParams(task=convert.task_shape(task), deleted=deleted)
+                )
+                self._progress.task_changed(task)
+            case RunChanged(run=run, previous=previous):
+                self._notify(
+                    "mux/runChanged", protocol.RunChangedParams(run=convert.run_shape(run), previous=previous.value)
+                )
+                self._progress.run_changed(run)
+            case RunOutput(run=run_id, stream=stream, offset=offset, text=printed):
+                self._notify(
+                    "mux/runOutput",
+                    protocol.RunOutputParams(run=run_id, stream=stream, offset=offset, text=printed),
+                )
+            case ReviewChanged(repository=repository, paths=paths):
+                files = {Path(repository) / path for path in paths}
+                self._notify(
+                    "mux/reviewChanged",
+                    protocol.ReviewChangedParams(uris=sorted(uri_of(file) for file in files)),
+                )
+                self._generation += 1
+                touched = [document.uri for document in self.documents if document.path in files]
+                if touched:
+                    self._lenses_stale = True
+                    self._refresh(*touched)
+
+    def _notify(self, method: str, params: protocol.Shape) -> None:
+        if self._own_protocol:
+            self.server.protocol.notify(method, params.model_dump())
+
+    async def close(self) -> None:
+        """The client has gone."""
+        self.server.protocol.cancel_all()
+        self._progress.close()
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            self._kept.add(self._refreshing)
+        await asyncio.gather(*self._kept, return_exceptions=True)
+        self.server.shutdown()  # type: ignore[no-untyped-call]  # pygls gives it no types
+
+    # Live texts and what there is to review in them
+
+    def live_of(self, root: Path, path: str) -> LiveText:
+        """The live text of a path, for this client: its buffer, or else the disk."""
+        document = self.documents.at(root / path)
+        if document is None:
+            return review.live_on_disk(root, path)
+        return review.live_in_buffer(root, path, document.content)
+
+    async def view(self, uri: str) -> places.View | None:
+        """What there is to review in an open document."""
+        document = self.documents.get(uri)
+        if document is None:
+            return None
+        key = (document.version, self._generation)
+        known = self._views.get(uri)
+        if known is not None and known[0] == key:
+            return known[1]
+        made = await asyncio.to_thread(self._make_view, document)
+        self._views[uri] = (key, made)
+        return made
+
+    def _make_view(self, document: Document) -> places.View:
+        found: list[Item] = []
+        counts: dict[str, int] = {}
+        live: LiveText | None = None
+        for root, run, change in self.engine.runs_at(document.path):
+            live = live or review.live_in_buffer(root, document.path.relative_to(root).as_posix(), document.content)
+            found += items(self.engine, run, change, live)
+            counts[run.task] = sum(bool(other.files) for other in self.engine.task(run.task).runs)
+        live = live or review.LiveText(tuple(text.split_lines(document.content)), None, open=True)
+        return places.view(document.version, live, found, counts, self.documents.encoding)
+
+    def _refresh(self, *uris: str) -> None:
+        """Show anew what there is to review in these documents: one refresh at a time, the newest state of each."""
+        self._stale.update(uris)
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh_all())
+
+    async def _refresh_all(self) -> None:
+        while self._stale:
+            uri = self._stale.pop()
+            try:
+                await self._publish(uri)
+            except MuxError as error:
+                log.warning("%s cannot be reviewed: %s", uri, error)
+            except Exception:
+                log.exception("a bug in mux-lsp, in showing %s", uri)
+        if self._lenses_stale:
+            self._lenses_stale = False
+            workspace = self._capabilities.workspace
+            if workspace and workspace.code_lens and workspace.code_lens.refresh_support:
+                self.server.protocol.send_request(types.WORKSPACE_CODE_LENS_REFRESH, None)
+
+    async def _publish(self, uri: str) -> None:
+        found = await self.view(uri)
+        document = self.documents.get(uri)
+        if document is None or found is None:
+            return
+        if document.version != found.version:
+            self._stale.add(uri)
+            return
+        self._send_diagnostics(uri, found.version, places.diagnostics(found.shown()))
+
+    def _send_diagnostics(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
+        self.server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
+
+    # Features
+
+    def _register(self) -> None:
+        feature = self._feature
+        feature(types.INITIALIZE)(self._initialize)
+        feature(types.TEXT_DOCUMENT_DID_OPEN)(self._did_open)
+        feature(types.TEXT_DOCUMENT_DID_CHANGE)(self._did_change)
+        feature(types.TEXT_DOCUMENT_DID_CLOSE)(self._did_close)
+        feature(types.TEXT_DOCUMENT_DID_SAVE)(self._did_save)
+        feature(types.TEXT_DOCUMENT_CODE_LENS, types.CodeLensOptions())(self._code_lens)
+        feature(
+            types.TEXT_DOCUMENT_CODE_ACTION,
+            types.CodeActionOptions(code_action_kinds=list(places.KINDS), resolve_provider=True),
+        )(self._code_action)
+        feature(types.CODE_ACTION_RESOLVE)(self._resolve)
+        feature(types.TEXT_DOCUMENT_HOVER)(self._hover)
+        feature(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)(self._progress_cancelled)
+        commands = Commands(self)
+        for name, (params, _) in protocol.COMMANDS.items():
+            self.server.command(name)(functools.partial(self._command, commands, name, params))
+
+    def _feature(self, method: str, options: Any = None) -> Callable[[Callable[[Any], Any]], None]:
+        def register(handler: Callable[[Any], Any]) -> None:
+            if asyncio.iscoroutinefunction(handler):
+                self.server.feature(method, options)(guarded(handler))
+            else:
+                # Sync handlers run in the order of the messages; nothing may come between two changes of a text.
+                self.server.feature(method, options)(functools.partial(_call, handler))
+
+        return register
+
+    def _initialize(self, params: types.InitializeParams) -> None:
+        self._capabilities = params.capabilities
+        self.abilities = edits.Abilities.of(params.capabilities)
+        self._progress.enabled = bool(params.capabilities.window and params.capabilities.window.work_done_progress)
+        if params.client_info is not None:
+            self._name = params.client_info.name
+        self.documents.encoding = text.PositionEncoding(self.server.workspace.position_encoding or "utf-16")
+        folders = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
+        self.folders = [path for uri in folders if uri and (path := path_of(uri)) is not None]
+        options = params.initialization_options
+        asked = options.get("mux") if isinstance(options, dict) else getattr(options, "mux", None)
+        version = asked.get("protocol") if isinstance(asked, dict) else getattr(asked, "protocol", None)
+        self._own_protocol = version is not None
+        if version is not None and version != protocol.PROTOCOL_VERSION:
+            raise JsonRpcException(
+                f"This client speaks mux protocol {version}, mux-lsp {__version__} speaks {protocol.PROTOCOL_VERSION}: "
+                + (
+                    "upgrade mux-lsp."
+                    if isinstance(version, int) and version > protocol.PROTOCOL_VERSION
+                    else "upgrade the client."
+                ),
+                protocol.REQUEST_FAILED,
+            )
+
+    def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+        if self.documents.opened(params.text_document) is not None:
+            self._refresh(params.text_document.uri)
+
+    def _did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+        identifier = params.text_document
+        if self.documents.changed(identifier.uri, identifier.version, params.content_changes) is not None:
+            self._refresh(identifier.uri)
+
+    def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
+        uri = params.text_document.uri
+        self._views.pop(uri, None)
+        self._stale.discard(uri)
+        if self.documents.closed(uri) is not None:
+            self._send_diagnostics(uri, None, [])
+
+    def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
+        # Whether a file is on disk, and how, is part of what a change stands to.
+        self._generation += 1
+        self._refresh(params.text_document.uri)
+
+    async def _code_lens(self, params: types.CodeLensParams) -> list[types.CodeLens]:
+        found = await self.view(params.text_document.uri)
+        return places.lenses(found.shown()) if found else []
+
+    async def _code_action(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+        found = await self.view(params.text_document.uri)
+        if found is None:
+            return []
+        result = places.actions(found, params.range, params.context.diagnostics, resolves=self._resolves_edits())
+        only = params.context.only
+        if only is None:
+            return result
+        return [action for action in result if any(_is_kind(action.kind, kind) for kind in only)]
+
+    def _resolves_edits(self) -> bool:
+        document = self._capabilities.text_document
+        support = document.code_action.resolve_support if document and document.code_action else None
+        return bool(support and "edit" in support.properties and self.abilities.versions)
+
+    async def _resolve(self, action: types.CodeAction) -> types.CodeAction:
+        data = action.data if isinstance(action.data, dict) else vars(action.data) if action.data else {}
+        if not {"run", "hunks"} <= set(data):
+            return action
+        action.edit = await Commands(self).edit(data["run"], list(data["hunks"]))
+        return action
+
+    async def _hover(self, params: types.HoverParams) -> types.Hover | None:
+        found = await self.view(params.text_document.uri)
+        return places.hover(found, params.position) if found else None
+
+    def _progress_cancelled(self, params: types.WorkDoneProgressCancelParams) -> None:
+        self.keep(self._progress.cancelled(params.token))
+
+    async def _command(self, commands: Commands, name: str, params: type[protocol.Params], *arguments: Any) -> Any:
+        async def run() -> Any:
+            argument = _argument(name, params, arguments)
+            work = commands.run(name, argument)
+            # A change that has begun is brought to its end, also when the client has gone meanwhile.
+            answer = await (asyncio.shield(self.keep(work)) if name in CHANGES else work)
+            return answer.model_dump()
+
+        return await guarded(run)()
+
+    def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task of this session's, which its end waits for."""
+        task = asyncio.create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+        return task
+
+
+def _call(handler: Callable[[Any], Any], params: Any) -> Any:
+    # pygls looks at a handler's own annotations; those of a bound method would mean something else to it.
+    return handler(params)
+
+
+def _is_kind(kind: str | None, wanted: str) -> bool:
+    return kind is not None and (kind == wanted or kind.startswith(f"{wanted}."))
+
+
+def _argument(name: str, params: type[protocol.Params], arguments: tuple[Any, ...]) -> protocol.Params:
+    from pydantic import ValidationError
+
+    if len(arguments) > 1:
+        raise UsageError(f"{name} takes one object as its argument, not {len(arguments)} arguments.")
+    try:
+        return params.model_validate(arguments[0] if arguments else {})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "its argument"
+        raise UsageError(f"{name}: {where}: {problem['msg'].lower()}.") from None
