@@ -1,0 +1,31 @@
+"""The entry of the command `mux-lsp` and of `python -m mux_lsp`."""
+
+from __future__ import annotations
+
+import sys
+
+# What editors add to a server's command on their own account (vscode-languageclient does).
+_EDITOR_OPTIONS = ("--stdio", "--clientProcessId=")
+
+
+def main() -> int:
+    """Runs the command line and returns its exit status.
+
+    `serve` is told apart before anything heavy is imported: an editor waits for it.
+    """
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["serve"] and all(option.startswith(_EDITOR_OPTIONS) for option in arguments[1:]):
+        from mux_lsp.daemon.bridge import main as serve
+
+        serve()
+    if arguments[:1] == ["daemon"] and not {"-h", "--help"}.intersection(arguments):
+        from mux_lsp.daemon.server import main as daemon
+
+        return daemon(arguments[1:])
+    from mux_lsp.cli.main import main as command_line
+
+    return command_line(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,316 @@
+"""The one way to start and to end a child process.
+
+A child gets a session of its own under a small supervisor (`/bin/sh`), which records the exit status on disk. So a
+child lives through the end of the daemon, and the next daemon learns how it went.
+
+POSIX only. On Windows `start` refuses in words: there are no sessions there, no `/bin/sh` and no exit events for the
+event loop; an agent would have to run in a job object, which nothing here does yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import os
+import select
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final, Protocol
+
+from mux_lsp.agents.process_table import Process, created_at, is_there, members, own_line, read_table
+from mux_lsp.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["EXIT", "STDERR", "STDOUT", "Process", "end", "is_there", "read_exit", "start", "wait"]
+
+STDOUT: Final = "stdout"
+STDERR: Final = "stderr"
+EXIT: Final = "exit"
+"""The names of a child's files in its run's folder."""
+
+# The command runs in the foreground; whatever ends it, its status is then written by the shell itself in one write.
+# No variable is set, since one that the person exports would change for the command, and no other program is called,
+# since `end` could hit it. A signal sent to the whole group must not end the supervisor before its command, and a
+# trap (unlike ignoring it) leaves the signal's meaning for the command alone.
+_SUPERVISOR: Final = r"""trap : HUP INT QUIT TERM; "$@"; set -- "$?"; printf '%s\n' "$1" >"$0/exit"; exit "$1" """
+
+_AT_ONCE: Final = 100
+"""How many processes are waited for at a time: each takes a file descriptor."""
+
+_KILL_SECONDS: Final = 5.0
+"""How long killed processes may take to be gone. Only one stuck in the kernel takes longer."""
+
+_known: dict[Process, subprocess.Popen[bytes] | None] = {}
+"""Those that this daemon has started, or has seen end, and has not swept by `end` yet.
+
+A child of ours stays unreaped until then: so its number, which is its session's too, cannot pass to another process.
+"""
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    run_folder: Path,
+    mark: Mapping[str, str],
+) -> Process:
+    """Start a command in `folder`, with nothing on its standard input and its output appended to files in `run_folder`.
+
+    The environment is `environment` and over it `mark`, by which `end` finds every process of the run again.
+    Both folders must exist. `wait` gives the exit status, `end` must follow it in any case.
+
+    Raises AgentError where the command cannot be found or started. A script whose interpreter is missing starts, and
+    ends with status 126 or 127 and the shell's words in `stderr`.
+    """
+    if sys.platform == "win32":
+        raise AgentError("Command agents need a POSIX system: on Windows, run mux-lsp inside WSL.")
+    whole = {**environment, **mark}
+    program = _find(arguments[0], folder, whole.get("PATH", os.defpath))
+    (run_folder / EXIT).unlink(missing_ok=True)
+    with (run_folder / STDOUT).open("ab") as output, (run_folder / STDERR).open("ab") as errors:
+        try:
+            child = subprocess.Popen(
+                ["/bin/sh", "-c", _SUPERVISOR, str(run_folder.absolute()), program, *arguments[1:]],
+                cwd=folder,
+                env=whole,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            if error.errno == errno.E2BIG:
+                raise AgentError(
+                    f"The command line of {arguments[0]!r} is too long for this system. "
+                    "Let the agent read its prompt from a file: use {prompt_file} in place of {prompt}."
+                ) from error
+            raise AgentError(f"{arguments[0]!r} could not be started in {folder}: {error.strerror}.") from error
+        except ValueError as error:  # a NUL among the arguments, or a name with = in the environment
+            raise AgentError(f"{arguments[0]!r} could not be started: {error}.") from error
+    created = created_at(child.pid)
+    assert created is not None, "an unreaped child is there"  # noqa: S101
+    process = Process(child.pid, created)
+    _known[process] = child
+    return process
+
+
+async def wait(process: Process, run_folder: Path) -> int | None:
+    """Wait until a process that `start` gave has ended, in this daemon or an earlier one, and give its exit status.
+
+    128 + n for a command that signal n ended. None where nothing was recorded: the machine went down under it, the
+    disk was full, or somebody killed the supervisor.
+    """
+    if is_there(process):
+        _known.setdefault(process, None)
+        await _gone([process], None)
+    return read_exit(run_folder)
+
+
+def read_exit(run_folder: Path) -> int | None:
+    """The recorded exit status, or None while there is none."""
+    try:
+        text = (run_folder / EXIT).read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    status = text.removesuffix("\n")
+    # Without its newline the record is not whole: the machine went down in the middle.
+    return int(status) if text.endswith("\n") and status.isascii() and status.isdigit() else None
+
+
+async def end(
+    process: Process | None,
+    mark: Mapping[str, str],
+    grace: float,
+    *,
+    run_folder: Path | None = None,
+) -> tuple[int, ...]:
+    """End every process of a run: TERM, up to `grace` seconds, KILL, and again for those that appeared meanwhile.
+
+    Call it to cancel a run, and after every `wait` to end what the agent left running. `process` may be of an earlier
+    daemon, already gone, or None where it was never noted; `mark` and `run_folder` are those given to `start`. What
+    belongs to a run is told in `process_table`. Returns the numbers of those it could not end, usually none: another
+    user's, or stuck in the kernel.
+    """
+    family = _Family(process, mark, run_folder)
+    try:
+        await _ask(family, grace)
+        left = await _kill(family)
+        if process is not None and is_there(process):
+            # With its command gone the supervisor ends by itself and has the status recorded first.
+            await _gone([process], _KILL_SECONDS)
+            _signal(process, signal.SIGKILL)
+            await _gone([process], _KILL_SECONDS)
+        return tuple(sorted(one.pid for one in left))
+    finally:
+        if process is not None:
+            _reap(process)
+
+
+class _Family:
+    """The processes of one run, looked up anew at each call.
+
+    Those once found stay known: when a parent has died of TERM, its child may have nothing else that tells whose it is.
+    """
+
+    def __init__(self, process: Process | None, mark: Mapping[str, str], run_folder: Path | None) -> None:
+        self.supervisor = process
+        self._mark = mark
+        self._logs = () if run_folder is None else tuple(run_folder.resolve() / name for name in (STDOUT, STDERR))
+        self._protected = own_line()
+        # One that has long gone is no evidence: its number may have passed to a stranger, who may have left a session.
+        self._found = {process} if process is not None and (process in _known or is_there(process)) else set()
+
+    def members(self) -> set[Process]:
+        """All but the supervisor."""
+        table = read_table(self._mark, self._logs)
+        there = members(table, self._found, self._protected)
+        self._found |= there
+        return there if self.supervisor is None else there - {self.supervisor}
+
+
+async def _ask(family: _Family, grace: float) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + grace
+    asked: set[Process] = set()
+    if family.supervisor is not None:
+        _signal(family.supervisor, signal.SIGCONT)
+    while there := await asyncio.to_thread(family.members):
+        for one in there - asked:
+            _signal(one, signal.SIGTERM)
+            _signal(one, signal.SIGCONT)  # a stopped process would see TERM only when it goes on
+        asked |= there
+        left = deadline - loop.time()
+        if left <= 0:
+            return
+        await _gone(list(there)[:_AT_ONCE], left)
+
+
+async def _kill(family: _Family) -> set[Process]:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _KILL_SECONDS
+    while there := await asyncio.to_thread(_freeze, family):
+        for one in there:
+            _signal(one, signal.SIGKILL)
+        left = deadline - loop.time()
+        if left <= 0:
+            return there
+        await _gone(list(there)[:_AT_ONCE], left)
+    return set()
+
+
+def _freeze(family: _Family) -> set[Process]:
+    """Stop all before the first is killed, so that none can start another in answer to the death of its child."""
+    frozen: set[Process] = set()
+    for _ in range(_AT_ONCE):
+        there = family.members()
+        if there <= frozen:
+            return there
+        for one in there - frozen:
+            _signal(one, signal.SIGSTOP)
+        frozen |= there
+    return frozen
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    """Send a signal to this very process; nothing where it is gone or another user's."""
+    try:
+        if sys.platform == "linux":
+            descriptor = os.pidfd_open(process.pid)
+            try:
+                if is_there(process):
+                    signal.pidfd_send_signal(descriptor, number)
+            finally:
+                os.close(descriptor)
+        elif is_there(process):
+            os.kill(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _reap(process: Process) -> None:
+    child = _known.pop(process, None)
+    if child is not None and child.poll() is None:
+        _known[process] = child  # could not be ended: keep its number ours
+
+
+class _Event(Protocol):
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+def _exit_event(process: Process) -> _Event | None:
+    """Something that becomes readable when the process has ended, or None where it has ended already."""
+    event: _Event
+    try:
+        if sys.platform == "linux":
+            event = io.FileIO(os.pidfd_open(process.pid))
+        else:
+            queue = event = select.kqueue()
+            note = select.kevent(
+                process.pid,
+                filter=select.KQ_FILTER_PROC,
+                flags=select.KQ_EV_ADD | select.KQ_EV_ONESHOT,
+                fflags=select.KQ_NOTE_EXIT,
+            )
+            try:
+                queue.control([note], 0)
+            except OSError:
+                event.close()
+                raise
+    except ProcessLookupError:
+        return None
+    if not is_there(process):  # the number had passed to another one before we asked
+        event.close()
+        return None
+    return event
+
+
+async def _gone(processes: Collection[Process], seconds: float | None) -> None:
+    """Wait until all of them have ended, at most so many seconds, by the kernel's exit events."""
+    loop = asyncio.get_running_loop()
+    events = {}
+    for process in processes:
+        if (event := _exit_event(process)) is not None:
+            events[event.fileno()] = event
+    pending = set(events)
+    done = asyncio.Event()
+
+    def ended(descriptor: int) -> None:
+        loop.remove_reader(descriptor)
+        pending.discard(descriptor)
+        if not pending:
+            done.set()
+
+    try:
+        for descriptor in events:
+            loop.add_reader(descriptor, ended, descriptor)
+        if pending:
+            async with asyncio.timeout(seconds):
+                await done.wait()
+    except TimeoutError:
+        pass
+    finally:
+        for descriptor, event in events.items():
+            loop.remove_reader(descriptor)
+            event.close()
+
+
+def _find(name: str, folder: Path, search: str) -> str:
+    """The program that `name` means to a command run in `folder`, as a shell would find it but without its builtins."""
+    places = [""] if "/" in name else search.split(os.pathsep)
+    files = [file for place in places if (file := folder / place / name).is_file()]
+    for file in files:
+        if os.access(file, os.X_OK):
+            return str(file)
+    if files:
+        raise AgentError(
+            f"The agent's command {files[0]} is not executable. Run `chmod +x` on it, or name another one."
+        )
+    where = f"in {folder}" if "/" in name else "on PATH"
+    raise AgentError(f"The agent's command {name!r} was not found {where}. Install it, or correct it in config.toml.")

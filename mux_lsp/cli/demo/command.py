@@ -1,0 +1,20 @@
+"""The command `mux-lsp demo`."""
+
+from __future__ import annotations
+
+import click
+
+AGENTS = ("ceil", "negate", "plus-one")
+
+
+@click.command(short_help="Show in a temporary repository what it does.")
+@click.option("--accept", "chosen", type=click.Choice(AGENTS), help="Accept this agent's result instead of the best.")
+@click.option("--keep", is_flag=True, help="Leave the temporary folder where it is.")
+def demo(chosen: str | None, keep: bool) -> int:
+    """Show in a temporary repository what mux-lsp does. No key, no network, nothing of yours is touched.
+
+    Exit status: 1 where anything is not as it claims to be (`--accept plus-one` shows that).
+    """
+    from mux_lsp.cli.demo.story import tell
+
+    return tell(chosen, keep=keep)

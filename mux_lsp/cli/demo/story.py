@@ -1,0 +1,193 @@
+"""What the demonstration shows, in order. Every command is really run, and every claim is looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mux_lsp import paths
+from mux_lsp.cli.demo import sample
+from mux_lsp.cli.demo.command import AGENTS
+from mux_lsp.cli.output import say
+from mux_lsp.cli.text import duration
+from mux_lsp.errors import MuxError
+from mux_lsp.git.command import git
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHECK = "python3 -m unittest -q"
+
+PROMPT = "The last page is missing: 41 entries fill 3 pages, and each has its link. Make the tests pass."
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demonstration takes place."""
+
+    folder: Path
+    root: Path
+    environment: dict[str, str] = field(repr=False)
+
+    @property
+    def home(self) -> paths.Home:
+        return paths.Home(f"{self.folder}/config", f"{self.folder}/state")
+
+
+def tell(chosen: str | None, *, keep: bool) -> int:
+    """Show it all. Gives 0, or raises MuxError where something is not as claimed.
+
+    `chosen` names the agent whose result is accepted instead of the best one's.
+    """
+    from mux_lsp.daemon.client import request_stop
+
+    begun = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="mux-")).resolve()
+    stage = Stage(folder, sample.make_repository(folder), _environment(folder))
+    sample.write_configuration(folder)
+    try:
+        _play(stage, chosen)
+    finally:
+        request_stop(home=stage.home)
+        if not keep:
+            shutil.rmtree(folder)
+    if keep:
+        say(f"\nEverything is still in {folder}.")
+    _yours(time.monotonic() - begun)
+    return 0
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MUX_", "GIT_"))}
+    # The check says `python3` as a person would; it is to be found on any machine that runs this.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
+    return kept | {"MUX_LSP_HOME": str(folder), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _play(stage: Stage, chosen: str | None) -> None:
+    _title("A repository with work in progress")
+    say("A setting is edited but not committed, and there is a new test, which fails.")
+    _git(stage, "status", "--short")
+    _claim(not _check(stage), "the test fails before anybody has worked on it")
+    before = sample.fingerprint(stage.root / ".git")
+    tree = sample.fingerprint(stage.root)
+
+    _title("Three agents, at once, each in a hidden worktree of what you see")
+    asked = [word for name in AGENTS for word in ("-a", name)]
+    status = _mux(stage, "run", PROMPT, *asked, "--check", CHECK)
+    _claim(status == 0, "a run passes its check")
+    task = _json(stage, "list")["tasks"][-1]
+    runs = {run["agent"]: run for run in task["runs"]}
+    passed = [run for run in task["runs"] if all(check["state"] == "passed" for check in run["checks"])]
+    _claim({run["agent"] for run in passed} == {"ceil", "negate"}, "ceil and negate pass the check, plus-one does not")
+    _claim(sample.fingerprint(stage.root) == tree, "your files are as they were")
+
+    _title("What each of them changed")
+    for run in task["runs"]:
+        say(f"{run['agent']}: the check {run['checks'][0]['state']}", run["checks"][0]["state"])
+        _mux(stage, "diff", run["id"])
+
+    _title("Where they agree")
+    _mux(stage, "compare", task["id"])
+
+    best = runs[chosen] if chosen else min(passed, key=_size)
+    _title(f"You take the result of {best['agent']}, hunk by hunk")
+    say("It passes and changes least." if not chosen else "You asked for it.")
+    say("Meanwhile you have gone on typing: the lines above are others than those the agents saw.")
+    sample.go_on_typing(stage.root)
+    _accept(stage, task["id"], best["id"])
+    _git(stage, "diff")
+    text = (stage.root / "pages.py").read_text(encoding="utf-8")
+    _claim(
+        text.startswith(sample.TYPED_LATER) and "\nPER_PAGE = 20\n" in text, "both of your own edits are still there"
+    )
+    _claim(_check(stage), "the test passes in your working tree")
+
+    _title("Your .git is what it was")
+    after = sample.fingerprint(stage.root / ".git")
+    say(f"before  {before[0]} files  sha256 {before[1][:32]}")
+    say(f"after   {after[0]} files  sha256 {after[1][:32]}")
+    _claim(before == after, ".git is the same, byte for byte")
+
+
+def _accept(stage: Stage, task: str, run: str) -> None:
+    for file in _json(stage, "compare", task)["files"]:
+        for hunk, sharing in file["hunks"].items():
+            if run in sharing:
+                _claim(_mux(stage, "accept", run, "--hunk", hunk) == 0, f"{hunk} is accepted")
+
+
+def _size(run: dict[str, Any]) -> int:
+    return sum((file["added"] or 0) + (file["removed"] or 0) for file in run["files"])
+
+
+def _yours(seconds: float) -> None:
+    say(
+        f"\nAll of this was real, and took {duration(seconds)}. Now with your own agent, in a repository of your own:",
+        bold=True,
+    )
+    say(
+        """
+  mux-lsp run "what is to be done" -a 'sh:claude -p {prompt} --permission-mode acceptEdits*3' --check 'make test'
+
+Any command line is an agent: codex exec -s workspace-write {prompt} </dev/null, aider --message {prompt}, a script of
+yours. Give several -a to have them compete."""
+    )
+
+
+# Running and looking
+
+
+def _title(text: str) -> None:
+    say(f"\n── {text} {'─' * max(0, 96 - len(text))}", "running", bold=True)
+
+
+def _typed(words: Sequence[str]) -> None:
+    say(f"$ {shlex.join(words)}", bold=True)
+
+
+def _mux(stage: Stage, *arguments: str) -> int:
+    """Run one of our own commands as a person would, on the same terminal. Gives its exit status."""
+    _typed(["mux-lsp", *arguments])
+    return subprocess.run(_command(*arguments), cwd=stage.root, env=stage.environment, check=False).returncode
+
+
+def _json(stage: Stage, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        _command(*arguments, "--json"), cwd=stage.root, env=stage.environment, check=False, stdout=subprocess.PIPE
+    )
+    _claim(done.returncode == 0, f"mux-lsp {arguments[0]} works")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "mux_lsp", *arguments]
+
+
+def _git(stage: Stage, *arguments: str) -> None:
+    _typed(["git", *arguments])
+    say(git(list(arguments), folder=stage.root).decode().rstrip("\n"))
+
+
+def _check(stage: Stage) -> bool:
+    _typed(shlex.split(CHECK))
+    done = subprocess.run(
+        shlex.split(CHECK), cwd=stage.root, env=stage.environment, check=False, capture_output=True, text=True
+    )
+    say(done.stderr.strip().splitlines()[-1], "passed" if done.returncode == 0 else "failed")
+    return done.returncode == 0
+
+
+def _claim(holds: bool, claim: str) -> None:
+    if not holds:
+        raise MuxError(f"The demonstration is not as it claims: it is not true that {claim}.")

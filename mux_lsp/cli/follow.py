@@ -1,0 +1,130 @@
+"""Watching runs until they end, by what the daemon tells: a live table on a terminal, a line a change elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mux_lsp.cli.output import complain, say
+from mux_lsp.cli.tables import ENDED, RUN_HEADERS, run_line, run_row
+from mux_lsp.cli.text import one_line
+from mux_lsp.errors import MuxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
+
+    from mux_lsp.cli.client import Client
+    from mux_lsp.lsp.protocol import RunShape
+
+CLOCK_PER_SECOND = 4
+"""How often the live table is drawn anew: the time of a run passes without anybody telling."""
+
+
+class Board:
+    """What is known of the runs of a connection, from their notifications. Connect it before asking for anything."""
+
+    def __init__(self, client: Client) -> None:
+        self.runs: dict[str, RunShape] = {}
+        self.last_lines: dict[str, str] = {}
+        self.deleted: set[str] = set()
+        self.changed: list[RunShape] = []
+        """Runs as they became, in order, until somebody takes them from here."""
+        client.notified = self._notified
+
+    def _notified(self, method: str, parameters: dict[str, Any]) -> None:
+        from mux_lsp.lsp.protocol import RunChangedParams, RunOutputParams, TaskChangedParams
+
+        if method == "mux/runChanged":
+            changed = RunChangedParams.model_validate(parameters)
+            self.runs[changed.run.id] = changed.run
+            if changed.run.state != changed.previous:
+                self.changed.append(changed.run)
+        elif method == "mux/runOutput":
+            output = RunOutputParams.model_validate(parameters)
+            if line := next((line for line in reversed(output.text.splitlines()) if line.strip()), ""):
+                self.last_lines[output.run] = one_line(line, 200)
+        elif method == "mux/taskChanged":
+            task = TaskChangedParams.model_validate(parameters)
+            if task.deleted:
+                self.deleted |= {run.id for run in task.task.runs}
+
+    def known(self, runs: Sequence[RunShape]) -> None:
+        """Take in runs from an answer. What was told since they were asked for is newer."""
+        self.runs = {run.id: run for run in runs} | self.runs
+
+    def table(self, ids: Sequence[str]) -> Table:
+        """These runs as they stand."""
+        from mux_lsp.cli.output import rich_table
+
+        now = time.time()
+        return rich_table(RUN_HEADERS, [run_row(self.runs[id_], now, self.last_lines.get(id_, "")) for id_ in ids])
+
+
+class View(Protocol):
+    """Shows how the watched runs change."""
+
+    def update(self) -> None:
+        """Show what is new."""
+
+
+def follow(client: Client, board: Board, ids: Sequence[str], *, quiet: bool) -> None:
+    """Show these runs until each of them has ended. `quiet` leaves standard output alone.
+
+    Raises MuxError where one of them was deleted meanwhile.
+    """
+    with _view(board, ids, quiet=quiet) as view:
+        while not all(board.runs[id_].state in ENDED for id_ in ids):
+            client.wait()
+            view.update()
+            if gone := board.deleted.intersection(ids):
+                raise MuxError(f"{', '.join(sorted(gone))} was deleted meanwhile.")
+
+
+@contextlib.contextmanager
+def _view(board: Board, ids: Sequence[str], *, quiet: bool) -> Iterator[View]:
+    stream = sys.stderr if quiet else sys.stdout
+    if not stream.isatty():
+        yield _ByTheClock() if quiet else _Lines(board, ids)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=stream)
+    # Transient: what stays on the screen is the summary, printed once at the end.
+    with Live(
+        console=console, get_renderable=lambda: board.table(ids), refresh_per_second=CLOCK_PER_SECOND, transient=True
+    ):
+        yield _ByTheClock()
+
+
+class _ByTheClock:
+    """For nobody, or for a live table: it draws itself by the clock, however much is told in between."""
+
+    def update(self) -> None:
+        pass
+
+
+class _Lines:
+    def __init__(self, board: Board, ids: Sequence[str]) -> None:
+        self._board = board
+        self._ids = frozenset(ids)
+        self.update()
+
+    def update(self) -> None:
+        for run in self._board.changed:
+            if run.id in self._ids:
+                say(run_line(run, time.time()))
+        self._board.changed.clear()
+
+
+def say_detached(task: str) -> None:
+    """What to tell a person who stops watching."""
+    complain(
+        f"\nThe runs of {task} go on without you.\n"
+        f"  mux-lsp show {task} --follow   watch them again\n"
+        f"  mux-lsp cancel {task}          end them"
+    )

@@ -1,0 +1,246 @@
+"""Commands that show: list, show, log, diff, compare."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from mux_lsp.cli.client import connected
+from mux_lsp.cli.ids import is_run, one_run
+from mux_lsp.cli.options import here, json_option
+from mux_lsp.cli.output import Cell, coloured, on_terminal, say, say_json, say_table
+from mux_lsp.cli.text import count, duration, folder_of, listed, one_line, visible
+
+if TYPE_CHECKING:
+    from mux_lsp.cli.client import Client, Json
+    from mux_lsp.lsp.protocol import ReviewItem, RunShape, TaskShape
+
+LOG_PIECE = 262_144
+"""How much of a log is asked for at a time, in bytes."""
+
+
+@click.command(name="list", short_help="List the tasks of this repository.")
+@click.option("--all", "everywhere", is_flag=True, help="Those of every repository.")
+@json_option
+def list_(everywhere: bool, as_json: bool) -> None:
+    """List the tasks of this repository, oldest first."""
+    folder = here()
+    with connected(folder) as client:
+        answer = client.execute("mux.task.list", {} if everywhere else {"repository": folder.as_uri()})
+        if as_json:
+            say_json(answer)
+            return
+        from mux_lsp.lsp.protocol import TaskListResult
+
+        tasks = TaskListResult.model_validate(answer).tasks
+        if not tasks:
+            say("No tasks." if everywhere else "No tasks in this repository; --all lists those of every one.")
+            return
+        headers = ("task", "age", "state", "runs", *(("repository",) if everywhere else ()), "prompt")
+        say_table(headers, [_task_row(task, everywhere=everywhere) for task in tasks])
+
+
+def _task_row(task: TaskShape, *, everywhere: bool) -> list[Cell]:
+    from mux_lsp.cli.tables import succeeded
+
+    states = [run.state for run in task.runs]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    style = "running" if task.state == "running" else "finished" if any(map(succeeded, task.runs)) else "failed"
+    where = (Cell(str(folder_of(task.repository))),) if everywhere else ()
+    return [
+        Cell(task.id),
+        Cell(duration(time.time() - task.created), "faint"),
+        Cell(task.state, style),
+        Cell(counted),
+        *where,
+        Cell(one_line(task.prompt, 100)),
+    ]
+
+
+@click.command(short_help="Show a task or a run.")
+@click.argument("id_", metavar="ID")
+@click.option("-f", "--follow", "following", is_flag=True, help="Watch the runs until they end.")
+@json_option
+def show(id_: str, following: bool, as_json: bool) -> int:
+    """Show a task with its runs, or a run with its files, hunks and checks."""
+    from mux_lsp.cli import work
+
+    with connected(here()) as client:
+        from mux_lsp.cli.follow import Board
+        from mux_lsp.lsp.protocol import RunResult, TaskResult
+
+        board = Board(client)
+        if is_run(id_):
+            answer = client.execute("mux.run.get", {"run": id_})
+            runs = [RunResult.model_validate(answer).run]
+        else:
+            answer = client.execute("mux.task.get", {"task": id_})
+            runs = TaskResult.model_validate(answer).task.runs
+        if following:
+            board.known(runs)
+            task = TaskResult.model_validate(client.execute("mux.task.get", {"task": runs[0].task})).task
+            return work.watch(client, board, task, [run.id for run in runs], as_json=as_json)
+        if as_json:
+            say_json(answer)
+        elif is_run(id_):
+            _say_run(client, runs[0])
+        else:
+            _say_task(TaskResult.model_validate(answer).task)
+    return 0
+
+
+def _say_task(task: TaskShape) -> None:
+    from mux_lsp.cli import tables
+
+    tables.say_task(task, str(folder_of(task.repository)))
+    if task.state == "ended":
+        tables.say_next(task, task.runs)
+
+
+def _say_run(client: Client, run: RunShape) -> None:
+    from mux_lsp.cli import tables
+    from mux_lsp.lsp.protocol import ReviewListResult
+
+    say(f"{run.id}  {tables.agent_name(run, 100)}", bold=True)
+    say(tables.run_line(run, time.time()), run.state)
+    for check in run.checks:
+        status = "" if check.exit_status in {None, 0} else f", exit status {check.exit_status}"
+        after = "" if check.seconds is None else f" after {duration(check.seconds)}"
+        say(f"  check {check.state}{after}{status}: {one_line(check.command, 200)}", check.state)
+    if run.cost_usd is not None or run.tokens is not None:
+        cost = [] if run.cost_usd is None else [f"{run.cost_usd:.4f} US dollars"]
+        tokens = [] if run.tokens is None else [f"{run.tokens} tokens"]
+        say(f"  {listed(cost + tokens)}", "faint")
+    tables.say_left_out("the result", run.left_out)
+    items = ReviewListResult.model_validate(client.execute("mux.review.list", {"run": run.id})).items
+    for file in run.files:
+        lines = "not text" if file.added is None else f"+{file.added} -{file.removed}"
+        say(f"{visible(file.path)}  {file.change}, {lines}")
+        say_table(("",) * 4, [_item_row(item) for item in items if item.path == file.path], indent="  ")
+
+
+def _item_row(item: ReviewItem) -> list[Cell]:
+    return [
+        Cell(item.hunk or "(whole file)"),
+        Cell(item.status, item.status),
+        Cell(f"line {item.range.start.line + 1}", "faint"),
+        Cell(item.reason or gist(item)),
+    ]
+
+
+def gist(item: ReviewItem) -> str:
+    """What a hunk does, in one line: its first line that says something."""
+    if one_line(item.added):
+        return f"+ {one_line(item.added)}"
+    return f"- {one_line(item.removed)}" if one_line(item.removed) else ""
+
+
+@click.command(short_help="Print what an agent printed.")
+@click.argument("run_id", metavar="RUN")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the run has ended.")
+@click.option("--stderr", is_flag=True, help="What it wrote to standard error.")
+def log(run_id: str, following: bool, stderr: bool) -> None:
+    """Print what the agent of RUN has printed, without anything that could drive a terminal."""
+    with connected(here()) as client:
+        argument: Json = {
+            "run": one_run(client, run_id),
+            "stream": "stderr" if stderr else "stdout",
+            "limit": LOG_PIECE,
+            "follow": following,
+        }
+        offset = 0
+        while True:
+            piece = client.execute("mux.run.log", {**argument, "offset": offset})
+            sys.stdout.write(visible(piece["text"], keep="\n\t"))
+            sys.stdout.flush()
+            end = piece["offset"] == offset
+            offset = piece["offset"]
+            if end and (piece["ended"] or not following):
+                return
+
+
+@click.command(short_help="Print a result as a patch for `git apply`.")
+@click.argument("run_id", metavar="RUN")
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@json_option
+def diff(run_id: str, paths: tuple[str, ...], as_json: bool) -> None:
+    """Print what RUN changed as a patch that `git apply` takes; of PATHs only where they are given."""
+    from mux_lsp.cli.review import changed_by
+
+    with connected(here()) as client:
+        id_ = one_run(client, run_id)
+        chosen = changed_by(client, id_, paths) if paths else []
+        answer = client.execute("mux.run.diff", {"run": id_, "paths": chosen})
+        if as_json:
+            say_json(answer)
+        elif on_terminal():
+            _say_patch(answer["patch"])
+        else:
+            exact = answer["base64"]
+            sys.stdout.flush()
+            sys.stdout.buffer.write(base64.b64decode(exact) if exact else answer["patch"].encode())
+            sys.stdout.buffer.flush()
+
+
+def _say_patch(patch: str) -> None:
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    colour = coloured()
+    heading = False
+    for line in patch.split("\n")[: -1 if patch.endswith("\n") else None]:
+        # The lines before a file's first hunk name it; `---` and `+++` there are no changes.
+        heading = line.startswith("diff --git ") or (heading and not line.startswith("@@"))
+        text = visible(line, keep="\t")
+        if colour:
+            style = None if heading else colours.get(line[:1])
+            text = click.style(text, fg=style, bold=heading or None)
+        sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+@click.command(short_help="Show where the runs of a task agree.")
+@click.argument("task_id", metavar="TASK")
+@json_option
+def compare(task_id: str, as_json: bool) -> None:
+    """Show which runs of TASK agree: for each hunk, the runs that made it."""
+    with connected(here()) as client:
+        answer = client.execute("mux.task.compare", {"task": task_id})
+        if as_json:
+            say_json(answer)
+            return
+        from mux_lsp.cli import tables
+        from mux_lsp.lsp.protocol import TaskCompareResult
+
+        compared = TaskCompareResult.model_validate(answer)
+        runs = compared.task.runs
+        tables.say_runs(runs)
+        for group in compared.equal:
+            if len(group) > 1:
+                say(f"{listed(group)} have the same result.")
+        items = _items(client, runs)
+        for file in compared.files:
+            say(f"\n{visible(file.path)}  changed by {count(len(file.runs), 'run')} of {len(runs)}", bold=True)
+            rows = [
+                [
+                    Cell(hunk),
+                    Cell(f"{len(sharing)} of {len(runs)}"),
+                    Cell(", ".join(sharing)),
+                    Cell(gist(item) if (item := items.get((sharing[0], hunk))) else ""),
+                ]
+                for hunk, sharing in sorted(file.hunks.items(), key=lambda entry: -len(entry[1]))
+            ]
+            say_table(("",) * 4, rows, indent="  ")
+
+
+def _items(client: Client, runs: list[RunShape]) -> dict[tuple[str, str], ReviewItem]:
+    from mux_lsp.lsp.protocol import ReviewListResult
+
+    found = {}
+    for run in runs:
+        for item in ReviewListResult.model_validate(client.execute("mux.review.list", {"run": run.id})).items:
+            if item.hunk is not None:
+                found[run.id, item.hunk] = item
+    return found

@@ -1,0 +1,19 @@
+"""What several commands share of their command lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mux_lsp.errors import UsageError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the protocol's JSON.")
+
+
+def here() -> Path:
+    """The folder that the person is in. Raises UsageError where it is gone."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("The current folder does not exist any more: change to another one.") from None

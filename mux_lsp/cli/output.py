@@ -1,0 +1,114 @@
+"""What goes to the terminal or into a pipe. Everything printed here is harmless, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from mux_lsp.cli.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
+
+STYLES = {
+    "queued": "bright_black",
+    "preparing": "cyan",
+    "running": "cyan",
+    "waiting": "magenta",
+    "checking": "blue",
+    "finished": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "interrupted": "red",
+    "passed": "green",
+    "pending": "cyan",
+    "applied": "green",
+    "conflict": "red",
+    "rejected": "yellow",
+    "faint": "bright_black",
+}
+"""Colours by what they say, in words that click and rich share."""
+
+
+class Cell(NamedTuple):
+    """One field of a table. `style` is a key of STYLES or empty."""
+
+    text: str
+    style: str = ""
+
+
+def on_terminal() -> bool:
+    """Whether a person watches standard output."""
+    return sys.stdout.isatty()
+
+
+def coloured() -> bool:
+    """Whether standard output takes colours: a terminal, and not told otherwise (https://no-color.org)."""
+    return on_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def say(text: str = "", style: str = "", *, bold: bool = False) -> None:
+    """Print one line or several."""
+    line = visible(text, keep="\n")
+    if coloured() and (style or bold):
+        line = click.style(line, fg=STYLES.get(style), bold=bold or None)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """Print to standard error."""
+    sys.stderr.write(visible(text, keep="\n") + "\n")
+    sys.stderr.flush()
+
+
+def say_json(value: object) -> None:
+    """Print JSON, in ASCII: a name that is not UTF-8 comes through and nothing in it drives a terminal."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: str = "") -> None:
+    """Print a table: cut to the terminal's width there, whole and aligned elsewhere."""
+    if not rows:
+        return
+    if coloured():
+        from rich.console import Console
+        from rich.padding import Padding
+
+        # The last cell takes what room is left; the rest are short.
+        Console().print(Padding(rich_table(headers, rows), (0, 0, 0, len(indent))))
+        return
+    for line in aligned(headers, rows):
+        sys.stdout.write(f"{indent}{line}\n")
+    sys.stdout.flush()
+
+
+def aligned(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[str]:
+    """A table as lines of text, two spaces between the columns. Without headers where all of them are empty."""
+    texts = [[visible(cell.text) for cell in row] for row in rows]
+    if any(headers):
+        texts.insert(0, [header.upper() for header in headers])
+    widths = [max(len(row[column]) for row in texts) for column in range(len(headers))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts]
+
+
+def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
+    """The same for a terminal. Cells are `Text`: rich reads no markup in them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=any(headers), header_style="bold", padding=(0, 2, 0, 0))
+    last = len(headers) - 1
+    for column, header in enumerate(headers):
+        # Every column but the last says something that must not be cut unless there is no other way.
+        table.add_column(header, no_wrap=True, overflow="ellipsis", ratio=None if column < last else 1)
+    for row in rows:
+        table.add_row(*(Text(visible(cell.text), style=STYLES.get(cell.style, "")) for cell in row))
+    return table

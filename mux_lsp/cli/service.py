@@ -1,0 +1,141 @@
+"""Commands about mux-lsp itself: agents, status, stop, doctor, and the two that run it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mux_lsp.cli.options import here, json_option
+from mux_lsp.cli.output import Cell, say, say_json, say_table
+from mux_lsp.cli.text import count, duration, folder_of, listed, one_line, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.command(short_help="List the agents there are.")
+@json_option
+def agents(as_json: bool) -> None:
+    """List the agents that config.toml names."""
+    from mux_lsp import paths
+    from mux_lsp.cli.client import connected
+
+    with connected(here()) as client:
+        answer = client.execute("mux.agent.list", {})
+    if as_json:
+        say_json(answer)
+        return
+    say_table(
+        ("agent", "kind", "command"),
+        [
+            [Cell(agent["name"]), Cell(agent["kind"]), Cell(one_line(agent["command"], 200))]
+            for agent in answer["agents"]
+        ],
+    )
+    if answer["defaults"]:
+        say(f"\nWithout -a a task goes to {listed(answer['defaults'])}.")
+    if not answer["agents"]:
+        say(f"No agents yet. {paths.home().config_file} can name some:")
+        say('\n  [agents.claude]\n  kind = "command"\n  command = ["claude", "-p", "{prompt}"]')
+    say(
+        "\nAny command line is an agent too: -a 'sh:COMMAND' has a shell run COMMAND in the worktree, with the prompt\n"
+        "in the file $MUX_PROMPT_FILE. COMMAND may hold {prompt}, {prompt_file} and {model}. A final *3 makes 3 runs."
+    )
+
+
+@click.command(short_help="Say what the daemon does and what it takes up.")
+@json_option
+def status(as_json: bool) -> None:
+    """Say whether the daemon runs, what it does and how much disk it takes. Starts nothing."""
+    import socket
+
+    from mux_lsp.cli.client import Client
+    from mux_lsp.daemon.client import NotRunningError, connect_running, request_status
+
+    try:
+        process = request_status()
+        connection = connect_running()
+    except NotRunningError:
+        if as_json:
+            say_json(None)
+        else:
+            say("The daemon is not running. Whatever needs it starts it.")
+        return
+    client = Client(socket.socket(fileno=connection.sock.detach()), connection.rest)
+    try:
+        client.initialize(here())
+        answer = client.execute("mux.status", {})
+    finally:
+        client.close()
+    if as_json:
+        say_json(answer)
+        return
+    say(f"mux-lsp {answer['version']}, pid {answer['pid']}, for {duration(process['uptime_seconds'])}", bold=True)
+    say(f"  {count(answer['unfinished_runs'], 'unfinished run')}, {_clients(process['clients'])}")
+    say(f"  {size(process['memory_bytes'])} of memory, log {process['log']}")
+    rows = [
+        [Cell(size(each["disk_bytes"])), Cell(count(each["worktrees"], "worktree")), Cell(_shown(each["repository"]))]
+        for each in answer["repositories"]
+    ]
+    if rows:
+        say()
+        say_table(("disk", "worktrees", "repository"), rows)
+
+
+def _clients(clients: Sequence[object]) -> str:
+    # This command is none that the person would count.
+    return count(len(clients), "connected client") if clients else "no connected client"
+
+
+def _shown(repository: str) -> str:
+    return str(folder_of(repository)) if repository.startswith("file:") else repository
+
+
+@click.command(short_help="End the daemon.")
+def stop() -> None:
+    """End the daemon. Command agents at work go on, and the next daemon takes them up."""
+    from mux_lsp.daemon.client import request_stop
+
+    say("The daemon has ended." if request_stop() else "No daemon was running.")
+
+
+@click.command(short_help="Check what mux-lsp needs of this machine.")
+@json_option
+def doctor(as_json: bool) -> int:
+    """Check what mux-lsp needs of this machine, and say what to do where it is missing.
+
+    Exit status: 1 where something must be put right.
+    """
+    from dataclasses import asdict
+
+    from mux_lsp.cli.doctor import examine
+
+    findings = examine()
+    if as_json:
+        say_json([asdict(finding) for finding in findings])
+    else:
+        signs = {"ok": ("ok", "passed"), "note": ("note", "waiting"), "bad": ("BAD", "failed")}
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            sign, style = signs[finding.state]
+            say(f"{sign:<4}  {finding.name:<{width}}  {finding.detail}", style if finding.state != "ok" else "")
+            if finding.remedy:
+                say(f"{'':<{width + 8}}{finding.remedy}")
+    return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+@click.command(short_help="Speak LSP on stdin and stdout, for an editor.")
+def serve() -> None:
+    """Speak LSP on standard input and output. This is what an editor starts."""
+    from mux_lsp.daemon.bridge import main
+
+    main()
+
+
+@click.command(short_help="Run the daemon in the foreground.")
+def daemon() -> int:
+    """Run the daemon in the foreground. Nobody has to: it is started when it is needed."""
+    from mux_lsp.daemon.server import main
+
+    return main([])

@@ -1,0 +1,126 @@
+"""Words for a person: what an agent wrote made harmless, counts, times, and the paths and places a person types."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+"""Control characters, what turns the direction of text or cannot be seen, and bytes that are not UTF-8."""
+
+_PLACE = re.compile(r"(?P<path>.+?):(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?", re.DOTALL)
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """The text with everything that could drive or deceive a terminal spelt out, as in `\\x1b`; `keep` stays."""
+    return _UNSAFE.sub(lambda match: match[0] if match[0] in keep else _spelt(match[0]), text)
+
+
+def _spelt(character: str) -> str:
+    code = ord(character)
+    if character in "\t\n\r":
+        return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[character]
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, kept by surrogateescape
+        code -= 0xDC00
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def one_line(text: str, width: int = 60) -> str:
+    """The first line that says something, harmless, cut at `width` characters."""
+    line = next((part.strip() for part in text.splitlines() if part.strip()), "")
+    line = visible(line)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 file`, `3 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """`4.2s`, `3m 07s`, `2h 05m`, `3d 04h`."""
+    if seconds < 59.95:
+        return f"{max(seconds, 0):.1f}s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
+
+
+def size(octets: int) -> str:
+    """`512 B`, `3.4 MB`."""
+    amount = float(octets)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def folder_of(uri: str) -> Path:
+    """The folder that a `file:` URI names."""
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
+
+
+def place(text: str, folder: Path) -> tuple[Path, int | None, int | None]:
+    """Read `PATH`, `PATH:LINE` or `PATH:LINE-LINE` as an absolute path with first and last line, counted from 1.
+
+    A file whose own name looks like a place wins. Raises UsageError where there is no such file or line.
+    """
+    whole = folder / text
+    match = None if whole.exists() else _PLACE.fullmatch(text)
+    path = folder / match["path"] if match else whole
+    if not path.exists():
+        raise UsageError(f"--context {visible(text)}: there is no file {visible(str(path))}.")
+    if match is None:
+        return Path(os.path.normpath(path)), None, None
+    first = int(match["first"])
+    last = int(match["last"] or first)
+    if not 1 <= first <= last:
+        raise UsageError(f"--context {visible(text)}: lines are counted from 1, the first one first.")
+    return Path(os.path.normpath(path)), first, last
+
+
+def changed_paths(typed: str, changed: Iterable[str], root: Path, folder: Path) -> list[str]:
+    """The changed paths (relative to `root`) that a person in `folder` means by what they typed.
+
+    A file or a folder, relative to where they are, or as a diff names it. Raises UsageError where none is meant.
+    """
+    everything = list(changed)
+    here = os.path.normpath(folder / typed)
+    readings = [Path(os.path.normpath(typed)).as_posix()]
+    if here == str(root) or here.startswith(os.path.join(root, "")):  # noqa: PTH118 - a prefix of text, not a path
+        readings.insert(0, Path(here).relative_to(root).as_posix())
+    for reading in readings:
+        prefix = "" if reading == "." else reading + "/"
+        meant = [path for path in everything if path == reading or path.startswith(prefix)]
+        if meant:
+            return meant
+    raise UsageError(f"This run changes nothing at {visible(typed)}; it changes {_some(everything)}.")
+
+
+def _some(paths: list[str]) -> str:
+    if not paths:
+        return "no file at all"
+    shown = [visible(path) for path in paths[:5]]
+    return listed(shown) if len(paths) <= 5 else f"{', '.join(shown)} and {count(len(paths) - 5, 'more file')}"

@@ -1,0 +1,210 @@
+"""Commands that have agents work: run, continue, retry, cancel, delete."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mux_lsp.cli.client import connected
+from mux_lsp.cli.ids import is_run, one_run
+from mux_lsp.cli.options import here, json_option
+from mux_lsp.cli.output import say, say_json
+from mux_lsp.cli.text import count, listed, place
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mux_lsp.cli.client import Client, Json
+    from mux_lsp.cli.follow import Board
+    from mux_lsp.lsp.protocol import TaskShape
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as a shell gives it."""
+
+
+@click.command(short_help="Hand a prompt to one or many agents.")
+@click.argument("prompt")
+@click.option("-a", "--agent", "agents", multiple=True, metavar="AGENT[*N]", help="An agent's name, or sh:COMMAND.")
+@click.option("--check", "checks", multiple=True, metavar="COMMAND", help="Judge each result by this exit status.")
+@click.option("-C", "folder", type=click.Path(exists=True, file_okay=False), help="Work on the repository here.")
+@click.option("--context", "places", multiple=True, metavar="PATH[:LINE[-LINE]]", help="What the prompt is about.")
+@click.option("--saved", is_flag=True, help="Without the unsaved buffers of connected editors.")
+@click.option("--no-wait", is_flag=True, help="Return when the runs have started.")
+@json_option
+def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    prompt: str,
+    agents: tuple[str, ...],
+    checks: tuple[str, ...],
+    folder: str | None,
+    places: tuple[str, ...],
+    saved: bool,
+    no_wait: bool,
+    as_json: bool,
+) -> int:
+    """Hand PROMPT to one or many agents, each in a hidden worktree.
+
+    They start from what you see now: HEAD, staged, unstaged and untracked files, and the unsaved buffers of editors
+    that are connected. `-` reads PROMPT from standard input. Agents and checks default to those in config.toml.
+
+    Ctrl-C stops the watching, not the runs.
+
+    \b
+    Exit status: 0 when a run finished (and passed every check, where there are checks), 1 when none did,
+    2 for bad usage, 130 after Ctrl-C.
+    """
+    root = Path(folder).resolve() if folder else here()
+    argument = {
+        "prompt": _prompt(prompt),
+        "agents": [_choice(text) for text in agents] or None,
+        "checks": list(checks) or None,
+        "context": [_context(text, root) for text in places],
+        "repository": root.as_uri(),
+        "unsaved": "none" if saved else "all",
+    }
+    with connected(root) as client:
+        from mux_lsp.cli.follow import Board
+        from mux_lsp.lsp.protocol import TaskResult
+
+        board = Board(client)
+        answer = _started(client, argument, root, quiet=as_json)
+        task = TaskResult.model_validate(answer).task
+        if no_wait:
+            say_json(answer) if as_json else say(f"{task.id} started: {listed([run.id for run in task.runs])}")
+            return 0
+        if not as_json:
+            say(f"{task.id} started with {count(len(task.runs), 'run')}.")
+        board.known(task.runs)
+        return watch(client, board, task, [run.id for run in task.runs], as_json=as_json)
+
+
+def _prompt(text: str) -> str:
+    if text == "-":
+        text = sys.stdin.read()
+    if not text.strip():
+        raise UsageError("The prompt is empty: say what is to be done.")
+    return text
+
+
+def _choice(text: str) -> Json:
+    from mux_lsp.config import parse_choice
+
+    agent, number, model = parse_choice(text)
+    return {"agent": agent, "count": number, "model": model}
+
+
+def _context(text: str, folder: Path) -> Json:
+    path, first, last = place(text, folder)
+    if first is None or last is None:
+        return {"uri": path.as_uri()}
+    # Lines of a person are counted from 1 and the last one is meant too; those of LSP from 0, the end not included.
+    ends = {"start": {"line": first - 1, "character": 0}, "end": {"line": last, "character": 0}}
+    return {"uri": path.as_uri(), "range": ends}
+
+
+def _started(client: Client, argument: Json, root: Path, *, quiet: bool) -> Json:
+    stream = sys.stderr if quiet else sys.stdout
+    if not stream.isatty():
+        return client.execute("mux.task.start", argument)
+    from rich.console import Console
+    from rich.text import Text
+
+    from mux_lsp.cli.text import visible
+
+    with Console(file=stream).status(Text(f"Taking a snapshot of {visible(str(root))}")):
+        return client.execute("mux.task.start", argument)
+
+
+def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, as_json: bool) -> int:
+    """Follow runs of a task to their end, print what became of it, and give the exit status."""
+    from mux_lsp.cli import tables
+    from mux_lsp.cli.follow import follow, say_detached
+    from mux_lsp.lsp.protocol import TaskResult
+
+    try:
+        follow(client, board, ids, quiet=as_json)
+    except KeyboardInterrupt:
+        say_detached(task.id)
+        return INTERRUPTED
+    answer = client.execute("mux.task.get", {"task": task.id})
+    task = TaskResult.model_validate(answer).task
+    runs = [run for run in task.runs if run.id in ids]
+    good = [run for run in runs if tables.succeeded(run)]
+    if as_json:
+        say_json(answer)
+    else:
+        say()
+        tables.say_left_out("the snapshot", task.left_out)
+        tables.say_runs(runs, board.last_lines)
+        for run in runs:
+            tables.say_left_out(f"the result of {run.id}", run.left_out)
+        tables.say_next(task, runs)
+    return 0 if good else 1
+
+
+@click.command(name="continue", short_help="Send an ended run a further message.")
+@click.argument("run_id", metavar="RUN")
+@click.argument("message")
+@click.option("--no-wait", is_flag=True, help="Return when the agent has started.")
+@json_option
+def continue_(run_id: str, message: str, no_wait: bool, as_json: bool) -> int:
+    """Have the agent of an ended RUN go on from its own result, with MESSAGE as the next prompt."""
+    return _again("mux.run.continue", run_id, {"message": _prompt(message)}, no_wait=no_wait, as_json=as_json)
+
+
+@click.command(short_help="Have an agent try again, as a new run.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--no-wait", is_flag=True, help="Return when the agent has started.")
+@json_option
+def retry(run_id: str, no_wait: bool, as_json: bool) -> int:
+    """Make another attempt with the agent of RUN, as a new run of the same task."""
+    return _again("mux.run.retry", run_id, {}, no_wait=no_wait, as_json=as_json)
+
+
+def _again(command: str, id_: str, argument: dict[str, Any], *, no_wait: bool, as_json: bool) -> int:
+    with connected(here()) as client:
+        from mux_lsp.cli.follow import Board
+        from mux_lsp.lsp.protocol import RunResult, TaskResult
+
+        board = Board(client)
+        answer = client.execute(command, {"run": one_run(client, id_), **argument})
+        run = RunResult.model_validate(answer).run
+        if no_wait:
+            say_json(answer) if as_json else say(f"{run.id} started.")
+            return 0
+        if not as_json:
+            say(f"{run.id} started.")
+        board.known([run])
+        task = TaskResult.model_validate(client.execute("mux.task.get", {"task": run.task})).task
+        return watch(client, board, task, [run.id], as_json=as_json)
+
+
+@click.command(short_help="End a task or a run.")
+@click.argument("id_", metavar="ID")
+@json_option
+def cancel(id_: str, as_json: bool) -> None:
+    """End a task or a run with every process it started. What it changed so far is kept as its result."""
+    with connected(here()) as client:
+        from mux_lsp.cli.tables import say_runs
+        from mux_lsp.lsp.protocol import RunResult, TaskResult
+
+        if is_run(id_):
+            answer = client.execute("mux.run.cancel", {"run": id_})
+            runs = [] if as_json else [RunResult.model_validate(answer).run]
+        else:
+            answer = client.execute("mux.task.cancel", {"task": id_})
+            runs = [] if as_json else TaskResult.model_validate(answer).task.runs
+        say_json(answer) if as_json else say_runs(runs)
+
+
+@click.command(short_help="Forget an ended task or run.")
+@click.argument("id_", metavar="ID")
+@json_option
+def delete(id_: str, as_json: bool) -> None:
+    """Forget an ended task or run: its results, its logs and what you decided about them."""
+    with connected(here()) as client:
+        answer = client.execute("mux.task.delete", {"id": id_})
+        say_json(answer) if as_json else say(f"Deleted {listed(answer['deleted'])}.")

@@ -1,0 +1,388 @@
+"""Hunks of a result, placed onto a live text that has moved on: exactly, or not at all.
+
+The rules are those of a three-way merge by `git merge-file`, for each hunk by itself:
+
+- **pending**: no edit of the live text overlaps or touches the hunk's lines of the base. There is at least one unchanged
+  line, or the start or end of the file, on either side of it.
+- **applied**: the live text has exactly this hunk here. That is so when it has the same edit, and also when the live text
+  is read in full as base with some of the hunks and other edits, and this one is among them. Such a reading is sought
+  wherever a plain diff leaves something unexplained, since a diff that knows nothing of the hunks may align repeated
+  lines in another way; the one with the fewest lines changed by anything but the hunks wins, and on a tie the plain diff.
+- **conflict**: everything else. A conflict never becomes an edit.
+
+Where we choose otherwise than git, on purpose:
+
+- git slides an insertion or deletion among equal lines to the last place it can have. If that slides it over a hunk, two
+  readings of the live text put the hunk at two places (or say that its lines are gone), and git guesses. We refuse. A
+  slide that only comes to touch the hunk leaves its place certain and is no reason to refuse.
+- An accepted hunk stays applied and its neighbours pending also where a plain diff of base and live text would show their
+  edits at other places, so that git would see a conflict.
+
+Any other choice between equally short alignments is git's own, because `diff_lines` is.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from mux_lsp.core.diff import Edit, apply, diff_lines
+from mux_lsp.core.model import Hunk, HunkStatus
+from mux_lsp.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_READINGS = 32
+"""How many readings of the live text are followed side by side; past that the ones with the most foreign lines are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where one hunk stands to one live text.
+
+    `[start, end)` are live lines: those it replaces (pending), those that are it (applied), those it collides with
+    (conflict). `reason` says in words why it is a conflict.
+    """
+
+    hunk: Hunk
+    status: HunkStatus
+    start: int
+    end: int
+    reason: str | None = None
+
+
+class LineEdit(NamedTuple):
+    """The live lines `[start, end)` become `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+class _Step(NamedTuple):
+    """Base lines `[start, end)` stand as live lines `[new_start, new_end)`, by a hunk or by a foreign edit (None)."""
+
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+    hunk: Hunk | None
+
+
+class _Foreign(NamedTuple):
+    """An edit that may be in the live text besides the hunks: base lines `[start, end)` become `lines`."""
+
+    start: int
+    end: int
+    lines: list[str]
+    cost: int
+
+
+class _Reading(NamedTuple):
+    """The end of one way to read the live text so far: what its foreign edits cost, what came before, the last step."""
+
+    cost: int
+    before: _Reading | None
+    step: _Step | None
+
+
+def rebase(
+    base: Sequence[str], hunks: Sequence[Hunk], live: Sequence[str], edits: Sequence[Edit] | None = None
+) -> list[Placement]:
+    """Where each hunk stands in the live text, in the order given.
+
+    `hunks` are hunks of one result against `base`. `edits` is `diff_lines(base, live)` where the caller has it already.
+    """
+    base = base if isinstance(base, list) else list(base)
+    live = live if isinstance(live, list) else list(live)
+    ordered = sorted(hunks, key=_start)
+    if edits is None:
+        edits = diff_lines(base, live)
+    steps = _explain(base, ordered, live, edits)
+    placements = _place(base, ordered, live, steps)
+    if ordered == list(hunks):
+        return placements
+    by_hunk = {id(placement.hunk): placement for placement in placements}
+    return [by_hunk[id(hunk)] for hunk in hunks]
+
+
+def text_edits(chosen: Iterable[Placement]) -> list[LineEdit]:
+    """The edits of the live text that apply the chosen placements, in order of place, apart from each other.
+
+    Applied ones need no edit. Raises ConflictError if one is a conflict, or if two of them (of different runs) overlap or
+    touch, unless they are the same edit.
+    """
+    edits: list[LineEdit] = []
+    for placement in sorted(chosen, key=lambda placement: (placement.start, placement.end, placement.hunk.added)):
+        if placement.status is HunkStatus.CONFLICT:
+            raise ConflictError(f"Hunk {placement.hunk.id} cannot be placed: {placement.reason}. Nothing was changed.")
+        if placement.status is HunkStatus.APPLIED:
+            continue
+        edit = LineEdit(placement.start, placement.end, "".join(placement.hunk.added))
+        if edits and edits[-1] == edit:
+            continue
+        if edits and edit.start <= edits[-1].end:
+            raise ConflictError(
+                f"Hunk {placement.hunk.id} and another chosen hunk both change the text around line {edit.start + 1}:"
+                " accept one of them. Nothing was changed."
+            )
+        edits.append(edit)
+    return edits
+
+
+def accept(live: Sequence[str], chosen: Iterable[Placement]) -> list[str]:
+    """The live text's lines with the chosen placements applied, in whichever order. Raises as `text_edits` does."""
+    chosen = list(chosen)
+    added = {(placement.start, placement.end): placement.hunk.added for placement in chosen if _pending(placement)}
+    result = list(live)
+    for edit in reversed(text_edits(chosen)):
+        result[edit.start : edit.end] = added[edit.start, edit.end]
+    return result
+
+
+def _pending(placement: Placement) -> bool:
+    return placement.status is HunkStatus.PENDING
+
+
+def _start(hunk: Hunk) -> int:
+    return hunk.start
+
+
+def _explain(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[Edit]) -> list[_Step]:
+    """The live text as steps from base, each a hunk or a foreign edit, in order of place."""
+    by_place = {(hunk.start, hunk.end): hunk for hunk in hunks}
+    steps: list[_Step] = []
+    for edit in edits:
+        hunk = by_place.get((edit.start, edit.end))
+        same = hunk is not None and live[edit.new_start : edit.new_end] == list(hunk.added)
+        steps.append(_Step(*edit, hunk if same else None))
+    if all(step.hunk for step in steps):
+        return steps
+    taken = {id(step.hunk) for step in steps if step.hunk}
+    open_hunks = [hunk for hunk in hunks if id(hunk) not in taken]
+    hidden = _perhaps_hidden(base, open_hunks, live, steps)
+    if not hidden and not _other_ways(base, open_hunks, live, steps):
+        return steps
+    foreign = [_foreign(edit, 0, live, 0) for edit in edits]
+    if hidden:
+        foreign += _seen_past(base, [hunk for hunk in hunks if id(hunk) in taken | hidden], live)
+    held = [step for step in _best_reading(base, hunks, live, foreign) if step.hunk]
+    if {id(step.hunk) for step in held} <= taken:
+        return steps
+    return _confirmed(base, live, held) or steps
+
+
+def _confirmed(base: list[str], live: list[str], held: list[_Step]) -> list[_Step]:
+    """The steps of a reading by which the live text holds these hunks, or [] where it does not bear a check.
+
+    With the hunks taken out again, a plain diff must find no edit that overlaps or touches one of them, and must put each
+    where it was taken out.
+    """
+    without = list(live)
+    for step in reversed(held):
+        without[step.new_start : step.new_end] = base[step.start : step.end]
+    steps: list[_Step] = []
+    shift = 0
+    waiting = held[::-1]
+    for edit in [*diff_lines(base, without), None]:
+        while waiting and (edit is None or waiting[-1].start <= edit.end):
+            step = waiting.pop()
+            at = step.start + _shift(steps, len(steps))
+            if at != step.new_start or (edit and edit.start <= step.end):
+                return []
+            steps.append(step)
+            shift += step.new_end - step.new_start - (step.end - step.start)
+        if edit:
+            steps.append(_Step(edit.start, edit.end, edit.new_start + shift, edit.new_end + shift, None))
+    return steps
+
+
+def _perhaps_hidden(base: list[str], open_hunks: list[Hunk], live: list[str], steps: list[_Step]) -> set[int]:
+    """The hunks (by `id`) whose lines are among what the foreign edits of a plain diff add or remove.
+
+    The live text may hold them, mixed up with other edits because lines repeat. A first, generous look.
+    """
+    added: set[str] = set()
+    removed: set[str] = set()
+    for step in steps:
+        if not step.hunk:
+            added.update(live[step.new_start : step.new_end])
+            removed.update(base[step.start : step.end])
+    return {
+        id(hunk)
+        for hunk in open_hunks
+        if (hunk.added[0] in added or hunk.added[-1] in added if hunk.added else hunk.removed[0] in removed)
+    }
+
+
+def _seen_past(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_Foreign]:
+    """The edits that a plain diff finds between base with these hunks applied and live, in lines of base.
+
+    Those that change lines of the hunks or touch them are left out.
+    """
+    foreign = []
+    shift = following = 0
+    for edit in diff_lines(apply(base, hunks), live):
+        while following < len(hunks) and hunks[following].start + len(hunks[following].added) + shift < edit.start:
+            shift += len(hunks[following].added) - len(hunks[following].removed)
+            following += 1
+        if following == len(hunks) or edit.end < hunks[following].start + shift:
+            # A little more than the plain diff's for the same lines, so that those win a tie.
+            foreign.append(_foreign(edit, shift, live, 1))
+    return foreign
+
+
+def _foreign(edit: Edit, shift: int, live: list[str], extra: int) -> _Foreign:
+    cost = ((edit.end - edit.start + edit.new_end - edit.new_start) << 20) + extra
+    return _Foreign(edit.start - shift, edit.end - shift, live[edit.new_start : edit.new_end], cost)
+
+
+def _other_ways(base: list[str], open_hunks: list[Hunk], live: list[str], steps: list[_Step]) -> bool:
+    """Whether the plain diff's way can be left anywhere: by a hunk it does not have, or by skipping a foreign edit."""
+    for step in steps:
+        if not step.hunk and base[step.start : step.start + 1] == live[step.new_start : step.new_start + 1] != []:
+            return True
+    following = 0
+    for hunk in open_hunks:
+        while following < len(steps) and steps[following].end < hunk.start:
+            following += 1
+        if _fits(base, hunk, live, hunk.start + _shift(steps, following)):
+            return True
+        if following < len(steps) and steps[following].end == hunk.start:
+            if _fits(base, hunk, live, steps[following].new_end):
+                return True
+    return False
+
+
+def _fits(base: list[str], hunk: Hunk, live: list[str], at: int) -> bool:
+    """Whether the live text could be this hunk's at line `at`, by a first look."""
+    if hunk.added:
+        return live[at : at + 1] == [hunk.added[0]]
+    return base[hunk.end : hunk.end + 1] == live[at : at + 1]
+
+
+def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: list[_Foreign]) -> list[_Step]:
+    """The cheapest way from base to live by matching lines, by hunks (free) and by foreign edits; [] if none was found.
+
+    The shortest path in a graph of places (base line, live line), visited in rising order.
+    """
+    moves: dict[int, list[tuple[int, list[str], int, Hunk | None]]] = {0: [], len(base): []}
+    for hunk in hunks:
+        moves.setdefault(hunk.start, []).append((hunk.end, list(hunk.added), -(1 << 10), hunk))
+        moves.setdefault(hunk.end, [])
+    for edit in foreign:
+        moves.setdefault(edit.start, []).append((edit.end, edit.lines, edit.cost, None))
+        moves.setdefault(edit.end, [])
+    stops = sorted(moves)
+    readings: dict[int, dict[int, _Reading]] = {stop: {} for stop in stops}
+    readings[0][0] = _Reading(0, None, None)
+    for stop, after in zip(stops, [*stops[1:], None], strict=True):
+        here = readings[stop]
+        if len(here) > _READINGS:
+            cheapest = sorted(here, key=lambda at: (here[at].cost, at))[:_READINGS]
+            here = readings[stop] = {at: here[at] for at in cheapest}
+        waiting = sorted(here)
+        for at in waiting:
+            reading = here[at]
+            if after is not None and live[at : at + after - stop] == base[stop:after]:
+                _reach(readings[after], at + after - stop, _Reading(reading.cost, reading, None))
+            for end, lines, cost, hunk in moves[stop]:
+                if live[at : at + len(lines)] != lines or _adjoins(reading, stop, hunk):
+                    continue
+                step = _Step(stop, end, at, at + len(lines), hunk)
+                is_new = _reach(readings[end], step.new_end, _Reading(reading.cost + cost, reading, step))
+                if end == stop and is_new:
+                    # An insertion leads on from here: its place is further on in this same walk.
+                    insort(waiting, step.new_end)
+    reading_back: _Reading | None = readings[len(base)].get(len(live))
+    steps: list[_Step] = []
+    while reading_back:
+        if reading_back.step:
+            steps.append(reading_back.step)
+        reading_back = reading_back.before
+    return steps[::-1]
+
+
+def _reach(readings: dict[int, _Reading], at: int, reading: _Reading) -> bool:
+    """Keep the cheapest reading of a place; whether the place is new."""
+    known = readings.get(at)
+    if known is None or reading.cost < known.cost:
+        readings[at] = reading
+    return known is None
+
+
+def _adjoins(reading: _Reading, stop: int, hunk: Hunk | None) -> bool:
+    """Whether a hunk would touch the step before it, or a foreign edit a hunk: as in a merge, that is a conflict."""
+    step = reading.step
+    return step is not None and step.end == stop and (hunk is not None or step.hunk is not None or step.start == stop)
+
+
+def _shift(steps: list[_Step], index: int) -> int:
+    """What to add to a base line between steps `index - 1` and `index` for its live line."""
+    return steps[index - 1].new_end - steps[index - 1].end if index else 0
+
+
+def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[_Step]) -> list[Placement]:
+    standing = {id(step.hunk): step for step in steps if step.hunk}
+    placements = []
+    first = 0
+    for hunk in hunks:
+        start, end = hunk.start, hunk.end
+        while first < len(steps) and steps[first].end < start:
+            first += 1
+        if step := standing.get(id(hunk)):
+            placements.append(Placement(hunk, HunkStatus.APPLIED, step.new_start, step.new_end))
+            continue
+        last = first
+        while last < len(steps) and steps[last].start <= end:
+            last += 1
+        shift = _shift(steps, first)
+        if first < last:
+            touching = steps[first:last]
+            live_start = min(touching[0].new_start, start + shift)
+            live_end = max(touching[-1].new_end, end + _shift(steps, last))
+            placements.append(Placement(hunk, HunkStatus.CONFLICT, live_start, live_end, _reason(touching)))
+        elif _slides_over(base, live, steps, first, hunk):
+            reason = "the same lines stand here more than once, so its place is not certain"
+            placements.append(Placement(hunk, HunkStatus.CONFLICT, start + shift, end + shift, reason))
+        else:
+            placements.append(Placement(hunk, HunkStatus.PENDING, start + shift, end + shift))
+    return placements
+
+
+def _slides_over(base: list[str], live: list[str], steps: list[_Step], following: int, hunk: Hunk) -> bool:
+    """Whether the foreign insertion or deletion before or after the hunk could as well stand on its other side."""
+    if following < len(steps) and not steps[following].hunk:
+        step = steps[following]
+        lines, start, end = _one_sided(base, live, step)
+        count = step.start - hunk.end + 1
+        if 0 < count <= start and lines[start - count] == lines[end - count]:
+            if lines[start - count : start] == lines[end - count : end]:
+                return True
+    if following and not steps[following - 1].hunk:
+        step = steps[following - 1]
+        lines, start, end = _one_sided(base, live, step)
+        count = hunk.start - step.end + 1
+        if start < end and end + count <= len(lines) and lines[start] == lines[end]:
+            return lines[start : start + count] == lines[end : end + count]
+    return False
+
+
+def _one_sided(base: list[str], live: list[str], step: _Step) -> tuple[list[str], int, int]:
+    """The text that an insertion or a deletion can slide in, and its lines there; an empty text for a replacement."""
+    if step.start == step.end:
+        return live, step.new_start, step.new_end
+    if step.new_start == step.new_end:
+        return base, step.start, step.end
+    return [], 0, 0
+
+
+def _reason(touching: list[_Step]) -> str:
+    start, end = touching[0].new_start, touching[-1].new_end
+    if start == end:
+        return f"lines were deleted here too, after line {start}" if start else "the first lines were deleted here too"
+    lines = f"line {end} was" if end == start + 1 else f"lines {start + 1}-{end} were"
+    verb = "added" if all(step.start == step.end for step in touching) else "changed"
+    return f"{lines} {verb} here too"

@@ -1,0 +1,181 @@
+"""Text as LSP and editors see it: lines, line ends, encodings of a file and of a position.
+
+A line is what LSP 3.17 calls one: it ends at `\\n`, `\\r\\n` or `\\r` and nowhere else, so never at a form feed or at
+U+2028 as `str.splitlines` has it. Lines keep their ends, and a text is the join of its lines.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from mux_lsp.errors import MuxError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PositionEncoding(StrEnum):
+    """In which units the `character` of an LSP position counts. The values are LSP's names."""
+
+    UTF8 = "utf-8"
+    UTF16 = "utf-16"
+    UTF32 = "utf-32"
+
+
+class Position(NamedTuple):
+    """A place between two characters: 0-based line, and code units of the negotiated encoding from its start."""
+
+    line: int
+    character: int
+
+
+class LineEndChange(NamedTuple):
+    """The one line end of a text, and the one that takes its place in another."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text of a file, without its byte order mark, and whether it had one."""
+
+    text: str
+    bom: bool
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text with their ends; `"".join` gives the text back. An empty text has no lines."""
+    return io.StringIO(text, newline="").readlines()
+
+
+def decode(data: bytes) -> Decoded | None:
+    """The text of a file's bytes, or None for a file that only goes as a whole: binary, or not in UTF-8."""
+    if b"\0" in data:
+        return None
+    bom = data.startswith(codecs.BOM_UTF8)
+    try:
+        return Decoded(data[len(codecs.BOM_UTF8) :].decode() if bom else data.decode(), bom)
+    except UnicodeDecodeError:
+        return None
+
+
+def encode(decoded: Decoded) -> bytes:
+    """The bytes of a file, the inverse of `decode`. Raises MuxError for a text that UTF-8 cannot hold."""
+    try:
+        data = decoded.text.encode()
+    except UnicodeEncodeError as error:
+        line = len(split_lines(decoded.text[: error.start] + "x"))
+        raise MuxError(
+            f"Line {line} holds half of a character (U+{ord(decoded.text[error.start]):04X}), which cannot be saved as"
+            " UTF-8: remove it from the text and try again."
+        ) from None
+    return codecs.BOM_UTF8 + data if decoded.bom else data
+
+
+def line_end(lines: Sequence[str]) -> str | None:
+    """The line end that all lines share (the last may have none), or None where they differ or there is none."""
+    if not lines:
+        return None
+    end = _end_of(lines[0])
+    if not end:
+        return None
+    text = "".join(lines)
+    pairs, returns, feeds = text.count("\r\n"), text.count("\r"), text.count("\n")
+    alike = {"\r\n": pairs == returns == feeds, "\n": not returns, "\r": not feeds}
+    return end if alike[end] else None
+
+
+def line_end_change(base: Sequence[str], live: Sequence[str]) -> LineEndChange | None:
+    """How line ends of a snapshot must be written to compare with a live text, or None where they compare as they are.
+
+    Editors rewrite the line ends of a buffer, so a difference in nothing but one uniform line end is no edit. Only that
+    is smoothed over: both texts must have a uniform line end, and the live one's must be `\\n` or `\\r\\n` (a lone `\\r`
+    could join with a `\\n` that follows it). A text with mixed line ends is compared as it is.
+    """
+    old, new = line_end(base), line_end(live)
+    if old is None or new is None or old == new or new == "\r":
+        return None
+    return LineEndChange(old, new)
+
+
+def change_line_ends(lines: Sequence[str], change: LineEndChange | None) -> list[str]:
+    """The lines with the ends that `change` names replaced. Others stay: a result that has them means them."""
+    if change is None:
+        return list(lines)
+    return [line[: -len(change.old)] + change.new if _end_of(line) == change.old else line for line in lines]
+
+
+def adapt_line_ends(lines: Sequence[str], live: Sequence[str]) -> list[str]:
+    """The lines with the live text's line end where both have a uniform one (see `line_end_change`).
+
+    For a base and its result together take `change_line_ends` with the base's `line_end_change`: a result that changes
+    line ends on purpose then keeps that change.
+    """
+    return change_line_ends(lines, line_end_change(lines, live))
+
+
+def content_length(line: str) -> int:
+    """The number of characters of a line without its end."""
+    return len(line) - len(_end_of(line))
+
+
+def code_units(text: str, encoding: PositionEncoding) -> int:
+    """The length of a text in code units. A lone surrogate counts 1 in UTF-16 and UTF-32 and 3 in UTF-8."""
+    if encoding is PositionEncoding.UTF32 or text.isascii():
+        return len(text)
+    if encoding is PositionEncoding.UTF8:
+        return len(text.encode("utf-8", "surrogatepass"))
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def to_units(line: str, index: int, encoding: PositionEncoding) -> int:
+    """The code unit offset of a character index in a line. An index past the content is taken as its end."""
+    return code_units(line[: max(0, min(index, content_length(line)))], encoding)
+
+
+def from_units(line: str, units: int, encoding: PositionEncoding) -> int:
+    """The character index of a code unit offset in a line.
+
+    An offset past the line is its end, before the line end, as LSP says; one inside a character is that character's start.
+    """
+    length = content_length(line)
+    if encoding is PositionEncoding.UTF32 or line.isascii():
+        return max(0, min(units, length))
+    seen = 0
+    for index in range(length):
+        seen += code_units(line[index], encoding)
+        if seen > units:
+            return index
+    return length
+
+
+def position(lines: Sequence[str], line: int, index: int, encoding: PositionEncoding) -> Position:
+    """The position of a character index in a line. A line past the text is the text's end."""
+    if line >= len(lines):
+        return _start_of(lines, len(lines), encoding)
+    return Position(line, to_units(lines[line], index, encoding))
+
+
+def line_range(lines: Sequence[str], start: int, end: int, encoding: PositionEncoding) -> tuple[Position, Position]:
+    """The positions around the lines `[start, end)`.
+
+    The end is the start of line `end`; at the end of a text whose last line has no line end it is the end of that line.
+    """
+    return _start_of(lines, start, encoding), _start_of(lines, end, encoding)
+
+
+def _start_of(lines: Sequence[str], line: int, encoding: PositionEncoding) -> Position:
+    if line >= len(lines) and lines and not _end_of(lines[-1]):
+        return Position(len(lines) - 1, code_units(lines[-1], encoding))
+    return Position(min(line, len(lines)), 0)
+
+
+def _end_of(line: str) -> str:
+    if line.endswith("\n"):
+        return "\r\n" if line.endswith("\r\n") else "\n"
+    return "\r" if line.endswith("\r") else ""

@@ -1,0 +1,215 @@
+"""Connecting to the daemon, for the bridge and the command line. Standard library only: editors wait for this."""
+# pathlib costs the bridge a fifth of its start.
+# ruff: noqa: PTH123
+
+from __future__ import annotations
+
+# The module `socket` wraps this one in enums and selectors, which alone would be a quarter of the bridge's start.
+import _socket as socket
+import os
+
+from mux_lsp import __version__, paths
+from mux_lsp.daemon import handshake
+from mux_lsp.errors import MuxError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Want = Literal["lsp", "stop", "status", "handover"]
+
+ANSWER_SECONDS = 15.0
+"""How long a daemon may take to answer a handshake before it counts as hung. Its event loop never works that long."""
+
+STOP_SECONDS = 40.0
+"""How long a daemon may take to end: a little more than it gives itself."""
+
+
+class NotRunningError(MuxError):
+    """No daemon answers. What is left of an earlier one may lie about."""
+
+
+class OtherVersionError(MuxError):
+    """A daemon of another version answers."""
+
+
+class Connection:
+    """A connection whose handshake was granted. `rest` is what the daemon said after its answer."""
+
+    __slots__ = ("answer", "rest", "sock")
+
+    def __init__(self, sock: socket.socket, answer: dict[str, Any], rest: bytes) -> None:
+        self.sock = sock
+        self.answer = answer
+        self.rest = rest
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Waits until the daemon has closed the connection. Raises TimeoutError."""
+        self.sock.settimeout(seconds)
+        try:
+            while self.sock.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+
+    def detach(self) -> int:
+        """Hands over the file descriptor: `socket.socket(fileno=connection.detach())` is what asyncio takes."""
+        return self.sock.detach()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self.sock.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+
+def connect(home: paths.Home | None = None) -> Connection:
+    """A connection for LSP to the person's daemon, which is started if there is none.
+
+    An older or newer daemon is asked to make room for this version. Raises MuxError with the reason when there is no
+    daemon to be had.
+    """
+    here = home or paths.home()
+    try:
+        return attempt(here, "lsp")
+    except (NotRunningError, OtherVersionError):
+        from mux_lsp.daemon.starting import start_and_connect
+
+        return start_and_connect(here)
+
+
+def connect_running(home: paths.Home | None = None) -> Connection:
+    """A connection for LSP to the daemon that runs. Raises NotRunningError if none does."""
+    return attempt(home or paths.home(), "lsp")
+
+
+def request_status(home: paths.Home | None = None) -> dict[str, Any]:
+    """What the daemon says of itself and its engine. Raises NotRunningError if none runs."""
+    with attempt(home or paths.home(), "status") as connection:
+        status = connection.answer.get("status")
+        return status if isinstance(status, dict) else {}
+
+
+def request_stop(timeout: float = STOP_SECONDS, home: paths.Home | None = None) -> bool:
+    """Ends the daemon and waits until its process has ended. False if none ran.
+
+    A daemon that does not answer is ended by signal. Raises MuxError if it has not ended in `timeout` seconds.
+    """
+    here = home or paths.home()
+    record = read_record(here)
+    try:
+        with attempt(here, "stop") as connection:
+            connection.wait_for_end(timeout)
+        return True
+    except NotRunningError:
+        if not is_alive(here):
+            return False
+    except TimeoutError:
+        pass
+    from mux_lsp.daemon.ending import end_process
+
+    end_process(here, record, timeout)
+    return True
+
+
+def attempt(home: paths.Home, want: Want) -> Connection:
+    """One connection and handshake with whoever `daemon.json` names.
+
+    Raises NotRunningError if nobody answers, OtherVersionError if it is a daemon of another version, MuxError for
+    every other refusal.
+    """
+    record = read_record(home)
+    if record is None:
+        raise NotRunningError(f"no mux-lsp daemon is running ({home.daemon_record} names none)")
+    sock = None
+    try:
+        sock = _open(str(record.get("address")))
+        hello = {"mux": handshake.PROTOCOL, "version": __version__, "token": record.get("token"), "want": want}
+        sock.sendall(handshake.line(hello))
+        first, rest = _read_line(sock)
+    except TimeoutError as error:
+        _close(sock)
+        raise MuxError(
+            f"the mux-lsp daemon (pid {record.get('pid')}) does not answer: run `mux-lsp stop`, then try again "
+            f"(its log: {home.log})"
+        ) from error
+    except (OSError, ValueError) as error:
+        _close(sock)
+        raise NotRunningError(f"no mux-lsp daemon is running ({record.get('address')}: {error})") from error
+    answer = handshake.parse(first)
+    if answer is not None and answer.get("ok") is True:
+        sock.settimeout(None)
+        return Connection(sock, answer, rest)
+    sock.close()
+    if answer is None or "error" not in answer:  # it ended just now, or the address has passed to another program
+        raise NotRunningError(f"no mux-lsp daemon is running ({record.get('address')} gave no answer)")
+    if answer.get("code") == "version":
+        raise OtherVersionError(str(answer["error"]))
+    raise MuxError(str(answer["error"]))
+
+
+def read_record(home: paths.Home) -> dict[str, Any] | None:
+    """What `daemon.json` says, or None if there is nothing that could be read."""
+    try:
+        with open(home.daemon_record, "rb") as file:
+            return handshake.parse(file.read())
+    except OSError:
+        return None
+
+
+def is_alive(home: paths.Home) -> bool:
+    """Whether a daemon's process holds its lock, answering or not."""
+    import fcntl
+
+    try:
+        descriptor = os.open(home.daemon_lock, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _open(address: str) -> socket.socket:
+    kind, _, place = address.partition(":")
+    if kind == "unix":
+        sock = socket.socket(socket.AF_UNIX)
+        target: str | tuple[str, int] = place
+    elif kind == "tcp":
+        sock = socket.socket(socket.AF_INET)
+        host, _, port = place.rpartition(":")
+        target = (host, int(port))
+    else:
+        raise ValueError(f"not an address: {address}")
+    try:
+        sock.settimeout(ANSWER_SECONDS)
+        sock.connect(target)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _read_line(sock: socket.socket) -> tuple[bytes, bytes]:
+    """The first line and what came with it; an incomplete line if the daemon closed before its end."""
+    received = b""
+    while b"\n" not in received:
+        chunk = sock.recv(65536)
+        if not chunk:
+            break
+        received += chunk
+    first, _, rest = received.partition(b"\n")
+    return first, rest
+
+
+def _close(sock: socket.socket | None) -> None:
+    if sock is not None:
+        sock.close()

@@ -1,0 +1,49 @@
+"""The daemon's log: one file of bounded size, for the person to read and to send with a bug report.
+
+What agents and editors say to each other does not go into it: prompts and source text are nobody else's business.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from logging.handlers import RotatingFileHandler
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_BYTES = 1_000_000
+_OLDER_FILES = 3
+
+# Libraries that log whole messages at INFO: what an editor sends is source text.
+_TOO_TALKATIVE = ("pygls", "asyncio", "git", "httpx", "httpcore", "anthropic", "watchfiles")
+
+
+def set_up(path: str, *, detached: bool) -> None:
+    """Sends every record to the file, and to standard error as well unless the daemon is detached from any terminal.
+
+    In a detached daemon standard output and error are that file: what a crash says must not get lost. They follow the
+    file when it is rotated.
+    """
+    handlers: list[logging.Handler] = [
+        _DetachedHandler(path, maxBytes=_BYTES, backupCount=_OLDER_FILES, encoding="utf-8", errors="backslashreplace")
+        if detached
+        else RotatingFileHandler(
+            path, maxBytes=_BYTES, backupCount=_OLDER_FILES, encoding="utf-8", errors="backslashreplace"
+        )
+    ]
+    if not detached:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(_FORMAT))
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _DetachedHandler(RotatingFileHandler):
+    def doRollover(self) -> None:
+        super().doRollover()
+        if self.stream is None:  # the log folder is gone: nothing to follow
+            return
+        for descriptor in (1, 2):
+            os.dup2(self.stream.fileno(), descriptor)

@@ -1,0 +1,28 @@
+"""Who is at the other end of a unix socket, as the kernel says."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The user, and the process where the kernel tells, that opened the connection."""
+
+    uid: int
+    pid: int | None
+
+
+def peer_of(sock: socket.socket) -> Peer | None:
+    """Who connected, or None where the kernel cannot say: over TCP."""
+    if sock.family != getattr(socket, "AF_UNIX", None):
+        return None
+    if sys.platform == "darwin":
+        # <sys/un.h>: SOL_LOCAL is 0, LOCAL_PEERCRED 1; struct xucred begins with a version and the uid.
+        _, uid = struct.unpack_from("=II", sock.getsockopt(0, 1, 76))
+        return Peer(uid, None)
+    pid, uid, _ = struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return Peer(uid, pid)

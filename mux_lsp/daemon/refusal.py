@@ -1,0 +1,84 @@
+"""Telling an editor why there is no daemon, in the one way that its person will see.
+
+An editor whose server just ends says "server exited" and no more. So the first request, which is `initialize`, is
+answered with an error that holds the reason, and the same sentence goes out as a message to be shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_REQUEST_FAILED = -32803
+"""LSP's RequestFailed: the request was fine, it only could not be done."""
+
+_ERROR_MESSAGE = 1
+"""LSP's MessageType.Error."""
+
+_LIMIT = 1 << 26
+
+
+def answer(sentence: str) -> None:
+    """Answers the first request on standard input with the sentence. Returns after that, or when the editor is gone."""
+    sys.stderr.write(f"mux-lsp serve: {sentence}\n")
+    sys.stderr.flush()
+    for message in _messages():
+        if "method" in message and "id" in message:
+            show = {"type": _ERROR_MESSAGE, "message": f"mux-lsp: {sentence}"}
+            error = {"code": _REQUEST_FAILED, "message": f"mux-lsp: {sentence}", "data": {"retry": False}}
+            _send({"jsonrpc": "2.0", "method": "window/showMessage", "params": show})
+            _send({"jsonrpc": "2.0", "id": message["id"], "error": error})
+            return
+
+
+def _messages() -> Iterator[dict[str, Any]]:
+    received = b""
+    while True:
+        header, separator, body = received.partition(b"\r\n\r\n")
+        length = _content_length(header) if separator else -1
+        if 0 <= length <= len(body):
+            received = body[length:]
+            try:
+                message = json.loads(body[:length])
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(message, dict):
+                yield message
+            continue
+        if separator and length < 0:
+            return
+        chunk = _read()
+        if not chunk or len(received) > _LIMIT:
+            return
+        received += chunk
+
+
+def _content_length(header: bytes) -> int:
+    for line in header.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return int(value)
+    return -1
+
+
+def _read() -> bytes:
+    try:
+        return os.read(0, 65536)
+    except OSError:
+        return b""
+
+
+def _send(message: dict[str, Any]) -> None:
+    body = json.dumps(message).encode()
+    data = b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:  # the editor is gone; the sentence stands on standard error
+        return

@@ -1,0 +1,375 @@
+"""The daemon: one process per person, any number of clients, over one engine.
+
+It knows neither what the engine does nor how LSP is spoken: both are handed in. Its own work is to be found, to let in
+whom it should, to keep clients apart from each other, and to end in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import hmac
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from mux_lsp import __version__, paths
+from mux_lsp.daemon import handshake, lifecycle, logs
+from mux_lsp.daemon.connection import ClientReader, ClientWriter
+from mux_lsp.daemon.peer import Peer, peer_of
+from mux_lsp.errors import MuxError
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 600.0
+"""How long the daemon stays with no client and no unfinished run."""
+
+DRAIN_SECONDS = 5.0
+"""How long sessions have to end by themselves when the daemon ends; after that they are cancelled."""
+
+CLOSE_SECONDS = 10.0
+"""How long the engine has to close."""
+
+SHUTDOWN_SECONDS = DRAIN_SECONDS + CLOSE_SECONDS + 10
+"""After which the process ends whatever still holds it, with every thread's stack in the log."""
+
+
+class Engine(Protocol):
+    """What the daemon needs of the engine."""
+
+    async def open(self) -> None:
+        """Makes it work. Raises MuxError with the reason if it cannot."""
+
+    async def close(self) -> None:
+        """Brings it to rest. What runs on its own goes on."""
+
+    def busy(self) -> bool:
+        """Whether there is work that must not be left: the daemon does not end idle meanwhile."""
+
+    def can_hand_over(self) -> bool:
+        """Whether a daemon of another version could take everything over without loss."""
+
+    def status(self) -> dict[str, object]:
+        """What it would tell the person of itself, as JSON. `unfinished_runs` is how many there are."""
+
+    def subscribe(self, listener: Callable[[Any], None], /) -> Callable[[], None]:
+        """Has a function called, in the event loop, whenever something happens: `busy` may say otherwise after it."""
+
+
+CreateEngine = Callable[[paths.Home], Engine]
+"""Makes an engine over the person's folders."""
+
+ServeClient = Callable[[ClientReader, ClientWriter, Any], Awaitable[None]]
+"""Speaks LSP with one client over the engine, until the reader ends. It may be cancelled."""
+
+
+def main(arguments: list[str]) -> int:
+    """The command `mux-lsp daemon`: the real engine and the real LSP. Returns the exit status."""
+    starter = lifecycle.Starter(_ready_descriptor(arguments))
+    if starter.waits:
+        lifecycle.detach()
+
+    def create_engine(home: paths.Home) -> Engine:
+        from mux_lsp.engine.engine import Engine as RealEngine
+
+        return RealEngine(Path(home.state), Path(home.config_file))
+
+    async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any) -> None:
+        from mux_lsp.lsp.session import serve_client as serve
+
+        await serve(reader, writer, engine)
+
+    def idle_seconds(home: paths.Home) -> float:
+        from mux_lsp import config
+
+        return config.load(Path(home.config_file)).daemon.idle_seconds
+
+    return run_daemon(create_engine, serve_client, starter=starter, idle_seconds=idle_seconds)
+
+
+def _ready_descriptor(arguments: list[str]) -> int | None:
+    if not arguments:
+        return None
+    if len(arguments) == 2 and arguments[0] == "--ready-fd" and arguments[1].isdigit():
+        return int(arguments[1])
+    sys.stderr.write("usage: mux-lsp daemon\n")
+    sys.exit(2)
+
+
+def run_daemon(
+    create_engine: CreateEngine,
+    serve_client: ServeClient,
+    *,
+    home: paths.Home | None = None,
+    starter: lifecycle.Starter | None = None,
+    idle_seconds: Callable[[paths.Home], float] = lambda _: IDLE_SECONDS,
+) -> int:
+    """Runs the daemon until it is told to stop or has been idle long enough. Returns the exit status.
+
+    To be called in the main thread, with no event loop running. Whatever goes wrong at the start is said to `starter`.
+    """
+    here = home or paths.home()
+    starter = starter or lifecycle.Starter(None)
+    try:
+        paths.make_private_folder(here.state)
+        paths.make_private_folder(os.path.dirname(here.log))  # noqa: PTH120  (paths deals in strings)
+        logs.set_up(here.log, detached=starter.waits)
+        with lifecycle.only_daemon(here):
+            asyncio.run(_Daemon(here, serve_client, idle_seconds(here)).run(create_engine, starter))
+        log.info("ended")
+        return 0
+    except lifecycle.AlreadyRunningError as error:
+        log.info("not started: %s", error)
+        starter.ready()
+        return 0
+    except MuxError as error:
+        _say_failure(str(error), starter)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _say_failure(str(paths.unusable(os.fspath(error.filename), error)), starter)
+    except Exception as error:
+        log.exception("a bug ended the daemon")
+        starter.failed(
+            f"the mux-lsp daemon failed ({type(error).__name__}: {error}), which is a bug: "
+            f"please report it with {here.log}"
+        )
+    return 1
+
+
+def _say_failure(sentence: str, starter: lifecycle.Starter) -> None:
+    log.error("not started: %s", sentence)
+    starter.failed(sentence)
+
+
+@dataclass(eq=False)
+class _Client:
+    """One connection that speaks LSP."""
+
+    name: str
+    peer: Peer | None
+    reader: ClientReader
+    task: asyncio.Task[None]
+    since: float = field(default_factory=time.time)
+
+
+class _Daemon:
+    """The state of the running daemon. Owns the tasks of its connections."""
+
+    def __init__(self, home: paths.Home, serve_client: ServeClient, idle_seconds: float) -> None:
+        self._home = home
+        self._serve_client = serve_client
+        self._idle_seconds = idle_seconds
+        self._clients: set[_Client] = set()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._number = 0
+        self._stopping = asyncio.Event()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._engine: Engine
+        self._record: lifecycle.Record
+
+    async def run(self, create_engine: CreateEngine, starter: lifecycle.Starter) -> None:
+        """From the opening of the engine to its close."""
+        self._engine = create_engine(self._home)
+        await self._engine.open()
+        try:
+            await self._serve(starter)
+        finally:
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._engine.close()
+            except TimeoutError:
+                log.error("the engine has not closed in %g s", CLOSE_SECONDS)
+
+    async def _serve(self, starter: lifecycle.Starter) -> None:
+        sock, address = lifecycle.listen(self._home)
+        try:
+            self._record = lifecycle.publish(self._home, address, __version__)
+            start = asyncio.start_server if address.startswith("tcp:") else asyncio.start_unix_server
+            server = await start(self._accept, sock=sock)
+            with contextlib.ExitStack() as signals:
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
+                    signals.callback(asyncio.get_running_loop().remove_signal_handler, number)
+                log.info("mux-lsp %s listens on %s (pid %d)", __version__, address, self._record.pid)
+                signals.callback(self._engine.subscribe(self._on_event))
+                self._restart_idle_timer()
+                starter.ready()
+                await self._stopping.wait()
+            faulthandler.dump_traceback_later(SHUTDOWN_SECONDS, exit=True)
+            server.close()
+        finally:
+            lifecycle.withdraw(self._home, address)
+            sock.close()
+        await self._drain()
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        self._stop(number.name)
+
+    def _stop(self, reason: str) -> None:
+        if not self._stopping.is_set():
+            log.info("ending: %s", reason)
+            self._stopping.set()
+
+    async def _drain(self) -> None:
+        """Lets the sessions end, and cancels those that do not."""
+        sessions = {client.task for client in self._clients}
+        for client in self._clients:
+            client.reader.end()
+        for task in self._connections - sessions:
+            task.cancel()
+        if not self._connections:
+            return
+        _, late = await asyncio.wait(self._connections, timeout=DRAIN_SECONDS)
+        if late:
+            log.warning("%d of %d sessions did not end in %g s: cancelled", len(late), len(sessions), DRAIN_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.wait(late)  # the watchdog bounds it
+
+    # Idle time. The timer runs while there is neither a client nor work.
+
+    def _restart_idle_timer(self) -> None:
+        self._stop_idle_timer()
+        if not self._clients and not self._engine.busy():
+            self._idle_timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._on_idle)
+
+    def _stop_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _on_event(self, _: object) -> None:
+        if self._idle_timer is None:
+            self._restart_idle_timer()
+
+    def _on_idle(self) -> None:
+        self._idle_timer = None
+        if not self._engine.busy():  # else the event of its end starts the timer anew
+            self._stop(f"no client and no unfinished run for {self._idle_seconds:g} s")
+
+    # Connections
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A plain function, so that the stream's protocol leaves the task to us.
+        self._number += 1
+        task = asyncio.create_task(self._connection(reader, writer, f"client {self._number}"))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+        """One connection from its first byte to its last. Whatever goes wrong in it stays in it."""
+        out = ClientWriter(writer, name)
+        try:
+            peer = peer_of(writer.get_extra_info("socket"))
+            want = await self._shake_hands(reader, out, peer, name)
+            if want == "lsp":
+                await self._session(reader, out, peer, name)
+            elif want is not None:
+                # Never closed: the client takes its end for the end of this process.
+                os.dup(writer.get_extra_info("socket").fileno())
+                self._stop(f"{want} asked for by {name}")
+        except OSError as error:
+            log.info("%s: connection lost: %s", name, error)
+        except (Exception, SystemExit):  # a session that calls sys.exit must not take the daemon with it
+            log.exception("a bug ended the session of %s", name)
+        finally:
+            out.close()
+            await out.closed(DRAIN_SECONDS)
+
+    async def _shake_hands(
+        self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer | None, name: str
+    ) -> str | None:
+        """What the client wants and was granted, where there is more to do than to answer."""
+        try:
+            async with asyncio.timeout(handshake.SECONDS):
+                said = await reader.readline()
+        except TimeoutError:
+            log.warning("%s dropped: it said nothing for %g s", name, handshake.SECONDS)
+            return None
+        except ValueError:
+            said = b""
+        request = handshake.parse(said) or {}
+        want, refusal = request.get("want"), self._refusal(request, peer)
+        answer: dict[str, object] = {"mux": handshake.PROTOCOL, "version": __version__}
+        if refusal is None:
+            answer |= {"ok": True}
+            if want == "status":
+                answer["status"] = self._status()
+            log.info("%s: %s%s", name, want, f" (pid {peer.pid})" if peer and peer.pid else "")
+        else:
+            code, sentence = refusal
+            answer |= {"ok": False, "code": code, "error": sentence}
+            log.warning("%s refused: %s", name, sentence)
+        out.write(handshake.line(answer))
+        return str(want) if refusal is None and want != "status" else None
+
+    def _refusal(self, request: dict[str, Any], peer: Peer | None) -> tuple[str, str] | None:
+        """Why the request is not granted, as a code and a sentence."""
+        if peer is not None and peer.uid != os.geteuid():
+            return "user", f"this mux-lsp daemon serves another user than you (uid {peer.uid})"
+        token = request.get("token")
+        if not isinstance(token, str) or not hmac.compare_digest(token.encode(), self._record.token.encode()):
+            return "token", f"the connection did not begin with the token that {self._home.daemon_record} holds"
+        want = request.get("want")
+        if want not in {"lsp", "stop", "status", "handover"}:
+            return "want", f"mux-lsp {__version__} does not know how to serve {str(want)[:40]!r}"
+        version = str(request.get("version"))[:40]
+        if want == "lsp" and (version != __version__ or request.get("mux") != handshake.PROTOCOL):
+            return "version", self._other_version(version)
+        if want == "handover" and (self._clients or not self._engine.can_hand_over()):
+            return "busy", self._other_version(version)
+        return None
+
+    def _other_version(self, version: str) -> str:
+        runs = self._engine.status().get("unfinished_runs")
+        busy = f" with {_count(len(self._clients), 'client')}"
+        if isinstance(runs, int):
+            busy += f" and {_count(runs, 'unfinished run')}"
+        return (
+            f"mux-lsp {__version__} is still running{busy}, and this is mux-lsp {version}: "
+            "close the other editors or run `mux-lsp stop`, then try again"
+        )
+
+    def _status(self) -> dict[str, object]:
+        process = psutil.Process()
+        return self._engine.status() | {
+            "version": __version__,
+            "pid": process.pid,
+            "uptime_seconds": round(time.time() - self._record.created, 1),
+            "memory_bytes": process.memory_info().rss,
+            "address": self._record.address,
+            "state": self._home.state,
+            "log": self._home.log,
+            "clients": [
+                {"name": client.name, "pid": client.peer and client.peer.pid, "since": client.since}
+                for client in sorted(self._clients, key=lambda client: client.since)
+            ],
+        }
+
+    async def _session(self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer | None, name: str) -> None:
+        task = asyncio.current_task()
+        if task is None or self._stopping.is_set():
+            return
+        client = _Client(name, peer, ClientReader(reader, out, name), task)
+        self._clients.add(client)
+        self._stop_idle_timer()
+        try:
+            await self._serve_client(client.reader, out, self._engine)
+        finally:
+            self._clients.discard(client)
+            self._restart_idle_timer()
+            log.info("%s: ended", name)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,62 @@
+"""The git directory that an agent works with: its own HEAD, branches, stash, index and identity, and no way out.
+
+It reads the shadow store's objects by alternates and writes its own. Whatever the agent does in it affects nothing else,
+and the daemon never runs git in it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mux_lsp.git.view import RAW_ATTRIBUTES, configuration, view_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mux_lsp.git.repository import Repository, Settings
+
+_EXTRA = (
+    "[user]",
+    "name = mux agent",
+    "email = agent@mux-lsp.localhost",
+    "useConfigOnly = true",
+    "[commit]",
+    "gpgSign = false",
+    "[tag]",
+    "gpgSign = false",
+    "[gc]",
+    "auto = 0",
+    "[maintenance]",
+    "auto = false",
+)
+
+
+def write_agent_dir(  # noqa: PLR0913 - the parts of a git directory
+    git_dir: Path,
+    *,
+    store: Path,
+    commit: str,
+    head: str | None,
+    branch: str,
+    repository: Repository,
+    settings: Settings,
+    exclude: bytes,
+) -> None:
+    """Make `git_dir`, on a branch named `branch` at `commit`. Its index is put there by the caller."""
+    files = {
+        **view_files(repository, settings, exclude),
+        "config": configuration(repository, settings, _EXTRA),
+        "HEAD": f"ref: refs/heads/{branch}\n".encode(),
+        f"refs/heads/{branch}": f"{commit}\n".encode(),
+        "info/attributes": RAW_ATTRIBUTES,
+        "objects/info/alternates": os.fsencode(f"{store}/objects\n"),
+        "description": b"A worktree of mux-lsp. Commit, branch and stash as you like: nothing here reaches a repository.\n",
+    }
+    if head is not None:
+        files["shallow"] = f"{head}\n".encode()
+    (git_dir / "objects" / "pack").mkdir(parents=True)
+    for name, content in files.items():
+        path = git_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -1,0 +1,201 @@
+"""The one way to call git: GitPython's command layer, an argument list, and an environment of our own making.
+
+GitPython calls itself unfit for long-running processes because of its object database, so only `git.cmd.Git` is used.
+Importing it runs `git version` and takes a tenth of a second; that is why the import stands inside the functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+from mux_lsp.errors import GitError, MuxError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from git.cmd import Git
+
+OLDEST_GIT = (2, 36)
+"""The oldest git that has what we use (`GIT_CONFIG_GLOBAL`, `cat-file --batch`, sparse indexes that expand by themselves)."""
+
+KEPT_VARIABLES = frozenset(
+    {
+        "GIT_EXEC_PATH",  # where a portable git keeps its own programs
+        "GIT_CONFIG_GLOBAL",  # the next three say where the person's configuration is: their git reads it there too
+        "GIT_CONFIG_SYSTEM",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_CEILING_DIRECTORIES",  # the next two are how a person bounds the search for a repository
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    }
+)
+"""What we take over of the `GIT_*` variables we inherit. All others are dropped: an editor that was started by a hook,
+by `git commit` or by `git rebase --exec` carries GIT_DIR, GIT_INDEX_FILE and the like, and every git we run would then
+work on that repository and write that index instead of ours."""
+
+HARDENING = (
+    "--no-replace-objects",
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "core.fsmonitor=false",
+    "-c", "protocol.allow=never",
+    "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false",
+)  # fmt: skip
+"""Stand before every command: no hook, no file monitor, no network and no housekeeping, whatever a configuration says;
+nor a replaced object."""
+
+ENVIRONMENT = {
+    "LC_ALL": "C",
+    "LANGUAGE": "C",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+}
+
+ISOLATED = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+}
+"""For git directories of our own: the person's configuration (filters, signing, line ends) has no say in them."""
+
+_version_lock = threading.Lock()
+_version_checked = threading.Event()
+
+
+def git(  # noqa: PLR0913 - each names one part of what git is told
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    git_dir: Path | None = None,
+    work_tree: Path | None = None,
+    index: Path | None = None,
+    extra_environment: Mapping[str, str] | None = None,
+    input: bytes | None = None,
+    ok: Collection[int] = (0,),
+) -> bytes:
+    """Run git in `folder` and return its standard output; `input` is its standard input (empty by default).
+
+    Raises GitError with git's own last words when it ends with a status that is not in `ok`.
+    """
+    runner = _runner(folder)
+    environment = _environment(git_dir, work_tree, index, extra_environment)
+    with contextlib.ExitStack() as stack:
+        stream = None
+        if input is not None:
+            stream = stack.enter_context(TemporaryFile())
+            stream.write(input)
+            stream.seek(0)
+        status, output, errors = runner.execute(
+            command_line(arguments, environment),
+            istream=stream,
+            with_extended_output=True,
+            with_exceptions=False,
+            stdout_as_string=False,
+            strip_newline_in_stdout=False,
+            env=environment,
+        )
+    if status not in ok:
+        raise GitError(failure_message(arguments, folder, status, errors))
+    return output
+
+
+def status_of(
+    arguments: Sequence[str], *, folder: Path, extra_environment: Mapping[str, str] | None = None
+) -> tuple[int, bytes, str]:
+    """Run git in `folder` and return its exit status, output and error text, for callers that tell failures apart."""
+    environment = _environment(None, None, None, extra_environment)
+    return _runner(folder).execute(
+        command_line(arguments, environment),
+        with_extended_output=True,
+        with_exceptions=False,
+        stdout_as_string=False,
+        strip_newline_in_stdout=False,
+        env=environment,
+    )
+
+
+def start(arguments: Sequence[str], *, folder: Path, git_dir: Path) -> Git.AutoInterrupt:
+    """Start a git of ours whose input and output are pipes, and which ends with the returned object."""
+    from subprocess import PIPE
+
+    environment = _environment(git_dir, None, None, ISOLATED)
+    return _runner(folder).execute(command_line(arguments, environment), istream=PIPE, as_process=True, env=environment)
+
+
+def command_line(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The words to execute. GitPython can add to the environment but not take away, so `env -u` drops what we inherited."""
+    # A path is a path, never a pattern; `check-ignore` alone does not know the option (and takes no patterns).
+    literal = [] if arguments[0] == "check-ignore" else ["--literal-pathspecs"]
+    dropped = [
+        word
+        for name in os.environ
+        if name.startswith("GIT_") and name not in KEPT_VARIABLES and name not in environment
+        for word in ("-u", name)
+    ]
+    return [*(["env", *dropped] if dropped else []), "git", *HARDENING, *literal, *arguments]
+
+
+def failure_message(arguments: Sequence[str], folder: Path, status: int, errors: str) -> str:
+    """One sentence for a failed command: what git was asked, where, and what it said last."""
+    lines = [re.sub(r"^(fatal|error): ", "", line.strip()) for line in errors.splitlines() if line.strip()]
+    words = "; ".join(lines[-3:]) or f"it ended with status {status} and said nothing"
+    asked = next((word for word in arguments if not word.startswith("-")), "")
+    return f"git {asked} failed in {folder}: {words}"
+
+
+def alternates_variable(folders: Collection[Path]) -> dict[str, str]:
+    """The variable that lets git read objects from `folders` as well; quoted, since `:` separates in it."""
+    if not folders:
+        return {}
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(_c_quoted(os.fspath(folder)) for folder in folders)}
+
+
+def _c_quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _environment(
+    git_dir: Path | None, work_tree: Path | None, index: Path | None, extra: Mapping[str, str] | None
+) -> dict[str, str]:
+    environment = dict(ENVIRONMENT)
+    for name, value in (("GIT_DIR", git_dir), ("GIT_WORK_TREE", work_tree), ("GIT_INDEX_FILE", index)):
+        if value is not None:
+            environment[name] = os.fspath(value)
+    environment.update(extra or {})
+    return environment
+
+
+def _runner(folder: Path) -> Git:
+    try:
+        from git.cmd import Git
+        from git.exc import GitCommandNotFound
+    except ImportError as error:
+        raise GitError(_missing()) from error
+    if not _version_checked.is_set():
+        with _version_lock:
+            try:
+                version = Git().version_info
+            except GitCommandNotFound as error:
+                raise GitError(_missing()) from error
+            if version[:2] < OLDEST_GIT:
+                found = ".".join(map(str, version))
+                raise GitError(f"git {found} is too old for mux-lsp: install git {_oldest()} or newer.")
+            _version_checked.set()
+    if not folder.is_dir():
+        raise MuxError(f"The folder {folder} does not exist.")
+    return Git(folder)
+
+
+def _missing() -> str:
+    return f"git was not found on PATH: install git {_oldest()} or newer."
+
+
+def _oldest() -> str:
+    return ".".join(map(str, OLDEST_GIT))

@@ -1,0 +1,63 @@
+"""Which files of a person's index may differ from their own bytes on disk, since git converts them on the way in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.git import parse
+from mux_lsp.git.command import git
+
+if TYPE_CHECKING:
+    from mux_lsp.git.repository import Repository, Settings
+
+_LINE_ENDS = frozenset({"text", "crlf", "eol"})
+_CONTENT = frozenset({"filter", "ident", "working-tree-encoding"})
+_OFF = frozenset({"unset", "unspecified"})
+
+
+def converted(repository: Repository, settings: Settings, entries: list[parse.IndexEntry]) -> set[str]:
+    """Paths whose blob in the person's repository may not be the bytes on disk. May name more than there are.
+
+    A change of line ends always changes the size, so those files are found by their sizes without reading them.
+    """
+    paths = [entry.path for entry in entries if entry.stage == 0 and entry.mode & 0o170000 == 0o100000]
+    if not paths or not (settings.converts_line_ends or _has_attributes(repository, settings, entries)):
+        return set()
+    output = git(["check-attr", "-z", "--all", "--stdin"], folder=repository.root, input=parse.joined(paths))
+    attributes = parse.attributes(output)
+    doubtful: set[str] = set()
+    by_size: set[str] = set()
+    for path in paths:
+        on = {name for name, value in attributes.get(path, {}).items() if value not in _OFF}
+        if on & _CONTENT:
+            doubtful.add(path)
+        elif on & _LINE_ENDS or (settings.converts_line_ends and attributes.get(path, {}).get("text") != "unset"):
+            by_size.add(path)
+    return doubtful | _of_other_size(repository, [entry for entry in entries if entry.path in by_size])
+
+
+def _has_attributes(repository: Repository, settings: Settings, entries: list[parse.IndexEntry]) -> bool:
+    places = [
+        repository.root / ".gitattributes",
+        repository.common_dir / "info" / "attributes",
+        settings.attributes_file,
+    ]
+    if any(place.exists() for place in (*places, Path("/etc/gitattributes"))):
+        return True
+    return any(entry.path.endswith("/.gitattributes") for entry in entries)
+
+
+def _of_other_size(repository: Repository, entries: list[parse.IndexEntry]) -> set[str]:
+    names = "".join(f"{entry.object}\n" for entry in entries).encode()
+    sizes = git(["cat-file", "--batch-check=%(objectsize)"], folder=repository.root, input=names).split(b"\n")
+    found = set()
+    for entry, size in zip(entries, sizes, strict=False):
+        try:
+            on_disk = os.lstat(repository.root / entry.path).st_size
+        except OSError:
+            continue
+        if str(on_disk).encode() != size:
+            found.add(entry.path)
+    return found

@@ -1,0 +1,88 @@
+"""`.worktreeinclude`: ignored files (`.env`, `node_modules`) that a repository wants in every worktree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.git import names, parse
+
+if TYPE_CHECKING:
+    from mux_lsp.git.view import View
+
+FILE = ".worktreeinclude"
+_FICLONE = 0x40049409
+"""Linux's ioctl that makes a file share another one's blocks (linux/fs.h)."""
+
+
+def included(view: View) -> list[str]:
+    """What `.worktreeinclude` names of the person's untracked files. A whole folder ends in `/`."""
+    if not (view.work_tree / FILE).is_file():
+        return []
+    output = view.git(["ls-files", "--others", "--ignored", "--directory", "-z", f"--exclude-from={FILE}"])
+    return [path for path in parse.fields(output) if names.refusal(path.rstrip("/")) is None]
+
+
+def copy_included(source: Path, target: Path, paths: list[str]) -> list[str]:
+    """Copy `paths` of one tree into another, never over something that is there. Returns what was copied."""
+    copied = []
+    for path in paths:
+        place = target / path.rstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.parent.resolve().is_relative_to(target.resolve()):
+            continue
+        if _copy(source / path.rstrip("/"), place):
+            copied.append(path)
+    return copied
+
+
+def exclude_lines(paths: list[str]) -> bytes:
+    """Lines for `info/exclude` that ignore exactly `paths`, so that copies are never taken for an agent's work."""
+    return b"".join(b"/" + _escaped(os.fsencode(path)) + b"\n" for path in paths if "\n" not in path)
+
+
+def _escaped(path: bytes) -> bytes:
+    for character in (b"\\", b"*", b"?", b"[", b" "):
+        path = path.replace(character, b"\\" + character)
+    return path
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy a file, a link or a folder. Special files, and what cannot be read, are passed over."""
+    try:
+        mode = source.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            target.mkdir(exist_ok=True)
+            with os.scandir(source) as entries:
+                for entry in entries:
+                    _copy(Path(entry.path), target / entry.name)
+            shutil.copystat(source, target)
+        elif os.path.lexists(target):
+            return False
+        elif stat.S_ISLNK(mode):
+            target.symlink_to(source.readlink())
+        elif stat.S_ISREG(mode):
+            _copy_file(source, target)
+        else:
+            return False
+    except OSError:
+        return False
+    return True
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    if sys.platform == "linux":
+        import fcntl
+
+        with source.open("rb") as reader, target.open("xb") as writer:
+            try:
+                fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+            except OSError:
+                shutil.copyfileobj(reader, writer, 1 << 20)
+        shutil.copystat(source, target)
+    else:
+        shutil.copy2(source, target)

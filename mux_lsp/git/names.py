@@ -1,0 +1,32 @@
+"""Which paths must never enter a tree of ours: pure rules, as strict as git's with every file system's disguises.
+
+A result's path is data written by an agent. git itself refuses these names when it checks them out (`verify_path`,
+CVE-2014-9390, CVE-2019-1352 and their kin); we refuse them when they come in, by name, so that one of them costs the
+rest of a result nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_DOT_GIT_ON_NTFS = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE | re.DOTALL)
+_DOT_GITMODULES = re.compile(
+    r"(\.gitmodules|gitmod~[1-4]|gi7eba~[1-9]|gi7eb[0-9a-f]*~[1-9])[ .]*(:.*)?", re.IGNORECASE | re.DOTALL
+)
+
+
+def refusal(path: str, *, symlink: bool = False) -> str | None:
+    """Why `path` may not be taken, in words, or None if it may. `symlink`: whether a symbolic link stands there."""
+    if not path or path.startswith("/") or "\0" in path:
+        return "is not a path inside the repository"
+    for component in path.split("/"):
+        if component in {"", ".", ".."}:
+            return "leads out of the repository"
+        for part in component.split("\\"):
+            plain = _IGNORED_BY_HFS.sub("", part)
+            if _DOT_GIT_ON_NTFS.fullmatch(part) or _DOT_GIT_ON_NTFS.fullmatch(plain):
+                return "is named like git's own folder"
+            if symlink and (_DOT_GITMODULES.fullmatch(part) or _DOT_GITMODULES.fullmatch(plain)):
+                return "is a symbolic link in place of .gitmodules"
+    return None

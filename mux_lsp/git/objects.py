@@ -1,0 +1,80 @@
+"""Objects by name, through one `git cat-file --batch` that stays."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+from mux_lsp.errors import GitError
+from mux_lsp.git.command import start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import IO
+
+    from git.cmd import Git
+
+
+class CatFile:
+    """A reader of one object store. Thread-safe: one question at a time. A process that died is started anew."""
+
+    def __init__(self, git_dir: Path) -> None:
+        self._git_dir = git_dir
+        self._lock = threading.Lock()
+        self._process: Git.AutoInterrupt | None = None
+
+    def read(self, name: str) -> tuple[str, bytes] | None:
+        """The type and content of the object `name` stands for (`commit:path` too), or None if there is none."""
+        if "\n" in name:
+            raise ValueError(name)
+        with self._lock:
+            for last_try in (False, True):
+                try:
+                    return self._ask(name)
+                except (OSError, EOFError) as error:
+                    self._end()
+                    if last_try:
+                        raise GitError(f"git cat-file ended while it read {name} in {self._git_dir}.") from error
+        return None
+
+    def close(self) -> None:
+        """End the process. A later read starts another."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, name: str) -> tuple[str, bytes] | None:
+        if self._process is None:
+            self._process = start(["cat-file", "--batch"], folder=self._git_dir, git_dir=self._git_dir)
+        questions: IO[bytes] = self._process.stdin
+        answers: IO[bytes] = self._process.stdout
+        questions.write(_encoded(name) + b"\n")
+        questions.flush()
+        header = answers.readline()
+        if not header:
+            raise EOFError
+        words = header.split()
+        if len(words) != 3 or words[-1] in {b"missing", b"ambiguous"}:
+            return None
+        size = int(words[2])
+        content = answers.read(size + 1)
+        if len(content) != size + 1:
+            raise EOFError
+        return words[1].decode(), content[:-1]
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        # It ends by itself at the end of its input; a wait by GitPython would raise for a process that was killed.
+        if process.proc is not None:
+            process.proc.wait()
+            for stream in (process.proc.stdout, process.proc.stderr):
+                if stream is not None:
+                    stream.close()
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

@@ -1,0 +1,110 @@
+"""Pure readers of git's NUL-separated output. Paths become `str` by `os.fsdecode`, which `os.fsencode` undoes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mux_lsp.core.model import ChangeKind, FileChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GITLINK = 0o160000
+SYMLINK = 0o120000
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One line of `ls-files -s -v -z`. `tag` is git's letter: H plain, S skip-worktree; in lower case, assume-unchanged."""
+
+    tag: str
+    mode: int
+    object: str
+    stage: int
+    path: str
+
+    @property
+    def skip_worktree(self) -> bool:
+        """Whether git was told not to expect the file on disk (a sparse checkout, mostly)."""
+        return self.tag in "Ss"
+
+
+def fields(output: bytes) -> list[str]:
+    """The NUL-terminated fields of `output`."""
+    return [os.fsdecode(field) for field in output.split(b"\0")[:-1]] if output else []
+
+
+def joined(paths: Iterator[str] | list[str] | tuple[str, ...] | set[str]) -> bytes:
+    """`paths` as NUL-terminated input."""
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def name_status(output: bytes) -> list[tuple[str, str]]:
+    """(status letter, path) pairs of `--name-status -z` without renames."""
+    words = fields(output)
+    return [(status[0], path) for status, path in zip(words[::2], words[1::2], strict=True)]
+
+
+def index_entries(output: bytes) -> list[IndexEntry]:
+    """The entries of `ls-files -s -v -z`."""
+    entries = []
+    for field in fields(output):
+        head, _, path = field.partition("\t")
+        tag, mode, name, stage = head.split(" ")
+        entries.append(IndexEntry(tag, int(mode, 8), name, int(stage), path))
+    return entries
+
+
+def attributes(output: bytes) -> dict[str, dict[str, str]]:
+    """Path to attribute to value, of `check-attr -z`."""
+    words = fields(output)
+    found: dict[str, dict[str, str]] = {}
+    for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=True):
+        found.setdefault(path, {})[name] = value
+    return found
+
+
+def settings(output: bytes) -> dict[str, str]:
+    """Key to last value, of `config --list -z`. A key without `=` is true, as git reads it."""
+    found: dict[str, str] = {}
+    for field in fields(output):
+        key, separator, value = field.partition("\n")
+        found[key] = value if separator else "true"
+    return found
+
+
+def is_true(value: str | None) -> bool:
+    """Whether git reads a setting's value as true."""
+    return value is not None and value.lower() in {"true", "yes", "on", "1"}
+
+
+def file_changes(output: bytes) -> tuple[FileChange, ...]:
+    """The changes of `diff-tree -r -z --no-renames --raw --numstat`, sorted by path as git sorts."""
+    raw: dict[str, tuple[int, int, str, str]] = {}
+    counts: dict[str, tuple[int | None, int | None]] = {}
+    words = iter(fields(output))
+    for word in words:
+        if word.startswith(":"):
+            old_mode, new_mode, old_object, new_object, _status = word[1:].split(" ")
+            raw[next(words)] = (int(old_mode, 8), int(new_mode, 8), old_object, new_object)
+        else:
+            added, removed, path = word.split("\t", 2)
+            counts[path] = (_count(added), _count(removed))
+    return tuple(
+        FileChange(
+            path, _kind(old_mode, new_mode), old_mode, new_mode, old_object, new_object, *counts.get(path, (None, None))
+        )
+        for path, (old_mode, new_mode, old_object, new_object) in raw.items()
+    )
+
+
+def _count(word: str) -> int | None:
+    return None if word == "-" else int(word)
+
+
+def _kind(old_mode: int, new_mode: int) -> ChangeKind:
+    if not old_mode:
+        return ChangeKind.ADDED
+    return ChangeKind.MODIFIED if new_mode else ChangeKind.DELETED

@@ -1,0 +1,306 @@
+"""The person's working tree, brought into an index of our own: everything they see, and nothing of theirs touched.
+
+Our index starts as a copy of the person's (its stat information makes the first reading cheap) and is then kept between
+snapshots. It differs from theirs on purpose: it holds the bytes on disk, untracked files as well, the files of
+submodules in place of the submodules' commits, and no conflicts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from mux_lsp.errors import GitError
+from mux_lsp.git import parse
+from mux_lsp.git.command import git
+from mux_lsp.git.conversion import converted
+from mux_lsp.git.repository import Repository, Settings, listed_entries
+from mux_lsp.git.view import (
+    ATTEMPTS,
+    Intake,
+    Reading,
+    View,
+    apply,
+    copy_index,
+    decide,
+    ignored,
+    pool,
+    sort_out,
+    start_reading,
+    unprocessable,
+    write_tree,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from mux_lsp.core.model import LeftOut
+
+LARGEST_UNTRACKED = 20_000_000
+"""Bytes. Larger files that the person's index does not hold are left out of snapshots."""
+
+_VERSION = 1
+
+
+@dataclass(slots=True)
+class Memory:
+    """What we know about our index of a person's working tree, between two snapshots."""
+
+    signature: list[int] | None = None
+    """Which file the person's index was when we last compared the paths of the two; None: compare anew."""
+    extras: list[str] = field(default_factory=list)
+    """Paths in our index that are not in the person's: untracked files."""
+    submodules: list[str] = field(default_factory=list)
+    sparse: bool = False
+    """Whether the person's index has files that are not to be on disk."""
+    tree: str = ""
+    """Our index as a tree; empty: not written yet."""
+    head: str | None = None
+    """The person's HEAD commit that is complete in the store."""
+    commit: str | None = None
+    """The last snapshot without buffers; complete in the store, and kept there by a ref of its own."""
+
+    def save(self, path: Path) -> None:
+        """Write it beside the index."""
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps({"version": _VERSION, **asdict(self)}))
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Memory | None:
+        """What was saved, or None where there is nothing that this version understands."""
+        try:
+            saved = json.loads(path.read_text())
+        except (OSError, ValueError):
+            return None
+        return cls(**saved) if saved.pop("version", None) == _VERSION else None
+
+
+def signature_of(path: Path) -> list[int]:
+    """What tells one state of a file from another without reading it; empty for no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return [status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns]
+
+
+def seed(view: View, repository: Repository, settings: Settings) -> Memory:
+    """Start our index anew from the person's."""
+    for _attempt in range(ATTEMPTS):
+        signature = signature_of(repository.index)
+        view.index.unlink(missing_ok=True)
+        entries = listed_entries(repository)
+        lines, skipped = _corrections(view, repository, settings, entries)
+        if lines:
+            view.git(["update-index", "-z", "--index-info"], input=b"".join(lines))
+        if skipped:
+            view.git(["update-index", "--skip-worktree", "-z", "--stdin"], input=parse.joined(skipped))
+        if signature == signature_of(repository.index):
+            break
+    return Memory(
+        signature=signature,
+        submodules=sorted({entry.path for entry in entries if entry.mode == parse.GITLINK}),
+        sparse=any(entry.skip_worktree for entry in entries),
+    )
+
+
+def _corrections(
+    view: View, repository: Repository, settings: Settings, entries: list[parse.IndexEntry]
+) -> tuple[list[bytes], list[str]]:
+    """Put a copy of the person's index in place; what `update-index` must then correct in it, and what it must skip."""
+    if any(repository.git_dir.glob("sharedindex.*")):
+        # A split index is two files, and the second is found through the person's git directory only: take the list.
+        plain = [entry for entry in entries if entry.mode != parse.GITLINK and entry.stage == 0]
+        conflicts = {entry.path: entry for entry in entries if entry.stage}
+        skipped = [entry.path for entry in plain if entry.skip_worktree and not _exists(view, entry.path)]
+        return [_line(entry) for entry in (*plain, *conflicts.values())], skipped
+    if not repository.index.exists():
+        return [], []
+    copy_index(repository.index, view.index)
+    doubtful = converted(repository, settings, entries)
+    lines = []
+    for entry in entries:
+        if entry.mode == parse.GITLINK:
+            lines.append(os.fsencode(f"0 {'0' * len(entry.object)}\t{entry.path}\0"))
+        elif entry.stage == 0 and (
+            # The entry may be other than the file, although its stat information says that it is not: forget that.
+            entry.path in doubtful or entry.tag.islower() or (entry.skip_worktree and _exists(view, entry.path))
+        ):
+            lines.append(_line(entry))
+    return lines, []
+
+
+def _line(entry: parse.IndexEntry) -> bytes:
+    return os.fsencode(f"{entry.mode:o} {entry.object} 0\t{entry.path}\0")
+
+
+def _exists(view: View, path: str) -> bool:
+    return os.path.lexists(view.work_tree / path)
+
+
+def update(view: View, repository: Repository, memory: Memory, checkpoint: Path) -> tuple[LeftOut, ...]:
+    """Bring our index up to the working tree as it is now. `memory` is changed with it; `checkpoint` is its file.
+
+    Raises GitError when the tree changes faster than it can be read.
+    """
+    refused: set[str] = set()
+    for attempt in range(ATTEMPTS):
+        signature = signature_of(repository.index)
+        intake, extras = _gather(view, repository, memory, compare=signature != memory.signature)
+        for path in refused & intake.add:
+            intake.add.discard(path)
+            intake.leave_out(path, "could not be read")
+        if memory.tree and (intake.add or intake.remove):
+            # From here until the end our index and what we remember of it may differ; a kill must not hide that.
+            memory.tree, memory.signature = "", None
+            if memory.commit:
+                memory.save(checkpoint)
+        try:
+            apply(view, intake)
+        except GitError as error:
+            if attempt == ATTEMPTS - 1:
+                raise
+            refused |= {path for path in [unprocessable(error, intake)] if path}
+            continue
+        memory.extras = sorted(extras)
+        memory.signature = signature
+        memory.tree = memory.tree or write_tree(view)
+        return intake.reasons()
+    raise AssertionError
+
+
+class SparseChangedError(Exception):
+    """The person's index has entries without files that ours does not know of: start anew."""
+
+
+def _gather(view: View, repository: Repository, memory: Memory, *, compare: bool) -> tuple[Intake, set[str]]:
+    """Read the working tree: what to bring in, and the untracked files that our index will then hold."""
+    reading = start_reading(view)
+    listing = pool.submit(listed_entries, repository) if compare else None
+    ours = pool.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or memory.submodules else None
+    intake = Intake()
+    extras = set(memory.extras)
+    tracked: set[str] = set()
+    if listing is not None and ours is not None:
+        entries = listing.result()
+        submodules = sorted({entry.path for entry in entries if entry.mode == parse.GITLINK})
+        if submodules != memory.submodules or memory.sparse != any(entry.skip_worktree for entry in entries):
+            _wait(reading)
+            raise SparseChangedError
+        tracked = {entry.path for entry in entries if entry.mode != parse.GITLINK}
+        known = set(ours.result())
+        extras = {path for path in known - tracked if not _below(path, submodules)}
+        for path in tracked - known:
+            decide(view, intake, path, None)
+    hidden = pool.submit(_ignored, view, sorted(extras)) if extras else None
+    inside = [pool.submit(submodule_files, view.work_tree, path) for path in memory.submodules]
+    found = Reading(reading[0].result(), _without_submodules(reading[1].result(), memory.submodules))
+    sort_out(view, intake, found, LARGEST_UNTRACKED, extras)
+    if compare:
+        for path in extras - set(memory.extras):
+            decide(view, intake, path, LARGEST_UNTRACKED)
+    for path in found.others:
+        if path.endswith("/"):
+            intake.add.discard(path)
+            intake.remove.discard(path)
+            intake.leave_out(path, "is a repository of its own inside this one")
+    if inside and ours is not None:
+        _take_submodules(view, intake, memory.submodules, inside, ours.result())
+    intake.remove |= (extras & intake.left_out.keys()) | (hidden.result() if hidden else set())
+    intake.add -= intake.remove
+    return intake, (extras | (set(found.others) & intake.add)) - intake.remove
+
+
+def _wait(reading: Iterable[Future[list[tuple[str, str]]] | Future[list[str]]]) -> None:
+    for future in reading:
+        future.exception()
+
+
+def _below(path: str, folders: Iterable[str]) -> bool:
+    return any(path.startswith(f"{folder}/") for folder in folders)
+
+
+def _without_submodules(others: list[str], submodules: list[str]) -> list[str]:
+    return [path for path in others if not _below(path, submodules)] if submodules else others
+
+
+def _ignored(view: View, paths: list[str]) -> set[str]:
+    """Those of `paths`, all in our index, that the rules now ignore."""
+    try:
+        return ignored(view, paths)
+    except GitError:  # a path below what has become a symbolic link
+        wanted = set(paths)
+        every = parse.fields(view.git(["ls-files", "--cached", "--ignored", "--exclude-standard", "-z"]))
+        return {path for path in every if path in wanted}
+
+
+@dataclass(slots=True)
+class SubmoduleFiles:
+    """The files of a checked-out submodule, as paths in the outermost repository."""
+
+    tracked: set[str] = field(default_factory=set)
+    untracked: set[str] = field(default_factory=set)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def submodule_files(root: Path, path: str) -> SubmoduleFiles:
+    """What is checked out in the submodule at `path` and below it. Its own ignore rules count."""
+    found = SubmoduleFiles()
+    folder = root / path
+    if not os.path.lexists(folder / ".git"):
+        found.left_out[path] = "is a submodule that is not checked out"
+        return found
+    try:
+        entries = parse.index_entries(git(["ls-files", "-s", "-v", "-z"], folder=folder))
+        others = parse.fields(git(["ls-files", "--others", "--exclude-standard", "-z"], folder=folder))
+    except GitError:
+        found.left_out[path] = "is a submodule that git cannot read"
+        return found
+    for entry in entries:
+        if entry.mode == parse.GITLINK:
+            nested = submodule_files(root, f"{path}/{entry.path}")
+            found.tracked |= nested.tracked
+            found.untracked |= nested.untracked
+            found.left_out |= nested.left_out
+        else:
+            found.tracked.add(f"{path}/{entry.path}")
+    for other in others:
+        if other.endswith("/"):
+            found.left_out[f"{path}/{other}"] = "is a repository of its own inside this one"
+        else:
+            found.untracked.add(f"{path}/{other}")
+    return found
+
+
+def _take_submodules(
+    view: View, intake: Intake, submodules: list[str], inside: list[Future[SubmoduleFiles]], ours: list[str]
+) -> None:
+    """Have exactly the submodules' files below the submodules' folders."""
+    known = {path for path in ours if _below(path, submodules)}
+    for path in [path for path in intake.add if _below(path, submodules) and path not in known]:
+        intake.add.discard(path)
+    wanted: set[str] = set()
+    for future in inside:
+        found = future.result()
+        for path, reason in found.left_out.items():
+            intake.leave_out(path, reason)
+        wanted |= found.tracked | found.untracked
+        for path in (found.tracked | found.untracked) - known:
+            decide(view, intake, path, None if path in found.tracked else LARGEST_UNTRACKED)
+    intake.remove |= known - wanted
+    intake.remove = {path for path in intake.remove if path in known or not _below(path, submodules)}
+
+
+def is_executable(path: Path) -> bool | None:
+    """Whether the file at `path` is executable by its owner; None where there is no file."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return bool(status.st_mode & stat.S_IXUSR) if stat.S_ISREG(status.st_mode) else None

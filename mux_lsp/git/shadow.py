@@ -1,0 +1,351 @@
+"""The shadow store of one repository: every snapshot and result, in a bare repository that is the daemon's alone.
+
+**The store stands alone.** It never borrows: while a snapshot is built git may read the person's objects through the
+environment, and what was read that way is packed into the store before a ref names it. (Hidden repositories that borrow
+by alternates have lost data elsewhere when the person's repository was collected.)
+
+**One `Shadow` object per folder in the whole machine**, which the daemon's own lock ensures. It is thread-safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.core.model import FileChange, LeftOut, Snapshot
+from mux_lsp.errors import GitError
+from mux_lsp.git import parse, person
+from mux_lsp.git.buffers import overlay
+from mux_lsp.git.command import ISOLATED, alternates_variable, git
+from mux_lsp.git.objects import CatFile
+from mux_lsp.git.repository import object_folders, read_head, read_settings
+from mux_lsp.git.view import View, clear_locks, pool, view_files, write_git_dir, write_if_changed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from mux_lsp.git.repository import Repository, Settings
+
+IDENTITY = ("mux-lsp", "mux-lsp@localhost")
+
+
+def key_of(root: Path) -> str:
+    """The name of a repository's folder in the state: readable, and different for different real paths."""
+    real = os.path.realpath(root)
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(real).name).strip("-.")[:40] or "repository"
+    return f"{readable}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A snapshot whose objects are still being packed into the store."""
+
+    done: Future[None]
+    borrowed: tuple[Path, ...]
+
+
+class Shadow:
+    """The shadow store in `folder`, made when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.git_dir = folder / "shadow.git"
+        self._lock = threading.RLock()
+        self._pending: dict[str, _Pending] = {}
+        self._memory: person.Memory | None = None
+        self._opened = False
+        self._objects = CatFile(self.git_dir)
+
+    # --- snapshots ---
+
+    def snapshot(self, repository: Repository, buffers: Mapping[str, bytes], name: str) -> Snapshot:
+        """Take the repository as its person sees it now, with unsaved `buffers` (path to bytes), as `name`.
+
+        Returns as soon as the commit is known. **Nothing may be built on it before `complete(snapshot)`**, except a
+        checkout that borrows (see `borrowed`); `Worktrees.prepare` sees to both. Raises GitError.
+        """
+        with self._lock:
+            self._settle()
+            self._open(repository)
+            settings = read_settings(repository)
+            head_read = pool.submit(read_head, repository)
+            write_git_dir(self._person_dir, view_files(repository, settings))
+            view = View(self._person_dir, repository.root, self.git_dir / "objects")
+            memory, left_out = self._update(view, repository, settings)
+            tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
+            return self._commit(repository, memory, head_read.result(), tree, name, (*left_out, *more_left_out))
+
+    def complete(self, snapshot: Snapshot) -> None:
+        """Wait until the snapshot stands alone in the store and its ref names it. Raises GitError if that failed."""
+        pending = self._pending.get(snapshot.commit)
+        if pending is not None:
+            pending.done.result()
+
+    def borrowed(self, commit: str) -> tuple[Path, ...]:
+        """The person's object folders that git must read too as long as the snapshot is not complete."""
+        pending = self._pending.get(commit)
+        return () if pending is None else pending.borrowed
+
+    # --- reading ---
+
+    def changes(self, base: str, result: str) -> tuple[FileChange, ...]:
+        """How `result` differs from `base` (commits or trees), by path. Renames are a deletion and an addition."""
+        if base == result:
+            return ()
+        return parse.file_changes(
+            self.git(["diff-tree", "-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--raw", "--numstat",
+                      "--no-abbrev", base, result, "--"])
+        )  # fmt: skip
+
+    def read(self, object_name: str) -> bytes:
+        """The bytes of a blob. Raises GitError if there is none of that name."""
+        found = self._objects.read(object_name)
+        if found is None or found[0] != "blob":
+            raise GitError(f"The shadow store {self.git_dir} has no file content named {object_name}.")
+        return found[1]
+
+    def read_at(self, commit: str, path: str) -> bytes | None:
+        """The bytes of the file at `path` in `commit`, or None if there is no file (a symbolic link is its target)."""
+        if "\n" in path:
+            output = self.git(["ls-tree", "-z", "--format=%(objectname)", commit, "--", path])
+            name = os.fsdecode(output).rstrip("\0")
+        else:
+            name = f"{commit}:{path}"
+        found = self._objects.read(name) if name else None
+        return found[1] if found is not None and found[0] == "blob" else None
+
+    def patch(self, base: str, result: str, paths: Collection[str] = ()) -> bytes:
+        """A patch from `base` to `result` (of `paths` alone if given) that `git apply` takes, binary files included."""
+        return self.git(
+            ["diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv",
+             "--src-prefix=a/", "--dst-prefix=b/", base, result, "--", *paths]
+        )  # fmt: skip
+
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit. Raises GitError if the store has no such commit."""
+        found = self._objects.read(f"{commit}^{{commit}}")
+        if found is None:
+            raise GitError(f"The shadow store {self.git_dir} has no commit {commit}.")
+        return found[1].split(b"\n", 1)[0].removeprefix(b"tree ").decode()
+
+    # --- writing ---
+
+    def commit(self, tree: str, parent: str | None, message: str, *, borrowed: Sequence[Path] = ()) -> str:
+        """Write a commit under mux-lsp's own name and return its object name. No ref names it yet."""
+        moment = f"{int(time.time())} +0000"
+        who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+               for what, value in (("NAME", IDENTITY[0]), ("EMAIL", IDENTITY[1]), ("DATE", moment))}  # fmt: skip
+        parents = ["-p", parent] if parent else []
+        arguments = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", *parents, "-m", message, tree]
+        return self.git(arguments, environment={**who, **alternates_variable(borrowed)}).decode().strip()
+
+    def set_refs(self, refs: Mapping[str, str | None]) -> None:
+        """Set refs to commits all at once; None deletes one, whether it is there or not."""
+        lines = [f"update {name}\0{commit}\0\0" if commit else f"delete {name}\0\0" for name, commit in refs.items()]
+        self.git(["update-ref", "-z", "--stdin"], input="".join(lines).encode())
+
+    def delete_refs(self, name: str) -> None:
+        """Forget the snapshot and the result called `name`. Objects that nothing else needs go with the next `tidy`."""
+        if self.git_dir.exists():
+            self.set_refs({f"refs/mux/snapshots/{name}": None, f"refs/mux/results/{name}": None})
+
+    def tidy(self) -> None:
+        """Pack loose objects, and drop those that no ref has needed for a day. Slow: for idle times."""
+        with self._lock:
+            self._settle()
+            if self.git_dir.exists():
+                self.git(["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago"])
+
+    def disk_use(self) -> int:
+        """Bytes on disk of everything under the store's folder, worktrees included."""
+        return disk_use(self.folder)
+
+    def close(self) -> None:
+        """Wait for what is being written and end the helper processes."""
+        with self._lock:
+            self._settle()
+        self._objects.close()
+
+    def git(
+        self,
+        arguments: Sequence[str],
+        *,
+        input: bytes | None = None,
+        ok: Collection[int] = (0,),
+        environment: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run git on the store itself."""
+        extra = {**ISOLATED, **(environment or {})}
+        return git(arguments, folder=self.git_dir, git_dir=self.git_dir, extra_environment=extra, input=input, ok=ok)
+
+    # --- within ---
+
+    @property
+    def _person_dir(self) -> Path:
+        return self.folder / "person"
+
+    @property
+    def _memory_file(self) -> Path:
+        return self._person_dir / "memory.json"
+
+    def _open(self, repository: Repository) -> None:
+        """Make the store if it is not there, and clear what a killed daemon may have left."""
+        if self._opened:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (self.git_dir / "HEAD").exists():
+            shutil.rmtree(self.git_dir, ignore_errors=True)
+            git(["init", "--quiet", "--bare", "--template=", f"--object-format={repository.object_format}",
+                 "--initial-branch=main", os.fspath(self.git_dir)], folder=self.folder, extra_environment=ISOLATED)  # fmt: skip
+            self.git_dir.chmod(0o700)
+        object_format = self.git(["rev-parse", "--show-object-format"]).decode().strip()
+        if object_format != repository.object_format:
+            raise GitError(
+                f"{repository.root} uses {repository.object_format} objects, but mux-lsp knows it with {object_format}: "
+                f"remove {self.folder} and try again (its snapshots and results go with it)."
+            )
+        for lock in (*self.git_dir.glob("*.lock"), *(self.git_dir / "refs").rglob("*.lock")):
+            lock.unlink(missing_ok=True)
+        (self.git_dir / "info").mkdir(exist_ok=True)
+        write_if_changed(
+            self.git_dir / "info" / "attributes", b"* -text -eol -crlf -filter -ident -working-tree-encoding\n"
+        )
+        self._person_dir.mkdir(exist_ok=True)
+        clear_locks(self._person_dir)
+        self._memory = person.Memory.load(self._memory_file)
+        self._opened = True
+
+    def _update(
+        self, view: View, repository: Repository, settings: Settings
+    ) -> tuple[person.Memory, tuple[LeftOut, ...]]:
+        """Bring our index of the person's tree up to date, from the start where that is necessary."""
+        if self._memory is not None and not (self._memory.sparse and self._is_other_index(repository)):
+            try:
+                return self._memory, person.update(view, repository, self._memory, self._memory_file)
+            except person.SparseChangedError:
+                pass
+        self._memory = None
+        self._memory_file.unlink(missing_ok=True)
+        borrowing = View(view.git_dir, view.work_tree, view.objects, object_folders(repository))
+        memory = person.seed(borrowing, repository, settings)
+        return memory, person.update(borrowing, repository, memory, self._memory_file)
+
+    def _is_other_index(self, repository: Repository) -> bool:
+        return self._memory is None or self._memory.signature != person.signature_of(repository.index)
+
+    def _commit(
+        self,
+        repository: Repository,
+        memory: person.Memory,
+        head: str | None,
+        overlaid: str | None,
+        name: str,
+        left_out: tuple[LeftOut, ...],
+    ) -> Snapshot:
+        """Commit our index (and the tree with the buffers over it), and have what they borrow packed."""
+        fresh = self._memory is None
+        packs_head = head is not None and head != memory.head
+        borrowed = object_folders(repository) if fresh or packs_head else ()
+        if head is not None and packs_head:
+            self._add_shallow(head)
+        known, own = memory.commit, memory.commit
+        if fresh or own is None or memory.head != head or self.tree_of(own) != memory.tree:
+            own = self.commit(memory.tree, head, _message(repository), borrowed=borrowed)
+        tree = overlaid or memory.tree
+        commit = self.commit(tree, head, _message(repository), borrowed=borrowed) if overlaid else own
+        refs = {f"refs/mux/snapshots/{name}": commit, "refs/mux/person": own}
+        memory.commit = own
+        memory.head = head
+        snapshot = Snapshot(commit, tree, head, left_out)
+        if fresh:
+            wanted = [commit, own]
+        elif packs_head and head is not None:
+            wanted = [head]
+        else:
+            wanted = []
+        if not wanted:
+            self._keep(memory, refs)
+            return snapshot
+        self._memory = None  # until the packing has ended well
+        done = pool.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, memory, refs)
+        self._pending[commit] = _Pending(done, borrowed)
+        return snapshot
+
+    def _pack_and_keep(
+        self,
+        wanted: list[str],
+        known: str | None,
+        borrowed: tuple[Path, ...],
+        memory: person.Memory,
+        refs: dict[str, str],
+    ) -> None:
+        """Pack what `wanted` reach and `known` does not. Zlib data and deltas are taken over as they are, so it is quick.
+
+        git writes nothing twice that it can read from a borrowed folder, so this must cover whatever was built.
+        """
+        lines = [*wanted, *([f"^{known}"] if known else [])]
+        (self.git_dir / "objects" / "pack").mkdir(exist_ok=True)
+        try:
+            self.git(
+                ["pack-objects", "--revs", "--window=0", "--compression=1", "--delta-base-offset", "--threads=2",
+                 "--quiet", os.fspath(self.git_dir / "objects" / "pack" / "pack")],
+                input="".join(f"{line}\n" for line in lines).encode(),
+                environment=alternates_variable(borrowed),
+            )  # fmt: skip
+        except GitError as error:
+            raise GitError(
+                f"The repository's objects could not be copied ({error}). If it is a partial clone, fetch what is "
+                "missing: `git fetch --refetch --filter=blob:limit=1g`, or check out the files with plain git first."
+            ) from error
+        self._keep(memory, refs)
+
+    def _keep(self, memory: person.Memory, refs: Mapping[str, str]) -> None:
+        self.set_refs(refs)
+        memory.save(self._memory_file)
+        self._memory = memory
+
+    def _settle(self) -> None:
+        """Wait for the packing of earlier snapshots. Whether it failed is for those who wait for them to hear."""
+        for commit, pending in list(self._pending.items()):
+            if pending.done.exception() is None:
+                del self._pending[commit]
+
+    def _add_shallow(self, head: str) -> None:
+        """Cut history at `head`: agents see one commit of context, and the store holds no more."""
+        file = self.git_dir / "shallow"
+        lines = file.read_text().split() if file.exists() else []
+        if head not in lines:
+            temporary = file.with_suffix(".new")
+            temporary.write_text("".join(f"{line}\n" for line in [*lines, head]))
+            temporary.replace(file)
+
+
+def _message(repository: Repository) -> str:
+    return f"Snapshot of {repository.root.name}\n\nThe working tree as its person saw it, unsaved buffers included."
+
+
+def disk_use(folder: Path) -> int:
+    """Bytes on disk below `folder`; what cannot be read counts nothing."""
+    total = 0
+    waiting = [os.fspath(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    try:
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                    except OSError:
+                        continue
+        except OSError:
+            continue
+    return total

@@ -1,0 +1,286 @@
+"""A working tree seen by a git directory and an index of our own: how snapshots and results are both taken.
+
+**Nothing in the working tree decides what runs here.** The git directory, its configuration and the index are ours; the
+person's and the agent's git directories, configurations, hooks and filters are never read. Line ends, filters, `ident`
+and encodings are off, so an object holds the bytes that are on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mux_lsp.core.model import LeftOut
+from mux_lsp.git import names, parse
+from mux_lsp.git.command import ISOLATED, alternates_variable, git
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from mux_lsp.errors import GitError
+    from mux_lsp.git.repository import Repository, Settings
+
+RAW_ATTRIBUTES = b"* -text -eol -crlf -filter -ident -working-tree-encoding\n"
+"""Stand in `info/attributes`, which wins over every .gitattributes: objects hold the bytes that are on disk."""
+
+NULL = "0" * 40
+ATTEMPTS = 3
+"""How often a working tree is read again when files change under the reading."""
+
+pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mux-git")
+"""Runs git processes side by side. A job in it never waits for another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A working tree together with our own git directory for it. Objects are written to `objects`."""
+
+    git_dir: Path
+    work_tree: Path
+    objects: Path
+    alternates: tuple[Path, ...] = ()
+
+    @property
+    def index(self) -> Path:
+        """Our index of the working tree."""
+        return self.git_dir / "index"
+
+    def git(
+        self,
+        arguments: Sequence[str],
+        *,
+        input: bytes | None = None,
+        ok: Collection[int] = (0,),
+        index: Path | None = None,
+    ) -> bytes:
+        """Run git on this view (or with another index file)."""
+        environment = {
+            **ISOLATED,
+            "GIT_OBJECT_DIRECTORY": os.fspath(self.objects),
+            **alternates_variable(self.alternates),
+        }
+        return git(
+            arguments,
+            folder=self.work_tree,
+            git_dir=self.git_dir,
+            work_tree=self.work_tree,
+            index=index or self.index,
+            extra_environment=environment,
+            input=input,
+            ok=ok,
+        )
+
+
+@dataclass(slots=True)
+class Reading:
+    """What differs between a working tree and our index of it."""
+
+    changed: list[tuple[str, str]]
+    """(status letter, path): entries whose file is not as the index remembers it."""
+    others: list[str]
+    """Files that are neither in the index nor ignored. A path that ends in `/` is a repository inside this one."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Paths to bring into the index, sorted by what to do with each."""
+
+    add: set[str] = field(default_factory=set)
+    remove: set[str] = field(default_factory=set)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def leave_out(self, path: str, reason: str) -> None:
+        """Keep `path` as the index has it, and say why."""
+        self.left_out[path] = reason
+
+    def reasons(self) -> tuple[LeftOut, ...]:
+        """What was left out, by path."""
+        return tuple(LeftOut(path, reason) for path, reason in sorted(self.left_out.items()))
+
+
+def write_if_changed(path: Path, content: bytes) -> None:
+    """Write a file of ours unless it already reads so."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == content:
+            return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def write_git_dir(git_dir: Path, files: Mapping[str, bytes]) -> None:
+    """Make `git_dir` a git directory with these files in it; files that are there already and not named stay."""
+    for name in ("objects", "refs", "info"):
+        (git_dir / name).mkdir(parents=True, exist_ok=True)
+    if not (git_dir / "HEAD").exists():
+        (git_dir / "HEAD").write_bytes(b"ref: refs/heads/main\n")
+    for name, content in files.items():
+        write_if_changed(git_dir / name, content)
+
+
+def view_files(repository: Repository, settings: Settings, exclude: bytes = b"") -> dict[str, bytes]:
+    """The files that make a git directory see a working tree as the person's settings do, and raw."""
+    files = {
+        "config": configuration(repository, settings),
+        "info/attributes": RAW_ATTRIBUTES,
+        "info/exclude": _read(repository.common_dir / "info" / "exclude") + exclude,
+    }
+    if settings.sparse:
+        files["info/sparse-checkout"] = _read(repository.git_dir / "info" / "sparse-checkout")
+    return files
+
+
+def configuration(repository: Repository, settings: Settings, extra: Iterable[str] = ()) -> bytes:
+    """A git configuration for a directory of ours. `extra` are more lines, with their section headings."""
+    lines = [
+        "[core]",
+        f"repositoryformatversion = {int(repository.object_format != 'sha1')}",
+        "bare = false",
+        f"fileMode = {_word(settings.file_mode)}",
+        f"symlinks = {_word(settings.values.get('core.symlinks', 'true').lower() != 'false')}",
+        f"ignoreCase = {_word(settings.is_on('core.ignorecase'))}",
+        f"precomposeUnicode = {_word(settings.is_on('core.precomposeunicode'))}",
+        "autocrlf = false",
+        "safecrlf = false",
+        "attributesFile = /dev/null",
+        "hooksPath = /dev/null",
+        "fsmonitor = false",
+        "splitIndex = false",
+        "protectNTFS = true",
+        "protectHFS = true",
+        "logAllRefUpdates = false",
+        f"sparseCheckout = {_word(settings.sparse)}",
+        f"sparseCheckoutCone = {_word(settings.is_on('core.sparsecheckoutcone'))}",
+    ]
+    if settings.excludes_file:
+        lines.append(f"excludesFile = {quoted(os.fspath(settings.excludes_file))}")
+    lines += ["[index]", "sparse = false"]
+    if repository.object_format != "sha1":
+        lines += ["[extensions]", f"objectFormat = {repository.object_format}"]
+    return os.fsencode("\n".join([*lines, *extra, ""]))
+
+
+def quoted(value: str) -> str:
+    """`value` as git's configuration syntax writes it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
+def read(view: View, paths: Sequence[str] = ()) -> Reading:
+    """Compare the working tree (or only `paths` and what is below them) with our index."""
+    changed, others = start_reading(view, paths)
+    return Reading(changed.result(), others.result())
+
+
+def start_reading(view: View, paths: Sequence[str] = ()) -> tuple[Future[list[tuple[str, str]]], Future[list[str]]]:
+    """Begin to compare the working tree with our index: the entries that changed, and the files that are new."""
+    changed = pool.submit(
+        lambda: parse.name_status(
+            view.git(["diff-files", "--name-status", "--ignore-submodules=all", "-z", "--no-renames", "--", *paths])
+        )
+    )
+    others = pool.submit(
+        lambda: parse.fields(view.git(["ls-files", "--others", "--exclude-standard", "-z", "--", *paths]))
+    )
+    return changed, others
+
+
+def sort_out(view: View, intake: Intake, reading: Reading, limit: int, limited: Collection[str] | None = None) -> None:
+    """Decide for each path that was read what becomes of it.
+
+    Files larger than `limit` bytes are left out: new ones, and of the changed entries those in `limited` (None: all).
+    """
+    for status, path in reading.changed:
+        if status == "D":
+            intake.remove.add(path)
+        else:
+            decide(view, intake, path, limit if limited is None or path in limited else None)
+    for path in reading.others:
+        decide(view, intake, path, limit)
+
+
+def decide(view: View, intake: Intake, path: str, limit: int | None) -> None:
+    """Decide what becomes of one path, from what stands there now."""
+    try:
+        status = os.lstat(view.work_tree / path)
+    except OSError:
+        intake.remove.add(path)
+        return
+    reason = names.refusal(path, symlink=stat.S_ISLNK(status.st_mode))
+    if reason is None and stat.S_ISREG(status.st_mode):
+        if limit is not None and status.st_size > limit:
+            reason = f"is larger than {limit // 1_000_000} MB ({status.st_size / 1_000_000:.0f} MB)"
+        elif not os.access(view.work_tree / path, os.R_OK):
+            reason = "cannot be read (its permissions forbid it)"
+    elif reason is None and stat.S_ISDIR(status.st_mode):
+        intake.remove.add(path)
+        return
+    elif reason is None and not stat.S_ISLNK(status.st_mode):
+        reason = "is not a file (a pipe, a socket or a device)"
+    if reason is None:
+        intake.add.add(path)
+    else:
+        intake.leave_out(path, reason)
+
+
+def apply(view: View, intake: Intake) -> None:
+    """Bring the index up to date with what was sorted out. Objects are written.
+
+    Raises GitError when files changed under our hands; the caller reads again then.
+    """
+    if intake.remove:
+        view.git(["update-index", "--force-remove", "-z", "--stdin"], input=parse.joined(sorted(intake.remove)))
+    if intake.add:
+        view.git(
+            ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"], input=parse.joined(sorted(intake.add))
+        )
+
+
+def ignored(view: View, paths: Sequence[str]) -> set[str]:
+    """Those of `paths` that the rules ignore, whether they are in the index or not. Raises GitError for a path behind a link."""
+    if not paths:
+        return set()
+    # `./` keeps a name that begins with `:` from being read as pathspec magic.
+    asked = parse.joined([f"./{path}" for path in paths])
+    answer = view.git(["check-ignore", "-z", "--stdin", "--no-index"], input=asked, ok=(0, 1))
+    return {path.removeprefix("./") for path in parse.fields(answer)}
+
+
+def unprocessable(error: GitError, intake: Intake) -> str | None:
+    """The path that git could not take, if that is what the error is about."""
+    _, found, rest = str(error).partition("Unable to process path ")
+    return next((path for path in intake.add if path == rest), None) if found else None
+
+
+def write_tree(view: View, index: Path | None = None) -> str:
+    """Write the index as a tree and return its name."""
+    return view.git(["write-tree"], index=index).decode().strip()
+
+
+def copy_index(source: Path, target: Path) -> None:
+    """Copy an index file with its time, by which git tells entries that changed in the same tick from older ones."""
+    temporary = target.with_name(target.name + ".new")
+    shutil.copy2(source, temporary)
+    temporary.replace(target)
+
+
+def clear_locks(git_dir: Path) -> None:
+    """Remove the lock of an index whose writer was killed. Only for directories that nobody else writes."""
+    (git_dir / "index.lock").unlink(missing_ok=True)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return b""
+    return content if content.endswith(b"\n") or not content else content + b"\n"
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,383 @@
+"""Hidden worktrees: prepared from a snapshot for one run, harvested into a result, reset and used again.
+
+A worktree stands in a *slot*: the folder the agent sees, the agent's git directory, and our own git directory and index
+for the same folder. **The daemon reads a worktree with its own git directory only**: what an agent writes into its `.git`,
+its attributes or its hooks executes nothing here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mux_lsp.errors import GitError
+from mux_lsp.git import parse
+from mux_lsp.git.agentdir import write_agent_dir
+from mux_lsp.git.folders import is_plain_folder, open_up, remove_tree
+from mux_lsp.git.include import copy_included, exclude_lines, included
+from mux_lsp.git.repository import Repository, Settings, read_settings
+from mux_lsp.git.shadow import Shadow, disk_use
+from mux_lsp.git.view import (
+    ATTEMPTS,
+    Intake,
+    View,
+    apply,
+    clear_locks,
+    copy_index,
+    pool,
+    read,
+    sort_out,
+    unprocessable,
+    view_files,
+    write_git_dir,
+    write_tree,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from mux_lsp.core.model import LeftOut, Snapshot
+
+LARGEST_RESULT = 50_000_000
+"""Bytes. Larger files are left out of results, and named."""
+
+
+class SlotState(StrEnum):
+    """What a slot's worktree is good for."""
+
+    PREPARING = "preparing"
+    """Being checked out. Found after a restart: remove it."""
+    IN_USE = "in use"
+    """A run's own."""
+    RELEASING = "releasing"
+    """Being reset. Found after a restart: remove it, or release it again."""
+    RELEASED = "released"
+    """Clean, and exactly its snapshot: the next prepare may take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What is recorded about a slot. It outlives the daemon."""
+
+    name: str
+    state: SlotState
+    folder_name: str
+    commit: str
+    tree: str
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worktree:
+    """A run's worktree. `folder` and `git_dir` are the agent's to change; `index` and `snapshot` are ours."""
+
+    slot: str
+    folder: Path
+    """What the agent sees; its name is the repository's own folder name."""
+    git_dir: Path
+    """The agent's git directory."""
+    index: Path
+    """Our index, outside both."""
+    snapshot: str
+    """The commit it was prepared from."""
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What a run has produced until now, as a commit in the shadow store."""
+
+    commit: str
+    tree: str
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class Worktrees:
+    """The worktrees of one repository. Thread-safe; one object for each `Shadow`."""
+
+    def __init__(self, shadow: Shadow) -> None:
+        self.shadow = shadow
+        self._lock = threading.Lock()
+        self._slots: dict[str, Slot] = {}
+        self._slot_locks: dict[str, threading.Lock] = {}
+        self._results: dict[str, tuple[str, str]] = {}
+        for file in sorted((shadow.folder / "slots").glob("*/slot.json")):
+            slot = _load(file)
+            if slot is not None:
+                self._slots[slot.name] = slot
+                clear_locks(file.parent)
+
+    # --- a run's way through a worktree ---
+
+    def prepare(self, snapshot: Snapshot, run_id: str, *, repository: Repository) -> Worktree:
+        """A worktree that holds the snapshot, with a git directory of its own on the branch `mux/<run_id>`.
+
+        Returns when the snapshot is complete in the store. Any number may be prepared side by side. Raises GitError,
+        and then the slot is gone.
+        """
+        old, slot = self._allocate(snapshot, run_id, repository.root.name)
+        worktree = self._worktree(slot)
+        try:
+            settings = read_settings(repository)
+            own = pool.submit(self._write_own_dir, slot, repository, settings)
+            own.result()
+            checkout = pool.submit(self._check_out, slot, old)
+            person = View(self.shadow.folder / "person", repository.root, self.shadow.git_dir / "objects")
+            wanted = included(person)
+            checkout.result()
+            copied = copy_included(repository.root, worktree.folder, wanted)
+            if copied:
+                self._write_own_dir(slot, repository, settings, exclude_lines(copied))
+            self._write_agent_dir(worktree, snapshot, repository, settings, exclude_lines(copied))
+            self.shadow.set_refs({f"refs/mux/slots/{slot.name}": snapshot.commit})
+            self.shadow.complete(snapshot)
+            self._record(replace(slot, state=SlotState.IN_USE))
+        except BaseException:
+            self.remove(worktree)
+            raise
+        return worktree
+
+    def harvest(self, worktree: Worktree, run_id: str, paths: Collection[str] | None = None) -> Harvest:
+        """Commit what the worktree holds now as the result of `run_id`; the same commit if nothing changed since.
+
+        With `paths`, only those and what is below them are read (and only their `left_out` reported): the rest is as
+        the harvest before saw it. May be called while the agent works. Raises GitError when files change faster than
+        they can be read, and when the worktree's folder has been replaced.
+        """
+        with self._lock_of(worktree.slot):
+            view = self._view(worktree.slot, worktree.folder)
+            if not os.path.lexists(worktree.folder):
+                worktree.folder.mkdir(parents=True)
+            if not is_plain_folder(worktree.folder):
+                raise GitError(
+                    f"The worktree {worktree.folder} has been replaced by something else: it cannot be read."
+                )
+            left_out = _take(view, tuple(sorted(paths)) if paths is not None else ())
+            tree = write_tree(view)
+            return Harvest(self._result(worktree, run_id, tree), tree, left_out)
+
+    def release(self, worktree: Worktree) -> None:
+        """Bring the worktree back to its snapshot for the next run. **Only after the last harvest**: the rest is lost.
+
+        No process may still work in it. What cannot be brought back is removed instead.
+        """
+        with self._lock_of(worktree.slot):
+            slot = replace(self._slots[worktree.slot], state=SlotState.RELEASING, run_id=None)
+            self._record(slot)
+            remove_tree(worktree.git_dir)
+            if _reset(self._view(slot.name, worktree.folder), slot.commit):
+                self._record(replace(slot, state=SlotState.RELEASED))
+                return
+        self.remove(worktree)
+
+    def remove(self, worktree: Worktree) -> None:
+        """Remove the worktree, its git directory and its slot from the disk."""
+        with self._lock_of(worktree.slot):
+            # The record goes last: a removal that was cut short is then known, and can be done again.
+            for path in (
+                worktree.git_dir,
+                self.shadow.folder / "worktrees" / worktree.slot,
+                self._own_dir(worktree.slot),
+            ):
+                remove_tree(path)
+            self.shadow.set_refs({f"refs/mux/slots/{worktree.slot}": None})
+            with self._lock:
+                self._slots.pop(worktree.slot, None)
+
+    def trim(self, keep: int) -> None:
+        """Remove released worktrees, those longest in the list first, until at most `keep` are left."""
+        with self._lock:
+            released = [slot for slot in self._slots.values() if slot.state is SlotState.RELEASED]
+            doomed = [replace(slot, state=SlotState.RELEASING) for slot in released[: max(0, len(released) - keep)]]
+            for slot in doomed:
+                self._store(slot)
+        for slot in doomed:
+            self.remove(self._worktree(slot))
+
+    def sweep(self, used: Collection[str]) -> None:
+        """After a restart: remove every slot that is neither released nor named in `used`. Before the first prepare."""
+        with self._lock:
+            doomed = [
+                slot for slot in self._slots.values() if slot.state is not SlotState.RELEASED and slot.name not in used
+            ]
+        for slot in doomed:
+            self.remove(self._worktree(slot))
+
+    # --- what there is ---
+
+    def reopen(self, slot: str) -> Worktree:
+        """The worktree of a slot that an earlier daemon prepared. Raises GitError if there is none."""
+        with self._lock:
+            found = self._slots.get(slot)
+        if found is None:
+            raise GitError(f"There is no worktree in slot {slot} of {self.shadow.folder}.")
+        return self._worktree(found)
+
+    def slots(self) -> tuple[Slot, ...]:
+        """Every slot, by name."""
+        with self._lock:
+            return tuple(sorted(self._slots.values(), key=lambda slot: (len(slot.name), slot.name)))
+
+    def disk_use(self, slot: str) -> int:
+        """Bytes on disk of one slot."""
+        return sum(disk_use(self.shadow.folder / part / slot) for part in ("worktrees", "gitdirs", "slots"))
+
+    # --- within ---
+
+    def _own_dir(self, slot: str) -> Path:
+        return self.shadow.folder / "slots" / slot
+
+    def _view(self, slot: str, folder: Path, alternates: tuple[Path, ...] = ()) -> View:
+        return View(self._own_dir(slot), folder, self.shadow.git_dir / "objects", alternates)
+
+    def _worktree(self, slot: Slot) -> Worktree:
+        base = self.shadow.folder
+        return Worktree(
+            slot.name,
+            base / "worktrees" / slot.name / slot.folder_name,
+            base / "gitdirs" / slot.name,
+            self._own_dir(slot.name) / "index",
+            slot.commit,
+            slot.run_id,
+        )
+
+    def _lock_of(self, slot: str) -> threading.Lock:
+        with self._lock:
+            return self._slot_locks.setdefault(slot, threading.Lock())
+
+    def _allocate(self, snapshot: Snapshot, run_id: str, folder_name: str) -> tuple[Slot | None, Slot]:
+        """Take a released slot, one that holds the same files if there is one, or a new slot."""
+        with self._lock:
+            free = [
+                slot
+                for slot in self._slots.values()
+                if slot.state is SlotState.RELEASED and slot.folder_name == folder_name
+            ]
+            old = max(free, key=lambda slot: (slot.tree == snapshot.tree, slot.commit), default=None)
+            number = 1
+            while old is None and (f"s{number}" in self._slots or self._own_dir(f"s{number}").exists()):
+                number += 1
+            name = old.name if old else f"s{number}"
+            slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
+            self._store(slot)
+        return old, slot
+
+    def _record(self, slot: Slot) -> None:
+        with self._lock:
+            self._store(slot)
+
+    def _store(self, slot: Slot) -> None:
+        file = self._own_dir(slot.name) / "slot.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(".new")
+        temporary.write_text(json.dumps(asdict(slot)))
+        temporary.replace(file)
+        self._slots[slot.name] = slot
+
+    def _write_own_dir(self, slot: Slot, repository: Repository, settings: Settings, exclude: bytes = b"") -> None:
+        write_git_dir(self._own_dir(slot.name), view_files(repository, settings, exclude))
+
+    def _check_out(self, slot: Slot, old: Slot | None) -> None:
+        worktree = self._worktree(slot)
+        view = self._view(slot.name, worktree.folder, self.shadow.borrowed(slot.commit))
+        if old is None:
+            worktree.folder.mkdir(parents=True)
+            view.git(["read-tree", "-m", "-u", slot.tree])
+        elif old.tree != slot.tree:
+            view.git(["read-tree", "-m", "-u", old.tree, slot.tree])
+
+    def _write_agent_dir(
+        self, worktree: Worktree, snapshot: Snapshot, repository: Repository, settings: Settings, exclude: bytes
+    ) -> None:
+        write_agent_dir(
+            worktree.git_dir,
+            store=self.shadow.git_dir,
+            commit=snapshot.commit,
+            head=snapshot.head,
+            branch=f"mux/{worktree.run_id}",
+            repository=repository,
+            settings=settings,
+            exclude=exclude,
+        )
+        if worktree.index.exists():
+            copy_index(worktree.index, worktree.git_dir / "index")
+        (worktree.folder / ".git").write_bytes(os.fsencode(f"gitdir: {worktree.git_dir}\n"))
+
+    def _result(self, worktree: Worktree, run_id: str, tree: str) -> str:
+        """The commit of `tree` as the result of a run, under its ref."""
+        ref = f"refs/mux/results/{run_id}"
+        if run_id not in self._results:
+            commit = self.shadow.git(["rev-parse", "--quiet", "--verify", ref], ok=(0, 1)).decode().strip()
+            if commit:
+                self._results[run_id] = (self.shadow.tree_of(commit), commit)
+        known = self._results.get(run_id)
+        if known is not None and known[0] == tree:
+            return known[1]
+        commit = self.shadow.commit(tree, worktree.snapshot, f"Result of {run_id}")
+        self.shadow.set_refs({ref: commit})
+        self._results[run_id] = (tree, commit)
+        return commit
+
+
+def _take(view: View, paths: tuple[str, ...]) -> tuple[LeftOut, ...]:
+    """Bring our index up to the worktree as it is now."""
+    refused: set[str] = set()
+    for attempt in range(ATTEMPTS):
+        reading = read(view, paths)
+        nested = [path for path in reading.others if path.endswith("/")]
+        reading.others = [path for path in reading.others if not path.endswith("/")]
+        for path in nested:
+            reading.others += nested_files(view, path)
+        intake = Intake()
+        sort_out(view, intake, reading, LARGEST_RESULT)
+        for path in refused & intake.add:
+            intake.add.discard(path)
+            intake.leave_out(path, "could not be read")
+        try:
+            apply(view, intake)
+        except GitError as error:
+            if attempt == ATTEMPTS - 1:
+                raise
+            refused |= {path for path in [unprocessable(error, intake)] if path}
+            continue
+        return intake.reasons()
+    raise AssertionError
+
+
+def nested_files(view: View, path: str) -> list[str]:
+    """The files of a repository that an agent made inside its worktree. Its `.git` is not looked into."""
+    folder = view.work_tree / path
+    inside = replace(view, work_tree=folder)
+    nowhere = view.git_dir / "no-index"
+    found = []
+    for other in parse.fields(inside.git(["ls-files", "--others", "--exclude-standard", "-z"], index=nowhere)):
+        found += nested_files(view, path + other) if other.endswith("/") else [path + other]
+    return found
+
+
+def _reset(view: View, commit: str) -> bool:
+    """Make the worktree exactly its snapshot again. False if that cannot be had."""
+    if not is_plain_folder(view.work_tree) or not is_plain_folder(view.work_tree.parent):
+        return False
+    try:
+        open_up(view.work_tree)
+        remove_tree(view.work_tree / ".git")
+        view.git(["read-tree", "--reset", "-u", commit])
+        view.git(["clean", "-ffdxq"])
+        left = read(view)
+    except (GitError, OSError):
+        return False
+    return not left.changed and not left.others
+
+
+def _load(file: Path) -> Slot | None:
+    try:
+        saved = json.loads(file.read_text())
+        return Slot(**{**saved, "state": SlotState(saved["state"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

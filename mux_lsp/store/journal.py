@@ -1,0 +1,253 @@
+"""The journal: tasks, runs, what happened to them in order, and what the person rejected."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from mux_lsp.core.model import Run, Task
+from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.store.codec import dumps, loads
+from mux_lsp.store.database import open_database, transaction
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+T = TypeVar("T", Task, Run)
+
+# No vowel, nothing that is read as another character, and always a digit: so an id is never a word of any language,
+# nor a command's name, nor a number.
+_LETTERS: Final = "bcdfghjkmnpqrstvwxz"
+_DIGITS: Final = "23456789"
+_SHORTEST: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a task or one of its runs. `seq` only ever grows; `at` is seconds since the epoch."""
+
+    seq: int
+    task: str
+    run: str | None
+    at: float
+    kind: str
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A hunk of a run's result that the person said no to. `at` is seconds since the epoch."""
+
+    path: str
+    hunk: str
+    at: float
+
+
+class Journal:
+    """The one writer of the database, for the thread that made it. Every method that writes does so as a whole or not.
+
+    What a method has written when it returns survives the death of the process. Close it in the end.
+    Methods that take the id of a task or run raise UsageError where there is none.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """Open or make the database at `path`. Raises MuxError where that cannot be done."""
+        self._database = open_database(path)
+        self._path = path
+        self._clock = clock
+
+    def close(self) -> None:
+        """Close the database. Nothing can be called after it."""
+        self._database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def new_task_id(self) -> str:
+        """An id that no task has: three characters, or more once a quarter of those that length are taken."""
+        taken = {row[0] for row in self._database.execute("SELECT id FROM tasks")}
+        length = _SHORTEST
+        while sum(len(one) == length for one in taken) * 4 > _count(length):
+            length += 1
+        while True:
+            rest = "".join(secrets.choice(_LETTERS + _DIGITS) for _ in range(length - 1))
+            new = secrets.choice(_LETTERS) + rest
+            if new not in taken and any(character in _DIGITS for character in rest):
+                return new
+
+    def add_task(self, task: Task, event_kind: str = "task.added", data: Mapping[str, object] | None = None) -> Event:
+        """Store a new task with its runs. Raises UsageError where its id is taken."""
+        with transaction(self._database):
+            if self._find("SELECT data FROM tasks WHERE id = ?", task.id):
+                raise UsageError(f"There is a task {task.id!r} already.")
+            self._put_task(task)
+            for run in task.runs:
+                self._put_run(run)
+            return self._append(task.id, None, event_kind, data)
+
+    def save_task(self, task: Task, event_kind: str, data: Mapping[str, object] | None = None) -> Event:
+        """Store a task's own fields anew, and the event that changed them. Its runs are left as they stand."""
+        with transaction(self._database):
+            self._require_task(task.id)
+            self._put_task(task)
+            return self._append(task.id, None, event_kind, data)
+
+    def save_run(self, run: Run, event_kind: str, data: Mapping[str, object] | None = None) -> Event:
+        """Store a run, new or changed, and the event that changed it, both or neither."""
+        with transaction(self._database):
+            self._require_task(run.task)
+            self._put_run(run)
+            return self._append(run.task, run.id, event_kind, data)
+
+    def task(self, task_id: str) -> Task:
+        """A task with its runs in the order they were added."""
+        row = self._require_task(task_id)
+        runs = self._database.execute("SELECT id, data FROM runs WHERE task = ? ORDER BY position", (task_id,))
+        return replace(
+            self._decode(Task, task_id, row[0]), runs=tuple(self._decode(Run, name, text) for name, text in runs)
+        )
+
+    def tasks(self, repository: str | None = None) -> tuple[Task, ...]:
+        """Every task, or those of one repository, oldest first."""
+        which, values = ("", ()) if repository is None else ("WHERE repository = ?", (dumps(repository),))
+        runs: dict[str, list[Run]] = {}
+        for task, name, text in self._database.execute(
+            f"SELECT task, id, data FROM runs WHERE task IN (SELECT id FROM tasks {which}) ORDER BY position",  # noqa: S608
+            values,
+        ):
+            runs.setdefault(task, []).append(self._decode(Run, name, text))
+        rows = self._database.execute(f"SELECT id, data FROM tasks {which} ORDER BY position", values)  # noqa: S608
+        return tuple(
+            replace(self._decode(Task, task, text), runs=tuple(runs.get(task, ()))) for task, text in rows.fetchall()
+        )
+
+    def run(self, run_id: str) -> Run:
+        """One run."""
+        return self._decode(Run, run_id, self._require_run(run_id)[0])
+
+    def unfinished_runs(self) -> tuple[Run, ...]:
+        """The runs that have not ended, oldest first: what a new daemon has to take up."""
+        rows = self._database.execute("SELECT id, data FROM runs WHERE ended = 0 ORDER BY position")
+        return tuple(self._decode(Run, name, text) for name, text in rows)
+
+    def delete_task(self, task_id: str) -> None:
+        """Delete a task and everything of it: runs, events, rejections."""
+        with transaction(self._database):
+            self._require_task(task_id)
+            self._database.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run and everything of it: events, rejections. Its task stays."""
+        with transaction(self._database):
+            self._require_run(run_id)
+            self._database.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+    def events(self, task_or_run: str, after: int = 0) -> tuple[Event, ...]:
+        """What happened to a task (its runs included) or to one run, later than event `after`, oldest first.
+
+        Nothing for an id that does not exist.
+        """
+        if not _is_text(task_or_run):
+            return ()
+        rows = self._database.execute(
+            "SELECT seq, task, run, at, kind, data FROM events WHERE (task = ?1 OR run = ?1) AND seq > ?2 ORDER BY seq",
+            (task_or_run, after),
+        )
+        return tuple(Event(seq, task, run, at, kind, json.loads(data)) for seq, task, run, at, kind, data in rows)
+
+    def reject(self, run_id: str, hunks: Iterable[tuple[str, str]]) -> None:
+        """Note that the person rejected these hunks, each as (path, hunk id). Again is no error and changes nothing."""
+        with transaction(self._database):
+            self._require_run(run_id)
+            at = self._clock()
+            self._database.executemany(
+                "INSERT INTO rejections (run, path, hunk, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [(run_id, dumps(path), hunk, at) for path, hunk in hunks],
+            )
+
+    def unreject(self, run_id: str, hunks: Iterable[tuple[str, str]]) -> None:
+        """Take rejections back. No error where there are none."""
+        with transaction(self._database):
+            self._require_run(run_id)
+            self._database.executemany(
+                "DELETE FROM rejections WHERE run = ? AND path = ? AND hunk = ?",
+                [(run_id, dumps(path), hunk) for path, hunk in hunks],
+            )
+
+    def rejections(self, run_id: str) -> tuple[Rejection, ...]:
+        """What the person rejected of a run, by path and hunk. Nothing for an id that does not exist."""
+        if not _is_text(run_id):
+            return ()
+        rows = self._database.execute(
+            "SELECT path, hunk, at FROM rejections WHERE run = ? ORDER BY path, hunk", (run_id,)
+        )
+        return tuple(Rejection(json.loads(path), hunk, at) for path, hunk, at in rows)
+
+    def _put_task(self, task: Task) -> None:
+        self._database.execute(
+            "INSERT INTO tasks (id, repository, data) VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET repository = excluded.repository, data = excluded.data",
+            (task.id, dumps(task.repository), dumps(replace(task, runs=()))),
+        )
+
+    def _put_run(self, run: Run) -> None:
+        self._database.execute(
+            "INSERT INTO runs (id, task, ended, data) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, data = excluded.data",
+            (run.id, run.task, run.state.ended, dumps(run)),
+        )
+
+    def _append(self, task: str, run: str | None, kind: str, data: Mapping[str, object] | None) -> Event:
+        at = self._clock()
+        data = dict(data or {})
+        row = self._database.execute(
+            "INSERT INTO events (task, run, at, kind, data) VALUES (?, ?, ?, ?, ?)", (task, run, at, kind, dumps(data))
+        )
+        assert row.lastrowid is not None  # noqa: S101  # an INSERT has one
+        return Event(row.lastrowid, task, run, at, kind, data)
+
+    def _require_task(self, task_id: str) -> sqlite3.Row:
+        row = self._find("SELECT data FROM tasks WHERE id = ?", task_id)
+        if row is None:
+            raise UsageError(f"There is no task {task_id!r}. `mux-lsp list` shows those there are.")
+        return row
+
+    def _require_run(self, run_id: str) -> sqlite3.Row:
+        row = self._find("SELECT data FROM runs WHERE id = ?", run_id)
+        if row is None:
+            raise UsageError(f"There is no run {run_id!r}. `mux-lsp list` shows those there are.")
+        return row
+
+    def _find(self, query: str, one_id: str) -> sqlite3.Row | None:
+        if not _is_text(one_id):
+            return None
+        row: sqlite3.Row | None = self._database.execute(query, (one_id,)).fetchone()
+        return row
+
+    def _decode(self, kind: type[T], one_id: str, text: str) -> T:
+        try:
+            return loads(kind, text)
+        except ValueError as error:
+            raise MuxError(
+                f"{one_id} in {self._path} cannot be read ({error}). It is damaged or of a newer mux-lsp: upgrade, or "
+                f"delete it with `mux-lsp delete {one_id}`."
+            ) from error
+
+
+def _count(length: int) -> int:
+    letters, all_of_them = len(_LETTERS), len(_LETTERS) + len(_DIGITS)
+    rest = length - 1
+    return int(letters * (all_of_them**rest - letters**rest))
+
+
+def _is_text(value: str) -> bool:
+    """Whether SQLite can look for it: an id typed by a person may hold anything."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

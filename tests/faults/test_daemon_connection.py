@@ -1,0 +1,133 @@
+"""The guarded reader under pygls's own reading loop, and the bounded writer, without a daemon around them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pygls.io_ import run_async
+
+from mux_lsp.daemon.connection import ClientReader, ClientWriter
+from tests.support.editor import frame
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Received:
+    """Stands where pygls's protocol does."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+
+    def structure_message(self, data: Any) -> Any:
+        return data
+
+    def handle_message(self, message: Any) -> None:
+        self.messages.append(message)
+
+
+@asynccontextmanager
+async def connected(**limits: Any) -> AsyncIterator[tuple[ClientReader, ClientWriter, socket.socket]]:
+    """A guarded reader and writer, and the client's end of their socket."""
+    ours, theirs = socket.socketpair()
+    stream, out = await asyncio.open_connection(sock=ours)
+    writer = ClientWriter(out, "the client", **limits)
+    try:
+        yield ClientReader(stream, writer, "the client"), writer, theirs
+    finally:
+        theirs.close()
+        writer.close()
+        await writer.closed(1)
+
+
+async def read_as_pygls(reader: ClientReader) -> list[Any]:
+    received = Received()
+    await run_async(threading.Event(), reader, received, logging.getLogger("pygls"), None)  # type: ignore[arg-type]  # pygls asks for its own class
+    return received.messages
+
+
+async def test_pygls_gets_every_message_however_the_bytes_come() -> None:
+    messages: list[Any] = [{"jsonrpc": "2.0", "method": f"m{n}", "params": "é" * n} for n in range(50)]
+    data = b"".join(frame(message) for message in messages)
+    async with connected() as (reader, _, client):
+        reading = asyncio.create_task(read_as_pygls(reader))
+        for begin in range(0, len(data), 7):
+            client.send(data[begin : begin + 7])
+            await asyncio.sleep(0)  # lets the reader see the piece alone
+        client.shutdown(socket.SHUT_WR)
+        assert await reading == messages
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"Content-Length: 3\r\n", b"\r\n", b"{}", b"[1]"]))))
+def test_no_bytes_whatsoever_raise_out_of_pyglss_loop(pieces: list[bytes]) -> None:
+    async def check() -> None:
+        async with connected() as (reader, _, client):
+            client.sendall(b"".join(pieces))
+            client.shutdown(socket.SHUT_WR)
+            for message in await read_as_pygls(reader):
+                assert message["jsonrpc"] == "2.0"
+
+    asyncio.run(check())
+
+
+async def test_the_end_can_be_asked_for_in_the_middle_of_a_message() -> None:
+    async with connected() as (reader, _, client):
+        client.sendall(frame({"jsonrpc": "2.0", "method": "first"}) + b"Content-Length: 100\r\n\r\nhalf")
+        assert await reader.readline() == b"Content-Length: 36\r\n"
+        assert await reader.readline() == b"\r\n"
+        assert json.loads(await reader.readexactly(36))["method"] == "first"
+        waiting = asyncio.create_task(reader.readline())
+        await asyncio.sleep(0)  # it waits for the other half
+        reader.end()
+        assert await waiting == b""
+        assert await reader.readline() == b""
+
+
+async def test_a_client_that_takes_nothing_is_dropped_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    async with connected(stalled_seconds=0.05) as (reader, writer, _):
+        writer.write(b"x" * 3_000_000)
+        assert await reader.readline() == b""  # the drop ends the reading too
+    assert "the client dropped: it has read nothing for 0.05 s" in caplog.text
+
+
+async def test_a_slow_client_that_takes_a_little_is_not_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    size = 3_000_000
+    async with connected(stalled_seconds=0.2) as (_, writer, client):
+        writer.write(b"x" * size)
+        client.setblocking(False)
+        loop, taken = asyncio.get_running_loop(), 0
+        begun = loop.time()
+        while taken < size:
+            taken += len(await loop.sock_recv(client, size // 10))
+            if loop.time() - begun < 0.6:
+                await asyncio.sleep(0.05)  # the client's slowness is what is tested
+    assert "dropped" not in caplog.text
+
+
+async def test_one_message_may_be_larger_than_what_may_wait() -> None:
+    async with connected(waiting_limit=1000) as (_, writer, client):
+        writer.write(b"x" * 1_000_000)
+        client.setblocking(False)
+        loop, taken = asyncio.get_running_loop(), 0
+        while taken < 1_000_000:
+            taken += len(await loop.sock_recv(client, 1 << 20))
+
+
+async def test_writing_to_a_client_that_is_gone_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+    async with connected() as (reader, writer, client):
+        client.close()
+        assert await reader.readline() == b""
+        for _ in range(20):
+            writer.write(b"x" * 1000)
+            await asyncio.sleep(0)  # lets the transport notice
+    assert caplog.text == ""

@@ -1,0 +1,237 @@
+"""How a daemon ends, and what it tells of itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from mux_lsp import __version__
+from mux_lsp.daemon.client import (
+    NotRunningError,
+    OtherVersionError,
+    connect_running,
+    is_alive,
+    read_record,
+    request_status,
+    request_stop,
+)
+from mux_lsp.errors import MuxError
+from tests.support.editor import Editor
+from tests.support.tree import other_version, tune
+
+if TYPE_CHECKING:
+    from tests.support.home import IsolatedHome
+
+SECONDS = 20.0
+
+
+def start(home: IsolatedHome) -> psutil.Process:
+    """A daemon without clients."""
+    subprocess.run(home.command("serve"), env=home.environment(), stdin=subprocess.DEVNULL, check=True)
+    return psutil.Process(request_status(home.paths)["pid"])
+
+
+def check_left_nothing(home: IsolatedHome) -> None:
+    assert not is_alive(home.paths)
+    left = {path.name for path in home.state.iterdir()}
+    assert left == {"daemon.lock", "start.lock", "log"}
+
+
+def test_status_tells_of_the_daemon_and_its_engine(fake_home: IsolatedHome) -> None:
+    fake_home.write_config("unfinished_runs = 2")
+    with Editor(fake_home) as editor:
+        editor.request("initialize")
+        status = request_status(fake_home.paths)
+        assert status["version"] == __version__
+        assert status["pid"] in {process.pid for process in fake_home.processes()}
+        assert 0 <= status["uptime_seconds"] < SECONDS
+        assert 1e6 < status["memory_bytes"] < 1e9
+        assert [client["pid"] for client in status["clients"]] == [editor.bridge.pid]
+        assert status["unfinished_runs"] == 2
+        assert status["log"] == fake_home.paths.log
+
+
+def test_without_a_daemon_there_is_nothing_to_ask_or_to_stop(fake_home: IsolatedHome) -> None:
+    with pytest.raises(NotRunningError, match="no mux-lsp daemon is running"):
+        request_status(fake_home.paths)
+    with pytest.raises(NotRunningError):
+        connect_running(fake_home.paths)
+    assert not request_stop(home=fake_home.paths)
+
+
+def test_stop_returns_when_the_process_has_ended(fake_home: IsolatedHome) -> None:
+    daemon = start(fake_home)
+    assert request_stop(home=fake_home.paths)
+    daemon.wait(1)
+    check_left_nothing(fake_home)
+
+
+def test_stop_and_status_work_across_versions(fake_home: IsolatedHome) -> None:
+    start(other_version(fake_home, "9.9.9"))
+    assert request_status(fake_home.paths)["version"] == "9.9.9"
+    with pytest.raises(OtherVersionError, match="9.9.9 is still running"):
+        connect_running(fake_home.paths)
+    assert request_stop(home=fake_home.paths)
+
+
+def test_stop_ends_a_daemon_whose_socket_has_been_cleaned_away(fake_home: IsolatedHome) -> None:
+    daemon = start(fake_home)
+    (fake_home.state / "daemon.sock").unlink()
+    assert request_stop(home=fake_home.paths)
+    daemon.wait(1)
+
+
+def test_stop_never_ends_a_process_that_only_has_the_daemons_old_pid(fake_home: IsolatedHome) -> None:
+    daemon = start(fake_home)
+    record = Path(fake_home.paths.daemon_record)
+    text, created = record.read_text(), daemon.create_time()
+    (fake_home.state / "daemon.sock").rename(fake_home.state / "away")
+    record.write_text(text.replace(str(daemon.pid), str(os.getpid())))
+    try:
+        with pytest.raises(MuxError, match="cannot be reached"):
+            request_stop(home=fake_home.paths)
+    finally:
+        record.write_text(text)
+        (fake_home.state / "away").rename(fake_home.state / "daemon.sock")
+    assert daemon.create_time() == created
+
+
+def test_it_ends_when_idle(fake_home: IsolatedHome) -> None:
+    fake_home.write_config("idle_seconds = 0.3")
+    daemon = start(fake_home)
+    daemon.wait(SECONDS)
+    assert "ending: no client and no unfinished run for 0.3 s" in fake_home.log
+    check_left_nothing(fake_home)
+
+
+def test_it_does_not_end_while_there_is_a_client_or_a_run(fake_home: IsolatedHome) -> None:
+    fake_home.write_config("idle_seconds = 0.2")
+    with Editor(fake_home) as editor:
+        editor.request("unfinished", 1)
+        daemon = psutil.Process(request_status(fake_home.paths)["pid"])
+        with pytest.raises(psutil.TimeoutExpired):
+            daemon.wait(0.6)  # a client
+        editor.close_input()
+        assert editor.wait() == 0
+        with pytest.raises(psutil.TimeoutExpired):
+            daemon.wait(0.6)  # a run
+    connection = connect_running(fake_home.paths)
+    body = b'{"jsonrpc": "2.0", "method": "unfinished-soon", "params": 0.3}'
+    connection.sock.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    connection.close()
+    daemon.wait(SECONDS)  # the run's end came after the last client's
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(fake_home: IsolatedHome, number: int) -> None:
+    with Editor(fake_home) as one, Editor(fake_home) as other:
+        for editor in (one, other):
+            editor.request("initialize")
+        daemon = psutil.Process(request_status(fake_home.paths)["pid"])
+        daemon.send_signal(number)
+        assert (one.wait(), other.wait()) == (1, 1)
+        daemon.wait(SECONDS)
+    check_left_nothing(fake_home)
+    assert "cancelled" not in fake_home.log
+    assert fake_home.log.rstrip().endswith("ended")
+
+
+def test_a_session_that_does_not_end_is_cancelled_and_counted(fake_home: IsolatedHome) -> None:
+    tune(fake_home, "daemon/server.py", "DRAIN_SECONDS", 0.2)
+    with Editor(fake_home) as one, Editor(fake_home) as other:
+        one.request("hang")
+        other.request("initialize")
+        assert request_stop(home=fake_home.paths)
+    assert "1 of 2 sessions did not end in 0.2 s: cancelled" in fake_home.log
+
+
+def test_a_shutdown_that_hangs_is_broken_off_with_the_reason_in_the_log(fake_home: IsolatedHome) -> None:
+    tune(fake_home, "daemon/server.py", "SHUTDOWN_SECONDS", 0.5)
+    with Editor(fake_home) as editor:
+        editor.request("hang for good")
+        daemon = psutil.Process(request_status(fake_home.paths)["pid"])
+        daemon.terminate()
+        daemon.wait(SECONDS)
+    assert "Timeout (0:00:00.500000)!" in fake_home.log
+    assert "session.py" in fake_home.log
+
+
+def test_a_second_daemon_says_so_and_ends(fake_home: IsolatedHome) -> None:
+    daemon = start(fake_home)
+    done = subprocess.run(
+        fake_home.command("daemon"), env=fake_home.environment(), capture_output=True, text=True, check=True
+    )
+    assert f"a mux-lsp daemon is already running (pid {daemon.pid})" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert request_status(fake_home.paths)["pid"] == daemon.pid
+
+
+def test_a_new_daemon_waits_for_one_that_is_ending(fake_home: IsolatedHome) -> None:
+    tune(fake_home, "daemon/server.py", "DRAIN_SECONDS", 1)
+    with Editor(fake_home) as hanging:
+        hanging.request("hang")
+        first = psutil.Process(request_status(fake_home.paths)["pid"])
+        connection = connect_running(fake_home.paths)
+        first.terminate()
+        connection.wait_for_end(SECONDS)  # it has asked its sessions to end, and the hanging one does not
+        assert is_alive(fake_home.paths)
+        with Editor(fake_home) as editor:
+            assert "result" in editor.request("initialize")
+        assert read_record(fake_home.paths) is not None
+    assert fake_home.log.count("listens on") == 2
+
+
+def test_in_the_foreground_it_speaks_to_the_terminal_and_ends_by_signal(fake_home: IsolatedHome) -> None:
+    daemon = subprocess.Popen(
+        fake_home.command("daemon"), env=fake_home.environment(), stderr=subprocess.PIPE, text=True
+    )
+    assert daemon.stderr is not None
+    with daemon:
+        assert "listens on" in daemon.stderr.readline()
+        daemon.send_signal(signal.SIGINT)
+        assert daemon.wait(SECONDS) == 0
+        assert "Traceback" not in daemon.stderr.read()
+
+
+def test_in_the_foreground_a_failure_is_one_sentence(fake_home: IsolatedHome) -> None:
+    fake_home.write_config('error_at_open = "no room"')
+    done = subprocess.run(
+        fake_home.command("daemon"), env=fake_home.environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith("no room\n")
+
+
+def test_the_log_is_bounded_and_standard_error_follows_it(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.log"
+    program = """
+import logging, os, sys
+from mux_lsp.daemon import logs
+logs._BYTES = 10_000
+logs.set_up(sys.argv[1], detached=True)
+for number in range(2000):
+    logging.info("%d %s", number, "x" * 50)
+os.write(2, b"the last words")
+"""
+    with path.open("wb") as log:
+        subprocess.run([sys.executable, "-c", program, str(path)], stderr=log, check=True)
+    assert "the last words" in path.read_text()
+    assert len(list(tmp_path.iterdir())) == 4
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 50_000
+
+
+def test_a_bridge_start_is_quick(fake_home: IsolatedHome) -> None:
+    """Only against the grossest mistakes: the benchmark has the real figure."""
+    start(fake_home)
+    begun = time.monotonic()
+    start(fake_home)
+    assert time.monotonic() - begun < 2

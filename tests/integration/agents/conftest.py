@@ -1,0 +1,132 @@
+"""A run's folders, and agents that say when they are ready instead of being waited for by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from mux_lsp.agents.process import Process, end, start
+from mux_lsp.agents.process_table import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])}
+
+
+@dataclass
+class RunFixture:
+    """One run in a temporary folder. `ready` is a named pipe: what is written there, `said` gives."""
+
+    worktree: Path
+    folder: Path
+    ready: Path
+    mark: dict[str, str]
+    processes: list[Process] = field(default_factory=list)
+
+    def start(self, script: str) -> Process:
+        """Start a shell script as the run's agent. `$READY` is the named pipe."""
+        process = start(
+            ["/bin/sh", "-c", script],
+            folder=self.worktree,
+            environment={**ENVIRONMENT, "READY": str(self.ready)},
+            run_folder=self.folder,
+            mark=self.mark,
+        )
+        self.processes.append(process)
+        return process
+
+    def start_from_another_daemon(self, script: str) -> Process:
+        """As `start`, by a Python process that is killed outright as soon as the agent has started."""
+        program = (
+            "import json, os, sys; from pathlib import Path; from mux_lsp.agents.process import start\n"
+            "script, worktree, folder, mark = sys.argv[1:]\n"
+            "process = start(['/bin/sh', '-c', script], folder=Path(worktree), environment=dict(os.environ),\n"
+            "                run_folder=Path(folder), mark=json.loads(mark))\n"
+            "print(json.dumps([process.pid, process.created]), flush=True)\n"
+            "sys.stdin.read()\n"
+        )
+        daemon = subprocess.Popen(
+            [sys.executable, "-c", program, script, str(self.worktree), str(self.folder), json.dumps(self.mark)],
+            env={**ENVIRONMENT, "READY": str(self.ready)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with daemon:
+            assert daemon.stdout is not None
+            pid, created = json.loads(daemon.stdout.readline())
+            daemon.send_signal(signal.SIGKILL)
+        process = Process(pid, created)
+        self.processes.append(process)
+        return process
+
+    async def said(self) -> list[str]:
+        """The words that the agent wrote to its `$READY`, once it has."""
+        return (await asyncio.to_thread(self.ready.read_text)).split()
+
+    async def end(self, process: Process | None, grace: float = 5) -> tuple[int, ...]:
+        """End the run as its backend does."""
+        return await end(process, self.mark, grace, run_folder=self.folder)
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> AsyncIterator[RunFixture]:
+    worktree, folder, ready = tmp_path / "work tree", tmp_path / "k3f-1", tmp_path / "ready"
+    worktree.mkdir()
+    folder.mkdir()
+    os.mkfifo(ready)
+    fixture = RunFixture(worktree, folder, ready, {"MUX_RUN": "k3f-1", "MUX_WORKTREE": str(worktree)})
+    yield fixture
+    for process in fixture.processes:
+        await fixture.end(process, grace=0)
+
+
+class Bystanders(Protocol):
+    """Starts a process of nobody's run, in a session of its own."""
+
+    def __call__(self, *command: str, folder: Path | None = None, **environment: str) -> subprocess.Popen[bytes]: ...
+
+
+@pytest.fixture
+def bystanders() -> Iterator[Bystanders]:
+    """Processes of nobody's run, ended with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def bystander(*command: str, folder: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**ENVIRONMENT, **environment}, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        started.append(process)
+        return process
+
+    yield bystander
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def orphans_are_ours() -> Iterator[None]:
+    """Orphans become children of the test and not of the system's first process, which reaps them when it likes."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux has subreapers")
+    set_child_subreaper = 36  # prctl(2)
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    assert prctl(set_child_subreaper, 1, 0, 0, 0) == 0
+    yield
+    assert prctl(set_child_subreaper, 0, 0, 0, 0) == 0
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs. One that only waits to be reaped does not."""
+    return pid in read_table({})

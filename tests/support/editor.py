@@ -1,0 +1,92 @@
+"""An editor as far as the bridge can tell: a process that spawns it and speaks over its pipes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from tests.support.home import IsolatedHome
+
+WAIT_SECONDS = 30.0
+
+
+class Editor:
+    """One bridge and the messages over it. Blocking: the test's own time limit bounds every wait."""
+
+    def __init__(self, home: IsolatedHome, **environment: str) -> None:
+        self._ids = itertools.count(1)
+        self.bridge = subprocess.Popen(
+            home.command("serve"),
+            env=home.environment(**environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self.bridge.stdin is not None
+        assert self.bridge.stdout is not None
+        assert self.bridge.stderr is not None
+        self._in, self._out, self._err = self.bridge.stdin, self.bridge.stdout, self.bridge.stderr
+
+    def send_bytes(self, data: bytes) -> None:
+        self._in.write(data)
+        self._in.flush()
+
+    def notify(self, method: str, params: object = None) -> None:
+        self.send_bytes(frame({"jsonrpc": "2.0", "method": method, "params": params}))
+
+    def ask(self, method: str, params: object = None) -> int:
+        """Sends a request. Returns its id."""
+        number = next(self._ids)
+        self.send_bytes(frame({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+        return number
+
+    def receive(self) -> dict[str, Any]:
+        """The next message. Raises EOFError at the end of the stream."""
+        length = 0
+        while (line := self._out.readline()) != b"\r\n":
+            if not line:
+                raise EOFError
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        message: dict[str, Any] = json.loads(self._out.read(length))
+        return message
+
+    def request(self, method: str, params: object = None) -> dict[str, Any]:
+        """The whole answer to a request, with `result` or `error`. Notifications before it are passed over."""
+        number = self.ask(method, params)
+        while (message := self.receive()).get("id") != number:
+            pass
+        return message
+
+    def close_input(self) -> None:
+        self._in.close()
+
+    def wait(self) -> int:
+        """The bridge's exit status, once it has ended."""
+        return self.bridge.wait(WAIT_SECONDS)
+
+    def errors(self) -> str:
+        """What the bridge wrote to standard error, once it has ended."""
+        return self._err.read().decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bridge.kill()
+        self.bridge.wait()
+        for pipe in (self._in, self._out, self._err):
+            try:
+                pipe.close()
+            except BrokenPipeError:  # it ended before it took all that was written
+                pass
+
+
+def frame(message: object) -> bytes:
+    """The message with its header."""
+    body = json.dumps(message).encode()
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)

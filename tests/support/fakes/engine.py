@@ -1,0 +1,48 @@
+"""An engine whose answers the test writes into config.toml, or changes through the fake session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mux_lsp import config
+from mux_lsp.errors import MuxError
+
+Listener = Callable[[Any], None]
+
+
+class Engine:
+    """Does nothing, and says what it is told to say."""
+
+    def __init__(self, state: Path, config_file: Path) -> None:
+        self.settings: dict[str, Any] = config.settings(config_file)
+        self.unfinished = self.settings.get("unfinished_runs", 0)
+        self.listeners: list[Listener] = []
+
+    async def open(self) -> None:
+        if "bug_at_open" in self.settings:
+            raise ZeroDivisionError(self.settings["bug_at_open"])
+        if "error_at_open" in self.settings:
+            raise MuxError(self.settings["error_at_open"])
+
+    async def close(self) -> None:
+        pass
+
+    def busy(self) -> bool:
+        return bool(self.unfinished)
+
+    def can_hand_over(self) -> bool:
+        return bool(self.settings.get("can_hand_over", True))
+
+    def status(self) -> dict[str, object]:
+        return {"unfinished_runs": self.unfinished}
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def set_unfinished(self, count: int) -> None:
+        self.unfinished = count
+        for listener in self.listeners:
+            listener(None)

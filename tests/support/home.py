@@ -1,0 +1,111 @@
+"""A home of its own for every test that starts a daemon, and nobody left in it afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from mux_lsp.daemon.client import request_stop
+from mux_lsp.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+GONE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class IsolatedHome:
+    """A folder for `MUX_LSP_HOME`, short enough for a socket."""
+
+    folder: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """What else its processes have in their environment."""
+
+    @property
+    def paths(self) -> Home:
+        """The folders and files in it, for calls within the test's process."""
+        return Home(str(self.folder / "config"), str(self.folder / "state"))
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def log(self) -> str:
+        """What the daemon has logged."""
+        path = Path(self.paths.log)
+        return path.read_text() if path.exists() else ""
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """For child processes: the test's own environment with this home, and with the changes."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MUX_", "GIT_"))}
+        return kept | dict(self.extra) | {"MUX_LSP_HOME": str(self.folder)} | changes
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line `mux-lsp ARGUMENTS` of the interpreter that runs the tests."""
+        return [sys.executable, "-P", "-m", "mux_lsp", *arguments]
+
+    def write_config(self, toml: str) -> None:
+        """The person's config.toml."""
+        (self.folder / "config").mkdir(exist_ok=True)
+        (self.folder / "config" / "config.toml").write_text(toml)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process with this home in its environment: daemon, bridges, agents."""
+        return [process for process in psutil.process_iter() if _lives_in(process, str(self.folder))]
+
+    def stop(self) -> None:
+        """Ends the daemon, and asserts that no process of this home is left. What is left is killed all the same."""
+        try:
+            request_stop(GONE_SECONDS, home=self.paths)
+        finally:
+            _, left = psutil.wait_procs(self.processes(), timeout=GONE_SECONDS)
+            left = [process for process in left if _lives_in(process, str(self.folder))]
+            told = [f"{process.pid}: {' '.join(_command(process))}" for process in left]
+            for process in left:
+                process.kill()
+            psutil.wait_procs(left)
+        assert not told, f"processes outlived the test: {told}\n{self.log}"
+
+
+@contextmanager
+def isolated_home() -> Iterator[IsolatedHome]:
+    """A fresh home; at the end its daemon is stopped, no process may be left, and the folder is removed."""
+    home = IsolatedHome(Path(tempfile.mkdtemp(prefix="mux-", dir="/tmp")))  # noqa: S108  (a socket's path is short)
+    try:
+        yield home
+    finally:
+        try:
+            home.stop()
+        finally:
+            shutil.rmtree(home.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def mux_home() -> Iterator[IsolatedHome]:
+    with isolated_home() as home:
+        yield home
+
+
+def _lives_in(process: psutil.Process, folder: str) -> bool:
+    try:
+        return process.environ().get("MUX_LSP_HOME") == folder and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

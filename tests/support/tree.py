@@ -1,0 +1,67 @@
+"""A copy of mux-lsp's processes with stand-ins for its engine and its language server, and a version of its choice.
+
+The copied bridge starts the copied daemon, so that both are the real code; only what they are wired to is not.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mux_lsp
+from tests.support.home import IsolatedHome, isolated_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_REAL = Path(mux_lsp.__file__).parent
+_FAKES = Path(__file__).parent / "fakes"
+
+
+@contextmanager
+def home_with_stand_ins() -> Iterator[IsolatedHome]:
+    """An isolated home whose `mux-lsp` is a copy with stand-ins."""
+    with isolated_home() as home:
+        yield replace(home, extra={"PYTHONPATH": str(make_tree(home.folder))})
+
+
+@pytest.fixture
+def fake_home() -> Iterator[IsolatedHome]:
+    with home_with_stand_ins() as home:
+        yield home
+
+
+def other_version(home: IsolatedHome, version: str) -> IsolatedHome:
+    """The same home as a `mux-lsp` of another version sees it."""
+    return replace(home, extra={"PYTHONPATH": str(make_tree(home.folder, version))})
+
+
+def tune(home: IsolatedHome, module: str, name: str, value: float) -> None:
+    """Gives a constant of the copy another value, so that a test need not wait for what a person would."""
+    path = Path(home.extra["PYTHONPATH"]) / "mux_lsp" / module
+    text, count = re.subn(rf"^{name} = .*$", f"{name} = {value}", path.read_text(), flags=re.MULTILINE)
+    assert count == 1
+    path.write_text(text)
+
+
+def make_tree(folder: Path, version: str = mux_lsp.__version__) -> Path:
+    """Makes the copy below the folder. Returns the entry for `PYTHONPATH`."""
+    root = folder / f"tree-{version}"
+    package = root / "mux_lsp"
+    package.mkdir(parents=True)
+    for name in ("__main__.py", "errors.py", "paths.py"):
+        shutil.copy(_REAL / name, package)
+    shutil.copytree(_REAL / "daemon", package / "daemon", ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").write_text(f'__version__ = "{version}"\n')
+    shutil.copy(_FAKES / "config.py", package)
+    for room, fake in (("engine", "engine.py"), ("lsp", "session.py")):
+        (package / room).mkdir()
+        (package / room / "__init__.py").touch()
+        shutil.copy(_FAKES / fake, package / room)
+    return root
