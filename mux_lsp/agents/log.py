@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from mux_lsp.agents.process import STDERR, STDOUT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 Stream = Literal["stdout", "stderr"]
 
@@ -41,17 +42,18 @@ def read_log(run_folder: Path, stream: Stream, offset: int, limit: int) -> tuple
     return data, offset + len(data)
 
 
-async def watch_growth(runs: Path, stop: asyncio.Event | None = None) -> AsyncIterator[frozenset[Growth]]:
+async def watch_growth(runs: Path, stop: asyncio.Event | None = None) -> AsyncGenerator[frozenset[Growth], None]:
     """Tell which outputs of the folders in `runs` have grown, together at most every 100 ms, until `stop` is set.
 
     One watch serves all runs, also those whose folders come later. What a run prints in the first moments of a new
-    folder may go untold until it prints more: read to the end when it has ended. `runs` must exist.
+    folder may go untold until it prints more: read to the end when it has ended. `runs` must exist. Where the loop over
+    it may be left early, close it (`contextlib.aclosing`).
     """
     import watchfiles
 
     # The system names files by their real path.
     folder = await asyncio.to_thread(runs.resolve)
-    async for changes in watchfiles.awatch(
+    watch = watchfiles.awatch(
         folder,
         watch_filter=None,
         debounce=_DEBOUNCE_MS,
@@ -59,14 +61,16 @@ async def watch_growth(runs: Path, stop: asyncio.Event | None = None) -> AsyncIt
         stop_event=stop,
         rust_timeout=0,
         force_polling=False,
-    ):
-        grown = frozenset(
-            growth
-            for change, path in changes
-            if change != watchfiles.Change.deleted and (growth := _growth(folder, Path(path)))
-        )
-        if grown:
-            yield grown
+    )
+    async with aclosing(watch):
+        async for changes in watch:
+            grown = frozenset(
+                growth
+                for change, path in changes
+                if change != watchfiles.Change.deleted and (growth := _growth(folder, Path(path)))
+            )
+            if grown:
+                yield grown
 
 
 def _growth(folder: Path, file: Path) -> Growth | None:

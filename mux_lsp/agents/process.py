@@ -181,14 +181,16 @@ async def _ask(family: _Family, grace: float) -> None:
     if family.supervisor is not None:
         _signal(family.supervisor, signal.SIGCONT)
     while there := await asyncio.to_thread(family.members):
-        for one in there - asked:
+        # Parents first: a script that waits for a command sees TERM before it goes on to its next command.
+        for one in sorted(there - asked, key=lambda process: (process.created, process.pid)):
             _signal(one, signal.SIGTERM)
             _signal(one, signal.SIGCONT)  # a stopped process would see TERM only when it goes on
         asked |= there
         left = deadline - loop.time()
         if left <= 0:
             return
-        await _gone(list(there)[:_AT_ONCE], left)
+        # Each end may be the beginning of another one, so look again at the first.
+        await _gone(list(there)[:_AT_ONCE], left, enough=1)
 
 
 async def _kill(family: _Family) -> set[Process]:
@@ -271,26 +273,27 @@ def _exit_event(process: Process) -> _Event | None:
     return event
 
 
-async def _gone(processes: Collection[Process], seconds: float | None) -> None:
-    """Wait until all of them have ended, at most so many seconds, by the kernel's exit events."""
+async def _gone(processes: Collection[Process], seconds: float | None, enough: int | None = None) -> None:
+    """Wait until all, or `enough`, of them have ended, at most so many seconds, by the kernel's exit events."""
     loop = asyncio.get_running_loop()
     events = {}
     for process in processes:
         if (event := _exit_event(process)) is not None:
             events[event.fileno()] = event
     pending = set(events)
+    rest = 0 if enough is None else len(processes) - enough
     done = asyncio.Event()
 
     def ended(descriptor: int) -> None:
         loop.remove_reader(descriptor)
         pending.discard(descriptor)
-        if not pending:
+        if len(pending) <= rest:
             done.set()
 
     try:
         for descriptor in events:
             loop.add_reader(descriptor, ended, descriptor)
-        if pending:
+        if len(pending) > rest:
             async with asyncio.timeout(seconds):
                 await done.wait()
     except TimeoutError:

@@ -33,7 +33,20 @@ BROKEN_PIPE = 141
 """The exit status of a program that writes to a reader that has gone, as a shell gives it."""
 
 
+class _ReaderGoneError(Exception):
+    """Nobody reads our output any more."""
+
+
 class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. Click would end the process itself, with status 1, when a pipe's reader goes away."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise _ReaderGoneError from None
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands by what they are for."""
         for title, commands in SECTIONS.items():
@@ -64,7 +77,6 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         result = commands.main(argv, prog_name="mux-lsp", standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -73,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
     except MuxError as error:
         complain(str(error))
         return error.exit_status
-    except BrokenPipeError:
+    except _ReaderGoneError:
         # Python would complain of the same again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE

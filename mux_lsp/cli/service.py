@@ -75,7 +75,7 @@ def status(as_json: bool) -> None:
     say(f"  {count(answer['unfinished_runs'], 'unfinished run')}, {_clients(process['clients'])}")
     say(f"  {size(process['memory_bytes'])} of memory, log {process['log']}")
     rows = [
-        [Cell(size(each["disk_bytes"])), Cell(count(each["worktrees"], "worktree")), Cell(_shown(each["repository"]))]
+        [Cell(size(each["disk_bytes"])), Cell(str(each["worktrees"])), Cell(_shown(each["repository"]))]
         for each in answer["repositories"]
     ]
     if rows:

@@ -2,12 +2,13 @@
 
 The rules are those of a three-way merge by `git merge-file`, for each hunk by itself:
 
-- **pending**: no edit of the live text overlaps or touches the hunk's lines of the base. There is at least one unchanged
-  line, or the start or end of the file, on either side of it.
-- **applied**: the live text has exactly this hunk here. That is so when it has the same edit, and also when the live text
-  is read in full as base with some of the hunks and other edits, and this one is among them. Such a reading is sought
-  wherever a plain diff leaves something unexplained, since a diff that knows nothing of the hunks may align repeated
-  lines in another way; the one with the fewest lines changed by anything but the hunks wins, and on a tie the plain diff.
+- **pending**: no edit of the live text overlaps or touches the hunk's lines of the base. At least one unchanged line, or
+  the start or end of the file, stands on either side of it.
+- **applied**: the live text has exactly this hunk here. That is so when it has the same edit, and also when the live
+  text can be read in full as base with this hunk, maybe others, and foreign edits apart from them. A plain diff knows
+  nothing of the hunks and may align repeated lines in another way, so where it leaves anything unexplained such a reading
+  is sought. The one with the fewest foreign lines wins, and it must bear a check: with its hunks taken out of the live
+  text again, a plain diff must leave them alone.
 - **conflict**: everything else. A conflict never becomes an edit.
 
 Where we choose otherwise than git, on purpose:
@@ -15,8 +16,8 @@ Where we choose otherwise than git, on purpose:
 - git slides an insertion or deletion among equal lines to the last place it can have. If that slides it over a hunk, two
   readings of the live text put the hunk at two places (or say that its lines are gone), and git guesses. We refuse. A
   slide that only comes to touch the hunk leaves its place certain and is no reason to refuse.
-- An accepted hunk stays applied and its neighbours pending also where a plain diff of base and live text would show their
-  edits at other places, so that git would see a conflict.
+- A hunk that the live text holds reads as applied, and its neighbours as pending, also where a plain diff shows their
+  edits at other places, so that git would see a conflict or apply it twice.
 
 Any other choice between equally short alignments is git's own, because `diff_lines` is.
 """
@@ -35,7 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _READINGS = 32
-"""How many readings of the live text are followed side by side; past that the ones with the most foreign lines are dropped."""
+"""How many readings of the live text are followed side by side; the ones with the most foreign lines are dropped."""
+
+
+_LINE_COST = 1 << 20
+"""What a reading pays for a foreign line."""
+_HUNK_COST = -(1 << 10)
+"""What it pays for a hunk: so little that it only decides between readings with as many foreign lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +118,8 @@ def rebase(
 def text_edits(chosen: Iterable[Placement]) -> list[LineEdit]:
     """The edits of the live text that apply the chosen placements, in order of place, apart from each other.
 
-    Applied ones need no edit. Raises ConflictError if one is a conflict, or if two of them (of different runs) overlap or
-    touch, unless they are the same edit.
+    Applied ones need no edit. Raises ConflictError if one is a conflict, or if two of them (of different runs) overlap
+    or touch, unless they are the same edit.
     """
     edits: list[LineEdit] = []
     for placement in sorted(chosen, key=lambda placement: (placement.start, placement.end, placement.hunk.added)):
@@ -213,7 +220,7 @@ def _perhaps_hidden(base: list[str], open_hunks: list[Hunk], live: list[str], st
     return {
         id(hunk)
         for hunk in open_hunks
-        if (hunk.added[0] in added or hunk.added[-1] in added if hunk.added else hunk.removed[0] in removed)
+        if (added.issuperset(hunk.added) if hunk.added else removed.issuperset(hunk.removed))
     }
 
 
@@ -235,7 +242,7 @@ def _seen_past(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_For
 
 
 def _foreign(edit: Edit, shift: int, live: list[str], extra: int) -> _Foreign:
-    cost = ((edit.end - edit.start + edit.new_end - edit.new_start) << 20) + extra
+    cost = _LINE_COST * (edit.end - edit.start + edit.new_end - edit.new_start) + extra
     return _Foreign(edit.start - shift, edit.end - shift, live[edit.new_start : edit.new_end], cost)
 
 
@@ -250,9 +257,9 @@ def _other_ways(base: list[str], open_hunks: list[Hunk], live: list[str], steps:
             following += 1
         if _fits(base, hunk, live, hunk.start + _shift(steps, following)):
             return True
-        if following < len(steps) and steps[following].end == hunk.start:
-            if _fits(base, hunk, live, steps[following].new_end):
-                return True
+        at_end = following < len(steps) and steps[following].end == hunk.start
+        if at_end and _fits(base, hunk, live, steps[following].new_end):
+            return True
     return False
 
 
@@ -264,13 +271,13 @@ def _fits(base: list[str], hunk: Hunk, live: list[str], at: int) -> bool:
 
 
 def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: list[_Foreign]) -> list[_Step]:
-    """The cheapest way from base to live by matching lines, by hunks (free) and by foreign edits; [] if none was found.
+    """The cheapest way from base to live by matching lines, hunks and foreign edits; [] if none was found.
 
     The shortest path in a graph of places (base line, live line), visited in rising order.
     """
     moves: dict[int, list[tuple[int, list[str], int, Hunk | None]]] = {0: [], len(base): []}
     for hunk in hunks:
-        moves.setdefault(hunk.start, []).append((hunk.end, list(hunk.added), -(1 << 10), hunk))
+        moves.setdefault(hunk.start, []).append((hunk.end, list(hunk.added), _HUNK_COST, hunk))
         moves.setdefault(hunk.end, [])
     for edit in foreign:
         moves.setdefault(edit.start, []).append((edit.end, edit.lines, edit.cost, None))
@@ -288,10 +295,10 @@ def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: 
             reading = here[at]
             if after is not None and live[at : at + after - stop] == base[stop:after]:
                 _reach(readings[after], at + after - stop, _Reading(reading.cost, reading, None))
-            for end, lines, cost, hunk in moves[stop]:
-                if live[at : at + len(lines)] != lines or _adjoins(reading, stop, hunk):
+            for end, lines, cost, by in moves[stop]:
+                if live[at : at + len(lines)] != lines or _adjoins(reading, stop, by):
                     continue
-                step = _Step(stop, end, at, at + len(lines), hunk)
+                step = _Step(stop, end, at, at + len(lines), by)
                 is_new = _reach(readings[end], step.new_end, _Reading(reading.cost + cost, reading, step))
                 if end == stop and is_new:
                     # An insertion leads on from here: its place is further on in this same walk.
@@ -358,9 +365,9 @@ def _slides_over(base: list[str], live: list[str], steps: list[_Step], following
         step = steps[following]
         lines, start, end = _one_sided(base, live, step)
         count = step.start - hunk.end + 1
-        if 0 < count <= start and lines[start - count] == lines[end - count]:
-            if lines[start - count : start] == lines[end - count : end]:
-                return True
+        can = 0 < count <= start and lines[start - count] == lines[end - count]
+        if can and lines[start - count : start] == lines[end - count : end]:
+            return True
     if following and not steps[following - 1].hunk:
         step = steps[following - 1]
         lines, start, end = _one_sided(base, live, step)

@@ -94,11 +94,11 @@ def line_end_change(base: Sequence[str], live: Sequence[str]) -> LineEndChange |
     """How line ends of a snapshot must be written to compare with a live text, or None where they compare as they are.
 
     Editors rewrite the line ends of a buffer, so a difference in nothing but one uniform line end is no edit. Only that
-    is smoothed over: both texts must have a uniform line end, and the live one's must be `\\n` or `\\r\\n` (a lone `\\r`
-    could join with a `\\n` that follows it). A text with mixed line ends is compared as it is.
+    is smoothed over: both texts must have a uniform line end, and the live one's must be `\\n` or `\\r\\n` (a lone
+    `\\r` could join with a `\\n` that follows it). A text with mixed line ends is compared as it is.
     """
     old, new = line_end(base), line_end(live)
-    if old is None or new is None or old == new or new == "\r":
+    if old is None or new is None or new in {old, "\r"}:
         return None
     return LineEndChange(old, new)
 
@@ -141,7 +141,8 @@ def to_units(line: str, index: int, encoding: PositionEncoding) -> int:
 def from_units(line: str, units: int, encoding: PositionEncoding) -> int:
     """The character index of a code unit offset in a line.
 
-    An offset past the line is its end, before the line end, as LSP says; one inside a character is that character's start.
+    An offset past the line is its end, before the line end, as LSP says. One inside a character is that character's
+    start.
     """
     length = content_length(line)
     if encoding is PositionEncoding.UTF32 or line.isascii():

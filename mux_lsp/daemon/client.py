@@ -29,6 +29,10 @@ class NotRunningError(MuxError):
     """No daemon answers. What is left of an earlier one may lie about."""
 
 
+class NoAnswerError(MuxError):
+    """A daemon is there but says nothing: it hangs."""
+
+
 class OtherVersionError(MuxError):
     """A daemon of another version answers."""
 
@@ -97,30 +101,28 @@ def request_status(home: paths.Home | None = None) -> dict[str, Any]:
 def request_stop(timeout: float = STOP_SECONDS, home: paths.Home | None = None) -> bool:
     """Ends the daemon and waits until its process has ended. False if none ran.
 
-    A daemon that does not answer is ended by signal. Raises MuxError if it has not ended in `timeout` seconds.
+    One that does not answer or has not ended in `timeout` seconds is ended by signal, which loses nothing that was
+    shown. Raises MuxError if not even that helps.
     """
     here = home or paths.home()
-    record = read_record(here)
     try:
         with attempt(here, "stop") as connection:
             connection.wait_for_end(timeout)
         return True
-    except NotRunningError:
+    except (NotRunningError, NoAnswerError, TimeoutError):
         if not is_alive(here):
             return False
-    except TimeoutError:
-        pass
     from mux_lsp.daemon.ending import end_process
 
-    end_process(here, record, timeout)
+    end_process(here, timeout)
     return True
 
 
 def attempt(home: paths.Home, want: Want) -> Connection:
     """One connection and handshake with whoever `daemon.json` names.
 
-    Raises NotRunningError if nobody answers, OtherVersionError if it is a daemon of another version, MuxError for
-    every other refusal.
+    Raises NotRunningError if nobody is there, NoAnswerError if it hangs, OtherVersionError if it is of another version,
+    and MuxError for every other refusal.
     """
     record = read_record(home)
     if record is None:
@@ -133,7 +135,7 @@ def attempt(home: paths.Home, want: Want) -> Connection:
         first, rest = _read_line(sock)
     except TimeoutError as error:
         _close(sock)
-        raise MuxError(
+        raise NoAnswerError(
             f"the mux-lsp daemon (pid {record.get('pid')}) does not answer: run `mux-lsp stop`, then try again "
             f"(its log: {home.log})"
         ) from error

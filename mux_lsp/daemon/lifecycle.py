@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from mux_lsp import paths
-from mux_lsp.daemon import client
+from mux_lsp.daemon import client, handshake
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
@@ -98,6 +98,9 @@ def only_daemon(home: paths.Home, seconds: float = LOCK_SECONDS) -> Iterator[Non
         raise paths.unusable(home.daemon_lock, error) from error
     try:
         _take(descriptor, home, seconds)
+        # For whoever has to end this process without being able to connect to it.
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, handshake.line({"pid": os.getpid(), "created": psutil.Process().create_time()}))
         yield
     finally:
         os.close(descriptor)
@@ -109,7 +112,7 @@ def _take(descriptor: int, home: paths.Home, seconds: float) -> None:
         return
     except BlockingIOError:
         pass
-    with contextlib.suppress(client.NotRunningError):
+    with contextlib.suppress(client.NotRunningError, client.NoAnswerError):
         pid = client.request_status(home).get("pid")
         raise AlreadyRunningError(f"a mux-lsp daemon is already running (pid {pid})")
 

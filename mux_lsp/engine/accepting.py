@@ -12,10 +12,10 @@ from mux_lsp.engine import disk, review
 from mux_lsp.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from mux_lsp.engine.engine import Client, Engine
-    from mux_lsp.engine.review import Item, LiveText, PathPlan
+    from mux_lsp.engine.review import Item, LiveText, PathPlan, Reviews
 
     LiveOf = Callable[[str], LiveText]
     """Gives the live text of a path, for the client that asks."""
@@ -61,10 +61,42 @@ def _below(path: str, folder: str) -> bool:
     return folder in {"", "."} or any(name == folder or name.startswith(folder + "/") for name in {path, shown(path)})
 
 
-def items(engine: Engine, run: Run, change: FileChange, live: LiveText) -> list[Item]:
-    """How one changed file of a run stands to a live text."""
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A changed file of a run, with all that it takes to judge it apart from the live text. For use in any thread."""
+
+    root: Path
+    run: Run
+    change: FileChange
+    rejected: frozenset[str]
+    reviews: Reviews
+
+    @property
+    def path(self) -> str:
+        """The changed file."""
+        return self.change.path
+
+    def items(self, live: LiveText) -> list[Item]:
+        """How its hunks stand to a live text. Slow the first time."""
+        return review.judge(self.reviews.of(self.run, self.change), live, self.rejected)
+
+
+def warm(candidates: Iterable[Candidate]) -> None:
+    """Have their hunks in memory, so that judging them is quick."""
+    for candidate in candidates:
+        candidate.reviews.of(candidate.run, candidate.change)
+
+
+def candidates(engine: Engine, run: Run, changes: Iterable[FileChange]) -> list[Candidate]:
+    """Changed files of a run, ready to be judged."""
     root = Path(engine.task(run.task).repository)
-    return review.judge(engine.reviews(root).of(run, change), live, engine.rejections(run.id, change.path))
+    reviews = engine.reviews(root)
+    return [Candidate(root, run, change, engine.rejections(run.id, change.path), reviews) for change in changes]
+
+
+def candidates_at(engine: Engine, file: Path) -> list[Candidate]:
+    """What any run changes in a file."""
+    return [candidate for run, change in engine.runs_at(file) for candidate in candidates(engine, run, [change])]
 
 
 def select(
@@ -84,10 +116,11 @@ def select(
     plans: list[PathPlan] = []
     chosen: list[tuple[str, frozenset[str]]] = []
     wanted: list[tuple[FileChange, LiveText, list[Item]]] = []
-    for change in changes_of(run, paths):
+    for candidate in candidates(engine, run, changes_of(run, paths)):
+        change = candidate.change
         disk.safe_place(root, change.path)
         live = live_of(change.path)
-        found = [item for item in items(engine, run, change, live) if _wanted(item, hunks)]
+        found = [item for item in candidate.items(live) if _wanted(item, hunks)]
         if found:
             wanted.append((change, live, found))
     if hunks is not None:

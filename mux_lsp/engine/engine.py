@@ -237,6 +237,7 @@ class Engine:
         if not run.state.ended:
             raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
         Backends(self._configuration).of(run.agent)
+        await self._settled(run_id)
         self._write_prompt(run_id, message)
         run = self._advance(
             run_id, RunState.QUEUED, finished=None, exit_status=None, pid=None, pid_created=None, checks=()
@@ -254,9 +255,8 @@ class Engine:
         for run in doomed:
             if not run.state.ended:
                 raise UsageError(f"{run.id} is still {run.state}; cancel it first: `mux-lsp cancel {run.id}`.")
-        await asyncio.gather(
-            *(life.task for run in doomed if (life := self._lives.get(run.id))), return_exceptions=True
-        )
+        for run in doomed:
+            await self._settled(run.id)
         room = self._rooms.of(Path(task.repository))
         paths = frozenset(change.path for run in doomed for change in run.files)
         whole = len(doomed) == len(task.runs)
@@ -278,6 +278,11 @@ class Engine:
         self._emit(TaskChanged(task if whole else self.task(task.id), deleted=whole))
         self._emit(ReviewChanged(task.repository, paths))
         return tuple(run.id for run in doomed)
+
+    async def _settled(self, run_id: str) -> None:
+        """Wait until an ended run has given its worktree back."""
+        if life := self._lives.get(run_id):
+            await asyncio.wait({life.task})
 
     async def until(self, run_id: str, met: Callable[[Run], bool]) -> Run:
         """Wait until a run is as asked for."""
@@ -379,9 +384,9 @@ class Engine:
         self._journal.save_run(run, "accepted", {"path": path, "hunks": sorted(hunks)})
         self._emit(ReviewChanged(self._tasks[run.task].repository, frozenset({path})))
 
-    def runs_at(self, file: Path) -> list[tuple[Path, Run, FileChange]]:
-        """The runs that change a file, newest task first, each with its repository's root."""
-        found: list[tuple[Path, Run, FileChange]] = []
+    def runs_at(self, file: Path) -> list[tuple[Run, FileChange]]:
+        """The runs that change a file, those of the newest task first."""
+        found: list[tuple[Run, FileChange]] = []
         roots = {task.repository for task in self._tasks.values()}
         relative = {
             root: file.relative_to(root).as_posix() for root in roots if file.is_relative_to(root) and str(file) != root
@@ -391,7 +396,7 @@ class Engine:
             if path is None:
                 continue
             for run in map(self._runs.__getitem__, [run.id for run in task.runs]):
-                found += [(Path(task.repository), run, change) for change in run.files if change.path == path]
+                found += [(run, change) for change in run.files if change.path == path]
         return found
 
     # Inside

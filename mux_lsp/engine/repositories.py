@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.git.repository import discover
@@ -11,6 +10,8 @@ from mux_lsp.git.shadow import Shadow, key_of
 from mux_lsp.git.worktrees import Worktrees
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mux_lsp.git.repository import Repository
 
 

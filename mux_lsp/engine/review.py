@@ -6,9 +6,9 @@ Everything here is derived from the shadow store and the live text; nothing but 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.core import diff, rebase, text
@@ -18,6 +18,7 @@ from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
 
 LARGEST_TEXT = 2_000_000
 """A text of more bytes is reviewed as a whole: nobody reads the hunks of a generated file."""
@@ -99,26 +100,37 @@ class PathPlan:
 
 
 class Reviews:
-    """Gives the hunks of results, keeping the last ones in memory. `read` gives a blob of the shadow store."""
+    """Gives the hunks of results, keeping the last ones in memory. `read` gives a blob of the shadow store.
+
+    Thread-safe: what is not in memory takes git and a diff, and so is best asked for in a thread.
+    """
 
     def __init__(self, read: Callable[[str], bytes]) -> None:
         self._read = read
         self._cache: OrderedDict[tuple[str, str, str], Review] = OrderedDict()
         self._cached_lines = 0
+        self._lock = threading.Lock()
 
     def of(self, run: Run, change: FileChange) -> Review:
         """The review of one changed file."""
         key = (change.path, change.old_object if change.old_mode else "", change.new_object if change.new_mode else "")
-        found = self._cache.get(key)
+        with self._lock:
+            found = self._cache.get(key)
+            if found is not None:
+                self._cache.move_to_end(key)
         if found is None:
-            found = self._cache[key] = self._derive(change)
-            self._cached_lines += _weight(found)
+            found = self._derive(change)
+            self._keep(key, found)
+        return replace(found, run=run.id, agent=run.agent, change=change)
+
+    def _keep(self, key: tuple[str, str, str], made: Review) -> None:
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = made
+                self._cached_lines += _weight(made)
             while self._cached_lines > CACHED_LINES and len(self._cache) > 1:
                 _, dropped = self._cache.popitem(last=False)
                 self._cached_lines -= _weight(dropped)
-        else:
-            self._cache.move_to_end(key)
-        return replace(found, run=run.id, agent=run.agent, change=change)
 
     def _derive(self, change: FileChange) -> Review:
         review = Review("", "", change)
@@ -143,7 +155,7 @@ def _weight(review: Review) -> int:
     return len(review.base) + sum(len(hunk.added) + len(hunk.removed) for hunk in review.hunks) + 10
 
 
-def live_on_disk(root: Path, path: str) -> LiveText:
+def _live_on_disk(root: Path, path: str) -> LiveText:
     """The live text of a path that no buffer holds."""
     entry = disk.read(root, path)
     if entry is None or entry.mode == disk.SYMLINK_MODE:
@@ -154,9 +166,11 @@ def live_on_disk(root: Path, path: str) -> LiveText:
     return LiveText(tuple(text.split_lines(decoded.text)), entry, bom=decoded.bom)
 
 
-def live_in_buffer(root: Path, path: str, buffer: str) -> LiveText:
-    """The live text of a path that is open in an editor."""
-    on_disk = live_on_disk(root, path)
+def live_text(root: Path, path: str, buffer: str | None) -> LiveText:
+    """The live text of a path, given the buffer of an editor that has it open."""
+    on_disk = _live_on_disk(root, path)
+    if buffer is None:
+        return on_disk
     lines = tuple(text.split_lines(buffer))
     return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True)
 
@@ -190,15 +204,7 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
     if live.lines is None:
         return all_are(HunkStatus.CONFLICT, "the file is not a text file in UTF-8 now")
     if change.kind is not ChangeKind.MODIFIED:
-        expected = review.base if change.kind is ChangeKind.DELETED else review.hunks[0].added
-        same = list(live.lines) == text.adapt_line_ends(expected, live.lines)
-        if change.kind is ChangeKind.DELETED:
-            if same:
-                return all_are(HunkStatus.PENDING)
-            return all_are(HunkStatus.CONFLICT, "the file that would be deleted was changed here")
-        if same:
-            return all_are(HunkStatus.APPLIED)
-        return all_are(HunkStatus.CONFLICT, "a different file of this name was created here")
+        return all_are(*_whole_text(review, live.lines))
     # An editor may hold the file with another line end than the snapshot had; that is no edit of the person's.
     ends = text.line_end_change(review.base, live.lines)
     base = text.change_line_ends(review.base, ends)
@@ -216,6 +222,17 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
         )
         for placement in rebase.rebase(base, hunks, live.lines)
     ]
+
+
+def _whole_text(review: Review, lines: tuple[str, ...]) -> tuple[HunkStatus, str | None]:
+    """How the text of a file that a run adds or deletes stands to a file that is there."""
+    deletes = review.change.kind is ChangeKind.DELETED
+    expected = review.base if deletes else review.hunks[0].added
+    if list(lines) == text.adapt_line_ends(expected, lines):
+        return (HunkStatus.PENDING if deletes else HunkStatus.APPLIED), None
+    if deletes:
+        return HunkStatus.CONFLICT, "the file that would be deleted was changed here"
+    return HunkStatus.CONFLICT, "a different file of this name was created here"
 
 
 def _with_line_ends(hunk: Hunk, ends: text.LineEndChange) -> Hunk:

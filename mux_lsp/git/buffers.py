@@ -111,4 +111,4 @@ def _tree_with(view: View, lines: list[bytes], contents: list[bytes]) -> str:
         if view.index.exists():
             copy_index(view.index, index)
         view.git(["update-index", "--replace", "-z", "--index-info"], input=b"".join(lines), index=index)
-        return write_tree(view, index)
+        return write_tree(view, index, ["--missing-ok"])

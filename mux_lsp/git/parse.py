@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GITLINK = 0o160000
-SYMLINK = 0o120000
+TREE = 0o040000
 
 
 @dataclass(frozen=True, slots=True)

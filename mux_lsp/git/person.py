@@ -17,7 +17,6 @@ from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.command import git
 from mux_lsp.git.conversion import converted
-from mux_lsp.git.repository import Repository, Settings, listed_entries
 from mux_lsp.git.view import (
     ATTEMPTS,
     Intake,
@@ -31,15 +30,15 @@ from mux_lsp.git.view import (
     sort_out,
     start_reading,
     unprocessable,
-    write_tree,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
     from pathlib import Path
 
     from mux_lsp.core.model import LeftOut
+    from mux_lsp.git.repository import Repository, Settings
 
 LARGEST_UNTRACKED = 20_000_000
 """Bytes. Larger files that the person's index does not hold are left out of snapshots."""
@@ -90,39 +89,60 @@ def signature_of(path: Path) -> list[int]:
     return [status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns]
 
 
-def seed(view: View, repository: Repository, settings: Settings) -> Memory:
-    """Start our index anew from the person's."""
+def seed(
+    view: View, repository: Repository, settings: Settings, bring: Callable[[list[str]], Future[None]]
+) -> tuple[Memory, Future[None]]:
+    """Start our index anew from the person's.
+
+    `bring` begins to copy the trees of HEAD, and those given, into the store; the future it returned is passed on. Our
+    index can be written as a tree once that is done.
+    """
     for _attempt in range(ATTEMPTS):
         signature = signature_of(repository.index)
-        view.index.unlink(missing_ok=True)
-        entries = listed_entries(repository)
-        lines, skipped = _corrections(view, repository, settings, entries)
+        entries = listed_entries(view, repository, view.index)
+        folders = [entry.object for entry in entries if entry.mode == parse.TREE]
+        brought = bring(folders)
+        if folders:
+            brought.result()
+            view.git(["update-index", "--force-write-index"])
+            entries = parse.index_entries(view.git(["ls-files", "-s", "-v", "-z"]))
+        lines = _corrections(view, repository, settings, entries)
         if lines:
             view.git(["update-index", "-z", "--index-info"], input=b"".join(lines))
-        if skipped:
-            view.git(["update-index", "--skip-worktree", "-z", "--stdin"], input=parse.joined(skipped))
+        if any(view.git_dir.glob("sharedindex.*")):
+            view.git(["update-index", "--no-split-index", "--force-write-index"])
         if signature == signature_of(repository.index):
             break
-    return Memory(
+    memory = Memory(
         signature=signature,
         submodules=sorted({entry.path for entry in entries if entry.mode == parse.GITLINK}),
         sparse=any(entry.skip_worktree for entry in entries),
     )
+    return memory, brought
+
+
+def listed_entries(view: View, repository: Repository, copy: Path) -> list[parse.IndexEntry]:
+    """The entries of the person's index, read from a copy of it at `copy`. A sparse index lists whole folders as trees.
+
+    A copy, because git does write when it merely reads: it sets the time of a split index's shared part, and writes
+    trees when it expands a sparse index.
+    """
+    for stale in view.git_dir.glob("sharedindex.*"):
+        stale.unlink()
+    copy.unlink(missing_ok=True)
+    if not repository.index.exists():
+        return []
+    for shared in repository.git_dir.glob("sharedindex.*"):
+        copy_index(shared, view.git_dir / shared.name)
+    copy_index(repository.index, copy)
+    as_it_is = ["-c", "index.sparse=true", "-c", "core.sparseCheckout=true", "-c", "core.sparseCheckoutCone=true"]
+    return parse.index_entries(view.git([*as_it_is, "ls-files", "--sparse", "-s", "-v", "-z"], index=copy))
 
 
 def _corrections(
     view: View, repository: Repository, settings: Settings, entries: list[parse.IndexEntry]
-) -> tuple[list[bytes], list[str]]:
-    """Put a copy of the person's index in place; what `update-index` must then correct in it, and what it must skip."""
-    if any(repository.git_dir.glob("sharedindex.*")):
-        # A split index is two files, and the second is found through the person's git directory only: take the list.
-        plain = [entry for entry in entries if entry.mode != parse.GITLINK and entry.stage == 0]
-        conflicts = {entry.path: entry for entry in entries if entry.stage}
-        skipped = [entry.path for entry in plain if entry.skip_worktree and not _exists(view, entry.path)]
-        return [_line(entry) for entry in (*plain, *conflicts.values())], skipped
-    if not repository.index.exists():
-        return [], []
-    copy_index(repository.index, view.index)
+) -> list[bytes]:
+    """What `update-index` must correct in a copy of the person's index before it can be ours."""
     doubtful = converted(repository, settings, entries)
     lines = []
     for entry in entries:
@@ -133,7 +153,7 @@ def _corrections(
             entry.path in doubtful or entry.tag.islower() or (entry.skip_worktree and _exists(view, entry.path))
         ):
             lines.append(_line(entry))
-    return lines, []
+    return lines
 
 
 def _line(entry: parse.IndexEntry) -> bytes:
@@ -146,6 +166,8 @@ def _exists(view: View, path: str) -> bool:
 
 def update(view: View, repository: Repository, memory: Memory, checkpoint: Path) -> tuple[LeftOut, ...]:
     """Bring our index up to the working tree as it is now. `memory` is changed with it; `checkpoint` is its file.
+
+    `memory.tree` is empty afterwards if the index is no longer that tree.
 
     Raises GitError when the tree changes faster than it can be read.
     """
@@ -170,7 +192,6 @@ def update(view: View, repository: Repository, memory: Memory, checkpoint: Path)
             continue
         memory.extras = sorted(extras)
         memory.signature = signature
-        memory.tree = memory.tree or write_tree(view)
         return intake.reasons()
     raise AssertionError
 
@@ -182,7 +203,7 @@ class SparseChangedError(Exception):
 def _gather(view: View, repository: Repository, memory: Memory, *, compare: bool) -> tuple[Intake, set[str]]:
     """Read the working tree: what to bring in, and the untracked files that our index will then hold."""
     reading = start_reading(view)
-    listing = pool.submit(listed_entries, repository) if compare else None
+    listing = pool.submit(listed_entries, view, repository, view.git_dir / "theirs") if compare else None
     ours = pool.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or memory.submodules else None
     intake = Intake()
     extras = set(memory.extras)

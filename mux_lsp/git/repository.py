@@ -147,8 +147,3 @@ def object_folders(repository: Repository) -> tuple[Path, ...]:
             lines = os.fsdecode(alternates.read_bytes()).splitlines()
             waiting += [Path(os.path.normpath(folder / line)) for line in lines if line and not line.startswith("#")]
     return tuple(found)
-
-
-def listed_entries(repository: Repository) -> list[parse.IndexEntry]:
-    """The entries of the person's index as git reads it; nothing is refreshed or written."""
-    return parse.index_entries(git(["ls-files", "-s", "-v", "-z"], folder=repository.root))

@@ -26,7 +26,7 @@ from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import ISOLATED, alternates_variable, git
 from mux_lsp.git.objects import CatFile
 from mux_lsp.git.repository import object_folders, read_head, read_settings
-from mux_lsp.git.view import View, clear_locks, pool, view_files, write_git_dir, write_if_changed
+from mux_lsp.git.view import View, clear_locks, pool, view_files, write_git_dir, write_if_changed, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -79,7 +79,7 @@ class Shadow:
             head_read = pool.submit(read_head, repository)
             write_git_dir(self._person_dir, view_files(repository, settings))
             view = View(self._person_dir, repository.root, self.git_dir / "objects")
-            memory, left_out = self._update(view, repository, settings)
+            memory, left_out = self._update(view, repository, settings, head_read)
             tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
             return self._commit(repository, memory, head_read.result(), tree, name, (*left_out, *more_left_out))
 
@@ -224,19 +224,41 @@ class Shadow:
         self._opened = True
 
     def _update(
-        self, view: View, repository: Repository, settings: Settings
+        self, view: View, repository: Repository, settings: Settings, head: Future[str | None]
     ) -> tuple[person.Memory, tuple[LeftOut, ...]]:
         """Bring our index of the person's tree up to date, from the start where that is necessary."""
         if self._memory is not None and not (self._memory.sparse and self._is_other_index(repository)):
             try:
-                return self._memory, person.update(view, repository, self._memory, self._memory_file)
+                left_out = person.update(view, repository, self._memory, self._memory_file)
+                self._memory.tree = self._memory.tree or write_tree(view)
+                return self._memory, left_out
             except person.SparseChangedError:
                 pass
         self._memory = None
         self._memory_file.unlink(missing_ok=True)
-        borrowing = View(view.git_dir, view.work_tree, view.objects, object_folders(repository))
-        memory = person.seed(borrowing, repository, settings)
-        return memory, person.update(borrowing, repository, memory, self._memory_file)
+        first = head.result()
+
+        def bring(trees: list[str]) -> Future[None]:
+            return pool.submit(self._pack_trees, first, trees, object_folders(repository))
+
+        memory, brought = person.seed(view, repository, settings, bring)
+        left_out = person.update(view, repository, memory, self._memory_file)
+        brought.result()
+        # The blobs are still the person's: they come with the packing of the whole snapshot.
+        memory.tree = write_tree(view, options=["--missing-ok"])
+        return memory, left_out
+
+    def _pack_trees(self, head: str | None, trees: list[str], borrowed: tuple[Path, ...]) -> None:
+        """Copy the HEAD commit, its trees and `trees` without their files, so that our index can be written as a tree."""
+        if head is not None:
+            self._add_shallow(head)
+        wanted = [*([head] if head else []), *trees]
+        if not wanted:
+            return
+        environment = alternates_variable(borrowed)
+        listing = ["rev-list", "--objects", "--no-object-names", "--filter=blob:none", "--stdin"]
+        names = self.git(listing, input=_lines(wanted), environment=environment)
+        self._pack(["--window=0"], names, environment)
 
     def _is_other_index(self, repository: Repository) -> bool:
         return self._memory is None or self._memory.signature != person.signature_of(repository.index)
@@ -291,21 +313,21 @@ class Shadow:
 
         git writes nothing twice that it can read from a borrowed folder, so this must cover whatever was built.
         """
-        lines = [*wanted, *([f"^{known}"] if known else [])]
-        (self.git_dir / "objects" / "pack").mkdir(exist_ok=True)
+        lines = _lines([*wanted, *([f"^{known}"] if known else [])])
         try:
-            self.git(
-                ["pack-objects", "--revs", "--window=0", "--compression=1", "--delta-base-offset", "--threads=2",
-                 "--quiet", os.fspath(self.git_dir / "objects" / "pack" / "pack")],
-                input="".join(f"{line}\n" for line in lines).encode(),
-                environment=alternates_variable(borrowed),
-            )  # fmt: skip
+            self._pack(["--revs", "--window=0", "--threads=2"], lines, alternates_variable(borrowed))
         except GitError as error:
             raise GitError(
                 f"The repository's objects could not be copied ({error}). If it is a partial clone, fetch what is "
                 "missing: `git fetch --refetch --filter=blob:limit=1g`, or check out the files with plain git first."
             ) from error
         self._keep(memory, refs)
+
+    def _pack(self, options: Sequence[str], names: bytes, environment: Mapping[str, str]) -> None:
+        (self.git_dir / "objects" / "pack").mkdir(parents=True, exist_ok=True)
+        arguments = ["pack-objects", *options, "--compression=1", "--delta-base-offset", "--quiet"]
+        prefix = os.fspath(self.git_dir / "objects" / "pack" / "pack")
+        self.git([*arguments, prefix], input=names, environment=environment)
 
     def _keep(self, memory: person.Memory, refs: Mapping[str, str]) -> None:
         self.set_refs(refs)
@@ -326,6 +348,10 @@ class Shadow:
             temporary = file.with_suffix(".new")
             temporary.write_text("".join(f"{line}\n" for line in [*lines, head]))
             temporary.replace(file)
+
+
+def _lines(words: Sequence[str]) -> bytes:
+    return "".join(f"{word}\n" for word in words).encode()
 
 
 def _message(repository: Repository) -> str:

@@ -39,7 +39,11 @@ pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mux-git")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A working tree together with our own git directory for it. Objects are written to `objects`."""
+    """A working tree together with our own git directory for it. Objects are written to `objects`.
+
+    `alternates` are read as well. **Nothing that writes objects may run with the person's folders there**: git sets the
+    time of an object that it finds instead of writing it, and that would be a change in the person's repository.
+    """
 
     git_dir: Path
     work_tree: Path
@@ -257,9 +261,9 @@ def unprocessable(error: GitError, intake: Intake) -> str | None:
     return next((path for path in intake.add if path == rest), None) if found else None
 
 
-def write_tree(view: View, index: Path | None = None) -> str:
-    """Write the index as a tree and return its name."""
-    return view.git(["write-tree"], index=index).decode().strip()
+def write_tree(view: View, index: Path | None = None, options: Sequence[str] = ()) -> str:
+    """Write the index as a tree and return its name. `options` are `git write-tree`'s."""
+    return view.git(["write-tree", *options], index=index).decode().strip()
 
 
 def copy_index(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from lsprotocol import types
 from mux_lsp import __version__
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import AgentChoice
-from mux_lsp.engine import accepting
+from mux_lsp.engine import accepting, review
 from mux_lsp.engine.engine import StartRequest
 from mux_lsp.engine.repositories import locate
 from mux_lsp.errors import ConflictError, UsageError
@@ -21,10 +21,13 @@ from mux_lsp.lsp import convert, edits, protocol
 from mux_lsp.lsp.documents import path_of, uri_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from mux_lsp.engine.accepting import Selection
+    from mux_lsp.core.model import Task
+    from mux_lsp.core.text import PositionEncoding
+    from mux_lsp.engine.accepting import Candidate, Selection
     from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.review import Reviews
     from mux_lsp.lsp.session import Session
 
 CHANGES = frozenset(
@@ -84,28 +87,7 @@ class Commands:
 
     async def task_compare(self, params: protocol.TaskParams) -> protocol.TaskCompareResult:
         task = self._engine.task(params.task)
-        return await asyncio.to_thread(self._compare, task.id)
-
-    def _compare(self, task_id: str) -> protocol.TaskCompareResult:
-        task = self._engine.task(task_id)
-        reviews = self._engine.reviews(Path(task.repository))
-        files: dict[str, protocol.ComparedFile] = {}
-        results: dict[tuple[tuple[str, str, int], ...], list[str]] = {}
-        for run in task.runs:
-            if not run.files:
-                continue
-            results.setdefault(tuple((one.path, one.new_object, one.new_mode) for one in run.files), []).append(run.id)
-            for change in run.files:
-                path = accepting.shown(change.path)
-                compared = files.setdefault(path, protocol.ComparedFile(path=path, runs=[], hunks={}))
-                compared.runs.append(run.id)
-                for hunk in reviews.of(run, change).hunks:
-                    compared.hunks.setdefault(hunk.id, []).append(run.id)
-        return protocol.TaskCompareResult(
-            task=convert.task_shape(task),
-            files=[files[path] for path in sorted(files)],
-            equal=[runs for runs in results.values() if len(runs) > 1],
-        )
+        return await asyncio.to_thread(_compare, task, self._engine.reviews(Path(task.repository)))
 
     async def task_cancel(self, params: protocol.TaskParams) -> protocol.TaskResult:
         task = self._engine.task(params.task)
@@ -153,28 +135,18 @@ class Commands:
     async def review_list(self, params: protocol.ReviewListParams) -> protocol.ReviewListResult:
         if params.uri is None and params.run is None:
             raise UsageError("mux.review.list needs a uri, a run, or both.")
-        return await asyncio.to_thread(self._review, params)
-
-    def _review(self, params: protocol.ReviewListParams) -> protocol.ReviewListResult:
         if params.uri is not None:
             file = path_of(params.uri)
             if file is None:
                 raise UsageError(f"{params.uri} is not a file.")
-            found = self._engine.runs_at(file)
+            found = accepting.candidates_at(self._engine, file)
         else:
             run = self._engine.run(params.run or "")
-            root = Path(self._engine.task(run.task).repository)
-            found = [(root, run, change) for change in run.files]
-        listed: list[protocol.ReviewItem] = []
-        for root, run, change in found:
-            if params.run is not None and run.id != params.run:
-                continue
-            live = self._session.live_of(root, change.path)
-            listed += [
-                convert.review_item(root, item, live, self._session.documents.encoding)
-                for item in accepting.items(self._engine, run, change, live)
-            ]
-        return protocol.ReviewListResult(items=listed)
+            found = accepting.candidates(self._engine, run, run.files)
+        wanted = [one for one in found if params.run in {None, one.run.id}]
+        documents = self._session.documents
+        buffers = {document.path: document.content for document in documents}
+        return protocol.ReviewListResult(items=await asyncio.to_thread(_list, wanted, buffers, documents.encoding))
 
     async def hunk_accept(self, params: protocol.HunkParams) -> protocol.AcceptResult:
         return await self._accept(await self._select(params.run, hunks=params.hunks))
@@ -212,6 +184,9 @@ class Commands:
     async def _select(
         self, run_id: str, *, paths: list[str] | None = None, hunks: list[str] | None = None
     ) -> Selection:
+        run = self._engine.run(run_id)
+        wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
+        await asyncio.to_thread(accepting.warm, wanted)
         # On the loop and not in a thread: between placing the hunks and sending the edit no text may change here.
         return accepting.select(
             self._engine,
@@ -302,6 +277,36 @@ class Commands:
         if not self._session.folders:
             raise UsageError("No folder is open in this client: open one, or name it as `repository`.")
         return self._session.folders[0]
+
+
+def _list(
+    candidates: list[Candidate], buffers: Mapping[Path, str], encoding: PositionEncoding
+) -> list[protocol.ReviewItem]:
+    listed: list[protocol.ReviewItem] = []
+    for candidate in candidates:
+        live = review.live_text(candidate.root, candidate.path, buffers.get(candidate.root / candidate.path))
+        listed += [convert.review_item(candidate.root, item, live, encoding) for item in candidate.items(live)]
+    return listed
+
+
+def _compare(task: Task, reviews: Reviews) -> protocol.TaskCompareResult:
+    files: dict[str, protocol.ComparedFile] = {}
+    results: dict[tuple[tuple[str, str, int], ...], list[str]] = {}
+    for run in task.runs:
+        if not run.files:
+            continue
+        results.setdefault(tuple((one.path, one.new_object, one.new_mode) for one in run.files), []).append(run.id)
+        for change in run.files:
+            path = accepting.shown(change.path)
+            compared = files.setdefault(path, protocol.ComparedFile(path=path, runs=[], hunks={}))
+            compared.runs.append(run.id)
+            for hunk in reviews.of(run, change).hunks:
+                compared.hunks.setdefault(hunk.id, []).append(run.id)
+    return protocol.TaskCompareResult(
+        task=convert.task_shape(task),
+        files=[files[path] for path in sorted(files)],
+        equal=[runs for runs in results.values() if len(runs) > 1],
+    )
 
 
 def _take_stock(room: Room) -> tuple[int, int]:

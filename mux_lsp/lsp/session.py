@@ -15,8 +15,7 @@ from pygls.io_ import run_async
 
 from mux_lsp import __version__
 from mux_lsp.core import text
-from mux_lsp.engine import review
-from mux_lsp.engine.accepting import items
+from mux_lsp.engine import accepting, review
 from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, TaskChanged
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import convert, edits, places, protocol
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from pygls.io_ import AsyncReader, Writer
 
     from mux_lsp.core.model import LeftOut
+    from mux_lsp.engine.accepting import Candidate
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review import Item, LiveText
 
@@ -140,9 +140,7 @@ class Session:
     def live_of(self, root: Path, path: str) -> LiveText:
         """The live text of a path, for this client: its buffer, or else the disk."""
         document = self.documents.at(root / path)
-        if document is None:
-            return review.live_on_disk(root, path)
-        return review.live_in_buffer(root, path, document.content)
+        return review.live_text(root, path, document.content if document else None)
 
     async def view(self, uri: str) -> places.View | None:
         """What there is to review in an open document."""
@@ -153,20 +151,14 @@ class Session:
         known = self._views.get(uri)
         if known is not None and known[0] == key:
             return known[1]
-        made = await asyncio.to_thread(self._make_view, document)
+        found = accepting.candidates_at(self.engine, document.path)
+        with_results = {
+            task_id: sum(bool(run.files) for run in self.engine.task(task_id).runs)
+            for task_id in {candidate.run.task for candidate in found}
+        }
+        made = await asyncio.to_thread(_make_view, document, found, with_results, self.documents.encoding)
         self._views[uri] = (key, made)
         return made
-
-    def _make_view(self, document: Document) -> places.View:
-        found: list[Item] = []
-        counts: dict[str, int] = {}
-        live: LiveText | None = None
-        for root, run, change in self.engine.runs_at(document.path):
-            live = live or review.live_in_buffer(root, document.path.relative_to(root).as_posix(), document.content)
-            found += items(self.engine, run, change, live)
-            counts[run.task] = sum(bool(other.files) for other in self.engine.task(run.task).runs)
-        live = live or review.LiveText(tuple(text.split_lines(document.content)), None, open=True)
-        return places.view(document.version, live, found, counts, self.documents.encoding)
 
     def _refresh(self, *uris: str) -> None:
         """Show anew what there is to review in these documents: one refresh at a time, the newest state of each."""
@@ -327,6 +319,21 @@ class Session:
         self._kept.add(task)
         task.add_done_callback(self._kept.discard)
         return task
+
+
+def _make_view(
+    document: Document,
+    candidates: list[Candidate],
+    with_results: dict[str, int],
+    encoding: text.PositionEncoding,
+) -> places.View:
+    found: list[Item] = []
+    live = review.LiveText(tuple(text.split_lines(document.content)), None, open=True)
+    for number, candidate in enumerate(candidates):
+        if not number:
+            live = review.live_text(candidate.root, candidate.path, document.content)
+        found += candidate.items(live)
+    return places.view(document.version, live, found, with_results, encoding)
 
 
 def _call(handler: Callable[[Any], Any], params: Any) -> Any:

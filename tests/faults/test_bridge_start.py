@@ -238,7 +238,9 @@ def test_the_bridge_imports_nothing_heavy(fake_home: IsolatedHome) -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "mux_lsp.daemon.bridge" in imported
     assert not imported & {"socket", "pathlib", "subprocess", "threading", "asyncio", "typing", "dataclasses", "psutil"}
-    third_party = {name for name in imported if name.partition(".")[0] in {"pygls", "lsprotocol", "click", "git", "rich"}}
+    third_party = {
+        name for name in imported if name.partition(".")[0] in {"pygls", "lsprotocol", "click", "git", "rich"}
+    }
     assert not third_party
 
 

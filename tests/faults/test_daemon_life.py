@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from mux_lsp import __version__
+from mux_lsp.daemon import client
 from mux_lsp.daemon.client import (
     NotRunningError,
     OtherVersionError,
@@ -24,7 +25,8 @@ from mux_lsp.daemon.client import (
     request_stop,
 )
 from mux_lsp.errors import MuxError
-from tests.support.editor import Editor
+from tests.support.editor import Editor, frame
+from tests.support.home import wait_for_exit
 from tests.support.tree import other_version, tune
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def test_status_tells_of_the_daemon_and_its_engine(fake_home: IsolatedHome) -> N
         assert status["pid"] in {process.pid for process in fake_home.processes()}
         assert 0 <= status["uptime_seconds"] < SECONDS
         assert 1e6 < status["memory_bytes"] < 1e9
-        assert [client["pid"] for client in status["clients"]] == [editor.bridge.pid]
+        assert [one["pid"] for one in status["clients"]] == [editor.bridge.pid]
         assert status["unfinished_runs"] == 2
         assert status["log"] == fake_home.paths.log
 
@@ -70,14 +72,14 @@ def test_without_a_daemon_there_is_nothing_to_ask_or_to_stop(fake_home: Isolated
 def test_stop_returns_when_the_process_has_ended(fake_home: IsolatedHome) -> None:
     daemon = start(fake_home)
     assert request_stop(home=fake_home.paths)
-    daemon.wait(1)
+    assert wait_for_exit(daemon, 1)
     check_left_nothing(fake_home)
 
 
 def test_stop_and_status_work_across_versions(fake_home: IsolatedHome) -> None:
     start(other_version(fake_home, "9.9.9"))
     assert request_status(fake_home.paths)["version"] == "9.9.9"
-    with pytest.raises(OtherVersionError, match="9.9.9 is still running"):
+    with pytest.raises(OtherVersionError, match=r"9\.9\.9 is still running"):
         connect_running(fake_home.paths)
     assert request_stop(home=fake_home.paths)
 
@@ -86,28 +88,38 @@ def test_stop_ends_a_daemon_whose_socket_has_been_cleaned_away(fake_home: Isolat
     daemon = start(fake_home)
     (fake_home.state / "daemon.sock").unlink()
     assert request_stop(home=fake_home.paths)
-    daemon.wait(1)
+    assert wait_for_exit(daemon, 1)
+
+
+def test_stop_ends_a_daemon_that_hangs(fake_home: IsolatedHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.3)
+    with Editor(fake_home) as editor:
+        editor.request("initialize")
+        daemon = psutil.Process(request_status(fake_home.paths)["pid"])
+        editor.request("block-the-loop")
+        with pytest.raises(MuxError, match="does not answer: run `mux-lsp stop`"):
+            request_status(fake_home.paths)
+        assert request_stop(0.3, home=fake_home.paths)
+        assert wait_for_exit(daemon, 1)
 
 
 def test_stop_never_ends_a_process_that_only_has_the_daemons_old_pid(fake_home: IsolatedHome) -> None:
     daemon = start(fake_home)
-    record = Path(fake_home.paths.daemon_record)
-    text, created = record.read_text(), daemon.create_time()
-    (fake_home.state / "daemon.sock").rename(fake_home.state / "away")
-    record.write_text(text.replace(str(daemon.pid), str(os.getpid())))
-    try:
-        with pytest.raises(MuxError, match="cannot be reached"):
-            request_stop(home=fake_home.paths)
-    finally:
-        record.write_text(text)
-        (fake_home.state / "away").rename(fake_home.state / "daemon.sock")
-    assert daemon.create_time() == created
+    holder = Path(fake_home.paths.daemon_lock)
+    text = holder.read_text()
+    (fake_home.state / "daemon.sock").unlink()
+    holder.write_text(text.replace(str(daemon.pid), str(os.getpid())))
+    with pytest.raises(MuxError, match="does not say which it is"):
+        request_stop(home=fake_home.paths)
+    assert daemon.is_running()
+    holder.write_text(text)
+    assert request_stop(home=fake_home.paths)
 
 
 def test_it_ends_when_idle(fake_home: IsolatedHome) -> None:
     fake_home.write_config("idle_seconds = 0.3")
     daemon = start(fake_home)
-    daemon.wait(SECONDS)
+    assert wait_for_exit(daemon, SECONDS)
     assert "ending: no client and no unfinished run for 0.3 s" in fake_home.log
     check_left_nothing(fake_home)
 
@@ -117,17 +129,13 @@ def test_it_does_not_end_while_there_is_a_client_or_a_run(fake_home: IsolatedHom
     with Editor(fake_home) as editor:
         editor.request("unfinished", 1)
         daemon = psutil.Process(request_status(fake_home.paths)["pid"])
-        with pytest.raises(psutil.TimeoutExpired):
-            daemon.wait(0.6)  # a client
+        assert not wait_for_exit(daemon, 0.6)  # a client
         editor.close_input()
         assert editor.wait() == 0
-        with pytest.raises(psutil.TimeoutExpired):
-            daemon.wait(0.6)  # a run
-    connection = connect_running(fake_home.paths)
-    body = b'{"jsonrpc": "2.0", "method": "unfinished-soon", "params": 0.3}'
-    connection.sock.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-    connection.close()
-    daemon.wait(SECONDS)  # the run's end came after the last client's
+        assert not wait_for_exit(daemon, 0.6)  # a run
+    with connect_running(fake_home.paths) as connection:
+        connection.sock.sendall(frame({"jsonrpc": "2.0", "method": "unfinished-soon", "params": 0.3}))
+    assert wait_for_exit(daemon, SECONDS)  # the run's end came after the last client's
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -138,7 +146,7 @@ def test_a_signal_ends_it_in_order(fake_home: IsolatedHome, number: int) -> None
         daemon = psutil.Process(request_status(fake_home.paths)["pid"])
         daemon.send_signal(number)
         assert (one.wait(), other.wait()) == (1, 1)
-        daemon.wait(SECONDS)
+        assert wait_for_exit(daemon, SECONDS)
     check_left_nothing(fake_home)
     assert "cancelled" not in fake_home.log
     assert fake_home.log.rstrip().endswith("ended")
@@ -147,7 +155,7 @@ def test_a_signal_ends_it_in_order(fake_home: IsolatedHome, number: int) -> None
 def test_a_session_that_does_not_end_is_cancelled_and_counted(fake_home: IsolatedHome) -> None:
     tune(fake_home, "daemon/server.py", "DRAIN_SECONDS", 0.2)
     with Editor(fake_home) as one, Editor(fake_home) as other:
-        one.request("hang")
+        one.request("wait-forever")
         other.request("initialize")
         assert request_stop(home=fake_home.paths)
     assert "1 of 2 sessions did not end in 0.2 s: cancelled" in fake_home.log
@@ -156,10 +164,10 @@ def test_a_session_that_does_not_end_is_cancelled_and_counted(fake_home: Isolate
 def test_a_shutdown_that_hangs_is_broken_off_with_the_reason_in_the_log(fake_home: IsolatedHome) -> None:
     tune(fake_home, "daemon/server.py", "SHUTDOWN_SECONDS", 0.5)
     with Editor(fake_home) as editor:
-        editor.request("hang for good")
+        editor.request("block-at-the-end")
         daemon = psutil.Process(request_status(fake_home.paths)["pid"])
         daemon.terminate()
-        daemon.wait(SECONDS)
+        assert wait_for_exit(daemon, SECONDS)
     assert "Timeout (0:00:00.500000)!" in fake_home.log
     assert "session.py" in fake_home.log
 
@@ -177,11 +185,11 @@ def test_a_second_daemon_says_so_and_ends(fake_home: IsolatedHome) -> None:
 def test_a_new_daemon_waits_for_one_that_is_ending(fake_home: IsolatedHome) -> None:
     tune(fake_home, "daemon/server.py", "DRAIN_SECONDS", 1)
     with Editor(fake_home) as hanging:
-        hanging.request("hang")
+        hanging.request("wait-forever")
         first = psutil.Process(request_status(fake_home.paths)["pid"])
-        connection = connect_running(fake_home.paths)
-        first.terminate()
-        connection.wait_for_end(SECONDS)  # it has asked its sessions to end, and the hanging one does not
+        with connect_running(fake_home.paths) as connection:
+            first.terminate()
+            connection.wait_for_end(SECONDS)  # it has asked its sessions to end, and the hanging one does not
         assert is_alive(fake_home.paths)
         with Editor(fake_home) as editor:
             assert "result" in editor.request("initialize")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import subprocess
@@ -80,10 +81,8 @@ class Editor:
         self.bridge.kill()
         self.bridge.wait()
         for pipe in (self._in, self._out, self._err):
-            try:
+            with contextlib.suppress(BrokenPipeError):  # it ended before it took all that was written
                 pipe.close()
-            except BrokenPipeError:  # it ended before it took all that was written
-                pass
 
 
 def frame(message: object) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
 import tempfile
@@ -69,19 +70,18 @@ class IsolatedHome:
         try:
             request_stop(GONE_SECONDS, home=self.paths)
         finally:
-            _, left = psutil.wait_procs(self.processes(), timeout=GONE_SECONDS)
-            left = [process for process in left if _lives_in(process, str(self.folder))]
+            left = [process for process in self.processes() if not wait_for_exit(process, GONE_SECONDS)]
             told = [f"{process.pid}: {' '.join(_command(process))}" for process in left]
             for process in left:
                 process.kill()
-            psutil.wait_procs(left)
+                wait_for_exit(process, GONE_SECONDS)
         assert not told, f"processes outlived the test: {told}\n{self.log}"
 
 
 @contextmanager
 def isolated_home() -> Iterator[IsolatedHome]:
     """A fresh home; at the end its daemon is stopped, no process may be left, and the folder is removed."""
-    home = IsolatedHome(Path(tempfile.mkdtemp(prefix="mux-", dir="/tmp")))  # noqa: S108  (a socket's path is short)
+    home = IsolatedHome(Path(tempfile.mkdtemp(prefix="mux-", dir="/tmp")))  # short, for the socket
     try:
         yield home
     finally:
@@ -95,6 +95,21 @@ def isolated_home() -> Iterator[IsolatedHome]:
 def mux_home() -> Iterator[IsolatedHome]:
     with isolated_home() as home:
         yield home
+
+
+def wait_for_exit(process: psutil.Process, seconds: float) -> bool:
+    """Whether the process came to its end in time, be it that nobody has asked for its exit status yet."""
+    if not hasattr(os, "pidfd_open"):  # macOS, where everything is reaped at once
+        return not psutil.wait_procs([process], timeout=seconds)[1]
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        ready, _, _ = select.select([descriptor], [], [], seconds)
+        return bool(ready) or not process.is_running()
+    finally:
+        os.close(descriptor)
 
 
 def _lives_in(process: psutil.Process, folder: str) -> bool:

@@ -66,7 +66,7 @@ def test_private_folder_is_made_and_made_private(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(MuxError, match="file/state.*MUX_LSP_HOME"):
+    with pytest.raises(MuxError, match=r"file/state.*MUX_LSP_HOME"):
         paths.make_private_folder(str(tmp_path / "file" / "state"))
 
 
@@ -79,7 +79,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [20, SUN_PATH - 14, SUN_PATH - 13, SUN_PATH - 12, 300])
 def test_the_socket_is_in_the_state_folder_if_its_path_fits(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="mux-") as temporary:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="mux-") as temporary:
         monkeypatch.setenv("TMPDIR", temporary)
         monkeypatch.setattr(paths, "_SUN_PATH", SUN_PATH)
         state = "/" + "x" * (length - 1)
@@ -94,14 +94,14 @@ def test_the_socket_is_in_the_state_folder_if_its_path_fits(length: int, monkeyp
 
 
 def test_two_long_homes_have_two_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="mux-") as temporary:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="mux-") as temporary:
         monkeypatch.setenv("TMPDIR", temporary)
         assert paths.socket_path("/" + "x" * 200) != paths.socket_path("/" + "y" * 200)
 
 
 @pytest.mark.parametrize("trap", ["loose", "link", "file"])
 def test_a_temporary_folder_that_somebody_laid_out_is_refused(trap: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="mux-") as temporary:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="mux-") as temporary:
         monkeypatch.setenv("TMPDIR", temporary)
         state = "/" + "x" * 200
         folder = Path(paths.socket_path(state)).parent

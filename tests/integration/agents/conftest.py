@@ -94,7 +94,9 @@ async def run(tmp_path: Path) -> AsyncIterator[RunFixture]:
 class Bystanders(Protocol):
     """Starts a process of nobody's run, in a session of its own."""
 
-    def __call__(self, *command: str, folder: Path | None = None, **environment: str) -> subprocess.Popen[bytes]: ...
+    def __call__(
+        self, *command: str, folder: Path | None = None, stdin: int = subprocess.DEVNULL, **environment: str
+    ) -> subprocess.Popen[bytes]: ...
 
 
 @pytest.fixture
@@ -102,9 +104,16 @@ def bystanders() -> Iterator[Bystanders]:
     """Processes of nobody's run, ended with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def bystander(*command: str, folder: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
+    def bystander(
+        *command: str, folder: Path | None = None, stdin: int = subprocess.DEVNULL, **environment: str
+    ) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            command, cwd=folder, env={**ENVIRONMENT, **environment}, stdout=subprocess.DEVNULL, start_new_session=True
+            command,
+            cwd=folder,
+            env={**ENVIRONMENT, **environment},
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         started.append(process)
         return process

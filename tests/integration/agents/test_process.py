@@ -73,6 +73,12 @@ async def test_agent_inherits_no_descriptor_and_leads_a_session(run: RunFixture)
     assert str(run.worktree) in output
 
 
+async def test_agent_does_not_read_what_the_daemon_reads(run: RunFixture) -> None:
+    process = run.start_from_another_daemon("ls -l /proc/self/fd/0")
+    await wait(process, run.folder)
+    assert (run.folder / "stdout").read_text().endswith("-> /dev/null\n")
+
+
 async def test_agent_has_the_given_environment_and_nothing_else(run: RunFixture) -> None:
     environment = {"PATH": ENVIRONMENT["PATH"], "s": "1", "status": "2", "PWD": str(run.worktree), "ODD": "a\nb $(c)"}
     process = start(["env", "-0"], folder=run.worktree, environment=environment, run_folder=run.folder, mark=run.mark)
@@ -255,6 +261,24 @@ async def test_number_that_passed_to_another_process(run: RunFixture, bystanders
     assert await wait(gone, run.folder) == 4
     await run.end(gone, grace=0)
     assert stranger.poll() is None
+
+
+async def test_session_that_a_later_process_of_the_number_left(run: RunFixture, bystanders: Bystanders) -> None:
+    leader = bystanders("sh", "-c", f"sleep 1000 & echo $! >{run.ready}; read line", stdin=subprocess.PIPE)
+    (pid,) = await run.said()
+    created = created_at(leader.pid)
+    assert created is not None
+    leader.communicate()
+    await run.end(Process(leader.pid, created - 1), grace=0)
+    assert is_alive(int(pid))
+    os.kill(int(pid), signal.SIGKILL)
+
+
+async def test_killed_agent_has_its_status_recorded(run: RunFixture) -> None:
+    process = run.start("trap '' TERM; echo up >$READY; while :; do sleep 1000; done")
+    await run.said()
+    await run.end(process, grace=0)
+    assert read_exit(run.folder) == 137
 
 
 async def test_daemon_that_an_agent_started_does_not_end_itself(run: RunFixture) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING
 
-
-def settings(path: Path) -> dict[str, Any]:
-    """What the test wrote into config.toml."""
-    return tomllib.loads(path.read_text()) if path.exists() else {}
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def load(path: Path) -> SimpleNamespace:
     """In the shape of the real configuration."""
-    return SimpleNamespace(daemon=SimpleNamespace(idle_seconds=settings(path).get("idle_seconds", 600)))
+    settings = tomllib.loads(path.read_text()) if path.exists() else {}
+    idle_seconds = settings.get("idle_seconds", 600)
+    return SimpleNamespace(daemon=SimpleNamespace(idle_seconds=idle_seconds))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import tomllib
+from typing import TYPE_CHECKING, Any
 
-from mux_lsp import config
 from mux_lsp.errors import MuxError
 
-Listener = Callable[[Any], None]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Listener = Callable[[Any], None]
 
 
 class Engine:
     """Does nothing, and says what it is told to say."""
 
     def __init__(self, state: Path, config_file: Path) -> None:
-        self.settings: dict[str, Any] = config.settings(config_file)
+        self.settings = tomllib.loads(config_file.read_text()) if config_file.exists() else {}
         self.unfinished = self.settings.get("unfinished_runs", 0)
         self.listeners: list[Listener] = []
 

@@ -6,21 +6,16 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import mux_lsp
 
-_named: dict[str, Callable[[dict[str, Any]], None]] = {}
+_named: dict[str, Session] = {}
 
 
 async def serve_client(reader: Any, writer: Any, engine: Any) -> None:
     """Answers until the client ends."""
-
-    def send(message: dict[str, Any]) -> None:
-        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
-        writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-
+    session = Session(writer, engine)
     length = 0
     while header := await reader.readline():
         if header.startswith(b"Content-Length: "):
@@ -28,29 +23,56 @@ async def serve_client(reader: Any, writer: Any, engine: Any) -> None:
         if header.strip():
             continue
         message = json.loads(await reader.readexactly(length))
-        method, params = message["method"], message.get("params")
-        if method == "exit":
+        if message["method"] == "exit":
             return
-        if method == "flood":
-            for _ in range(params["times"]):
-                send({"method": "flooded", "params": "x" * params["bytes"]})
-        elif method == "bug":
-            raise ZeroDivisionError("in the session")
-        elif method == "sys.exit":
-            sys.exit(7)
-        elif method == "hang":
-            send({"id": message["id"], "result": None})
-            await asyncio.Event().wait()
-        elif method == "hang for good":
-            send({"id": message["id"], "result": None})
-            time.sleep(3600)  # noqa: ASYNC251  (blocking the loop is the point)
-        elif method == "tell":
-            _named[params["client"]]({"method": "told", "params": params["text"]})
-        elif method == "name":
-            _named[params] = send
-        elif method == "unfinished-soon":
-            asyncio.get_running_loop().call_later(params, engine.set_unfinished, 0)
-        elif method == "unfinished":
-            engine.set_unfinished(params)
+        params = message.get("params")
         if "id" in message:
-            send({"id": message["id"], "result": {"echo": params, "version": mux_lsp.__version__}})
+            session.send({"id": message["id"], "result": {"echo": params, "version": mux_lsp.__version__}})
+        if act := getattr(Session, "on_" + message["method"].replace("-", "_"), None):
+            await act(session, params)
+    if session.hangs_at_end:
+        time.sleep(3600)  # noqa: ASYNC251  (the daemon must come to its end all the same)
+
+
+class Session:
+    """What a client can have done to it, or to others."""
+
+    def __init__(self, writer: Any, engine: Any) -> None:
+        self.writer = writer
+        self.engine = engine
+        self.hangs_at_end = False
+
+    def send(self, message: dict[str, Any]) -> None:
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self.writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async def on_flood(self, params: Any) -> None:
+        for _ in range(params["times"]):
+            self.send({"method": "flooded", "params": "x" * params["bytes"]})
+
+    async def on_bug(self, _: Any) -> None:
+        raise ZeroDivisionError("in the session")
+
+    async def on_exit_process(self, _: Any) -> None:
+        sys.exit(7)
+
+    async def on_wait_forever(self, _: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def on_block_the_loop(self, _: Any) -> None:
+        time.sleep(3600)  # noqa: ASYNC251  (blocking it is the point)
+
+    async def on_block_at_the_end(self, _: Any) -> None:
+        self.hangs_at_end = True
+
+    async def on_name(self, params: Any) -> None:
+        _named[params] = self
+
+    async def on_tell(self, params: Any) -> None:
+        _named[params["client"]].send({"method": "told", "params": params["text"]})
+
+    async def on_unfinished(self, params: Any) -> None:
+        self.engine.set_unfinished(params)
+
+    async def on_unfinished_soon(self, params: Any) -> None:
+        asyncio.get_running_loop().call_later(params, self.engine.set_unfinished, 0)

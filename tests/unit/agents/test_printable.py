@@ -1,0 +1,62 @@
+"""Nothing that an agent prints may drive a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mux_lsp.agents.log import printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\n\ttext\n", "plain\n\ttext\n"),
+        ("ünïcödé 👩‍💻", "ünïcödé 👩‍💻"),
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b[38:2::1:2:3mred\x1b[m", "red"),
+        ("a\x1b[2J\x1b[Hb", "ab"),
+        ("\x1b]0;title\x07after", "after"),
+        ("\x1b]52;c;ZXZpbA==\x1b\\after", "after"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1bPq#0\x1b\\after", "after"),
+        ("\x9b31mred", "red"),
+        ("\x9d0;title\x9cafter", "after"),
+        ("\x1bcreset", "reset"),
+        ("\x1b(Bcharset", "charset"),
+        ("\x1b", "␛"),
+        ("\x1b[", "␛["),
+        ("\x1b]0;never ended\nnext", "␛]0;never ended\nnext"),
+        ("\x1b\x1b[31m[31m", "␛[31m"),
+        ("bell\x07 back\x08 nul\x00 del\x7f", "bell␇ back␈ nul␀ del␡"),
+        ("one\r\ntwo\r\n", "one\ntwo\n"),
+        ("10%\r20%\r", "10%\n20%\n"),
+        ("\u202eevil\u202c", "<U+202E>evil<U+202C>"),
+        ("a\u2066b\u2069", "a<U+2066>b<U+2069>"),
+        ("\u0085\u0090", "<U+0085><U+0090>"),
+        ("\udc80", "\ufffd"),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@given(st.text(st.one_of(st.sampled_from("\x1b\x9b\x9d\x90[]P^_;m0\\\x07\x9c\r\n\t\u202e\ud800"), st.characters())))
+def test_nothing_that_drives_a_terminal_is_left(text: str) -> None:
+    shown = printable(text)
+    assert not [one for one in shown if unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"} and one not in "\n\t"]
+    assert not [
+        one
+        for one in shown
+        if unicodedata.bidirectional(one) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    ]
+    assert printable(shown) == shown
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("text", ["\x9d", "\x1b]", "\x1b[", "\x1b[0;", "\x9d0", "\x1b("])
+def test_hostile_output_takes_no_time(text: str) -> None:
+    printable(text * 300_000)

@@ -1,0 +1,109 @@
+"""The one place where errors become exit statuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from mux_lsp.cli import main as main_module
+from mux_lsp.cli.main import commands, main
+from mux_lsp.errors import ConflictError, MuxError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home of its own, and a command `fail` to be given a callback."""
+    monkeypatch.setenv("MUX_LSP_HOME", str(tmp_path))
+    monkeypatch.setattr(commands, "commands", dict(commands.commands))
+    return tmp_path
+
+
+def fails_with(error: BaseException) -> None:
+    @click.command()
+    def fail() -> None:
+        raise error
+
+    commands.add_command(fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(MuxError("It failed."), 1), (UsageError("No such."), 2), (ConflictError("Moved on."), 3)]
+)
+@pytest.mark.usefixtures("failing")
+def test_an_expected_error_is_its_sentence_alone(
+    error: MuxError, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails_with(error)
+    assert main(["fail"]) == status
+    assert capsys.readouterr() == ("", f"{error}\n")
+
+
+@pytest.mark.usefixtures("failing")
+def test_an_error_that_quotes_an_agent_is_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    fails_with(MuxError("no \x1b[2J"))
+    assert main(["fail"]) == 1
+    assert capsys.readouterr().err == "no \\x1b[2J\n"
+
+
+def test_a_bug_leaves_its_traceback_in_a_file(failing: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fails_with(ZeroDivisionError("oops"))
+    assert main(["fail"]) == 1
+    report = failing / "state" / "log" / "command-line.log"
+    assert "ZeroDivisionError: oops" in report.read_text()
+    error = capsys.readouterr().err
+    assert error == f"mux-lsp failed (ZeroDivisionError: oops), which is a bug: please report it with {report}\n"
+
+
+@pytest.mark.usefixtures("failing")
+def test_an_interrupt_has_the_shells_status() -> None:
+    fails_with(KeyboardInterrupt())
+    assert main(["fail"]) == 130
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    script = "import sys; sys.stdin.read(); from mux_lsp.cli.main import main; sys.exit(main(['status']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"MUX_LSP_HOME": "/nowhere"},
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        assert process.communicate() == (None, b"")
+        assert process.returncode == main_module.BROKEN_PIPE
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    words = (
+        "run list show log diff compare accept reject cancel delete continue retry agents status doctor stop demo "
+        "serve daemon"
+    )
+    for word in words.split():
+        assert f"\n  {word} " in told
+    assert set(words.split()) == set(commands.commands)
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["run"], ["accept"], ["run", "x", "--nonsense"]])
+def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+def test_the_command_line_is_quick_to_import() -> None:
+    """`--help` and `status` pay for neither validation, nor LSP, nor tables."""
+    heavy = ("pydantic", "rich", "pygls", "lsprotocol", "git", "asyncio", "psutil", "watchfiles")
+    script = f"import sys, mux_lsp.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,97 @@
+"""config.toml: what is read, and what a wrong file is answered with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mux_lsp import config
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_no_file_means_the_defaults(tmp_path: Path) -> None:
+    assert config.load(tmp_path / "config.toml") == config.Configuration()
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        """
+        [defaults]
+        agents = ["fix*2", "sh:make fmt"]
+        checks = ["make test"]
+
+        [agents.fix]
+        kind = "command"
+        command = ["fixer", "--prompt", "{prompt}"]
+        environment = { FIXER = "1" }
+
+        [runs]
+        concurrent = 4
+        """
+    )
+    loaded = config.load(file)
+    assert loaded.agents["fix"].command == ("fixer", "--prompt", "{prompt}")
+    assert loaded.agents["fix"].environment == {"FIXER": "1"}
+    assert loaded.defaults.agents == ("fix*2", "sh:make fmt")
+    assert loaded.runs.concurrent == 4
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("[runs", "is not valid TOML"),
+        ("[run]\nconcurrent = 1", "run: is not a setting"),
+        ("[runs]\nconcurent = 1", "runs.concurent: is not a setting"),
+        ("[runs]\nconcurrent = 0", "runs.concurrent: Input should be greater than or equal to 1"),
+        ('[agents.x]\nkind = "robot"\ncommand = "x"', "agents.x.kind: Input should be 'command'"),
+        ('[agents.x]\nkind = "command"', "agents.x.command: Field required"),
+        ('[agents.x]\nkind = "command"\ncommand = " "', "agents.x.command"),
+        ('[agents."a b"]\nkind = "command"\ncommand = "x"', "agents.a b"),
+        ('[defaults]\nagents = ["sh:"]', "has no command after 'sh:'"),
+        ('[defaults]\nagents = ["a*101"]', "asks for 101 runs"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_and_key(tmp_path: Path, toml: str, said: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(toml)
+    with pytest.raises(UsageError) as caught:
+        config.load(file)
+    assert str(file) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[runs]\nconcurrent = 0\ngrace_seconds = -1\n")
+    with pytest.raises(UsageError) as caught:
+        config.load(file)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [
+        ("claude", ("claude", 1, None)),
+        ("claude*3", ("claude", 3, None)),
+        ("claude:opus*2", ("claude", 2, "opus")),
+        ("claude:a:b", ("claude", 1, "a:b")),
+        ("sh:make", ("sh:make", 1, None)),
+        ("sh:make*5", ("sh:make", 5, None)),
+        ("sh:rm *.o", ("sh:rm *.o", 1, None)),
+        ("sh:rm *.o*2", ("sh:rm *.o", 2, None)),
+        ("sh:echo 2*3; x", ("sh:echo 2*3; x", 1, None)),
+    ],
+)
+def test_choices(text: str, choice: tuple[str, int, str | None]) -> None:
+    assert config.parse_choice(text) == choice
+
+
+@pytest.mark.parametrize("text", ["", "*3", "a b", "-x", "a*0", "a*101", "sh:", "sh: *3", "a:b*1000"])
+def test_choices_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        config.parse_choice(text)
