@@ -1,10 +1,10 @@
 """The edits between two texts in lines, exactly as git sees them.
 
-`diff_lines` gives the edits that `git merge-file` and `git diff --no-indent-heuristic` work with. It follows git's xdiff
-(its preparation, Myers' algorithm in linear space, and the sliding of `xdl_change_compact`), so that a merge decided here
-and one decided by git agree. It leaves git's way only where that would cost too much: a block of lines in which more than
-`_COST_LIMIT` lines differ is first cut at the lines that occur once on both sides (patience diff), and past `_BUDGET`
-steps in all a block without such lines is one edit. The result depends on the two texts alone.
+`diff_lines` gives the edits that `git merge-file` and `git diff --no-indent-heuristic` work with. It follows git's
+xdiff (its preparation, Myers' algorithm in linear space, and the sliding of `xdl_change_compact`), so that a merge
+decided here and one decided by git agree. It leaves git's way only where that would cost too much: a block of lines in
+which more than `_COST_LIMIT` lines differ is first cut at the lines that occur once on both sides (patience diff), and
+past `_BUDGET` steps in all a block without such lines is one edit. The result depends on the two texts alone.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _root(number: int) -> int:
 
 
 def _weak(missing: list[bool]) -> list[int]:
-    """The places of lines, in a run of missing ones and ones with very many matches, that are lost among missing ones."""
+    """The places of lines with very many matches, in a run of such and of missing ones, that are mostly amid the latter."""
     before = [0, *accumulate(missing)]
     weak = []
     for place, gone in enumerate(missing):
@@ -199,7 +199,7 @@ def _compare(old: list[int], new: list[int]) -> tuple[list[tuple[int, int]], lis
     return removed, added
 
 
-def _split(
+def _split(  # noqa: PLR0912  # one loop as in xdiff: calls would cost more than the steps
     old: list[int], new: list[int], box: _Box, forward: list[int], backward: list[int]
 ) -> tuple[tuple[int, int], bool, int]:
     """xdiff's xdl_split: a point on a shortest path through the box, whether it is one, and the steps it took.
@@ -387,7 +387,7 @@ def _compact(lines: list[str], spans: list[tuple[int, int]], others: set[int]) -
     """xdiff's xdl_change_compact for one side: the same change always ends up at the same place.
 
     Each span slides up and then down as far as equal lines let it, taking in the spans it meets. It stays at the
-    bottom, unless a change of the other side (`others` has their ranks) could stand beside it: then at the last of those.
+    bottom, unless a change of the other side (`others` has their ranks) could stand beside it: then at the last such.
     """
     done: list[tuple[int, int]] = []
     # What came before is done; a rank is a start less the changed lines before it.

@@ -2,20 +2,20 @@
 
 The rules are those of a three-way merge by `git merge-file`, for each hunk by itself:
 
-- **pending**: no edit of the live text overlaps or touches the hunk's lines of the base. At least one unchanged line, or
-  the start or end of the file, stands on either side of it.
+- **pending**: no edit of the live text overlaps or touches the hunk's lines of the base. At least one unchanged line,
+  or the start or end of the file, stands on either side of it.
 - **applied**: the live text has exactly this hunk here. That is so when it has the same edit, and also when the live
   text can be read in full as base with this hunk, maybe others, and foreign edits apart from them. A plain diff knows
-  nothing of the hunks and may align repeated lines in another way, so where it leaves anything unexplained such a reading
-  is sought. The one with the fewest foreign lines wins, and it must bear a check: with its hunks taken out of the live
-  text again, a plain diff must leave them alone.
+  nothing of the hunks and may align repeated lines in another way, so where it leaves anything unexplained such a
+  reading is sought. The one with the fewest foreign lines wins, and it must bear a check: with its hunks taken out of
+  the live text again, a plain diff must leave them alone.
 - **conflict**: everything else. A conflict never becomes an edit.
 
 Where we choose otherwise than git, on purpose:
 
-- git slides an insertion or deletion among equal lines to the last place it can have. If that slides it over a hunk, two
-  readings of the live text put the hunk at two places (or say that its lines are gone), and git guesses. We refuse. A
-  slide that only comes to touch the hunk leaves its place certain and is no reason to refuse.
+- git slides an insertion or deletion among equal lines to the last place it can have. If that slides it over a hunk,
+  two readings of the live text put the hunk at two places (or say that its lines are gone), and git guesses. We refuse.
+  A slide that only comes to touch the hunk leaves its place certain and is no reason to refuse.
 - A hunk that the live text holds reads as applied, and its neighbours as pending, also where a plain diff shows their
   edits at other places, so that git would see a conflict or apply it twice.
 
@@ -184,8 +184,8 @@ def _explain(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequenc
 def _confirmed(base: list[str], live: list[str], held: list[_Step]) -> list[_Step]:
     """The steps of a reading by which the live text holds these hunks, or [] where it does not bear a check.
 
-    With the hunks taken out again, a plain diff must find no edit that overlaps or touches one of them, and must put each
-    where it was taken out.
+    With the hunks taken out again, a plain diff must find no edit that overlaps or touches one of them, and must put
+    each where it was taken out.
     """
     without = list(live)
     for step in reversed(held):

@@ -79,6 +79,7 @@ def main(arguments: list[str]) -> int:
         lifecycle.detach()
 
     def create_engine(home: paths.Home) -> Engine:
+        import mux_lsp.lsp.session  # noqa: F401  (half a second that no client should find the others waiting for)
         from mux_lsp.engine.engine import Engine as RealEngine
 
         return RealEngine(Path(home.state), Path(home.config_file))

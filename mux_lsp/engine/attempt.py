@@ -143,12 +143,15 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
     port = job.ports.reserve(run.id)
     try:
         backend = job.backends.of(run.agent)
+        folder = worktree.folder / job.task.folder
+        # What was opened may hold nothing that git knows.
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         attempt = Attempt(
             run=run.id,
             task=run.task,
             prompt=(job.run_folder / "prompt").read_text(encoding="utf-8"),
             worktree=worktree.folder,
-            folder=worktree.folder / job.task.folder,
+            folder=folder,
             repository=job.room.root,
             run_folder=job.run_folder,
             model=run.model,

@@ -56,6 +56,7 @@ def test_ten_bridges_at_once_get_one_daemon(fake_home: IsolatedHome) -> None:
         daemons = [process for process in fake_home.processes() if "daemon" in process.cmdline()]
         assert [process.pid for process in daemons] == [daemon_pid(fake_home)]
         assert fake_home.log.count("listens on") == 1
+        assert "not started" not in fake_home.log  # nobody even tried a second one
         assert len(request_status(fake_home.paths)["clients"]) == 10
 
 
@@ -77,9 +78,11 @@ def test_the_daemon_belongs_to_nobody(fake_home: IsolatedHome) -> None:
     assert daemon.cwd() == str(fake_home.state)
 
 
-def test_what_lies_in_the_editors_folder_is_not_imported(fake_home: IsolatedHome, tmp_path: Path) -> None:
-    for name in ("socket", "asyncio", "psutil", "mux_lsp"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the opened folder')")
+def test_what_lies_in_the_working_folder_is_not_imported(fake_home: IsolatedHome, tmp_path: Path) -> None:
+    fake_home.state.mkdir(mode=0o700)
+    for folder in (tmp_path, fake_home.state):
+        for name in ("socket", "asyncio", "psutil", "mux_lsp"):
+            (folder / f"{name}.py").write_text("raise SystemExit('imported from the working folder')")
     done = subprocess.run(
         fake_home.command("serve"), env=fake_home.environment(), cwd=tmp_path, stdin=subprocess.DEVNULL, check=False
     )

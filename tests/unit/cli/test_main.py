@@ -76,11 +76,13 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         stderr=subprocess.PIPE,
         env={"MUX_LSP_HOME": "/nowhere"},
     ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.close()
-        process.stdout = None
-        assert process.communicate() == (None, b"")
-        assert process.returncode == main_module.BROKEN_PIPE
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == main_module.BROKEN_PIPE
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,50 @@
+"""One daemon for the tests of a file, and a fresh repository with work in progress for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.cli.terminal import Terminal, fingerprint, git
+from tests.support.home import isolated_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.home import IsolatedHome
+
+LINES = [f"line {number}\n" for number in range(1, 21)]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[IsolatedHome]:
+    """The home of the daemon that the tests of a file share."""
+    with isolated_home() as home:
+        yield home
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with everything that a dirty tree can have: staged, unstaged and untracked work."""
+    root = tmp_path / "project"
+    (root / "src").mkdir(parents=True)
+    (root / "notes.txt").write_text("".join(LINES))
+    (root / "src" / "app.txt").write_text("one\ntwo\nthree\n")
+    git(root, "init", "--quiet", "--initial-branch=main")
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "--message=begin")
+    (root / "src" / "app.txt").write_text("one\ntwo staged\nthree\n")
+    git(root, "add", "src/app.txt")
+    (root / "notes.txt").write_text("".join(["line 1 unstaged\n", *LINES[1:]]))
+    (root / "src" / "new.txt").write_text("untracked\n")
+    return root
+
+
+@pytest.fixture
+def terminal(home: IsolatedHome, repository: Path) -> Iterator[Terminal]:
+    """A person in that repository, whose `.git` is the same at the end, byte for byte."""
+    before = fingerprint(repository / ".git")
+    yield Terminal(home, repository)
+    assert fingerprint(repository / ".git") == before

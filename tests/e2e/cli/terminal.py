@@ -1,0 +1,153 @@
+"""A person at a terminal: commands typed in a repository, through a pipe or on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import termios
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.home import IsolatedHome
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended and what it printed."""
+
+    status: int
+    raw: bytes
+    err: str
+
+    @property
+    def out(self) -> str:
+        return self.raw.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Somebody in a folder, with a home of their own."""
+
+    home: IsolatedHome
+    folder: Path
+
+    def at(self, folder: Path) -> Terminal:
+        """The same person elsewhere."""
+        return replace(self, folder=folder)
+
+    def __call__(self, *arguments: str | bytes, stdin: str = "") -> Done:
+        """Type `mux-lsp ARGUMENTS`, with pipes for a terminal."""
+        done = subprocess.run(
+            [*map(os.fsencode, self.home.command()), *map(os.fsencode, arguments)],
+            cwd=self.folder,
+            env=self.home.environment(),
+            input=stdin.encode(),
+            capture_output=True,
+            check=False,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return Done(done.returncode, done.stdout, done.stderr.decode())
+
+    def ok(self, *arguments: str | bytes, stdin: str = "") -> str:
+        """The output of a command that must succeed and complain of nothing."""
+        done = self(*arguments, stdin=stdin)
+        assert (done.status, done.err) == (0, ""), done
+        return done.out
+
+    def json(self, *arguments: str | bytes) -> Any:
+        """What a command answers with `--json`."""
+        return json.loads(self.ok(*arguments, "--json"))
+
+    def run(self, prompt: str, *arguments: str) -> Any:
+        """Start a task, wait for its end whichever it is, and give it."""
+        done = self("run", prompt, *arguments, "--json")
+        assert done.status in {0, 1}, done
+        return json.loads(done.raw)["task"]
+
+    @contextlib.contextmanager
+    def on_screen(self, *arguments: str) -> Iterator[Screen]:
+        """Type the command on a pseudo-terminal."""
+        process, descriptor = pty.fork()
+        if process == 0:
+            os.chdir(self.folder)
+            command = self.home.command(*arguments)
+            os.execvpe(command[0], command, self.home.environment(TERM="xterm-256color"))
+        fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        screen = Screen(process, descriptor)
+        try:
+            yield screen
+        finally:
+            screen.close()
+
+
+class Screen:
+    """A command on a pseudo-terminal."""
+
+    def __init__(self, process: int, descriptor: int) -> None:
+        self._process = process
+        self._descriptor = descriptor
+        self._status: int | None = None
+        self.shown = b""
+
+    def wait_for(self, text: str) -> None:
+        """Read until the text was written. The test's own time limit bounds it."""
+        while text.encode() not in self.shown:
+            assert self._read(), self.shown.decode(errors="replace")
+
+    def type(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
+    def end(self) -> int:
+        """Read to the end and give the exit status."""
+        while self._read():
+            pass
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])
+        return self._status
+
+    def close(self) -> None:
+        if self._status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process, 9)
+            self.end()
+        os.close(self._descriptor)
+
+    def _read(self) -> bool:
+        try:
+            data = os.read(self._descriptor, 65_536)
+        except OSError:  # Linux's way to say that nobody has the other side open
+            return False
+        self.shown += data
+        return bool(data)
+
+
+def git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    """A git command of the person's own."""
+    identity = ["-c", "user.name=You", "-c", "user.email=you@example.com", "-c", "commit.gpgSign=false"]
+    return subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, input=stdin, stdout=subprocess.PIPE, check=True
+    ).stdout
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Every file below a folder with its mode and a digest of its bytes."""
+    return {
+        str(path.relative_to(folder)): f"{path.lstat().st_mode:o} {sha256(path.read_bytes()).hexdigest()}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def files(folder: Path) -> dict[str, str]:
+    """The same for a working tree without its `.git`."""
+    return {path: digest for path, digest in fingerprint(folder).items() if not path.startswith(".git/")}

@@ -1,0 +1,54 @@
+"""A person's repository, and proof that nobody touched it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+NOBODYS = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git as the person does, without the configuration of whoever runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", *WHO, *arguments], cwd=folder, env={**kept, **NOBODYS}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, os.fsdecode(done.stderr)
+    return os.fsdecode(done.stdout)
+
+
+def make_repository(folder: Path, files: dict[str, str]) -> Path:
+    """A repository with these files committed. Returns its root."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    for name, text in files.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "first")
+    return folder
+
+
+def fingerprint(folder: Path) -> dict[str, tuple[int, int, str]]:
+    """Everything at and below a folder: mode, time of the last change, and content."""
+    found = {}
+    for place in [folder, *sorted(folder.rglob("*"))]:
+        status = place.lstat()
+        content = ""
+        if stat.S_ISREG(status.st_mode):
+            content = hashlib.sha256(place.read_bytes()).hexdigest()
+        elif stat.S_ISLNK(status.st_mode):
+            content = str(place.readlink())
+        found[str(place.relative_to(folder))] = (status.st_mode, status.st_mtime_ns, content)
+    return found
+
+
+def text_of(numbers: range) -> str:
+    """A text of numbered lines."""
+    return "".join(f"line {number}\n" for number in numbers)

@@ -1,0 +1,75 @@
+"""Named pipes by which a test and the programs it starts wait for each other: no clock, no polling.
+
+A test holds both ends, so that neither side blocks in opening, and what was said waits until it is heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WAIT_SECONDS = 60.0
+
+
+class Signal:
+    """Something that happens one or several times, on one side or the other."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+    @property
+    def give(self) -> str:
+        """A shell command that says it has happened."""
+        return f"echo > {self.path}"
+
+    @property
+    def take(self) -> str:
+        """A shell command that waits until it has happened."""
+        return f"read _ < {self.path}"
+
+    def happens(self, times: int = 1) -> None:
+        """Say so, from the test."""
+        os.write(self._descriptor, b"\n" * times)
+
+    async def happened(self, times: int = 1) -> None:
+        """Wait for it, in the test."""
+        loop = asyncio.get_running_loop()
+        heard = asyncio.Event()
+        left = times
+
+        def hear() -> None:
+            nonlocal left
+            left -= len(os.read(self._descriptor, left))
+            if not left:
+                loop.remove_reader(self._descriptor)
+                heard.set()
+
+        loop.add_reader(self._descriptor, hear)
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await heard.wait()
+        finally:
+            loop.remove_reader(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+@contextmanager
+def signals(folder: Path, *names: str) -> Iterator[list[Signal]]:
+    """Signals of these names, with their pipes in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = [Signal(folder / name) for name in names]
+    try:
+        yield made
+    finally:
+        for one in made:
+            one.close()

@@ -1,0 +1,62 @@
+"""Small texts as words, and git's own answers to compare with."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.core.diff import diff_lines, make_hunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mux_lsp.core.model import Hunk
+
+
+def lines(text: str) -> list[str]:
+    """`"a b c"` as three lines; `"a b!"` has no line end on the last."""
+    found = [f"{word}\n" for word in text.split()]
+    return [*found[:-1], found[-1][:-2]] if text.endswith("!") else found
+
+
+def words(found: Sequence[str]) -> str:
+    """The inverse of `lines`."""
+    return "".join(line.replace("\n", " ") if line.endswith("\n") else f"{line}!" for line in found).strip()
+
+
+def hunks_of(base: Sequence[str], result: Sequence[str]) -> list[Hunk]:
+    """The hunks from one to the other."""
+    return [
+        make_hunk("file", edit.start, base[edit.start : edit.end], result[edit.new_start : edit.new_end])
+        for edit in diff_lines(base, result)
+    ]
+
+
+def git_merge(folder: Path, base: Sequence[str], live: Sequence[str], result: Sequence[str]) -> tuple[bool, str]:
+    """Whether `git merge-file` merges cleanly, and the text it gives."""
+    for name, text in (("base", base), ("live", live), ("result", result)):
+        (folder / name).write_bytes("".join(text).encode())
+    done = _git(folder, "merge-file", "-p", "--quiet", "live", "base", "result")
+    return done.returncode == 0, done.stdout.decode()
+
+
+def git_edits(folder: Path, old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int, int]]:
+    """The edits that git's default algorithm finds, without the indent heuristic, which merges do not use either."""
+    (folder / "old").write_bytes("".join(old).encode())
+    (folder / "new").write_bytes("".join(new).encode())
+    options = ("--no-index", "--text", "-U0", "--no-indent-heuristic", "--diff-algorithm=myers", "--no-color")
+    printed = _git(folder, "diff", *options, "old", "new").stdout.decode()
+    edits = []
+    for found in re.finditer(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", printed, re.MULTILINE):
+        start, count, new_start, new_count = (int(number or 1) for number in found.groups())
+        start, new_start = start - bool(count), new_start - bool(new_count)
+        edits.append((start, start + count, new_start, new_start + new_count))
+    return edits
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+    return subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False)
