@@ -10,6 +10,7 @@ event loop; an agent would have to run in a job object, which nothing here does 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import io
 import os
@@ -42,8 +43,14 @@ _SUPERVISOR: Final = r"""trap : HUP INT QUIT TERM; "$@"; set -- "$?"; printf '%s
 _AT_ONCE: Final = 100
 """How many processes are waited for at a time: each takes a file descriptor."""
 
+_FREEZE_ROUNDS: Final = 100
+"""How often to look for more while stopping them. A second look finds what was forked in the moment of the first."""
+
 _KILL_SECONDS: Final = 5.0
 """How long killed processes may take to be gone. Only one stuck in the kernel takes longer."""
+
+_RECORD_SECONDS: Final = 1.0
+"""How long a supervisor may take to record the status of its command."""
 
 _known: dict[Process, subprocess.Popen[bytes] | None] = {}
 """Those that this daemon has started, or has seen end, and has not swept by `end` yet.
@@ -134,18 +141,17 @@ async def end(
 
     Call it to cancel a run, and after every `wait` to end what the agent left running. `process` may be of an earlier
     daemon, already gone, or None where it was never noted; `mark` and `run_folder` are those given to `start`. What
-    belongs to a run is told in `process_table`. Returns the numbers of those it could not end, usually none: another
-    user's, or stuck in the kernel.
+    belongs to a run is told in `process_table`. A process between fork and exec may miss TERM, since what it is a copy
+    of may handle it; KILL ends it. Returns the numbers of those it could not end, usually none: another user's, or
+    stuck in the kernel.
     """
     family = _Family(process, mark, run_folder)
     try:
+        if process is not None:
+            _signal(process, signal.SIGCONT)
         await _ask(family, grace)
         left = await _kill(family)
-        if process is not None and is_there(process):
-            # With its command gone the supervisor ends by itself and has the status recorded first.
-            await _gone([process], _KILL_SECONDS)
-            _signal(process, signal.SIGKILL)
-            await _gone([process], _KILL_SECONDS)
+        await _end_supervisor(family)
         return tuple(sorted(one.pid for one in left))
     finally:
         if process is not None:
@@ -166,6 +172,10 @@ class _Family:
         # One that has long gone is no evidence: its number may have passed to a stranger, who may have left a session.
         self._found = {process} if process is not None and (process in _known or is_there(process)) else set()
 
+    def has_been_at_work(self) -> bool:
+        """Whether anyone but the supervisor has been found."""
+        return not self._found <= {self.supervisor}
+
     def members(self) -> set[Process]:
         """All but the supervisor."""
         table = read_table(self._mark, self._logs)
@@ -177,39 +187,70 @@ class _Family:
 async def _ask(family: _Family, grace: float) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + grace
-    asked: set[Process] = set()
-    if family.supervisor is not None:
-        _signal(family.supervisor, signal.SIGCONT)
-    while there := await asyncio.to_thread(family.members):
-        # Parents first: a script that waits for a command sees TERM before it goes on to its next command.
-        for one in sorted(there - asked, key=lambda process: (process.created, process.pid)):
-            _signal(one, signal.SIGTERM)
-            _signal(one, signal.SIGCONT)  # a stopped process would see TERM only when it goes on
-        asked |= there
-        left = deadline - loop.time()
-        if left <= 0:
+    # Those that appear in answer to TERM may be tidying up, and are asked only when the ones asked before have gone.
+    while there := await asyncio.to_thread(_terminate, family):
+        await _gone(there, deadline - loop.time())
+        if loop.time() >= deadline:
             return
-        # Each end may be the beginning of another one, so look again at the first.
-        await _gone(list(there)[:_AT_ONCE], left, enough=1)
 
 
 async def _kill(family: _Family) -> set[Process]:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _KILL_SECONDS
-    while there := await asyncio.to_thread(_freeze, family):
-        for one in there:
-            _signal(one, signal.SIGKILL)
-        left = deadline - loop.time()
-        if left <= 0:
+    while there := await asyncio.to_thread(_destroy, family):
+        await _gone(there, deadline - loop.time())
+        if loop.time() >= deadline:
             return there
-        await _gone(list(there)[:_AT_ONCE], left)
     return set()
 
 
+async def _end_supervisor(family: _Family) -> None:
+    supervisor = family.supervisor
+    if supervisor is None:
+        return
+    if family.has_been_at_work():
+        await _gone([supervisor], _RECORD_SECONDS)  # with its command gone it records the status and ends by itself
+    for _ in range(_FREEZE_ROUNDS):
+        if not is_there(supervisor):
+            return
+        there = await asyncio.to_thread(_destroy_with_supervisor, family, supervisor)
+        await _gone({*there, supervisor}, _RECORD_SECONDS)
+        if not there:
+            return
+
+
+# These run to their end in a thread, whatever happens to the coroutine that waits for them: nobody is left frozen.
+
+
+def _terminate(family: _Family) -> set[Process]:
+    """Ask all there are to end. Gives them."""
+    there = _freeze(family)
+    for number in (signal.SIGTERM, signal.SIGCONT):
+        for one in there:
+            _signal(one, number)
+    return there
+
+
+def _destroy(family: _Family) -> set[Process]:
+    """Kill all there are. Gives them."""
+    there = _freeze(family)
+    for one in there:
+        _signal(one, signal.SIGKILL)
+    return there
+
+
+def _destroy_with_supervisor(family: _Family, supervisor: Process) -> set[Process]:
+    """Kill the supervisor, unless it has started its command only now: then kill that. Gives what else was there."""
+    _signal(supervisor, signal.SIGSTOP)
+    there = _destroy(family)
+    _signal(supervisor, signal.SIGCONT if there else signal.SIGKILL)
+    return there
+
+
 def _freeze(family: _Family) -> set[Process]:
-    """Stop all before the first is killed, so that none can start another in answer to the death of its child."""
+    """Stop all there are, so that none is missed that another one was just starting."""
     frozen: set[Process] = set()
-    for _ in range(_AT_ONCE):
+    for _ in range(_FREEZE_ROUNDS):
         there = family.members()
         if there <= frozen:
             return there
@@ -273,31 +314,35 @@ def _exit_event(process: Process) -> _Event | None:
     return event
 
 
-async def _gone(processes: Collection[Process], seconds: float | None, enough: int | None = None) -> None:
-    """Wait until all, or `enough`, of them have ended, at most so many seconds, by the kernel's exit events."""
+async def _gone(processes: Collection[Process], seconds: float | None) -> None:
+    """Wait until all of them have ended, at most so many seconds, by the kernel's exit events."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            waiting = list(processes)
+            for first in range(0, len(waiting), _AT_ONCE):
+                await _batch_gone(waiting[first : first + _AT_ONCE])
+
+
+async def _batch_gone(processes: Collection[Process]) -> None:
     loop = asyncio.get_running_loop()
     events = {}
     for process in processes:
         if (event := _exit_event(process)) is not None:
             events[event.fileno()] = event
     pending = set(events)
-    rest = 0 if enough is None else len(processes) - enough
     done = asyncio.Event()
 
     def ended(descriptor: int) -> None:
         loop.remove_reader(descriptor)
         pending.discard(descriptor)
-        if len(pending) <= rest:
+        if not pending:
             done.set()
 
     try:
         for descriptor in events:
             loop.add_reader(descriptor, ended, descriptor)
-        if len(pending) > rest:
-            async with asyncio.timeout(seconds):
-                await done.wait()
-    except TimeoutError:
-        pass
+        if pending:
+            await done.wait()
     finally:
         for descriptor, event in events.items():
             loop.remove_reader(descriptor)

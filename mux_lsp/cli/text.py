@@ -111,12 +111,17 @@ def changed_paths(typed: str, changed: Iterable[str], root: Path, folder: Path) 
     readings = [Path(os.path.normpath(typed)).as_posix()]
     if here == str(root) or here.startswith(os.path.join(root, "")):  # noqa: PTH118 - a prefix of text, not a path
         readings.insert(0, Path(here).relative_to(root).as_posix())
-    for reading in readings:
+    for reading in map(_on_the_wire, readings):
         prefix = "" if reading == "." else reading + "/"
         meant = [path for path in everything if path == reading or path.startswith(prefix)]
         if meant:
             return meant
     raise UsageError(f"This run changes nothing at {visible(typed)}; it changes {_some(everything)}.")
+
+
+def _on_the_wire(path: str) -> str:
+    """The path as the daemon names it: JSON has no place for bytes that are not UTF-8, so they are spelt out."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _some(paths: list[str]) -> str:

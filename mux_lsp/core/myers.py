@@ -125,7 +125,7 @@ def _root(number: int) -> int:
 
 
 def _weak(missing: list[bool]) -> list[int]:
-    """The places of lines with very many matches, in a run of such and of missing ones, that are mostly amid the latter."""
+    """The places of lines with very many matches that stand mostly amid missing ones, in a run of nothing but both."""
     before = [0, *accumulate(missing)]
     weak = []
     for place, gone in enumerate(missing):

@@ -202,8 +202,8 @@ class _Daemon:
                     asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
                     signals.callback(asyncio.get_running_loop().remove_signal_handler, number)
                 log.info("mux-lsp %s listens on %s (pid %d)", __version__, address, self._record.pid)
-                signals.callback(self._engine.subscribe(self._on_event))
-                self._restart_idle_timer()
+                signals.callback(self._engine.subscribe(self._watch_idle))
+                self._watch_idle()
                 starter.ready()
                 await self._stopping.wait()
             faulthandler.dump_traceback_later(SHUTDOWN_SECONDS, exit=True)
@@ -237,26 +237,18 @@ class _Daemon:
                 task.cancel()
             await asyncio.wait(late)  # the watchdog bounds it
 
-    # Idle time. The timer runs while there is neither a client nor work.
+    # Idle time. The timer runs exactly while there is neither a client nor work.
 
-    def _restart_idle_timer(self) -> None:
-        self._stop_idle_timer()
-        if not self._clients and not self._engine.busy():
+    def _watch_idle(self, _: object = None) -> None:
+        if self._clients or self._engine.busy():
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
+                self._idle_timer = None
+        elif self._idle_timer is None:
             self._idle_timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._on_idle)
 
-    def _stop_idle_timer(self) -> None:
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
-
-    def _on_event(self, _: object) -> None:
-        if self._idle_timer is None:
-            self._restart_idle_timer()
-
     def _on_idle(self) -> None:
-        self._idle_timer = None
-        if not self._engine.busy():  # else the event of its end starts the timer anew
-            self._stop(f"no client and no unfinished run for {self._idle_seconds:g} s")
+        self._stop(f"no client and no unfinished run for {self._idle_seconds:g} s")
 
     # Connections
 
@@ -363,12 +355,12 @@ class _Daemon:
             return
         client = _Client(name, peer, ClientReader(reader, out, name), task)
         self._clients.add(client)
-        self._stop_idle_timer()
+        self._watch_idle()
         try:
             await self._serve_client(client.reader, out, self._engine)
         finally:
             self._clients.discard(client)
-            self._restart_idle_timer()
+            self._watch_idle()
             log.info("%s: ended", name)
 
 

@@ -155,10 +155,11 @@ def _refuse_unknown(
         )
 
 
-def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan], client: Client) -> None:
+def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan], client: Client) -> Callable[[], None]:
     """Carry plans of a selection out on disk, all or none of them, for a client that cannot apply them.
 
-    Raises ConflictError where another client holds unsaved changes of one of the files, or the disk has moved on.
+    Returns what takes them back. Raises ConflictError where another client holds unsaved changes of one of the files,
+    or the disk has moved on.
     """
     paths = {plan.path for plan in plans}
     for other in engine.clients:
@@ -169,7 +170,7 @@ def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan], clien
             raise ConflictError(
                 f"{path} has unsaved changes in {other.name}: save it there, or accept from there. Nothing was written."
             )
-    disk.write_all(selection.root, [disk.Write(plan.path, plan.live.entry, plan.entry) for plan in plans])
+    return disk.write_all(selection.root, [disk.Write(plan.path, plan.live.entry, plan.entry) for plan in plans])
 
 
 def note(engine: Engine, selection: Selection) -> None:

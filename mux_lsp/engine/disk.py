@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.errors import ConflictError, MuxError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 FILE_MODE = 0o100644
 EXECUTABLE_MODE = 0o100755
@@ -89,8 +89,11 @@ def _plain(part: str) -> bool:
 _IGNORED_BY_HFS = frozenset(map(chr, [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]))
 
 
-def write_all(root: Path, writes: Sequence[Write]) -> None:
-    """Carry out every write, or none. Raises ConflictError where the disk is not as expected."""
+def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
+    """Carry out every write, or none. Raises ConflictError where the disk is not as expected.
+
+    Returns what takes all of it back, but for what somebody has changed since.
+    """
     for write in writes:
         _check(root, write)
         if write.entry is not None and write.entry.mode == SYMLINK_MODE:
@@ -103,11 +106,11 @@ def write_all(root: Path, writes: Sequence[Write]) -> None:
             done.append((write, _permissions(root, write.path)))
             _put(root, write.path, write.entry)
     except BaseException as error:
-        for write, permissions in reversed(done):
-            _put_back(root, write, permissions)
+        _put_all_back(root, done)
         if isinstance(error, OSError):
             raise MuxError(f"Writing failed ({error}); everything was put back as it was.") from error
         raise
+    return lambda: _put_all_back(root, done)
 
 
 def _check(root: Path, write: Write) -> None:
@@ -179,9 +182,14 @@ def _remove_empty_parents(root: Path, place: Path) -> None:
             return
 
 
+def _put_all_back(root: Path, done: Sequence[tuple[Write, int | None]]) -> None:
+    for write, permissions in reversed(done):
+        _put_back(root, write, permissions)
+
+
 def _put_back(root: Path, write: Write, permissions: int | None) -> None:
     with contextlib.suppress(OSError, ConflictError):
-        if read(root, write.path) == write.expected:
+        if read(root, write.path) != write.entry:
             return
         _put(root, write.path, write.expected)
         if write.expected is not None and write.expected.mode != SYMLINK_MODE and permissions is not None:

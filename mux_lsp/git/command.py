@@ -32,6 +32,8 @@ KEPT_VARIABLES = frozenset(
         "GIT_CONFIG_NOSYSTEM",
         "GIT_CEILING_DIRECTORIES",  # the next two are how a person bounds the search for a repository
         "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+        "GIT_SSL_CAINFO",  # many machines set these two for all programs; they say nothing about repositories
+        "GIT_SSL_CAPATH",
     }
 )
 """What we take over of the `GIT_*` variables we inherit. All others are dropped: an editor that was started by a hook,
@@ -145,7 +147,8 @@ def failure_message(arguments: Sequence[str], folder: Path, status: int, errors:
     """One sentence for a failed command: what git was asked, where, and what it said last."""
     lines = [re.sub(r"^(fatal|error): ", "", line.strip()) for line in errors.splitlines() if line.strip()]
     words = "; ".join(lines[-3:]) or f"it ended with status {status} and said nothing"
-    asked = next((word for word in arguments if not word.startswith("-")), "")
+    words_only = (word for word in arguments if not word.startswith("-") and "=" not in word)
+    asked = next(words_only, "")
     return f"git {asked} failed in {folder}: {words}"
 
 

@@ -17,14 +17,19 @@ _CONTENT = frozenset({"filter", "ident", "working-tree-encoding"})
 _OFF = frozenset({"unset", "unspecified"})
 
 
-def converted(repository: Repository, settings: Settings, entries: list[parse.IndexEntry]) -> set[str]:
-    """Paths whose blob in the person's repository may not be the bytes on disk. May name more than there are.
+def converted(repository: Repository, settings: Settings, listing: parse.Listing) -> list[parse.IndexEntry]:
+    """Entries whose blob in the person's repository may not be the bytes on disk. May name more than there are.
 
     A change of line ends always changes the size, so those files are found by their sizes without reading them.
     """
-    paths = [entry.path for entry in entries if entry.stage == 0 and entry.mode & 0o170000 == 0o100000]
-    if not paths or not (settings.converts_line_ends or _has_attributes(repository, settings, entries)):
-        return set()
+    if not (settings.converts_line_ends or _has_attributes(repository, settings, listing)):
+        return []
+    entries = {
+        entry.path: entry
+        for entry in listing.entries()
+        if entry.stage == 0 and entry.mode & 0o170000 == 0o100000 and not entry.skip_worktree
+    }
+    paths = list(entries)
     output = git(["check-attr", "-z", "--all", "--stdin"], folder=repository.root, input=parse.joined(paths))
     attributes = parse.attributes(output)
     doubtful: set[str] = set()
@@ -35,10 +40,11 @@ def converted(repository: Repository, settings: Settings, entries: list[parse.In
             doubtful.add(path)
         elif on & _LINE_ENDS or (settings.converts_line_ends and attributes.get(path, {}).get("text") != "unset"):
             by_size.add(path)
-    return doubtful | _of_other_size(repository, [entry for entry in entries if entry.path in by_size])
+    doubtful |= _of_other_size(repository, [entry for path, entry in entries.items() if path in by_size])
+    return [entry for path, entry in entries.items() if path in doubtful]
 
 
-def _has_attributes(repository: Repository, settings: Settings, entries: list[parse.IndexEntry]) -> bool:
+def _has_attributes(repository: Repository, settings: Settings, listing: parse.Listing) -> bool:
     places = [
         repository.root / ".gitattributes",
         repository.common_dir / "info" / "attributes",
@@ -46,7 +52,7 @@ def _has_attributes(repository: Repository, settings: Settings, entries: list[pa
     ]
     if any(place.exists() for place in (*places, Path("/etc/gitattributes"))):
         return True
-    return any(entry.path.endswith("/.gitattributes") for entry in entries)
+    return b"/.gitattributes\0" in listing.output
 
 
 def _of_other_size(repository: Repository, entries: list[parse.IndexEntry]) -> set[str]:

@@ -21,7 +21,7 @@ def remove_tree(path: Path) -> None:
     if not is_plain_folder(path):
         path.unlink(missing_ok=True)
         return
-    open_up(path)
+    tame(path, stat.S_IRWXU)
     for folder, folders, files in os.walk(path, topdown=False):
         for name in files:
             Path(folder, name).unlink(missing_ok=True)
@@ -34,14 +34,21 @@ def remove_tree(path: Path) -> None:
     path.rmdir()
 
 
-def open_up(path: Path) -> None:
-    """Give ourselves back the permissions on every folder at and below `path`."""
+def tame(path: Path, folder_mode: int) -> None:
+    """Give every folder at and below `path` these permissions, and remove pipes, sockets and devices.
+
+    `git clean` stops at a folder it may not read, leaves odd permissions as they are, and does not see pipes at all.
+    """
     waiting = [path]
     while waiting:
         folder = waiting.pop()
         with contextlib.suppress(OSError):
             mode = folder.lstat().st_mode
-            if stat.S_ISDIR(mode) and mode & stat.S_IRWXU != stat.S_IRWXU:
-                folder.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
+            if stat.S_IMODE(mode) != folder_mode:
+                folder.chmod(folder_mode)
             with os.scandir(folder) as entries:
-                waiting += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
+                        Path(entry.path).unlink()

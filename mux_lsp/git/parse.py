@@ -47,14 +47,40 @@ def name_status(output: bytes) -> list[tuple[str, str]]:
     return [(status[0], path) for status, path in zip(words[::2], words[1::2], strict=True)]
 
 
-def index_entries(output: bytes) -> list[IndexEntry]:
-    """The entries of `ls-files -s -v -z`."""
-    entries = []
-    for field in fields(output):
-        head, _, path = field.partition("\t")
-        tag, mode, name, stage = head.split(" ")
-        entries.append(IndexEntry(tag, int(mode, 8), name, int(stage), path))
-    return entries
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The output of `ls-files -s -v -z`, read only as far as it is asked for: indexes of 50,000 entries are common."""
+
+    output: bytes
+
+    def entries(self) -> list[IndexEntry]:
+        """Every entry."""
+        return [_entry(field) for field in self.output.split(b"\0")[:-1]]
+
+    def unusual(self) -> list[IndexEntry]:
+        """The entries that are anything else than a plain file that git expects on disk."""
+        fields = self.output.split(b"\0")[:-1]
+        if not fields:
+            return []
+        stage = fields[0].index(b" ", len(b"H 100644 "))  # object names are all of one length
+        end = stage + len(b" 0\t")
+        return [
+            _entry(field)
+            for field in fields
+            if field[:9] not in {b"H 100644 ", b"H 100755 "} or field[stage:end] != b" 0\t"
+        ]
+
+    def paths(self) -> set[str]:
+        """Every path but submodules'."""
+        return {
+            os.fsdecode(field.split(b"\t", 1)[1]) for field in self.output.split(b"\0")[:-1] if field[2:8] != b"160000"
+        }
+
+
+def _entry(field: bytes) -> IndexEntry:
+    head, _, path = os.fsdecode(field).partition("\t")
+    tag, mode, name, stage = head.split(" ")
+    return IndexEntry(tag, int(mode, 8), name, int(stage), path)
 
 
 def attributes(output: bytes) -> dict[str, dict[str, str]]:

@@ -99,29 +99,30 @@ def seed(
     """
     for _attempt in range(ATTEMPTS):
         signature = signature_of(repository.index)
-        entries = listed_entries(view, repository, view.index)
-        folders = [entry.object for entry in entries if entry.mode == parse.TREE]
+        listing = listing_of(view, repository, view.index)
+        folders = [entry.object for entry in listing.unusual() if entry.mode == parse.TREE]
         brought = bring(folders)
         if folders:
             brought.result()
             view.git(["update-index", "--force-write-index"])
-            entries = parse.index_entries(view.git(["ls-files", "-s", "-v", "-z"]))
-        lines = _corrections(view, repository, settings, entries)
+            listing = parse.Listing(view.git(["ls-files", "-s", "-v", "-z"]))
+        lines = _corrections(view, repository, settings, listing)
         if lines:
             view.git(["update-index", "-z", "--index-info"], input=b"".join(lines))
         if any(view.git_dir.glob("sharedindex.*")):
             view.git(["update-index", "--no-split-index", "--force-write-index"])
         if signature == signature_of(repository.index):
             break
+    unusual = listing.unusual()
     memory = Memory(
         signature=signature,
-        submodules=sorted({entry.path for entry in entries if entry.mode == parse.GITLINK}),
-        sparse=any(entry.skip_worktree for entry in entries),
+        submodules=sorted({entry.path for entry in unusual if entry.mode == parse.GITLINK}),
+        sparse=any(entry.skip_worktree for entry in unusual),
     )
     return memory, brought
 
 
-def listed_entries(view: View, repository: Repository, copy: Path) -> list[parse.IndexEntry]:
+def listing_of(view: View, repository: Repository, copy: Path) -> parse.Listing:
     """The entries of the person's index, read from a copy of it at `copy`. A sparse index lists whole folders as trees.
 
     A copy, because git does write when it merely reads: it sets the time of a split index's shared part, and writes
@@ -131,27 +132,23 @@ def listed_entries(view: View, repository: Repository, copy: Path) -> list[parse
         stale.unlink()
     copy.unlink(missing_ok=True)
     if not repository.index.exists():
-        return []
+        return parse.Listing(b"")
     for shared in repository.git_dir.glob("sharedindex.*"):
         copy_index(shared, view.git_dir / shared.name)
     copy_index(repository.index, copy)
-    as_it_is = ["-c", "index.sparse=true", "-c", "core.sparseCheckout=true", "-c", "core.sparseCheckoutCone=true"]
-    return parse.index_entries(view.git([*as_it_is, "ls-files", "--sparse", "-s", "-v", "-z"], index=copy))
+    settings = ("index.sparse", "core.sparseCheckout", "core.sparseCheckoutCone", "sparse.expectFilesOutsideOfPatterns")
+    as_it_is = [word for key in settings for word in ("-c", f"{key}=true")]
+    return parse.Listing(view.git([*as_it_is, "ls-files", "--sparse", "-s", "-v", "-z"], index=copy))
 
 
-def _corrections(
-    view: View, repository: Repository, settings: Settings, entries: list[parse.IndexEntry]
-) -> list[bytes]:
+def _corrections(view: View, repository: Repository, settings: Settings, listing: parse.Listing) -> list[bytes]:
     """What `update-index` must correct in a copy of the person's index before it can be ours."""
-    doubtful = converted(repository, settings, entries)
-    lines = []
-    for entry in entries:
+    # These entries may be other than the file, although their stat information says that they are not: forget that.
+    lines = [_line(entry) for entry in converted(repository, settings, listing)]
+    for entry in listing.unusual():
         if entry.mode == parse.GITLINK:
             lines.append(os.fsencode(f"0 {'0' * len(entry.object)}\t{entry.path}\0"))
-        elif entry.stage == 0 and (
-            # The entry may be other than the file, although its stat information says that it is not: forget that.
-            entry.path in doubtful or entry.tag.islower() or (entry.skip_worktree and _exists(view, entry.path))
-        ):
+        elif entry.stage == 0 and (entry.tag.islower() or (entry.skip_worktree and _exists(view, entry.path))):
             lines.append(_line(entry))
     return lines
 
@@ -203,18 +200,18 @@ class SparseChangedError(Exception):
 def _gather(view: View, repository: Repository, memory: Memory, *, compare: bool) -> tuple[Intake, set[str]]:
     """Read the working tree: what to bring in, and the untracked files that our index will then hold."""
     reading = start_reading(view)
-    listing = pool.submit(listed_entries, view, repository, view.git_dir / "theirs") if compare else None
+    listing = pool.submit(listing_of, view, repository, view.git_dir / "theirs") if compare else None
     ours = pool.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or memory.submodules else None
     intake = Intake()
     extras = set(memory.extras)
     tracked: set[str] = set()
     if listing is not None and ours is not None:
-        entries = listing.result()
-        submodules = sorted({entry.path for entry in entries if entry.mode == parse.GITLINK})
-        if submodules != memory.submodules or memory.sparse != any(entry.skip_worktree for entry in entries):
+        unusual = listing.result().unusual()
+        submodules = sorted({entry.path for entry in unusual if entry.mode == parse.GITLINK})
+        if submodules != memory.submodules or memory.sparse != any(entry.skip_worktree for entry in unusual):
             _wait(reading)
             raise SparseChangedError
-        tracked = {entry.path for entry in entries if entry.mode != parse.GITLINK}
+        tracked = listing.result().paths()
         known = set(ours.result())
         extras = {path for path in known - tracked if not _below(path, submodules)}
         for path in tracked - known:
@@ -278,7 +275,7 @@ def submodule_files(root: Path, path: str) -> SubmoduleFiles:
         found.left_out[path] = "is a submodule that is not checked out"
         return found
     try:
-        entries = parse.index_entries(git(["ls-files", "-s", "-v", "-z"], folder=folder))
+        entries = parse.Listing(git(["ls-files", "-s", "-v", "-z"], folder=folder)).entries()
         others = parse.fields(git(["ls-files", "--others", "--exclude-standard", "-z"], folder=folder))
     except GitError:
         found.left_out[path] = "is a submodule that git cannot read"

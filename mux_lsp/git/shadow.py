@@ -19,19 +19,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mux_lsp.core.model import FileChange, LeftOut, Snapshot
+from mux_lsp.core.model import Snapshot
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse, person
 from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import ISOLATED, alternates_variable, git
 from mux_lsp.git.objects import CatFile
 from mux_lsp.git.repository import object_folders, read_head, read_settings
-from mux_lsp.git.view import View, clear_locks, pool, view_files, write_git_dir, write_if_changed, write_tree
+from mux_lsp.git.view import (
+    RAW_ATTRIBUTES,
+    View,
+    clear_locks,
+    pool,
+    view_files,
+    write_git_dir,
+    write_if_changed,
+    write_tree,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from concurrent.futures import Future
 
+    from mux_lsp.core.model import FileChange, LeftOut
     from mux_lsp.git.repository import Repository, Settings
 
 IDENTITY = ("mux-lsp", "mux-lsp@localhost")
@@ -61,6 +71,7 @@ class Shadow:
         self._lock = threading.RLock()
         self._pending: dict[str, _Pending] = {}
         self._memory: person.Memory | None = None
+        self._settings: Settings | None = None
         self._opened = False
         self._objects = CatFile(self.git_dir)
 
@@ -75,13 +86,13 @@ class Shadow:
         with self._lock:
             self._settle()
             self._open(repository)
-            settings = read_settings(repository)
+            settings = self._settings = read_settings(repository)
             head_read = pool.submit(read_head, repository)
             write_git_dir(self._person_dir, view_files(repository, settings))
             view = View(self._person_dir, repository.root, self.git_dir / "objects")
             memory, left_out = self._update(view, repository, settings, head_read)
             tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
-            return self._commit(repository, memory, head_read.result(), tree, name, (*left_out, *more_left_out))
+            return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
 
     def complete(self, snapshot: Snapshot) -> None:
         """Wait until the snapshot stands alone in the store and its ref names it. Raises GitError if that failed."""
@@ -93,6 +104,10 @@ class Shadow:
         """The person's object folders that git must read too as long as the snapshot is not complete."""
         pending = self._pending.get(commit)
         return () if pending is None else pending.borrowed
+
+    def settings(self, repository: Repository) -> Settings:
+        """The person's settings as the last snapshot saw them."""
+        return self._settings or read_settings(repository)
 
     # --- reading ---
 
@@ -215,9 +230,7 @@ class Shadow:
         for lock in (*self.git_dir.glob("*.lock"), *(self.git_dir / "refs").rglob("*.lock")):
             lock.unlink(missing_ok=True)
         (self.git_dir / "info").mkdir(exist_ok=True)
-        write_if_changed(
-            self.git_dir / "info" / "attributes", b"* -text -eol -crlf -filter -ident -working-tree-encoding\n"
-        )
+        write_if_changed(self.git_dir / "info" / "attributes", RAW_ATTRIBUTES)
         self._person_dir.mkdir(exist_ok=True)
         clear_locks(self._person_dir)
         self._memory = person.Memory.load(self._memory_file)
@@ -238,8 +251,11 @@ class Shadow:
         self._memory_file.unlink(missing_ok=True)
         first = head.result()
 
+        if first is not None:
+            self._add_shallow(first)
+
         def bring(trees: list[str]) -> Future[None]:
-            return pool.submit(self._pack_trees, first, trees, object_folders(repository))
+            return pool.submit(self._pack_trees, [*([first] if first else []), *trees], object_folders(repository))
 
         memory, brought = person.seed(view, repository, settings, bring)
         left_out = person.update(view, repository, memory, self._memory_file)
@@ -248,11 +264,11 @@ class Shadow:
         memory.tree = write_tree(view, options=["--missing-ok"])
         return memory, left_out
 
-    def _pack_trees(self, head: str | None, trees: list[str], borrowed: tuple[Path, ...]) -> None:
-        """Copy the HEAD commit, its trees and `trees` without their files, so that our index can be written as a tree."""
-        if head is not None:
-            self._add_shallow(head)
-        wanted = [*([head] if head else []), *trees]
+    def _is_other_index(self, repository: Repository) -> bool:
+        return self._memory is None or self._memory.signature != person.signature_of(repository.index)
+
+    def _pack_trees(self, wanted: list[str], borrowed: tuple[Path, ...]) -> None:
+        """Copy commits and trees without their files, so that our index can be written as a tree."""
         if not wanted:
             return
         environment = alternates_variable(borrowed)
@@ -260,19 +276,16 @@ class Shadow:
         names = self.git(listing, input=_lines(wanted), environment=environment)
         self._pack(["--window=0"], names, environment)
 
-    def _is_other_index(self, repository: Repository) -> bool:
-        return self._memory is None or self._memory.signature != person.signature_of(repository.index)
-
     def _commit(
         self,
         repository: Repository,
         memory: person.Memory,
         head: str | None,
         overlaid: str | None,
-        name: str,
-        left_out: tuple[LeftOut, ...],
+        label: tuple[str, tuple[LeftOut, ...]],
     ) -> Snapshot:
         """Commit our index (and the tree with the buffers over it), and have what they borrow packed."""
+        name, left_out = label
         fresh = self._memory is None
         packs_head = head is not None and head != memory.head
         borrowed = object_folders(repository) if fresh or packs_head else ()
@@ -284,22 +297,12 @@ class Shadow:
         tree = overlaid or memory.tree
         commit = self.commit(tree, head, _message(repository), borrowed=borrowed) if overlaid else own
         refs = {f"refs/mux/snapshots/{name}": commit, "refs/mux/person": own}
-        memory.commit = own
-        memory.head = head
-        snapshot = Snapshot(commit, tree, head, left_out)
-        if fresh:
-            wanted = [commit, own]
-        elif packs_head and head is not None:
-            wanted = [head]
-        else:
-            wanted = []
-        if not wanted:
-            self._keep(memory, refs)
-            return snapshot
-        self._memory = None  # until the packing has ended well
+        memory.commit, memory.head = own, head
+        wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
+        self._memory = None  # until what follows has ended well
         done = pool.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, memory, refs)
         self._pending[commit] = _Pending(done, borrowed)
-        return snapshot
+        return Snapshot(commit, tree, head, left_out)
 
     def _pack_and_keep(
         self,
@@ -313,6 +316,9 @@ class Shadow:
 
         git writes nothing twice that it can read from a borrowed folder, so this must cover whatever was built.
         """
+        if not wanted:
+            self._keep(memory, refs)
+            return
         lines = _lines([*wanted, *([f"^{known}"] if known else [])])
         try:
             self._pack(["--revs", "--window=0", "--threads=2"], lines, alternates_variable(borrowed))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -17,9 +18,8 @@ from typing import TYPE_CHECKING
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.agentdir import write_agent_dir
-from mux_lsp.git.folders import is_plain_folder, open_up, remove_tree
+from mux_lsp.git.folders import is_plain_folder, remove_tree, tame
 from mux_lsp.git.include import copy_included, exclude_lines, included
-from mux_lsp.git.repository import Repository, Settings, read_settings
 from mux_lsp.git.shadow import Shadow, disk_use
 from mux_lsp.git.view import (
     ATTEMPTS,
@@ -27,7 +27,7 @@ from mux_lsp.git.view import (
     View,
     apply,
     clear_locks,
-    copy_index,
+    copy_own_index,
     pool,
     read,
     sort_out,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import LeftOut, Snapshot
+    from mux_lsp.git.repository import Repository, Settings
 
 LARGEST_RESULT = 50_000_000
 """Bytes. Larger files are left out of results, and named."""
@@ -123,18 +124,21 @@ class Worktrees:
         old, slot = self._allocate(snapshot, run_id, repository.root.name)
         worktree = self._worktree(slot)
         try:
-            settings = read_settings(repository)
-            own = pool.submit(self._write_own_dir, slot, repository, settings)
-            own.result()
+            settings = self.shadow.settings(repository)
+            self._write_own_dir(slot, repository, settings)
             checkout = pool.submit(self._check_out, slot, old)
-            person = View(self.shadow.folder / "person", repository.root, self.shadow.git_dir / "objects")
-            wanted = included(person)
-            checkout.result()
-            copied = copy_included(repository.root, worktree.folder, wanted)
-            if copied:
-                self._write_own_dir(slot, repository, settings, exclude_lines(copied))
-            self._write_agent_dir(worktree, snapshot, repository, settings, exclude_lines(copied))
-            self.shadow.set_refs({f"refs/mux/slots/{slot.name}": snapshot.commit})
+            try:
+                person = View(self.shadow.folder / "person", repository.root, self.shadow.git_dir / "objects")
+                wanted = included(person)
+                if not wanted:
+                    self._write_agent_dir(worktree, snapshot, repository, settings)
+            finally:
+                checkout.result()
+            if wanted:
+                exclude = exclude_lines(copy_included(repository.root, worktree.folder, wanted))
+                self._write_own_dir(slot, repository, settings, exclude)
+                self._write_agent_dir(worktree, snapshot, repository, settings, exclude)
+            self._hand_over(worktree, repository.object_format)
             self.shadow.complete(snapshot)
             self._record(replace(slot, state=SlotState.IN_USE))
         except BaseException:
@@ -171,6 +175,8 @@ class Worktrees:
             self._record(slot)
             remove_tree(worktree.git_dir)
             if _reset(self._view(slot.name, worktree.folder), slot.commit):
+                # What the next checkout starts from must not be tidied away with the run.
+                self.shadow.set_refs({f"refs/mux/slots/{slot.name}": slot.commit})
                 self._record(replace(slot, state=SlotState.RELEASED))
                 return
         self.remove(worktree)
@@ -292,7 +298,12 @@ class Worktrees:
             view.git(["read-tree", "-m", "-u", old.tree, slot.tree])
 
     def _write_agent_dir(
-        self, worktree: Worktree, snapshot: Snapshot, repository: Repository, settings: Settings, exclude: bytes
+        self,
+        worktree: Worktree,
+        snapshot: Snapshot,
+        repository: Repository,
+        settings: Settings,
+        exclude: bytes = b"",
     ) -> None:
         write_agent_dir(
             worktree.git_dir,
@@ -304,8 +315,11 @@ class Worktrees:
             settings=settings,
             exclude=exclude,
         )
+
+    def _hand_over(self, worktree: Worktree, object_format: str) -> None:
+        """Give the agent's git directory its index, and the worktree its git directory."""
         if worktree.index.exists():
-            copy_index(worktree.index, worktree.git_dir / "index")
+            copy_own_index(worktree.index, worktree.git_dir / "index", object_format)
         (worktree.folder / ".git").write_bytes(os.fsencode(f"gitdir: {worktree.git_dir}\n"))
 
     def _result(self, worktree: Worktree, run_id: str, tree: str) -> str:
@@ -328,13 +342,8 @@ def _take(view: View, paths: tuple[str, ...]) -> tuple[LeftOut, ...]:
     """Bring our index up to the worktree as it is now."""
     refused: set[str] = set()
     for attempt in range(ATTEMPTS):
-        reading = read(view, paths)
-        nested = [path for path in reading.others if path.endswith("/")]
-        reading.others = [path for path in reading.others if not path.endswith("/")]
-        for path in nested:
-            reading.others += nested_files(view, path)
         intake = Intake()
-        sort_out(view, intake, reading, LARGEST_RESULT)
+        _gather(view, intake, paths)
         for path in refused & intake.add:
             intake.add.discard(path)
             intake.leave_out(path, "could not be read")
@@ -345,8 +354,23 @@ def _take(view: View, paths: tuple[str, ...]) -> tuple[LeftOut, ...]:
                 raise
             refused |= {path for path in [unprocessable(error, intake)] if path}
             continue
-        return intake.reasons()
+        # git does not name a repository that stands where the index has a file, so look again once that is out of it.
+        hidden = Intake()
+        became_folders = tuple(path for path in intake.remove if is_plain_folder(view.work_tree / path))
+        if became_folders:
+            _gather(view, hidden, became_folders)
+            apply(view, hidden)
+        return (*intake.reasons(), *hidden.reasons())
     raise AssertionError
+
+
+def _gather(view: View, intake: Intake, paths: tuple[str, ...]) -> None:
+    reading = read(view, paths)
+    nested = [path for path in reading.others if path.endswith("/")]
+    reading.others = [path for path in reading.others if not path.endswith("/")]
+    for path in nested:
+        reading.others += nested_files(view, path)
+    sort_out(view, intake, reading, LARGEST_RESULT)
 
 
 def nested_files(view: View, path: str) -> list[str]:
@@ -365,7 +389,7 @@ def _reset(view: View, commit: str) -> bool:
     if not is_plain_folder(view.work_tree) or not is_plain_folder(view.work_tree.parent):
         return False
     try:
-        open_up(view.work_tree)
+        tame(view.work_tree, stat.S_IMODE(view.git_dir.stat().st_mode))  # our own folder's: what the umask gives
         remove_tree(view.work_tree / ".git")
         view.git(["read-tree", "--reset", "-u", commit])
         view.git(["clean", "-ffdxq"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from mux_lsp import __version__
 from mux_lsp.agents.log import printable
@@ -202,24 +203,44 @@ class Commands:
         for plan in written:
             if plan.live.unsaved:
                 raise ConflictError(f"{plan.path} is open with unsaved changes: save it first. Nothing was written.")
-        if carried:
-            edit = edits.workspace_edit(selection, carried, session.documents, session.abilities)
-            answer = await session.server.workspace_apply_edit_async(
-                types.ApplyWorkspaceEditParams(edit, label=f"mux: accept {selection.run.id}")
-            )
-            if not answer.applied:
-                why = answer.failure_reason or "the text changed a moment ago"
-                raise ConflictError(
-                    f"{session.name} refused the edit ({printable(why)}); nothing was written. Try again."
-                )
+        # Made now, with the versions of the texts that the hunks were placed on.
+        edit = edits.workspace_edit(selection, carried, session.documents, session.abilities) if carried else None
+        versions = session.documents.versions()
+        take_back = None
         if written:
-            await asyncio.to_thread(accepting.write, self._engine, selection, written, session)
+            take_back = await asyncio.to_thread(accepting.write, self._engine, selection, written, session)
+        if edit is not None:
+            try:
+                await self._have_applied(edit, versions, selection.run.id)
+            except BaseException:
+                # All of it or nothing, also where the client has gone meanwhile.
+                if take_back is not None:
+                    await asyncio.shield(session.keep(asyncio.to_thread(take_back)))
+                raise
         accepting.note(self._engine, selection)
         return protocol.AcceptResult(
             accepted=selection.accepted,
             already=selection.already,
             files=[accepting.shown(plan.path) for plan in selection.plans],
         )
+
+    async def _have_applied(self, edit: types.WorkspaceEdit, versions: dict[str, int], run_id: str) -> None:
+        """Have the client apply an edit. Raises ConflictError where it does not."""
+        session = self._session
+        why = "the text changed a moment ago"
+        # Not every client looks at versions.
+        if session.documents.versions() == versions:
+            try:
+                answer = await session.server.workspace_apply_edit_async(
+                    types.ApplyWorkspaceEditParams(edit, label=f"mux: accept {run_id}")
+                )
+            except JsonRpcException as error:
+                why = error.message
+            else:
+                if answer.applied:
+                    return
+                why = answer.failure_reason or why
+        raise ConflictError(f"{session.name} refused the edit ({printable(why)}); nothing was written. Try again.")
 
     async def _reject(self, run_id: str, *, paths: list[str] | None = None, hunks: list[str] | None = None) -> int:
         run = self._engine.run(run_id)

@@ -55,6 +55,10 @@ class Documents:
         """The open document of a URI."""
         return self._open.get(uri)
 
+    def versions(self) -> dict[str, int]:
+        """The version of every open document, by its URI."""
+        return {uri: document.version for uri, document in self._open.items()}
+
     def at(self, path: Path) -> Document | None:
         """The open document of a file, whatever its client's URI looks like."""
         return next((document for document in self._open.values() if document.path == path), None)

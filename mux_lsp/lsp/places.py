@@ -103,6 +103,14 @@ def view(
     return View(version, live, tuple(sorted(places, key=lambda place: (place.item.start, -len(place.runs)))))
 
 
+def _reach(found: View, range_: types.Range) -> types.Range:
+    """From where a place can be reached: lines behind the last one also from that, for not every cursor gets further."""
+    last = max(0, len(found.live.lines or ()) - 1)
+    if range_.start.line <= last:
+        return range_
+    return types.Range(types.Position(last, 0), types.Position(last, 0))
+
+
 def diagnostics(places: Iterable[Place]) -> list[types.Diagnostic]:
     """A hint over each place that waits for a decision."""
     return [
@@ -123,11 +131,11 @@ def _sentence(place: Place) -> str:
     return f"{place.who}: {place.what}"
 
 
-def lenses(places: Iterable[Place]) -> list[types.CodeLens]:
+def lenses(shown: View) -> list[types.CodeLens]:
     """Accept and Reject above each place; a conflict says why it cannot be accepted."""
     found: list[types.CodeLens] = []
-    for place in places:
-        line = types.Position(place.range.start.line, 0)
+    for place in shown.shown():
+        line = types.Position(_reach(shown, place.range).start.line, 0)
         range_ = types.Range(line, line)
         if place.item.status is HunkStatus.CONFLICT:
             title = f"⚠ {_sentence(place)}"
@@ -171,7 +179,7 @@ def actions(
     With `resolves`, the edits are left to `codeAction/resolve`; without, the actions are commands.
     """
     waiting = found.shown()
-    here = [place for place in waiting if touches(place.range, range_)]
+    here = [place for place in waiting if _touched(found, place, range_)]
     preferred = next((place for place in here if place.item.status is HunkStatus.PENDING), None)
     result: list[types.CodeAction] = []
     for place in here:
@@ -206,6 +214,10 @@ def actions(
     return result
 
 
+def _touched(found: View, place: Place, range_: types.Range) -> bool:
+    return touches(place.range, range_) or touches(_reach(found, place.range), range_)
+
+
 def touches(one: types.Range, other: types.Range) -> bool:
     """Whether two ranges share a place. A range that ends at the start of a line does not reach into that line."""
     last = one.end.line - (1 if one.end.character == 0 and one.end.line > one.start.line else 0)
@@ -215,7 +227,7 @@ def touches(one: types.Range, other: types.Range) -> bool:
 def hover(found: View, position: types.Position) -> types.Hover | None:
     """The diffs of the changes at a position."""
     at = types.Range(position, position)
-    here = [place for place in found.shown() if touches(place.range, at)]
+    here = [place for place in found.shown() if _touched(found, place, at)]
     if not here:
         return None
     parts = []

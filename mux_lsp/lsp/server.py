@@ -70,12 +70,17 @@ class MuxProtocol(LanguageServerProtocol):
         yield self.fm.features[types.TEXT_DOCUMENT_DID_CLOSE], (params,), None
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
-    def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Generator[Any, Any, Any]:
-        """Hand the arguments on as they came: what is wrong with them is told by whom they are for."""
+    async def lsp_workspace__execute_command(  # type: ignore[override]  # a generator there
+        self, params: types.ExecuteCommandParams
+    ) -> Any:
+        """Hand the arguments on as they came: what is wrong with them is told by whom they are for.
+
+        A coroutine and not a generator, because `$/cancelRequest` would end the generator and leave its handler at work.
+        """
         handler = self.fm.commands.get(params.command)
         if handler is None:
-            raise JsonRpcInvalidParams(f"There is no command {params.command!r} in mux-lsp {__version__}.")
-        return (yield handler, tuple(params.arguments or ()), None)
+            raise refusal(UsageError(f"There is no command {params.command!r} in mux-lsp {__version__}."))
+        return await handler(*(params.arguments or ()))
 
     def cancel_all(self) -> None:
         """Cancel the requests of a client that has gone; a disconnect alone does not."""
@@ -105,7 +110,7 @@ def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         try:
             return await handler(*arguments)
         except MuxError as error:
-            raise _refusal(error) from None
+            raise refusal(error) from None
         except JsonRpcException:
             raise
         except Exception as error:
@@ -117,7 +122,8 @@ def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
     return guard
 
 
-def _refusal(error: MuxError) -> JsonRpcException:
+def refusal(error: MuxError) -> JsonRpcException:
+    """The answer that says why something was not done."""
     kind: Literal["failed", "usage", "conflict"] = "failed"
     if isinstance(error, ConflictError):
         kind = "conflict"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 
 from mux_lsp import __version__
@@ -22,7 +21,7 @@ from mux_lsp.lsp import convert, edits, places, protocol
 from mux_lsp.lsp.commands import CHANGES, Commands
 from mux_lsp.lsp.documents import Document, Documents, path_of, uri_of
 from mux_lsp.lsp.progress import Progress
-from mux_lsp.lsp.server import MuxServer, guarded
+from mux_lsp.lsp.server import MuxServer, guarded, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -239,14 +238,12 @@ class Session:
         version = asked.get("protocol") if isinstance(asked, dict) else getattr(asked, "protocol", None)
         self._own_protocol = version is not None
         if version is not None and version != protocol.PROTOCOL_VERSION:
-            raise JsonRpcException(
-                f"This client speaks mux protocol {version}, mux-lsp {__version__} speaks {protocol.PROTOCOL_VERSION}: "
-                + (
-                    "upgrade mux-lsp."
-                    if isinstance(version, int) and version > protocol.PROTOCOL_VERSION
-                    else "upgrade the client."
-                ),
-                protocol.REQUEST_FAILED,
+            newer = isinstance(version, int) and version > protocol.PROTOCOL_VERSION
+            raise refusal(
+                UsageError(
+                    f"This client speaks mux protocol {version}, mux-lsp {__version__} speaks "
+                    f"{protocol.PROTOCOL_VERSION}: upgrade {'mux-lsp' if newer else 'the client'}."
+                )
             )
 
     def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
@@ -272,7 +269,7 @@ class Session:
 
     async def _code_lens(self, params: types.CodeLensParams) -> list[types.CodeLens]:
         found = await self.view(params.text_document.uri)
-        return places.lenses(found.shown()) if found else []
+        return places.lenses(found) if found else []
 
     async def _code_action(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         found = await self.view(params.text_document.uri)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 def dumps(value: object) -> str:
     """ASCII JSON of dataclasses, enums, tuples, lists, dicts and plain values.
 
-    Whatever a `str` holds survives, also the surrogates by which paths carry bytes that are not UTF-8.
+    The surrogates by which a `str` carries bytes that are not UTF-8 survive.
     Raises TypeError for other types, ValueError for NaN and infinity.
     """
     return json.dumps(_plain(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))

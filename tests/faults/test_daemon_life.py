@@ -124,18 +124,41 @@ def test_it_ends_when_idle(fake_home: IsolatedHome) -> None:
     check_left_nothing(fake_home)
 
 
-def test_it_does_not_end_while_there_is_a_client_or_a_run(fake_home: IsolatedHome) -> None:
+def test_it_does_not_end_while_there_is_a_client(fake_home: IsolatedHome) -> None:
     fake_home.write_config("idle_seconds = 0.2")
-    with Editor(fake_home) as editor:
-        editor.request("unfinished", 1)
-        daemon = psutil.Process(request_status(fake_home.paths)["pid"])
-        assert not wait_for_exit(daemon, 0.6)  # a client
-        editor.close_input()
-        assert editor.wait() == 0
-        assert not wait_for_exit(daemon, 0.6)  # a run
-    with connect_running(fake_home.paths) as connection:
-        connection.sock.sendall(frame({"jsonrpc": "2.0", "method": "unfinished-soon", "params": 0.3}))
+    with Editor(fake_home) as stays:
+        stays.request("initialize")
+        with Editor(fake_home) as leaves:
+            leaves.request("initialize")
+            daemon = psutil.Process(request_status(fake_home.paths)["pid"])
+            leaves.close_input()
+            assert leaves.wait() == 0
+        assert not wait_for_exit(daemon, 0.6)
+    assert wait_for_exit(daemon, SECONDS)
+
+
+def test_it_does_not_end_while_there_is_a_run(fake_home: IsolatedHome) -> None:
+    fake_home.write_config("idle_seconds = 0.2\nunfinished_runs = 1")
+    daemon = start(fake_home)
+    assert not wait_for_exit(daemon, 0.6)
+    ask_for_runs(fake_home, 0, after=0.3)
     assert wait_for_exit(daemon, SECONDS)  # the run's end came after the last client's
+
+
+def test_a_run_that_begins_when_it_was_idle_already_keeps_it(fake_home: IsolatedHome) -> None:
+    fake_home.write_config("idle_seconds = 0.4")
+    daemon = start(fake_home)
+    ask_for_runs(fake_home, 1, after=0.1)
+    assert not wait_for_exit(daemon, 0.8)
+    ask_for_runs(fake_home, 0, after=0)
+    assert wait_for_exit(daemon, SECONDS)
+
+
+def ask_for_runs(home: IsolatedHome, count: int, *, after: float) -> None:
+    """Has the engine change the number of its unfinished runs so many seconds from now."""
+    params = {"count": count, "seconds": after}
+    with connect_running(home.paths) as connection:
+        connection.sock.sendall(frame({"jsonrpc": "2.0", "method": "unfinished-later", "params": params}))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

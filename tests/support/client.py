@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Json = dict[str, Any]
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 30.0
 ENDS = {"finished", "failed", "cancelled", "interrupted"}
 
 APPLIES_EDITS: Json = {

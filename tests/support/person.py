@@ -14,12 +14,17 @@ WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git as the person does, without the configuration of whoever runs the tests."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *WHO, *arguments], cwd=folder, env={**kept, **NOBODYS}, capture_output=True, check=False
-    )
+    done = try_git(folder, *arguments)
     assert done.returncode == 0, os.fsdecode(done.stderr)
     return os.fsdecode(done.stdout)
+
+
+def try_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The same for what may end badly, as a merge with conflicts does."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(
+        ["git", *WHO, *arguments], cwd=folder, env={**kept, **NOBODYS}, capture_output=True, check=False
+    )
 
 
 def make_repository(folder: Path, files: dict[str, str]) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 30.0
 
 
 class Signal:
@@ -28,12 +29,12 @@ class Signal:
     @property
     def give(self) -> str:
         """A shell command that says it has happened."""
-        return f"echo > {self.path}"
+        return f"echo > {shlex.quote(str(self.path))}"
 
     @property
     def take(self) -> str:
         """A shell command that waits until it has happened."""
-        return f"read _ < {self.path}"
+        return f"read _ < {shlex.quote(str(self.path))}"
 
     def happens(self, times: int = 1) -> None:
         """Say so, from the test."""

@@ -12,11 +12,11 @@ import subprocess
 import termios
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.home import IsolatedHome
 
@@ -81,7 +81,8 @@ class Terminal:
         if process == 0:
             os.chdir(self.folder)
             command = self.home.command(*arguments)
-            os.execvpe(command[0], command, self.home.environment(TERM="xterm-256color"))
+            environment = self.home.environment(TERM="xterm-256color")
+            os.execvpe(command[0], command, environment)  # noqa: S606 - there is no shell to be had between the two
         fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         screen = Screen(process, descriptor)
         try:

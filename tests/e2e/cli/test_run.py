@@ -69,10 +69,9 @@ def test_the_context_is_told_to_the_agent(terminal: Terminal) -> None:
     places = ["--context", "app.txt:2-3", "--context", "../notes.txt"]
     task = terminal.at(terminal.folder / "src").run("x", "-a", 'sh:cat "$MUX_PROMPT_FILE"', *places)
     told = terminal.ok("log", task["id"])
-    assert "src/app.txt" in told
-    assert "notes.txt" in told
-    assert "2" in told
-    assert "3" in told
+    # In the words of the folder that the agent starts in.
+    assert "app.txt, lines 2-3" in told
+    assert "../notes.txt" in told
 
 
 def test_agents_start_in_the_folder_that_is_opened(terminal: Terminal) -> None:
@@ -153,7 +152,7 @@ def test_what_is_left_out_is_named(terminal: Terminal) -> None:
     assert "large.bin" in terminal.ok("show", task["id"])
 
 
-HOSTILE = "[red]x[/red]\x1b[2J\x1b]0;owned\x07\u202e"
+HOSTILE = "[red]x[bold]\x1b[2J\x1b]0;owned\x07\u202e"
 
 
 def test_nothing_an_agent_writes_drives_the_terminal(terminal: Terminal) -> None:
@@ -184,7 +183,7 @@ def test_nothing_an_agent_writes_drives_the_terminal(terminal: Terminal) -> None
         assert "\x07" not in text
         assert "\x9b" not in text
         assert "\u202e" not in text
-    assert "[red]x[/red]\\x1b[2J" in shown[3].decode()
+    assert "[red]x[bold]\\x1b[2J" in shown[3].decode()
     assert (terminal.folder / HOSTILE).exists()
 
 

@@ -150,6 +150,9 @@ async def test_ended_agent_is_reaped(run: RunFixture) -> None:
     assert created_at(process.pid) is None
 
 
+# A script at work, which says so when its command runs: between fork and exec a command has its script's TERM trap.
+WORK = "while :; do sh -c 'echo up >$READY; exec sleep 1000'; done"
+
 # Each tells its own number and tries to outlive its run.
 TELL = "echo $$ >$READY; exec sleep 1000"
 QUOTED_TELL = TELL.replace("$", "\\$")
@@ -275,7 +278,7 @@ async def test_session_that_a_later_process_of_the_number_left(run: RunFixture, 
 
 
 async def test_killed_agent_has_its_status_recorded(run: RunFixture) -> None:
-    process = run.start("trap '' TERM; echo up >$READY; while :; do sleep 1000; done")
+    process = run.start(f"trap '' TERM; {WORK}")
     await run.said()
     await run.end(process, grace=0)
     assert read_exit(run.folder) == 137
@@ -300,11 +303,28 @@ async def test_daemon_that_an_agent_started_does_not_end_itself(run: RunFixture)
 
 
 async def test_agent_has_its_grace_to_tidy_up(run: RunFixture) -> None:
-    process = run.start("trap 'echo tidied; exit 3' TERM; echo up >$READY; while :; do sleep 1000; done")
+    process = run.start(f"trap 'echo tidied; exit 3' TERM; {WORK}")
     await run.said()
     await run.end(process)
     assert (run.folder / "stdout").read_text() == "tidied\n"
     assert read_exit(run.folder) == 3
+
+
+async def test_command_by_which_an_agent_tidies_up_is_not_ended(run: RunFixture) -> None:
+    tidy = 'sh -c "trap exit TERM; sleep 0.2; echo tidied"'
+    process = run.start(f"trap '{tidy}; exit 3' TERM; {WORK}")
+    await run.said()
+    await run.end(process)
+    assert (run.folder / "stdout").read_text() == "tidied\n"
+    assert read_exit(run.folder) == 3
+
+
+async def test_run_that_is_ended_in_its_first_moment(run: RunFixture) -> None:
+    """Whether the supervisor has started the agent by then or not."""
+    for _ in range(30):
+        process = run.start("sleep 1000")
+        await run.end(process, grace=0)
+        assert not [entry for entry in read_table(run.mark).values() if entry.marked]
 
 
 async def test_stopped_agent_has_its_grace_too(run: RunFixture) -> None:
@@ -317,7 +337,7 @@ async def test_stopped_agent_has_its_grace_too(run: RunFixture) -> None:
 async def test_process_born_in_answer_to_term_dies_too(run: RunFixture) -> None:
     born = run.folder / "born"
     answer = f"setsid sleep 1000 >/dev/null 2>&1 & echo $! >{born}; exit"
-    process = run.start(f"trap '{answer}' TERM; echo up >$READY; while :; do sleep 1000; done")
+    process = run.start(f"trap '{answer}' TERM; {WORK}")
     await run.said()
     await run.end(process)
     assert not is_alive(int(born.read_text()))

@@ -74,5 +74,5 @@ class Session:
     async def on_unfinished(self, params: Any) -> None:
         self.engine.set_unfinished(params)
 
-    async def on_unfinished_soon(self, params: Any) -> None:
-        asyncio.get_running_loop().call_later(params, self.engine.set_unfinished, 0)
+    async def on_unfinished_later(self, params: Any) -> None:
+        asyncio.get_running_loop().call_later(params["seconds"], self.engine.set_unfinished, params["count"])

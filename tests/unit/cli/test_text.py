@@ -125,6 +125,7 @@ def test_places_that_are_none(typed: str, tmp_path: Path) -> None:
 
 ROOT = Path("/repo")
 CHANGED = ["a.py", "src/a.py", "src/deep/b.py", "srcfile"]
+ODD = "caf\\xe9.py"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,11 @@ CHANGED = ["a.py", "src/a.py", "src/deep/b.py", "srcfile"]
 )
 def test_changed_paths(folder: str, typed: str, meant: list[str]) -> None:
     assert changed_paths(typed, CHANGED, ROOT, Path(folder)) == meant
+
+
+def test_a_changed_path_that_is_not_utf8() -> None:
+    assert changed_paths("caf\udce9.py", [ODD], ROOT, ROOT) == [ODD]
+    assert changed_paths(ODD, [ODD], ROOT, ROOT) == [ODD]
 
 
 @pytest.mark.parametrize("typed", ["b.py", "../a.py", "/etc/passwd", "sr"])

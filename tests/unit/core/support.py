@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.diff import diff_lines, make_hunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mux_lsp.core.model import Hunk
 

@@ -1,0 +1,39 @@
+"""The start of the bridge, which an editor waits for, beside the start of the interpreter itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.figures import Goal, Line, median
+from tests.support.home import isolated_home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.benchmarks.sizes import Sizes
+
+
+def measure(sizes: Sizes) -> list[Line]:
+    """`mux-lsp serve` with nothing on its input, while a daemon lives: it connects, and ends."""
+    serve = [str(Path(sys.executable).with_name("mux-lsp")), "serve"]
+    nothing = [sys.executable, "-c", "pass"]
+    with isolated_home() as home:
+        environment = home.environment()
+        _seconds(serve, environment)  # starts the daemon
+        served: list[float] = []
+        passed: list[float] = []
+        for _ in range(sizes.bridge_starts):
+            passed.append(_seconds(nothing, environment))
+            served.append(_seconds(serve, environment))
+    name = "`mux-lsp serve`, start to end"
+    return [Line("bridge", name, median(served), "python -c pass", median(passed), Goal(2.5))]
+
+
+def _seconds(command: Sequence[str], environment: dict[str, str]) -> float:
+    begun = time.perf_counter()
+    subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - begun

@@ -1,0 +1,85 @@
+"""A client over the real bridge that takes the time of each answer as it arrives."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from tests.support.editor import Editor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.home import IsolatedHome
+
+
+class TimingClient(Editor):
+    """An editor that keeps the notifications it gets, and knows when each message had arrived."""
+
+    def __init__(self, home: IsolatedHome, folder: Path) -> None:
+        super().__init__(home)
+        self.arrived = 0.0
+        """When the last message was here whole, before it was read (`time.perf_counter`)."""
+        self._told: deque[dict[str, Any]] = deque()
+        options = {"mux": {"protocol": 1}}
+        self.call("initialize", {"capabilities": {}, "rootUri": folder.as_uri(), "initializationOptions": options})
+        self.notify("initialized", {})
+
+    def receive(self) -> dict[str, Any]:
+        length = 0
+        while (line := self._out.readline()) != b"\r\n":
+            if not line:
+                raise EOFError("the daemon closed the connection")
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        body = self._out.read(length)
+        self.arrived = time.perf_counter()
+        message: dict[str, Any] = json.loads(body)
+        return message
+
+    def request(self, method: str, params: object = None) -> dict[str, Any]:
+        number = self.ask(method, params)
+        while (message := self.receive()).get("id") != number:
+            self._told.append(message)
+        return message
+
+    def call(self, method: str, params: object = None) -> Any:
+        """The result of a request that must not fail."""
+        answer = self.request(method, params)
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']['message']}")
+        return answer.get("result")
+
+    def timed(self, method: str, params: object = None) -> float:
+        """Seconds from sending a request until its answer is here."""
+        begun = time.perf_counter()
+        self.request(method, params)
+        return self.arrived - begun
+
+    def command(self, name: str, argument: dict[str, Any]) -> Any:
+        """The result of one of the protocol's commands."""
+        return self.call("workspace/executeCommand", {"command": name, "arguments": [argument]})
+
+    def until(self, method: str, met: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait for a notification that is as asked for. Those that came before it are dropped."""
+        while True:
+            message = self._told.popleft() if self._told else self.receive()
+            if message.get("method") == method and met(message["params"]):
+                return
+
+    def until_given_back(self, runs: int) -> list[dict[str, Any]]:
+        """Wait until so many runs have ended and their worktrees are free again. Returns the runs."""
+        ended: dict[str, dict[str, Any]] = {}
+
+        def all_ended(params: dict[str, Any]) -> bool:
+            run = params["run"]
+            if run["finished"] is not None and run["worktree"] is None:
+                ended[run["id"]] = run
+            return len(ended) == runs
+
+        self.until("mux/runChanged", all_ended)
+        return list(ended.values())

@@ -1,0 +1,21 @@
+"""The benchmarks by the names that `--only` takes, in the order of the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.benchmarks import actions, bridge, memory, rebase, start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.benchmarks.figures import Line
+    from tests.benchmarks.sizes import Sizes
+
+GROUPS: Mapping[str, Callable[[Sizes], list[Line]]] = {
+    "start": start.measure,
+    "bridge": bridge.measure,
+    "memory": memory.measure,
+    "actions": actions.measure,
+    "rebase": rebase.measure,
+}

@@ -1,0 +1,43 @@
+"""The daemon's memory, beside a process that has only imported the libraries it stands on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tests.benchmarks.figures import Line, quantity
+from tests.benchmarks.reviewed import session
+
+if TYPE_CHECKING:
+    from tests.benchmarks.sizes import Sizes
+
+_BARE = "import pygls.lsp.server, lsprotocol.types, pydantic; print(flush=True); input()"
+
+
+def measure(sizes: Sizes) -> list[Line]:
+    """Resident memory with one client: before anything was done, and with many runs under review in open files."""
+    bare = _bare()
+    with session(sizes) as reviewing:
+        busy = reviewing.daemon.memory_full_info()
+        idle = reviewing.idle
+    many = f"{sizes.review_runs} runs × {sizes.review_files} files × {sizes.review_hunks} hunks"  # noqa: RUF001
+    baseline = "python, pygls and pydantic imported"
+    return [
+        Line("memory", "daemon, idle", idle, baseline, bare, unit="bytes"),
+        Line("memory", f"daemon, {many} under review", busy.rss, baseline, bare, unit="bytes",
+             note=f"its own share {quantity(busy.pss, 'bytes')}"),
+    ]  # fmt: skip
+
+
+def _bare() -> int:
+    with subprocess.Popen([sys.executable, "-c", _BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        size: int = psutil.Process(process.pid).memory_info().rss
+        process.stdin.write(b"\n")
+        process.stdin.close()
+    return size

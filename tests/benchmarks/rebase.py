@@ -1,0 +1,65 @@
+"""Placing hunks on a text that its person has changed meanwhile, beside a three-way merge by git."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from mux_lsp.core import diff, rebase
+from tests.benchmarks.figures import Line, median
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.benchmarks.sizes import Sizes
+
+
+def measure(sizes: Sizes) -> list[Line]:
+    """`rebase` with the hunks known, and with their diff as well, which is the whole of what git does."""
+    base, result, live = _texts(sizes)
+    hunks = diff.hunks("".join(base), "".join(result), "file.txt")
+    placed: list[float] = []
+    whole: list[float] = []
+    merged: list[float] = []
+    with TemporaryDirectory(prefix="mux-bench-") as temporary:
+        files = []
+        for name, lines in (("live", live), ("base", base), ("result", result)):
+            (Path(temporary) / name).write_text("".join(lines))
+            files.append(str(Path(temporary) / name))
+        for _ in range(sizes.rebase_rounds):
+            begun = time.perf_counter()
+            subprocess.run(["git", "merge-file", "-p", "-q", *files], stdout=subprocess.DEVNULL, check=False)
+            merged.append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            rebase.rebase(base, hunks, live)
+            placed.append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            rebase.rebase(base, diff.hunks("".join(base), "".join(result), "file.txt"), live)
+            whole.append(time.perf_counter() - begun)
+    what = f"{len(hunks)} hunks on {sizes.rebase_lines:,} lines under {sizes.rebase_edits} edits"
+    baseline = "git merge-file, as a process"
+    return [
+        Line("rebase", f"rebase of {what}", median(placed), baseline, median(merged)),
+        Line("rebase", f"diff and rebase of {what}", median(whole), baseline, median(merged)),
+    ]
+
+
+def _texts(sizes: Sizes) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """A text with lines that repeat, as source code has them; a result; and what its person made of it meanwhile."""
+    chance = random.Random(1)
+    common = ["\n", "    }\n", "    return None\n", "    else:\n"]
+    base = [
+        chance.choice(common) if chance.random() < 0.3 else f"    value_{number} = compute({chance.randrange(1000)})\n"
+        for number in range(sizes.rebase_lines)
+    ]
+    result, live = list(base), list(base)
+    # From the end, so that earlier places stay where they are.
+    for at in sorted(chance.sample(range(0, sizes.rebase_lines, 5), sizes.rebase_hunks), reverse=True):
+        result[at : at + chance.randrange(3)] = [f"    agent_{at}_{n}()\n" for n in range(chance.randrange(1, 4))]
+    for at in sorted(chance.sample(range(2, sizes.rebase_lines, 5), sizes.rebase_edits), reverse=True):
+        live[at : at + chance.randrange(2)] = [f"    person_{at}_{n}()\n" for n in range(chance.randrange(1, 3))]
+    return base, result, live

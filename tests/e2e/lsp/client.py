@@ -1,0 +1,476 @@
+"""An editor as far as the daemon can tell: it has buffers, applies edits exactly or not at all, and remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import unquote, urlsplit
+
+import attrs
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.protocol import JsonRPCNotification, default_converter
+from pytest_lsp import ClientServerConfig, LanguageClient
+from pytest_lsp.client import register_lsp_features
+from pytest_lsp.protocol import LanguageClientProtocol
+
+from mux_lsp.lsp import protocol
+from tests.support import buffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.home import IsolatedHome
+
+WAIT_SECONDS = 30
+
+T = TypeVar("T")
+S = TypeVar("S", bound=protocol.Shape)
+
+
+@dataclass
+class Open:
+    """An open buffer."""
+
+    uri: str
+    text: str
+    version: int = 1
+    saved: str | None = None
+
+
+class Refused(Exception):
+    """A request that the server refused, as a person would see it."""
+
+    def __init__(self, error: JsonRpcException) -> None:
+        super().__init__(error.message)
+        self.message = error.message
+        self.code = error.code
+        self.kind = error.data.get("kind") if isinstance(error.data, dict) else getattr(error.data, "kind", None)
+
+
+@attrs.define
+class Plain:
+    """A response with its result as it came."""
+
+    id: str | int
+    jsonrpc: str
+    result: Any
+
+
+class EditorProtocol(LanguageClientProtocol):
+    """Knows the notifications of mux-lsp, and holds what comes against their declared types."""
+
+    _server: Editor
+
+    def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
+        return types.METHOD_TO_TYPES.get(method, (None,))[0]
+
+    def get_result_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
+        # lsprotocol takes a code action with a command for a bare command; we read these ourselves.
+        return Plain if method == types.TEXT_DOCUMENT_CODE_ACTION else types.METHOD_TO_TYPES.get(method, (None, None))[1]
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        declared = protocol.NOTIFICATIONS.get(data.get("method", ""))
+        if declared is not None:
+            return JsonRPCNotification(data["method"], data["jsonrpc"], exactly(declared, data["params"]))
+        return super().structure_message(data)  # type: ignore[no-untyped-call]  # pygls gives it no types
+
+    def _handle_notification(self, method_name: str, params: Any) -> None:
+        super()._handle_notification(method_name, params)  # type: ignore[no-untyped-call]  # pytest-lsp has no types
+        self._server.arrived()
+
+
+def exactly(declared: type[S], value: dict[str, Any]) -> S:
+    """A value as its declared type: nothing missing, nothing more."""
+    found = declared.model_validate(value)
+    assert found.model_dump(mode="json") == value
+    return found
+
+
+class Editor(LanguageClient):
+    """The client end. `folder` is what it has opened."""
+
+    def __init__(self) -> None:
+        super().__init__(converter_factory=default_converter, protocol_cls=EditorProtocol)
+        register_lsp_features(self)
+        self.folder = Path()
+        self.encoding: buffer.Encoding = "utf-16"
+        self.buffers: dict[str, Open] = {}
+        self.runs: dict[str, protocol.RunShape] = {}
+        self.tasks: dict[str, protocol.TaskShape] = {}
+        self.told: list[protocol.Shape] = []
+        self.published: dict[str, tuple[int | None, list[types.Diagnostic]]] = {}
+        self.edits: list[types.WorkspaceEdit] = []
+        self.lens_refreshes = 0
+        self.before_edit: Callable[[], None] | None = None
+        """Called once when an edit arrives, before it is looked at: what the person does in that moment."""
+        self.refuse_edits: Exception | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        for method in protocol.NOTIFICATIONS:
+            self.feature(method)(partial(self._mux))
+        self.protocol.fm.features.pop(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+        self.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(partial(self._diagnostics))
+        self.feature(types.WORKSPACE_APPLY_EDIT)(partial(self._apply))
+        self.feature(types.WORKSPACE_CODE_LENS_REFRESH)(partial(self._lens_refresh))
+
+    # What comes
+
+    def arrived(self) -> None:
+        """Wake whoever waits for news."""
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        self._waiting.clear()
+
+    def _mux(self, params: Any) -> None:
+        self.told.append(params)
+        match params:
+            case protocol.RunChangedParams(run=run):
+                self.runs[run.id] = run
+            case protocol.TaskChangedParams(task=task, deleted=deleted):
+                if deleted:
+                    self.tasks.pop(task.id, None)
+                else:
+                    self.tasks[task.id] = task
+                for run in task.runs:
+                    self.runs[run.id] = run
+
+    def _diagnostics(self, params: Any) -> None:
+        self.published[params.uri] = (params.version, list(params.diagnostics))
+
+    def _lens_refresh(self, _: Any) -> None:
+        self.lens_refreshes += 1
+        self.arrived()
+
+    async def until(self, met: Callable[[], T | None]) -> T:
+        """Wait, from one message to the next, until there is what is asked for."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not (found := met()):
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiting.add(future)
+                await future
+        return found
+
+    def told_of(self, kind: type[S]) -> list[S]:
+        """The notifications of one type so far."""
+        return [one for one in self.told if isinstance(one, kind)]
+
+    async def ended(self, id_: str) -> protocol.TaskShape:
+        """The task of an id, once all of its runs (or the one run) have ended."""
+        task = id_.partition("-")[0]
+        await self.until(
+            lambda: all(
+                run.finished is not None and run.state in {"finished", "failed", "cancelled", "interrupted"}
+                for run in self.runs.values()
+                if run.task == task and id_ in {task, run.id}
+            )
+        )
+        return (await self.command("mux.task.get", protocol.TaskResult, task=task)).task
+
+    async def shown(self, uri: str, met: Callable[[list[types.Diagnostic]], bool]) -> list[types.Diagnostic]:
+        """The diagnostics of a document's text as it is now, once they are as asked for."""
+
+        def found() -> tuple[list[types.Diagnostic]] | None:
+            version, diagnostics = self.published.get(uri, (None, []))
+            current = self.buffers[uri].version if uri in self.buffers else None
+            return (diagnostics,) if uri in self.published and version == current and met(diagnostics) else None
+
+        return (await self.until(found))[0]
+
+    # What the person does
+
+    def uri(self, path: str) -> str:
+        return (self.folder / path).as_uri()
+
+    def text(self, path: str) -> str:
+        """What the person sees at a path: the buffer, or else the file."""
+        known = self.buffers.get(self.uri(path))
+        return known.text if known else (self.folder / path).read_bytes().decode()
+
+    def open(self, path: str, text: str | None = None, *, encoding: str = "utf-8") -> str:
+        """Open a file, with its text on disk or another one. Returns its URI."""
+        uri = self.uri(path)
+        place = self.folder / path
+        on_disk = place.read_bytes().decode(encoding) if place.exists() else ""
+        self._open(uri, on_disk)
+        if text is not None:
+            self.retype(path, text)
+        return uri
+
+    def _open(self, uri: str, text: str) -> Open:
+        self.buffers[uri] = Open(uri, text, saved=text)
+        item = types.TextDocumentItem(uri, "plaintext", 1, text)
+        self.text_document_did_open(types.DidOpenTextDocumentParams(item))
+        return self.buffers[uri]
+
+    def type(self, path: str, before: str, new: str, *, replacing: str = "") -> None:
+        """Put text in front of the first place where `before` stands (and take away `replacing` there)."""
+        self._type(self.buffers[self.uri(path)], before, new, replacing)
+
+    def _type(self, opened: Open, before: str, new: str, replacing: str) -> None:
+        start = opened.text.index(replacing + before)
+        range_ = types.Range(
+            buffer.position_at(opened.text, start, self.encoding),
+            buffer.position_at(opened.text, start + len(replacing), self.encoding),
+        )
+        self._change(opened, [types.TextEdit(range_, new)])
+
+    def retype(self, path: str, text: str) -> None:
+        """Make the whole text another one, as one incremental change."""
+        opened = self.buffers[self.uri(path)]
+        end = buffer.position_at(opened.text, len(opened.text), self.encoding)
+        self._change(opened, [types.TextEdit(types.Range(types.Position(0, 0), end), text)])
+
+    def _change(self, opened: Open, edits: list[types.TextEdit]) -> None:
+        """Change a buffer and say so. The edits are all in coordinates of the text before."""
+        after = buffer.with_edits(opened.text, edits, self.encoding)
+        # One after the other as the protocol wants it: from the last to the first, none moves another.
+        events = [
+            types.TextDocumentContentChangePartial(edit.range, edit.new_text)
+            for _, edit in sorted(
+                enumerate(edits),
+                key=lambda one: (one[1].range.start.line, one[1].range.start.character, one[0]),
+                reverse=True,
+            )
+        ]
+        opened.text = after
+        opened.version += 1
+        self.text_document_did_change(
+            types.DidChangeTextDocumentParams(types.VersionedTextDocumentIdentifier(uri=opened.uri, version=opened.version), events)
+        )
+
+    def save(self, path: str, *, encoding: str = "utf-8") -> None:
+        opened = self.buffers[self.uri(path)]
+        place = self.folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(opened.text.encode(encoding))
+        opened.saved = opened.text
+        self.text_document_did_save(types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(opened.uri)))
+
+    def close(self, path: str) -> None:
+        uri = self.uri(path)
+        del self.buffers[uri]
+        self.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri)))
+
+    # Edits of the server
+
+    def _apply(self, params: Any) -> types.ApplyWorkspaceEditResult:
+        if self.before_edit is not None:
+            before, self.before_edit = self.before_edit, None
+            before()
+        if self.refuse_edits is not None:
+            raise self.refuse_edits
+        why = self.apply(params.edit)
+        return types.ApplyWorkspaceEditResult(applied=why is None, failure_reason=why)
+
+    def apply(self, edit: types.WorkspaceEdit) -> str | None:
+        """Apply an edit whole, or say why not and apply nothing of it."""
+        self.edits.append(edit)
+        assert self.capabilities is not None
+        workspace = self.capabilities.workspace
+        can = workspace and workspace.workspace_edit
+        steps = list(edit.document_changes or ())
+        assert not (steps and edit.changes), "an edit says it one way or the other"
+        assert not steps or (can and can.document_changes), "documentChanges to a client without"
+        operations = set((can and can.resource_operations) or ())
+        for uri, edits in (edit.changes or {}).items():
+            identifier = types.OptionalVersionedTextDocumentIdentifier(uri, None)
+            steps.append(types.TextDocumentEdit(identifier, list(edits)))
+        for step in steps:
+            if isinstance(step, types.TextDocumentEdit):
+                known = self.buffers.get(step.text_document.uri)
+                wanted = step.text_document.version
+                if edit.document_changes and (known.version if known else None) != wanted:
+                    return f"version {known.version if known else None} is not {wanted}"
+            else:
+                assert types.ResourceOperationKind(step.kind) in operations, f"{step.kind} to a client without"
+                exists = _path(step.uri).exists() if isinstance(step, types.CreateFile | types.DeleteFile) else None
+                if exists is not isinstance(step, types.DeleteFile):
+                    return "the file is not as the edit wants it"
+        for step in steps:
+            self._carry_out(step)
+        return None
+
+    def _carry_out(self, step: Any) -> None:
+        if isinstance(step, types.CreateFile):
+            place = _path(step.uri)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch(exist_ok=False)
+        elif isinstance(step, types.DeleteFile):
+            _path(step.uri).unlink()
+            if step.uri in self.buffers:
+                del self.buffers[step.uri]
+                self.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(step.uri)))
+        else:
+            assert isinstance(step, types.TextDocumentEdit)
+            uri = step.text_document.uri
+            opened = self.buffers.get(uri) or self._open(uri, _path(uri).read_bytes().decode())
+            self._change(opened, cast("list[types.TextEdit]", list(step.edits)))
+
+    # Requests
+
+    async def command(self, name: str, answer: type[S], **argument: Any) -> S:
+        """Carry out one of mux-lsp's commands. Raises Refused."""
+        return exactly(answer, await self.execute(name, [argument]))
+
+    async def execute(self, name: str, arguments: list[Any] | None) -> Any:
+        """A command with whatever arguments. Raises Refused."""
+        try:
+            return await self.workspace_execute_command_async(types.ExecuteCommandParams(name, arguments))
+        except JsonRpcException as error:
+            raise Refused(error) from None
+
+    async def start(self, prompt: str, *agents: str, **more: Any) -> protocol.TaskShape:
+        """Start a task, with an inline agent for each command."""
+        choices = [{"agent": f"sh:{agent}"} for agent in agents]
+        return (await self.command("mux.task.start", protocol.TaskResult, prompt=prompt, agents=choices, **more)).task
+
+    async def done(self, *agents: str, **more: Any) -> protocol.TaskShape:
+        """Start a task and wait for its end; every run must have finished."""
+        task = await self.ended((await self.start("do it", *agents, **more)).id)
+        assert [run.state for run in task.runs] == ["finished"] * len(task.runs), task
+        return task
+
+    async def review(self, path: str | None = None, run: str | None = None) -> list[protocol.ReviewItem]:
+        argument = {"uri": self.uri(path)} if path is not None else {}
+        if run is not None:
+            argument["run"] = run
+        return (await self.command("mux.review.list", protocol.ReviewListResult, **argument)).items
+
+    async def statuses(self, path: str | None = None, run: str | None = None) -> list[str]:
+        return [item.status for item in await self.review(path, run)]
+
+    async def accept(self, what: str, **argument: Any) -> protocol.AcceptResult:
+        return await self.command(f"mux.{what}.accept", protocol.AcceptResult, **argument)
+
+    async def reject(self, what: str, **argument: Any) -> protocol.RejectResult:
+        return await self.command(f"mux.{what}.reject", protocol.RejectResult, **argument)
+
+    async def lenses(self, path: str) -> list[types.CodeLens]:
+        identifier = types.TextDocumentIdentifier(self.uri(path))
+        return list(await self.text_document_code_lens_async(types.CodeLensParams(identifier)) or ())
+
+    async def actions(self, path: str, line: int, *kinds: str) -> list[types.CodeAction]:
+        """The code actions with the cursor at the start of a line."""
+        at = types.Range(types.Position(line, 0), types.Position(line, 0))
+        _, diagnostics = self.published.get(self.uri(path), (None, []))
+        context = types.CodeActionContext(diagnostics, only=list(kinds) or None)
+        params = types.CodeActionParams(types.TextDocumentIdentifier(self.uri(path)), at, context)
+        found = cast("list[Any]", await self.text_document_code_action_async(params) or [])
+        return [self.protocol._converter.structure(action, types.CodeAction) for action in found]  # noqa: SLF001
+
+    async def resolve(self, action: types.CodeAction) -> types.CodeAction:
+        """A code action with its edit. Raises Refused."""
+        try:
+            return await self.code_action_resolve_async(action)
+        except JsonRpcException as error:
+            raise Refused(error) from None
+
+    async def carry_out(self, command: types.Command | None) -> Any:
+        """What a click on a code lens or a code action with a command does."""
+        assert command is not None
+        return await self.execute(command.command, list(command.arguments or ()))
+
+    async def hover(self, path: str, line: int) -> str:
+        """The hover's text, or "" where there is none."""
+        params = types.HoverParams(types.TextDocumentIdentifier(self.uri(path)), types.Position(line, 0))
+        found = await self.text_document_hover_async(params)
+        if found is None:
+            return ""
+        assert isinstance(found.contents, types.MarkupContent)
+        return found.contents.value
+
+
+def _path(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))
+
+
+def capabilities(
+    *,
+    apply: bool = True,
+    versions: bool = True,
+    resources: bool = True,
+    resolve: bool = True,
+    progress: bool = False,
+    encodings: list[types.PositionEncodingKind | str] | None = None,
+) -> types.ClientCapabilities:
+    """What a client can; by default what a full-grown editor can, without progress."""
+    operations = [types.ResourceOperationKind.Create, types.ResourceOperationKind.Delete] if resources else None
+    lazily = types.ClientCodeActionResolveOptions(["edit"]) if resolve else None
+    return types.ClientCapabilities(
+        workspace=types.WorkspaceClientCapabilities(
+            apply_edit=apply,
+            workspace_edit=types.WorkspaceEditClientCapabilities(
+                document_changes=versions,
+                resource_operations=operations,
+                change_annotation_support=types.ChangeAnnotationsSupportOptions() if versions else None,
+            ),
+            code_lens=types.CodeLensWorkspaceClientCapabilities(refresh_support=True),
+        ),
+        text_document=types.TextDocumentClientCapabilities(
+            code_action=types.CodeActionClientCapabilities(
+                code_action_literal_support=types.ClientCodeActionLiteralOptions(
+                    types.ClientCodeActionKindOptions([types.CodeActionKind.QuickFix, types.CodeActionKind.Refactor])
+                ),
+                data_support=resolve,
+                disabled_support=True,
+                is_preferred_support=True,
+                resolve_support=lazily,
+            ),
+        ),
+        window=types.WindowClientCapabilities(work_done_progress=progress),
+        general=types.GeneralClientCapabilities(position_encodings=encodings) if encodings else None,
+    )
+
+
+async def spawn(home: IsolatedHome) -> Editor:
+    """A client with a bridge of its own, before initialize."""
+    config = ClientServerConfig(home.command("serve"), client_factory=Editor, server_env=home.environment())
+    editor = await config.start()
+    assert isinstance(editor, Editor)
+    return editor
+
+
+async def connect(
+    home: IsolatedHome,
+    folder: Path,
+    name: str = "test editor",
+    *,
+    options: dict[str, Any] | None = None,
+    **able: Any,
+) -> Editor:
+    """A client that has opened a folder. Raises Refused where the server does not want it."""
+    editor = await spawn(home)
+    editor.folder = folder
+    params = types.InitializeParams(
+        capabilities=capabilities(**able),
+        root_uri=folder.as_uri(),
+        workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name)],
+        client_info=types.ClientInfo(name),
+        initialization_options={"mux": {"protocol": protocol.PROTOCOL_VERSION}} if options is None else options,
+    )
+    try:
+        answer = await editor.initialize_session(params)
+    except JsonRpcException as error:
+        await quit_rudely(editor)
+        raise Refused(error) from None
+    editor.encoding = cast("buffer.Encoding", str(answer.capabilities.position_encoding or "utf-16"))
+    return editor
+
+
+async def quit_rudely(editor: Editor) -> None:
+    """The client's process is gone from one moment to the next."""
+    server = editor._server  # noqa: SLF001
+    assert server is not None
+    if server.returncode is None:
+        server.kill()
+    await editor.stop()
+
+
+async def quit_politely(editor: Editor) -> None:
+    """Shutdown, exit, and the bridge ends well."""
+    await asyncio.wait_for(editor.shutdown_session(), WAIT_SECONDS)
+    await editor.stop()

@@ -1,0 +1,72 @@
+"""Fixtures: one daemon for all tests of this folder, and real repositories that are new for each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.lsp.client import Editor, connect, quit_politely, quit_rudely
+from tests.support.home import isolated_home, mux_home
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.home import IsolatedHome
+
+__all__ = ["mux_home"]
+
+NUMBERS = "".join(f"line {number}\n" for number in range(1, 21))
+"""The text of `numbers.txt` in the commit that every test repository begins with."""
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[IsolatedHome]:
+    """A home whose daemon lives as long as the tests. Nothing an agent started may outlive them."""
+    with isolated_home() as made:
+        yield made
+        assert "Traceback" not in made.log, made.log
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Plain git, as a person runs it."""
+    command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *arguments]
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with one commit of `numbers.txt`."""
+    root = (tmp_path / "repository").resolve()
+    root.mkdir()
+    (root / "numbers.txt").write_text(NUMBERS)
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "first")
+    return root
+
+
+@pytest.fixture
+async def join(home: IsolatedHome, repository: Path) -> AsyncIterator[Callable[..., Awaitable[Editor]]]:
+    """Connects a client to the shared daemon, with the test's repository open; it is quit at the end of the test."""
+    joined: list[Editor] = []
+
+    async def one(name: str = "test editor", folder: Path = repository, **able: Any) -> Editor:
+        editor = await connect(home, folder, name, **able)
+        joined.append(editor)
+        return editor
+
+    yield one
+    for editor in joined:
+        if not editor.stopped:
+            await quit_politely(editor)
+
+
+@pytest.fixture
+async def editor(join: Callable[..., Awaitable[Editor]]) -> Editor:
+    """A full-grown editor."""
+    return await join()

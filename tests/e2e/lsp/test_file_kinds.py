@@ -1,0 +1,214 @@
+"""What is not a change of a text's lines: created, deleted, executable, binary, linked, in another encoding."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.lsp.client import Refused
+from tests.e2e.lsp.conftest import NUMBERS, git
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.e2e.lsp.client import Editor
+
+BEFORE: dict[str, bytes] = {
+    "data.bin": b"\0\1\2",
+    "gone.bin": b"\0gone",
+    "gone/away.txt": b"gone\n",
+    "latin.txt": "Grüße\n".encode("latin-1"),
+    "script.sh": b"#!/bin/sh\n",
+    "tool.sh": b"#!/bin/sh\necho old\n",
+    "turned.txt": b"a text\n",
+}
+
+AGENT = r"""
+printf 'one\ntwo\n' > new.txt; mkdir -p deep/er; printf 'deep' > deep/er/new.txt; : > empty.txt
+printf '\0\1\3' > data.bin; rm gone.bin gone/away.txt
+printf 'Gr\374\337e und mehr\n' > latin.txt
+chmod +x script.sh; printf '#!/bin/sh\necho new\n' > tool.sh; chmod +x tool.sh
+printf '#!/bin/sh\n' > new.sh; chmod +x new.sh
+ln -s numbers.txt link; ln -sf new.txt turning; rm turned.txt; ln -s numbers.txt turned.txt
+printf '\357\273\277marked\n' > bom.txt
+"""
+
+AFTER: dict[str, tuple[int, bytes]] = {
+    "bom.txt": (0o100644, b"\xef\xbb\xbfmarked\n"),
+    "data.bin": (0o100644, b"\0\1\3"),
+    "deep/er/new.txt": (0o100644, b"deep"),
+    "empty.txt": (0o100644, b""),
+    "latin.txt": (0o100644, "Grüße und mehr\n".encode("latin-1")),
+    "link": (0o120000, b"numbers.txt"),
+    "new.sh": (0o100755, b"#!/bin/sh\n"),
+    "new.txt": (0o100644, b"one\ntwo\n"),
+    "numbers.txt": (0o100644, NUMBERS.encode()),
+    "script.sh": (0o100755, b"#!/bin/sh\n"),
+    "tool.sh": (0o100755, b"#!/bin/sh\necho new\n"),
+    "turned.txt": (0o120000, b"numbers.txt"),
+    "turning": (0o120000, b"new.txt"),
+}
+
+
+def on_disk(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Git's mode and the content of everything that is not git's."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if name.startswith(".git/") or (path.is_dir() and not path.is_symlink()):
+            continue
+        if path.is_symlink():
+            found[name] = (0o120000, os.fsencode(path.readlink()))
+        else:
+            found[name] = (0o100755 if path.stat().st_mode & 0o100 else 0o100644, path.read_bytes())
+    return found
+
+
+@pytest.fixture
+def kinds(repository: Path) -> Path:
+    for name, content in BEFORE.items():
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_bytes(content)
+    (repository / "turning").symlink_to("numbers.txt")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "kinds")
+    return repository
+
+
+@pytest.mark.parametrize("able", [{}, {"resources": False}, {"versions": False, "resources": False}, {"apply": False}])
+async def test_a_run_is_accepted_whole_whatever_it_did(
+    join: Callable[..., Awaitable[Editor]], kinds: Path, able: dict[str, bool]
+) -> None:
+    editor = await join(**able)
+    run = (await editor.done(AGENT)).runs[0]
+    assert {(file.path, file.change) for file in run.files} == {
+        *((name, "added") for name in AFTER if name not in {*BEFORE, "numbers.txt", "turning"}),
+        *((name, "modified") for name in AFTER if name in {*BEFORE, "turning"}),
+        ("gone.bin", "deleted"),
+        ("gone/away.txt", "deleted"),
+    }
+    assert set(await editor.statuses(run=run.id)) == {"pending"}
+    result = await editor.accept("run", run=run.id)
+    assert result.accepted == len(await editor.review(run=run.id))
+    for path in result.files:
+        if editor.uri(path) in editor.buffers:
+            editor.save(path)
+    assert on_disk(kinds) == AFTER
+    assert not (kinds / "gone").exists()
+    assert set(await editor.statuses(run=run.id)) == {"applied"}
+    # Only what LSP can say is left to the client.
+    changed = [step for edit in editor.edits for step in edit.document_changes or ()]
+    assert bool(changed) == (able == {})
+
+
+async def test_a_run_is_not_accepted_at_all_where_one_file_has_changed(editor: Editor, kinds: Path) -> None:
+    run = (await editor.done(f"{AGENT}; sed -i 's/^line 2$/two/' numbers.txt")).runs[0]
+    (kinds / "data.bin").write_bytes(b"\0mine")
+    before = on_disk(kinds)
+    with pytest.raises(Refused) as refused:
+        await editor.accept("run", run=run.id)
+    assert refused.value.kind == "conflict"
+    assert refused.value.message == (
+        "Nothing was written, because of a conflict in data.bin: "
+        "the file was changed here and can only be taken as a whole."
+    )
+    assert (on_disk(kinds), editor.edits, editor.buffers) == (before, [], {})
+
+
+async def test_each_kind_is_accepted_and_rejected_by_its_file(editor: Editor, kinds: Path) -> None:
+    run = (await editor.done(AGENT)).runs[0]
+    for path in ("data.bin", "link", "script.sh", "latin.txt", "gone.bin"):
+        assert [(item.hunk, item.status) for item in await editor.review(path)] == [(None, "pending")]
+        await editor.reject("file", run=run.id, path=path)
+        assert await editor.statuses(path) == ["rejected"]
+        result = await editor.accept("file", run=run.id, path=path)
+        assert (result.accepted, result.files) == (0, [])  # what was rejected is not swept along ...
+    await editor.accept("run", run=run.id)
+    assert (kinds / "data.bin").read_bytes() == b"\0\1\2"
+    assert not (kinds / "link").exists()
+    assert (kinds / "gone.bin").exists()
+    assert on_disk(kinds)["empty.txt"] == AFTER["empty.txt"]
+
+
+async def test_a_folder_is_accepted_by_its_path(editor: Editor, kinds: Path) -> None:
+    run = (await editor.done(AGENT)).runs[0]
+    assert (await editor.accept("file", run=run.id, path="deep")).files == ["deep/er/new.txt"]
+    assert editor.text("deep/er/new.txt") == "deep"
+    assert not (kinds / "new.txt").exists()
+
+
+async def test_a_latin_1_file_that_is_open_and_saved_can_be_taken(editor: Editor, kinds: Path) -> None:
+    editor.open("latin.txt", encoding="latin-1")
+    editor.open("tool.sh")
+    run = (await editor.done(AGENT)).runs[0]
+    assert await editor.statuses("latin.txt") == ["pending"]
+    (lens, _) = await editor.lenses("latin.txt")
+    assert lens.command is not None
+    assert lens.command.title == f"Accept whole file · {run.id}"
+    await editor.carry_out(lens.command)
+    assert (kinds / "latin.txt").read_bytes() == AFTER["latin.txt"][1]
+
+
+async def test_what_is_open_and_unsaved_is_never_taken_as_a_whole(editor: Editor, kinds: Path) -> None:
+    editor.open("latin.txt", encoding="latin-1")
+    editor.open("script.sh")
+    run = (await editor.done(AGENT)).runs[0]
+    editor.type("latin.txt", "Grüße", "Viele ")
+    editor.type("script.sh", "#!", "\n")
+    before = on_disk(kinds)
+    for path, reason in {
+        "latin.txt": "the file is open with unsaved changes and can only be taken as a whole",
+        "script.sh": "script.sh is open with unsaved changes: save it first.",
+    }.items():
+        with pytest.raises(Refused, match=reason) as refused:
+            await editor.accept("file", run=run.id, path=path)
+        assert refused.value.kind == "conflict"
+    assert on_disk(kinds) == before
+
+
+async def test_a_deleted_file_that_is_open_shows_its_deletion(editor: Editor, kinds: Path) -> None:
+    uri = editor.open("gone/away.txt")
+    run = (await editor.done(AGENT)).runs[0]
+    found = await editor.shown(uri, lambda found: len(found) == 1)
+    assert found[0].message == f"{run.id}: delete the file"
+    editor.type("gone/away.txt", "gone", "not ")
+    found = await editor.shown(uri, lambda found: "conflict" in found[0].message)
+    assert found[0].message.endswith("conflict: the file that would be deleted was changed here")
+    with pytest.raises(Refused, match="the file that would be deleted was changed here"):
+        await editor.accept("file", run=run.id, path="gone/away.txt")
+    editor.type("gone/away.txt", "gone", "", replacing="not ")
+    (action,) = await editor.actions("gone/away.txt", 0, "quickfix.mux.accept")
+    await editor.carry_out(action.command)
+    assert not (kinds / "gone").exists() or not list((kinds / "gone").iterdir())
+    assert uri not in editor.buffers
+
+
+async def test_a_created_file_does_not_overwrite_one_of_the_persons_own(editor: Editor, kinds: Path) -> None:
+    run = (await editor.done(AGENT)).runs[0]
+    (kinds / "new.txt").write_text("mine\n")
+    with pytest.raises(Refused, match="a different file of this name was created here"):
+        await editor.accept("file", run=run.id, path="new.txt")
+    assert (kinds / "new.txt").read_text() == "mine\n"
+
+
+async def test_a_link_that_leads_outside_is_refused(editor: Editor, repository: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    run = (await editor.done(f"ln -s {outside} away; ln -s ../outside/x up")).runs[0]
+    for path in ("away", "up"):
+        with pytest.raises(Refused, match="would be a symbolic link to .*, outside the repository") as refused:
+            await editor.accept("file", run=run.id, path=path)
+        assert refused.value.kind == "conflict"
+        assert not (repository / path).is_symlink()
+
+
+async def test_names_that_are_not_utf_8_can_be_named_as_they_are_shown(editor: Editor, repository: Path) -> None:
+    run = (await editor.done(r"printf 'x\n' > \"$(printf 'caf\351.txt')\"".replace('\\"', '"'))).runs[0]
+    assert [file.path for file in run.files] == ["caf\\xe9.txt"]
+    (item,) = await editor.review(run=run.id)
+    assert item.uri.endswith("/caf%E9.txt")
+    await editor.accept("file", run=run.id, path=item.path)
+    assert os.listdir(os.fsencode(repository)).count(b"caf\xe9.txt") == 1

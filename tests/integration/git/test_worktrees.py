@@ -1,0 +1,529 @@
+"""Hidden worktrees: what agents can do in them, what comes back, and what is left when they are released."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mux_lsp.core.model import ChangeKind, Snapshot
+from mux_lsp.errors import GitError
+from tests.integration.git.support import (
+    Repository,
+    Shadow,
+    World,
+    Worktree,
+    Worktrees,
+    commit,
+    discover,
+    files_in,
+    files_on_disk,
+    fingerprint,
+    make_repository,
+    run,
+    stands_alone,
+    untouched,
+    vanish,
+    write,
+)
+
+FILES = {"a.txt": "one\n", "folder/b.txt": "two\n", "folder/c.txt": "three\n", ".gitignore": "*.log\n/out/\n.env\n"}
+BYTES = {path: text.encode() for path, text in FILES.items()}
+
+
+class Place:
+    """A repository with its store, its worktrees and one snapshot."""
+
+    def __init__(self, world: World, files: dict[str, str] | None = None) -> None:
+        make_repository(world.root, files or FILES)
+        self.repository: Repository = discover(world.root)
+        self.shadow: Shadow = world.shadow(self.repository)
+        self.worktrees = Worktrees(self.shadow)
+        self.snapshot: Snapshot = self.take("t")
+
+    def take(self, name: str) -> Snapshot:
+        snapshot = self.shadow.snapshot(self.repository, {}, name)
+        self.shadow.complete(snapshot)
+        return snapshot
+
+    def prepare(self, run_id: str = "t-1", snapshot: Snapshot | None = None) -> Worktree:
+        return self.worktrees.prepare(snapshot or self.snapshot, run_id, repository=self.repository)
+
+    def result(self, worktree: Worktree) -> dict[str, bytes]:
+        assert worktree.run_id
+        return files_in(self.shadow, self.worktrees.harvest(worktree, worktree.run_id).commit)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Path to hash: git sets the time of objects that it finds in a store instead of writing them."""
+    return {path: content for path, (_, _, content) in fingerprint(folder).items()}
+
+
+@pytest.fixture
+def place(world: World) -> Place:
+    return Place(world)
+
+
+def test_what_an_agent_finds(place: Place) -> None:
+    worktree = place.prepare()
+    assert worktree.folder.name == "project"
+    assert files_on_disk(worktree.folder) == BYTES
+    assert run(worktree.folder, "branch", "--show-current") == b"mux/t-1\n"
+    assert run(worktree.folder, "status", "--porcelain") == b""
+    assert run(worktree.folder, "remote") == b""
+    subjects = run(worktree.folder, "log", "--format=%s").decode().splitlines()
+    assert subjects == ["Snapshot of project", "first"]
+    who = subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=worktree.folder, capture_output=True, check=True)
+    assert who.stdout.startswith(b"mux agent <")
+    assert run(worktree.folder, "fsck") == b""
+
+
+def test_changes_come_back(place: Place) -> None:
+    worktree = place.prepare()
+    write(worktree.folder, {"a.txt": "changed\nmore\n", "new/file": "n\n", "x.log": "ignored\n", "bin": b"\0\1"})
+    (worktree.folder / "folder" / "b.txt").unlink()
+    (worktree.folder / "folder" / "c.txt").chmod(0o755)
+    (worktree.folder / "link").symlink_to("../../../etc")
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    changes = {change.path: change for change in place.shadow.changes(place.snapshot.commit, harvest.commit)}
+    assert {path: (change.kind, change.lines_added, change.lines_removed) for path, change in changes.items()} == {
+        "a.txt": (ChangeKind.MODIFIED, 2, 1),
+        "bin": (ChangeKind.ADDED, None, None),
+        "folder/b.txt": (ChangeKind.DELETED, 0, 1),
+        "folder/c.txt": (ChangeKind.MODIFIED, 0, 0),
+        "link": (ChangeKind.ADDED, 1, 0),
+        "new/file": (ChangeKind.ADDED, 1, 0),
+    }
+    assert (changes["folder/c.txt"].old_mode, changes["folder/c.txt"].new_mode) == (0o100644, 0o100755)
+    assert changes["link"].new_mode == 0o120000
+    assert place.shadow.read(changes["a.txt"].new_object) == b"changed\nmore\n"
+    assert place.shadow.read_at(place.snapshot.commit, "a.txt") == b"one\n"
+    assert place.shadow.read_at(harvest.commit, "folder/b.txt") is None
+    assert place.shadow.read_at(harvest.commit, "folder") is None
+    assert place.shadow.tree_of(harvest.commit) == harvest.tree
+    assert run(place.shadow.git_dir, "rev-parse", f"{harvest.commit}^").decode().strip() == place.snapshot.commit
+    assert run(place.shadow.git_dir, "rev-parse", "refs/mux/results/t-1").decode().strip() == harvest.commit
+    assert place.worktrees.harvest(worktree, "t-1") == harvest
+    with pytest.raises(GitError, match="no file content"):
+        place.shadow.read("0" * 40)
+
+
+def test_a_patch_applies_to_the_snapshot(place: Place, world: World) -> None:
+    worktree = place.prepare()
+    write(worktree.folder, {"a.txt": "no newline", "new": "n\n", "bin": bytes(range(256)), "with space\n": "x\n"})
+    shutil.rmtree(worktree.folder / "folder")
+    (worktree.folder / "folder").symlink_to("a.txt")
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    target = place.prepare("t-2")
+    (world.folder / "patch").write_bytes(place.shadow.patch(place.snapshot.commit, harvest.commit))
+    run(target.folder, "apply", str(world.folder / "patch"))
+    assert place.result(target) == files_in(place.shadow, harvest.commit)
+    only = place.shadow.patch(place.snapshot.commit, harvest.commit, ["new"])
+    assert only.count(b"diff --git") == 1
+
+
+def test_only_named_paths_are_read(place: Place) -> None:
+    worktree = place.prepare()
+    write(worktree.folder, {"a.txt": "changed\n", "folder/b.txt": "changed\n", "folder/new": "n\n", "other": "o\n"})
+    harvest = place.worktrees.harvest(worktree, "t-1", ["folder", "gone", "no*glob"])
+    assert files_in(place.shadow, harvest.commit) == {**BYTES, "folder/b.txt": b"changed\n", "folder/new": b"n\n"}
+    assert place.result(worktree)["other"] == b"o\n"
+
+
+def test_agents_use_git_without_meeting(place: Place) -> None:
+    worktrees = [place.prepare(f"t-{number}") for number in range(1, 5)]
+
+    def work(worktree: Worktree) -> None:
+        name = str(worktree.run_id)
+        write(worktree.folder, {"a.txt": f"{name}\n", "mine": name})
+        run(worktree.folder, "stash", "-u")
+        assert files_on_disk(worktree.folder) == BYTES
+        run(worktree.folder, "stash", "pop")
+        commit(worktree.folder, f"work of {name}")
+        run(worktree.folder, "checkout", "-q", "-b", "feature")
+        write(worktree.folder, {"a.txt": f"{name} again\n"})
+        commit(worktree.folder, "again")
+        run(worktree.folder, "rebase", "-q", "--onto", f"mux/{name}~1", f"mux/{name}", "-X", "theirs")
+        run(worktree.folder, "reset", "-q", "--soft", "HEAD~1")
+        run(worktree.folder, "gc", "-q", "--prune=now")
+
+    with untouched(place.repository.git_dir), ThreadPoolExecutor() as pool:
+        store = contents(place.shadow.git_dir)
+        list(pool.map(work, worktrees))
+        assert contents(place.shadow.git_dir) == store
+        for worktree in worktrees:
+            assert place.result(worktree)["a.txt"] == f"{worktree.run_id} again\n".encode()
+    stands_alone(place.shadow)
+
+
+def test_results_stand_alone(place: Place, world: World) -> None:
+    worktree = place.prepare()
+    write(worktree.folder, {"a.txt": "result\n"})
+    commit(worktree.folder, "committed by the agent")
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    place.worktrees.release(worktree)
+    vanish(world.root)
+    stands_alone(place.shadow)
+    assert files_in(place.shadow, harvest.commit) == {**BYTES, "a.txt": b"result\n"}
+
+
+def test_used_again_after_release(place: Place, world: World) -> None:
+    first = place.prepare()
+    write(first.folder, {"a.txt": "x\n", "new/file": "n\n", "out/y": "y\n", "z.log": "z\n"})
+    (first.folder / "empty").mkdir()
+    shutil.rmtree(first.folder / "folder")
+    commit(first.folder, "all")
+    place.worktrees.harvest(first, "t-1")
+    place.worktrees.release(first)
+    assert files_on_disk(first.folder) == BYTES
+    assert not (first.folder / "empty").exists()
+    assert not first.git_dir.exists()
+    write(world.root, {"a.txt": "later\n", "folder/d.txt": "four\n"})
+    (world.root / "folder" / "b.txt").unlink()
+    later = place.take("u")
+    second = place.prepare("u-1", later)
+    assert second.slot == first.slot
+    expected = {**BYTES, "a.txt": b"later\n", "folder/d.txt": b"four\n"}
+    del expected["folder/b.txt"]
+    assert files_on_disk(second.folder) == expected
+    assert run(second.folder, "status", "--porcelain") == b""
+    assert run(second.folder, "branch", "--format=%(refname:short)") == b"mux/u-1\n"
+    assert place.shadow.changes(later.commit, place.worktrees.harvest(second, "u-1").commit) == ()
+
+
+def test_the_slot_with_the_same_files_is_preferred(place: Place, world: World) -> None:
+    write(world.root, {"a.txt": "later\n"})
+    later = place.take("u")
+    worktrees = {place.prepare("t-1").slot: place.snapshot, place.prepare("u-1", later).slot: later}
+    for slot in worktrees:
+        place.worktrees.release(place.worktrees.reopen(slot))
+    for slot, snapshot in reversed(worktrees.items()):
+        assert place.prepare("v-1", snapshot).slot == slot
+
+
+def test_ten_at_once(place: Place) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        worktrees = list(pool.map(lambda number: place.prepare(f"t-{number}"), range(10)))
+        assert len({worktree.folder for worktree in worktrees}) == 10
+        for worktree in worktrees:
+            write(worktree.folder, {"a.txt": f"{worktree.run_id}\n"})
+        harvests = list(pool.map(lambda w: place.worktrees.harvest(w, str(w.run_id)), worktrees))
+        for worktree, harvest in zip(worktrees, harvests, strict=True):
+            assert place.shadow.read_at(harvest.commit, "a.txt") == f"{worktree.run_id}\n".encode()
+        list(pool.map(place.worktrees.release, worktrees))
+        again = list(pool.map(lambda number: place.prepare(f"u-{number}"), range(10)))
+    assert {worktree.slot for worktree in again} == {worktree.slot for worktree in worktrees}
+    assert all(files_on_disk(worktree.folder) == BYTES for worktree in again)
+
+
+def test_snapshots_and_prepares_at_once(place: Place, world: World) -> None:
+    def both(number: int) -> None:
+        snapshot = place.shadow.snapshot(place.repository, {"a.txt": b"%d\n" % number}, f"x{number}")
+        worktree = place.prepare(f"x{number}-1", snapshot)
+        assert (worktree.folder / "a.txt").read_bytes() == b"%d\n" % number
+
+    write(world.root, {"folder/b.txt": "moved on\n"})
+    commit(world.root, "a new head")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(both, range(8)))
+    stands_alone(place.shadow)
+
+
+def test_a_restarted_daemon_takes_worktrees_up(place: Place, world: World) -> None:
+    worktree = place.prepare()
+    released = place.prepare("t-2")
+    place.worktrees.release(released)
+    write(worktree.folder, {"a.txt": "before\n"})
+    before = place.worktrees.harvest(worktree, "t-1")
+    (worktree.index.parent / "index.lock").touch()
+    later = Worktrees(world.shadow(place.repository))
+    assert [(slot.name, slot.state, slot.run_id) for slot in later.slots()] == [
+        (worktree.slot, "in use", "t-1"),
+        (released.slot, "released", None),
+    ]
+    taken_up = later.reopen(worktree.slot)
+    assert taken_up == worktree
+    assert later.harvest(taken_up, "t-1") == before
+    write(worktree.folder, {"a.txt": "after\n"})
+    harvest = later.harvest(taken_up, "t-1")
+    assert place.shadow.read_at(harvest.commit, "a.txt") == b"after\n"
+    assert later.prepare(place.snapshot, "t-3", repository=place.repository).slot == released.slot
+    with pytest.raises(GitError, match="no worktree in slot"):
+        later.reopen("s99")
+
+
+def test_remove(place: Place) -> None:
+    worktree = place.prepare()
+    assert place.worktrees.disk_use(worktree.slot) > 0
+    assert place.shadow.disk_use() > place.worktrees.disk_use(worktree.slot)
+    (worktree.folder / "locked").mkdir()
+    write(worktree.folder, {"locked/x": "x"})
+    (worktree.folder / "locked").chmod(0)
+    place.worktrees.remove(worktree)
+    assert place.worktrees.slots() == ()
+    for part in ("worktrees", "gitdirs", "slots"):
+        assert list((place.shadow.folder / part).iterdir()) == []
+
+
+def test_forgetting_and_tidying(place: Place, world: World) -> None:
+    worktree = place.prepare()
+    write(worktree.folder, {"a.txt": "result\n"})
+    place.worktrees.harvest(worktree, "t-1")
+    place.worktrees.remove(worktree)
+    place.shadow.delete_refs("t-1")
+    place.shadow.delete_refs("t")
+    place.shadow.delete_refs("never-was")
+    refs = run(place.shadow.git_dir, "for-each-ref", "--format=%(refname)").decode().split()
+    assert refs == ["refs/mux/person"]
+    place.shadow.tidy()
+    write(world.root, {"a.txt": "next\n"})
+    assert files_in(place.shadow, place.take("next").commit) == {**BYTES, "a.txt": b"next\n"}
+    stands_alone(place.shadow)
+
+
+# --- agents that mean harm, or just make a mess ---
+
+
+def test_nothing_an_agent_writes_is_executed(place: Place, world: World) -> None:
+    worktree = place.prepare()
+    hooks = worktree.folder / "hooks"
+    for target in (worktree.git_dir, worktree.folder):
+        write(
+            target,
+            {
+                "config" if target == worktree.git_dir else "x/.git/config": f"""
+[core]
+    repositoryformatversion = 0
+    fsmonitor = "{world.trap}"
+    hooksPath = "{hooks}"
+    sshCommand = "{world.trap}"
+    pager = "{world.trap}"
+    editor = "{world.trap}"
+    attributesFile = "{worktree.folder}/.gitattributes"
+    worktree = "{world.folder}"
+[diff]
+    external = "{world.trap}"
+[diff "evil"]
+    textconv = "{world.trap}"
+    command = "{world.trap}"
+[filter "evil"]
+    clean = "{world.trap}"
+    smudge = "{world.trap}"
+    process = "{world.trap}"
+    required = true
+[merge "evil"]
+    driver = "{world.trap}"
+[alias]
+    diff-files = "!{world.trap}"
+[include]
+    path = "{worktree.folder}/more-config"
+"""
+            },
+        )
+    names = ["post-index-change", "reference-transaction", "post-checkout", "pre-commit", "fsmonitor-watchman"]
+    for folder in (hooks, worktree.git_dir / "hooks", worktree.folder / "x" / ".git" / "hooks"):
+        for name in names:
+            write(folder, {name: f"#!/bin/sh\n{world.trap}\n"})
+            (folder / name).chmod(0o755)
+    write(
+        worktree.folder, {".gitattributes": "* filter=evil diff=evil merge=evil ident text eol=crlf\n", "a.txt": "w\n"}
+    )
+    write(worktree.folder, {"x/.git/HEAD": "ref: refs/heads/main\n", "x/.git/refs/x": "", "x/.git/objects/x": ""})
+    write(worktree.folder, {"x/code.txt": "code\n", "x/.gitattributes": "* filter=evil\n"})
+    write(worktree.git_dir, {"info/attributes": "* filter=evil diff=evil\n"})
+    (worktree.git_dir / "objects" / "info" / "alternates").write_text(str(world.root / ".git" / "objects"))
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    found = files_in(place.shadow, harvest.commit)
+    assert found["a.txt"] == b"w\n"
+    assert found["x/code.txt"] == b"code\n"
+    assert not any("/.git/" in path for path in found)
+    place.shadow.changes(place.snapshot.commit, harvest.commit)
+    place.shadow.patch(place.snapshot.commit, harvest.commit)
+    place.worktrees.release(worktree)
+    assert files_on_disk(worktree.folder) == BYTES
+    assert not world.canary.exists()
+    again = place.prepare("t-2", Snapshot(harvest.commit, harvest.tree, place.snapshot.head))
+    assert (again.folder / "a.txt").read_bytes() == b"w\n"
+    stands_alone(place.shadow)
+
+
+def test_a_real_nested_repository_comes_as_files(place: Place, world: World) -> None:
+    worktree = place.prepare()
+    nested = make_repository(
+        worktree.folder / "vendor" / "lib", {"x.c": "x\n", ".gitignore": "*.o\n", "deep/y.c": "y\n"}
+    )
+    run(nested, "config", "core.fsmonitor", world.trap)
+    write(nested, {"x.o": "ignored\n", "new.c": "new\n"})
+    make_repository(nested / "inner", {"z.c": "z\n"})
+    shutil.rmtree(worktree.folder / "folder")
+    make_repository(worktree.folder / "folder", {"b.txt": "now in a repository\n"})
+    (worktree.folder / "a.txt").unlink()
+    make_repository(worktree.folder / "a.txt", {"inside": "i\n"})
+    expected = {
+        ".gitignore": BYTES[".gitignore"],
+        "a.txt/inside": b"i\n",
+        "folder/b.txt": b"now in a repository\n",
+        "vendor/lib/x.c": b"x\n",
+        "vendor/lib/.gitignore": b"*.o\n",
+        "vendor/lib/deep/y.c": b"y\n",
+        "vendor/lib/new.c": b"new\n",
+        "vendor/lib/inner/z.c": b"z\n",
+    }
+    assert place.result(worktree) == expected
+    write(nested, {"x.c": "changed\n", "later.c": "l\n"})
+    assert place.result(worktree) == {**expected, "vendor/lib/x.c": b"changed\n", "vendor/lib/later.c": b"l\n"}
+    place.worktrees.release(worktree)
+    assert files_on_disk(worktree.folder) == BYTES
+
+
+def test_disguises_of_git_folders_are_left_out_and_named(place: Place) -> None:
+    worktree = place.prepare()
+    names = [
+        ".GIT/config",
+        "folder/.Git/x",
+        "git~1/x",
+        ".git /x",
+        ".git./x",
+        ".g\u200cit/x",
+        ".git::$INDEX_ALLOCATION/x",
+    ]
+    write(worktree.folder, {**dict.fromkeys(names, "x\n"), "fine": "f\n"})
+    (worktree.folder / ".gitmodules").symlink_to("a.txt")
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    assert {item.path for item in harvest.left_out} == {*names, ".gitmodules"}
+    assert files_in(place.shadow, harvest.commit) == {**BYTES, "fine": b"f\n"}
+
+
+def test_what_is_no_file_or_too_large_is_left_out_and_named(place: Place) -> None:
+    worktree = place.prepare()
+    (worktree.folder / "a.txt").unlink()
+    os.mkfifo(worktree.folder / "a.txt")
+    with (worktree.folder / "huge").open("wb") as file:
+        file.truncate(50_000_001)
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    assert {item.path: item.reason for item in harvest.left_out} == {
+        "a.txt": "is not a file (a pipe, a socket or a device)",
+        "huge": "is larger than 50 MB (50 MB)",
+    }
+    assert files_in(place.shadow, harvest.commit) == BYTES
+
+
+def test_a_folder_replaced_by_a_link_to_outside(place: Place, world: World) -> None:
+    outside = world.folder / "outside"
+    write(outside, {"b.txt": "theirs\n", "secret": "s\n"})
+    worktree = place.prepare()
+    with untouched(outside):
+        shutil.rmtree(worktree.folder / "folder")
+        (worktree.folder / "folder").symlink_to(outside)
+        link = b"-> " + os.fsencode(outside)
+        assert place.result(worktree) == {"a.txt": b"one\n", ".gitignore": BYTES[".gitignore"], "folder": link}
+        place.worktrees.release(worktree)
+        assert files_on_disk(worktree.folder) == BYTES
+
+
+def test_the_worktree_itself_replaced_by_a_link(place: Place, world: World) -> None:
+    outside = world.folder / "outside"
+    write(outside, {"a.txt": "theirs\n"})
+    worktree = place.prepare()
+    with untouched(outside):
+        shutil.rmtree(worktree.folder)
+        worktree.folder.symlink_to(outside)
+        with pytest.raises(GitError, match="has been replaced"):
+            place.worktrees.harvest(worktree, "t-1")
+        place.worktrees.release(worktree)
+        assert place.worktrees.slots() == ()
+        assert files_on_disk(place.prepare("t-2").folder) == BYTES
+
+
+def test_the_worktree_deleted(place: Place) -> None:
+    worktree = place.prepare()
+    shutil.rmtree(worktree.folder)
+    assert place.result(worktree) == {}
+    place.worktrees.release(worktree)
+    assert files_on_disk(worktree.folder) == BYTES
+
+
+def test_mess_is_cleaned_up(place: Place) -> None:
+    worktree = place.prepare()
+    inside = fingerprint(worktree.folder / "folder")
+    (worktree.folder / ".git").unlink()
+    make_repository(worktree.folder)
+    write(worktree.folder, {"locked/deep/x": "x", "folder/b.txt": "x"})
+    os.mkfifo(worktree.folder / "pipe")
+    os.mkfifo(worktree.folder / "locked" / "pipe")
+    (worktree.folder / "locked" / "deep").chmod(0)
+    (worktree.folder / "locked").chmod(0o400)
+    (worktree.folder / "folder" / "b.txt").chmod(0)
+    (worktree.folder / "folder").chmod(0o500)
+    (worktree.folder / "loop").symlink_to("loop")
+    place.worktrees.release(worktree)
+    assert [slot.state for slot in place.worktrees.slots()] == ["released"]
+    assert files_on_disk(worktree.folder) == BYTES
+    assert {path: stat.S_IMODE(mode) for path, (mode, _, _) in fingerprint(worktree.folder / "folder").items()} == {
+        path: stat.S_IMODE(mode) for path, (mode, _, _) in inside.items()
+    }
+
+
+def test_a_change_that_keeps_size_and_time_is_found(place: Place) -> None:
+    worktree = place.prepare()
+    file = worktree.folder / "a.txt"
+    status = file.stat()
+    file.write_text("two\n")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert place.result(worktree)["a.txt"] == b"two\n"
+    place.worktrees.release(worktree)
+    assert files_on_disk(worktree.folder) == BYTES
+
+
+def test_a_failed_prepare_leaves_nothing(place: Place) -> None:
+    with pytest.raises(GitError):
+        place.prepare("t-1", Snapshot("1" * 40, "1" * 40, None))
+    assert place.worktrees.slots() == ()
+    assert place.prepare("t-2").slot == "s1"
+
+
+# --- .worktreeinclude ---
+
+
+def test_worktreeinclude(world: World) -> None:
+    place = Place(world, {**FILES, ".worktreeinclude": "# wanted\n.env\n/out/\n!out/not-this\n", "sub/x": "x\n"})
+    write(
+        world.root,
+        {".env": "SECRET=1\n", "sub/.env": "SUB=1\n", "out/tool": "#!\n", "out/lib/y": "y\n", "z.log": "no\n"},
+    )
+    (world.root / "out" / "tool").chmod(0o755)
+    (world.root / "out" / "link").symlink_to("tool")
+    with untouched(world.root):
+        worktree = place.prepare()
+    extra = {
+        ".env": b"SECRET=1\n",
+        "sub/.env": b"SUB=1\n",
+        "out/tool": b"x:#!\n",
+        "out/lib/y": b"y\n",
+        "out/link": b"-> tool",
+    }
+    expected = {**BYTES, ".worktreeinclude": b"# wanted\n.env\n/out/\n!out/not-this\n", "sub/x": b"x\n"}
+    assert files_on_disk(worktree.folder) == {**expected, **extra}
+    assert run(worktree.folder, "status", "--porcelain") == b""
+    # Even an agent that stops ignoring them does not bring the person's secrets into its result.
+    write(worktree.folder, {".gitignore": ""})
+    assert place.result(worktree) == {**expected, ".gitignore": b""}
+    place.worktrees.release(worktree)
+    assert files_on_disk(worktree.folder) == expected
+
+
+def test_worktreeinclude_never_overwrites(world: World) -> None:
+    place = Place(world, {**FILES, ".worktreeinclude": "*\n"})
+    write(world.root, {"x.log": "log\n", "a.txt": "dirty\n"})
+    worktree = place.prepare()
+    assert (worktree.folder / "a.txt").read_bytes() == b"one\n"
+    assert (worktree.folder / "x.log").read_bytes() == b"log\n"
+
+
+def test_paths_of_the_shadow_are_private(place: Place) -> None:
+    assert stat.S_IMODE(Path(place.shadow.git_dir).stat().st_mode) == 0o700

@@ -1,0 +1,272 @@
+"""The journal keeps what it was told, also when its daemon is killed."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sqlite3
+import string
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mux_lsp.core.model import (
+    ChangeKind,
+    Check,
+    CheckState,
+    Context,
+    FileChange,
+    LeftOut,
+    Run,
+    RunState,
+    Snapshot,
+    Task,
+)
+from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.store.journal import Event, Journal, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RUN = Run(id="k3f-1", task="k3f", agent="sh:make", model=None, state=RunState.QUEUED)
+TASK = Task(
+    id="k3f",
+    prompt="do ünïcödé\n\ud800",
+    repository="/home/caf\udce9/repository",
+    folder="sub",
+    created=12.5,
+    snapshot=Snapshot("c0", "70", None, (LeftOut("big\udcff.bin", "too large"),)),
+    checks=("make test",),
+    context=(Context("a.py", 1, 2),),
+    runs=(RUN, replace(RUN, id="k3f-2", agent="other", model="big")),
+)
+DONE = replace(
+    RUN,
+    state=RunState.FINISHED,
+    files=(FileChange("b\udce9.py", ChangeKind.ADDED, 0, 0o100644, "0" * 40, "1" * 40, 3, None),),
+    hunks=2,
+    checks=(Check("make test", CheckState.FAILED, 2, 0.25),),
+    pid=17,
+    pid_created=1234.56,
+    exit_status=0,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "mux.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    with Journal(path, clock=lambda: 100.0) as journal:
+        yield journal
+
+
+def test_task_and_runs_come_back_after_a_restart(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.add_task(TASK)
+        journal.save_run(DONE, "run.finished")
+    with Journal(path) as journal:
+        expected = replace(TASK, runs=(DONE, TASK.runs[1]))
+        assert journal.task("k3f") == expected
+        assert journal.tasks() == (expected,)
+        assert journal.run("k3f-1") == DONE
+
+
+def test_tasks_of_one_repository_oldest_first(journal: Journal) -> None:
+    ids = ["z9z", "b2b", "m5m"]
+    for number, task in enumerate(ids):
+        run = replace(RUN, id=f"{task}-1", task=task)
+        repository = TASK.repository if number != 1 else "/elsewhere"
+        journal.add_task(replace(TASK, id=task, repository=repository, runs=(run,)))
+    assert [task.id for task in journal.tasks()] == ids
+    assert [task.id for task in journal.tasks(TASK.repository)] == ["z9z", "m5m"]
+    assert [[run.id for run in task.runs] for task in journal.tasks(TASK.repository)] == [["z9z-1"], ["m5m-1"]]
+    assert journal.tasks("/nowhere") == ()
+
+
+def test_more_than_nine_runs_stay_in_order(journal: Journal) -> None:
+    runs = tuple(replace(RUN, id=f"k3f-{number}") for number in range(1, 13))
+    journal.add_task(replace(TASK, runs=runs))
+    journal.save_run(replace(runs[2], hunks=5), "run.changed")
+    assert [run.id for run in journal.task("k3f").runs] == [run.id for run in runs]
+
+
+def test_save_task_leaves_its_runs_alone(journal: Journal) -> None:
+    journal.add_task(TASK)
+    journal.save_run(DONE, "run.finished")
+    journal.save_task(replace(TASK, folder="elsewhere"), "task.changed")
+    assert journal.task("k3f") == replace(TASK, folder="elsewhere", runs=(DONE, TASK.runs[1]))
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_unfinished_runs(journal: Journal, state: RunState) -> None:
+    journal.add_task(replace(TASK, runs=(RUN,)))
+    journal.save_run(replace(RUN, state=state), "run.state")
+    assert [run.state for run in journal.unfinished_runs()] == ([] if state.ended else [state])
+
+
+def test_events_of_task_and_run_in_order(journal: Journal) -> None:
+    added = journal.add_task(TASK)
+    first = journal.save_run(replace(RUN, state=RunState.RUNNING), "run.state", {"from": "queued", "path": "\udcff"})
+    second = journal.save_run(replace(TASK.runs[1], state=RunState.RUNNING), "run.state")
+    assert first == Event(added.seq + 1, "k3f", "k3f-1", 100.0, "run.state", {"from": "queued", "path": "\udcff"})
+    assert journal.events("k3f") == (added, first, second)
+    assert journal.events("k3f-1") == (first,)
+    assert journal.events("k3f", after=first.seq) == (second,)
+    assert journal.events("nothing") == journal.events("\udcff") == ()
+
+
+def test_event_numbers_are_never_given_again(journal: Journal) -> None:
+    last = journal.add_task(TASK)
+    journal.delete_task("k3f")
+    assert journal.add_task(TASK).seq == last.seq + 1
+
+
+def test_run_and_event_are_stored_both_or_neither(journal: Journal) -> None:
+    journal.add_task(TASK)
+    with pytest.raises(TypeError):
+        journal.save_run(DONE, "run.finished", {"what": object()})
+    assert journal.run("k3f-1") == RUN
+    assert len(journal.events("k3f")) == 1
+
+
+def test_rejections(journal: Journal) -> None:
+    journal.add_task(TASK)
+    journal.reject("k3f-1", [("b.py", "22"), ("a\udce9.py", "11")])
+    journal.reject("k3f-1", [("b.py", "22"), ("b.py", "33")])
+    assert journal.rejections("k3f-1") == (
+        Rejection("a\udce9.py", "11", 100.0),
+        Rejection("b.py", "22", 100.0),
+        Rejection("b.py", "33", 100.0),
+    )
+    journal.unreject("k3f-1", [("a\udce9.py", "11"), ("b.py", "33"), ("never", "1")])
+    assert journal.rejections("k3f-1") == (Rejection("b.py", "22", 100.0),)
+    assert journal.rejections("k3f-2") == journal.rejections("nothing") == ()
+
+
+def test_deleted_task_leaves_nothing_of_it(journal: Journal, path: Path) -> None:
+    journal.add_task(TASK)
+    other = replace(TASK, id="m5m", runs=(replace(RUN, id="m5m-1", task="m5m"),))
+    journal.add_task(other)
+    for run in ("k3f-1", "m5m-1"):
+        journal.reject(run, [("a", "1")])
+    journal.delete_task("k3f")
+    assert journal.tasks() == (other,)
+    assert journal.rejections("m5m-1")
+    with closing(sqlite3.connect(path)) as connection:
+        left = [text for text in connection.iterdump() if "k3f" in text]
+    assert left == []
+
+
+@pytest.mark.parametrize("unknown", ["", "x", "k3", "K3F", "\udcff", "' OR 1=1 --"])
+def test_unknown_ids_are_refused_in_words(journal: Journal, unknown: str) -> None:
+    journal.add_task(TASK)
+    for ask in (journal.task, journal.delete_task):
+        with pytest.raises(UsageError, match="There is no task"):
+            ask(unknown)
+    with pytest.raises(UsageError, match="There is no run"):
+        journal.run(unknown)
+    with pytest.raises(UsageError, match="There is no run"):
+        journal.reject(unknown, [])
+
+
+def test_task_id_that_is_taken(journal: Journal) -> None:
+    journal.add_task(TASK)
+    with pytest.raises(UsageError, match="already"):
+        journal.add_task(replace(TASK, prompt="another", runs=()))
+    assert journal.task("k3f") == TASK
+
+
+def test_run_of_a_deleted_task_is_not_stored(journal: Journal) -> None:
+    journal.add_task(TASK)
+    journal.delete_task("k3f")
+    with pytest.raises(UsageError, match="There is no task 'k3f'"):
+        journal.save_run(DONE, "run.finished")
+    assert journal.unfinished_runs() == ()
+
+
+def test_damaged_run_is_named_and_can_be_deleted(journal: Journal, path: Path) -> None:
+    journal.add_task(TASK)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET data = replace(data, 'queued', 'dreaming') WHERE id = 'k3f-1'")
+    with pytest.raises(
+        MuxError, match=r"k3f-1 in .*mux.db cannot be read .*'dreaming' is no RunState.*mux-lsp delete k3f"
+    ):
+        journal.run("k3f-1")
+    journal.delete_task("k3f")
+    assert journal.tasks() == ()
+
+
+def test_task_ids_are_short_new_and_no_words(journal: Journal) -> None:
+    seen = set()
+    for _ in range(300):
+        new = journal.new_task_id()
+        assert re.fullmatch(r"[a-z][a-z0-9]{2}", new)
+        assert not re.search(r"[aeiouyl01]", new)
+        assert re.search(r"\d", new)
+        assert new not in seen
+        seen.add(new)
+        journal.add_task(replace(TASK, id=new, runs=()))
+
+
+def test_task_ids_grow_when_it_is_crowded(journal: Journal, path: Path) -> None:
+    """Once a quarter of the short ones is taken, so that finding a free one stays quick."""
+
+    def take(first_letters: str) -> None:
+        letters = string.ascii_lowercase + string.digits
+        ids = [(a + b + c, "", "") for a in first_letters for b in letters for c in letters]
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.executemany("INSERT INTO tasks (id, repository, data) VALUES (?, ?, ?)", ids)
+
+    take("b")
+    assert len(journal.new_task_id()) == 3
+    take("cd")
+    assert len(journal.new_task_id()) == 4
+
+
+WRITER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from mux_lsp.store.journal import Journal
+from tests.integration.store.test_journal import RUN, TASK
+with Journal(Path(sys.argv[1])) as journal:
+    journal.add_task(TASK)
+    number = 0
+    while True:
+        number += 1
+        event = journal.save_run(replace(RUN, hunks=number), "run.changed", {"hunks": number})
+        journal.reject(RUN.id, [("a.py", str(number))])
+        print(event.seq, number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("writes", [1, 50, 400])
+def test_every_acknowledged_write_survives_kill_9(path: Path, writes: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+    ) as writer:
+        assert writer.stdout is not None
+        acknowledged = [writer.stdout.readline() for _ in range(writes)]
+        writer.send_signal(signal.SIGKILL)
+        acknowledged += writer.stdout.readlines()
+    last_event, last = (
+        int(word) for word in next(line for line in reversed(acknowledged) if line.endswith("\n")).split()
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with Journal(path) as journal:
+        events = journal.events("k3f-1")
+        assert [event.data["hunks"] for event in events] == list(range(1, len(events) + 1))
+        assert events[-1].seq >= last_event
+        assert journal.run("k3f-1").hunks == events[-1].data["hunks"], "a run and its event are stored together"
+        assert {rejection.hunk for rejection in journal.rejections("k3f-1")} >= {
+            str(number) for number in range(1, last + 1)
+        }

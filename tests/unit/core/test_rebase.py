@@ -1,0 +1,364 @@
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mux_lsp.core.diff import apply, diff_lines, make_hunk
+from mux_lsp.core.model import Hunk, HunkStatus
+from mux_lsp.core.rebase import LineEdit, Placement, accept, rebase, text_edits
+from mux_lsp.errors import ConflictError
+from tests.unit.core.support import git_merge, hunks_of, lines, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PENDING, APPLIED, CONFLICT = HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.CONFLICT
+
+
+def placed(base: str, result: str, live: str) -> str:
+    """Where the hunks stand, as `status start-end`, and the text with all of them accepted where none conflicts."""
+    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    shown = [f"{found.status} {found.start}-{found.end}" for found in placements]
+    if all(found.status is not CONFLICT for found in placements):
+        shown.append(words(accept(lines(live), placements)))
+    return ", ".join(shown)
+
+
+@pytest.mark.parametrize(
+    ("base", "result", "live", "expected"),
+    [
+        # untouched text, and changes elsewhere
+        ("a b c d e", "a b X d e", "a b c d e", "pending 2-3, a b X d e"),
+        ("a b c d e", "a b X d e", "a b X d e", "applied 2-3, a b X d e"),
+        ("a b c d e", "a b X d e", "N M a b c d e", "pending 4-5, N M a b X d e"),
+        ("a b c d e", "a b X d e", "b c d", "pending 1-2, b X d"),
+        ("a b c d e", "a b X d e", "Q b X d e", "applied 2-3, Q b X d e"),
+        ("a b c d e", "a b X d e", "a b c d Q R", "pending 2-3, a b X d Q R"),
+        # overlapping and touching
+        ("a b c d e", "a b X d e", "a b Y d e", "conflict 2-3"),
+        ("a b c d e", "a b X d e", "a b c Y e", "conflict 2-4"),
+        ("a b c d e", "a b X d e", "a Y c d e", "conflict 1-3"),
+        ("a b c d e", "a b X d e", "a b N c d e", "conflict 2-4"),
+        ("a b c d e", "a b X d e", "a b d e", "conflict 2-2"),
+        ("a b c d e", "a b d e", "a e", "conflict 1-1"),
+        ("a b c d e", "a X e", "a X c d e", "conflict 1-4"),
+        # insertions
+        ("a b", "a X b", "a b", "pending 1-1, a X b"),
+        ("a b", "a X b", "a X b", "applied 1-2, a X b"),
+        ("a b", "a X b", "a Y b", "conflict 1-2"),
+        ("a b", "a X Y b", "a X b", "conflict 1-2"),
+        ("a b c", "X a b c", "a b Y", "pending 0-0, X a b Y"),
+        ("a b c", "a b c X", "Y b c", "pending 3-3, Y b c X"),
+        ("a b c", "a b c X", "a b c X", "applied 3-4, a b c X"),
+        ("a b c", "a b c X", "a b", "conflict 2-2"),
+        # deletions
+        ("a b c", "a c", "a b c", "pending 1-2, a c"),
+        ("a b c", "a c", "a c", "applied 1-1, a c"),
+        ("a b c d", "a d", "a b d", "conflict 1-2"),
+        ("a b c", "", "a b c", "pending 0-3, "),
+        ("a b c", "", "", "applied 0-0, "),
+        ("a b c", "", "a b", "conflict 0-2"),
+        # empty base
+        ("", "a b", "", "pending 0-0, a b"),
+        ("", "a b", "a b", "applied 0-2, a b"),
+        ("", "a b", "a", "conflict 0-1"),
+        # the line end of the last line is part of it
+        ("a b!", "a b", "a b!", "pending 1-2, a b"),
+        ("a b!", "a b", "a b", "applied 1-2, a b"),
+        ("a b c!", "X b c!", "a b c", "pending 0-1, X b c"),
+        ("a b", "a b c", "a b!", "conflict 1-2"),
+        # several hunks
+        ("a b c d e", "X b c d Y", "a b c d e", "pending 0-1, pending 4-5, X b c d Y"),
+        ("a b c d e", "X b c d Y", "X b c d e", "applied 0-1, pending 4-5, X b c d Y"),
+        ("a b c d e f g", "a X c d e Y g", "a X N c d e f g", "conflict 1-3, pending 6-7"),
+        # repeated lines: where the place is the same in every reading
+        ("f } g }", "f } g X }", "f } h } g }", "pending 5-5, f } h } g X }"),
+        ("x x x x a b", "x x x x a X", "x x a b", "pending 3-4, x x a X"),
+        ("x x x x a b", "x x x x X b", "x x a b", "conflict 2-3"),
+        ("f r } g r }", "f R } g r }", "f r } h } g r }", "pending 1-2, f R } h } g r }"),
+        # and where it is not
+        ("f r } g r }", "f R } g r }", "f r } h r } g r }", "conflict 1-2"),
+        ("a 0 0 0 0 b", "a 0 X 0 0 0 b", "a 0 0 0 0 0 b", "conflict 2-2"),
+        ("a 0 0 0 0 b", "a 0 X 0 b", "a 0 0 0 b", "conflict 2-4"),
+        ("@ p a b", "@@ p a b", "@ p n m @ p a b", "conflict 0-1"),
+        ("k k z", "k X k z", "k z", "conflict 1-1"),
+    ],
+)  # fmt: skip
+def test_where_hunks_stand(base: str, result: str, live: str, expected: str) -> None:
+    assert placed(base, result, live) == expected
+
+
+@pytest.mark.parametrize(
+    ("base", "result", "live", "expected"),
+    [
+        # A plain diff of base and live puts these lines elsewhere; the hunks say what they are.
+        ("0 0", "0 0 0 0 0", "F 0 0 0 0 0", ["applied 3-6"]),
+        ("0 0 0 2 2 2 1 0 0", "0 0 0 0 483 157 2 2 1 0 0", "0 0 0 0 483 157 2 2 F 1 G 0 0", ["applied 3-6"]),
+        ("0 0 0", "0 0 0 0", "F 0 G 0 0 0", ["applied 5-6"]),
+        ("2 2 2", "2 2", "F 2 2", ["applied 3-3"]),
+        # It is not one of ours only because its lines are there.
+        ("a b c d", "a b X c d", "a X b c d", ["pending 3-3"]),
+        ("a b c d", "a b X c d", "a b c X d", ["pending 2-2"]),
+        ("a b c d e f", "a b X d e f", "a b c d X f", ["pending 2-3"]),
+    ],
+)  # fmt: skip
+def test_hunks_that_are_there_are_found(base: str, result: str, live: str, expected: list[str]) -> None:
+    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    assert [f"{found.status} {found.start}-{found.end}" for found in placements] == expected
+
+
+@pytest.mark.parametrize(
+    ("base", "result", "live", "reason"),
+    [
+        ("a b c", "a X c", "a Y c", "line 2 was changed here too"),
+        ("a b c d", "a X d", "a Y Z W d", "lines 2-4 were changed here too"),
+        ("a b c", "a X c", "a b N c", "line 3 was added here too"),
+        ("a b c", "a b X c", "a b N M c", "lines 3-4 were added here too"),
+        ("a b c", "a X c", "a c", "lines were deleted here too, after line 1"),
+        ("a b c", "X b c", "b c", "the first lines were deleted here too"),
+        ("a 0 0 b", "a 0 X 0 b", "a 0 0 0 b", "the same lines stand here more than once, so its place is not certain"),
+    ],
+)
+def test_a_conflict_says_why(base: str, result: str, live: str, reason: str) -> None:
+    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    assert [found.reason for found in placements if found.status is CONFLICT] == [reason]
+
+
+def test_placements_come_in_the_order_of_the_hunks_given() -> None:
+    base, result = lines("a b c d e f"), lines("X b c Y e Z")
+    found = hunks_of(base, result)
+    mixed = [found[2], found[0], found[1]]
+    placements = rebase(tuple(base), mixed, tuple(lines("N N a b c d e f")))
+    assert [(placement.status, placement.start) for placement in placements] == [
+        (PENDING, 7),
+        (CONFLICT, 0),
+        (PENDING, 5),
+    ]
+    assert [placement.hunk for placement in placements] == mixed
+    assert rebase(base, [], lines("q")) == []
+
+
+def test_a_diff_that_the_caller_has_is_used() -> None:
+    base, live = lines("a b c d"), lines("N b c d")
+    found = hunks_of(base, lines("a b c X"))
+    assert rebase(base, found, live, diff_lines(base, live)) == rebase(base, found, live)
+
+
+def test_edits_of_the_chosen_in_order() -> None:
+    base, live = lines("a b c d e"), lines("N a b c d e")
+    first, second = rebase(base, hunks_of(base, lines("a X c d Y Z")), live)
+    assert text_edits([second, first]) == [LineEdit(2, 3, "X\n"), LineEdit(5, 6, "Y\nZ\n")]
+    assert text_edits([first, first]) == [LineEdit(2, 3, "X\n")]
+    assert accept(live, [second]) == lines("N a b c d Y Z")
+    applied = Placement(first.hunk, APPLIED, 2, 3)
+    assert text_edits([applied]) == []
+    assert accept(live, [applied]) == live
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a X c d e", "a Y c d e"),
+        ("a X c d e", "a b Y d e"),  # touching
+        ("a X b c d e", "a Y b c d e"),
+        ("a X b c d e", "a Y c d e"),
+        ("a X d e", "a b Y d e"),
+    ],
+)
+def test_hunks_of_two_runs_that_meet_are_refused(one: str, other: str) -> None:
+    base = lines("a b c d e")
+    chosen = [rebase(base, hunks_of(base, lines(result)), base)[0] for result in (one, other)]
+    for order in (chosen, chosen[::-1]):
+        with pytest.raises(ConflictError, match="Nothing was changed"):
+            accept(base, order)
+
+
+def test_a_conflict_is_never_an_edit() -> None:
+    base, live = lines("a b c"), lines("a Y c")
+    placements = rebase(base, hunks_of(base, lines("a X c")), live)
+    with pytest.raises(ConflictError, match=r"cannot be placed: line 2 was changed here too\. Nothing was changed\."):
+        text_edits(placements)
+
+
+@dataclass
+class Scene:
+    base: list[str]
+    result: list[str]
+    hunks: list[Hunk]
+
+
+def edited(draw: st.DrawFn, text: list[str], letters: str) -> list[str]:
+    result = list(text)
+    for _ in range(draw(st.integers(0, 1 + len(text) // 5))):
+        at = draw(st.integers(0, len(result)))
+        word = st.sampled_from(letters + "XYZ")
+        added = [f"{letter}\n" for letter in draw(st.lists(word, max_size=3))]
+        result[at : at + draw(st.integers(0, 3))] = added
+    return result
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    letters = draw(st.sampled_from(["a", "ab", "abcd", "abcdefghijklmnopqrstuvw"]))
+    base = [f"{letter}\n" for letter in draw(st.lists(st.sampled_from(letters), max_size=25))]
+    result = edited(draw, base, letters)
+    return Scene(base, result, hunks_of(base, result))
+
+
+@given(scenes(), st.data())
+def test_any_subset_in_any_order(scene: Scene, data: st.DataObject) -> None:
+    live = scene.base
+    order = data.draw(st.permutations(range(len(scene.hunks))))
+    stop = data.draw(st.integers(0, len(order)))
+    chosen = {scene.hunks[index].id for index in order[:stop]}
+    placements = rebase(scene.base, scene.hunks, live)
+    assert [found.status for found in placements] == [PENDING] * len(scene.hunks)
+    at_once = accept(live, [found for found in placements if found.hunk.id in chosen])
+    assert at_once == apply(scene.base, [hunk for hunk in scene.hunks if hunk.id in chosen])
+    for count, index in enumerate(order[:stop], 1):
+        live = accept(live, [rebase(scene.base, scene.hunks, live)[index]])
+        seen = {scene.hunks[index].id for index in order[:count]}
+        for found in rebase(scene.base, scene.hunks, live):
+            assert found.status is (APPLIED if found.hunk.id in seen else PENDING)
+    assert live == at_once
+    assert accept(live, rebase(scene.base, scene.hunks, live)) == scene.result
+
+
+@given(scenes(), st.data())
+def test_foreign_lines_elsewhere_move_placements_exactly(scene: Scene, data: st.DataObject) -> None:
+    free = [
+        line
+        for line in range(len(scene.base) + 1)
+        if all(line < hunk.start - 1 or line > hunk.end + 1 for hunk in scene.hunks)
+    ]
+    places = data.draw(st.sets(st.sampled_from(free), max_size=4)) if free else set()
+    foreign = [make_hunk("foreign", place, [], [f"foreign {place}\n"]) for place in places]
+    held = [hunk for hunk in scene.hunks if data.draw(st.booleans())]
+    live = apply(scene.base, held + foreign)
+    placements = rebase(scene.base, scene.hunks, live)
+    for found in placements:
+        assert found.status is (APPLIED if found.hunk in held else PENDING)
+        shift = sum(1 for place in places if place < found.hunk.start)
+        shift += sum(len(h.added) - len(h.removed) for h in held if h.start < found.hunk.start)
+        assert found.start == found.hunk.start + shift
+    assert accept(live, placements) == apply(scene.base, scene.hunks + foreign)
+
+
+@given(scenes(), st.data())
+def test_any_live_text(scene: Scene, data: st.DataObject) -> None:
+    held = [hunk for hunk in scene.hunks if data.draw(st.booleans())]
+    live = data.draw(st.composite(edited)(apply(scene.base, held), "abcd"))
+    placements = rebase(scene.base, scene.hunks, live)
+    assert [found.hunk for found in placements] == scene.hunks
+    for found in placements:
+        stands = tuple(live[found.start : found.end])
+        assert found.status is not PENDING or stands == found.hunk.removed
+        assert found.status is not APPLIED or stands == found.hunk.added
+        assert (found.reason is not None) == (found.status is CONFLICT)
+        assert 0 <= found.start <= found.end <= len(live)
+    edits = text_edits(found for found in placements if found.status is not CONFLICT)
+    assert all(before.end < after.start for before, after in pairwise(edits))
+
+
+def without_applied(live: list[str], placements: list[Placement]) -> list[str]:
+    """The live text with the hunks it holds taken out."""
+    result = list(live)
+    for found in reversed(placements):
+        if found.status is APPLIED:
+            result[found.start : found.end] = found.hunk.removed
+    return result
+
+
+def check_against_git(folder: Path, base: list[str], result: list[str], live: list[str]) -> str:
+    """Compare with `git merge-file`; what came out, in words."""
+    placements = rebase(base, hunks_of(base, result), live)
+    clean, merged = git_merge(folder, base, live, result)
+    if any(found.status is CONFLICT for found in placements):
+        return "only we refuse" if clean else "both refuse"
+    accepted = "".join(accept(live, placements))
+    if clean and accepted == merged:
+        return "same text"
+    # The live text holds hunks that git does not see there. Taken out, git must merge, and to our text.
+    assert any(found.status is APPLIED for found in placements)
+    assert git_merge(folder, base, without_applied(live, placements), result) == (True, accepted)
+    return "we see an accepted hunk that git does not"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_accepting_all_is_what_git_merges(
+    tmp_path: Path, seed: int, record_property: Callable[[str, object], None]
+) -> None:
+    rng = random.Random(seed)
+    counts: dict[str, int] = {}
+
+    def changed(text: list[str], letters: int, times: int) -> list[str]:
+        found = list(text)
+        for _ in range(times):
+            at = rng.randrange(len(found) + 1)
+            added = [f"{rng.choice([rng.randrange(letters), rng.randrange(1000)])}\n" for _ in range(rng.randrange(4))]
+            found[at : at + rng.randrange(4)] = added
+        return found
+
+    for _ in range(200):
+        letters, size = rng.choice([1, 2, 3, 5, 10, 50]), rng.choice([3, 10, 30, 100])
+        base = [f"{rng.randrange(letters)}\n" for _ in range(rng.randrange(size + 1))]
+        result = changed(base, letters, rng.randrange(1, 2 + size // 6))
+        held = [hunk for hunk in hunks_of(base, result) if rng.random() < 0.3]
+        live = changed(apply(base, held), letters, rng.choice([0, 1, 1, 2, 5]))
+        if live and rng.random() < 0.1:
+            live[-1] = live[-1].rstrip("\n")
+        outcome = check_against_git(tmp_path, base, result, live)
+        counts[outcome] = counts.get(outcome, 0) + 1
+    record_property("outcomes", counts)
+    assert counts["same text"] > 50
+    assert counts["both refuse"] > 20
+    assert counts.get("only we refuse", 0) < 8
+
+
+SOURCE = "".join(
+    f"def work_{i}(a, b):\n    value = a + {i}\n    if value > b:\n        return None\n    return value\n\n\n"
+    for i in range(60)
+).splitlines(keepends=True)
+
+
+def test_in_source_text_we_hardly_refuse_what_git_merges(tmp_path: Path) -> None:
+    rng = random.Random(2)
+    counts: dict[str, int] = {}
+
+    def changed(kinds: str) -> list[str]:
+        found = list(SOURCE)
+        for at in sorted(rng.sample(range(0, len(found), 7), 6), reverse=True):
+            kind = rng.choice(kinds)
+            line = at + rng.randrange(5)
+            if kind == "r":
+                found[line] = f"    changed = {rng.random()}\n"
+            elif kind == "d":
+                del found[at : at + 7]
+            else:
+                body = [f"def new_{rng.randrange(10**6)}(a, b):\n", "    value = 1\n", "    return value\n", "\n", "\n"]
+                found[at:at] = body
+        return found
+
+    for _ in range(60):
+        outcome = check_against_git(tmp_path, SOURCE, changed("rrri"), changed("rrdi"))
+        counts[outcome] = counts.get(outcome, 0) + 1
+    assert counts["same text"] >= 15
+    assert counts.get("only we refuse", 0) <= 6
+
+
+@given(scenes())
+def test_hostile_numbers_of_readings_stay_exact(scene: Scene) -> None:
+    base = ["x\n"] * 40 + scene.base
+    result = [line for index in range(20) for line in (["x\n", "x\n", "h\n"] if index % 2 else ["x\n", "y\n"])]
+    found = hunks_of(base, result + scene.result)
+    live = apply(base, found[::2])
+    assert [placement.status for placement in rebase(base, found, live)] == [
+        APPLIED if index % 2 == 0 else PENDING for index in range(len(found))
+    ]
