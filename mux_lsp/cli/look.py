@@ -173,8 +173,7 @@ def diff(run_id: str, paths: tuple[str, ...], as_json: bool) -> None:
 
     with connected(here()) as client:
         id_ = one_run(client, run_id)
-        chosen = changed_by(client, id_, paths) if paths else []
-        answer = client.execute("mux.run.diff", {"run": id_, "paths": chosen})
+        answer = client.execute("mux.run.diff", {"run": id_, "paths": changed_by(client, id_, paths)})
         if as_json:
             say_json(answer)
         elif on_terminal():

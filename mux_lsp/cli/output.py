@@ -82,7 +82,6 @@ def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent:
         from rich.console import Console
         from rich.padding import Padding
 
-        # The last cell takes what room is left; the rest are short.
         Console().print(Padding(rich_table(headers, rows), (0, 0, 0, len(indent))))
         return
     for line in aligned(headers, rows):
@@ -101,14 +100,18 @@ def aligned(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[str]
 
 def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
     """The same for a terminal. Cells are `Text`: rich reads no markup in them."""
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
+    texts = [[Text(visible(cell.text), style=STYLES.get(cell.style, "")) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, show_header=any(headers), header_style="bold", padding=(0, 2, 0, 0))
-    last = len(headers) - 1
     for column, header in enumerate(headers):
-        # Every column but the last says something that must not be cut unless there is no other way.
-        table.add_column(header, no_wrap=True, overflow="ellipsis", ratio=None if column < last else 1)
-    for row in rows:
-        table.add_row(*(Text(visible(cell.text), style=STYLES.get(cell.style, "")) for cell in row))
+        # The last column takes what room is left; the others say what must not be cut.
+        widest = max([cell_len(header), *(row[column].cell_len for row in texts)])
+        table.add_column(
+            header, no_wrap=True, overflow="ellipsis", min_width=widest if column < len(headers) - 1 else None
+        )
+    for row in texts:
+        table.add_row(*row)
     return table

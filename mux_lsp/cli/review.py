@@ -10,8 +10,8 @@ from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import one_run
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import say, say_json
-from mux_lsp.cli.text import changed_paths, count, folder_of, listed, visible
-from mux_lsp.errors import ConflictError, UsageError
+from mux_lsp.cli.text import count, folder_of, is_below, listed, named_path, visible
+from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,9 @@ def accept(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
         files = [visible(path) for path in answer["files"]]
         words = [f"Accepted {count(answer['accepted'], 'change')} in {listed(files)}."] if answer["accepted"] else []
         if answer["already"]:
-            words.append(f"{count(answer['already'], 'change')} {'was' if answer['already'] == 1 else 'were'} there.")
+            words.append(
+                f"{count(answer['already'], 'change')} {'was' if answer['already'] == 1 else 'were'} there already."
+            )
         say(" ".join(words) or "There was nothing to accept.")
 
 
@@ -55,21 +57,20 @@ def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
 
 def _decide(client: Client, verb: str, id_: str, paths: Sequence[str], hunks: Sequence[str]) -> Json:
     run = one_run(client, id_)
-    if not paths and not hunks:
+    names = changed_by(client, run, paths)
+    if not names and not hunks:
         return client.execute(f"mux.run.{verb}", {"run": run})
-    chosen = changed_by(client, run, paths) if paths else []
-    if len(chosen) == 1 and not hunks:
-        return client.execute(f"mux.file.{verb}", {"run": run, "path": chosen[0]})
-    if not chosen:
+    if not names:
         return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": list(hunks)})
+    if len(names) == 1 and not hunks:
+        return client.execute(f"mux.file.{verb}", {"run": run, "path": names[0]})
     # One command for all of it, so that a conflict in the last file leaves the first one alone too.
     items = client.execute("mux.review.list", {"run": run})["items"]
-    wanted = [item for item in items if item["path"] in chosen and item["status"] != "rejected"]
+    chosen = [item for item in items if any(is_below(item["path"], name) for name in names)]
+    wanted = [item for item in chosen if item["status"] != "rejected"]
     for item in wanted:
         if item["hunk"] is None:
             raise UsageError(f"{visible(item['path'])} can only be taken as a whole: {verb} it by itself.")
-        if verb == "accept" and item["status"] == "conflict":
-            raise ConflictError(f"Nothing was written: {visible(item['path'])}: {item['reason']}.")
     ids = [*hunks, *(item["hunk"] for item in wanted)]
     if not ids:
         return {"accepted": 0, "already": 0, "files": []} if verb == "accept" else {"rejected": 0}
@@ -77,9 +78,14 @@ def _decide(client: Client, verb: str, id_: str, paths: Sequence[str], hunks: Se
 
 
 def changed_by(client: Client, run: str, paths: Sequence[str]) -> list[str]:
-    """The paths among those that a run changes which are meant, each once. Raises UsageError where one means none."""
+    """The files and folders that a person means by `paths`, as the daemon names them.
+
+    Raises UsageError where the run changes nothing at one of them.
+    """
+    if not paths:
+        return []
     shape = client.execute("mux.run.get", {"run": run})["run"]
     root = folder_of(client.execute("mux.task.get", {"task": shape["task"]})["task"]["repository"])
     changed = [file["path"] for file in shape["files"]]
     folder = here()
-    return list(dict.fromkeys(path for typed in paths for path in changed_paths(typed, changed, root, folder)))
+    return list(dict.fromkeys(named_path(typed, changed, root, folder) for typed in paths))

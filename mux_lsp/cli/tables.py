@@ -111,17 +111,22 @@ def say_task(task: TaskShape, folder: str) -> None:
 
 def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
     """Print the commands that a person may want now."""
-    good = [run for run in runs if succeeded(run) and run.files]
     changed = [run for run in runs if run.files]
-    if not changed:
-        failed = next((run for run in runs if run.state != "finished"), None)
-        if failed is not None:
-            say(f"\n  mux-lsp log {failed.id} --stderr   what its agent said")
+    good = [run for run in changed if succeeded(run)]
+    bad = [run for run in runs if run.state != "finished"]
+    best = next(iter(good or changed or bad), None)
+    if best is None:
         return
-    best = (good or changed)[0].id
-    width = len(best)
-    say("\nNext:")
+    words = []
     if len(changed) > 1:
-        say(f"  mux-lsp compare {task.id:<{width}}  what the runs have in common")
-    say(f"  mux-lsp diff {best:<{width}}     what {best} changed")
-    say(f"  mux-lsp accept {best:<{width}}   put it into your working tree (PATH or --hunk ID for a part)")
+        words.append((f"compare {task.id}", "what the runs have in common"))
+    if changed:
+        words.append((f"diff {best.id}", f"what {best.id} changed"))
+    if good:
+        words.append((f"accept {best.id}", "put it into your working tree (PATH or --hunk ID for a part)"))
+    elif bad:
+        words.append((f"log {bad[0].id} --stderr", "what its agent complained of"))
+    width = max(len(command) for command, _ in words)
+    say("\nNext:")
+    for command, meaning in words:
+        say(f"  mux-lsp {command:<{width}}   {meaning}")

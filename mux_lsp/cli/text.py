@@ -101,10 +101,10 @@ def place(text: str, folder: Path) -> tuple[Path, int | None, int | None]:
     return Path(os.path.normpath(path)), first, last
 
 
-def changed_paths(typed: str, changed: Iterable[str], root: Path, folder: Path) -> list[str]:
-    """The changed paths (relative to `root`) that a person in `folder` means by what they typed.
+def named_path(typed: str, changed: Iterable[str], root: Path, folder: Path) -> str:
+    """The changed file, or the folder with changed files, that a person in `folder` means, relative to `root`.
 
-    A file or a folder, relative to where they are, or as a diff names it. Raises UsageError where none is meant.
+    They name it relative to where they are, or as a diff does. Raises UsageError where nothing changed is meant.
     """
     everything = list(changed)
     here = os.path.normpath(folder / typed)
@@ -112,11 +112,14 @@ def changed_paths(typed: str, changed: Iterable[str], root: Path, folder: Path) 
     if here == str(root) or here.startswith(os.path.join(root, "")):  # noqa: PTH118 - a prefix of text, not a path
         readings.insert(0, Path(here).relative_to(root).as_posix())
     for reading in map(_on_the_wire, readings):
-        prefix = "" if reading == "." else reading + "/"
-        meant = [path for path in everything if path == reading or path.startswith(prefix)]
-        if meant:
-            return meant
+        if any(is_below(path, reading) for path in everything):
+            return reading
     raise UsageError(f"This run changes nothing at {visible(typed)}; it changes {_some(everything)}.")
+
+
+def is_below(path: str, name: str) -> bool:
+    """Whether a path is the file of that name or in the folder of that name; `.` is the root."""
+    return name in {".", path} or path.startswith(f"{name}/")
 
 
 def _on_the_wire(path: str) -> str:

@@ -167,14 +167,15 @@ def _explain(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequenc
         steps.append(_Step(*edit, hunk if same else None))
     if all(step.hunk for step in steps):
         return steps
+    if exact := _best_reading(base, hunks, live, []):
+        return exact
     taken = {id(step.hunk) for step in steps if step.hunk}
     open_hunks = [hunk for hunk in hunks if id(hunk) not in taken]
     hidden = _perhaps_hidden(base, open_hunks, live, steps)
-    if not hidden and not _other_ways(base, open_hunks, live, steps):
+    if not hidden:
         return steps
     foreign = [_foreign(edit, 0, live, 0) for edit in edits]
-    if hidden:
-        foreign += _seen_past(base, [hunk for hunk in hunks if id(hunk) in taken | hidden], live)
+    foreign += _seen_past(base, [hunk for hunk in hunks if id(hunk) in taken | hidden], live)
     held = [step for step in _best_reading(base, hunks, live, foreign) if step.hunk]
     if {id(step.hunk) for step in held} <= taken:
         return steps
@@ -244,30 +245,6 @@ def _seen_past(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_For
 def _foreign(edit: Edit, shift: int, live: list[str], extra: int) -> _Foreign:
     cost = _LINE_COST * (edit.end - edit.start + edit.new_end - edit.new_start) + extra
     return _Foreign(edit.start - shift, edit.end - shift, live[edit.new_start : edit.new_end], cost)
-
-
-def _other_ways(base: list[str], open_hunks: list[Hunk], live: list[str], steps: list[_Step]) -> bool:
-    """Whether the plain diff's way can be left anywhere: by a hunk it does not have, or by skipping a foreign edit."""
-    for step in steps:
-        if not step.hunk and base[step.start : step.start + 1] == live[step.new_start : step.new_start + 1] != []:
-            return True
-    following = 0
-    for hunk in open_hunks:
-        while following < len(steps) and steps[following].end < hunk.start:
-            following += 1
-        if _fits(base, hunk, live, hunk.start + _shift(steps, following)):
-            return True
-        at_end = following < len(steps) and steps[following].end == hunk.start
-        if at_end and _fits(base, hunk, live, steps[following].new_end):
-            return True
-    return False
-
-
-def _fits(base: list[str], hunk: Hunk, live: list[str], at: int) -> bool:
-    """Whether the live text could be this hunk's at line `at`, by a first look."""
-    if hunk.added:
-        return live[at : at + 1] == [hunk.added[0]]
-    return base[hunk.end : hunk.end + 1] == live[at : at + 1]
 
 
 def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: list[_Foreign]) -> list[_Step]:
@@ -360,30 +337,23 @@ def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[_Ste
 
 
 def _slides_over(base: list[str], live: list[str], steps: list[_Step], following: int, hunk: Hunk) -> bool:
-    """Whether the foreign insertion or deletion before or after the hunk could as well stand on its other side."""
-    if following < len(steps) and not steps[following].hunk:
-        step = steps[following]
-        lines, start, end = _one_sided(base, live, step)
-        count = step.start - hunk.end + 1
-        can = 0 < count <= start and lines[start - count] == lines[end - count]
-        if can and lines[start - count : start] == lines[end - count : end]:
-            return True
-    if following and not steps[following - 1].hunk:
-        step = steps[following - 1]
-        lines, start, end = _one_sided(base, live, step)
-        count = hunk.start - step.end + 1
-        if start < end and end + count <= len(lines) and lines[start] == lines[end]:
-            return lines[start : start + count] == lines[end : end + count]
-    return False
+    """Whether the foreign insertion or deletion after the hunk could as well stand before it.
 
-
-def _one_sided(base: list[str], live: list[str], step: _Step) -> tuple[list[str], int, int]:
-    """The text that an insertion or a deletion can slide in, and its lines there; an empty text for a replacement."""
+    One before the hunk needs no look: a plain diff has slid it down as far as it goes.
+    """
+    if following == len(steps) or steps[following].hunk:
+        return False
+    step = steps[following]
     if step.start == step.end:
-        return live, step.new_start, step.new_end
-    if step.new_start == step.new_end:
-        return base, step.start, step.end
-    return [], 0, 0
+        lines, start, end = live, step.new_start, step.new_end
+    elif step.new_start == step.new_end:
+        lines, start, end = base, step.start, step.end
+    else:
+        return False
+    count = step.start - hunk.end + 1
+    # The first look spares most hunks the copies.
+    could = start >= count and lines[start - count] == lines[end - count]
+    return could and lines[start - count : start] == lines[end - count : end]
 
 
 def _reason(touching: list[_Step]) -> str:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 KILLED_SECONDS = 10.0
 """How long a killed process may take to be gone: it may be in the middle of writing to a slow disk."""
 
+_CLOCK_SECONDS = 2.0
+"""How far two readings of one start may lie apart: the system's idea of when it was booted moves with its clock."""
+
 
 def end_process(home: paths.Home, timeout: float) -> None:
     """Ends the process that holds the daemon's lock: TERM, so many seconds, KILL. Raises MuxError if it holds it still.
@@ -49,7 +52,7 @@ def _holder(home: paths.Home) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(pid)
-        return process if abs(process.create_time() - created) < 0.05 else None
+        return process if abs(process.create_time() - created) < _CLOCK_SECONDS else None
     except psutil.Error:
         return None
 

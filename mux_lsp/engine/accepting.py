@@ -118,7 +118,6 @@ def select(
     wanted: list[tuple[FileChange, LiveText, list[Item]]] = []
     for candidate in candidates(engine, run, changes_of(run, paths)):
         change = candidate.change
-        disk.safe_place(root, change.path)
         live = live_of(change.path)
         found = [item for item in candidate.items(live) if _wanted(item, hunks)]
         if found:
@@ -175,5 +174,4 @@ def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan], clien
 
 def note(engine: Engine, selection: Selection) -> None:
     """Journal what was accepted."""
-    for path, ids in selection.chosen:
-        engine.accepted(selection.run.id, path, ids)
+    engine.accepted(selection.run.id, dict(selection.chosen))

@@ -7,6 +7,7 @@ way, what was already replaced is put back.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 import tempfile
@@ -120,9 +121,14 @@ def _check(root: Path, write: Write) -> None:
 
 def _check_link(root: Path, path: str, target: str) -> None:
     folder = root.joinpath(*path.split("/")[:-1])
-    if os.path.isabs(target) or not Path(os.path.normpath(folder / target)).is_relative_to(root):  # noqa: PTH117  a str
+    # Behind a name no `..` is plain: that name may be another link, and then it climbs from where that one leads.
+    names = itertools.dropwhile(lambda part: part in {".", ".."}, target.split("/"))
+    plain = not os.path.isabs(target) and all(_plain(name) for name in names if name not in {"", "."})
+    reads = Path(os.path.normpath(folder / target))
+    leads = Path(os.path.realpath(folder / target))
+    if not (plain and reads.is_relative_to(root) and leads.is_relative_to(os.path.realpath(root))):
         raise ConflictError(
-            f"{path} would be a symbolic link to {target!r}, outside the repository; nothing was written."
+            f"{path} would be a symbolic link to {target!r}, outside the repository or into .git; nothing was written."
         )
 
 

@@ -374,15 +374,16 @@ class Engine:
         self._rejected[run_id, path] = rejected
         self._emit(ReviewChanged(self._tasks[self.run(run_id).task].repository, frozenset({path})))
 
-    def accepted(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
-        """Note what a person has accepted; a rejection of it is forgotten."""
+    def accepted(self, run_id: str, chosen: Mapping[str, frozenset[str]]) -> None:
+        """Note what a person has accepted, hunks by path; a rejection of it is forgotten."""
         run = self.run(run_id)
-        rejected = self.rejections(run_id, path)
-        if rejected & hunks:
-            self._journal.unreject(run_id, [(path, hunk) for hunk in rejected & hunks])
-            self._rejected[run_id, path] = rejected - hunks
-        self._journal.save_run(run, "accepted", {"path": path, "hunks": sorted(hunks)})
-        self._emit(ReviewChanged(self._tasks[run.task].repository, frozenset({path})))
+        for path, hunks in chosen.items():
+            rejected = self.rejections(run_id, path)
+            if rejected & hunks:
+                self._journal.unreject(run_id, [(path, hunk) for hunk in rejected & hunks])
+                self._rejected[run_id, path] = rejected - hunks
+        self._journal.save_run(run, "accepted", {"hunks": {path: sorted(hunks) for path, hunks in chosen.items()}})
+        self._emit(ReviewChanged(self._tasks[run.task].repository, frozenset(chosen)))
 
     def runs_at(self, file: Path) -> list[tuple[Run, FileChange]]:
         """The runs that change a file, those of the newest task first."""

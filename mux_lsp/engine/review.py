@@ -61,6 +61,8 @@ class LiveText:
     """Whether `lines` is a buffer that differs from the disk."""
     open: bool = False
     bom: bool = False
+    blocked: str | None = None
+    """Why nothing can be placed here at all, in words: the path leads through a link, or a folder stands there."""
 
     @property
     def missing(self) -> bool:
@@ -157,7 +159,10 @@ def _weight(review: Review) -> int:
 
 def _live_on_disk(root: Path, path: str) -> LiveText:
     """The live text of a path that no buffer holds."""
-    entry = disk.read(root, path)
+    try:
+        entry = disk.read(root, path)
+    except ConflictError as error:
+        return LiveText(None, None, blocked=str(error).removesuffix("; nothing was written."))
     if entry is None or entry.mode == disk.SYMLINK_MODE:
         return LiveText(None, entry)
     decoded = text.decode(entry.content)
@@ -195,6 +200,8 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
     def all_are(status: HunkStatus, reason: str | None = None) -> list[Item]:
         return [Item(review, hunk, status, status, 0, end, reason) for hunk in review.hunks]
 
+    if live.blocked is not None:
+        return all_are(HunkStatus.CONFLICT, live.blocked)
     if live.missing:
         if change.kind is ChangeKind.ADDED:
             return all_are(HunkStatus.PENDING)
@@ -253,7 +260,9 @@ def _judge_whole(review: Review, live: LiveText) -> Item:
         return live.entry.mode == mode and (not whole or _same_object(live.entry, object_name))
 
     place, reason = HunkStatus.CONFLICT, "the file was changed here and can only be taken as a whole"
-    if is_here(change.new_mode, change.new_object):
+    if live.blocked is not None:
+        reason = live.blocked
+    elif is_here(change.new_mode, change.new_object):
         place, reason = HunkStatus.APPLIED, ""
     elif whole and live.unsaved:
         reason = "the file is open with unsaved changes and can only be taken as a whole"

@@ -13,7 +13,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Literal
 
-from watchfiles._rust_notify import RustNotify
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,13 +51,23 @@ async def watching(folder: Path) -> AsyncIterator[asyncio.Queue[Batch]]:
 
 
 def _watch(folder: Path, stop: threading.Event, deliver: _Deliver) -> None:
+    while not stop.is_set():
+        try:
+            notify = RustNotify([os.fspath(folder)], False, False, 0, True, True)
+        except OSError as error:
+            # Without live sight the result is still taken whole when the agent ends.
+            log.warning("changes in %s cannot be watched: %s", folder, error)
+            return
+        try:
+            _watch_with(notify, folder, stop, deliver)
+            return
+        except WatchfilesRustInternalError as error:
+            # A name that is not UTF-8, which ends the watch. A new one begins with a look at everything.
+            log.debug("the watch of %s begins anew: %s", folder, error)
+
+
+def _watch_with(notify: RustNotify, folder: Path, stop: threading.Event, deliver: _Deliver) -> None:
     prefix = os.fspath(folder) + os.sep
-    try:
-        notify = RustNotify([os.fspath(folder)], False, False, 0, True, True)
-    except OSError as error:
-        # Without live sight the result is still taken whole when the agent ends.
-        log.warning("changes in %s cannot be watched: %s", folder, error)
-        return
     try:
         deliver(None)
         while not stop.is_set():

@@ -1,7 +1,7 @@
 """The git directory that an agent works with: its own HEAD, branches, stash, index and identity, and no way out.
 
-It reads the shadow store's objects by alternates and writes its own. Whatever the agent does in it affects nothing else,
-and the daemon never runs git in it.
+It reads the shadow store's objects by alternates and writes its own. Whatever the agent does in it affects nothing
+else, and the daemon never runs git in it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def write_agent_dir(  # noqa: PLR0913 - the parts of a git directory
         f"refs/heads/{branch}": f"{commit}\n".encode(),
         "info/attributes": RAW_ATTRIBUTES,
         "objects/info/alternates": os.fsencode(f"{store}/objects\n"),
-        "description": b"A worktree of mux-lsp. Commit, branch and stash as you like: nothing here reaches a repository.\n",
+        "description": b"A worktree of mux-lsp. Commit, branch and stash as you like: it stays in here.\n",
     }
     if head is not None:
         files["shallow"] = f"{head}\n".encode()

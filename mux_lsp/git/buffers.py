@@ -29,7 +29,7 @@ def blob_name(content: bytes, object_format: str) -> str:
 def overlay(
     view: View, settings: Settings, buffers: Mapping[str, bytes], object_format: str
 ) -> tuple[str | None, tuple[LeftOut, ...]]:
-    """The tree of our index with `buffers` in place of the files (None if they make no difference), and what could not be.
+    """The tree of our index with `buffers` in place of the files (None if that changes nothing), and what was left out.
 
     A buffer counts for a file that is in the index and for a new one that the rules do not ignore.
     """

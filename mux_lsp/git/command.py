@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from git.cmd import Git
 
 OLDEST_GIT = (2, 36)
-"""The oldest git that has what we use (`GIT_CONFIG_GLOBAL`, `cat-file --batch`, sparse indexes that expand by themselves)."""
+"""The oldest git that has what we use (`GIT_CONFIG_GLOBAL`, `ls-files --sparse`, `ls-tree --format`)."""
 
 KEPT_VARIABLES = frozenset(
     {
@@ -47,9 +47,13 @@ HARDENING = (
     "-c", "protocol.allow=never",
     "-c", "gc.auto=0",
     "-c", "maintenance.auto=false",
+    "-c", "core.fsync=none",
 )  # fmt: skip
 """Stand before every command: no hook, no file monitor, no network and no housekeeping, whatever a configuration says;
-nor a replaced object."""
+nor a replaced object.
+
+Nothing is fsynced: on a journalling file system that would first write out the checkouts that run beside it (measured:
+38 s instead of 7 s on a slow disk). A killed daemon loses nothing by it; a power cut may lose the last seconds, as git's own loose objects do."""
 
 ENVIRONMENT = {
     "LC_ALL": "C",
@@ -131,7 +135,7 @@ def start(arguments: Sequence[str], *, folder: Path, git_dir: Path) -> Git.AutoI
 
 
 def command_line(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The words to execute. GitPython can add to the environment but not take away, so `env -u` drops what we inherited."""
+    """The words to execute. GitPython cannot take from the environment: `env -u` drops what we inherited."""
     # A path is a path, never a pattern; `check-ignore` alone does not know the option (and takes no patterns).
     literal = [] if arguments[0] == "check-ignore" else ["--literal-pathspecs"]
     dropped = [

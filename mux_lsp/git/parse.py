@@ -17,7 +17,7 @@ TREE = 0o040000
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One line of `ls-files -s -v -z`. `tag` is git's letter: H plain, S skip-worktree; in lower case, assume-unchanged."""
+    """One line of `ls-files -s -v -z`. `tag` is H for a plain entry, S for skip-worktree; lower: assumed unchanged."""
 
     tag: str
     mode: int

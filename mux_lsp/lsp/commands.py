@@ -14,12 +14,12 @@ from pygls.exceptions import JsonRpcException
 from mux_lsp import __version__
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import AgentChoice
-from mux_lsp.engine import accepting, review
+from mux_lsp.engine import accepting
 from mux_lsp.engine.engine import StartRequest
 from mux_lsp.engine.repositories import locate
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import convert, edits, protocol
-from mux_lsp.lsp.documents import path_of, uri_of
+from mux_lsp.lsp.documents import live_text, path_of, uri_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mux_lsp.engine.accepting import Candidate, Selection
     from mux_lsp.engine.repositories import Room
     from mux_lsp.engine.review import Reviews
+    from mux_lsp.lsp.documents import Document
     from mux_lsp.lsp.session import Session
 
 CHANGES = frozenset(
@@ -146,8 +147,8 @@ class Commands:
             found = accepting.candidates(self._engine, run, run.files)
         wanted = [one for one in found if params.run in {None, one.run.id}]
         documents = self._session.documents
-        buffers = {document.path: document.content for document in documents}
-        return protocol.ReviewListResult(items=await asyncio.to_thread(_list, wanted, buffers, documents.encoding))
+        by_path = {document.path: document for document in documents}
+        return protocol.ReviewListResult(items=await asyncio.to_thread(_list, wanted, by_path, documents.encoding))
 
     async def hunk_accept(self, params: protocol.HunkParams) -> protocol.AcceptResult:
         return await self._accept(await self._select(params.run, hunks=params.hunks))
@@ -301,11 +302,11 @@ class Commands:
 
 
 def _list(
-    candidates: list[Candidate], buffers: Mapping[Path, str], encoding: PositionEncoding
+    candidates: list[Candidate], documents: Mapping[Path, Document], encoding: PositionEncoding
 ) -> list[protocol.ReviewItem]:
     listed: list[protocol.ReviewItem] = []
     for candidate in candidates:
-        live = review.live_text(candidate.root, candidate.path, buffers.get(candidate.root / candidate.path))
+        live = live_text(candidate.root, candidate.path, documents.get(candidate.root / candidate.path))
         listed += [convert.review_item(candidate.root, item, live, encoding) for item in candidate.items(live)]
     return listed
 

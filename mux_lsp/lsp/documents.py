@@ -7,6 +7,7 @@ or U+2028 would land in the wrong place.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from lsprotocol import types
 
 from mux_lsp.core import text
 from mux_lsp.core.model import LeftOut
+from mux_lsp.engine import review
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +51,8 @@ class Documents:
         self.encoding = text.PositionEncoding.UTF16
 
     def __iter__(self) -> Iterator[Document]:
-        return iter(self._open.values())
+        # A copy: other threads look at it too.
+        return iter(list(self._open.values()))
 
     def get(self, uri: str) -> Document | None:
         """The open document of a URI."""
@@ -120,6 +123,22 @@ def encoded(document: Document) -> bytes | None:
     if document.encoding is None:
         return None
     return document.bom + document.content.encode(document.encoding)
+
+
+def is_saved(document: Document) -> bool:
+    """Whether the file on disk is what the document would be saved as."""
+    with contextlib.suppress(OSError, LookupError, UnicodeEncodeError):
+        return document.path.read_bytes() == encoded(document)
+    return False
+
+
+def live_text(root: Path, path: str, document: Document | None) -> review.LiveText:
+    """The live text of a path, given the document of an editor that has it open."""
+    live = review.live_text(root, path, document.content if document else None)
+    if document is not None and live.unsaved and is_saved(document):
+        # A file in another encoding than UTF-8, or behind a symbolic link.
+        return replace(live, unsaved=False)
+    return live
 
 
 def apply_change(content: str, change: types.TextDocumentContentChangeEvent, encoding: text.PositionEncoding) -> str:

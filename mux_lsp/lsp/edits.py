@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from mux_lsp.engine import disk
+from mux_lsp.engine.accepting import shown
 from mux_lsp.lsp import convert
 from mux_lsp.lsp.documents import uri_of
 
@@ -53,7 +54,8 @@ def split(selection: Selection, abilities: Abilities) -> tuple[list[PathPlan], l
 
 
 def _carries(plan: PathPlan, abilities: Abilities) -> bool:
-    if not abilities.edits:
+    # Few editors get a file right whose name is not UTF-8.
+    if not abilities.edits or shown(plan.path) != plan.path:
         return False
     if plan.edits:
         return plan.entry is not None and plan.live.entry is not None and plan.entry.mode == plan.live.entry.mode

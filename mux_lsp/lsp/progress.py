@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -26,34 +27,36 @@ class Progress:
     def __init__(self, server: MuxServer, engine: Engine) -> None:
         self._server = server
         self._engine = engine
-        self._begun: dict[str, asyncio.Task[None]] = {}
+        self._begun: dict[str, tuple[str, asyncio.Task[None]]] = {}
+        """By task: the token of its bar, and what begins it."""
+        self._numbers = itertools.count(1)
         self.enabled = False
 
     def task_changed(self, task: Task) -> None:
         """A task began, or changed."""
         if self.enabled and not task.ended and task.id not in self._begun:
-            self._begun[task.id] = asyncio.create_task(self._begin(task))
+            # A token is good for one bar, and a task has another one when it is tried again.
+            token = f"mux/{task.id}/{next(self._numbers)}"
+            self._begun[task.id] = token, asyncio.create_task(self._begin(task, token))
 
     def run_changed(self, run: Run) -> None:
         """A run changed."""
-        begun = self._begun.get(run.task)
+        token, begun = self._begun.get(run.task, ("", None))
         if begun is not None and begun.done() and not begun.cancelled():
-            self._report(run.task)
+            self._report(run.task, token)
 
     async def cancelled(self, token: types.ProgressToken) -> None:
         """The person cancelled a bar: end the runs of its task."""
-        task_id = str(token).removeprefix("mux/")
-        if task_id in self._begun:
+        for task_id in [task_id for task_id, (mine, _) in self._begun.items() if mine == token]:
             await asyncio.gather(*(self._engine.cancel(run.id) for run in self._engine.task(task_id).runs))
 
     def close(self) -> None:
         """The client has gone."""
-        for begun in self._begun.values():
+        for _, begun in self._begun.values():
             begun.cancel()
 
-    async def _begin(self, task: Task) -> None:
+    async def _begin(self, task: Task, token: str) -> None:
         progress = self._server.work_done_progress
-        token = f"mux/{task.id}"
         with contextlib.suppress(Exception):  # a client may refuse a bar, and then does without
             await progress.create_async(token)
             title = " ".join(printable(task.prompt).split())
@@ -62,11 +65,10 @@ class Progress:
             progress.begin(
                 token, types.WorkDoneProgressBegin(title=f"{task.id}: {title}", cancellable=True, percentage=0)
             )
-            self._report(task.id)
+            self._report(task.id, token)
 
-    def _report(self, task_id: str) -> None:
+    def _report(self, task_id: str, token: str) -> None:
         progress = self._server.work_done_progress
-        token = f"mux/{task_id}"
         if token not in progress.tokens:
             return
         task = self._engine.task(task_id)

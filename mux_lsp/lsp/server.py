@@ -12,6 +12,7 @@ from pygls.protocol import LanguageServerProtocol, default_converter
 from pygls.protocol.language_server import lsp_method
 
 from mux_lsp import __version__
+from mux_lsp.agents.log import printable
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp.protocol import REQUEST_FAILED, ErrorData
 
@@ -129,4 +130,5 @@ def refusal(error: MuxError) -> JsonRpcException:
         kind = "conflict"
     elif isinstance(error, UsageError):
         kind = "usage"
-    return JsonRpcException(str(error), REQUEST_FAILED, ErrorData(kind=kind).model_dump())
+    # A path that an agent chose may drive a terminal.
+    return JsonRpcException(printable(str(error)), REQUEST_FAILED, ErrorData(kind=kind).model_dump())

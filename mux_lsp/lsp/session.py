@@ -19,7 +19,7 @@ from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, T
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import convert, edits, places, protocol
 from mux_lsp.lsp.commands import CHANGES, Commands
-from mux_lsp.lsp.documents import Document, Documents, path_of, uri_of
+from mux_lsp.lsp.documents import Document, Documents, live_text, path_of, uri_of
 from mux_lsp.lsp.progress import Progress
 from mux_lsp.lsp.server import MuxServer, guarded, refusal
 
@@ -138,8 +138,7 @@ class Session:
 
     def live_of(self, root: Path, path: str) -> LiveText:
         """The live text of a path, for this client: its buffer, or else the disk."""
-        document = self.documents.at(root / path)
-        return review.live_text(root, path, document.content if document else None)
+        return live_text(root, path, self.documents.at(root / path))
 
     async def view(self, uri: str) -> places.View | None:
         """What there is to review in an open document."""
@@ -328,7 +327,7 @@ def _make_view(
     live = review.LiveText(tuple(text.split_lines(document.content)), None, open=True)
     for number, candidate in enumerate(candidates):
         if not number:
-            live = review.live_text(candidate.root, candidate.path, document.content)
+            live = live_text(candidate.root, candidate.path, document)
         found += candidate.items(live)
     return places.view(document.version, live, found, with_results, encoding)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from tests.benchmarks import place
 from tests.benchmarks.figures import table
 from tests.benchmarks.groups import GROUPS
 from tests.benchmarks.sizes import TINY, Sizes
@@ -28,29 +29,40 @@ FILE_WIDTH = 160
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(list(GROUPS)), help="Only this group; may be given again.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures there.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where to work, in folders that are removed at the end; by default in memory, if there is room.",
+)
 @click.option("--rounds", type=click.IntRange(1), help="How often starts are measured.", default=Sizes().rounds)
 @click.option("--tiny", is_flag=True, help="Tiny inputs: to see that everything runs. The figures mean nothing.")
-def main(only: tuple[str, ...], json_file: Path | None, rounds: int, tiny: bool) -> None:
+def main(only: tuple[str, ...], json_file: Path | None, folder: Path | None, rounds: int, tiny: bool) -> None:
     """Measure mux-lsp beside named baselines, in a home of its own that is removed at the end."""
     sizes = TINY if tiny else Sizes(rounds=rounds)
     console = Console(stderr=True)
+    base = folder or place.default()
     lines: list[Line] = []
     begun = time.monotonic()
     for name, measure in GROUPS.items():
         if not only or name in only:
             with console.status(f"measuring {name} …"):
-                lines += measure(sizes)
+                lines += measure(sizes, base)
             console.print(f"{name}: measured, {time.monotonic() - begun:.0f} s in all", style="dim")
-    Console(width=None if console.is_terminal else FILE_WIDTH).print(table(lines))
+    Console(width=None if console.is_terminal else FILE_WIDTH).print(table(lines, f"in {base}"))
     if json_file is not None:
-        json_file.write_text(json.dumps(document(lines), indent=2) + "\n")
+        json_file.write_text(json.dumps(document(lines, base), indent=2) + "\n")
 
 
-def document(lines: Iterable[Line]) -> dict[str, object]:
+def document(lines: Iterable[Line], base: Path) -> dict[str, object]:
     """The figures with what they were measured on."""
     git = subprocess.run(["git", "--version"], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
     return {
-        "machine": {"system": platform.platform(), "python": platform.python_version(), "git": git},
+        "machine": {
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "git": git,
+            "folder": str(base),
+        },
         "lines": [line.shape() for line in lines],
     }
 

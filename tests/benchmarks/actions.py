@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +10,17 @@ from tests.benchmarks.figures import Goal, Line, percentile
 from tests.benchmarks.reviewed import Document, Session, session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.benchmarks.sizes import Sizes
 
 BASELINE = "round trip of an unknown method"
 
 
-def measure(sizes: Sizes) -> list[Line]:
+def measure(sizes: Sizes, base: Path) -> list[Line]:
     """Through the real bridge: at rest, and right behind a keystroke, which moves every hunk or none."""
     lines: list[Line] = []
-    with session(sizes) as reviewing:
+    with session(sizes, base) as reviewing:
         for stacked in (False, True):
             documents = [document for document in reviewing.documents if document.stacked is stacked]
             where = f"all {sizes.review_runs} runs at one place" if stacked else "each run at places of its own"
@@ -61,14 +64,12 @@ def _while_typing(reviewing: Session, document: Document) -> tuple[list[float], 
         client.notify("textDocument/didChange", {"textDocument": identifier, "contentChanges": [change]})
         taken.append(_ask(reviewing, document, reviewing.a_line(document) + added))
         # The hints for this text must not get in the way of the next key.
-        client.until(
-            "textDocument/publishDiagnostics", lambda params, version=version: _is_for(params, document, version)
-        )
+        client.until("textDocument/publishDiagnostics", functools.partial(_is_for, document, version))
     return taken, trivial
 
 
-def _is_for(params: dict[str, Any], document: Document, version: int) -> bool:
-    return params["uri"] == document.uri and params["version"] == version
+def _is_for(document: Document, version: int, params: dict[str, Any]) -> bool:
+    return (params["uri"], params["version"]) == (document.uri, version)
 
 
 def _ask(reviewing: Session, document: Document, line: int) -> float:

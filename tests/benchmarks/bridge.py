@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.figures import Goal, Line, median
-from tests.support.home import isolated_home
+from tests.benchmarks.place import home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tests.benchmarks.sizes import Sizes
 
 
-def measure(sizes: Sizes) -> list[Line]:
+def measure(sizes: Sizes, base: Path) -> list[Line]:
     """`mux-lsp serve` with nothing on its input, while a daemon lives: it connects, and ends."""
     serve = [str(Path(sys.executable).with_name("mux-lsp")), "serve"]
     nothing = [sys.executable, "-c", "pass"]
-    with isolated_home() as home:
-        environment = home.environment()
+    with home(base) as here:
+        environment = here.environment()
         _seconds(serve, environment)  # starts the daemon
         served: list[float] = []
         passed: list[float] = []

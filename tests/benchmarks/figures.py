@@ -52,9 +52,11 @@ class Line:
         return {**asdict(self), "ratio": self.ratio, "met": self.met}
 
 
-def table(lines: Iterable[Line]) -> Table:
-    """The lines for a person to read."""
-    made = Table(title="mux-lsp beside its baselines, measured in this run", title_justify="left", row_styles=["", ""])
+def table(lines: Iterable[Line], where: str) -> Table:
+    """The lines for a person to read. `where` says where they were measured."""
+    made = Table(
+        title=f"mux-lsp beside its baselines, measured in this run {where}", title_justify="left", row_styles=["", ""]
+    )
     for name, justify in (("what", "left"), ("mux-lsp", "right"), ("baseline", "left"), ("", "right"),
                           ("ratio", "right"), ("goal", "right"), ("met", "left")):  # fmt: skip
         made.add_column(

@@ -8,11 +8,12 @@ from tests.benchmarks import actions, bridge, memory, rebase, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from tests.benchmarks.figures import Line
     from tests.benchmarks.sizes import Sizes
 
-GROUPS: Mapping[str, Callable[[Sizes], list[Line]]] = {
+GROUPS: Mapping[str, Callable[[Sizes, Path], list[Line]]] = {
     "start": start.measure,
     "bridge": bridge.measure,
     "memory": memory.measure,

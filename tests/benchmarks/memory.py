@@ -12,15 +12,17 @@ from tests.benchmarks.figures import Line, quantity
 from tests.benchmarks.reviewed import session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.benchmarks.sizes import Sizes
 
 _BARE = "import pygls.lsp.server, lsprotocol.types, pydantic; print(flush=True); input()"
 
 
-def measure(sizes: Sizes) -> list[Line]:
+def measure(sizes: Sizes, base: Path) -> list[Line]:
     """Resident memory with one client: before anything was done, and with many runs under review in open files."""
     bare = _bare()
-    with session(sizes) as reviewing:
+    with session(sizes, base) as reviewing:
         busy = reviewing.daemon.memory_full_info()
         idle = reviewing.idle
     many = f"{sizes.review_runs} runs × {sizes.review_files} files × {sizes.review_hunks} hunks"  # noqa: RUF001

@@ -5,40 +5,40 @@ from __future__ import annotations
 import random
 import subprocess
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mux_lsp.core import diff, rebase
 from tests.benchmarks.figures import Line, median
+from tests.benchmarks.place import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tests.benchmarks.sizes import Sizes
 
 
-def measure(sizes: Sizes) -> list[Line]:
+def measure(sizes: Sizes, base: Path) -> list[Line]:
     """`rebase` with the hunks known, and with their diff as well, which is the whole of what git does."""
-    base, result, live = _texts(sizes)
-    hunks = diff.hunks("".join(base), "".join(result), "file.txt")
+    old, new, live = _texts(sizes)
+    hunks = diff.hunks("".join(old), "".join(new), "file.txt")
     placed: list[float] = []
     whole: list[float] = []
     merged: list[float] = []
-    with TemporaryDirectory(prefix="mux-bench-") as temporary:
+    with temporary(base) as folder:
         files = []
-        for name, lines in (("live", live), ("base", base), ("result", result)):
-            (Path(temporary) / name).write_text("".join(lines))
-            files.append(str(Path(temporary) / name))
+        for name, lines in (("live", live), ("base", old), ("result", new)):
+            (folder / name).write_text("".join(lines))
+            files.append(str(folder / name))
         for _ in range(sizes.rebase_rounds):
             begun = time.perf_counter()
             subprocess.run(["git", "merge-file", "-p", "-q", *files], stdout=subprocess.DEVNULL, check=False)
             merged.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            rebase.rebase(base, hunks, live)
+            rebase.rebase(old, hunks, live)
             placed.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            rebase.rebase(base, diff.hunks("".join(base), "".join(result), "file.txt"), live)
+            rebase.rebase(old, diff.hunks("".join(old), "".join(new), "file.txt"), live)
             whole.append(time.perf_counter() - begun)
     what = f"{len(hunks)} hunks on {sizes.rebase_lines:,} lines under {sizes.rebase_edits} edits"
     baseline = "git merge-file, as a process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -10,19 +11,18 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from tests.benchmarks import repository
+from tests.benchmarks import place, repository
 from tests.benchmarks.client import TimingClient
-from tests.support.home import IsolatedHome, isolated_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.benchmarks.sizes import Sizes
+    from tests.support.home import IsolatedHome
 
 APART = 3
 """Lines from one run's hunk to the next run's, in the files where each run changes lines of its own."""
@@ -69,10 +69,9 @@ class Session:
 
 
 @contextmanager
-def session(sizes: Sizes) -> Iterator[Session]:
+def session(sizes: Sizes, base: Path) -> Iterator[Session]:
     """Have the runs done, open all files and wait until each shows its hints."""
-    with TemporaryDirectory(prefix="mux-bench-") as temporary, isolated_home() as home:
-        here = Path(temporary)
+    with place.temporary(base) as here, place.home(base) as home:
         person = here / "project"
         texts = dict(_files(sizes))
         repository.make(person, ((name, text.encode()) for name, text in texts.items()))
@@ -110,11 +109,11 @@ def _open(client: TimingClient, person: Path, texts: dict[str, str]) -> Iterator
         uri = (person / name).as_uri()
         item = {"uri": uri, "languageId": "plaintext", "version": 1, "text": text}
         client.notify("textDocument/didOpen", {"textDocument": item})
-        client.until("textDocument/publishDiagnostics", lambda params, uri=uri: _is_shown(params, uri))
+        client.until("textDocument/publishDiagnostics", functools.partial(_is_shown, uri))
         yield Document(uri, text, name.startswith("stacked"))
 
 
-def _is_shown(params: dict[str, object], uri: str) -> bool:
+def _is_shown(uri: str, params: dict[str, Any]) -> bool:
     return params["uri"] == uri and bool(params["diagnostics"])
 
 

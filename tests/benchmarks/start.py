@@ -6,21 +6,18 @@ import itertools
 import os
 import select
 import shlex
-import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import repository
+from tests.benchmarks import place, repository
 from tests.benchmarks.client import TimingClient
 from tests.benchmarks.figures import Goal, Line, median
-from tests.support.home import isolated_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.benchmarks.sizes import Sizes
 
@@ -38,10 +35,9 @@ class _Samples:
     warm_many: list[float] = field(default_factory=list)
 
 
-def measure(sizes: Sizes) -> list[Line]:
+def measure(sizes: Sizes, base: Path) -> list[Line]:
     """Cold (a new home, no shadow store) and warm (released worktrees at hand), for one run and for many."""
-    with TemporaryDirectory(prefix="mux-bench-") as temporary:
-        here = Path(temporary)
+    with place.temporary(base) as here:
         person = here / "project"
         repository.make(person, repository.many_small_files(sizes.files))
         samples = _Samples()
@@ -49,9 +45,9 @@ def measure(sizes: Sizes) -> list[Line]:
         with _Gate.made(here) as gate:
             for _ in range(sizes.rounds):
                 _add_worktrees(person, here / "added", sizes.many, samples)
-                with _client(person, here) as client:
+                with _client(person, base) as client:
                     samples.cold_one.append(gate.seconds_to_first_instruction(client, person, next(generations), 1))
-                with _client(person, here) as client:
+                with _client(person, base) as client:
                     samples.cold_many.append(
                         gate.seconds_to_first_instruction(client, person, next(generations), sizes.many)
                     )
@@ -60,7 +56,6 @@ def measure(sizes: Sizes) -> list[Line]:
                     samples.warm_many.append(
                         gate.seconds_to_first_instruction(client, person, next(generations), sizes.many)
                     )
-        _remove(person)
     return _lines(samples, sizes)
 
 
@@ -81,34 +76,25 @@ def _lines(samples: _Samples, sizes: Sizes) -> list[Line]:
 
 
 def _add_worktrees(person: Path, folder: Path, count: int, samples: _Samples) -> None:
-    os.sync()
     begun = time.perf_counter()
     for number in range(count):
         repository.git(person, "worktree", "add", "--quiet", "--detach", str(folder / str(number)))
         if number == 0:
             samples.add_one.append(time.perf_counter() - begun)
     samples.add_many.append(time.perf_counter() - begun)
-    _remove(*folder.iterdir())
+    place.remove(*folder.iterdir())
     repository.git(person, "worktree", "prune")
 
 
 @contextmanager
-def _client(person: Path, here: Path) -> Iterator[TimingClient]:
+def _client(person: Path, base: Path) -> Iterator[TimingClient]:
     """A client of a new daemon that has done nothing yet."""
-    with isolated_home() as home:
+    with place.home(base) as home:
         with TimingClient(home, person) as client:
             yield client
         home.stop()
         # What is left is a copy of the person's files for each worktree.
-        _remove(*home.state.glob("repos/*/worktrees/*"))
-
-
-def _remove(*folders: Path) -> None:
-    """Remove folders with very many files, on all cores and faster than shutil does."""
-    names = b"\0".join(os.fsencode(folder) for folder in folders)
-    subprocess.run(
-        ["xargs", "-0", "-r", "-n", "1", "-P", str(os.cpu_count() or 1), "rm", "-rf"], input=names, check=True
-    )
+        place.remove(*home.state.glob("repos/*/worktrees/*"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +126,6 @@ class _Gate:
     def seconds_to_first_instruction(self, client: TimingClient, person: Path, generation: int, runs: int) -> float:
         """Seconds from sending `mux.task.start` until the last of the runs has begun. All have ended at the return."""
         repository.edit(person, generation)
-        os.sync()
         agent = f"sh:echo >{shlex.quote(str(self.begun))}; read _ <{shlex.quote(str(self.hold))}"
         task = {"prompt": "Begin.", "agents": [{"agent": agent, "count": runs}]}
         begun = time.perf_counter()

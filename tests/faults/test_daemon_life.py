@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import signal
 import subprocess
 import sys
@@ -108,9 +108,13 @@ def test_stop_never_ends_a_process_that_only_has_the_daemons_old_pid(fake_home: 
     holder = Path(fake_home.paths.daemon_lock)
     text = holder.read_text()
     (fake_home.state / "daemon.sock").unlink()
-    holder.write_text(text.replace(str(daemon.pid), str(os.getpid())))
-    with pytest.raises(MuxError, match="does not say which it is"):
-        request_stop(home=fake_home.paths)
+    with subprocess.Popen(["sleep", "60"]) as innocent:
+        hours_ago = psutil.Process(innocent.pid).create_time() - 7200
+        holder.write_text(json.dumps({"pid": innocent.pid, "created": hours_ago}))
+        with pytest.raises(MuxError, match="does not say which it is"):
+            request_stop(0.5, home=fake_home.paths)
+        assert innocent.poll() is None
+        innocent.kill()
     assert daemon.is_running()
     holder.write_text(text)
     assert request_stop(home=fake_home.paths)

@@ -54,9 +54,8 @@ def make_repository(folder: Path) -> Path:
 def go_on_typing(root: Path) -> None:
     """The person's further edit, above what the agents change."""
     file = root / "pages.py"
-    first, rest = file.read_text(encoding="utf-8").split("\n", 1)
-    del first
-    file.write_text(TYPED_LATER + rest, encoding="utf-8")
+    below_first_line = file.read_text(encoding="utf-8").partition("\n")[2]
+    file.write_text(TYPED_LATER + below_first_line, encoding="utf-8")
 
 
 def write_configuration(home: Path) -> Path:

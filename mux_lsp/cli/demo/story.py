@@ -32,15 +32,11 @@ PROMPT = "The last page is missing: 41 entries fill 3 pages, and each has its li
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the demonstration takes place."""
+    """Where the demonstration takes place: a home of its own, and the repository in it."""
 
     folder: Path
     root: Path
     environment: dict[str, str] = field(repr=False)
-
-    @property
-    def home(self) -> paths.Home:
-        return paths.Home(f"{self.folder}/config", f"{self.folder}/state")
 
 
 def tell(chosen: str | None, *, keep: bool) -> int:
@@ -48,22 +44,26 @@ def tell(chosen: str | None, *, keep: bool) -> int:
 
     `chosen` names the agent whose result is accepted instead of the best one's.
     """
-    from mux_lsp.daemon.client import request_stop
-
     begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="mux-")).resolve()
-    stage = Stage(folder, sample.make_repository(folder), _environment(folder))
-    sample.write_configuration(folder)
     try:
-        _play(stage, chosen)
+        _play(Stage(folder, sample.make_repository(folder), _environment(folder)), chosen)
     finally:
-        request_stop(home=stage.home)
-        if not keep:
-            shutil.rmtree(folder)
-    if keep:
-        say(f"\nEverything is still in {folder}.")
+        _clear_away(folder, keep=keep)
     _yours(time.monotonic() - begun)
     return 0
+
+
+def _clear_away(folder: Path, *, keep: bool) -> None:
+    from mux_lsp.daemon.client import request_stop
+
+    try:
+        request_stop(home=paths.Home(f"{folder}/config", f"{folder}/state"))
+    finally:
+        if keep:
+            say(f"\nEverything is still in {folder}.")
+        else:
+            shutil.rmtree(folder)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -74,6 +74,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _play(stage: Stage, chosen: str | None) -> None:
+    sample.write_configuration(stage.folder)
     _title("A repository with work in progress")
     say("A setting is edited but not committed, and there is a new test, which fails.")
     _git(stage, "status", "--short")
@@ -139,8 +140,8 @@ def _yours(seconds: float) -> None:
         """
   mux-lsp run "what is to be done" -a 'sh:claude -p {prompt} --permission-mode acceptEdits*3' --check 'make test'
 
-Any command line is an agent: codex exec -s workspace-write {prompt} </dev/null, aider --message {prompt}, a script of
-yours. Give several -a to have them compete."""
+Any command line is an agent: codex exec -s workspace-write {prompt}, aider --message {prompt}, a script of yours.
+Give several -a to have them compete."""
     )
 
 

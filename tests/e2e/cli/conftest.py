@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.cli.terminal import Terminal, fingerprint, git
+from tests.e2e.cli.terminal import Terminal
 from tests.support.home import isolated_home
+from tests.support.person import fingerprint, git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,9 @@ import struct
 import subprocess
 import termios
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+from tests.support.person import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,23 +133,6 @@ class Screen:
         return bool(data)
 
 
-def git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
-    """A git command of the person's own."""
-    identity = ["-c", "user.name=You", "-c", "user.email=you@example.com", "-c", "commit.gpgSign=false"]
-    return subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, input=stdin, stdout=subprocess.PIPE, check=True
-    ).stdout
-
-
-def fingerprint(folder: Path) -> dict[str, str]:
-    """Every file below a folder with its mode and a digest of its bytes."""
-    return {
-        str(path.relative_to(folder)): f"{path.lstat().st_mode:o} {sha256(path.read_bytes()).hexdigest()}"
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def files(folder: Path) -> dict[str, str]:
-    """The same for a working tree without its `.git`."""
-    return {path: digest for path, digest in fingerprint(folder).items() if not path.startswith(".git/")}
+def files(folder: Path) -> dict[str, object]:
+    """Everything in a working tree but its `.git`, with modes, times and digests."""
+    return {path: found for path, found in fingerprint(folder).items() if path.partition("/")[0] != ".git"}

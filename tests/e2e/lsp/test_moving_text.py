@@ -57,7 +57,7 @@ async def test_typing_into_the_place_is_a_conflict_that_says_so_and_changes_noth
     assert action.disabled is not None
     assert action.disabled.reason == "conflict: line 5 was changed here too"
     assert (action.edit, action.command) == (None, None)
-    assert "conflict: line 5 was changed here too" in (await editor.hover("numbers.txt", 4))
+    assert r"conflict\: line 5 was changed here too" in (await editor.hover("numbers.txt", 4))
     assert (await editor.review("numbers.txt"))[0].reason == "line 5 was changed here too"
 
     sentence = "Nothing was written, because of a conflict in numbers.txt:5: line 5 was changed here too."

@@ -122,6 +122,8 @@ def bystanders() -> Iterator[Bystanders]:
     for process in started:
         process.kill()
         process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 @pytest.fixture

@@ -117,10 +117,13 @@ async def test_agent_that_is_not_there(attempt: Attempt) -> None:
 
 
 async def test_cancel_ends_agent_and_attempt(attempt: Attempt) -> None:
+    ready = attempt.worktree / "ready"
+    os.mkfifo(ready)
     started = asyncio.get_running_loop().create_future()
-    agent = backend("setsid sleep 1000 & sleep 1000")
+    agent = backend(f"setsid sleep 1000 & sh -c 'echo up >\"{ready}\"; exec sleep 1000'")
     working = asyncio.ensure_future(agent.attempt(attempt, started.set_result))
     event: Started = await started
+    await asyncio.to_thread(ready.read_text)
     await agent.cancel(attempt, event.process)
     assert await working == Outcome(143, "ended with exit status 143 (SIGTERM)")
     assert not is_alive(event.process.pid)

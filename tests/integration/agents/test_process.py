@@ -278,10 +278,19 @@ async def test_session_that_a_later_process_of_the_number_left(run: RunFixture, 
 
 
 async def test_killed_agent_has_its_status_recorded(run: RunFixture) -> None:
-    process = run.start(f"trap '' TERM; {WORK}")
-    await run.said()
-    await run.end(process, grace=0)
-    assert read_exit(run.folder) == 137
+    for _ in range(10):
+        process = run.start(f"trap '' TERM; {WORK}")
+        await run.said()
+        await run.end(process, grace=0)
+        assert read_exit(run.folder) == 137
+
+
+async def test_supervisor_that_has_not_started_its_agent_yet(run: RunFixture, bystanders: Bystanders) -> None:
+    supervisor = bystanders("sh", "-c", "read line; sleep 1000", stdin=subprocess.PIPE)
+    created = created_at(supervisor.pid)
+    assert created is not None
+    await run.end(Process(supervisor.pid, created))
+    assert not is_alive(supervisor.pid)
 
 
 async def test_daemon_that_an_agent_started_does_not_end_itself(run: RunFixture) -> None:
@@ -321,7 +330,7 @@ async def test_command_by_which_an_agent_tidies_up_is_not_ended(run: RunFixture)
 
 async def test_run_that_is_ended_in_its_first_moment(run: RunFixture) -> None:
     """Whether the supervisor has started the agent by then or not."""
-    for _ in range(30):
+    for _ in range(15):
         process = run.start("sleep 1000")
         await run.end(process, grace=0)
         assert not [entry for entry in read_table(run.mark).values() if entry.marked]
@@ -339,7 +348,7 @@ async def test_process_born_in_answer_to_term_dies_too(run: RunFixture) -> None:
     answer = f"setsid sleep 1000 >/dev/null 2>&1 & echo $! >{born}; exit"
     process = run.start(f"trap '{answer}' TERM; {WORK}")
     await run.said()
-    await run.end(process)
+    await run.end(process, grace=0.5)
     assert not is_alive(int(born.read_text()))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.git.repository import Repository, discover
 from mux_lsp.git.shadow import Shadow, key_of
-from mux_lsp.git.worktrees import Worktree, Worktrees
+from mux_lsp.git.worktrees import Worktrees
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,7 +81,7 @@ def untouched(*folders: Path) -> Iterator[None]:
 
 
 def files_on_disk(root: Path) -> dict[str, bytes]:
-    """Every file below `root` but git's own; a symbolic link as `b"-> target"`, an executable with `b"x:"` before it."""
+    """Every file below `root` but git's own; a symbolic link as `b"-> target"`, an executable as `b"x:" + content`."""
     found = {}
     for place, folders, files in os.walk(root):
         for name in [*files, *(folder for folder in folders if Path(place, folder).is_symlink())]:
@@ -151,7 +151,7 @@ def check(
     left_out: Mapping[str, str] | None = None,
     sparse: bool = False,
 ) -> tuple[Snapshot, Shadow]:
-    """The whole promise of a snapshot: it is `expected`, a worktree of it is too, and the person's `.git` stays as it is.
+    """The promise of a snapshot: it is `expected`, so is a worktree of it, and the person's `.git` stays the same.
 
     `left_out`: path to a part of the reason. `sparse`: the worktree holds less than the snapshot.
     """
@@ -196,9 +196,3 @@ def vanish(root: Path) -> None:
     run(root, "reflog", "expire", "--expire=now", "--all")
     run(root, "gc", "-q", "--prune=now")
     shutil.rmtree(root)
-
-
-__all__ = [
-    "Repository", "Shadow", "World", "Worktree", "Worktrees", "check", "commit", "discover", "files_in", "files_on_disk",
-    "fingerprint", "make_repository", "run", "stands_alone", "untouched", "vanish", "write",
-]  # fmt: skip

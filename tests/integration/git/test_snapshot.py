@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mux_lsp.errors import GitError, NotARepositoryError
+from mux_lsp.git.repository import discover
+from mux_lsp.git.worktrees import Worktrees
 from tests.integration.git.support import (
     World,
-    Worktrees,
     check,
     commit,
-    discover,
     files_in,
     make_repository,
     run,
@@ -23,6 +23,9 @@ from tests.integration.git.support import (
     vanish,
     write,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILES = {"a.txt": "one\n", "folder/b.txt": "two\n"}
 BOTH = {"a.txt": b"one\n", "folder/b.txt": b"two\n"}
@@ -348,8 +351,24 @@ def test_sparse_checkout(world: World, mode: str) -> None:
 
 
 def test_strange_names(world: World) -> None:
-    names = ["with space", "new\nline", 'quo"te', "'single'", "-dash", ":(glob)colon", "*star[a]", "tab\tx", "back\\slash",
-             "#hash", "!bang", "trailing ", "ünï", os.fsdecode(b"latin-\xe9"), "d\n/x\ny", ":(top)/z"]  # fmt: skip
+    names = [
+        "with space",
+        "new\nline",
+        'quo"te',
+        "'single'",
+        "-dash",
+        ":(glob)colon",
+        "*star[a]",
+        "tab\tx",
+        "back\\slash",
+        "#hash",
+        "!bang",
+        "trailing ",
+        "ünï",
+        os.fsdecode(b"latin-\xe9"),
+        "d\n/x\ny",
+        ":(top)/z",
+    ]
     files = {name: f"{number}\n" for number, name in enumerate(names)}
     make_repository(world.root, dict(list(files.items())[::2]))
     write(world.root, files)

@@ -8,19 +8,17 @@ import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mux_lsp.core.model import ChangeKind, Snapshot
 from mux_lsp.errors import GitError
+from mux_lsp.git.repository import Repository, discover
+from mux_lsp.git.worktrees import Worktree, Worktrees
 from tests.integration.git.support import (
-    Repository,
-    Shadow,
     World,
-    Worktree,
-    Worktrees,
     commit,
-    discover,
     files_in,
     files_on_disk,
     fingerprint,
@@ -31,6 +29,9 @@ from tests.integration.git.support import (
     vanish,
     write,
 )
+
+if TYPE_CHECKING:
+    from mux_lsp.git.shadow import Shadow
 
 FILES = {"a.txt": "one\n", "folder/b.txt": "two\n", "folder/c.txt": "three\n", ".gitignore": "*.log\n/out/\n.env\n"}
 BYTES = {path: text.encode() for path, text in FILES.items()}

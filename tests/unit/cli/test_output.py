@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-
-import pytest
+from typing import TYPE_CHECKING
 
 from mux_lsp.cli.output import Cell, aligned, rich_table, say, say_json, say_table
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_table_in_a_pipe_is_whole_and_aligned() -> None:
@@ -31,11 +33,20 @@ def test_json_keeps_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {"path": "\x1bcaf\udce9"}
 
 
-@pytest.mark.parametrize("width", [20, 80])
-def test_rich_reads_no_markup_in_a_cell(width: int) -> None:
+def on_a_terminal(rows: list[list[Cell]], width: int) -> list[str]:
     from rich.console import Console
 
     console = Console(width=width, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(rich_table(("a",), [[Cell("[red]x[/red] :smile:"[:width])]]))
-    assert "[red]x[/red]" in captured.get()
+        console.print(rich_table(("id", "what"), rows))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_on_a_terminal_only_the_last_column_is_cut() -> None:
+    rows = [[Cell("k3f-1"), Cell("x" * 200)], [Cell("k3f-10"), Cell("short")]]
+    assert on_a_terminal(rows, 40) == ["id      what", "k3f-1   " + "x" * 29 + "…", "k3f-10  short"]
+
+
+def test_rich_reads_nothing_into_a_cell() -> None:
+    rows = [[Cell("[red]x[/red]"), Cell(":smile: \x1b[2J")]]
+    assert on_a_terminal(rows, 80)[1] == "[red]x[/red]  :smile: \\x1b[2J"

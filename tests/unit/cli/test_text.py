@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mux_lsp.cli.text import (
-    changed_paths,
     count,
     duration,
     folder_of,
+    is_below,
     listed,
+    named_path,
     one_line,
     place,
     size,
@@ -129,31 +130,39 @@ ODD = "caf\\xe9.py"
 
 
 @pytest.mark.parametrize(
-    ("folder", "typed", "meant"),
+    ("folder", "typed", "name"),
     [
-        ("/repo", "a.py", ["a.py"]),
-        ("/repo/src", "a.py", ["src/a.py"]),
-        ("/repo/src", "../a.py", ["a.py"]),
-        ("/repo/src", "src/a.py", ["src/a.py"]),  # as a diff names it
-        ("/repo", "src", ["src/a.py", "src/deep/b.py"]),
-        ("/repo", "src/", ["src/a.py", "src/deep/b.py"]),
-        ("/repo/src", ".", ["src/a.py", "src/deep/b.py"]),
-        ("/repo", ".", CHANGED),
-        ("/repo", "/repo/src/deep", ["src/deep/b.py"]),
-        ("/elsewhere", "a.py", ["a.py"]),
-        ("/repository", "srcfile", ["srcfile"]),
+        ("/repo", "a.py", "a.py"),
+        ("/repo/src", "a.py", "src/a.py"),
+        ("/repo/src", "../a.py", "a.py"),
+        ("/repo/src", "src/a.py", "src/a.py"),  # as a diff names it
+        ("/repo", "src", "src"),
+        ("/repo", "src/", "src"),
+        ("/repo/src", ".", "src"),
+        ("/repo", ".", "."),
+        ("/repo", "/repo/src/deep", "src/deep"),
+        ("/elsewhere", "a.py", "a.py"),
+        ("/repository", "srcfile", "srcfile"),
     ],
 )
-def test_changed_paths(folder: str, typed: str, meant: list[str]) -> None:
-    assert changed_paths(typed, CHANGED, ROOT, Path(folder)) == meant
+def test_named_path(folder: str, typed: str, name: str) -> None:
+    assert named_path(typed, CHANGED, ROOT, Path(folder)) == name
 
 
-def test_a_changed_path_that_is_not_utf8() -> None:
-    assert changed_paths("caf\udce9.py", [ODD], ROOT, ROOT) == [ODD]
-    assert changed_paths(ODD, [ODD], ROOT, ROOT) == [ODD]
+def test_a_named_path_that_is_not_utf8() -> None:
+    assert named_path("caf\udce9.py", [ODD], ROOT, ROOT) == ODD
+    assert named_path(ODD, [ODD], ROOT, ROOT) == ODD
+
+
+@pytest.mark.parametrize(
+    ("name", "paths"),
+    [(".", CHANGED), ("src", ["src/a.py", "src/deep/b.py"]), ("a.py", ["a.py"]), ("src/deep", ["src/deep/b.py"])],
+)
+def test_is_below(name: str, paths: list[str]) -> None:
+    assert [path for path in CHANGED if is_below(path, name)] == paths
 
 
 @pytest.mark.parametrize("typed", ["b.py", "../a.py", "/etc/passwd", "sr"])
-def test_changed_paths_that_are_none(typed: str) -> None:
+def test_named_paths_that_are_none(typed: str) -> None:
     with pytest.raises(UsageError, match=r"changes a\.py, src/a\.py, src/deep/b\.py and srcfile"):
-        changed_paths(typed, CHANGED, ROOT, ROOT)
+        named_path(typed, CHANGED, ROOT, ROOT)

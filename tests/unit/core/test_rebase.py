@@ -103,6 +103,11 @@ def test_where_hunks_stand(base: str, result: str, live: str, expected: str) -> 
         ("0 0 0 2 2 2 1 0 0", "0 0 0 0 483 157 2 2 1 0 0", "0 0 0 0 483 157 2 2 F 1 G 0 0", ["applied 3-6"]),
         ("0 0 0", "0 0 0 0", "F 0 G 0 0 0", ["applied 5-6"]),
         ("2 2 2", "2 2", "F 2 2", ["applied 3-3"]),
+        ("2 2 2 a b c d e", "2 2 a b c X e", "F 2 2 a N b c d e", ["applied 3-3", "pending 7-8"]),
+        ("2 2 2 a b c d e", "2 2 a X c d e", "F 2 2 a N b c d e", ["applied 3-3", "conflict 4-6"]),
+        ("p q r s 2 2 2 m n o", "p Q Q Q r s 2 2 m n o", "p Q Q Q r s F 2 2 m n Z o", ["applied 1-4", "applied 9-9"]),
+        # A line typed beside an accepted hunk makes it a conflict, as it does for git.
+        ("a b c d", "a X c d", "a X N c d", ["conflict 1-3"]),
         # It is not one of ours only because its lines are there.
         ("a b c d", "a b X c d", "a X b c d", ["pending 3-3"]),
         ("a b c d", "a b X c d", "a b c X d", ["pending 2-2"]),

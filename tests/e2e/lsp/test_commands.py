@@ -1,0 +1,346 @@
+"""Tasks and runs by their commands, and what is said where something cannot be done."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mux_lsp.lsp import protocol
+from tests.e2e.lsp.client import Refused, connect, quit_politely
+from tests.e2e.lsp.conftest import NUMBERS, git
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from tests.e2e.lsp.client import Editor
+    from tests.support.home import IsolatedHome
+
+    Join = Callable[..., Awaitable[Editor]]
+
+
+class Gate:
+    """Agents wait at it (`cat GATE`) until it is opened."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self.opened = False
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    async def open(self) -> None:
+        """Let the one who waits go on."""
+        await asyncio.to_thread(self.path.write_bytes, b"")
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")
+
+
+async def run_of(editor: Editor, run: str) -> protocol.RunShape:
+    return (await editor.command("mux.run.get", protocol.RunResult, run=run)).run
+
+
+async def log_of(editor: Editor, run: str, **more: Any) -> protocol.RunLogResult:
+    return await editor.command("mux.run.log", protocol.RunLogResult, run=run, **more)
+
+
+async def test_a_cancelled_run_ends_and_keeps_what_it_made(editor: Editor, gate: Gate) -> None:
+    task = await editor.start("do it", f"echo > made.txt; cat {gate}", "true")
+    one, two = (run.id for run in task.runs)
+    await editor.until(lambda: editor.runs[one].hunks == 1 and editor.runs[two].finished is not None)
+    cancelled = (await editor.command("mux.run.cancel", protocol.RunResult, run=one)).run
+    assert (cancelled.state, cancelled.hunks) == ("cancelled", 1)
+    assert await editor.statuses("made.txt") == ["pending"]
+    # What has ended stays as it is.
+    assert (await editor.command("mux.run.cancel", protocol.RunResult, run=two)).run.state == "finished"
+    again = (await editor.command("mux.task.cancel", protocol.TaskResult, task=task.id)).task
+    assert [run.state for run in again.runs] == ["cancelled", "finished"]
+
+
+async def test_cancelling_a_task_ends_all_its_runs(editor: Editor, gate: Gate) -> None:
+    task = await editor.start("do it", f"cat {gate}", f"sleep 1000 & cat {gate}")
+    await editor.until(lambda: [run.state for run in editor.runs.values()] == ["running", "running"])
+    ended = (await editor.command("mux.task.cancel", protocol.TaskResult, task=task.id)).task
+    assert ([run.state for run in ended.runs], ended.state) == (["cancelled", "cancelled"], "ended")
+
+
+async def test_retry_is_another_run_of_the_same_prompt(editor: Editor) -> None:
+    task = await editor.ended((await editor.start("the prompt", 'cat "$MUX_PROMPT_FILE"; exit 3')).id)
+    assert (task.runs[0].state, task.runs[0].exit_status) == ("failed", 3)
+    assert task.runs[0].reason == "ended with exit status 3"
+    again = (await editor.command("mux.run.retry", protocol.RunResult, run=task.runs[0].id)).run
+    assert (again.id, again.agent) == (f"{task.id}-2", task.runs[0].agent)
+    assert [run.id for run in editor.tasks[task.id].runs] == [f"{task.id}-1", f"{task.id}-2"]
+    ended = await editor.ended(task.id)
+    assert [run.state for run in ended.runs] == ["failed", "failed"]
+    assert (await log_of(editor, again.id)).text == "the prompt"
+
+
+async def test_continue_goes_on_from_the_result(editor: Editor, gate: Gate) -> None:
+    task = await editor.start("first", f'cat {gate}; cat "$MUX_PROMPT_FILE" >> numbers.txt; tail -n 1 numbers.txt')
+    run = task.runs[0].id
+    with pytest.raises(Refused) as refused:
+        await editor.command("mux.run.continue", protocol.RunResult, run=run, message="second")
+    assert refused.value.kind == "usage"
+    assert re.fullmatch(rf"{run} is still \w+; it takes a message when it has ended\.", refused.value.message)
+    await gate.open()
+    await editor.ended(run)
+    await editor.command("mux.run.continue", protocol.RunResult, run=run, message=" second")
+    await gate.open()
+    await editor.ended(run)
+    (item,) = await editor.review("numbers.txt", run)
+    assert item.added == "first second"
+
+
+async def test_delete_forgets_a_run_or_a_task(editor: Editor, gate: Gate) -> None:
+    uri = editor.open("numbers.txt")
+    change = "sed -i 's/^line 5$/five/' numbers.txt"
+    task = await editor.start("do it", change, f"cat {gate}")
+    one, two = (run.id for run in task.runs)
+    await editor.ended(one)
+    await editor.shown(uri, lambda found: len(found) == 1)
+    for id_ in (task.id, two):
+        with pytest.raises(Refused, match=rf"{two} is still \w+; cancel it first: `mux-lsp cancel {two}`\.") as refused:
+            await editor.command("mux.task.delete", protocol.DeleteResult, id=id_)
+        assert refused.value.kind == "usage"
+    assert (await editor.command("mux.task.delete", protocol.DeleteResult, id=one)).deleted == [one]
+    await editor.shown(uri, lambda found: not found)
+    with pytest.raises(Refused, match=f"There is no run '{one}'"):
+        await run_of(editor, one)
+    await gate.open()
+    await editor.ended(task.id)
+    assert (await editor.command("mux.task.delete", protocol.DeleteResult, id=task.id)).deleted == [two]
+    assert task.id not in editor.tasks
+    assert (await editor.command("mux.task.list", protocol.TaskListResult, repository=uri)).tasks == []
+
+
+async def test_output_is_told_as_it_comes_and_read_from_anywhere(editor: Editor, gate: Gate) -> None:
+    task = await editor.start(
+        "do it", rf"printf 'w\303\266rter \033[31mred\033[0m\n'; cat {gate}; echo more; echo bad >&2"
+    )
+    run = task.runs[0].id
+
+    def told(stream: str) -> str:
+        return "".join(
+            one.text for one in editor.told_of(protocol.RunOutputParams) if (one.run, one.stream) == (run, stream)
+        )
+
+    await editor.until(lambda: told("stdout") == "wörter red\n")
+    first = await log_of(editor, run)
+    assert (first.text, first.offset, first.ended) == ("wörter red\n", 21, False)
+    waiting = asyncio.ensure_future(log_of(editor, run, offset=first.offset, follow=True))
+    await log_of(editor, run)  # the one that waits holds up nothing
+    assert not waiting.done()
+    await gate.open()
+    assert (await waiting).text == "more\n"
+    await editor.ended(run)
+    rest = await log_of(editor, run, offset=26, follow=True)
+    assert (rest.text, rest.offset, rest.ended) == ("", 26, True)
+    assert (await log_of(editor, run, limit=2)).offset == 2
+    assert (await log_of(editor, run, stream="stderr")).text == "bad\n"
+    await editor.until(lambda: told("stdout") == "wörter red\nmore\n" and told("stderr") == "bad\n")
+
+
+async def test_diff_is_a_patch_that_git_takes(editor: Editor, repository: Path, tmp_path: Path) -> None:
+    (repository / "latin.txt").write_bytes("Grüße\n".encode("latin-1"))
+    change = r"sed -i 's/^line 5$/five/' numbers.txt; printf 'Gru\337\n' > latin.txt; printf '\0\1' > new.bin"
+    task = await editor.done(change)
+    run = task.runs[0].id
+    whole = await editor.command("mux.run.diff", protocol.RunDiffResult, run=run)
+    assert whole.base64 is not None
+    (tmp_path / "patch").write_bytes(subprocess.run(
+        ["base64", "-d"], input=whole.base64.encode(), check=True, capture_output=True
+    ).stdout)
+    git(repository, "apply", str(tmp_path / "patch"))
+    assert (repository / "numbers.txt").read_text() == NUMBERS.replace("line 5\n", "five\n")
+    assert (repository / "latin.txt").read_bytes() == b"Gru\xdf\n"
+    assert (repository / "new.bin").read_bytes() == b"\0\1"
+    part = await editor.command("mux.run.diff", protocol.RunDiffResult, run=run, paths=["numbers.txt"])
+    assert part.base64 is None
+    assert part.patch.count("diff --git") == 1
+    assert "-line 5\n+five\n" in part.patch
+
+
+async def test_compare_says_which_runs_share_what(editor: Editor) -> None:
+    task = await editor.done(
+        "sed -i 's/^line 5$/five/' numbers.txt",
+        "sed -i -e 's/^line 5$/five/' -e 's/^line 15$/fifteen/' numbers.txt",
+        "true",
+        "sed -i 's/^line 5$/five/' numbers.txt",
+    )
+    one, two, _, four = (run.id for run in task.runs)
+    compared = await editor.command("mux.task.compare", protocol.TaskCompareResult, task=task.id)
+    assert compared.equal == [[one, four]]
+    (file,) = compared.files
+    assert (file.path, file.runs) == ("numbers.txt", [one, two, four])
+    assert sorted(file.hunks.values()) == [[one, two, four], [two]]
+    assert compared.task == task
+
+
+async def test_list_is_of_a_repository_or_of_all(editor: Editor, tmp_path: Path) -> None:
+    task = await editor.done("true")
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    (editor.folder / "sub").mkdir()
+
+    async def listed(**argument: str) -> list[str]:
+        return [one.id for one in (await editor.command("mux.task.list", protocol.TaskListResult, **argument)).tasks]
+
+    assert await listed(repository=editor.uri("sub")) == [task.id]
+    assert await listed(repository=other.as_uri()) == []
+    assert task.id in await listed()
+    elsewhere = (await editor.start("do it", "true", repository=other.as_uri())).id
+    await editor.ended(elsewhere)
+    assert await listed(repository=other.as_uri()) == [elsewhere]
+    assert await listed(repository=editor.folder.as_uri()) == [task.id]
+    status = await editor.command("mux.status", protocol.StatusResult)
+    assert {editor.folder.as_uri(), other.as_uri()} <= {one.repository for one in status.repositories}
+    assert status.unfinished_runs == 0
+
+
+async def test_context_reaches_the_agent_as_places_in_its_own_folder(join: Join, repository: Path) -> None:
+    (repository / "sub").mkdir()
+    (repository / "sub" / "code.py").write_text("x\n")
+    editor = await join(folder=repository / "sub")
+    span = {"start": {"line": 2, "character": 4}, "end": {"line": 6, "character": 0}}
+    task = await editor.done(
+        'cat "$MUX_PROMPT_FILE"; pwd',
+        context=[{"uri": (repository / "numbers.txt").as_uri(), "range": span}, {"uri": editor.uri("code.py")}],
+    )
+    text = (await log_of(editor, task.runs[0].id)).text
+    assert text.startswith("do it\n\nThis is about:\n- ../numbers.txt, lines 3-6\n- code.py\n")
+    assert text.endswith("/sub\n")
+
+
+async def test_agents_of_the_configuration(mux_home: IsolatedHome, repository: Path) -> None:
+    mux_home.write_config("""
+        [agents.upper]
+        kind = "command"
+        command = "tr a-z A-Z < numbers.txt > upper.txt; echo {model} $GREETING"
+        environment = { GREETING = "hello" }
+        [agents.listed]
+        kind = "command"
+        command = ["cat", "{prompt_file}"]
+        [defaults]
+        agents = ["upper:big*2", "listed"]
+        checks = ["test -f upper.txt"]
+    """)
+    editor = await connect(mux_home, repository)
+    agents = await editor.command("mux.agent.list", protocol.AgentListResult)
+    assert [(one.name, one.kind) for one in agents.agents] == [("listed", "command"), ("upper", "command")]
+    assert agents.defaults == ["upper:big*2", "listed"]
+    task = await editor.ended((await editor.command("mux.task.start", protocol.TaskResult, prompt="do it")).task.id)
+    assert [(run.agent, run.model, run.state) for run in task.runs] == [
+        ("upper", "big", "finished"),
+        ("upper", "big", "finished"),
+        ("listed", None, "finished"),
+    ]
+    assert [run.checks[0].state for run in task.runs] == ["passed", "passed", "failed"]
+    assert (await log_of(editor, task.runs[0].id)).text == "big hello\n"
+    assert (await log_of(editor, task.runs[2].id)).text == "do it"
+
+    # Settings are read anew for every task, and a mistake in them is told.
+    mux_home.write_config('[agents.upper]\nkind = "command"\ncomand = "x"\n')
+    with pytest.raises(Refused) as refused:
+        await editor.start("do it", "true")
+    assert refused.value.kind == "usage"
+    assert "comand: is not a setting; check its spelling." in refused.value.message
+    await quit_politely(editor)
+
+
+START = {"prompt": "do it", "agents": [{"agent": "sh:true"}]}
+
+REFUSALS: list[tuple[str, Any, str]] = [
+    ("mux.nothing", [{}], r"There is no command 'mux\.nothing' in mux-lsp \S+\."),
+    ("mux.task.start", [{"prompt": "do it"}], r"No agent was named and \S+config\.toml sets no default: .*\."),
+    (
+        "mux.task.start",
+        [START | {"agents": [{"agent": "no\x1b[31mbody"}]}],
+        r"There is no agent 'nobody' \(known: none is configured\): add it to config\.toml .*\.",
+    ),
+    ("mux.task.start", [START | {"agents": [{"agent": "sh:"}]}], r".+\."),
+    ("mux.task.start", [{}], r"mux\.task\.start: prompt: field required\."),
+    ("mux.task.start", [START | {"prompt": ""}], r"mux\.task\.start: prompt: string should have at least 1 character\."),
+    ("mux.task.start", [START | {"promt": "x"}], r"mux\.task\.start: promt: extra inputs are not permitted\."),
+    ("mux.task.start", [START | {"agents": [{"agent": "x", "count": 101}]}], r"mux\.task\.start: agents\.0\.count: .*\."),
+    ("mux.task.start", [START | {"unsaved": "some"}], r"mux\.task\.start: unsaved: input should be 'own', .*\."),
+    ("mux.task.start", [START | {"repository": "untitled:1"}], r"untitled:1 is not a folder on this machine: .*\."),
+    ("mux.task.start", [START | {"repository": "file:///"}], r"/ is not (inside|in) a git repository.*\."),
+    ("mux.task.start", [START | {"context": [{"uri": "file:///etc/passwd"}]}], r"/etc/passwd is not inside the .*\."),
+    ("mux.task.start", [START | {"context": [{"uri": "untitled:1"}]}], r"untitled:1 is not a file on this machine; .*\."),
+    ("mux.task.start", ["do it"], r"mux\.task\.start: its argument: input should be .*\."),
+    ("mux.task.start", [START, START], r"mux\.task\.start takes one object as its argument, not 2 arguments\."),
+    ("mux.task.get", None, r"mux\.task\.get: task: field required\."),
+    ("mux.task.get", [{"task": "no"}], r"There is no task 'no'; `mux-lsp list` shows those there are\."),
+    ("mux.task.compare", [{"task": "no"}], r"There is no task 'no'; .*\."),
+    ("mux.task.cancel", [{"task": "no"}], r"There is no task 'no'; .*\."),
+    ("mux.task.delete", [{"id": "no"}], r"There is no task 'no'; .*\."),
+    ("mux.task.delete", [{"id": "no-1"}], r"There is no run 'no-1'; .*\."),
+    ("mux.run.get", [{"run": "no-1"}], r"There is no run 'no-1'; .*\."),
+    ("mux.run.log", [{"run": "no-1"}], r"There is no run 'no-1'; .*\."),
+    ("mux.run.log", [{"run": "RUN", "stream": "exit"}], r"mux\.run\.log: stream: input should be .*\."),
+    ("mux.run.log", [{"run": "RUN", "offset": -1}], r"mux\.run\.log: offset: .*\."),
+    ("mux.run.cancel", [{"run": "no-1"}], r"There is no run 'no-1'; .*\."),
+    ("mux.run.retry", [{"run": "no-1"}], r"There is no run 'no-1'; .*\."),
+    ("mux.run.continue", [{"run": "no-1", "message": "x"}], r"There is no run 'no-1'; .*\."),
+    ("mux.run.diff", [{"run": "RUN", "paths": ["no"]}], r"RUN does not change 'no'; `mux-lsp show RUN` lists .*\."),
+    ("mux.run.accept", [{"run": "no-1"}], r"There is no run 'no-1'; .*\."),
+    ("mux.file.accept", [{"run": "RUN", "path": "../x"}], r"RUN does not change '\.\./x'; .*\."),
+    ("mux.file.reject", [{"run": "RUN", "path": "no"}], r"RUN does not change 'no'; .*\."),
+    ("mux.hunk.accept", [{"run": "RUN", "hunks": ["no"]}], r"RUN has no hunk 'no' \(it may have changed .*\."),
+    ("mux.hunk.accept", [{"run": "RUN", "hunks": []}], r"mux\.hunk\.accept: hunks: list should have at least 1 .*\."),
+    ("mux.hunk.reject", [{"run": "RUN", "hunks": ["no"]}], r"RUN has no hunk 'no' that could be rejected\."),
+    ("mux.review.list", [{}], r"mux\.review\.list needs a uri, a run, or both\."),
+    ("mux.review.list", [{"uri": "untitled:1"}], r"untitled:1 is not a file\."),
+    ("mux.review.list", [{"run": "no-1"}], r"There is no run 'no-1'; .*\."),
+]
+
+
+async def test_what_cannot_be_done_is_said_in_one_clear_sentence(editor: Editor) -> None:
+    task = await editor.done("echo > new.txt")
+    run = task.runs[0].id
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(one) for key, one in value.items()}
+        return [filled(one) for one in value] if isinstance(value, list) else run if value == "RUN" else value
+
+    wrong = []
+    for command, arguments, sentence in REFUSALS:
+        try:
+            wrong.append((command, arguments, "was done", await editor.execute(command, filled(arguments))))
+        except Refused as error:
+            if (error.kind, error.code) != ("usage", protocol.REQUEST_FAILED) or not re.fullmatch(
+                sentence.replace("RUN", run), error.message
+            ):
+                wrong.append((command, arguments, error.kind, error.message))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def test_a_client_of_another_protocol_is_told_what_to_upgrade(home: IsolatedHome, repository: Path) -> None:
+    for version, what in ((2, "mux-lsp"), (0, "the client"), ("one", "the client")):
+        with pytest.raises(Refused) as refused:
+            await connect(home, repository, options={"mux": {"protocol": version}})
+        assert (refused.value.kind, refused.value.code) == ("usage", protocol.REQUEST_FAILED)
+        assert re.fullmatch(
+            rf"This client speaks mux protocol {version}, mux-lsp \S+ speaks 1: upgrade {what}\.", refused.value.message
+        )
+
+
+async def test_a_folder_that_is_no_repository_is_told_what_to_do(join: Join, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    editor = await join(folder=bare)
+    with pytest.raises(Refused, match="git init") as refused:
+        await editor.start("do it", "true")
+    assert refused.value.kind == "usage"

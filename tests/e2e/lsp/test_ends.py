@@ -1,0 +1,117 @@
+"""Requests that are given up, and clients that are gone from one moment to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from mux_lsp.engine.watching import watching
+from mux_lsp.lsp import protocol
+from tests.e2e.lsp.client import WAIT_SECONDS, connect, quit_rudely
+from tests.e2e.lsp.conftest import NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.e2e.lsp.client import Editor
+    from tests.support.home import IsolatedHome
+
+    Join = Callable[..., Awaitable[Editor]]
+
+EDIT = "sed -i -e 's/^line 5$/five/' numbers.txt"
+
+
+async def test_a_follower_of_a_log_can_give_up(editor: Editor, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    task = await editor.start("do it", f"echo begun; cat {gate}")
+    run = task.runs[0].id
+    await editor.until(lambda: editor.told_of(protocol.RunOutputParams))
+    params = types.ExecuteCommandParams("mux.run.log", [{"run": run, "offset": 6, "follow": True}])
+    waiting = asyncio.ensure_future(
+        editor.protocol.send_request_async(types.WORKSPACE_EXECUTE_COMMAND, params, "follow")
+    )
+    await editor.command("mux.run.get", protocol.RunResult, run=run)
+    assert not waiting.done()
+    editor.cancel_request(types.CancelParams("follow"))
+    with pytest.raises(JsonRpcException) as cancelled:
+        await waiting
+    assert cancelled.value.code == types.LSPErrorCodes.RequestCancelled
+    # The run is none the worse for it.
+    await asyncio.to_thread(gate.write_bytes, b"")
+    assert (await editor.ended(run)).runs[0].state == "finished"
+
+
+async def test_a_client_that_dies_while_it_waits_for_a_log(home: IsolatedHome, repository: Path, editor: Editor) -> None:
+    doomed = await connect(home, repository, "doomed")
+    gate = repository.parent / "gate"
+    os.mkfifo(gate)
+    task = await doomed.start("do it", f"cat {gate}; {EDIT}")
+    run = task.runs[0].id
+    params = types.ExecuteCommandParams("mux.run.log", [{"run": run, "follow": True}])
+    doomed.protocol.send_request(types.WORKSPACE_EXECUTE_COMMAND, params)
+    await doomed.command("mux.run.get", protocol.RunResult, run=run)
+    await quit_rudely(doomed)
+    # The task goes on, and whoever else is there gets it.
+    await editor.until(lambda: run in editor.runs)
+    await asyncio.to_thread(gate.write_bytes, b"")
+    assert (await editor.ended(run)).runs[0].state == "finished"
+    assert await editor.statuses("numbers.txt") == ["pending"]
+
+
+async def test_a_task_that_was_asked_for_begins_though_its_client_is_gone(
+    home: IsolatedHome, repository: Path, editor: Editor
+) -> None:
+    doomed = await connect(home, repository, "doomed")
+    doomed.open("numbers.txt", "unsaved\n" + NUMBERS)
+    params = types.ExecuteCommandParams("mux.task.start", [{"prompt": "x", "agents": [{"agent": f"sh:{EDIT}"}]}])
+    doomed.protocol.send_request(types.WORKSPACE_EXECUTE_COMMAND, params)
+    await doomed.text_document_hover_async(
+        types.HoverParams(types.TextDocumentIdentifier(doomed.uri("numbers.txt")), types.Position(0, 0))
+    )
+    await quit_rudely(doomed)
+    run = await editor.until(lambda: next(iter(editor.runs), None))
+    task = await editor.ended(run)
+    assert task.runs[0].state == "finished"
+    editor.open("numbers.txt", "unsaved\n" + NUMBERS)
+    (item,) = await editor.review("numbers.txt")
+    assert (item.status, item.range.start.line) == ("pending", 5)
+
+
+async def test_a_client_that_dies_over_an_edit_leaves_nothing_half_done(
+    home: IsolatedHome, repository: Path, editor: Editor
+) -> None:
+    (repository / "gone.txt").write_text("gone\n")
+    doomed = await connect(home, repository, "doomed", resources=False)
+    doomed.open("numbers.txt")
+    task = await doomed.done(f"{EDIT}; rm gone.txt")
+    run = task.runs[0].id
+
+    gone_then: list[bool] = []
+
+    def die() -> None:
+        assert doomed._server is not None
+        gone_then.append(not (repository / "gone.txt").exists())
+        doomed._server.kill()
+
+    doomed.before_edit = die
+    params = types.ExecuteCommandParams("mux.run.accept", [{"run": run}])
+    async with watching(repository) as batches, asyncio.timeout(WAIT_SECONDS):
+        await batches.get()
+        answer = doomed.protocol.send_request(types.WORKSPACE_EXECUTE_COMMAND, params)
+        with pytest.raises(RuntimeError, match="exited"):
+            await asyncio.wrap_future(answer)
+        await doomed.stop()
+        assert gone_then == [True]
+        while not (repository / "gone.txt").exists():
+            await batches.get()
+    assert (repository / "numbers.txt").read_text() == NUMBERS
+    found = await editor.review(run=run)
+    assert {item.path: item.status for item in found} == {"numbers.txt": "pending", "gone.txt": "pending"}
+    assert (repository / "gone.txt").read_text() == "gone\n"

@@ -1,0 +1,152 @@
+"""The reference tables of `editor-clients/PROTOCOL.md`, made from `mux_lsp/lsp/protocol.py`.
+
+`python -m tests.support.protocol_tables` brings the document up to date; a test fails where it is not.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel, StringConstraints
+
+from mux_lsp.lsp import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic.fields import FieldInfo
+
+DOCUMENT = Path(__file__).parents[2] / "editor-clients" / "PROTOCOL.md"
+
+_SECTION = re.compile(r"(?s)(<!-- generated: (\w+) -->\n).*?(<!-- end of generated -->)")
+
+
+def updated(document: str) -> str:
+    """The document with its generated sections made anew."""
+    made = {"version": _version, "commands": _commands, "notifications": _notifications, "types": _types}
+    found = [match[2] for match in _SECTION.finditer(document)]
+    assert sorted(found) == sorted(made), f"sections {found}, wanted {list(made)}"
+    return _SECTION.sub(lambda match: f"{match[1]}\n{made[match[2]]()}\n{match[3]}", document)
+
+
+def type_name(annotation: Any) -> str:
+    """A type as the document writes it, in TypeScript's manner."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(arguments[0])
+    if origin is Literal:
+        return " | ".join(f'"{value}"' for value in arguments)
+    if origin in {types.UnionType, Union}:
+        return " | ".join(type_name(argument) for argument in arguments)
+    if origin is list:
+        inner = type_name(arguments[0])
+        return f"({inner})[]" if " " in inner else f"{inner}[]"
+    if origin is dict:
+        return f"{{ [key: {type_name(arguments[0])}]: {type_name(arguments[1])} }}"
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation.__name__
+    return {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}[annotation]
+
+
+def _version() -> str:
+    return (
+        f"The protocol version is **{protocol.PROTOCOL_VERSION}**. The code of a refused request is "
+        f"**{protocol.REQUEST_FAILED}**.\n"
+    )
+
+
+def _commands() -> str:
+    rows = [
+        f"| `{name}` | {_link(argument)} | {_link(answer)} |"
+        for name, (argument, answer) in protocol.COMMANDS.items()
+    ]
+    return "\n".join(["| command | argument | result |", "| --- | --- | --- |", *rows, ""])
+
+
+def _notifications() -> str:
+    rows = [f"| `{name}` | {_link(params)} |" for name, params in protocol.NOTIFICATIONS.items()]
+    return "\n".join(["| notification | params |", "| --- | --- |", *rows, ""])
+
+
+def _types() -> str:
+    return "\n".join(_type(model) for model in models())
+
+
+def models() -> list[type[BaseModel]]:
+    """Every type of the protocol, in the order in which it declares them."""
+    bases = {protocol.Params, protocol.Shape}
+    return [
+        member
+        for member in vars(protocol).values()
+        if inspect.isclass(member) and issubclass(member, tuple(bases)) and member not in bases
+    ]
+
+
+def _type(model: type[BaseModel]) -> str:
+    doc = inspect.cleandoc(model.__dict__.get("__doc__") or "")
+    lines = [f"### {model.__name__}", ""]
+    if doc:
+        lines += [doc, ""]
+    if model.model_fields:
+        lines += ["| field | type | |", "| --- | --- | --- |"]
+        lines += [_field(name, field) for name, field in model.model_fields.items()]
+    else:
+        lines += ["No fields."]
+    return "\n".join([*lines, ""])
+
+
+def _field(name: str, field: FieldInfo) -> str:
+    notes = list(_limits([*field.metadata, *_nested(field.annotation)]))
+    if not field.is_required():
+        default = {None: "null", True: "true", False: "false"}.get(field.default) if not field.default or (
+            field.default is True
+        ) else None
+        written = default or ("[]" if field.default == [] else f'"{field.default}"' if isinstance(field.default, str) else str(field.default))
+        notes.insert(0, f"optional, `{written}` if left out")
+    kind = type_name(field.annotation).replace("|", "\\|")
+    return f"| `{name}` | `{kind}` | {'; '.join(notes)} |"
+
+
+def _nested(annotation: Any) -> list[Any]:
+    """What is asked of the elements of a list, or of what may be null."""
+    found: list[Any] = []
+    for argument in get_args(annotation):
+        if get_origin(argument) is Annotated:
+            found += get_args(argument)[1:]
+        else:
+            found += _nested(argument)
+    return found
+
+
+def _limits(metadata: Iterable[Any]) -> Iterable[str]:
+    for one in metadata:
+        match one:
+            case StringConstraints(min_length=1):
+                yield "not empty"
+            case MinLen(min_length=1):
+                yield "not empty"
+            case Ge(ge=limit):
+                yield f"at least {limit}"
+            case Gt(gt=limit):
+                yield f"more than {limit}"
+            case Le(le=limit):
+                yield f"at most {limit}"
+            case Lt(lt=limit):
+                yield f"less than {limit}"
+            case _ if hasattr(one, "metadata"):
+                yield from _limits(one.metadata)
+            case _:
+                raise NotImplementedError(f"{one!r} has no words in the document yet")
+
+
+def _link(model: type[BaseModel]) -> str:
+    return f"[{model.__name__}](#{model.__name__.lower()})"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(updated(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
