@@ -56,12 +56,14 @@ class Board:
         """Take in runs from an answer. What was told since they were asked for is newer."""
         self.runs = {run.id: run for run in runs} | self.runs
 
-    def table(self, ids: Sequence[str]) -> Table:
-        """These runs as they stand."""
+    def table(self, ids: Sequence[str], width: int) -> Table:
+        """These runs as they stand, for a terminal of that width."""
         from mux_lsp.cli.output import rich_table
 
         now = time.time()
-        return rich_table(RUN_HEADERS, [run_row(self.runs[id_], now, self.last_lines.get(id_, "")) for id_ in ids])
+        return rich_table(
+            RUN_HEADERS, [run_row(self.runs[id_], now, self.last_lines.get(id_, "")) for id_ in ids], width
+        )
 
 
 class View(Protocol):
@@ -96,7 +98,10 @@ def _view(board: Board, ids: Sequence[str], *, quiet: bool) -> Iterator[View]:
     console = Console(file=stream)
     # Transient: what stays on the screen is the summary, printed once at the end.
     with Live(
-        console=console, get_renderable=lambda: board.table(ids), refresh_per_second=CLOCK_PER_SECOND, transient=True
+        console=console,
+        get_renderable=lambda: board.table(ids, console.width),
+        refresh_per_second=CLOCK_PER_SECOND,
+        transient=True,
     ):
         yield _ByTheClock()
 

@@ -36,6 +36,10 @@ STYLES = {
 """Colours by what they say, in words that click and rich share."""
 
 
+GAP = 2
+"""Spaces between columns."""
+
+
 class Cell(NamedTuple):
     """One field of a table. `style` is a key of STYLES or empty."""
 
@@ -82,7 +86,9 @@ def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent:
         from rich.console import Console
         from rich.padding import Padding
 
-        Console().print(Padding(rich_table(headers, rows), (0, 0, 0, len(indent))))
+        console = Console()
+        table = rich_table(headers, rows, console.width - len(indent))
+        console.print(Padding(table, (0, 0, 0, len(indent))))
         return
     for line in aligned(headers, rows):
         sys.stdout.write(f"{indent}{line}\n")
@@ -95,23 +101,30 @@ def aligned(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[str]
     if any(headers):
         texts.insert(0, [header.upper() for header in headers])
     widths = [max(len(row[column]) for row in texts) for column in range(len(headers))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts]
+    return [
+        (" " * GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts
+    ]
 
 
-def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
-    """The same for a terminal. Cells are `Text`: rich reads no markup in them."""
+def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], width: int) -> Table:
+    """The same for a terminal of that width: the last column takes what room is left, the others are never cut.
+
+    Cells are `Text`: rich reads no markup in them.
+    """
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     texts = [[Text(visible(cell.text), style=STYLES.get(cell.style, "")) for cell in row] for row in rows]
-    table = Table(box=None, pad_edge=False, show_header=any(headers), header_style="bold", padding=(0, 2, 0, 0))
-    for column, header in enumerate(headers):
-        # The last column takes what room is left; the others say what must not be cut.
+    table = Table(box=None, pad_edge=False, show_header=any(headers), header_style="bold", padding=(0, GAP, 0, 0))
+    room = width
+    for column, header in enumerate(headers[:-1]):
         widest = max([cell_len(header), *(row[column].cell_len for row in texts)])
-        table.add_column(
-            header, no_wrap=True, overflow="ellipsis", min_width=widest if column < len(headers) - 1 else None
-        )
+        room -= widest + GAP
+        table.add_column(header, no_wrap=True, min_width=widest)
+    table.add_column(headers[-1], no_wrap=True)
     for row in texts:
+        # Rich itself would take the room from every column.
+        row[-1].truncate(max(room, 1), overflow="ellipsis")
         table.add_row(*row)
     return table

@@ -95,6 +95,7 @@ def _spawn(home: paths.Home) -> None:
             stdout=log,
             stderr=log,
             cwd=home.state,
+            env=_daemon_environment(),
             pass_fds=(writing,),
             start_new_session=True,
         )
@@ -117,6 +118,14 @@ def _spawn(home: paths.Home) -> None:
         raise MuxError(words.removeprefix("error "))
     last = _last_line(home.log, log_size) or "it said nothing"
     raise MuxError(f"the mux-lsp daemon ended while it started: {last} (its log: {home.log})")
+
+
+def _daemon_environment() -> dict[str, str]:
+    """The starter's environment. Where an agent starts a daemon, the run's mark stays behind: it is how processes of a
+    run are found when the run is ended, and the daemon is none of them."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("MUX_") or name.startswith("MUX_LSP_")
+    }
 
 
 def _read_to_end(descriptor: int, deadline: float) -> str:

@@ -149,7 +149,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         attempt = Attempt(
             run=run.id,
             task=run.task,
-            prompt=(job.run_folder / "prompt").read_text(encoding="utf-8"),
+            prompt=(job.run_folder / "prompt").read_bytes().decode(),
             worktree=worktree.folder,
             folder=folder,
             repository=job.room.root,

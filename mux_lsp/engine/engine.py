@@ -490,7 +490,7 @@ class Engine:
     def _write_prompt(self, run_id: str, prompt: str) -> None:
         folder = self.run_folder(run_id)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "prompt").write_text(prompt, encoding="utf-8", errors="surrogatepass")
+        (folder / "prompt").write_bytes(prompt.encode("utf-8", "replace"))
 
     def _count_hunks(self, root: Path, run: Run) -> int:
         reviews = self.reviews(root)

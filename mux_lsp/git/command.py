@@ -53,7 +53,8 @@ HARDENING = (
 nor a replaced object.
 
 Nothing is fsynced: on a journalling file system that would first write out the checkouts that run beside it (measured:
-38 s instead of 7 s on a slow disk). A killed daemon loses nothing by it; a power cut may lose the last seconds, as git's own loose objects do."""
+38 s instead of 7 s on a slow disk). A killed daemon loses nothing by it; a power cut may lose the last seconds, as it
+does with git's own loose objects."""
 
 ENVIRONMENT = {
     "LC_ALL": "C",

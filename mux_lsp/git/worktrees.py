@@ -389,7 +389,7 @@ def _reset(view: View, commit: str) -> bool:
     if not is_plain_folder(view.work_tree) or not is_plain_folder(view.work_tree.parent):
         return False
     try:
-        pass
+        tame(view.work_tree, stat.S_IMODE(view.git_dir.stat().st_mode))  # our own folder's: what the umask gives
         remove_tree(view.work_tree / ".git")
         view.git(["read-tree", "--reset", "-u", commit])
         view.git(["clean", "-ffdxq"])

@@ -47,6 +47,16 @@ def check_left_nothing(home: IsolatedHome) -> None:
     assert left == {"daemon.lock", "start.lock", "log"}
 
 
+def test_a_daemon_that_an_agent_starts_does_not_carry_the_marks_of_its_run(fake_home: IsolatedHome) -> None:
+    environment = fake_home.environment(MUX_RUN="k3f-1", MUX_WORKTREE="/somewhere", MUX_TASK="k3f", KEPT="yes")
+    subprocess.run(fake_home.command("serve"), env=environment, stdin=subprocess.DEVNULL, check=True)
+    [daemon] = [process for process in fake_home.processes() if "daemon" in process.cmdline()]
+    carried = daemon.environ()
+    assert carried["KEPT"] == "yes"
+    assert not {"MUX_RUN", "MUX_WORKTREE", "MUX_TASK"} & set(carried)
+
+
+
 def test_status_tells_of_the_daemon_and_its_engine(fake_home: IsolatedHome) -> None:
     fake_home.write_config("unfinished_runs = 2")
     with Editor(fake_home) as editor:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import types
 from pathlib import Path
@@ -103,11 +104,7 @@ def _type(model: type[BaseModel]) -> str:
 def _field(name: str, field: FieldInfo) -> str:
     notes = list(_limits([*field.metadata, *_nested(field.annotation)]))
     if not field.is_required():
-        default = {None: "null", True: "true", False: "false"}.get(field.default) if not field.default or (
-            field.default is True
-        ) else None
-        written = default or ("[]" if field.default == [] else f'"{field.default}"' if isinstance(field.default, str) else str(field.default))
-        notes.insert(0, f"optional, `{written}` if left out")
+        notes.insert(0, f"optional, `{json.dumps(field.default)}` if left out")
     kind = type_name(field.annotation).replace("|", "\\|")
     return f"| `{name}` | `{kind}` | {'; '.join(notes)} |"
 

@@ -38,13 +38,13 @@ def on_a_terminal(rows: list[list[Cell]], width: int) -> list[str]:
 
     console = Console(width=width, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(rich_table(("id", "what"), rows))
+        console.print(rich_table(("id", "what"), rows, width))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
 def test_on_a_terminal_only_the_last_column_is_cut() -> None:
     rows = [[Cell("k3f-1"), Cell("x" * 200)], [Cell("k3f-10"), Cell("short")]]
-    assert on_a_terminal(rows, 40) == ["id      what", "k3f-1   " + "x" * 29 + "…", "k3f-10  short"]
+    assert on_a_terminal(rows, 40) == ["id      what", "k3f-1   " + "x" * 31 + "…", "k3f-10  short"]
 
 
 def test_rich_reads_nothing_into_a_cell() -> None:
