@@ -425,6 +425,7 @@ class Engine:
             await carry_out(job)
             for stream in STREAMS:
                 await self._tell_output(job.run_id, stream)
+            await self._tidy(job.room)
         except MuxError as error:
             self._fail(job.run_id, str(error))
         except Exception:
@@ -435,6 +436,12 @@ class Engine:
                 del self._lives[job.run_id]
                 for stream in STREAMS:
                     self._offsets.pop((job.run_id, stream), None)
+
+    async def _tidy(self, room: Room) -> None:
+        """Pack what runs have left in the shadow store, once none is at work and it is worth it."""
+        at_work = any(not run.state.ended for task in self.tasks(room.root) for run in task.runs)
+        if not at_work and await asyncio.to_thread(lambda: room.shadow.grown):
+            await asyncio.to_thread(room.shadow.tidy)
 
     def _fail(self, run_id: str, reason: str) -> None:
         if not self.run(run_id).state.ended:

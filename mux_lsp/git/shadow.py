@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import FileChange, LeftOut
     from mux_lsp.git.repository import Repository, Settings
 
+LOOSE_OBJECTS = 6700
+"""About how many loose objects there may be before they are packed, as many as git's `gc.auto`."""
+
 IDENTITY = ("mux-lsp", "mux-lsp@localhost")
 
 
@@ -171,6 +174,14 @@ class Shadow:
         """Forget the snapshot and the result called `name`. Objects that nothing else needs go with the next `tidy`."""
         if self.git_dir.exists():
             self.set_refs({f"refs/mux/snapshots/{name}": None, f"refs/mux/results/{name}": None})
+
+    @property
+    def grown(self) -> bool:
+        """Whether there are so many loose objects that `tidy` is worth its time: git's own guess, from one folder of 256."""
+        try:
+            return len(os.listdir(self.git_dir / "objects" / "17")) > LOOSE_OBJECTS // 256
+        except FileNotFoundError:
+            return False
 
     def tidy(self) -> None:
         """Pack loose objects, and drop those that no ref has needed for a day. Slow: for idle times."""

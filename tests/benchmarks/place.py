@@ -1,4 +1,4 @@
-"""Where the benchmarks work: in memory if there is room, so that a disk's mood decides nothing. All is removed again."""
+"""Where the benchmarks work: in memory where there is room, since a disk's mood would decide. All is removed again."""
 
 from __future__ import annotations
 

@@ -14,14 +14,15 @@ class Sizes:
     many: int = 10
     """Runs of the larger task."""
     rounds: int = 3
-    warm_singles: int = 3
+    warm_singles: int = 2
     """Warm starts of one run, for each round."""
     bridge_starts: int = 20
     review_runs: int = 50
     review_files: int = 20
     review_hunks: int = 10
     """In each file of each run."""
-    requests: int = 1000
+    requests: int = 500
+    """Of code actions at rest, of each kind."""
     changes: int = 100
     """Texts changed under review, of each kind."""
     rebase_lines: int = 10_000

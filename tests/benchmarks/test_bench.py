@@ -55,7 +55,7 @@ def test_every_line_of_a_group_is_measured_and_nothing_is_left_behind(group: str
     assert {line["group"] for line in lines} == {group}
     for line in lines:
         assert line["ratio"] == pytest.approx(line["measured"] / line["baseline_measured"])
-        assert 0 < line["ratio"]
+        assert line["ratio"] > 0
         assert line["baseline"] in " ".join(done.stdout.split()), "the table names each baseline"
     assert list(work.iterdir()) == []
 

@@ -149,7 +149,8 @@ Give several -a to have them compete."""
 
 
 def _title(text: str) -> None:
-    say(f"\n── {text} {'─' * max(0, 96 - len(text))}", "running", bold=True)
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    say(f"\n── {text} {'─' * (width - len(text) - 4)}", "running", bold=True)
 
 
 def _typed(words: Sequence[str]) -> None:
