@@ -107,7 +107,7 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One path that a result changes. Modes are git's (0 where there is no file); object names are the shadow store's."""
+    """One path that a result changes. Modes are git's (0 where there is no file), object names the shadow store's."""
 
     path: str
     kind: ChangeKind

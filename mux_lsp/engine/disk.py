@@ -123,7 +123,7 @@ def _check_link(root: Path, path: str, target: str) -> None:
     folder = root.joinpath(*path.split("/")[:-1])
     # Behind a name no `..` is plain: that name may be another link, and then it climbs from where that one leads.
     names = itertools.dropwhile(lambda part: part in {".", ".."}, target.split("/"))
-    plain = not os.path.isabs(target) and all(_plain(name) for name in names if name not in {"", "."})
+    plain = not target.startswith(os.sep) and all(_plain(name) for name in names if name not in {"", "."})
     reads = Path(os.path.normpath(folder / target))
     leads = Path(os.path.realpath(folder / target))
     if not (plain and reads.is_relative_to(root) and leads.is_relative_to(os.path.realpath(root))):

@@ -9,7 +9,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mux_lsp.core import diff, rebase, text
 from mux_lsp.core.model import ChangeKind, FileChange, Hunk, HunkStatus, Run
@@ -193,6 +193,14 @@ def judge(review: Review, live: LiveText, rejected: Collection[str] = ()) -> lis
     ]
 
 
+_WITHOUT_FILE: Final = {
+    ChangeKind.ADDED: (HunkStatus.PENDING, None),
+    ChangeKind.DELETED: (HunkStatus.APPLIED, None),
+    ChangeKind.MODIFIED: (HunkStatus.CONFLICT, "the file is not there any more"),
+}
+"""How the hunks of a change stand where there is no file."""
+
+
 def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
     change = review.change
     end = len(live.lines or ())
@@ -203,11 +211,7 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
     if live.blocked is not None:
         return all_are(HunkStatus.CONFLICT, live.blocked)
     if live.missing:
-        if change.kind is ChangeKind.ADDED:
-            return all_are(HunkStatus.PENDING)
-        if change.kind is ChangeKind.DELETED:
-            return all_are(HunkStatus.APPLIED)
-        return all_are(HunkStatus.CONFLICT, "the file is not there any more")
+        return all_are(*_WITHOUT_FILE[change.kind])
     if live.lines is None:
         return all_are(HunkStatus.CONFLICT, "the file is not a text file in UTF-8 now")
     if change.kind is not ChangeKind.MODIFIED:

@@ -177,9 +177,9 @@ class Shadow:
 
     @property
     def grown(self) -> bool:
-        """Whether there are so many loose objects that `tidy` is worth its time: git's own guess, from one folder of 256."""
+        """Whether so many objects are loose that `tidy` is worth its time: guessed from one folder of 256, as git does."""
         try:
-            return len(os.listdir(self.git_dir / "objects" / "17")) > LOOSE_OBJECTS // 256
+            return sum(1 for _ in (self.git_dir / "objects" / "17").iterdir()) > LOOSE_OBJECTS // 256
         except FileNotFoundError:
             return False
 

@@ -102,7 +102,7 @@ def _type(model: type[BaseModel]) -> str:
 
 
 def _field(name: str, field: FieldInfo) -> str:
-    notes = list(_limits([*field.metadata, *_nested(field.annotation)]))
+    notes = [*_limits(field.metadata), *(f"each {limit}" for limit in _limits(_nested(field.annotation)))]
     if not field.is_required():
         notes.insert(0, f"optional, `{json.dumps(field.default)}` if left out")
     kind = type_name(field.annotation).replace("|", "\\|")

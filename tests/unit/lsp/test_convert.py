@@ -1,0 +1,92 @@
+"""The core's words in the shapes of the wire."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from lsprotocol import types
+
+from mux_lsp.core.model import (
+    ChangeKind,
+    Check,
+    CheckState,
+    FileChange,
+    LeftOut,
+    Run,
+    RunState,
+    Snapshot,
+    Task,
+)
+from mux_lsp.core.text import PositionEncoding, split_lines
+from mux_lsp.lsp import convert, protocol
+
+CHANGE = FileChange("caf\udce9.txt", ChangeKind.ADDED, 0, 0o100644, "", "2" * 40, 1, 0)
+RUN = Run(
+    "k3f-1",
+    "k3f",
+    "sh:true",
+    None,
+    RunState.FAILED,
+    reason="it \x1b[31mfailed\u202e",
+    files=(CHANGE,),
+    hunks=1,
+    checks=(Check("make", CheckState.FAILED, 2, 1.5),),
+    left_out=(LeftOut("caf\udce9", "too big"),),
+    pid=7,
+    exit_status=3,
+    started=1.0,
+)
+
+
+def test_a_run_says_what_it_is_and_nothing_of_how_it_is_carried_out() -> None:
+    shape = convert.run_shape(RUN).model_dump()
+    json.dumps(shape).encode()  # no half characters
+    assert shape["files"] == [{"path": "caf\\xe9.txt", "change": "added", "added": 1, "removed": 0}]
+    assert shape["left_out"] == [{"path": "caf\\xe9", "reason": "too big"}]
+    assert shape["reason"] == "it failed<U+202E>"
+    assert shape["checks"] == [{"command": "make", "state": "failed", "exit_status": 2, "seconds": 1.5}]
+    assert not {"pid", "port", "base", "result", "pid_created"} & set(shape)
+
+
+@pytest.mark.parametrize("state", list(RunState))
+def test_every_state_has_its_name_on_the_wire(state: RunState) -> None:
+    run = Run("k3f-1", "k3f", "a", "m", state)
+    assert convert.run_shape(run).state == state.value
+    task = Task("k3f", "p", "/r", "", 1.0, runs=(run,))
+    assert convert.task_shape(task).state == ("ended" if state.ended else "running")
+
+
+def test_a_task_without_a_snapshot_and_with_one() -> None:
+    task = Task("k3f", "p", "/a b/\udce9", "sub", 1.0)
+    shape = convert.task_shape(task)
+    assert (shape.repository, shape.snapshot, shape.left_out) == ("file:///a%20b/%E9", None, [])
+    snapshot = Snapshot("1" * 40, "2" * 40, None, (LeftOut("big", "over 20 MB"),))
+    shape = convert.task_shape(Task("k3f", "p", "/r", "", 1.0, snapshot))
+    assert (shape.snapshot, shape.left_out) == ("1" * 40, [protocol.LeftOutPath(path="big", reason="over 20 MB")])
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end", "encoding", "expected"),
+    [
+        ("a\nb\n", 0, 1, "utf-16", ((0, 0), (1, 0))),
+        ("a\nb\n", 1, 2, "utf-16", ((1, 0), (2, 0))),
+        ("a\nb\n", 2, 2, "utf-16", ((2, 0), (2, 0))),
+        ("a\n😀é", 1, 2, "utf-8", ((1, 0), (1, 6))),
+        ("a\n😀é", 1, 2, "utf-16", ((1, 0), (1, 3))),
+        ("a\n😀é", 2, 2, "utf-32", ((1, 2), (1, 2))),
+        ("", 0, 0, "utf-16", ((0, 0), (0, 0))),
+    ],
+)
+def test_ranges_of_lines(
+    text: str, start: int, end: int, encoding: str, expected: tuple[tuple[int, int], tuple[int, int]]
+) -> None:
+    first, last = expected
+    wanted = types.Range(types.Position(*first), types.Position(*last))
+    found = convert.lines_range(split_lines(text), start, end, PositionEncoding(encoding))
+    assert found == wanted
+    assert convert.wire_range(found).model_dump() == {
+        "start": {"line": first[0], "character": first[1]},
+        "end": {"line": last[0], "character": last[1]},
+    }

@@ -1,0 +1,187 @@
+"""Documents as their client has them: changes land where LSP says, and buffers are saved as their file would be."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lsprotocol import types
+
+from mux_lsp.core.text import PositionEncoding
+from mux_lsp.lsp.documents import Documents, apply_change, is_saved, path_of, uri_of
+from tests.support import buffer
+
+PIECES = ["a", "bc", "\n", "\r\n", "\r", "\x0c", "\x0b", "\u2028", "\u2029", "\x85", "\x1c", "é", "日", "😀", "\U0010ffff"]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
+ENCODINGS = st.sampled_from(["utf-8", "utf-16", "utf-32"])
+
+
+def change(start: tuple[int, int], end: tuple[int, int], text: str) -> types.TextDocumentContentChangePartial:
+    return types.TextDocumentContentChangePartial(types.Range(types.Position(*start), types.Position(*end)), text)
+
+
+@given(st.data(), TEXTS, TEXTS, ENCODINGS)
+def test_a_change_lands_where_an_editor_made_it(
+    data: st.DataObject, text: str, new: str, encoding: buffer.Encoding
+) -> None:
+    # A place between \r and \n has no position of its own.
+    places = [at for at in range(len(text) + 1) if text[at - 1 : at + 1] != "\r\n"]
+    start, end = sorted((data.draw(st.sampled_from(places)), data.draw(st.sampled_from(places))))
+    range_ = types.Range(buffer.position_at(text, start, encoding), buffer.position_at(text, end, encoding))
+    assert buffer.replaced(text, range_, new, encoding) == text[:start] + new + text[end:]
+    edit = types.TextDocumentContentChangePartial(range_, new)
+    assert apply_change(text, edit, PositionEncoding(encoding)) == text[:start] + new + text[end:]
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "after"),
+    [
+        ("", change((0, 0), (0, 0), "x"), "x"),
+        ("a\n", change((1, 0), (1, 0), "b"), "a\nb"),
+        ("a\nb", change((0, 1), (1, 0), ""), "ab"),
+        # Past the end of a line is its end, past the text its end: LSP 3.17, Position.
+        ("a\nb\n", change((0, 99), (0, 99), "x"), "ax\nb\n"),
+        ("a\r\nb", change((0, 99), (0, 99), "x"), "ax\r\nb"),
+        ("a\nb", change((99, 0), (99, 0), "x"), "a\nbx"),
+        ("a\nb", change((0, 0), (99, 99), "x"), "x"),
+        # Inside a character is before it; the wrong way round takes nothing away.
+        ("😀b", change((0, 1), (0, 1), "x"), "x😀b"),
+        ("abc", change((0, 2), (0, 1), "x"), "abxc"),
+        ("a\x0cb\nc", change((1, 0), (1, 1), "x"), "a\x0cb\nx"),
+        ("a\u2028b\nc", change((1, 0), (1, 1), "x"), "a\u2028b\nx"),
+        ("a", types.TextDocumentContentChangeWholeDocument("b\n"), "b\n"),
+    ],
+)
+def test_changes_at_the_edges(text: str, edit: types.TextDocumentContentChangeEvent, after: str) -> None:
+    assert apply_change(text, edit, PositionEncoding.UTF16) == after
+
+
+def test_changes_follow_each_other_in_one_notification(tmp_path: Path) -> None:
+    documents = Documents()
+    uri = uri_of(tmp_path / "a.txt")
+    documents.opened(types.TextDocumentItem(uri, "x", 1, "one\ntwo\n"))
+    documents.changed(uri, 7, [change((0, 0), (0, 3), "1\n1.5"), change((2, 0), (2, 3), "2")])
+    document = documents.get(uri)
+    assert document is not None
+    assert (document.content, document.version) == ("1\n1.5\n2\n", 7)
+    assert documents.versions() == {uri: 7}
+    assert documents.at(tmp_path / "a.txt") is document
+    documents.closed(uri)
+    assert documents.at(tmp_path / "a.txt") is None
+    assert documents.changed(uri, 8, []) is None
+
+
+def opened(path: Path, text: str) -> Documents:
+    documents = Documents()
+    documents.opened(types.TextDocumentItem(uri_of(path), "x", 1, text))
+    return documents
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-8", "plain\n"),
+        ("utf-8", "ünï\r\ncode\n"),
+        ("utf-8-sig", "marked\n"),
+        ("utf-16", "both é\n"),
+        ("latin-1", "Grüße\n"),
+        ("cp1252", "“€”\n"),
+        ("iso-8859-15", "\x80\x9d œ\n"),
+        ("shift_jis", "日本\n"),
+        ("euc_jp", "日本語\n"),
+        ("gb18030", "简体\n"),
+        ("cp1251", "Привет\n"),
+        ("koi8_r", "Привет, мир\n"),
+    ],
+)
+def test_a_buffer_is_saved_as_its_file_was(tmp_path: Path, encoding: str, text: str) -> None:
+    path = tmp_path.resolve() / "file.txt"
+    path.write_bytes(text.encode(encoding))
+    shown = text
+    documents = opened(path, shown)
+    assert documents.unsaved(path.parent) == ({}, ())
+    (document,) = documents
+    assert is_saved(document)
+    documents.changed(document.uri, 2, [change((0, 0), (0, 0), "x ")])
+    assert documents.unsaved(path.parent) == ({"file.txt": ("x " + text).encode(encoding)}, ())
+    (document,) = documents
+    assert not is_saved(document)
+
+
+def test_utf_16_and_32_keep_their_order_and_mark(tmp_path: Path) -> None:
+    for mark, name in (
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+    ):
+        path = tmp_path.resolve() / name
+        path.write_bytes(mark + "é\n".encode(name))
+        documents = opened(path, "é\n")
+        documents.changed(uri_of(path), 2, [change((0, 1), (0, 1), "日")])
+        assert documents.unsaved(path.parent)[0] == {name: mark + "é日\n".encode(name)}
+
+
+def test_what_cannot_be_saved_is_named(tmp_path: Path) -> None:
+    path = tmp_path.resolve() / "file.txt"
+    path.write_bytes("Grüße\n".encode("latin-1"))
+    documents = opened(path, "another text\n")
+    assert [(left.path, left.reason) for left in documents.unsaved(path.parent)[1]] == [
+        ("file.txt", "its encoding could not be told; agents see the saved file")
+    ]
+    path.write_text("plain\n")
+    documents = opened(path, "half \ud83d\n")
+    assert [left.path for left in documents.unsaved(path.parent)[1]] == ["file.txt"]
+
+
+def test_only_what_is_below_and_differs_is_unsaved(tmp_path: Path) -> None:
+    root = tmp_path.resolve() / "root"
+    root.mkdir()
+    (root / "same.txt").write_text("same\n")
+    documents = Documents()
+    for path, text in {
+        root / "same.txt": "same\n",
+        root / "new.txt": "new\n",
+        root / "empty.txt": "",
+        root.parent / "outside.txt": "outside\n",
+        Path(f"{root}-not") / "x.txt": "not\n",
+    }.items():
+        documents.opened(types.TextDocumentItem(uri_of(path), "x", 1, text))
+    assert documents.opened(types.TextDocumentItem("untitled:Untitled-1", "x", 1, "untitled")) is None
+    assert documents.unsaved(root) == ({"new.txt": b"new\n"}, ())
+
+
+@given(st.binary(min_size=1, max_size=12).filter(lambda name: not {0, ord("/")} & {*name} and name not in {b".", b".."}))
+def test_any_name_survives_its_uri(name: bytes) -> None:
+    path = Path("/") / os.fsdecode(name)
+    uri = uri_of(path)
+    assert uri.isascii()
+    assert path_of(uri) == path
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("file:///a/b%20c.txt", "/a/b c.txt"),
+        ("file:///a/b%23c%3Fd.txt", "/a/b#c?d.txt"),
+        ("file:///a/caf%E9", os.fsdecode(b"/a/caf\xe9")),
+        ("file:///a/caf%C3%A9", "/a/café"),
+        ("untitled:Untitled-1", None),
+        ("mux:k3f-1/a.txt", None),
+        ("vscode-remote://host/a", None),
+        ("", None),
+    ],
+)
+def test_uris_of_editors(uri: str, path: str | None) -> None:
+    assert path_of(uri) == (None if path is None else Path(path))
+
+
+def test_a_link_in_a_folder_stands_for_itself_and_a_link_to_a_folder_for_the_folder(tmp_path: Path) -> None:
+    root = tmp_path.resolve()
+    (root / "real").mkdir()
+    (root / "folder").symlink_to("real")
+    (root / "real" / "link").symlink_to("file")
+    assert path_of(uri_of(root / "folder" / "link")) == root / "real" / "link"
