@@ -39,7 +39,19 @@ def read_log(run_folder: Path, stream: Stream, offset: int, limit: int) -> tuple
             data = file.read(limit)
     except FileNotFoundError:
         data = b""
+    if len(data) == limit:
+        data = _without_half_a_character(data)
     return data, offset + len(data)
+
+
+def _without_half_a_character(data: bytes) -> bytes:
+    """Without the beginning of a UTF-8 sequence at the end, whose rest the next piece would have."""
+    for length in range(1, min(4, len(data))):
+        first = data[-length]
+        if first & 0xC0 != 0x80:
+            expected = 1 + (first >= 0xC0) + (first >= 0xE0) + (first >= 0xF0)
+            return data[:-length] if length < expected else data
+    return data
 
 
 async def watch_growth(runs: Path, stop: asyncio.Event | None = None) -> AsyncGenerator[frozenset[Growth], None]:

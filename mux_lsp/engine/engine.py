@@ -342,10 +342,12 @@ class Engine:
                     await self._tell_output(growth.run, growth.stream)
 
     async def _tell_output(self, run_id: str, stream: Stream) -> None:
-        while True:
+        while run_id in self._lives:
             offset = self._offsets.get((run_id, stream), 0)
             data, position = await asyncio.to_thread(read_log, self.run_folder(run_id), stream, offset, 65_536)
-            if not data or self._offsets.get((run_id, stream), 0) != offset:
+            if self._offsets.get((run_id, stream), 0) != offset or run_id not in self._lives:
+                continue  # it was told meanwhile, by the pump or at the end of the run
+            if not data:
                 return
             self._offsets[run_id, stream] = position
             self._emit(RunOutput(run_id, stream, offset, printable(data.decode(errors="replace"))))

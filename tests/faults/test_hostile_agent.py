@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import sys
@@ -174,9 +175,16 @@ async def test_output(mux_home: IsolatedHome, scene: Scene) -> None:
             assert not HARMFUL.search(text)
             assert "red" in text
             assert "reversed" in text
-            assert text.count("x") >= 1_000_000
-            await client.until(lambda s=stream: client.output.get((run["id"], s), "").count("x") >= 1_000_000)
-            assert not HARMFUL.search(client.output[run["id"], stream])
+            assert (text.count("x"), text.count("é")) == (1_000_000, 200_000)
+            told = await client.until(functools.partial(whole_output, client, run["id"], stream))
+            assert not HARMFUL.search(told)
+            assert told.count("é") == 200_000
+
+
+def whole_output(client: Client, run: str, stream: str) -> str | None:
+    """What was told of a stream, once it is all there."""
+    told = client.output.get((run, stream), "")
+    return told if told.count("x") == 1_000_000 else None
 
 
 @pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])

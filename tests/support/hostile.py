@@ -154,7 +154,8 @@ def be_loud(_: str, __: Path) -> None:
     """Whatever drives a terminal, and a megabyte without an end."""
     for stream in (sys.stdout.buffer, sys.stderr.buffer):
         stream.write(b"\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m\x1b]52;c;ZXZpbA==\x07\x9b31m\xc2\x9b31m\x1bP1$r\x1b\\\r\x08\x00")
-        stream.write("‮reversed‬\n".encode())
+        stream.write("\u202ereversed\u202c\n".encode())
+        stream.write("é".encode() * 200_000)
         stream.write(b"\x1b" * 70_000 + b"\n" + b"x" * 1_000_000)
         stream.flush()
 

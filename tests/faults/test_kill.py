@@ -1,0 +1,259 @@
+"""`kill -9` of the daemon at any point: agents go on, the next daemon takes them up, and what was shown survives."""
+
+from __future__ import annotations
+
+import random
+import shlex
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.support.client import ENDS, RefusedError, connected
+from tests.support.home import wait_for_exit
+from tests.support.person import make_repository, text_of
+from tests.support.signals import Signal, signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.client import Client, Json
+    from tests.support.home import IsolatedHome
+
+SECONDS = 20.0
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "project", {"f.txt": text_of(range(20)), "g.txt": "g\n"})
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Iterator[tuple[Signal, Signal]]:
+    """What the far side says, and what it waits for."""
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        yield arrived, go
+
+
+async def kill(client: Client) -> None:
+    """`kill -9` of the daemon, seen through."""
+    daemon = psutil.Process((await client.command("mux.status"))["pid"])
+    kill_at_once(daemon)
+
+
+def kill_at_once(daemon: psutil.Process) -> None:
+    daemon.kill()
+    assert wait_for_exit(daemon, SECONDS)
+
+
+def agents(home: IsolatedHome) -> list[psutil.Process]:
+    """The living processes of any run."""
+    return [process for process in home.processes() if "MUX_RUN" in process.environ()]
+
+
+def blocking_git(folder: Path, subcommand: str, arrived: Signal, go: Signal) -> str:
+    """A `PATH` whose git tells of its first such subcommand, and waits there. The real one does all the work."""
+    folder.mkdir()
+    armed = folder / "armed"
+    armed.touch()
+    wrapper = folder / "git"
+    wrapper.write_text(
+        f'#!/bin/sh\ncase " $* " in *" {subcommand} "*) if rm {shlex.quote(str(armed))} 2>/dev/null; then '
+        f'{arrived.give}; {go.take}; fi;; esac\nexec {shutil.which("git")} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    return f"{folder}:/usr/local/bin:/usr/bin:/bin"
+
+
+def check_result(run: Json, *, hunks: int = 1) -> None:
+    assert (run["state"], run["reason"], run["exit_status"], run["hunks"]) == ("finished", None, 0, hunks)
+    assert [check["state"] for check in run["checks"]] == ["passed"] * len(run["checks"])
+
+
+@pytest.mark.parametrize("when", ["after the next daemon has come", "while there is no daemon"])
+async def test_agents_at_work_go_on(
+    mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal], when: str
+) -> None:
+    arrived, go = said
+    work = f"echo before; echo before >&2; sed -i 's/line 3$/LINE 3/' f.txt; {arrived.give}; {go.take}; "
+    work += "echo after; echo after >&2; sed -i 's/line 17$/LINE 17/' f.txt"
+    async with connected(mux_home, root) as client:
+        task = await client.start(f"sh:{work}", f"sh:{work}; exit 3", checks=("grep -q 'LINE 17' f.txt",))
+        await arrived.happened(2)
+        await client.until(lambda: all(client.runs[run["id"]]["hunks"] for run in task["runs"]), "the first hunk")
+        first = (await client.review(task["runs"][0]["id"]))[0]
+        await client.command("mux.hunk.reject", run=first["run"], hunks=[first["hunk"]])
+        await kill(client)
+    going_on = agents(mux_home)
+    assert len([process for process in going_on if process.ppid() not in {one.pid for one in going_on}]) == 2
+    if when == "while there is no daemon":
+        go.happens(2)
+        for process in going_on:
+            assert wait_for_exit(process, SECONDS)
+    async with connected(mux_home, root) as client:
+        if when != "while there is no daemon":
+            states = [run["state"] for run in (await client.command("mux.task.get", task=task["id"]))["task"]["runs"]]
+            assert states == ["running", "running"]
+            go.happens(2)
+        good, bad = await client.ended(task["id"])
+        check_result(good, hunks=2)
+        assert len(good["checks"]) == 1
+        assert (bad["state"], bad["exit_status"], bad["hunks"], bad["checks"]) == ("failed", 3, 2, [])
+        for run in (good, bad):
+            for stream in ("stdout", "stderr"):
+                assert await client.log(run["id"], stream) == "before\nafter\n"
+        assert [item["status"] for item in await client.review(good["id"])] == ["rejected", "pending"]
+        assert "+LINE 17\n" in await client.diff(bad["id"])
+
+
+async def test_killed_with_runs_in_the_queue(
+    mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]
+) -> None:
+    arrived, go = said
+    mux_home.write_config("[runs]\nconcurrent = 1\n")
+    async with connected(mux_home, root) as client:
+        task = await client.start(f"sh:echo x >> g.txt; {arrived.give}; {go.take}", count=3, checks=("true",))
+        await arrived.happened()
+        states = [run["state"] for run in (await client.command("mux.task.get", task=task["id"]))["task"]["runs"]]
+        assert sorted(states) == ["queued", "queued", "running"]
+        await kill(client)
+    async with connected(mux_home, root) as client:
+        go.happens(3)
+        for run in await client.ended(task["id"]):
+            check_result(run)
+
+
+async def test_killed_while_checking(mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]) -> None:
+    arrived, go = said
+    check = f"grep -q x g.txt; found=$?; {arrived.give}; {go.take}; exit $found"
+    async with connected(mux_home, root) as client:
+        task = await client.start("sh:echo x >> g.txt", checks=(check, "true"))
+        await arrived.happened()
+        await kill(client)
+    async with connected(mux_home, root) as client:
+        await arrived.happened()  # the check is made anew, and the first one was ended
+        assert len([one for one in agents(mux_home) if one.ppid() == 1 or one.parent() not in agents(mux_home)]) == 1
+        go.happens()
+        (run,) = await client.ended(task["id"])
+        check_result(run)
+        assert len(run["checks"]) == 2
+
+
+@pytest.mark.parametrize("subcommand", ["pack-objects", "read-tree", "update-index", "commit-tree"])
+async def test_killed_with_git_at_work(
+    mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal], tmp_path: Path, subcommand: str
+) -> None:
+    """Right after the answer to `mux.task.start`, while preparing, and while a result is taken: git is in the middle."""
+    arrived, go = said
+    path = blocking_git(tmp_path / "bin", subcommand, arrived, go)
+    (root / "g.txt").write_text("unstaged\n")
+    (root / "new.txt").write_text("untracked\n")
+    if subcommand in {"update-index", "commit-tree"}:  # the snapshot needs them too: let that one pass
+        (tmp_path / "bin" / "armed").unlink()
+    async with connected(mux_home, root, PATH=path) as client:
+        agent = f"echo x >> g.txt; cat new.txt >> g.txt; touch {tmp_path / 'bin' / 'armed'}"
+        if subcommand in {"pack-objects", "read-tree"}:
+            agent = "echo x >> g.txt; cat new.txt >> g.txt"
+        task = await client.start(f"sh:{agent}", checks=("grep -q untracked g.txt",))
+        await arrived.happened()
+        await kill(client)
+    try:
+        async with connected(mux_home, root) as client:
+            (run,) = await client.ended(task["id"])
+            check_result(run)
+            assert "+x\n+untracked\n" in await client.diff(run["id"])
+            again = await client.run("echo y > g.txt")
+            check_result(again)
+            status = await client.command("mux.status")
+            assert status["repositories"][0]["worktrees"] == 1
+            assert [process.name() for process in mux_home.processes() if process.name() in {"git", "sh"}] == []
+    finally:
+        go.happens()  # whoever may still wait
+    (worktrees,) = (mux_home.state / "repos").glob("*/worktrees")
+    assert len(list(worktrees.iterdir())) == 1
+
+
+async def test_cancel_after_take_up_ends_the_whole_tree(
+    mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]
+) -> None:
+    arrived, go = said
+    hidden = f"import os\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  open({str(arrived.path)!r},'w').write('\\n')\n"
+    hidden += f"  open({str(go.path)!r}).read()"
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(hidden)}; {go.take}"
+    async with connected(mux_home, root) as client:
+        task = await client.start(f"sh:{command}")
+        await arrived.happened()
+        await kill(client)
+    left = agents(mux_home)
+    assert len(left) >= 3
+    async with connected(mux_home, root) as client:
+        answer = await client.command("mux.run.cancel", run=task["runs"][0]["id"])
+        assert answer["run"]["state"] == "cancelled"
+        for process in left:
+            assert wait_for_exit(process, 0), process
+        assert agents(mux_home) == []
+
+
+def last_shown(client: Client) -> dict[str, Json]:
+    return dict(client.runs)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_killed_again_and_again(mux_home: IsolatedHome, root: Path, seed: int) -> None:
+    """At the n-th message, whichever that is. What any client was shown is true in every later daemon."""
+    chance = random.Random(seed)
+    shown: dict[str, Json] = {}
+    diffs: dict[str, str] = {}
+    for _ in range(5):
+        async with connected(mux_home, root) as client:
+            daemon = psutil.Process((await client.command("mux.status"))["pid"])
+            await check_survived(client, shown, diffs)
+            moment = len(client.raw) + chance.randrange(40)
+            try:
+                await client.start("sh:echo x >> g.txt; echo done", count=2, checks=("grep -q x g.txt",))
+                await client.until(
+                    lambda c=client, m=moment: len(c.raw) >= m or all(run["state"] in ENDS for run in c.runs.values())
+                )
+                if chance.random() < 0.5:
+                    for run in client.runs.values():
+                        if run["state"] == "finished":
+                            diffs[run["id"]] = await client.diff(run["id"])
+            finally:
+                kill_at_once(daemon)
+            shown |= client.runs
+    async with connected(mux_home, root) as client:
+        await check_survived(client, shown, diffs)
+        for task in (await client.command("mux.task.list"))["tasks"]:
+            for run in await client.ended(task["id"]):
+                check_result(run)
+                assert await client.log(run["id"]) == "done\n"
+                assert await client.diff(run["id"]) == diffs.get(run["id"], await client.diff(run["id"]))
+        status = await client.command("mux.status")
+        assert status["unfinished_runs"] == 0
+        assert agents(mux_home) == []
+
+
+async def check_survived(client: Client, shown: dict[str, Json], diffs: dict[str, str]) -> None:
+    for name, before in shown.items():
+        now = (await client.command("mux.run.get", run=name))["run"]
+        assert now["state"] not in {"failed", "interrupted", "cancelled"}, now
+        if before["state"] == "finished":
+            same = ("state", "files", "hunks", "checks", "exit_status", "started", "finished")
+            assert {key: now[key] for key in same} == {key: before[key] for key in same}
+    for name, patch in diffs.items():
+        assert await client.diff(name) == patch
+
+
+async def test_what_was_deleted_stays_deleted(mux_home: IsolatedHome, root: Path) -> None:
+    async with connected(mux_home, root) as client:
+        run = await client.run("echo x >> g.txt")
+        kept = await client.run("echo y >> g.txt")
+        await client.command("mux.task.delete", id=run["task"])
+        await kill(client)
+    async with connected(mux_home, root) as client:
+        with pytest.raises(RefusedError, match="There is no run"):
+            await client.command("mux.run.get", run=run["id"])
+        assert "+y\n" in await client.diff(kept["id"])
