@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.core import diff, rebase, text
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 LARGEST_TEXT = 2_000_000
 """A text of more bytes is reviewed as a whole: nobody reads the hunks of a generated file."""
+
+SHARED_BASES = 256
+"""How many snapshot texts are remembered so that runs of one task share them."""
 
 CACHED_LINES = 1_000_000
 """How many lines of texts under review are kept in memory."""
@@ -63,6 +66,8 @@ class LiveText:
     bom: bool = False
     blocked: str | None = None
     """Why nothing can be placed here at all, in words: the path leads through a link, or a folder stands there."""
+    compared: dict[str, list[diff.Edit]] = field(default_factory=dict, compare=False, repr=False)
+    """How it differs from snapshots' texts, by their object names: found once for all runs of a task."""
 
     @property
     def missing(self) -> bool:
@@ -111,6 +116,7 @@ class Reviews:
         self._read = read
         self._cache: OrderedDict[tuple[str, str, str], Review] = OrderedDict()
         self._cached_lines = 0
+        self._bases: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, run: Run, change: FileChange) -> Review:
@@ -146,7 +152,16 @@ class Reviews:
         if before is None or after is None or (change.old_mode and change.new_mode and before.bom != after.bom):
             return review
         hunks = diff.hunks(before.text, after.text, change.path)
-        return replace(review, base=tuple(text.split_lines(before.text)), hunks=hunks, bom=after.bom)
+        return replace(review, base=self._base(change, before.text), hunks=hunks, bom=after.bom)
+
+    def _base(self, change: FileChange, content: str) -> tuple[str, ...]:
+        """The lines of a snapshot's text, one object for all runs that change it."""
+        with self._lock:
+            base = self._bases.pop(change.old_object, None) or tuple(text.split_lines(content))
+            self._bases[change.old_object] = base
+            if len(self._bases) > SHARED_BASES:
+                self._bases.popitem(last=False)
+            return base
 
     def bytes_of(self, object_name: str) -> bytes:
         """A blob of the shadow store."""
@@ -177,7 +192,7 @@ def live_text(root: Path, path: str, buffer: str | None) -> LiveText:
     if buffer is None:
         return on_disk
     lines = tuple(text.split_lines(buffer))
-    return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True)
+    return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True, compared={})
 
 
 def judge(review: Review, live: LiveText, rejected: Collection[str] = ()) -> list[Item]:
@@ -231,8 +246,16 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
             placement.reason,
             placement,
         )
-        for placement in rebase.rebase(base, hunks, live.lines)
+        for placement in rebase.rebase(base, hunks, live.lines, _compared(change.old_object, base, live))
     ]
+
+
+def _compared(object_name: str, base: list[str], live: LiveText) -> list[diff.Edit]:
+    """The difference of a live text from a snapshot's, which all runs of a task share."""
+    found = live.compared.get(object_name)
+    if found is None:
+        found = live.compared[object_name] = diff.diff_lines(base, live.lines or ())
+    return found
 
 
 def _whole_text(review: Review, lines: tuple[str, ...]) -> tuple[HunkStatus, str | None]:

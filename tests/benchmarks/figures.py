@@ -58,7 +58,7 @@ def table(lines: Iterable[Line], where: str) -> Table:
         title=f"mux-lsp beside its baselines, measured in this run {where}", title_justify="left", row_styles=["", ""]
     )
     for name, justify in (("what", "left"), ("mux-lsp", "right"), ("baseline", "left"), ("", "right"),
-                          ("ratio", "right"), ("goal", "right"), ("met", "left")):  # fmt: skip
+                          ("ratio", "right"), ("goal", "right"), ("verdict", "left")):  # fmt: skip
         made.add_column(
             name, justify="right" if justify == "right" else "left", no_wrap=name not in {"what", "baseline"}
         )

@@ -1,0 +1,294 @@
+"""Accepted changes on a real disk: all of them or none, and nowhere but in the repository."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mux_lsp.engine import disk
+from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry, Write, read, safe_place, write_all
+from mux_lsp.errors import ConflictError, MuxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def file(content: bytes, mode: int = FILE_MODE) -> Entry:
+    return Entry(mode, content)
+
+
+def link(target: str) -> Entry:
+    return Entry(SYMLINK_MODE, target.encode())
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    made = tmp_path.resolve() / "root"
+    made.mkdir()
+    return made
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Every folder, file and link below a folder with its mode and content."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            content = os.fsencode(path.readlink())
+        else:
+            content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
+        found[str(path.relative_to(root))] = (status.st_mode, content)
+    return found
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+def put(root: Path, path: str, entry: Entry | None) -> None:
+    write_all(root, [Write(path, read(root, path), entry)])
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_is_written_is_read_again_and_has_its_mode(root: Path) -> None:
+    for path, entry, mode in (
+        ("a.txt", file(b"a\r\n\xff"), 0o640),
+        ("deep/er/tool.sh", file(b"#!", EXECUTABLE_MODE), 0o750),
+        ("empty", file(b""), 0o640),
+        ("caf\udce9", file(b"x"), 0o640),
+        ("link", link("deep/er"), None),
+        ("dangling", link("not/there"), None),
+    ):
+        assert read(root, path) is None
+        put(root, path, entry)
+        assert read(root, path) == entry
+        if mode is not None:
+            assert stat.S_IMODE((root / path).stat().st_mode) == mode
+    assert b"caf\xe9" in os.listdir(os.fsencode(root))
+    assert not list(root.glob("**/.mux-*"))
+
+
+@pytest.mark.parametrize(
+    ("before", "mode", "after"),
+    [
+        (0o600, FILE_MODE, 0o600),
+        (0o600, EXECUTABLE_MODE, 0o700),
+        (0o644, EXECUTABLE_MODE, 0o755),
+        (0o755, FILE_MODE, 0o644),
+        (0o660, FILE_MODE, 0o660),
+        (0o711, EXECUTABLE_MODE, 0o711),
+    ],
+)
+def test_who_may_read_a_file_stays(root: Path, before: int, mode: int, after: int) -> None:
+    (root / "a").write_bytes(b"1")
+    (root / "a").chmod(before)
+    put(root, "a", file(b"2", mode))
+    assert stat.S_IMODE((root / "a").stat().st_mode) == after
+
+
+def test_a_deletion_takes_empty_folders_with_it_and_no_others(root: Path) -> None:
+    for path in ("a/b/c/x", "a/y"):
+        put(root, path, file(b"1"))
+    put(root, "a/b/c/x", None)
+    assert set(snapshot(root)) == {"a", "a/y"}
+    put(root, "a/y", None)
+    assert snapshot(root) == {}
+    assert root.exists()
+
+
+def test_a_file_makes_way_for_a_folder_and_a_folder_for_a_file(root: Path) -> None:
+    put(root, "one", file(b"1"))
+    put(root, "two/x", file(b"2"))
+    write_all(
+        root,
+        [
+            Write("one", file(b"1"), None),
+            Write("one/x", None, file(b"11")),
+            Write("two/x", file(b"2"), None),
+            Write("two", None, file(b"22")),
+        ],
+    )
+    assert read(root, "one/x") == file(b"11")
+    assert read(root, "two") == file(b"22")
+
+
+def test_a_link_is_replaced_and_not_followed(root: Path) -> None:
+    outside = root.parent / "outside.txt"
+    outside.write_bytes(b"mine")
+    (root / "a").symlink_to(outside)
+    assert read(root, "a") == link(str(outside))
+    put(root, "a", file(b"theirs"))
+    assert outside.read_bytes() == b"mine"
+    assert read(root, "a") == file(b"theirs")
+
+
+WRITES = [
+    Write("a.txt", file(b"a"), file(b"A")),
+    Write("b/b.txt", file(b"b"), None),
+    Write("c/new.txt", None, file(b"C", EXECUTABLE_MODE)),
+    Write("d", link("a.txt"), link("c")),
+    Write("e.sh", file(b"e", EXECUTABLE_MODE), file(b"E")),
+]
+
+
+@pytest.fixture
+def filled(root: Path) -> Path:
+    for write in WRITES:
+        if write.expected is not None:
+            put(root, write.path, write.expected)
+    (root / "a.txt").chmod(0o600)
+    (root / "b" / "b.txt").chmod(0o604)
+    return root
+
+
+@pytest.mark.parametrize("changed", range(len(WRITES)))
+@pytest.mark.parametrize("how", ["content", "mode", "gone", "kind", "folder"])
+def test_nothing_is_written_where_one_path_is_not_as_it_was(filled: Path, changed: int, how: str) -> None:
+    write = WRITES[changed]
+    place = filled / write.path
+    place.parent.mkdir(exist_ok=True)
+    if how == "mode" and (write.expected is None or write.expected.mode == SYMLINK_MODE):
+        return
+    if how == "gone":
+        if write.expected is None:
+            return
+        place.unlink()
+    elif how == "mode":
+        place.chmod(0o755 if write.expected == file(b"a") or write.expected == file(b"b") else 0o644)
+    else:
+        place.unlink(missing_ok=True)
+        if how == "folder":
+            place.mkdir()
+        elif how == "kind":
+            place.symlink_to("elsewhere")
+        else:
+            place.write_bytes(b"somebody's")
+    before = snapshot(filled)
+    with pytest.raises(ConflictError, match=rf"{write.path} .*nothing was written"):
+        write_all(filled, WRITES)
+    assert snapshot(filled) == before
+
+
+@pytest.mark.parametrize("failing", [write.path for write in WRITES])
+def test_what_was_written_is_put_back_where_the_next_fails(
+    filled: Path, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(filled)
+    original = disk._put
+    failed: list[str] = []
+
+    def fail(root: Path, path: str, entry: Entry | None) -> None:
+        if path == failing and not failed:
+            failed.append(path)
+            raise OSError(28, "No space left on device")
+        original(root, path, entry)
+
+    monkeypatch.setattr(disk, "_put", fail)
+    with pytest.raises(MuxError, match="No space left on device.*everything was put back as it was"):
+        write_all(filled, WRITES)
+    assert failed == [failing]
+    after = snapshot(filled)
+    after.pop("c", None)  # an empty folder that was made on the way
+    assert after == before
+
+
+def test_a_race_with_another_program_is_noticed_at_the_last_moment(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody saves a file after the first look at it, and before its turn."""
+    original = disk._put
+
+    def slow(root: Path, path: str, entry: Entry | None) -> None:
+        original(root, path, entry)
+        if path == "b/b.txt":
+            (filled / "e.sh").write_bytes(b"saved just now")
+
+    monkeypatch.setattr(disk, "_put", slow)
+    with pytest.raises(ConflictError, match=r"e\.sh changed on disk a moment ago; nothing was written\. Try again\."):
+        write_all(filled, WRITES)
+    assert (filled / "e.sh").read_bytes() == b"saved just now"
+    assert {path: read(filled, path) for path in ("a.txt", "b/b.txt", "c/new.txt", "d")} == {
+        "a.txt": file(b"a"),
+        "b/b.txt": file(b"b"),
+        "c/new.txt": None,
+        "d": link("a.txt"),
+    }
+
+
+def test_all_of_it_can_be_taken_back_but_for_what_somebody_changed_since(filled: Path) -> None:
+    before = snapshot(filled)
+    take_back = write_all(filled, WRITES)
+    assert read(filled, "a.txt") == file(b"A")
+    (filled / "e.sh").write_bytes(b"mine")
+    take_back()
+    after = snapshot(filled)
+    assert after.pop("e.sh")[1] == b"mine"
+    before.pop("e.sh")
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../x", "a/../../x", "/etc/x", "", ".", "a//b", "a/./b", "a/", "a\0b",
+        ".git/config", ".GIT/hooks/post-commit", "sub/.git/config", ".git", ".git./x", ".git /x", "git~1/x",
+        ".g\u200cit/config", ".git\u200d/config", ".git::$INDEX_ALLOCATION/config", ".git:x",
+    ],
+)  # fmt: skip
+def test_no_path_leads_outside_or_into_git(root: Path, path: str) -> None:
+    (root / ".git").mkdir()
+    before = snapshot(root.parent)
+    with pytest.raises(ConflictError, match="is not a path inside the repository; nothing was written"):
+        safe_place(root, path)
+    with pytest.raises(ConflictError):
+        write_all(root, [Write("good.txt", None, file(b"x")), Write(path, None, file(b"x"))])
+    assert snapshot(root.parent) == before
+
+
+@pytest.mark.parametrize("path", [".gitignore", ".github/x", "a.git/x", "...", "a b", "-x", "git", "\\x", "caf\udce9"])
+def test_names_that_only_look_odd_are_fine(root: Path, path: str) -> None:
+    put(root, path, file(b"x"))
+    assert read(root, path) == file(b"x")
+
+
+def test_no_path_leads_through_a_link(root: Path) -> None:
+    outside = root.parent / "outside"
+    outside.mkdir()
+    (root / "away").symlink_to(outside)
+    (root / "real").mkdir()
+    (root / "near").symlink_to("real")
+    for path, through in (("away/x", "away"), ("away/deep/x", "away"), ("near/x", "near"), ("real/../away/x", None)):
+        with pytest.raises(ConflictError, match=f"symbolic link {through};" if through else "not a path inside"):
+            put(root, path, file(b"x"))
+    assert list(outside.iterdir()) == []
+    assert list((root / "real").iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "..", "../x", "deep/../../x", "./../x"])
+def test_no_link_leads_outside(root: Path, target: str) -> None:
+    before = snapshot(root)
+    with pytest.raises(ConflictError, match="would be a symbolic link to .*, outside the repository; nothing was written"):
+        write_all(root, [Write("good.txt", None, file(b"x")), Write("l", None, link(target))])
+    assert snapshot(root) == before
+
+
+@pytest.mark.parametrize(("path", "target"), [("l", "a"), ("a/l", "../b"), ("a/b/l", "../../c/./d"), ("l", ".")])
+def test_links_within_are_fine(root: Path, path: str, target: str) -> None:
+    put(root, path, link(target))
+    assert read(root, path) == link(target)
+
+
+def test_what_is_neither_file_nor_link_is_left_alone(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "folder").mkdir()
+    for path in ("pipe", "folder"):
+        with pytest.raises(ConflictError, match=f"{path} is not a file any more"):
+            write_all(root, [Write(path, None, file(b"x"))])
+    assert set(snapshot(root)) == {"pipe", "folder"}

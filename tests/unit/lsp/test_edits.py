@@ -1,0 +1,152 @@
+"""What goes to a client as an edit, in the words that this client understands, and what goes to the disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lsprotocol import types
+
+from mux_lsp.core.model import Run, RunState
+from mux_lsp.core.rebase import LineEdit
+from mux_lsp.engine.accepting import Selection
+from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
+from mux_lsp.engine.review import LiveText, PathPlan
+from mux_lsp.lsp.documents import Documents, uri_of
+from mux_lsp.lsp.edits import Abilities, split, workspace_edit
+
+ROOT = Path("/nowhere/repository")
+ALL = Abilities(edits=True, versions=True, create=True, delete=True, annotations=True)
+FILE = Entry(FILE_MODE, b"a\nb\n")
+LIVE = LiveText(("a\n", "b\n"), FILE)
+NOTHING = LiveText(None, None)
+
+EDITED = PathPlan("edited.txt", LIVE, (LineEdit(1, 2, "B\n"),), Entry(FILE_MODE, b"a\nB\n"), ("a\n", "B\n"), 1)
+CREATED = PathPlan("new.txt", NOTHING, (), Entry(FILE_MODE, b"x\ny"), ("x\n", "y"), 1)
+DELETED = PathPlan("gone.txt", LIVE, accepted=1)
+TOOL = replace(EDITED, path="tool.sh", entry=Entry(EXECUTABLE_MODE, b"a\nB\n"))
+NEW_TOOL = replace(CREATED, path="new.sh", entry=Entry(EXECUTABLE_MODE, b"x\ny"))
+NEW_MARKED = replace(CREATED, path="bom.txt", entry=Entry(FILE_MODE, b"\xef\xbb\xbfx\ny"))
+BINARY = PathPlan("data.bin", LiveText(None, Entry(FILE_MODE, b"\0")), entry=Entry(FILE_MODE, b"\0\1"), accepted=1)
+NEW_BINARY = replace(BINARY, path="new.bin", live=NOTHING)
+GONE_BINARY = replace(BINARY, path="gone.bin", entry=None)
+LINK = PathPlan("link", NOTHING, entry=Entry(SYMLINK_MODE, b"x"), accepted=1)
+EMPTY = PathPlan("empty.txt", NOTHING, entry=Entry(FILE_MODE, b""), accepted=1)
+UNSAVED_ONLY = replace(EDITED, path="unborn.txt", live=LiveText(LIVE.lines, None, unsaved=True, open=True))
+ODD_NAME = replace(EDITED, path="caf\udce9.txt")
+PLANS = (
+    EDITED, CREATED, DELETED, TOOL, NEW_TOOL, NEW_MARKED, BINARY, NEW_BINARY, GONE_BINARY, LINK, EMPTY, UNSAVED_ONLY,
+    ODD_NAME,
+)  # fmt: skip
+
+
+def selection(*plans: PathPlan) -> Selection:
+    return Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), ROOT, plans, (), 0)
+
+
+def documents(*paths: str, version: int = 5) -> Documents:
+    found = Documents()
+    for path in paths:
+        found.opened(types.TextDocumentItem(uri_of(ROOT / path), "x", version, "a\nb\n"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("able", "carried"),
+    [
+        (Abilities(), set()),
+        (Abilities(edits=True), {"edited.txt"}),
+        (Abilities(edits=True, versions=True), {"edited.txt"}),
+        (Abilities(edits=True, versions=True, create=True), {"edited.txt", "new.txt"}),
+        (Abilities(edits=True, versions=True, delete=True), {"edited.txt", "gone.txt"}),
+        (ALL, {"edited.txt", "new.txt", "gone.txt"}),
+    ],
+)
+def test_a_client_gets_what_it_can_carry_and_the_disk_the_rest(able: Abilities, carried: set[str]) -> None:
+    mine, others = split(selection(*PLANS), able)
+    assert {plan.path for plan in mine} == carried
+    assert sorted(plan.path for plan in [*mine, *others]) == sorted(plan.path for plan in PLANS)
+
+
+def test_edits_name_the_version_they_are_for() -> None:
+    edit = workspace_edit(selection(EDITED), [EDITED], documents("edited.txt"), ALL)
+    assert edit.changes is None
+    assert edit.document_changes == [
+        types.TextDocumentEdit(
+            types.OptionalVersionedTextDocumentIdentifier(uri_of(ROOT / "edited.txt"), 5),
+            [types.TextEdit(types.Range(types.Position(1, 0), types.Position(2, 0)), "B\n")],
+        )
+    ]
+    closed = workspace_edit(selection(EDITED), [EDITED], documents(), ALL).document_changes
+    assert closed is not None
+    assert isinstance(closed[0], types.TextDocumentEdit)
+    assert closed[0].text_document.version is None
+
+
+def test_a_client_without_versions_gets_plain_changes() -> None:
+    edit = workspace_edit(selection(EDITED), [EDITED], documents("edited.txt"), Abilities(edits=True))
+    assert (edit.document_changes, edit.change_annotations) == (None, None)
+    assert edit.changes is not None
+    assert list(edit.changes) == [uri_of(ROOT / "edited.txt")]
+
+
+def test_an_open_document_is_named_as_its_client_names_it() -> None:
+    found = Documents()
+    uri = "file:///nowhere/repository/%65dited.txt"
+    found.opened(types.TextDocumentItem(uri, "x", 1, "a\nb\n"))
+    edit = workspace_edit(selection(EDITED), [EDITED], found, Abilities(edits=True))
+    assert list(edit.changes or ()) == [uri]
+
+
+def test_files_come_and_go_with_a_note_of_whose_they_are() -> None:
+    edit = workspace_edit(selection(CREATED, DELETED), [CREATED, DELETED], documents(), ALL)
+    create, fill, delete = edit.document_changes or ()
+    assert isinstance(create, types.CreateFile)
+    assert isinstance(fill, types.TextDocumentEdit)
+    assert isinstance(delete, types.DeleteFile)
+    assert (create.uri, create.options, create.annotation_id) == (
+        uri_of(ROOT / "new.txt"),
+        types.CreateFileOptions(overwrite=False),
+        "k3f-1",
+    )
+    assert fill.edits[0] == types.TextEdit(types.Range(types.Position(0, 0), types.Position(0, 0)), "x\ny")
+    assert (delete.uri, delete.annotation_id) == (uri_of(ROOT / "gone.txt"), "k3f-1")
+    assert edit.change_annotations == {"k3f-1": types.ChangeAnnotation("mux: k3f-1", description="sh:true")}
+    plain = workspace_edit(selection(CREATED), [CREATED], documents(), replace(ALL, annotations=False))
+    assert plain.change_annotations is None
+
+
+@pytest.mark.parametrize(
+    ("workspace", "able"),
+    [
+        (None, Abilities()),
+        (types.WorkspaceClientCapabilities(), Abilities()),
+        (types.WorkspaceClientCapabilities(apply_edit=True), Abilities(edits=True)),
+        # Creating needs documentChanges to be said in.
+        (
+            types.WorkspaceClientCapabilities(
+                apply_edit=True,
+                workspace_edit=types.WorkspaceEditClientCapabilities(
+                    resource_operations=[types.ResourceOperationKind.Create]
+                ),
+            ),
+            Abilities(edits=True),
+        ),
+        (
+            types.WorkspaceClientCapabilities(
+                apply_edit=True,
+                workspace_edit=types.WorkspaceEditClientCapabilities(
+                    document_changes=True,
+                    resource_operations=[types.ResourceOperationKind.Create, types.ResourceOperationKind.Delete],
+                    change_annotation_support=types.ChangeAnnotationsSupportOptions(),
+                ),
+            ),
+            ALL,
+        ),
+    ],
+)
+def test_abilities_are_read_from_the_capabilities(
+    workspace: types.WorkspaceClientCapabilities | None, able: Abilities
+) -> None:
+    assert Abilities.of(types.ClientCapabilities(workspace=workspace)) == able

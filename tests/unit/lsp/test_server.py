@@ -1,0 +1,118 @@
+"""pygls as this project needs it: a request that is given up stops its work, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import weakref
+from typing import Any
+
+import pytest
+from pygls.exceptions import JsonRpcException
+
+from mux_lsp.errors import ConflictError, MuxError, UsageError
+from mux_lsp.lsp.server import MuxServer, guarded
+
+
+class Written(list[dict[str, Any]]):
+    """A stream that keeps the messages written to it."""
+
+    def write(self, data: bytes) -> None:
+        self.append(json.loads(data.partition(b"\r\n\r\n")[2]))
+
+    def close(self) -> None:
+        pass
+
+
+def receive(server: MuxServer, message: dict[str, Any]) -> None:
+    server.protocol.handle_message(server.protocol.structure_message({"jsonrpc": "2.0", **message}))
+
+
+def command(name: str, id_: int, *arguments: object) -> dict[str, Any]:
+    params = {"command": name, "arguments": list(arguments)}
+    return {"id": id_, "method": "workspace/executeCommand", "params": params}
+
+
+async def test_cancelling_a_command_ends_its_work() -> None:
+    server, written = MuxServer(), Written()
+    server.protocol.set_writer(written)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait(*_: Any) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    server.command("wait")(wait)
+    receive(server, command("wait", 1))
+    await begun.wait()
+    receive(server, {"method": "$/cancelRequest", "params": {"id": 1}})
+    await ended.wait()
+    await asyncio.sleep(0)
+    assert [(message["id"], message["error"]["code"]) for message in written] == [(1, -32800)]
+    assert server.protocol._request_futures == {}
+
+
+async def test_a_command_gets_its_arguments_as_they_came_and_leaves_nothing_behind() -> None:
+    server, written = MuxServer(), Written()
+    server.protocol.set_writer(written)
+
+    async def echo(*arguments: Any) -> Any:
+        return list(arguments)
+
+    server.command("echo")(echo)
+    receive(server, command("echo", 1, {"a": [1, None]}, 2))
+    receive(server, command("echo", 2))
+    receive(server, command("nothing", 3))
+    while len(written) < 3:
+        await asyncio.sleep(0)
+    answers = {message["id"]: message.get("result", message.get("error")) for message in written}
+    assert (answers[1], answers[2]) == ([{"a": [1, None]}, 2], [])
+    assert answers[3]["data"] == {"kind": "usage"}
+    assert server.protocol._request_futures == {}
+
+
+async def test_parameters_that_are_not_lsps_are_answered() -> None:
+    server, written = MuxServer(), Written()
+    server.protocol.set_writer(written)
+    with pytest.raises(JsonRpcException):
+        receive(server, {"id": 9, "method": "textDocument/hover", "params": {"textDocument": 7}})
+    (answer,) = written
+    assert (answer["id"], answer["error"]["code"]) == (9, -32602)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(MuxError("a"), "failed"), (UsageError("a"), "usage"), (ConflictError("a"), "conflict")]
+)
+async def test_expected_errors_have_their_kind(error: MuxError, kind: str) -> None:
+    async def fail() -> None:
+        raise error
+
+    with pytest.raises(JsonRpcException) as refused:
+        await guarded(fail)()
+    assert (refused.value.message, refused.value.code, refused.value.data) == ("a", -32803, {"kind": kind})
+
+
+async def test_a_bug_is_logged_once_and_told_without_its_details(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise KeyError("secret")
+
+    with pytest.raises(JsonRpcException) as refused:
+        await guarded(fail)()
+    assert "secret" not in refused.value.message
+    assert "mux-lsp doctor" in refused.value.message
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
+async def test_a_server_does_not_outlive_its_connection() -> None:
+    server = MuxServer()
+    server.protocol.get_message_type("textDocument/hover")
+    server.protocol.get_result_type("textDocument/hover")
+    gone = weakref.ref(server.protocol)
+    server.shutdown()  # type: ignore[no-untyped-call]  # pygls gives it no types
+    del server
+    gc.collect()
+    assert gone() is None
