@@ -51,7 +51,8 @@ def read(root: Path, path: str) -> Entry | None:
     try:
         mode = place.lstat().st_mode
         if stat.S_ISLNK(mode):
-            return Entry(SYMLINK_MODE, os.fsencode(place.readlink()))
+            # Not by pathlib, which would tidy the target up.
+            return Entry(SYMLINK_MODE, os.fsencode(os.readlink(place)))  # noqa: PTH115
         if not stat.S_ISREG(mode):
             raise ConflictError(f"{path} is not a file any more; nothing was written.")
         return Entry(EXECUTABLE_MODE if mode & stat.S_IXUSR else FILE_MODE, place.read_bytes())

@@ -54,6 +54,15 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """A snapshot's text with the line ends of a live text, and how the live text differs from it."""
+
+    base: list[str]
+    ends: text.LineEndChange | None
+    edits: list[diff.Edit]
+
+
+@dataclass(frozen=True, slots=True)
 class LiveText:
     """What is at a path now, for one client. `lines` is None where there is no text: no file, or not a text file."""
 
@@ -66,7 +75,7 @@ class LiveText:
     bom: bool = False
     blocked: str | None = None
     """Why nothing can be placed here at all, in words: the path leads through a link, or a folder stands there."""
-    compared: dict[str, list[diff.Edit]] = field(default_factory=dict, compare=False, repr=False)
+    compared: dict[str, Compared] = field(default_factory=dict, compare=False, repr=False)
     """How it differs from snapshots' texts, by their object names: found once for all runs of a task."""
 
     @property
@@ -231,10 +240,8 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
         return all_are(HunkStatus.CONFLICT, "the file is not a text file in UTF-8 now")
     if change.kind is not ChangeKind.MODIFIED:
         return all_are(*_whole_text(review, live.lines))
-    # An editor may hold the file with another line end than the snapshot had; that is no edit of the person's.
-    ends = text.line_end_change(review.base, live.lines)
-    base = text.change_line_ends(review.base, ends)
-    hunks = review.hunks if ends is None else tuple(_with_line_ends(hunk, ends) for hunk in review.hunks)
+    compared = _compare(review, live, live.lines)
+    hunks = review.hunks if compared.ends is None else [_with_line_ends(hunk, compared.ends) for hunk in review.hunks]
     return [
         Item(
             review,
@@ -246,15 +253,18 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
             placement.reason,
             placement,
         )
-        for placement in rebase.rebase(base, hunks, live.lines, _compared(change.old_object, base, live))
+        for placement in rebase.rebase(compared.base, hunks, live.lines, compared.edits)
     ]
 
 
-def _compared(object_name: str, base: list[str], live: LiveText) -> list[diff.Edit]:
+def _compare(review: Review, live: LiveText, lines: tuple[str, ...]) -> Compared:
     """The difference of a live text from a snapshot's, which all runs of a task share."""
-    found = live.compared.get(object_name)
+    found = live.compared.get(review.change.old_object)
     if found is None:
-        found = live.compared[object_name] = diff.diff_lines(base, live.lines or ())
+        # An editor may hold the file with another line end than the snapshot had; that is no edit of the person's.
+        ends = text.line_end_change(review.base, lines)
+        base = text.change_line_ends(review.base, ends)
+        found = live.compared[review.change.old_object] = Compared(base, ends, diff.diff_lines(base, lines))
     return found
 
 

@@ -181,24 +181,32 @@ def _environment(
 
 
 def _runner(folder: Path) -> Git:
+    if not _version_checked.is_set():
+        # One thread imports GitPython: to others that ask meanwhile, a half-made module gives strange answers.
+        with _version_lock:
+            if not _version_checked.is_set():
+                _check_version()
+    from git.cmd import Git
+
+    if not folder.is_dir():
+        raise MuxError(f"The folder {folder} does not exist.")
+    return Git(folder)
+
+
+def _check_version() -> None:
     try:
         from git.cmd import Git
         from git.exc import GitCommandNotFound
     except ImportError as error:
         raise GitError(_missing()) from error
-    if not _version_checked.is_set():
-        with _version_lock:
-            try:
-                version = Git().version_info
-            except GitCommandNotFound as error:
-                raise GitError(_missing()) from error
-            if version[:2] < OLDEST_GIT:
-                found = ".".join(map(str, version))
-                raise GitError(f"git {found} is too old for mux-lsp: install git {_oldest()} or newer.")
-            _version_checked.set()
-    if not folder.is_dir():
-        raise MuxError(f"The folder {folder} does not exist.")
-    return Git(folder)
+    try:
+        version = Git().version_info
+    except GitCommandNotFound as error:
+        raise GitError(_missing()) from error
+    if version[:2] < OLDEST_GIT:
+        found = ".".join(map(str, version))
+        raise GitError(f"git {found} is too old for mux-lsp: install git {_oldest()} or newer.")
+    _version_checked.set()
 
 
 def _missing() -> str:

@@ -104,7 +104,7 @@ def view(
 
 
 def _reach(found: View, range_: types.Range) -> types.Range:
-    """From where a place can be reached: lines behind the last one also from that, for not every cursor gets further."""
+    """From where a place can be reached: one behind the last line from that line; not every cursor gets further."""
     last = max(0, len(found.live.lines or ()) - 1)
     if range_.start.line <= last:
         return range_

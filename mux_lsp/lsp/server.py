@@ -76,7 +76,7 @@ class MuxProtocol(LanguageServerProtocol):
     ) -> Any:
         """Hand the arguments on as they came: what is wrong with them is told by whom they are for.
 
-        A coroutine and not a generator, because `$/cancelRequest` would end the generator and leave its handler at work.
+        A coroutine and not a generator: `$/cancelRequest` would end the generator and leave its handler at work.
         """
         handler = self.fm.commands.get(params.command)
         if handler is None:

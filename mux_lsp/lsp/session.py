@@ -69,7 +69,9 @@ class Session:
         self._own_protocol = False
         self._capabilities = types.ClientCapabilities()
         self._views: dict[str, tuple[tuple[int, int], places.View]] = {}
-        self._generation = 0
+        self._generations: dict[str, int] = {}
+        """How often what there is to review in a document has changed, by its URI."""
+        self._making: dict[str, asyncio.Task[None]] = {}
         self._stale: set[str] = set()
         self._refreshing: asyncio.Task[None] | None = None
         self._lenses_stale = False
@@ -114,8 +116,9 @@ class Session:
                     "mux/reviewChanged",
                     protocol.ReviewChangedParams(uris=sorted(uri_of(file) for file in files)),
                 )
-                self._generation += 1
                 touched = [document.uri for document in self.documents if document.path in files]
+                for uri in touched:
+                    self._moved_on(uri)
                 if touched:
                     self._lenses_stale = True
                     self._refresh(*touched)
@@ -142,21 +145,39 @@ class Session:
 
     async def view(self, uri: str) -> places.View | None:
         """What there is to review in an open document."""
-        document = self.documents.get(uri)
-        if document is None:
-            return None
-        key = (document.version, self._generation)
-        known = self._views.get(uri)
-        if known is not None and known[0] == key:
-            return known[1]
+        while (document := self.documents.get(uri)) is not None:
+            known = self._views.get(uri)
+            if known is not None and known[0] == self._key(document):
+                return known[1]
+            # One at a time for a document, shared by all who ask meanwhile; of what is typed meanwhile only the last.
+            making = self._making.get(uri)
+            if making is None:
+                making = self._making[uri] = self.keep(self._make(document))
+            await asyncio.shield(making)
+        return None
+
+    def _key(self, document: Document) -> tuple[int, int]:
+        return document.version, self._generations.get(document.uri, 0)
+
+    def _moved_on(self, uri: str) -> None:
+        self._generations[uri] = self._generations.get(uri, 0) + 1
+
+    async def _make(self, document: Document) -> None:
+        key = self._key(document)
+        try:
+            made = await self._view_of(document)
+            if self.documents.get(document.uri) is document:
+                self._views[document.uri] = (key, made)
+        finally:
+            del self._making[document.uri]
+
+    async def _view_of(self, document: Document) -> places.View:
         found = accepting.candidates_at(self.engine, document.path)
         with_results = {
             task_id: sum(bool(run.files) for run in self.engine.task(task_id).runs)
             for task_id in {candidate.run.task for candidate in found}
         }
-        made = await asyncio.to_thread(_make_view, document, found, with_results, self.documents.encoding)
-        self._views[uri] = (key, made)
-        return made
+        return await asyncio.to_thread(_make_view, document, found, with_results, self.documents.encoding)
 
     def _refresh(self, *uris: str) -> None:
         """Show anew what there is to review in these documents: one refresh at a time, the newest state of each."""
@@ -257,13 +278,14 @@ class Session:
     def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
         self._views.pop(uri, None)
+        self._generations.pop(uri, None)
         self._stale.discard(uri)
         if self.documents.closed(uri) is not None:
             self._send_diagnostics(uri, None, [])
 
     def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         # Whether a file is on disk, and how, is part of what a change stands to.
-        self._generation += 1
+        self._moved_on(params.text_document.uri)
         self._refresh(params.text_document.uri)
 
     async def _code_lens(self, params: types.CodeLensParams) -> list[types.CodeLens]:

@@ -49,9 +49,8 @@ def type_name(annotation: Any) -> str:
         return f"({inner})[]" if " " in inner else f"{inner}[]"
     if origin is dict:
         return f"{{ [key: {type_name(arguments[0])}]: {type_name(arguments[1])} }}"
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return annotation.__name__
-    return {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}[annotation]
+    plain = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+    return plain.get(annotation) or str(annotation.__name__)
 
 
 def _version() -> str:
@@ -63,8 +62,7 @@ def _version() -> str:
 
 def _commands() -> str:
     rows = [
-        f"| `{name}` | {_link(argument)} | {_link(answer)} |"
-        for name, (argument, answer) in protocol.COMMANDS.items()
+        f"| `{name}` | {_link(argument)} | {_link(answer)} |" for name, (argument, answer) in protocol.COMMANDS.items()
     ]
     return "\n".join(["| command | argument | result |", "| --- | --- | --- |", *rows, ""])
 
@@ -80,12 +78,11 @@ def _types() -> str:
 
 def models() -> list[type[BaseModel]]:
     """Every type of the protocol, in the order in which it declares them."""
-    bases = {protocol.Params, protocol.Shape}
-    return [
-        member
-        for member in vars(protocol).values()
-        if inspect.isclass(member) and issubclass(member, tuple(bases)) and member not in bases
+    bases = (protocol.Params, protocol.Shape)
+    classes: list[type[BaseModel]] = [
+        member for member in vars(protocol).values() if inspect.isclass(member) and issubclass(member, BaseModel)
     ]
+    return [one for one in classes if issubclass(one, bases) and one not in bases]
 
 
 def _type(model: type[BaseModel]) -> str:

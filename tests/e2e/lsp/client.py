@@ -70,13 +70,15 @@ class EditorProtocol(LanguageClientProtocol):
 
     def get_result_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
         # lsprotocol takes a code action with a command for a bare command; we read these ourselves.
-        return Plain if method == types.TEXT_DOCUMENT_CODE_ACTION else types.METHOD_TO_TYPES.get(method, (None, None))[1]
+        return (
+            Plain if method == types.TEXT_DOCUMENT_CODE_ACTION else types.METHOD_TO_TYPES.get(method, (None, None))[1]
+        )
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         declared = protocol.NOTIFICATIONS.get(data.get("method", ""))
         if declared is not None:
             return JsonRPCNotification(data["method"], data["jsonrpc"], exactly(declared, data["params"]))
-        return super().structure_message(data)  # type: ignore[no-untyped-call]  # pygls gives it no types
+        return super().structure_message(data)
 
     def _handle_notification(self, method_name: str, params: Any) -> None:
         super()._handle_notification(method_name, params)  # type: ignore[no-untyped-call]  # pytest-lsp has no types
@@ -147,7 +149,14 @@ class Editor(LanguageClient):
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         if error is not self.refuse_edits:
-            super().report_server_error(error, source)  # type: ignore[no-untyped-call]  # pytest-lsp has no types
+            super().report_server_error(error, source)
+
+    async def stop(self) -> None:
+        await super().stop()  # type: ignore[no-untyped-call]  # pytest-lsp gives it no types
+
+    def reports(self, token: types.ProgressToken) -> list[Any]:
+        """What a progress bar has shown, from its beginning on. pytest-lsp notes another type for it than it has."""
+        return list(self.progress_reports[token])
 
     async def until(self, met: Callable[[], T | None]) -> T:
         """Wait, from one message to the next, until there is what is asked for."""
@@ -210,11 +219,11 @@ class Editor(LanguageClient):
         self.text_document_did_open(types.DidOpenTextDocumentParams(item))
         return self.buffers[uri]
 
-    def type(self, path: str, before: str, new: str, *, replacing: str = "") -> None:
+    def insert(self, path: str, before: str, new: str, *, replacing: str = "") -> None:
         """Put text in front of the first place where `before` stands (and take away `replacing` there)."""
-        self._type(self.buffers[self.uri(path)], before, new, replacing)
+        self._insert(self.buffers[self.uri(path)], before, new, replacing)
 
-    def _type(self, opened: Open, before: str, new: str, replacing: str) -> None:
+    def _insert(self, opened: Open, before: str, new: str, replacing: str) -> None:
         start = opened.text.index(replacing + before)
         range_ = types.Range(
             buffer.position_at(opened.text, start, self.encoding),
@@ -243,7 +252,9 @@ class Editor(LanguageClient):
         opened.text = after
         opened.version += 1
         self.text_document_did_change(
-            types.DidChangeTextDocumentParams(types.VersionedTextDocumentIdentifier(uri=opened.uri, version=opened.version), events)
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(uri=opened.uri, version=opened.version), events
+            )
         )
 
     def save(self, path: str, *, encoding: str = "utf-8") -> None:
@@ -364,7 +375,7 @@ class Editor(LanguageClient):
         context = types.CodeActionContext(diagnostics, only=list(kinds) or None)
         params = types.CodeActionParams(types.TextDocumentIdentifier(self.uri(path)), at, context)
         found = cast("list[Any]", await self.text_document_code_action_async(params) or [])
-        return [self.protocol._converter.structure(action, types.CodeAction) for action in found]  # noqa: SLF001
+        return [self.protocol._converter.structure(action, types.CodeAction) for action in found]
 
     async def resolve(self, action: types.CodeAction) -> types.CodeAction:
         """A code action with its edit. Raises Refused."""
@@ -467,7 +478,7 @@ async def connect(
 
 async def quit_rudely(editor: Editor) -> None:
     """The client's process is gone from one moment to the next."""
-    server = editor._server  # noqa: SLF001
+    server = editor._server
     assert server is not None
     if server.returncode is None:
         server.kill()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.lsp.client import Editor, connect, quit_politely, quit_rudely
+from tests.e2e.lsp.client import Editor, connect, quit_politely
 from tests.support.home import isolated_home, mux_home
 
 if TYPE_CHECKING:

@@ -34,9 +34,8 @@ async def test_a_follower_of_a_log_can_give_up(editor: Editor, tmp_path: Path) -
     run = task.runs[0].id
     await editor.until(lambda: editor.told_of(protocol.RunOutputParams))
     params = types.ExecuteCommandParams("mux.run.log", [{"run": run, "offset": 6, "follow": True}])
-    waiting = asyncio.ensure_future(
-        editor.protocol.send_request_async(types.WORKSPACE_EXECUTE_COMMAND, params, "follow")
-    )
+    request = editor.protocol.send_request(types.WORKSPACE_EXECUTE_COMMAND, params, msg_id="follow")
+    waiting = asyncio.wrap_future(request)
     await editor.command("mux.run.get", protocol.RunResult, run=run)
     assert not waiting.done()
     editor.cancel_request(types.CancelParams("follow"))
@@ -48,7 +47,9 @@ async def test_a_follower_of_a_log_can_give_up(editor: Editor, tmp_path: Path) -
     assert (await editor.ended(run)).runs[0].state == "finished"
 
 
-async def test_a_client_that_dies_while_it_waits_for_a_log(home: IsolatedHome, repository: Path, editor: Editor) -> None:
+async def test_a_client_that_dies_while_it_waits_for_a_log(
+    home: IsolatedHome, repository: Path, editor: Editor
+) -> None:
     doomed = await connect(home, repository, "doomed")
     gate = repository.parent / "gate"
     os.mkfifo(gate)

@@ -156,8 +156,8 @@ async def test_what_is_open_and_unsaved_is_never_taken_as_a_whole(editor: Editor
     editor.open("latin.txt", encoding="latin-1")
     editor.open("script.sh")
     run = (await editor.done(AGENT)).runs[0]
-    editor.type("latin.txt", "Grüße", "Viele ")
-    editor.type("script.sh", "#!", "\n")
+    editor.insert("latin.txt", "Grüße", "Viele ")
+    editor.insert("script.sh", "#!", "\n")
     before = on_disk(kinds)
     for path, reason in {
         "latin.txt": "the file is open with unsaved changes and can only be taken as a whole",
@@ -174,12 +174,12 @@ async def test_a_deleted_file_that_is_open_shows_its_deletion(editor: Editor, ki
     run = (await editor.done(AGENT)).runs[0]
     found = await editor.shown(uri, lambda found: len(found) == 1)
     assert found[0].message == f"{run.id}: delete the file"
-    editor.type("gone/away.txt", "gone", "not ")
+    editor.insert("gone/away.txt", "gone", "not ")
     found = await editor.shown(uri, lambda found: "conflict" in found[0].message)
     assert found[0].message.endswith("conflict: the file that would be deleted was changed here")
     with pytest.raises(Refused, match="the file that would be deleted was changed here"):
         await editor.accept("file", run=run.id, path="gone/away.txt")
-    editor.type("gone/away.txt", "gone", "", replacing="not ")
+    editor.insert("gone/away.txt", "gone", "", replacing="not ")
     (action,) = await editor.actions("gone/away.txt", 0, "quickfix.mux.accept")
     await editor.carry_out(action.command)
     assert not (kinds / "gone" / "away.txt").exists()
@@ -199,7 +199,7 @@ async def test_a_link_that_leads_outside_is_refused(editor: Editor, repository: 
     outside.mkdir()
     run = (await editor.done(f"ln -s {outside} away; ln -s ../outside/x up")).runs[0]
     for path in ("away", "up"):
-        with pytest.raises(Refused, match="would be a symbolic link to .*, outside the repository") as refused:
+        with pytest.raises(Refused, match=r"would be a symbolic link to .*, outside the repository") as refused:
             await editor.accept("file", run=run.id, path=path)
         assert refused.value.kind == "conflict"
         assert not (repository / path).is_symlink()
@@ -211,4 +211,4 @@ async def test_names_that_are_not_utf_8_can_be_named_as_they_are_shown(editor: E
     (item,) = await editor.review(run=run.id)
     assert item.uri.endswith("/caf%E9.txt")
     await editor.accept("file", run=run.id, path=item.path)
-    assert os.listdir(os.fsencode(repository)).count(b"caf\xe9.txt") == 1
+    assert "caf\udce9.txt" in on_disk(repository)

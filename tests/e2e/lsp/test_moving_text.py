@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from tests.e2e.lsp.client import Refused
@@ -14,6 +13,8 @@ from tests.e2e.lsp.conftest import NUMBERS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from lsprotocol import types
 
     from tests.e2e.lsp.client import Editor
 
@@ -28,10 +29,10 @@ async def test_what_is_typed_above_moves_a_place_and_what_is_typed_below_does_no
     uri = editor.open("numbers.txt")
     task = await editor.done(EDIT)
     assert lines(await editor.shown(uri, lambda found: len(found) == 2)) == [4, 14]
-    editor.type("numbers.txt", "line 1\n", "zero\n")
-    editor.type("numbers.txt", "line 10\n", "nine and a half\r\nand more\n")
-    editor.type("numbers.txt", "line 18\n", "below\n")
-    editor.type("numbers.txt", "line 4\n", "", replacing="line 3\n")
+    editor.insert("numbers.txt", "line 1\n", "zero\n")
+    editor.insert("numbers.txt", "line 10\n", "nine and a half\r\nand more\n")
+    editor.insert("numbers.txt", "line 18\n", "below\n")
+    editor.insert("numbers.txt", "line 4\n", "", replacing="line 3\n")
     assert lines(await editor.shown(uri, lambda found: len(found) == 2)) == [4, 16]
     typed = editor.text("numbers.txt")
     await editor.accept("run", run=task.runs[0].id)
@@ -45,7 +46,7 @@ async def test_typing_into_the_place_is_a_conflict_that_says_so_and_changes_noth
     (first, _) = await editor.review("numbers.txt")
     await editor.shown(uri, lambda found: len(found) == 2)
     (stale, *_) = await editor.actions("numbers.txt", 4, "quickfix.mux.accept")
-    editor.type("numbers.txt", "line 5\n", "my own ")
+    editor.insert("numbers.txt", "line 5\n", "my own ")
     found = await editor.shown(uri, lambda found: "conflict" in found[0].message)
     assert found[0].message == f"{run}: +1 −1, conflict: line 5 was changed here too"  # noqa: RUF001  a minus sign
     typed = editor.text("numbers.txt")
@@ -77,7 +78,7 @@ async def test_typing_into_the_place_is_a_conflict_that_says_so_and_changes_noth
     # The other hunk does not suffer, and taking the words out again heals it.
     await editor.carry_out((await editor.lenses("numbers.txt"))[2].command)
     assert editor.text("numbers.txt") == typed.replace("line 15\n", "fifteen\n")
-    editor.type("numbers.txt", "line 5\n", "", replacing="my own ")
+    editor.insert("numbers.txt", "line 5\n", "", replacing="my own ")
     assert await editor.statuses("numbers.txt") == ["pending", "applied"]
 
 
@@ -86,17 +87,22 @@ async def test_a_conflict_in_one_file_keeps_the_whole_run_out(editor: Editor, re
     editor.open("numbers.txt")
     task = await editor.done(f"{EDIT}; sed -i 's/^line 2$/two/' other.txt; echo new > new.txt")
     (repository / "other.txt").write_text(NUMBERS.replace("line 2\n", "zwei\n"))
-    with pytest.raises(Refused, match=r"other\.txt:2: line 2 was changed here too") as refused:
+    (repository / "new.txt").write_text("mine\n")
+    with pytest.raises(Refused) as refused:
         await editor.accept("run", run=task.runs[0].id)
-    assert refused.value.kind == "conflict"
-    assert editor.edits == []
-    assert not (repository / "new.txt").exists()
+    assert (refused.value.kind, refused.value.message) == (
+        "conflict",
+        "Nothing was written, because of a conflict in new.txt: a different file of this name was created here; "
+        "other.txt:2: line 2 was changed here too.",
+    )
+    assert (editor.edits, editor.text("numbers.txt")) == ([], NUMBERS)
+    assert (repository / "new.txt").read_text() == "mine\n"
 
 
 async def test_an_edit_for_an_older_version_is_refused_by_the_client_and_told_as_a_conflict(editor: Editor) -> None:
     editor.open("numbers.txt")
     task = await editor.done(EDIT)
-    editor.before_edit = lambda: editor.type("numbers.txt", "line 1\n", "just now ")
+    editor.before_edit = lambda: editor.insert("numbers.txt", "line 1\n", "just now ")
     with pytest.raises(Refused) as refused:
         await editor.accept("run", run=task.runs[0].id)
     assert refused.value.kind == "conflict"
@@ -115,7 +121,7 @@ async def test_a_resolved_edit_goes_stale_with_its_version(editor: Editor) -> No
     (action,) = await editor.actions("numbers.txt", 4, "quickfix.mux.accept")
     resolved = await editor.resolve(action)
     assert resolved.edit is not None
-    editor.type("numbers.txt", "line 1\n", "just now ")
+    editor.insert("numbers.txt", "line 1\n", "just now ")
     assert editor.apply(resolved.edit) == "version 2 is not 1"
     assert editor.text("numbers.txt") == "just now " + NUMBERS
 
@@ -141,7 +147,7 @@ async def test_what_goes_to_the_disk_is_taken_back_when_the_client_refuses_the_r
     (repository / "gone.txt").chmod(0o600)
     editor.open("numbers.txt")
     task = await editor.done(f"{EDIT}; echo new > new.txt; rm gone.txt")
-    editor.before_edit = lambda: editor.type("numbers.txt", "line 1\n", "just now ")
+    editor.before_edit = lambda: editor.insert("numbers.txt", "line 1\n", "just now ")
     with pytest.raises(Refused, match=r"nothing was written\. Try again\.$"):
         await editor.accept("run", run=task.runs[0].id)
     assert not (repository / "new.txt").exists()

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 async def bar(editor: Editor, number: int = 0) -> tuple[types.ProgressToken, types.WorkDoneProgressBegin]:
     """The token and the beginning of a bar, once it is on the screen."""
 
-    def begun() -> types.ProgressToken | None:
-        bars = [token for token, reports in editor.progress_reports.items() if reports]
-        return bars[number] if len(bars) > number else None
+    def begun() -> list[types.ProgressToken]:
+        return [token for token in editor.progress_reports if editor.reports(token)][number : number + 1]
 
-    token = await editor.until(begun)
-    begin = editor.progress_reports[token][0]
+    (token,) = await editor.until(begun)
+    begin = editor.reports(token)[0]
     assert isinstance(begin, types.WorkDoneProgressBegin)
     return token, begin
 
@@ -36,12 +35,12 @@ async def closed(editor: Editor, token: types.ProgressToken) -> list[types.WorkD
     """The reports between beginning and end, once there is an end."""
 
     def ended() -> bool:
-        return isinstance(editor.progress_reports[token][-1], types.WorkDoneProgressEnd)
+        return isinstance(editor.reports(token)[-1], types.WorkDoneProgressEnd)
 
     await editor.until(ended)
-    reports = editor.progress_reports[token][1:-1]
+    reports = editor.reports(token)[1:-1]
     assert all(isinstance(report, types.WorkDoneProgressReport) for report in reports)
-    return list(reports)  # type: ignore[arg-type]  # just looked at
+    return reports
 
 
 async def test_a_task_has_a_bar_from_beginning_to_end(join: Join, tmp_path: Path) -> None:
@@ -55,16 +54,14 @@ async def test_a_task_has_a_bar_from_beginning_to_end(join: Join, tmp_path: Path
         assert begin.title == f"{task.id}: Make the tests pass without changing any of them, please, a…"
         assert begin.cancellable
         await editor.until(lambda: editor.runs[f"{task.id}-2"].state == "finished")
-        last = await editor.until(
-            lambda: next((one for one in editor.progress_reports[token][1:] if one.percentage == 50), None)
-        )
-        assert last.message == f"1/2 · {task.id}-1 running"
+        shown = (50, f"1/2 · {task.id}-1 running")
+        await editor.until(lambda: shown in [(one.percentage, one.message) for one in editor.reports(token)])
     finally:
         await asyncio.to_thread(gate.write_bytes, b"")
     reports = await closed(editor, token)
     percentages = [report.percentage for report in reports]
     assert percentages == sorted(percentages, key=lambda percentage: percentage or 0)
-    end = editor.progress_reports[token][-1]
+    end = editor.reports(token)[-1]
     assert isinstance(end, types.WorkDoneProgressEnd)
     assert end.message == "2 of 2 finished"
 

@@ -31,23 +31,25 @@ async def test_positions_are_in_the_units_agreed_upon(join: Join, repository: Pa
     editor = await join(encodings=[encoding])
     assert editor.encoding == encoding
     editor.open("faces.txt")
-    task = await editor.done(r"printf '\360\237\230\200 one \303\251\nTWO\nthree\nfour\nLAST \360\237\230\200' > faces.txt")
-    first, last = await editor.review("faces.txt")
+    task = await editor.done(
+        r"printf '\360\237\230\200 one \303\251\nTWO\nthree\nfour\nLAST \360\237\230\200' > faces.txt"
+    )
+    _, last = await editor.review("faces.txt")
     units = {"utf-8": 15, "utf-16": 12, "utf-32": 11}[encoding]
     assert (last.range.end.line, last.range.end.character) == (4, units)
     # Typed behind characters that are several units long, in the lines above and in the last line's neighbour.
-    editor.type("faces.txt", " one é", "😀é")
-    editor.type("faces.txt", "three\n", "😀", replacing="")
-    editor.type("faces.txt", "one é\n", "", replacing=" ")
-    editor.type("faces.txt", "\nfour", " 😀 zzz")
-    editor.type("faces.txt", " zzz", "é")
+    editor.insert("faces.txt", " one é", "😀é")
+    editor.insert("faces.txt", "three\n", "😀", replacing="")
+    editor.insert("faces.txt", "one é\n", "", replacing=" ")
+    editor.insert("faces.txt", "\nfour", " 😀 zzz")
+    editor.insert("faces.txt", " zzz", "é")
     assert editor.text("faces.txt") == "😀😀éone é\ntwo 😀😀\n😀three 😀é zzz\nfour\nlast é😀 end"
     assert [item.status for item in await editor.review("faces.txt")] == ["conflict", "pending"]
-    editor.type("faces.txt", "three", "", replacing="😀")
-    editor.type("faces.txt", "\nfour", "", replacing=" 😀é zzz")
-    editor.type("faces.txt", "four", "😀\n")
+    editor.insert("faces.txt", "three", "", replacing="😀")
+    editor.insert("faces.txt", "\nfour", "", replacing=" 😀é zzz")
+    editor.insert("faces.txt", "four", "😀\n")
     assert [item.status for item in await editor.review("faces.txt")] == ["conflict", "pending"]
-    editor.type("faces.txt", "one é", " ", replacing="😀é")
+    editor.insert("faces.txt", "one é", " ", replacing="😀é")
     assert editor.text("faces.txt") == "😀 one é\ntwo 😀😀\nthree\n😀\nfour\nlast é😀 end"
     assert (await editor.accept("run", run=task.runs[0].id)).accepted == 2
     assert editor.text("faces.txt") == "😀 one é\nTWO\nthree\n😀\nfour\nLAST 😀"
@@ -66,9 +68,9 @@ async def test_lines_are_lsps_and_not_pythons(editor: Editor, repository: Path) 
     (repository / "odd.txt").write_bytes(text.encode())
     editor.open("odd.txt")
     task = await editor.done("sed -i 's/^fourth/vierte/' odd.txt")
-    editor.type("odd.txt", "second", "\u2029 the \x0c")
-    editor.type("odd.txt", "f\n", "", replacing="e\x1c")
-    editor.type("odd.txt", "cond", "\u2028", replacing="se")
+    editor.insert("odd.txt", "second", "\u2029 the \x0c")
+    editor.insert("odd.txt", "f\n", "", replacing="e\x1c")
+    editor.insert("odd.txt", "cond", "\u2028", replacing="se")
     (item,) = await editor.review("odd.txt")
     assert (item.range.start.line, item.status) == (3, "pending")
     typed = editor.text("odd.txt")
@@ -83,8 +85,8 @@ async def test_carriage_returns_stay_what_they_are(editor: Editor, repository: P
     (repository / "dos.txt").write_bytes(text.encode())
     editor.open("dos.txt")
     task = await editor.done(r"sed -i -e 's/^two/zwei/' -e 's/^five/f\xc3\xbcnf/' dos.txt")
-    editor.type("dos.txt", "\r\nfour", "!")
-    editor.type("dos.txt", "four", "3.5\r\n")
+    editor.insert("dos.txt", "\r\nfour", "!")
+    editor.insert("dos.txt", "four", "3.5\r\n")
     assert [item.status for item in await editor.review("dos.txt")] == ["pending", "pending"]
     await editor.accept("run", run=task.runs[0].id)
     assert editor.text("dos.txt") == "one\r\nzwei\r\n.\r\nthree!\r\n3.5\r\nfour\r\n.\r\nfünf\r\n"
@@ -120,7 +122,7 @@ async def test_unsaved_text_reaches_agents_in_the_encoding_of_its_file(
     (repository / "old.txt").write_bytes(text.encode(encoding))
     editor.open("old.txt", encoding=encoding)
     assert await seen_by_agent(editor, "old.txt") == text.encode(encoding)
-    editor.type("old.txt", text[3:], "unsaved ")
+    editor.insert("old.txt", text[3:], "unsaved ")
     changed = text[:3] + "unsaved " + text[3:]
     assert await seen_by_agent(editor, "old.txt") == changed.encode(encoding)
 
@@ -128,7 +130,7 @@ async def test_unsaved_text_reaches_agents_in_the_encoding_of_its_file(
 async def test_text_that_its_file_cannot_hold_is_left_out_and_named(editor: Editor, repository: Path) -> None:
     (repository / "old.txt").write_bytes("Grüße\n".encode("latin-1"))
     editor.open("old.txt", encoding="latin-1")
-    editor.type("old.txt", "Grüße", "日本 ")
+    editor.insert("old.txt", "Grüße", "日本 ")
     task = await editor.done("od -An -v -tx1 old.txt")
     assert [(left.path, left.reason) for left in task.left_out] == [
         ("old.txt", "its unsaved text cannot be saved in the file's encoding; agents see the saved file")

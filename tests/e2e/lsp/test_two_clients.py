@@ -31,7 +31,8 @@ async def test_each_has_its_own_text_and_statuses(join: Join) -> None:
     two.open("numbers.txt", "above\n" + NUMBERS.replace("line 15\n", "mine\n"))
     task = await one.done(EDIT)
     run = task.runs[0].id
-    await two.ended(task.id)
+    for editor in (one, two):  # the last that is told of a run: its worktree is free again
+        await editor.until(lambda editor=editor: editor.runs[run].finished and editor.runs[run].worktree is None)
     assert two.runs[run] == one.runs[run]
 
     def places(items: list[protocol.ReviewItem]) -> list[tuple[int, str]]:

@@ -33,24 +33,24 @@ def spans(found: list[types.Diagnostic]) -> list[tuple[int, int]]:
     return [(one.range.start.line, one.range.end.line) for one in found]
 
 
-async def test_agents_see_what_the_person_sees_and_their_hunks_land_in_the_live_text(
-    editor: Editor, repository: Path
-) -> None:
+async def begin(editor: Editor, repository: Path) -> protocol.TaskShape:
+    """A task of three runs on a tree with changes of every sort, and with a buffer that was not saved."""
     (repository / "staged.txt").write_text("staged\n")
     git(repository, "add", "staged.txt")
     (repository / "untracked.txt").write_text("untracked\n")
     (repository / "numbers.txt").write_text("on disk\n" + NUMBERS)
-    before = fingerprint(repository / ".git")
-    uri = editor.open("numbers.txt")
-    editor.type("numbers.txt", "line 1\n", "unsaved\n")
-
-    task = await editor.done(
+    editor.open("numbers.txt")
+    editor.insert("numbers.txt", "line 1\n", "unsaved\n")
+    return await editor.done(
         f"{EDIT}; cat numbers.txt staged.txt untracked.txt",
         f"{EDIT}; echo more >> untracked.txt",
         "sed -i 's/^line 12$/a dozen/' numbers.txt",
         checks=["grep -q twelve numbers.txt"],
     )
 
+
+async def test_agents_see_what_the_person_sees_and_the_person_what_they_made(editor: Editor, repository: Path) -> None:
+    task = await begin(editor, repository)
     one, two, three = task.runs
     assert [(run.checks[0].state, run.checks[0].exit_status) for run in task.runs] == [
         ("passed", 0),
@@ -66,7 +66,7 @@ async def test_agents_see_what_the_person_sees_and_their_hunks_land_in_the_live_
     assert log.text.endswith("staged\nuntracked\n")
 
     # What there is to see: in lines of the buffer, which has two lines more than the commit.
-    found = await editor.shown(uri, lambda found: len(found) == 3)
+    found = await editor.shown(editor.uri("numbers.txt"), lambda found: len(found) == 3)
     assert spans(found) == [(4, 5), (13, 14), (13, 14)]
     assert {one.severity for one in found} == {types.DiagnosticSeverity.Hint}
     assert found[0].message == f"{one.id} (2/3 agree): +1 −1"  # noqa: RUF001  a minus sign
@@ -84,6 +84,16 @@ async def test_agents_see_what_the_person_sees_and_their_hunks_land_in_the_live_
     assert "-line 3\n+three\n" in hover
     assert await editor.hover("numbers.txt", 8) == ""
 
+
+async def test_hunks_land_in_the_live_text_and_can_be_taken_back_rejected_and_wanted_after_all(
+    editor: Editor, repository: Path
+) -> None:
+    task = await begin(editor, repository)
+    before = fingerprint(repository / ".git")
+    one, two, _ = task.runs
+    uri = editor.uri("numbers.txt")
+    found = await editor.shown(uri, lambda found: len(found) == 3)
+
     # One hunk by the edit of a code action, resolved when it is chosen.
     action, reject, file_action, run_action = await editor.actions("numbers.txt", 4)
     assert [action.kind, reject.kind, file_action.kind, run_action.kind] == [
@@ -93,7 +103,7 @@ async def test_agents_see_what_the_person_sees_and_their_hunks_land_in_the_live_
         "refactor.rewrite.mux.run",
     ]
     assert (action.edit, action.command, action.is_preferred) == (None, None, True)
-    assert action.diagnostics == [found[0]]
+    assert list(action.diagnostics or ()) == [found[0]]
     resolved = await editor.resolve(action)
     assert resolved.edit is not None
     assert resolved.edit.document_changes is not None
@@ -107,13 +117,13 @@ async def test_agents_see_what_the_person_sees_and_their_hunks_land_in_the_live_
     # It reads as applied because the text has it; undo makes it pending again.
     await editor.shown(uri, lambda found: spans(found) == [(13, 14), (13, 14)])
     assert await editor.statuses("numbers.txt", one.id) == ["applied", "pending"]
-    editor.type("numbers.txt", "", "line 3\n", replacing="three\n")
+    editor.insert("numbers.txt", "", "line 3\n", replacing="three\n")
     await editor.shown(uri, lambda found: spans(found) == [(4, 5), (13, 14), (13, 14)])
     assert await editor.statuses("numbers.txt", one.id) == ["pending", "pending"]
 
     # Reject for all who share it, and think better of it.
-    await editor.carry_out(lenses[1].command)
-    found = await editor.shown(uri, lambda found: spans(found) == [(13, 14), (13, 14)])
+    await editor.carry_out((await editor.lenses("numbers.txt"))[1].command)
+    await editor.shown(uri, lambda found: spans(found) == [(13, 14), (13, 14)])
     assert [lens.range.start.line for lens in await editor.lenses("numbers.txt")] == [13, 13, 13, 13]
     assert await editor.statuses("numbers.txt", one.id) == ["rejected", "pending"]
     assert await editor.statuses("numbers.txt", two.id) == ["rejected", "pending"]
@@ -122,7 +132,7 @@ async def test_agents_see_what_the_person_sees_and_their_hunks_land_in_the_live_
     result = await editor.accept("hunk", run=two.id, hunks=[hunk])
     assert (result.accepted, result.already, result.files) == (1, 0, ["numbers.txt"])
     assert await editor.statuses("numbers.txt", two.id) == ["applied", "pending"]
-    editor.type("numbers.txt", "", "line 3\n", replacing="three\n")
+    editor.insert("numbers.txt", "", "line 3\n", replacing="three\n")
     assert await editor.statuses("numbers.txt", two.id) == ["pending", "pending"]
 
     # The rest, and nothing twice. The buffer was never saved for the person, and `.git` is as it was.
@@ -252,3 +262,14 @@ async def test_an_added_last_line_can_be_reached_from_the_last_line_there_is(edi
     assert editor.apply(resolved.edit) is None
     assert editor.text("numbers.txt") == NUMBERS + "line 21\n"
     assert await editor.statuses("numbers.txt") == ["applied"]
+
+
+async def test_not_a_byte_of_git_changes(editor: Editor, repository: Path) -> None:
+    (repository / "numbers.txt").write_text("on disk\n" + NUMBERS)
+    before = fingerprint(repository / ".git")
+    editor.open("numbers.txt", "unsaved\n" + NUMBERS)
+    task = await editor.done("git commit -qam theirs; git stash -q; git branch theirs; echo x >> numbers.txt")
+    await editor.accept("run", run=task.runs[0].id)
+    editor.save("numbers.txt")
+    await editor.command("mux.task.delete", protocol.DeleteResult, id=task.id)
+    assert fingerprint(repository / ".git") == before

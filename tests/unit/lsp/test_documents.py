@@ -15,7 +15,23 @@ from mux_lsp.core.text import PositionEncoding
 from mux_lsp.lsp.documents import Documents, apply_change, is_saved, path_of, uri_of
 from tests.support import buffer
 
-PIECES = ["a", "bc", "\n", "\r\n", "\r", "\x0c", "\x0b", "\u2028", "\u2029", "\x85", "\x1c", "é", "日", "😀", "\U0010ffff"]
+PIECES = [
+    "a",
+    "bc",
+    "\n",
+    "\r\n",
+    "\r",
+    "\x0c",
+    "\x0b",
+    "\u2028",
+    "\u2029",
+    "\x85",
+    "\x1c",
+    "é",
+    "日",
+    "😀",
+    "\U0010ffff",
+]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 ENCODINGS = st.sampled_from(["utf-8", "utf-16", "utf-32"])
 
@@ -154,7 +170,9 @@ def test_only_what_is_below_and_differs_is_unsaved(tmp_path: Path) -> None:
     assert documents.unsaved(root) == ({"new.txt": b"new\n"}, ())
 
 
-@given(st.binary(min_size=1, max_size=12).filter(lambda name: not {0, ord("/")} & {*name} and name not in {b".", b".."}))
+@given(
+    st.binary(min_size=1, max_size=12).filter(lambda name: not {0, ord("/")} & {*name} and name not in {b".", b".."})
+)
 def test_any_name_survives_its_uri(name: bytes) -> None:
     path = Path("/") / os.fsdecode(name)
     uri = uri_of(path)

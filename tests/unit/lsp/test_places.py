@@ -165,9 +165,13 @@ def encodable(value: str) -> str:
 
 @given(WRITTEN.map(encodable), WRITTEN.map(encodable))
 def test_nothing_an_agent_wrote_is_more_than_text_in_a_hover(written: str, agent: str) -> None:
-    before = "a\nb\nc\n"
-    review = review_of(before, f"a\n{written}\nc\n", agent=f"sh:{agent}")
-    for live in (before, "a\nmine\nc\n"):
+    # Among the lines it adds, and among those around them: an earlier agent's, accepted long ago.
+    for before, after, live in (
+        ("a\nb\nc\n", f"a\n{written}\nc\n", "a\nb\nc\n"),
+        ("a\nb\nc\n", f"a\n{written}\nc\n", "a\nmine\nc\n"),
+        (f"{written}\nb\n{written}\n", f"{written}\nB\n{written}\n", f"{written}\nb\n{written}\n"),
+    ):
+        review = review_of(before, after, agent=f"sh:{agent}")
         view = view_of(live, review)
         for line in range(4):
             found = places.hover(view, types.Position(line, 0))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
 
 from mux_lsp.engine.events import Event
 from mux_lsp.lsp import places, protocol
 from mux_lsp.lsp.commands import Commands
 from tests.support.protocol_tables import DOCUMENT, models, updated
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def messages() -> list[tuple[str, dict[str, Any]]]:
@@ -31,7 +33,9 @@ def test_every_command_is_carried_out_and_every_type_is_used() -> None:
     for name in protocol.COMMANDS:
         assert callable(getattr(Commands, name.removeprefix("mux.").replace(".", "_"), None)), name
     used: set[type[BaseModel]] = {protocol.ErrorData}
-    waiting = [model for pair in protocol.COMMANDS.values() for model in pair] + [*protocol.NOTIFICATIONS.values()]
+    waiting: list[type[BaseModel]] = [*protocol.NOTIFICATIONS.values()]
+    for pair in protocol.COMMANDS.values():
+        waiting += pair
     while waiting:
         model = waiting.pop()
         used.add(model)
@@ -78,7 +82,7 @@ def test_the_example_is_as_declared() -> None:
     ("change", "shows"),
     [
         (lambda document: document.replace("| `hunks` | `integer` |", "| `hunks` | `string` |"), "a type"),
-        (lambda document: document.replace("optional, `\"own\"` if left out", ""), "what is optional"),
+        (lambda document: document.replace('optional, `"own"` if left out', ""), "what is optional"),
         (lambda document: document.replace("`mux.task.delete` |", "`mux.task.remove` |"), "a name"),
         (lambda document: document.replace("Something the server", "").replace("whose unsaved buffers", "x"), "words"),
     ],

@@ -18,8 +18,19 @@ from mux_lsp.lsp.server import MuxServer, guarded
 class Written(list[dict[str, Any]]):
     """A stream that keeps the messages written to it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Event()
+
     def write(self, data: bytes) -> None:
         self.append(json.loads(data.partition(b"\r\n\r\n")[2]))
+        self._more.set()
+
+    async def have(self, count: int) -> None:
+        """Wait for so many messages."""
+        while len(self) < count:
+            self._more.clear()
+            await self._more.wait()
 
     def close(self) -> None:
         pass
@@ -51,7 +62,7 @@ async def test_cancelling_a_command_ends_its_work() -> None:
     await begun.wait()
     receive(server, {"method": "$/cancelRequest", "params": {"id": 1}})
     await ended.wait()
-    await asyncio.sleep(0)
+    await written.have(1)
     assert [(message["id"], message["error"]["code"]) for message in written] == [(1, -32800)]
     assert server.protocol._request_futures == {}
 
@@ -67,11 +78,10 @@ async def test_a_command_gets_its_arguments_as_they_came_and_leaves_nothing_behi
     receive(server, command("echo", 1, {"a": [1, None]}, 2))
     receive(server, command("echo", 2))
     receive(server, command("nothing", 3))
-    while len(written) < 3:
-        await asyncio.sleep(0)
-    answers = {message["id"]: message.get("result", message.get("error")) for message in written}
-    assert (answers[1], answers[2]) == ([{"a": [1, None]}, 2], [])
-    assert answers[3]["data"] == {"kind": "usage"}
+    await written.have(3)
+    answers = {message["id"]: message for message in written}
+    assert (answers[1]["result"], answers[2]["result"]) == ([{"a": [1, None]}, 2], [])
+    assert answers[3]["error"]["data"] == {"kind": "usage"}
     assert server.protocol._request_futures == {}
 
 

@@ -1,0 +1,28 @@
+"""The processes that runs have started, found as the system knows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from tests.support.home import IsolatedHome
+
+
+def processes_of_runs(home: IsolatedHome) -> list[psutil.Process]:
+    """The living processes that carry the mark of any run of this home: supervisors, agents, checks."""
+    return [process for process in psutil.process_iter() if _belongs(process, str(home.folder))]
+
+
+def heads(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those of them that none of the others has started: one for each agent or check."""
+    return [process for process in processes if process.ppid() not in {one.pid for one in processes}]
+
+
+def _belongs(process: psutil.Process, folder: str) -> bool:
+    try:
+        marked = process.environ().get("MUX_WORKTREE", "").startswith(folder)
+        return marked and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
