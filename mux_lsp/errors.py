@@ -6,7 +6,7 @@ from __future__ import annotations
 class MuxError(Exception):
     """An expected failure whose message is written for the person, never a bug.
 
-    `exit_status` is what the command line ends with: 1 the work failed, 2 bad usage, 3 a conflict (nothing was written).
+    `exit_status` is what the command line ends with: 1 the work failed, 2 bad usage, 3 a conflict (nothing written).
     """
 
     exit_status = 1

@@ -54,6 +54,18 @@ def _without_half_a_character(data: bytes) -> bytes:
     return data
 
 
+def read_text(run_folder: Path, stream: Stream, offset: int, limit: int) -> tuple[str, int]:
+    """As `read_log`, made harmless to show. A character that is only half there yet is left for the next time."""
+    data, position = read_log(run_folder, stream, offset, limit)
+    try:
+        return printable(data.decode()), position
+    except UnicodeDecodeError as error:
+        half = error.reason == "unexpected end of data" and error.end == len(data)
+        if half and error.start:
+            data, position = data[: error.start], offset + error.start
+        return printable(data.decode(errors="replace")), position
+
+
 async def watch_growth(runs: Path, stop: asyncio.Event | None = None) -> AsyncGenerator[frozenset[Growth], None]:
     """Tell which outputs of the folders in `runs` have grown, together at most every 100 ms, until `stop` is set.
 

@@ -143,12 +143,14 @@ def gist(item: ReviewItem) -> str:
 @click.argument("run_id", metavar="RUN")
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on until the run has ended.")
 @click.option("--stderr", is_flag=True, help="What it wrote to standard error.")
-def log(run_id: str, following: bool, stderr: bool) -> None:
+@click.option("--check", type=click.IntRange(min=1), metavar="N", help="What the run's Nth check printed instead.")
+def log(run_id: str, following: bool, stderr: bool, check: int | None) -> None:
     """Print what the agent of RUN has printed, without anything that could drive a terminal."""
     with connected(here()) as client:
         argument: Json = {
             "run": one_run(client, run_id),
             "stream": "stderr" if stderr else "stdout",
+            "check": check and check - 1,
             "limit": LOG_PIECE,
             "follow": following,
         }

@@ -62,8 +62,8 @@ def _decide(client: Client, verb: str, id_: str, paths: Sequence[str], hunks: Se
         return client.execute(f"mux.run.{verb}", {"run": run})
     if not names:
         return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": list(hunks)})
-    if len(names) == 1 and not hunks:
-        return client.execute(f"mux.file.{verb}", {"run": run, "path": names[0]})
+    if not hunks:
+        return client.execute(f"mux.run.{verb}", {"run": run, "paths": names})
     # One command for all of it, so that a conflict in the last file leaves the first one alone too.
     items = client.execute("mux.review.list", {"run": run})["items"]
     chosen = [item for item in items if any(is_below(item["path"], name) for name in names)]

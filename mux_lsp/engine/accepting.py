@@ -123,7 +123,7 @@ def select(
         if found:
             wanted.append((change, live, found))
     if hunks is not None:
-        _refuse_unknown(run, hunks, wanted)
+        refuse_unknown(run, hunks, {item.hunk.id for _, _, found in wanted for item in found if item.hunk})
     # All complaints at once, before the first plan is made.
     review.refuse_conflicts(item for _, _, found in wanted for item in found)
     already = 0
@@ -142,11 +142,18 @@ def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
     return item.hunk is not None and item.hunk.id in hunks
 
 
-def _refuse_unknown(
-    run: Run, hunks: Collection[str], wanted: Sequence[tuple[FileChange, LiveText, list[Item]]]
-) -> None:
-    found = {item.hunk.id for _, _, items in wanted for item in items if item.hunk}
-    unknown = sorted(set(hunks) - found)
+def ids_of(candidate: Candidate, hunks: Collection[str] | None) -> frozenset[str]:
+    """The ids of a changed file's hunks: those among `hunks`, or all, with "" for a change without hunks."""
+    found = candidate.reviews.of(candidate.run, candidate.change)
+    ids = frozenset(hunk.id for hunk in found.hunks)
+    if hunks is not None:
+        return ids & frozenset(hunks)
+    return ids | {""} if found.whole or found.mode_changes else ids
+
+
+def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> None:
+    """Raise UsageError where the run does not have one of the hunks."""
+    unknown = sorted(set(hunks) - set(found))
     if unknown:
         raise UsageError(
             f"{run.id} has no hunk {printable(unknown[0])!r} (it may have changed while the agent works); "

@@ -129,6 +129,7 @@ def _prepare(job: Job, run: Run) -> Worktree:
     repository = discover(job.room.root)
     snapshot = job.task.snapshot
     assert snapshot is not None, "a task has its snapshot before its runs begin"  # noqa: S101
+    job.room.shadow.secure(snapshot, job.task.id, repository)
     if run.result is not None:
         # It goes on from what it has made.
         snapshot = Snapshot(run.result, job.room.shadow.tree_of(run.result), snapshot.head)
@@ -256,7 +257,7 @@ async def _checks(job: Job, worktree: Worktree) -> None:
 
 
 async def _check(job: Job, worktree: Worktree, number: int, command: str) -> Check:
-    run_folder = job.run_folder / f"check-{number}"
+    run_folder = check_folder(job.run_folder, number)
     run_folder.mkdir(exist_ok=True)
     folder = worktree.folder / job.task.folder
     marked = mark(job.run_id, worktree.folder)
@@ -282,6 +283,11 @@ async def _check(job: Job, worktree: Worktree, number: int, command: str) -> Che
     status = process.read_exit(run_folder)
     state = CheckState.PASSED if in_time and status == 0 else CheckState.FAILED
     return Check(command, state, status, round(time.monotonic() - begun, 3))
+
+
+def check_folder(run_folder: Path, number: int) -> Path:
+    """Where the output of a run's check is."""
+    return run_folder / f"check-{number}"
 
 
 def _base(job: Job) -> str:

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mux_lsp import config
-from mux_lsp.agents.log import Stream, printable, read_log, watch_growth
+from mux_lsp.agents import process
+from mux_lsp.agents.log import Stream, printable, read_text, watch_growth
 from mux_lsp.agents.ports import PortBlocks
 from mux_lsp.core.model import AgentChoice, Context, FileChange, LeftOut, Run, RunState, Task
-from mux_lsp.engine.attempt import Job, carry_out
+from mux_lsp.engine.attempt import Job, carry_out, check_folder
 from mux_lsp.engine.backends import Backends
 from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, TaskChanged
 from mux_lsp.engine.repositories import Room, Rooms, locate
 from mux_lsp.engine.review import Reviews
 from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -59,6 +61,16 @@ class StartRequest:
     clients: tuple[Client, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class LogPiece:
+    """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number."""
+
+    stream: Stream
+    offset: int
+    limit: int
+    check: int | None = None
+
+
 class Engine:
     """All that the daemon does, without a word of LSP. Lives on one event loop."""
 
@@ -87,6 +99,8 @@ class Engine:
         asyncio.get_running_loop().set_default_executor(self._pool)
         self._configuration = config.load(self._config_file)
         self._slots = asyncio.Semaphore(self._configuration.runs.concurrent)
+        # A git that a killed daemon has left at work would write among ours.
+        await process.end(None, own(str(self._state)), 0)
         (self._state / "runs").mkdir(parents=True, exist_ok=True)
         self._journal = Journal(self._state / "mux.db")
         for task in self._journal.tasks():
@@ -233,15 +247,16 @@ class Engine:
 
     async def carry_on(self, run_id: str, message: str) -> Run:
         """Have the agent of a run that has ended go on from its own result, with a further message as its prompt."""
+        await self._settled(run_id)
         run = self.run(run_id)
         if not run.state.ended:
             raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
         Backends(self._configuration).of(run.agent)
-        await self._settled(run_id)
         self._write_prompt(run_id, message)
         run = self._advance(
             run_id, RunState.QUEUED, finished=None, exit_status=None, pid=None, pid_created=None, checks=()
         )
+        self._emit(TaskChanged(self.task(run.task)))
         self._begin(run_id)
         return run
 
@@ -250,15 +265,12 @@ class Engine:
 
         Raises UsageError where one of them has not ended.
         """
-        task = self.task(self.run(id_).task if "-" in id_ else id_)
-        doomed = [run for run in task.runs if id_ in {run.id, task.id}]
+        await self._settled(*(run.id for run in self._named(id_)[1]))
+        # From here to the end of the journal's part nothing is awaited: nobody can begin a run of it meanwhile.
+        task, doomed = self._named(id_)
         for run in doomed:
             if not run.state.ended:
                 raise UsageError(f"{run.id} is still {run.state}; cancel it first: `mux-lsp cancel {run.id}`.")
-        for run in doomed:
-            await self._settled(run.id)
-        room = self._rooms.of(Path(task.repository))
-        paths = frozenset(change.path for run in doomed for change in run.files)
         whole = len(doomed) == len(task.runs)
         if whole:
             self._journal.delete_task(task.id)
@@ -267,22 +279,30 @@ class Engine:
             for run in doomed:
                 self._journal.delete_run(run.id)
             self._tasks[task.id] = replace(task, runs=tuple(run for run in task.runs if run not in doomed))
-        for run in doomed:
-            del self._runs[run.id]
-            for key in [key for key in self._rejected if key[0] == run.id]:
-                del self._rejected[key]
-            await asyncio.to_thread(shutil.rmtree, self.run_folder(run.id), ignore_errors=True)
-            await asyncio.to_thread(room.shadow.delete_refs, run.id)
-        if whole:
-            await asyncio.to_thread(room.shadow.delete_refs, task.id)
+        ids = tuple(run.id for run in doomed)
+        for run_id in ids:
+            del self._runs[run_id]
+        for key in [key for key in self._rejected if key[0] in ids]:
+            del self._rejected[key]
         self._emit(TaskChanged(task if whole else self.task(task.id), deleted=whole))
-        self._emit(ReviewChanged(task.repository, paths))
-        return tuple(run.id for run in doomed)
+        self._emit(ReviewChanged(task.repository, frozenset(change.path for run in doomed for change in run.files)))
+        room = self._rooms.of(Path(task.repository))
+        for name in (*ids, *([task.id] if whole else [])):
+            await asyncio.to_thread(room.shadow.delete_refs, name)
+        for run_id in ids:
+            await asyncio.to_thread(shutil.rmtree, self.run_folder(run_id), ignore_errors=True)
+        return ids
 
-    async def _settled(self, run_id: str) -> None:
-        """Wait until an ended run has given its worktree back."""
-        if life := self._lives.get(run_id):
-            await asyncio.wait({life.task})
+    def _named(self, id_: str) -> tuple[Task, tuple[Run, ...]]:
+        """The task of an id, and the runs that it names: all of a task's, or the one."""
+        task = self.task(self.run(id_).task if "-" in id_ else id_)
+        return task, tuple(run for run in task.runs if id_ in {run.id, task.id})
+
+    async def _settled(self, *run_ids: str) -> None:
+        """Wait until those of these runs that have ended have given their worktrees back."""
+        lives = {life.task for one in run_ids if self.run(one).state.ended and (life := self._lives.get(one))}
+        if lives:
+            await asyncio.wait(lives)
 
     async def until(self, run_id: str, met: Callable[[Run], bool]) -> Run:
         """Wait until a run is as asked for."""
@@ -306,14 +326,17 @@ class Engine:
         """Where a run's prompt, output and exit status are."""
         return self._state / "runs" / run_id
 
-    async def read_log(
-        self, run_id: str, stream: Stream, offset: int, limit: int, *, follow: bool
-    ) -> tuple[str, int, bool]:
+    async def read_log(self, run_id: str, piece: LogPiece, *, follow: bool) -> tuple[str, int, bool]:
         """A piece of a run's output made harmless, where to read on, and whether the run has ended.
 
-        With `follow`, waits until there is something new or the run has ended.
+        With `follow`, waits until there is something new or the run has ended. Raises UsageError where there is no such
+        run or check.
         """
-        self.run(run_id)
+        folder = self.run_folder(run_id)
+        if piece.check is not None:
+            if piece.check >= len(self.run(run_id).checks):
+                raise UsageError(f"{run_id} has only {len(self.run(run_id).checks)} checks.")
+            folder = check_folder(folder, piece.check)
         more = asyncio.Event()
 
         def listen(event: Event) -> None:
@@ -327,9 +350,9 @@ class Engine:
             while True:
                 more.clear()
                 ended = self.run(run_id).state.ended
-                data, position = await asyncio.to_thread(read_log, self.run_folder(run_id), stream, offset, limit)
-                if data or ended or not follow:
-                    return printable(data.decode(errors="replace")), position, ended
+                printed, position = await asyncio.to_thread(read_text, folder, piece.stream, piece.offset, piece.limit)
+                if position > piece.offset or ended or not follow:
+                    return printed, position, ended
                 await more.wait()
         finally:
             stop()
@@ -344,13 +367,13 @@ class Engine:
     async def _tell_output(self, run_id: str, stream: Stream) -> None:
         while run_id in self._lives:
             offset = self._offsets.get((run_id, stream), 0)
-            data, position = await asyncio.to_thread(read_log, self.run_folder(run_id), stream, offset, 65_536)
+            printed, position = await asyncio.to_thread(read_text, self.run_folder(run_id), stream, offset, 65_536)
             if self._offsets.get((run_id, stream), 0) != offset or run_id not in self._lives:
                 continue  # it was told meanwhile, by the pump or at the end of the run
-            if not data:
+            if position == offset:
                 return
             self._offsets[run_id, stream] = position
-            self._emit(RunOutput(run_id, stream, offset, printable(data.decode(errors="replace"))))
+            self._emit(RunOutput(run_id, stream, offset, printed))
 
     # Review
 

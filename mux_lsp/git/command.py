@@ -71,6 +71,9 @@ ISOLATED = {
 }
 """For git directories of our own: the person's configuration (filters, signing, line ends) has no say in them."""
 
+OWNER = "MUX_DAEMON"
+"""The variable by which a git that outlives its daemon is found again."""
+
 _version_lock = threading.Lock()
 _version_checked = threading.Event()
 
@@ -110,6 +113,12 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
     if status not in ok:
         raise GitError(failure_message(arguments, folder, status, errors))
     return output
+
+
+def own(owner: str) -> dict[str, str]:
+    """Mark every git that is started from now on as this owner's. Returns the mark."""
+    ENVIRONMENT[OWNER] = owner
+    return {OWNER: owner}
 
 
 def status_of(

@@ -103,6 +103,28 @@ class Shadow:
         if pending is not None:
             pending.done.result()
 
+    def secure(self, snapshot: Snapshot, name: str, repository: Repository) -> None:
+        """Complete a snapshot under whose packing an earlier daemon was killed. Nothing happens where there is no need.
+
+        Raises GitError where the person's repository has lost what is missing.
+        """
+        ref = f"refs/mux/snapshots/{name}"
+        if snapshot.commit in self._pending or self._objects.read(ref) is not None:
+            return
+        with self._lock:
+            if self._objects.read(ref) is not None:
+                return
+            self._open(repository)
+            environment = alternates_variable(object_folders(repository))
+            try:
+                self._pack(["--revs", "--window=0", "--threads=2"], _lines([snapshot.commit]), environment)
+            except GitError as error:
+                raise GitError(
+                    f"mux-lsp was killed before it had all of the snapshot, and the rest is gone ({error}): start the "
+                    "task again."
+                ) from error
+            self.set_refs({ref: snapshot.commit})
+
     def borrowed(self, commit: str) -> tuple[Path, ...]:
         """The person's object folders that git must read too as long as the snapshot is not complete."""
         pending = self._pending.get(commit)
@@ -177,7 +199,7 @@ class Shadow:
 
     @property
     def grown(self) -> bool:
-        """Whether so many objects are loose that `tidy` is worth its time: guessed from one folder of 256, as git does."""
+        """Whether so many objects are loose that `tidy` is worth its time: guessed from one folder of 256."""
         try:
             return sum(1 for _ in (self.git_dir / "objects" / "17").iterdir()) > LOOSE_OBJECTS // 256
         except FileNotFoundError:

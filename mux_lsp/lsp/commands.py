@@ -15,7 +15,7 @@ from mux_lsp import __version__
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import AgentChoice
 from mux_lsp.engine import accepting
-from mux_lsp.engine.engine import StartRequest
+from mux_lsp.engine.engine import LogPiece, StartRequest
 from mux_lsp.engine.repositories import locate
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import convert, edits, protocol
@@ -106,7 +106,7 @@ class Commands:
 
     async def run_log(self, params: protocol.RunLogParams) -> protocol.RunLogResult:
         printed, offset, ended = await self._engine.read_log(
-            params.run, params.stream, params.offset, params.limit, follow=params.follow
+            params.run, LogPiece(params.stream, params.offset, params.limit, params.check), follow=params.follow
         )
         return protocol.RunLogResult(text=printed, offset=offset, ended=ended)
 
@@ -156,24 +156,18 @@ class Commands:
     async def file_accept(self, params: protocol.FileParams) -> protocol.AcceptResult:
         return await self._accept(await self._select(params.run, paths=[params.path]))
 
-    async def run_accept(self, params: protocol.RunParams) -> protocol.AcceptResult:
-        return await self._accept(await self._select(params.run))
+    async def run_accept(self, params: protocol.RunReviewParams) -> protocol.AcceptResult:
+        return await self._accept(await self._select(params.run, paths=params.paths))
 
     async def hunk_reject(self, params: protocol.HunkRejectParams) -> protocol.RejectResult:
         run = self._engine.run(params.run)
-        runs = self._engine.task(run.task).runs if params.shared else (run,)
-        rejected = 0
-        for one in runs:
-            rejected += await self._reject(one.id, hunks=params.hunks)
-        if not rejected:
-            raise UsageError(f"{run.id} has no hunk {printable(params.hunks[0])!r} that could be rejected.")
-        return protocol.RejectResult(rejected=rejected)
+        return protocol.RejectResult(rejected=await self._reject(run.id, hunks=params.hunks, shared=params.shared))
 
     async def file_reject(self, params: protocol.FileParams) -> protocol.RejectResult:
         return protocol.RejectResult(rejected=await self._reject(params.run, paths=[params.path]))
 
-    async def run_reject(self, params: protocol.RunParams) -> protocol.RejectResult:
-        return protocol.RejectResult(rejected=await self._reject(params.run))
+    async def run_reject(self, params: protocol.RunReviewParams) -> protocol.RejectResult:
+        return protocol.RejectResult(rejected=await self._reject(params.run, paths=params.paths))
 
     async def edit(self, run_id: str, hunks: list[str]) -> types.WorkspaceEdit:
         """The edit that accepts these hunks, for a client that applies it itself."""
@@ -243,21 +237,27 @@ class Commands:
                 why = answer.failure_reason or why
         raise ConflictError(f"{session.name} refused the edit ({printable(why)}); nothing was written. Try again.")
 
-    async def _reject(self, run_id: str, *, paths: list[str] | None = None, hunks: list[str] | None = None) -> int:
+    async def _reject(
+        self,
+        run_id: str,
+        *,
+        paths: list[str] | None = None,
+        hunks: list[str] | None = None,
+        shared: bool = False,
+    ) -> int:
         run = self._engine.run(run_id)
-        reviews = self._engine.reviews(Path(self._engine.task(run.task).repository))
-        rejected = 0
-        for change in accepting.changes_of(run, paths):
-            found = await asyncio.to_thread(reviews.of, run, change)
-            ids = {hunk.id for hunk in found.hunks}
-            if hunks is None and (found.whole or found.mode_changes):
-                ids.add("")
-            if hunks is not None:
-                ids &= set(hunks)
-            if ids:
-                self._engine.reject(run_id, change.path, frozenset(ids))
-                rejected += len(ids)
-        return rejected
+        wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
+        if shared:
+            for other in self._engine.task(run.task).runs:
+                if other.id != run.id:
+                    wanted += accepting.candidates(self._engine, other, other.files)
+        await asyncio.to_thread(accepting.warm, wanted)
+        chosen = [(one, ids) for one in wanted if (ids := accepting.ids_of(one, hunks))]
+        if hunks is not None:
+            accepting.refuse_unknown(run, hunks, {id_ for one, ids in chosen if one.run.id == run.id for id_ in ids})
+        for one, ids in chosen:
+            self._engine.reject(one.run.id, one.path, ids)
+        return sum(len(ids) for _, ids in chosen)
 
     # The rest
 

@@ -88,6 +88,13 @@ class Documents:
         document = self._open[uri] = replace(document, version=version, content=content)
         return document
 
+    def saved(self, uri: str) -> None:
+        """A document was saved: how its file is saved can be seen now where it could not be before."""
+        document = self._open.get(uri)
+        if document is not None and document.encoding is None:
+            encoding, bom = _encoding_of(document.path, document.content)
+            self._open[uri] = replace(document, encoding=encoding, bom=bom)
+
     def closed(self, uri: str) -> Document | None:
         """A document was closed."""
         return self._open.pop(uri, None)

@@ -90,10 +90,20 @@ class RunParams(Params):
     run: Text
 
 
+class RunReviewParams(RunParams):
+    """`paths`: only these files, and those in these folders; the whole run without."""
+
+    paths: list[Text] | None = None
+
+
 class RunLogParams(Params):
-    """`offset` and `limit` are in bytes of the stream. `follow` waits until there is more, or the run has ended."""
+    """`offset` and `limit` are in bytes of the stream. `follow` waits until there is more, or the run has ended.
+
+    `check`: the output of the run's check of that number, counted from 0, instead of the agent's.
+    """
 
     run: Text
+    check: Annotated[int, Field(ge=0)] | None = None
     stream: Literal["stdout", "stderr"] = "stdout"
     offset: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=1, le=1_000_000)] = 262_144
@@ -356,8 +366,8 @@ COMMANDS: dict[str, tuple[type[Params], type[Shape]]] = {
     "mux.hunk.reject": (HunkRejectParams, RejectResult),
     "mux.file.accept": (FileParams, AcceptResult),
     "mux.file.reject": (FileParams, RejectResult),
-    "mux.run.accept": (RunParams, AcceptResult),
-    "mux.run.reject": (RunParams, RejectResult),
+    "mux.run.accept": (RunReviewParams, AcceptResult),
+    "mux.run.reject": (RunReviewParams, RejectResult),
     "mux.agent.list": (NoParams, AgentListResult),
     "mux.status": (NoParams, StatusResult),
 }

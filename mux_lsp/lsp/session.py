@@ -285,6 +285,7 @@ class Session:
 
     def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         # Whether a file is on disk, and how, is part of what a change stands to.
+        self.documents.saved(params.text_document.uri)
         self._moved_on(params.text_document.uri)
         self._refresh(params.text_document.uri)
 

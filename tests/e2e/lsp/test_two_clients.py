@@ -31,8 +31,9 @@ async def test_each_has_its_own_text_and_statuses(join: Join) -> None:
     two.open("numbers.txt", "above\n" + NUMBERS.replace("line 15\n", "mine\n"))
     task = await one.done(EDIT)
     run = task.runs[0].id
-    for editor in (one, two):  # the last that is told of a run: its worktree is free again
-        await editor.until(lambda editor=editor: editor.runs[run].finished and editor.runs[run].worktree is None)
+    # The last that is told of a run: its worktree is free again.
+    await one.until(lambda: one.runs[run].finished and one.runs[run].worktree is None)
+    await two.until(lambda: two.runs[run].finished and two.runs[run].worktree is None)
     assert two.runs[run] == one.runs[run]
 
     def places(items: list[protocol.ReviewItem]) -> list[tuple[int, str]]:

@@ -1,0 +1,80 @@
+"""Many runs at once: each has its own worktree and ports, and nothing of any is left when it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.support.client import connected
+from tests.support.person import fingerprint, git, make_repository, text_of
+from tests.support.runs import processes_of_runs
+from tests.support.signals import signals
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.client import Client, Json
+    from tests.support.home import IsolatedHome
+
+WORK = 'echo "$MUX_PORT"; echo "$MUX_WORKTREE" >&2; sed -i "s/line 3$/$MUX_RUN/" f.txt; git commit -qam "$MUX_RUN"; '
+
+
+async def check_right(client: Client, runs: list[Json]) -> None:
+    """Each run has finished with its own result, and the ports and worktrees were those of nobody else."""
+    ports, worktrees = [], []
+    for run in runs:
+        assert (run["state"], run["reason"], run["hunks"]) == ("finished", None, 1)
+        assert [check["state"] for check in run["checks"]] == ["passed"]
+        assert f"-line 3\n+{run['id']}\n" in await client.diff(run["id"])
+        ports.append(int(await client.log(run["id"])))
+        worktrees.append(await client.log(run["id"], "stderr"))
+    assert len(set(worktrees)) == len(runs)
+    ports.sort()
+    assert all(later - earlier >= 10 for earlier, later in zip(ports, ports[1:], strict=False)), ports
+
+
+def check_nothing_left(home: IsolatedHome, kept: int = 10) -> None:
+    """No process, no ref, and no more worktrees than are kept for the next runs; those are clean."""
+    assert processes_of_runs(home) == []
+    (room,) = (home.state / "repos").iterdir()
+    worktrees = list((room / "worktrees").glob("*/*"))
+    assert 1 <= len(worktrees) <= kept
+    for worktree in worktrees:
+        assert (worktree / "f.txt").read_text() == text_of(range(9))
+        assert not (worktree / ".git").exists()
+    assert git(room / "shadow.git", "for-each-ref", "refs/mux/slots").count("\n") <= kept
+
+
+async def test_twenty_runs_of_one_task(mux_home: IsolatedHome, tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "project", {"f.txt": text_of(range(9))})
+    before = fingerprint(root / ".git")
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        async with connected(mux_home, root) as client:
+            task = await client.start(f"sh:{WORK}{arrived.give}; {go.take}", count=20, checks=('grep -q "$MUX_RUN" f.txt',))
+            await arrived.happened(20)  # all of them at work at the same time
+            go.happens(20)
+            runs = await client.ended(task["id"])
+            assert len(runs) == 20
+            await check_right(client, runs)
+            check_nothing_left(mux_home)
+            compared = await client.command("mux.task.compare", task=task["id"])
+            assert (len(compared["files"][0]["hunks"]), compared["equal"]) == (20, [])
+    assert fingerprint(root / ".git") == before
+
+
+async def test_five_tasks_from_two_clients(mux_home: IsolatedHome, tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "project", {"f.txt": text_of(range(9))})
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        async with connected(mux_home, root, name="one") as one, connected(mux_home, root, name="other") as other:
+            agent, checks = f"sh:{WORK}{arrived.give}; {go.take}", ('grep -q "$MUX_RUN" f.txt',)
+            askers = [one, other, one, other, one]
+            tasks = await asyncio.gather(*(client.start(agent, count=4, checks=checks) for client in askers))
+            assert len({task["id"] for task in tasks}) == 5
+            await arrived.happened(20)
+            go.happens(20)
+            for client in (one, other):  # each is told of all, whoever asked
+                runs = [run for task in tasks for run in await client.ended(task["id"])]
+                await check_right(client, runs)
+                # Every state that was shown to one was shown to the other in the same order.
+                assert {name for name, _ in client.shown} == {run["id"] for run in runs}
+            check_nothing_left(mux_home)
