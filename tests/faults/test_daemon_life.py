@@ -56,7 +56,6 @@ def test_a_daemon_that_an_agent_starts_does_not_carry_the_marks_of_its_run(fake_
     assert not {"MUX_RUN", "MUX_WORKTREE", "MUX_TASK"} & set(carried)
 
 
-
 def test_status_tells_of_the_daemon_and_its_engine(fake_home: IsolatedHome) -> None:
     fake_home.write_config("unfinished_runs = 2")
     with Editor(fake_home) as editor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import shlex
 import shutil
@@ -25,6 +26,17 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
 
 SECONDS = 20.0
+
+HIDDEN = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        with open(sys.argv[1], "w") as pipe:
+            pipe.write("\\n")
+        open(sys.argv[2]).read()
+"""
+"""A Python program that leaves its session and its parent, says so, and stays."""
 
 
 @pytest.fixture
@@ -70,9 +82,7 @@ def check_result(run: Json, *, hunks: int = 1) -> None:
 
 
 @pytest.mark.parametrize("when", ["after the next daemon has come", "while there is no daemon"])
-async def test_agents_at_work_go_on(
-    mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal], when: str
-) -> None:
+async def test_agents_at_work_go_on(mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal], when: str) -> None:
     arrived, go = said
     work = f"echo before; echo before >&2; sed -i 's/line 3$/LINE 3/' f.txt; {arrived.give}; {go.take}; "
     work += "echo after; echo after >&2; sed -i 's/line 17$/LINE 17/' f.txt"
@@ -105,9 +115,7 @@ async def test_agents_at_work_go_on(
         assert "+LINE 17\n" in await client.diff(bad["id"])
 
 
-async def test_killed_with_runs_in_the_queue(
-    mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]
-) -> None:
+async def test_killed_with_runs_in_the_queue(mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]) -> None:
     arrived, go = said
     mux_home.write_config("[runs]\nconcurrent = 1\n")
     async with connected(mux_home, root) as client:
@@ -142,7 +150,7 @@ async def test_killed_while_checking(mux_home: IsolatedHome, root: Path, said: t
 async def test_killed_with_git_at_work(
     mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal], tmp_path: Path, subcommand: str
 ) -> None:
-    """Right after the answer to `mux.task.start`, while preparing, and while a result is taken: git is in the middle."""
+    """Right after the answer to `mux.task.start`, while preparing, while a result is taken: git is in the middle."""
     arrived, go = said
     path = blocking_git(tmp_path / "bin", subcommand, arrived, go)
     (root / "g.txt").write_text("unstaged\n")
@@ -150,7 +158,7 @@ async def test_killed_with_git_at_work(
     if subcommand in {"update-index", "commit-tree"}:  # the snapshot needs them too: let that one pass
         (tmp_path / "bin" / "armed").unlink()
     async with connected(mux_home, root, PATH=path) as client:
-        agent = f"echo x >> g.txt; cat new.txt >> g.txt; touch {tmp_path / 'bin' / 'armed'}"
+        agent = f"touch {tmp_path / 'bin' / 'armed'}; echo x >> g.txt; cat new.txt >> g.txt"
         if subcommand in {"--revs", "read-tree"}:
             agent = "echo x >> g.txt; cat new.txt >> g.txt"
         task = await client.start(f"sh:{agent}", checks=("grep -q untracked g.txt",))
@@ -176,9 +184,7 @@ async def test_cancel_after_take_up_ends_the_whole_tree(
     mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]
 ) -> None:
     arrived, go = said
-    hidden = f"import os\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  open({str(arrived.path)!r},'w').write('\\n')\n"
-    hidden += f"  open({str(go.path)!r}).read()"
-    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(hidden)}; {go.take}"
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(HIDDEN)} {arrived.path} {go.path}; {go.take}"
     async with connected(mux_home, root) as client:
         task = await client.start(f"sh:{command}")
         await arrived.happened()
@@ -191,6 +197,11 @@ async def test_cancel_after_take_up_ends_the_whole_tree(
         for process in left:
             assert wait_for_exit(process, 0), process
         assert processes_of_runs(mux_home) == []
+
+
+def it_is_time(client: Client, moment: int) -> bool:
+    """Whether so many messages have come, or no more will."""
+    return len(client.raw) >= moment or all(run["state"] in ENDS for run in client.runs.values())
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -206,11 +217,9 @@ async def test_killed_again_and_again(mux_home: IsolatedHome, root: Path, seed: 
             moment = len(client.raw) + chance.randrange(40)
             try:
                 await client.start("sh:echo x >> g.txt; echo done", count=2, checks=("grep -q x g.txt",))
-                await client.until(
-                    lambda c=client, m=moment: len(c.raw) >= m or all(run["state"] in ENDS for run in c.runs.values())
-                )
+                await client.until(functools.partial(it_is_time, client, moment))
                 if chance.random() < 0.5:
-                    for run in client.runs.values():
+                    for run in list(client.runs.values()):
                         if run["state"] == "finished":
                             diffs[run["id"]] = await client.diff(run["id"])
             finally:

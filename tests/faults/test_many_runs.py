@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
 from tests.support.client import connected
@@ -30,7 +31,7 @@ async def check_right(client: Client, runs: list[Json]) -> None:
         worktrees.append(await client.log(run["id"], "stderr"))
     assert len(set(worktrees)) == len(runs)
     ports.sort()
-    assert all(later - earlier >= 10 for earlier, later in zip(ports, ports[1:], strict=False)), ports
+    assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(ports)), ports
 
 
 def check_nothing_left(home: IsolatedHome, kept: int = 10) -> None:
@@ -50,7 +51,9 @@ async def test_twenty_runs_of_one_task(mux_home: IsolatedHome, tmp_path: Path) -
     before = fingerprint(root / ".git")
     with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
         async with connected(mux_home, root) as client:
-            task = await client.start(f"sh:{WORK}{arrived.give}; {go.take}", count=20, checks=('grep -q "$MUX_RUN" f.txt',))
+            task = await client.start(
+                f"sh:{WORK}{arrived.give}; {go.take}", count=20, checks=('grep -q "$MUX_RUN" f.txt',)
+            )
             await arrived.happened(20)  # all of them at work at the same time
             go.happens(20)
             runs = await client.ended(task["id"])

@@ -56,13 +56,15 @@ async def test_the_whole_tree_ends(mux_home: IsolatedHome, tmp_path: Path, how: 
     root = make_repository(tmp_path / "project", {"f.txt": "f\n"})
     with signals(tmp_path / "signals", "arrived", "go", "end", "bystander") as (arrived, go, end, bystander):
         async with connected(mux_home, root) as client:
-            task = await client.start(f"sh:echo x >> f.txt; {tree(arrived, go)}; {end.take}; exit {int(how == 'failed')}")
+            task = await client.start(
+                f"sh:echo x >> f.txt; {tree(arrived, go)}; {end.take}; exit {int(how == 'failed')}"
+            )
             (run,) = task["runs"]
             await arrived.happened(4)
             tree_there = processes_of_runs(mux_home)
             assert len(tree_there) >= 5
             (worktree,) = (mux_home.state / "repos").glob("*/worktrees/*/*")
-            with subprocess.Popen(
+            with subprocess.Popen(  # noqa: ASYNC220  it returns at once
                 ["sh", "-c", f"{arrived.give}; {bystander.take}"], cwd=worktree, start_new_session=True
             ) as other:
                 await arrived.happened()

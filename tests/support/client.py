@@ -21,7 +21,7 @@ from mux_lsp.lsp.documents import uri_of
 from tests.support.editor import frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tests.support.home import IsolatedHome
 
@@ -88,7 +88,8 @@ class Client:
     async def request(self, method: str, params: object = None) -> Any:
         """The result of a request. Raises RefusedError, and EOFError where the server has gone."""
         number = next(self._ids)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
         self.send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         return await self._bounded(answer, method)
 
@@ -115,7 +116,7 @@ class Client:
 
         return await self._bounded(wait(), what)
 
-    async def _bounded(self, work: Any, what: str) -> Any:
+    async def _bounded(self, work: Awaitable[T], what: str) -> T:
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 return await work
@@ -161,7 +162,7 @@ class Client:
         text, offset = "", 0
         while True:
             answer = await self.command("mux.run.log", run=run, stream=stream, offset=offset, limit=1_000_000)
-            text += answer["text"]
+            text += str(answer["text"])
             if answer["offset"] == offset:
                 return text
             offset = answer["offset"]
@@ -317,4 +318,4 @@ def edited(text: str, edit: Json) -> str:
     first, last = edit["range"]["start"], edit["range"]["end"]
     start = min(starts[min(first["line"], len(starts) - 1)] + first["character"], len(text))
     end = min(starts[min(last["line"], len(starts) - 1)] + last["character"], len(text))
-    return text[:start] + edit["newText"] + text[end:]
+    return text[:start] + str(edit["newText"]) + text[end:]

@@ -35,7 +35,8 @@ def lay_traps(git_dir: Path, canary: str) -> None:
     (git_dir / "included").write_text(f"[core]\nfsmonitor = {script}\n")
     (git_dir / "config").write_text(
         f"[core]\nrepositoryformatversion = 0\nbare = false\nfsmonitor = {script}\nhooksPath = {git_dir}/hooks\n"
-        f"sshCommand = {script}\npager = {script}\neditor = {script}\naskPass = {script}\nalternateRefsCommand = {script}\n"
+        f"sshCommand = {script}\npager = {script}\neditor = {script}\n"
+        f"askPass = {script}\nalternateRefsCommand = {script}\n"
         f'[filter "evil"]\nclean = {script}\nsmudge = {script}\nprocess = {script}\nrequired = true\n'
         f'[diff]\nexternal = {script}\n[diff "evil"]\ncommand = {script}\ntextconv = {script}\n'
         f'[merge "evil"]\ndriver = {script}\n[interactive]\ndiffFilter = {script}\n'
@@ -113,8 +114,9 @@ def link_file(_: str, outside: Path) -> None:
 NAMES = (
     b"..\\x", b"..\\..\\x", b"C:\\x", b"C:x", b"\\\\server\\x", b".GIT/config", b".Git/hooks/pre-commit", b"git~1",
     b"folder/.git./config", b"folder/.git /config", b"x/.g\xe2\x80\x8cit/config", b".git::$INDEX_ALLOCATION/config",
-    b".git\\config", b"folder\\.git\\config", b"nul", b"-rf", b"--help", b":(top)x", b"%2e%2e%2fx", b"\x1b[2Jescape\x07",
-    b"new\nline", b"cr\rname", b"tab\tname", b"\xff\xfe.txt", b"'quote\"", b" ", b"x\xe2\x80\xaetxt.exe", b"*", b"$(touch x)",
+    b".git\\config", b"folder\\.git\\config", b"nul", b"-rf", b"--help", b":(top)x", b"%2e%2e%2fx",
+    b"\x1b[2Jescape\x07", b"new\nline", b"cr\rname", b"tab\tname", b"\xff\xfe.txt", b"'quote\"", b" ",
+    b"x\xe2\x80\xaetxt.exe", b"*", b"$(touch x)",
 )  # fmt: skip
 
 
@@ -153,7 +155,9 @@ def be_many(_: str, __: Path) -> None:
 def be_loud(_: str, __: Path) -> None:
     """Whatever drives a terminal, and a megabyte without an end."""
     for stream in (sys.stdout.buffer, sys.stderr.buffer):
-        stream.write(b"\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m\x1b]52;c;ZXZpbA==\x07\x9b31m\xc2\x9b31m\x1bP1$r\x1b\\\r\x08\x00")
+        stream.write(
+            b"\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m\x1b]52;c;ZXZpbA==\x07\x9b31m\xc2\x9b31m\x1bP1$r\x1b\\\r\x08\x00"
+        )
         stream.write("\u202ereversed\u202c\n".encode())
         stream.write("é".encode() * 200_000)
         stream.write(b"\x1b" * 70_000 + b"\n" + b"x" * 1_000_000)

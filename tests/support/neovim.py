@@ -5,13 +5,14 @@ Waiting is done inside of Neovim by `vim.wait`, which runs its event loop and as
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # it ships no types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ class Neovim:
                     return message[3]
                 if message[:2] == [2, "redraw"]:
                     self._draw(message[2])
-            data = self._out.read1(65_536)
+            data = os.read(self._out.fileno(), 65_536)
             assert data, "Neovim has gone"
             self._messages.feed(data)
 

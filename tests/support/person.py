@@ -6,7 +6,10 @@ import hashlib
 import os
 import stat
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOBODYS = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
