@@ -54,6 +54,14 @@ def _without_half_a_character(data: bytes) -> bytes:
     return data
 
 
+def size_of(run_folder: Path, stream: Stream) -> int:
+    """How many bytes there are of a run's output."""
+    try:
+        return (run_folder / stream).lstat().st_size
+    except OSError:
+        return 0
+
+
 def read_text(run_folder: Path, stream: Stream, offset: int, limit: int) -> tuple[str, int]:
     """As `read_log`, made harmless to show. A character that is only half there yet is left for the next time."""
     data, position = read_log(run_folder, stream, offset, limit)

@@ -174,6 +174,10 @@ class Run:
     pid_created: float | None = None
     """When the process `pid` started, to tell it from a later process with the same number."""
     exit_status: int | None = None
+    message: str | None = None
+    """What it was last told to go on with; None for the task's own prompt."""
+    taken: bool = False
+    """Whether its result was taken whole after its agent had ended. Its worktree is not given back before."""
     cost_usd: float | None = None
     tokens: int | None = None
     started: float | None = None
@@ -195,6 +199,8 @@ class Task:
     checks: tuple[str, ...] = ()
     context: tuple[Context, ...] = ()
     runs: tuple[Run, ...] = ()
+    numbered: int = 0
+    """How many runs it has ever had, deleted ones included: no number is given twice."""
 
     @property
     def ended(self) -> bool:

@@ -14,7 +14,8 @@ from mux_lsp.errors import ConflictError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from mux_lsp.engine.engine import Client, Engine
+    from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.request import Client
     from mux_lsp.engine.review import Item, LiveText, PathPlan, Reviews
 
     LiveOf = Callable[[str], LiveText]

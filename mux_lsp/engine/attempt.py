@@ -19,6 +19,7 @@ from mux_lsp.agents.command import mark
 from mux_lsp.agents.environment import scrubbed
 from mux_lsp.core.model import Check, CheckState, Run, RunState, Snapshot, Task
 from mux_lsp.engine.watching import Batch, merge, watching
+from mux_lsp.errors import MuxError
 from mux_lsp.git.repository import discover
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.ports import PortBlocks
     from mux_lsp.config import Runs
     from mux_lsp.engine.backends import Backends
+    from mux_lsp.engine.output import Outputs
     from mux_lsp.engine.repositories import Room
     from mux_lsp.git.worktrees import Worktree
 
@@ -62,7 +64,10 @@ class Job:
     """Set when a person ends the run."""
     current: Callable[[], Run]
     advance: Advance
-    count_hunks: Callable[[Path, Run], int]
+    outputs: Outputs
+    prompt: Callable[[Run], str]
+    count_hunks: Callable[[Run], int]
+    """Reads blobs: for use in a thread."""
 
 
 async def carry_out(job: Job) -> None:
@@ -72,13 +77,18 @@ async def carry_out(job: Job) -> None:
     """
     run = job.current()
     if not run.state.ended:
-        if not await _turn(job):
+        # An agent that an earlier daemon started is at work already, whatever the limit says now.
+        waits = run.worktree is None
+        if waits and not await _turn(job):
             job.advance(RunState.CANCELLED, finished=time.time())
             return
         try:
             await _with_worktree(job)
+        except MuxError as error:
+            job.advance(RunState.FAILED, reason=str(error), finished=time.time())
         finally:
-            job.slots.release()
+            if waits:
+                job.slots.release()
     await _give_back(job)
 
 
@@ -116,7 +126,7 @@ async def _with_worktree(job: Job) -> None:
         run = job.advance(worktree=worktree.slot)
     else:
         worktree = await asyncio.to_thread(job.room.worktrees.reopen, run.worktree)
-    if run.state is not RunState.CHECKING:
+    if run.state is not RunState.CHECKING and not (job.cancelled.is_set() and run.state is RunState.PREPARING):
         outcome = await _agent(job, worktree)
         if not _ended_well(job, outcome):
             return
@@ -150,7 +160,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         attempt = Attempt(
             run=run.id,
             task=run.task,
-            prompt=(job.run_folder / "prompt").read_bytes().decode(),
+            prompt=job.prompt(run),
             worktree=worktree.folder,
             folder=folder,
             repository=job.room.root,
@@ -163,15 +173,17 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         if taken_up and known is None:
             # The daemon was killed between starting the agent and noting it: begin anew, with nobody else at work.
             await backend.cancel(attempt, None)
+        job.outputs.follow(run.id)
         job.advance(RunState.RUNNING, port=port)
         if known is None:
             working = backend.attempt(attempt, lambda event: _note(job, event))
         else:
             working = backend.resume(attempt, known)
         outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), backend, attempt)
+        await job.outputs.finish(run.id)
     finally:
         job.ports.release(run.id)
-    await _harvest(job, worktree, None)
+    await _take_result(job, worktree)
     return outcome
 
 
@@ -220,12 +232,22 @@ async def _follow(job: Job, worktree: Worktree) -> None:
 async def _harvest(job: Job, worktree: Worktree, paths: Batch) -> None:
     run = job.current()
     harvest = await asyncio.to_thread(job.room.worktrees.harvest, worktree, run.id, paths)
+    left_out = harvest.left_out
+    if paths is not None:
+        # Of the rest nothing was said this time.
+        left_out = tuple({left.path: left for left in (*run.left_out, *left_out)}.values())
     if harvest.commit == run.result:
+        job.advance(left_out=left_out)
         return
     files = await asyncio.to_thread(job.room.shadow.changes, _base(job), harvest.commit)
     changed = replace(run, files=files)
-    hunks = len(files) if len(files) > MANY_FILES else await asyncio.to_thread(job.count_hunks, job.room.root, changed)
-    job.advance(result=harvest.commit, files=files, hunks=hunks, left_out=harvest.left_out)
+    hunks = len(files) if len(files) > MANY_FILES else await asyncio.to_thread(job.count_hunks, changed)
+    job.advance(result=harvest.commit, files=files, hunks=hunks, left_out=left_out)
+
+
+async def _take_result(job: Job, worktree: Worktree) -> None:
+    await _harvest(job, worktree, None)
+    job.advance(taken=True)
 
 
 def _ended_well(job: Job, outcome: Outcome) -> bool:
@@ -297,11 +319,13 @@ def _base(job: Job) -> str:
 
 
 async def _give_back(job: Job) -> None:
-    """Hand the worktree on to the next run, now that its result is safe."""
+    """Hand the worktree on to the next run, once its result is safe."""
     run = job.current()
     if run.worktree is None:
         return
     worktree = await asyncio.to_thread(job.room.worktrees.reopen, run.worktree)
+    if not run.taken:
+        await _take_result(job, worktree)
     await asyncio.to_thread(job.room.worktrees.release, worktree)
     await asyncio.to_thread(job.room.worktrees.trim, job.settings.keep_worktrees)
     job.advance(worktree=None, port=None)

@@ -4,71 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mux_lsp import config
 from mux_lsp.agents import process
-from mux_lsp.agents.log import Stream, printable, read_text, watch_growth
+from mux_lsp.agents.log import printable
 from mux_lsp.agents.ports import PortBlocks
-from mux_lsp.core.model import AgentChoice, Context, FileChange, LeftOut, Run, RunState, Task
-from mux_lsp.engine.attempt import Job, carry_out, check_folder
+from mux_lsp.core.model import AgentChoice, FileChange, Run, RunState, Task
+from mux_lsp.engine.attempt import Job, carry_out
 from mux_lsp.engine.backends import Backends
-from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, TaskChanged
+from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, TaskChanged
+from mux_lsp.engine.output import Outputs
+from mux_lsp.engine.rejections import Rejections
 from mux_lsp.engine.repositories import Room, Rooms, locate
+from mux_lsp.engine.request import Client, StartRequest, buffers_of, context_of, prompt_of
 from mux_lsp.engine.review import Reviews
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+
 
 log = logging.getLogger(__name__)
 
-STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
+GIT_GRACE_SECONDS = 2.0
+"""How long a git that a killed daemon has left behind may take to tidy up after itself."""
 
 WORKERS = 32
 """Threads for git and the disk."""
-
-
-class Client(Protocol):
-    """What the engine needs to know of a connected client."""
-
-    @property
-    def name(self) -> str:
-        """The editor's name, for messages."""
-
-    def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """Its buffers below `root` that differ from the disk, as they would be saved; and those that cannot be."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartRequest:
-    """A prompt and whatever comes with it. `clients` are those whose unsaved buffers go into the snapshot."""
-
-    folder: Path
-    prompt: str
-    choices: tuple[AgentChoice, ...] = ()
-    checks: tuple[str, ...] | None = None
-    context: tuple[tuple[Path, int | None, int | None], ...] = ()
-    clients: tuple[Client, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LogPiece:
-    """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number."""
-
-    stream: Stream
-    offset: int
-    limit: int
-    check: int | None = None
 
 
 class Engine:
@@ -83,14 +55,15 @@ class Engine:
         self._lives: dict[str, Life] = {}
         self._owned: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
-        self._offsets: dict[tuple[str, Stream], int] = {}
+        self._outputs = Outputs(state / "runs", self._emit)
+        self._new_ids: set[str] = set()
         self._clients: list[Client] = []
         self._reviews: dict[Path, Reviews] = {}
-        self._rejected: dict[tuple[str, str], frozenset[str]] = {}
         self._rooms = Rooms(state / "repos")
         self._ports = PortBlocks()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._journal: Journal
+        self._rejections: Rejections
 
     # Life
 
@@ -100,19 +73,21 @@ class Engine:
         self._configuration = config.load(self._config_file)
         self._slots = asyncio.Semaphore(self._configuration.runs.concurrent)
         # A git that a killed daemon has left at work would write among ours.
-        await process.end(None, own(str(self._state)), 0)
+        await process.end(None, own(str(self._state)), GIT_GRACE_SECONDS)
         (self._state / "runs").mkdir(parents=True, exist_ok=True)
         self._journal = Journal(self._state / "mux.db")
         for task in self._journal.tasks():
             self._tasks[task.id] = task
             self._runs |= {run.id: run for run in task.runs}
-            for run in task.runs:
-                for one in self._journal.rejections(run.id):
-                    self._rejected[run.id, one.path] = self.rejections(run.id, one.path) | {one.hunk}
-        self._own(self._pump())
+        self._rejections = Rejections(self._journal, self._runs)
+        self._own(self._outputs.pump())
         for root in {task.repository for task in self._tasks.values()}:
             used = {run.worktree for task in self.tasks(Path(root)) for run in task.runs if run.worktree}
-            await asyncio.to_thread(self._rooms.of(Path(root)).worktrees.sweep, used)
+            try:
+                await asyncio.to_thread(self._rooms.of(Path(root)).worktrees.sweep, used)
+            except (MuxError, OSError):
+                # One folder that cannot be removed must not keep the daemon from starting.
+                log.exception("worktrees of %s that nobody uses could not be removed", root)
         for run in self._runs.values():
             if not run.state.ended or run.worktree is not None:
                 self._begin(run.id)
@@ -171,35 +146,46 @@ class Engine:
             backends.of(choice.agent)
         repository = await asyncio.to_thread(locate, request.folder)
         room = self._rooms.of(repository.root)
-        buffers, left_out = _buffers(request.clients, repository.root)
-        task_id = self._journal.new_task_id()
-        snapshot = await asyncio.to_thread(room.shadow.snapshot, repository, buffers, task_id)
-        snapshot = replace(snapshot, left_out=(*snapshot.left_out, *left_out))
-        checks = self._configuration.defaults.checks if request.checks is None else request.checks
-        names = [(choice.agent, choice.model) for choice in choices for _ in range(choice.count)]
-        task = Task(
-            task_id,
-            request.prompt,
-            str(repository.root),
-            repository.prefix,
-            time.time(),
-            snapshot,
-            checks,
-            tuple(_context(repository.root, *place) for place in request.context),
-            tuple(
-                Run(f"{task_id}-{number}", task_id, agent, model, RunState.QUEUED, base=snapshot.commit)
-                for number, (agent, model) in enumerate(names, 1)
-            ),
-        )
-        for run in task.runs:
-            self._write_prompt(run.id, _prompt(task))
-        self._journal.add_task(task)
+        context = tuple(context_of(repository.root, *place) for place in request.context)
+        buffers, left_out = buffers_of(request.clients, repository.root)
+        with self._new_id() as task_id:
+            snapshot = await asyncio.to_thread(room.shadow.snapshot, repository, buffers, task_id)
+            snapshot = replace(snapshot, left_out=(*snapshot.left_out, *left_out))
+            names = [(choice.agent, choice.model) for choice in choices for _ in range(choice.count)]
+            task = Task(
+                id=task_id,
+                prompt=request.prompt,
+                repository=str(repository.root),
+                folder=repository.prefix,
+                created=time.time(),
+                snapshot=snapshot,
+                checks=self._configuration.defaults.checks if request.checks is None else request.checks,
+                context=context,
+                runs=tuple(
+                    Run(f"{task_id}-{number}", task_id, agent, model, RunState.QUEUED, base=snapshot.commit)
+                    for number, (agent, model) in enumerate(names, 1)
+                ),
+                numbered=len(names),
+            )
+            self._journal.add_task(task)
         self._tasks[task.id] = task
         self._runs |= {run.id: run for run in task.runs}
         self._emit(TaskChanged(task))
         for run in task.runs:
             self._begin(run.id)
         return task
+
+    @contextlib.contextmanager
+    def _new_id(self) -> Iterator[str]:
+        """An id that no task has, and none gets that begins meanwhile."""
+        task_id = self._journal.new_task_id()
+        while task_id in self._new_ids:
+            task_id = self._journal.new_task_id()
+        self._new_ids.add(task_id)
+        try:
+            yield task_id
+        finally:
+            self._new_ids.discard(task_id)
 
     def tasks(self, root: Path | None = None) -> tuple[Task, ...]:
         """All tasks, oldest first; those of one repository where its root is given."""
@@ -232,29 +218,38 @@ class Engine:
 
     async def retry(self, run_id: str) -> Run:
         """Another attempt by the same agent at the same task, as a new run."""
+        backends = Backends(await self.configured())
         old = self.run(run_id)
+        backends.of(old.agent)
         task = self.task(old.task)
-        number = 1 + max(int(run.id.rpartition("-")[2]) for run in task.runs)
+        number = task.numbered + 1
         run = Run(f"{task.id}-{number}", task.id, old.agent, old.model, RunState.QUEUED, base=old.base)
-        Backends(self._configuration).of(run.agent)
-        self._write_prompt(run.id, _prompt(task))
         self._journal.save_run(run, "retried", {"of": run_id})
         self._runs[run.id] = run
-        self._tasks[task.id] = replace(task, runs=(*task.runs, run))
+        self._tasks[task.id] = replace(task, runs=(*task.runs, run), numbered=number)
+        self._journal.save_task(self._tasks[task.id], "numbered")
         self._emit(TaskChanged(self.task(task.id)))
         self._begin(run.id)
         return run
 
     async def carry_on(self, run_id: str, message: str) -> Run:
         """Have the agent of a run that has ended go on from its own result, with a further message as its prompt."""
+        backends = Backends(await self.configured())
         await self._settled(run_id)
         run = self.run(run_id)
         if not run.state.ended:
             raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
-        Backends(self._configuration).of(run.agent)
-        self._write_prompt(run_id, message)
+        backends.of(run.agent)
         run = self._advance(
-            run_id, RunState.QUEUED, finished=None, exit_status=None, pid=None, pid_created=None, checks=()
+            run_id,
+            RunState.QUEUED,
+            message=message,
+            taken=False,
+            finished=None,
+            exit_status=None,
+            pid=None,
+            pid_created=None,
+            checks=(),
         )
         self._emit(TaskChanged(self.task(run.task)))
         self._begin(run_id)
@@ -282,8 +277,7 @@ class Engine:
         ids = tuple(run.id for run in doomed)
         for run_id in ids:
             del self._runs[run_id]
-        for key in [key for key in self._rejected if key[0] in ids]:
-            del self._rejected[key]
+        self._rejections.forget(ids)
         self._emit(TaskChanged(task if whole else self.task(task.id), deleted=whole))
         self._emit(ReviewChanged(task.repository, frozenset(change.path for run in doomed for change in run.files)))
         room = self._rooms.of(Path(task.repository))
@@ -326,55 +320,6 @@ class Engine:
         """Where a run's prompt, output and exit status are."""
         return self._state / "runs" / run_id
 
-    async def read_log(self, run_id: str, piece: LogPiece, *, follow: bool) -> tuple[str, int, bool]:
-        """A piece of a run's output made harmless, where to read on, and whether the run has ended.
-
-        With `follow`, waits until there is something new or the run has ended. Raises UsageError where there is no such
-        run or check.
-        """
-        folder = self.run_folder(run_id)
-        if piece.check is not None:
-            if piece.check >= len(self.run(run_id).checks):
-                raise UsageError(f"{run_id} has only {len(self.run(run_id).checks)} checks.")
-            folder = check_folder(folder, piece.check)
-        more = asyncio.Event()
-
-        def listen(event: Event) -> None:
-            if (isinstance(event, RunOutput) and event.run == run_id) or (
-                isinstance(event, RunChanged) and event.run.id == run_id and event.run.state.ended
-            ):
-                more.set()
-
-        stop = self.subscribe(listen)
-        try:
-            while True:
-                more.clear()
-                ended = self.run(run_id).state.ended
-                printed, position = await asyncio.to_thread(read_text, folder, piece.stream, piece.offset, piece.limit)
-                if position > piece.offset or ended or not follow:
-                    return printed, position, ended
-                await more.wait()
-        finally:
-            stop()
-
-    async def _pump(self) -> None:
-        """Tell what agents print, as it comes."""
-        async for grown in watch_growth(self._state / "runs"):
-            for growth in grown:
-                if growth.run in self._lives:
-                    await self._tell_output(growth.run, growth.stream)
-
-    async def _tell_output(self, run_id: str, stream: Stream) -> None:
-        while run_id in self._lives:
-            offset = self._offsets.get((run_id, stream), 0)
-            printed, position = await asyncio.to_thread(read_text, self.run_folder(run_id), stream, offset, 65_536)
-            if self._offsets.get((run_id, stream), 0) != offset or run_id not in self._lives:
-                continue  # it was told meanwhile, by the pump or at the end of the run
-            if position == offset:
-                return
-            self._offsets[run_id, stream] = position
-            self._emit(RunOutput(run_id, stream, offset, printed))
-
     # Review
 
     def room(self, root: Path) -> Room:
@@ -390,23 +335,18 @@ class Engine:
 
     def rejections(self, run_id: str, path: str) -> frozenset[str]:
         """Ids of the hunks of a file that the person rejected; "" stands for a change without hunks."""
-        return self._rejected.get((run_id, path), frozenset())
+        return self._rejections.of(run_id, path)
 
     def reject(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
         """Remember that the person does not want these."""
-        rejected = self.rejections(run_id, path) | hunks
-        self._journal.reject(run_id, [(path, hunk) for hunk in hunks])
-        self._rejected[run_id, path] = rejected
+        self._rejections.add(run_id, path, hunks)
         self._emit(ReviewChanged(self._tasks[self.run(run_id).task].repository, frozenset({path})))
 
     def accepted(self, run_id: str, chosen: Mapping[str, frozenset[str]]) -> None:
         """Note what a person has accepted, hunks by path; a rejection of it is forgotten."""
         run = self.run(run_id)
         for path, hunks in chosen.items():
-            rejected = self.rejections(run_id, path)
-            if rejected & hunks:
-                self._journal.unreject(run_id, [(path, hunk) for hunk in rejected & hunks])
-                self._rejected[run_id, path] = rejected - hunks
+            self._rejections.remove(run_id, path, hunks)
         self._journal.save_run(run, "accepted", {"hunks": {path: sorted(hunks) for path, hunks in chosen.items()}})
         self._emit(ReviewChanged(self._tasks[run.task].repository, frozenset(chosen)))
 
@@ -441,15 +381,15 @@ class Engine:
             cancelled=asyncio.Event(),
             current=lambda: self.run(run_id),
             advance=lambda *arguments, **changes: self._advance(run_id, *arguments, **changes),
-            count_hunks=self._count_hunks,
+            outputs=self._outputs,
+            prompt=lambda run: prompt_of(self._tasks[run.task]) if run.message is None else run.message,
+            count_hunks=functools.partial(_count_hunks, self.reviews(Path(task.repository))),
         )
         self._lives[run_id] = Life(self._own(self._live(job)), job.cancelled)
 
     async def _live(self, job: Job) -> None:
         try:
             await carry_out(job)
-            for stream in STREAMS:
-                await self._tell_output(job.run_id, stream)
             await self._tidy(job.room)
         except MuxError as error:
             self._fail(job.run_id, str(error))
@@ -459,8 +399,6 @@ class Engine:
         finally:
             if (life := self._lives.get(job.run_id)) and life.cancelled is job.cancelled:
                 del self._lives[job.run_id]
-                for stream in STREAMS:
-                    self._offsets.pop((job.run_id, stream), None)
 
     async def _tidy(self, room: Room) -> None:
         """Pack what runs have left in the shadow store, once none is at work and it is worth it."""
@@ -469,8 +407,17 @@ class Engine:
             await asyncio.to_thread(room.shadow.tidy)
 
     def _fail(self, run_id: str, reason: str) -> None:
-        if not self.run(run_id).state.ended:
+        """A run has ended by an error that nobody expected where it came up."""
+        before = self._runs.get(run_id)
+        if before is None or before.state.ended:
+            log.warning("after the end of run %s: %s", run_id, reason)
+            return
+        try:
             self._advance(run_id, RunState.FAILED, reason=reason, finished=time.time())
+        except MuxError as error:
+            # The journal cannot be written. Nobody shall wait for a run that nothing carries out any more.
+            log.error("run %s failed (%s), and that could not be journalled: %s", run_id, reason, error)
+            self._become(before, replace(before, state=RunState.FAILED, reason=reason, finished=time.time()))
 
     def _advance(
         self, run_id: str, state: RunState | None = None, *, reason: str | None = None, **changes: object
@@ -485,7 +432,10 @@ class Engine:
         if after.state is not before.state:
             log.info("run %s: %s -> %s%s", run_id, before.state, after.state, f" ({reason})" if reason else "")
         self._journal.save_run(after, after.state, {"previous": before.state, "reason": after.reason})
-        self._runs[run_id] = after
+        return self._become(before, after)
+
+    def _become(self, before: Run, after: Run) -> Run:
+        self._runs[after.id] = after
         self._emit(RunChanged(after, before.state))
         if after.files != before.files:
             paths = {change.path for change in after.files} ^ {change.path for change in before.files}
@@ -519,14 +469,9 @@ class Engine:
             )
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
 
-    def _write_prompt(self, run_id: str, prompt: str) -> None:
-        folder = self.run_folder(run_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "prompt").write_bytes(prompt.encode("utf-8", "replace"))
 
-    def _count_hunks(self, root: Path, run: Run) -> int:
-        reviews = self.reviews(root)
-        return sum(max(1, len(reviews.of(run, change).hunks)) for change in run.files)
+def _count_hunks(reviews: Reviews, run: Run) -> int:
+    return sum(max(1, len(reviews.of(run, change).hunks)) for change in run.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,42 +480,3 @@ class Life:
 
     task: asyncio.Task[None]
     cancelled: asyncio.Event
-
-
-def _buffers(clients: tuple[Client, ...], root: Path) -> tuple[dict[str, bytes], tuple[LeftOut, ...]]:
-    buffers: dict[str, bytes] = {}
-    holder: dict[str, str] = {}
-    left_out: list[LeftOut] = []
-    for client in clients:
-        texts, missing = client.unsaved(root)
-        left_out += missing
-        for path, content in texts.items():
-            if buffers.setdefault(path, content) != content:
-                raise UsageError(
-                    f"{path} has different unsaved changes in {holder[path]} and in {client.name}: save it in one "
-                    "of them, or start the task from an editor, or with --saved from what is on disk."
-                )
-            holder[path] = client.name
-    return buffers, tuple(left_out)
-
-
-def _context(root: Path, file: Path, start: int | None, end: int | None) -> Context:
-    with contextlib.suppress(ValueError):
-        return Context(file.relative_to(root).as_posix(), start, end)
-    raise UsageError(f"{file} is not inside the repository {root}; context must be.")
-
-
-def _prompt(task: Task) -> str:
-    """The prompt as the agent gets it: the person's words, then the places they are about."""
-    if not task.context:
-        return task.prompt
-    places = []
-    for place in task.context:
-        lines = (
-            ""
-            if place.start is None or place.end is None
-            else f", lines {place.start + 1}-{max(place.start + 1, place.end)}"
-        )
-        path = os.path.relpath(place.path, task.folder) if task.folder else place.path
-        places.append(f"- {path}{lines}")
-    return f"{task.prompt}\n\nThis is about:\n" + "\n".join(places) + "\n"

@@ -26,6 +26,9 @@ QUIET_MILLISECONDS = 100
 LONGEST_MILLISECONDS = 400
 """A batch ends after this long even if changes go on."""
 
+MANY_PATHS = 1000
+"""Above so many paths it is quicker to look at everything than to name them."""
+
 Batch = frozenset[str] | None
 """Paths relative to the watched folder, or None where anything may have changed."""
 
@@ -89,7 +92,7 @@ def merge(batches: list[Batch]) -> Batch:
         if batch is None:
             return None
         paths |= batch
-    return frozenset(paths)
+    return frozenset(paths) if len(paths) <= MANY_PATHS else None
 
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from mux_lsp import __version__
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import AgentChoice
 from mux_lsp.engine import accepting
-from mux_lsp.engine.engine import LogPiece, StartRequest
+from mux_lsp.engine.output import LogPiece, read_log
 from mux_lsp.engine.repositories import locate
+from mux_lsp.engine.request import StartRequest
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import convert, edits, protocol
 from mux_lsp.lsp.documents import live_text, path_of, uri_of
@@ -105,9 +106,8 @@ class Commands:
         return protocol.RunResult(run=convert.run_shape(self._engine.run(params.run)))
 
     async def run_log(self, params: protocol.RunLogParams) -> protocol.RunLogResult:
-        printed, offset, ended = await self._engine.read_log(
-            params.run, LogPiece(params.stream, params.offset, params.limit, params.check), follow=params.follow
-        )
+        piece = LogPiece(params.stream, params.offset, params.limit, params.check)
+        printed, offset, ended = await read_log(self._engine, params.run, piece, follow=params.follow)
         return protocol.RunLogResult(text=printed, offset=offset, ended=ended)
 
     async def run_diff(self, params: protocol.RunDiffParams) -> protocol.RunDiffResult:

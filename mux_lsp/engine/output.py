@@ -1,0 +1,105 @@
+"""What agents print, told as it comes: the newest of it, at a rate that every client can follow."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents.log import Stream, read_text, size_of, watch_growth
+from mux_lsp.engine.attempt import check_folder
+from mux_lsp.engine.events import Event, RunChanged, RunOutput
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mux_lsp.engine.engine import Engine
+
+STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
+
+PIECE: Final = 65_536
+"""Bytes told of a stream at a time. Of what is printed faster only the end is told; the log has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPiece:
+    """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number."""
+
+    stream: Stream
+    offset: int
+    limit: int
+    check: int | None = None
+
+
+class Outputs:
+    """Follows the output of the runs that are at work. `runs` is the folder of their folders."""
+
+    def __init__(self, runs: Path, emit: Callable[[RunOutput], None]) -> None:
+        self._runs = runs
+        self._emit = emit
+        self._offsets: dict[str, dict[Stream, int]] = {}
+
+    def follow(self, run_id: str) -> None:
+        """Tell what a run prints from now on."""
+        self._offsets[run_id] = {stream: size_of(self._runs / run_id, stream) for stream in STREAMS}
+
+    async def finish(self, run_id: str) -> None:
+        """Tell what is left of a run's output, and no more."""
+        for stream in STREAMS:
+            await self._tell(run_id, stream)
+        self._offsets.pop(run_id, None)
+
+    async def pump(self) -> None:
+        """Tell output as it grows, one piece of each stream in turn. Goes on until it is cancelled."""
+        async for grown in watch_growth(self._runs):
+            for growth in grown:
+                await self._tell(growth.run, growth.stream)
+
+    async def _tell(self, run_id: str, stream: Stream) -> None:
+        offsets = self._offsets.get(run_id)
+        if offsets is None:
+            return
+        folder = self._runs / run_id
+        offset = max(offsets[stream], await asyncio.to_thread(size_of, folder, stream) - PIECE)
+        printed, position = await asyncio.to_thread(read_text, folder, stream, offset, PIECE)
+        # Somebody else may have told it meanwhile: the pump, or the end of the run.
+        if position > offset >= offsets[stream]:
+            offsets[stream] = position
+            self._emit(RunOutput(run_id, stream, offset, printed))
+
+
+async def read_log(engine: Engine, run_id: str, piece: LogPiece, *, follow: bool) -> tuple[str, int, bool]:
+    """A piece of a run's output made harmless, where to read on, and whether the run has ended.
+
+    With `follow`, waits until there is something new or the run has ended. Raises UsageError where there is no such run
+    or check.
+    """
+    run = engine.run(run_id)
+    folder = engine.run_folder(run_id)
+    if piece.check is not None:
+        if piece.check >= len(run.checks):
+            raise UsageError(
+                f"{run_id} has {len(run.checks)} checks, so there is none with the number {piece.check + 1}."
+            )
+        folder = check_folder(folder, piece.check)
+    more = asyncio.Event()
+
+    def listen(event: Event) -> None:
+        if (isinstance(event, RunOutput) and event.run == run_id) or (
+            isinstance(event, RunChanged) and event.run.id == run_id and event.run.state.ended
+        ):
+            more.set()
+
+    stop = engine.subscribe(listen)
+    try:
+        while True:
+            more.clear()
+            ended = engine.run(run_id).state.ended
+            printed, position = await asyncio.to_thread(read_text, folder, piece.stream, piece.offset, piece.limit)
+            if position > piece.offset or ended or not follow:
+                return printed, position, ended
+            await more.wait()
+    finally:
+        stop()

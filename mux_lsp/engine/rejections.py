@@ -1,0 +1,42 @@
+"""What the person said no to: kept in the journal, and in memory for every look at a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from mux_lsp.store.journal import Journal
+
+
+class Rejections:
+    """Rejected hunks of every run, by path; the id "" stands for a change without hunks."""
+
+    def __init__(self, journal: Journal, runs: Iterable[str]) -> None:
+        self._journal = journal
+        self._hunks: dict[tuple[str, str], frozenset[str]] = {}
+        for run in runs:
+            for one in journal.rejections(run):
+                self._hunks[run, one.path] = self.of(run, one.path) | {one.hunk}
+
+    def of(self, run: str, path: str) -> frozenset[str]:
+        """The rejected hunks of a file."""
+        return self._hunks.get((run, path), frozenset())
+
+    def add(self, run: str, path: str, hunks: frozenset[str]) -> None:
+        """Remember a no."""
+        self._journal.reject(run, [(path, hunk) for hunk in hunks])
+        self._hunks[run, path] = self.of(run, path) | hunks
+
+    def remove(self, run: str, path: str, hunks: frozenset[str]) -> None:
+        """Take a no back, where there was one."""
+        taken_back = self.of(run, path) & hunks
+        if taken_back:
+            self._journal.unreject(run, [(path, hunk) for hunk in taken_back])
+            self._hunks[run, path] = self.of(run, path) - hunks
+
+    def forget(self, runs: Collection[str]) -> None:
+        """These runs have been deleted, and the journal has forgotten them."""
+        for key in [key for key in self._hunks if key[0] in runs]:
+            del self._hunks[key]
