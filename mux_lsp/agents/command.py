@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.backend import Attempt, Event, Outcome, Started
 from mux_lsp.agents.environment import scrubbed
+from mux_lsp.agents.files import write_anew
 from mux_lsp.agents.process import Process, end, start, wait
 from mux_lsp.errors import UsageError
 
@@ -56,7 +57,7 @@ class CommandBackend:
             values["model"] = attempt.model
         arguments, passed = expand(self.command, values)
         attempt.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        prompt_file.write_bytes(prompt.encode())
+        write_anew(prompt_file, prompt.encode())
         process = start(
             arguments,
             folder=attempt.folder,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from mux_lsp.agents.files import open_to_read
 from mux_lsp.agents.process import STDERR, STDOUT
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ def read_log(run_folder: Path, stream: Stream, offset: int, limit: int) -> tuple
     Nothing, and the same offset, at the end or where there is no output yet.
     """
     try:
-        with (run_folder / stream).open("rb") as file:
+        with open_to_read(run_folder / stream) as file:
             file.seek(offset)
             data = file.read(limit)
-    except FileNotFoundError:
+    except OSError:
         data = b""
     if len(data) == limit:
         data = _without_half_a_character(data)

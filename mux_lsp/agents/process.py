@@ -20,6 +20,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
+from mux_lsp.agents.files import open_to_append, open_to_read
 from mux_lsp.agents.process_table import Process, created_at, is_there, members, own_line, read_table
 from mux_lsp.errors import AgentError
 
@@ -39,6 +40,9 @@ EXIT: Final = "exit"
 # since `end` could hit it. A signal sent to the whole group must not end the supervisor before its command, and a
 # trap (unlike ignoring it) leaves the signal's meaning for the command alone.
 _SUPERVISOR: Final = r"""trap : HUP INT QUIT TERM; "$@"; set -- "$?"; printf '%s\n' "$1" >"$0/exit"; exit "$1" """
+
+EXIT_BYTES: Final = 20
+"""More than any exit status takes."""
 
 _AT_ONCE: Final = 100
 """How many processes are waited for at a time: each takes a file descriptor."""
@@ -80,7 +84,7 @@ def start(
     whole = {**environment, **mark}
     program = _find(arguments[0], folder, whole.get("PATH", os.defpath))
     (run_folder / EXIT).unlink(missing_ok=True)
-    with (run_folder / STDOUT).open("ab") as output, (run_folder / STDERR).open("ab") as errors:
+    with open_to_append(run_folder / STDOUT) as output, open_to_append(run_folder / STDERR) as errors:
         try:
             child = subprocess.Popen(
                 ["/bin/sh", "-c", _SUPERVISOR, str(run_folder.absolute()), program, *arguments[1:]],
@@ -122,7 +126,8 @@ async def wait(process: Process, run_folder: Path) -> int | None:
 def read_exit(run_folder: Path) -> int | None:
     """The recorded exit status, or None while there is none."""
     try:
-        text = (run_folder / EXIT).read_text(encoding="ascii", errors="replace")
+        with open_to_read(run_folder / EXIT) as file:
+            text = file.read(EXIT_BYTES).decode("ascii", "replace")
     except OSError:
         return None
     status = text.removesuffix("\n")

@@ -34,10 +34,20 @@ def set_up(path: str, *, detached: bool) -> None:
     if not detached:
         handlers.append(logging.StreamHandler(sys.stderr))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(_FORMAT))
+        handler.setFormatter(_Formatter(_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     for name in _TOO_TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Formatter(logging.Formatter):
+    """A message is one line without anything that could drive the terminal that shows it: agents choose file names."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = "".join(
+            character if character.isprintable() else ascii(character)[1:-1] for character in record.message
+        )
+        return super().formatMessage(record)
 
 
 class _DetachedHandler(RotatingFileHandler):

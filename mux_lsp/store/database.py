@@ -83,12 +83,24 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All writes within, or none of them."""
+    """All writes within, or none of them. Raises MuxError where they cannot be written."""
+    try:
+        with _all_or_none(connection):
+            yield
+    except sqlite3.Error as error:
+        raise MuxError(
+            f"The journal could not be written: {error}. Make sure that there is room on the disk, and try again."
+        ) from error
+
+
+@contextmanager
+def _all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite itself takes everything back where the disk is full
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
@@ -101,7 +113,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # the file stays whole.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
-    with transaction(connection):
+    with _all_or_none(connection):
         for version in range(_refuse_newer(connection, path), len(MIGRATIONS)):
             for statement in MIGRATIONS[version]:
                 connection.execute(statement)

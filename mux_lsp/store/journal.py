@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T", Task, Run)
 
@@ -116,17 +119,23 @@ class Journal:
         )
 
     def tasks(self, repository: str | None = None) -> tuple[Task, ...]:
-        """Every task, or those of one repository, oldest first."""
+        """Every task, or those of one repository, oldest first.
+
+        A record that cannot be read is named in the log and left out: one of them must not hide all the others.
+        """
         which, values = ("", ()) if repository is None else ("WHERE repository = ?", (dumps(repository),))
         runs: dict[str, list[Run]] = {}
         for task, name, text in self._database.execute(
             f"SELECT task, id, data FROM runs WHERE task IN (SELECT id FROM tasks {which}) ORDER BY position",  # noqa: S608
             values,
         ):
-            runs.setdefault(task, []).append(self._decode(Run, name, text))
+            if run := self._readable(Run, name, text):
+                runs.setdefault(task, []).append(run)
         rows = self._database.execute(f"SELECT id, data FROM tasks {which} ORDER BY position", values)  # noqa: S608
         return tuple(
-            replace(self._decode(Task, task, text), runs=tuple(runs.get(task, ()))) for task, text in rows.fetchall()
+            replace(task, runs=tuple(runs.get(name, ())))
+            for name, text in rows.fetchall()
+            if (task := self._readable(Task, name, text))
         )
 
     def run(self, run_id: str) -> Run:
@@ -232,13 +241,20 @@ class Journal:
         row: sqlite3.Row | None = self._database.execute(query, (one_id,)).fetchone()
         return row
 
+    def _readable(self, kind: type[T], one_id: str, text: str) -> T | None:
+        try:
+            return self._decode(kind, one_id, text)
+        except MuxError as error:
+            log.error("%s", error)
+            return None
+
     def _decode(self, kind: type[T], one_id: str, text: str) -> T:
         try:
             return loads(kind, text)
         except ValueError as error:
             raise MuxError(
-                f"{one_id} in {self._path} cannot be read ({error}). It is damaged or of a newer mux-lsp: upgrade, or "
-                f"delete it with `mux-lsp delete {one_id}`."
+                f"{one_id} in {self._path} cannot be read ({error}) and is left out: "
+                "it is damaged, or of a newer mux-lsp."
             ) from error
 
 

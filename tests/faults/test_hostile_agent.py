@@ -176,15 +176,14 @@ async def test_output(mux_home: IsolatedHome, scene: Scene) -> None:
             assert "red" in text
             assert "reversed" in text
             assert (text.count("x"), text.count("é")) == (1_000_000, 200_000)
-            told = await client.until(functools.partial(whole_output, client, run["id"], stream))
+            told = await client.until(functools.partial(told_to_the_end, client, run["id"], stream))
             assert not HARMFUL.search(told)
-            assert told.count("é") == 200_000
 
 
-def whole_output(client: Client, run: str, stream: str) -> str:
-    """What was told of a stream, once it is all there; nothing before."""
+def told_to_the_end(client: Client, run: str, stream: str) -> str:
+    """What was told of a stream, once its end was; nothing before. Of much at a time only the newest is told."""
     told = client.output.get((run, stream), "")
-    return told if told.count("x") == 1_000_000 else ""
+    return told if told.endswith("x" * 10_000) else ""
 
 
 @pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])

@@ -370,12 +370,16 @@ class Editor(LanguageClient):
 
     async def actions(self, path: str, line: int, *kinds: str) -> list[types.CodeAction]:
         """The code actions with the cursor at the start of a line."""
+        found = await self.menu(path, line, *kinds)
+        return [self.protocol._converter.structure(action, types.CodeAction) for action in found]
+
+    async def menu(self, path: str, line: int, *kinds: str) -> list[dict[str, Any]]:
+        """The same as it came: code actions, or commands."""
         at = types.Range(types.Position(line, 0), types.Position(line, 0))
         _, diagnostics = self.published.get(self.uri(path), (None, []))
         context = types.CodeActionContext(diagnostics, only=list(kinds) or None)
         params = types.CodeActionParams(types.TextDocumentIdentifier(self.uri(path)), at, context)
-        found = cast("list[Any]", await self.text_document_code_action_async(params) or [])
-        return [self.protocol._converter.structure(action, types.CodeAction) for action in found]
+        return cast("list[dict[str, Any]]", await self.text_document_code_action_async(params) or [])
 
     async def resolve(self, action: types.CodeAction) -> types.CodeAction:
         """A code action with its edit. Raises Refused."""
@@ -409,11 +413,13 @@ def capabilities(
     versions: bool = True,
     resources: bool = True,
     resolve: bool = True,
+    literals: bool = True,
     progress: bool = False,
     encodings: list[types.PositionEncodingKind | str] | None = None,
 ) -> types.ClientCapabilities:
     """What a client can; by default what a full-grown editor can, without progress."""
     operations = [types.ResourceOperationKind.Create, types.ResourceOperationKind.Delete] if resources else None
+    kinds = types.ClientCodeActionKindOptions([types.CodeActionKind.QuickFix, types.CodeActionKind.Refactor])
     lazily = types.ClientCodeActionResolveOptions(["edit"]) if resolve else None
     return types.ClientCapabilities(
         workspace=types.WorkspaceClientCapabilities(
@@ -427,9 +433,7 @@ def capabilities(
         ),
         text_document=types.TextDocumentClientCapabilities(
             code_action=types.CodeActionClientCapabilities(
-                code_action_literal_support=types.ClientCodeActionLiteralOptions(
-                    types.ClientCodeActionKindOptions([types.CodeActionKind.QuickFix, types.CodeActionKind.Refactor])
-                ),
+                code_action_literal_support=types.ClientCodeActionLiteralOptions(kinds) if literals else None,
                 data_support=resolve,
                 disabled_support=True,
                 is_preferred_support=True,

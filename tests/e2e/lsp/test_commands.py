@@ -339,6 +339,47 @@ async def test_what_cannot_be_done_is_said_in_one_clear_sentence(editor: Editor)
     assert not wrong, "\n".join(map(str, wrong))
 
 
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("str", r"codeAction/resolve: its argument: input should be .*\."),
+        (7, r"codeAction/resolve: its argument: input should be .*\."),
+        ({"run": "no-1"}, r"codeAction/resolve: hunks: field required\."),
+        ({"run": {}, "hunks": "abc"}, r"codeAction/resolve: run: input should be a valid string\."),
+        ({"run": "no-1", "hunks": ["x"]}, r"There is no run 'no-1'; .*\."),
+    ],
+)
+async def test_an_action_that_is_not_one_of_ours_is_refused(editor: Editor, data: Any, sentence: str) -> None:
+    with pytest.raises(Refused) as refused:
+        await editor.resolve(types.CodeAction("x", data=data))
+    assert re.fullmatch(sentence, refused.value.message)
+    assert refused.value.kind == "usage"
+
+
+async def test_an_action_without_data_is_as_it_is(editor: Editor) -> None:
+    assert await editor.resolve(types.CodeAction("x")) == types.CodeAction("x")
+
+
+async def test_a_folder_can_be_opened_later_and_closed_again(join: Join, repository: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    editor = await join(folder=elsewhere)
+    first, later = (types.WorkspaceFolder(one.as_uri(), one.name) for one in (elsewhere, repository))
+
+    def change(added: list[types.WorkspaceFolder], removed: list[types.WorkspaceFolder]) -> None:
+        event = types.WorkspaceFoldersChangeEvent(added, removed)
+        editor.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event))
+
+    change([later], [first])
+    editor.folder = repository
+    task = await editor.start("do it", "true")
+    assert task.repository == repository.as_uri()
+    await editor.ended(task.id)
+    change([], [later])
+    with pytest.raises(Refused, match="No folder is open in this client"):
+        await editor.start("do it", "true")
+
+
 async def test_a_client_of_another_protocol_is_told_what_to_upgrade(home: IsolatedHome, repository: Path) -> None:
     for version, what in ((2, "mux-lsp"), (0, "the client"), ("one", "the client")):
         with pytest.raises(Refused) as refused:

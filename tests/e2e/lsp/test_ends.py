@@ -10,9 +10,10 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from mux_lsp.daemon.client import request_status
 from mux_lsp.engine.watching import watching
 from mux_lsp.lsp import protocol
-from tests.e2e.lsp.client import WAIT_SECONDS, connect, quit_rudely
+from tests.e2e.lsp.client import WAIT_SECONDS, Refused, connect, quit_rudely
 from tests.e2e.lsp.conftest import NUMBERS
 
 if TYPE_CHECKING:
@@ -116,3 +117,37 @@ async def test_a_client_that_dies_over_an_edit_leaves_nothing_half_done(
     found = await editor.review(run=run)
     assert {item.path: item.status for item in found} == {"numbers.txt": "pending", "gone.txt": "pending"}
     assert (repository / "gone.txt").read_text() == "gone\n"
+
+
+async def test_a_client_that_goes_right_behind_an_accept_leaves_nothing_half_done_and_no_session(
+    mux_home: IsolatedHome, repository: Path
+) -> None:
+    """The binary file is the daemon's to write, the text the client's: neither, and nobody is waited for."""
+    (repository / "data.bin").write_bytes(b"\0\1")
+    doomed = await connect(mux_home, repository, "doomed")
+    run = (await doomed.done(rf"{EDIT}; printf '\0\2' > data.bin")).runs[0].id
+    server = doomed._server
+    assert server is not None
+    assert server.stdin is not None
+    params = types.ExecuteCommandParams("mux.run.accept", [{"run": run}])
+    doomed.protocol.send_request(types.WORKSPACE_EXECUTE_COMMAND, params)
+    server.stdin.close()
+    # The bridge lets the daemon finish, for a while.
+    async with asyncio.timeout(WAIT_SECONDS):
+        await server.wait()
+    await doomed.stop()
+    assert (await asyncio.to_thread(request_status, mux_home.paths))["clients"] == []
+    assert (repository / "data.bin").read_bytes() == b"\0\1"
+    assert (repository / "numbers.txt").read_text() == NUMBERS
+
+
+async def test_requests_behind_a_shutdown_are_refused_and_not_left_without_an_answer(
+    home: IsolatedHome, repository: Path
+) -> None:
+    leaving = await connect(home, repository, "leaving")
+    await leaving.shutdown_async(None)
+    with pytest.raises(Refused) as refused:
+        await asyncio.wait_for(leaving.execute("mux.status", [{}]), WAIT_SECONDS)
+    assert refused.value.code == types.ErrorCodes.InvalidRequest
+    leaving.exit(None)
+    await leaving.stop()

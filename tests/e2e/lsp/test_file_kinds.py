@@ -186,6 +186,19 @@ async def test_a_deleted_file_that_is_open_shows_its_deletion(editor: Editor, ki
     assert uri not in editor.buffers
 
 
+async def test_a_deletion_takes_nothing_that_its_editor_does_not_show(editor: Editor, kinds: Path) -> None:
+    """The buffer is as the agent found the file; the file is not any more."""
+    editor.open("gone/away.txt")
+    run = (await editor.done(AGENT)).runs[0]
+    (kinds / "gone" / "away.txt").write_text("written elsewhere\n")
+    assert await editor.statuses("gone/away.txt") == ["conflict"]
+    with pytest.raises(Refused, match=r"the file that would be deleted is not on disk as it is open here") as refused:
+        await editor.accept("run", run=run.id)
+    assert refused.value.kind == "conflict"
+    assert (kinds / "gone" / "away.txt").read_text() == "written elsewhere\n"
+    assert editor.edits == []
+
+
 async def test_a_created_file_does_not_overwrite_one_of_the_persons_own(editor: Editor, kinds: Path) -> None:
     run = (await editor.done(AGENT)).runs[0]
     (kinds / "new.txt").write_text("mine\n")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from lsprotocol import types
 
 from mux_lsp.lsp import protocol
 
@@ -137,6 +139,17 @@ async def test_text_that_its_file_cannot_hold_is_left_out_and_named(editor: Edit
     ]
     log = await editor.command("mux.run.log", protocol.RunLogResult, run=task.runs[0].id)
     assert bytes.fromhex(log.text) == "Grüße\n".encode("latin-1")
+
+
+async def test_a_document_that_is_a_pipe_holds_up_nobody(join: Join, repository: Path) -> None:
+    """As `vim <(command)` has it: reading it would wait for a writer who never comes, or take what is not ours."""
+    editor, other = await join(), await join("other")
+    os.mkfifo(repository / "pipe")
+    uri = editor.uri("pipe")
+    editor.text_document_did_open(types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, "x", 1, "typed\n")))
+    assert await editor.hover("pipe", 0) == ""
+    task = await other.done("cat numbers.txt", unsaved="all")
+    assert task.runs[0].state == "finished"
 
 
 async def test_a_commit_message_in_an_editor_is_no_part_of_the_snapshot(editor: Editor, repository: Path) -> None:

@@ -195,6 +195,17 @@ async def test_a_client_that_cannot_resolve_gets_commands(join: Callable[..., Aw
         await plain.reject("run", run=max(plain.runs))
 
 
+async def test_a_client_of_before_code_actions_gets_plain_commands(join: Callable[..., Awaitable[Editor]]) -> None:
+    old = await join(literals=False)
+    old.open("numbers.txt")
+    await old.done(EDIT)
+    accept, *_ = await old.menu("numbers.txt", 11)
+    assert isinstance(accept["command"], str)
+    assert accept["title"].startswith("Accept +1 ")
+    await old.execute(accept["command"], accept["arguments"])
+    assert old.text("numbers.txt") == NUMBERS.replace("line 12\n", "twelve\n")
+
+
 async def test_a_client_that_knows_nothing_of_mux_reviews_all_the_same(join: Callable[..., Awaitable[Editor]]) -> None:
     plain = await join(options={})
     other = await join("other")

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mux_lsp.engine import disk
-from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry, Write, read, safe_place, write_all
+from mux_lsp.engine.disk import (
+    EXECUTABLE_MODE,
+    FILE_MODE,
+    SYMLINK_MODE,
+    Entry,
+    Write,
+    content_of,
+    read,
+    safe_place,
+    write_all,
+)
 from mux_lsp.errors import ConflictError, MuxError
 
 if TYPE_CHECKING:
@@ -280,6 +290,62 @@ def test_no_link_leads_outside(root: Path, target: str) -> None:
 def test_links_within_are_fine(root: Path, path: str, target: str) -> None:
     put(root, path, link(target))
     assert read(root, path) == link(target)
+
+
+def test_a_file_that_turns_into_a_pipe_is_not_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at what it is and the reading of it."""
+    (root / "a").write_bytes(b"1")
+    original = os.open
+
+    def swap(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        (root / "a").unlink()
+        os.mkfifo(root / "a")
+        return original(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", swap)
+    with pytest.raises(ConflictError, match=r"a is not a file any more"):
+        read(root, "a")
+
+
+def test_a_file_that_turns_into_a_link_is_not_followed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "a").write_bytes(b"1")
+    (root / "secret").write_bytes(b"secret")
+    original = os.open
+
+    def swap(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        (root / "a").unlink()
+        (root / "a").symlink_to("secret")
+        return original(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", swap)
+    with pytest.raises(ConflictError, match=r"a cannot be read"):
+        read(root, "a")
+
+
+def test_the_content_of_a_place_is_a_files_also_through_a_link_and_nothing_elses(root: Path) -> None:
+    (root / "a").write_bytes(b"1")
+    (root / "link").symlink_to("a")
+    assert [content_of(root / name) for name in ("a", "link")] == [b"1", b"1"]
+    os.mkfifo(root / "pipe")
+    (root / "to-pipe").symlink_to("pipe")
+    with (root / "big").open("wb") as big:
+        big.truncate(disk.LARGEST_FILE + 1)
+    for name in ("pipe", "to-pipe", "big", "nothing", ".", "/dev/zero"):
+        with pytest.raises(OSError):
+            content_of(root / name)
+
+
+def test_nobodys_umask_is_touched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the whole process's, and writes happen in threads: two at once could leave the wrong one behind."""
+
+    def touched(_: int) -> int:
+        raise AssertionError("the umask was set")
+
+    monkeypatch.setattr(os, "umask", touched)
+    put(root, "new.txt", file(b"x"))
+    put(root, "tool.sh", file(b"x", EXECUTABLE_MODE))
+    before = (root / "new.txt").stat().st_mode
+    assert stat.S_IMODE((root / "tool.sh").stat().st_mode) == stat.S_IMODE(before | ((before & 0o444) >> 2))
 
 
 def test_what_is_neither_file_nor_link_is_left_alone(root: Path) -> None:

@@ -192,16 +192,30 @@ def test_run_of_a_deleted_task_is_not_stored(journal: Journal) -> None:
     assert journal.unfinished_runs() == ()
 
 
-def test_damaged_run_is_named_and_can_be_deleted(journal: Journal, path: Path) -> None:
+def test_a_damaged_record_is_named_and_hides_no_other(
+    journal: Journal, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     journal.add_task(TASK)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE runs SET data = replace(data, 'queued', 'dreaming') WHERE id = 'k3f-1'")
-    with pytest.raises(
-        MuxError, match=r"k3f-1 in .*mux.db cannot be read .*'dreaming' is no RunState.*mux-lsp delete k3f"
-    ):
+    with pytest.raises(MuxError, match=r"k3f-1 in .*mux.db cannot be read .*'dreaming' is no RunState"):
         journal.run("k3f-1")
+    [task] = journal.tasks()
+    assert [run.id for run in task.runs] == [run.id for run in TASK.runs if run.id != "k3f-1"]
+    assert "k3f-1" in caplog.text
     journal.delete_task("k3f")
     assert journal.tasks() == ()
+
+
+def test_a_full_disk_is_said_in_words_and_nothing_is_half_written(journal: Journal) -> None:
+    journal.add_task(TASK)
+    pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
+    journal._database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(MuxError, match="could not be written: database or disk is full"):
+        journal.save_run(replace(TASK.runs[0], reason="x" * 100_000), "run.changed")
+    journal._database.execute("PRAGMA max_page_count = 1000000")
+    assert journal.run(TASK.runs[0].id) == TASK.runs[0]
+    journal.save_run(DONE, "run.finished")
 
 
 def test_task_ids_are_short_new_and_no_words(journal: Journal) -> None:

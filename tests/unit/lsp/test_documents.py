@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
 
+from mux_lsp.core import text as core_text
 from mux_lsp.core.text import PositionEncoding
-from mux_lsp.lsp.documents import Documents, apply_change, is_saved, path_of, uri_of
+from mux_lsp.lsp.documents import Documents, apply_changes, is_saved, path_of, uri_of
 from tests.support import buffer
 
 PIECES = [
@@ -50,7 +51,7 @@ def test_a_change_lands_where_an_editor_made_it(
     range_ = types.Range(buffer.position_at(text, start, encoding), buffer.position_at(text, end, encoding))
     assert buffer.replaced(text, range_, new, encoding) == text[:start] + new + text[end:]
     edit = types.TextDocumentContentChangePartial(range_, new)
-    assert apply_change(text, edit, PositionEncoding(encoding)) == text[:start] + new + text[end:]
+    assert apply_changes(text, [edit], PositionEncoding(encoding)) == text[:start] + new + text[end:]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,42 @@ def test_a_change_lands_where_an_editor_made_it(
     ],
 )
 def test_changes_at_the_edges(text: str, edit: types.TextDocumentContentChangeEvent, after: str) -> None:
-    assert apply_change(text, edit, PositionEncoding.UTF16) == after
+    assert apply_changes(text, [edit], PositionEncoding.UTF16) == after
+
+
+@given(st.data(), TEXTS, st.lists(TEXTS, max_size=4), ENCODINGS)
+def test_many_changes_at_once_are_as_many_one_by_one(
+    data: st.DataObject, before: str, new: list[str], encoding: buffer.Encoding
+) -> None:
+    edits: list[types.TextDocumentContentChangeEvent] = []
+    content = before
+    for replacement in new:
+        if data.draw(st.integers(0, 9)) == 0:
+            edits.append(types.TextDocumentContentChangeWholeDocument(replacement))
+            content = replacement
+            continue
+        places = [at for at in range(len(content) + 1) if content[at - 1 : at + 1] != "\r\n"]
+        start, end = sorted((data.draw(st.sampled_from(places)), data.draw(st.sampled_from(places))))
+        range_ = types.Range(buffer.position_at(content, start, encoding), buffer.position_at(content, end, encoding))
+        edits.append(types.TextDocumentContentChangePartial(range_, replacement))
+        content = content[:start] + replacement + content[end:]
+    assert apply_changes(before, edits, PositionEncoding(encoding)) == content
+
+
+def test_many_changes_of_a_long_text_take_it_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other client waits meanwhile."""
+    content = "a line of the text\n" * 10_000
+    read: list[int] = []
+    split = core_text.split_lines
+
+    def counted(part: str) -> list[str]:
+        read.append(len(part))
+        return split(part)
+
+    monkeypatch.setattr(core_text, "split_lines", counted)
+    edits = [change((line, 2), (line, 6), "row") for line in range(0, 10_000, 50)]
+    assert apply_changes(content, edits, PositionEncoding.UTF16).count("a row of the text\n") == 200
+    assert sum(read) < 2 * len(content)
 
 
 def test_changes_follow_each_other_in_one_notification(tmp_path: Path) -> None:
@@ -191,6 +227,13 @@ def test_any_name_survives_its_uri(name: bytes) -> None:
         ("mux:k3f-1/a.txt", None),
         ("vscode-remote://host/a", None),
         ("", None),
+        # Not URIs, or none of a file that there could be.
+        ("file://[", None),
+        ("file:///a%00b", None),
+        ("file:///a%00/b", None),
+        ("file:///\ud800", None),
+        ("file:a.txt", None),
+        ("file:", None),
     ],
 )
 def test_uris_of_editors(uri: str, path: str | None) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,14 @@ from mux_lsp.engine.review import LiveText, Review, judge
 from mux_lsp.lsp import places
 
 UTF16 = text.PositionEncoding.UTF16
+EVERYTHING = places.Shows(literals=True, lazily=True, disabled=True, preferred=True)
+
+
+def actions(found: places.View, line: int, shows: places.Shows = EVERYTHING) -> list[types.CodeAction]:
+    """The code actions at the start of a line, for a client that takes such."""
+    made = places.actions(found, range_of(line, line), types.CodeActionContext([]), shows)
+    assert all(isinstance(one, types.CodeAction) for one in made)
+    return [one for one in made if isinstance(one, types.CodeAction)]
 
 
 def range_of(start: int, end: int, start_character: int = 0, end_character: int = 0) -> types.Range:
@@ -91,8 +102,7 @@ def test_what_stands_behind_the_last_line_is_reached_from_it(live: str, lens: in
     view = view_of(live, review_of(live, f"{live}{end}more\n"))
     assert [one.range.start.line for one in places.lenses(view)] == [lens, lens]
     for line in range(4):
-        there = range_of(line, line)
-        kinds = [action.kind for action in places.actions(view, there, [], resolves=True)]
+        kinds = [action.kind for action in actions(view, line)]
         assert (places.ACCEPT_HUNK in kinds) == (line in reached_from), line
         assert bool(places.hover(view, types.Position(line, 0))) == (line in reached_from), line
 
@@ -101,8 +111,8 @@ def test_actions_are_edits_for_who_can_resolve_and_commands_for_who_cannot() -> 
     before = "a\nb\n"
     review = review_of(before, "a\nB\n")
     view = view_of(before, review)
-    (lazy, *_) = places.actions(view, range_of(1, 1), [], resolves=True)
-    (eager, *_) = places.actions(view, range_of(1, 1), [], resolves=False)
+    (lazy, *_) = actions(view, 1)
+    (eager, *_) = actions(view, 1, replace(EVERYTHING, lazily=False))
     assert (lazy.data, lazy.command) == ({"run": "k3f-1", "hunks": [review.hunks[0].id]}, None)
     assert eager.data is None
     assert eager.command is not None
@@ -112,12 +122,98 @@ def test_actions_are_edits_for_who_can_resolve_and_commands_for_who_cannot() -> 
 def test_a_conflict_cannot_be_accepted_and_can_be_rejected() -> None:
     before = "a\nb\nc\n"
     view = view_of("a\nmine\nc\n", review_of(before, "a\nB\nc\n"))
-    accept, reject, *_ = places.actions(view, range_of(1, 1), [], resolves=True)
+    accept, reject, *_ = actions(view, 1)
     assert accept.disabled is not None
     assert accept.disabled.reason == "conflict: line 2 was changed here too"
     assert (accept.command, accept.edit, accept.data) == (None, None, None)
     assert reject.command is not None
     assert "mux.hunk.accept" not in {lens.command.command for lens in places.lenses(view) if lens.command}
+
+
+def test_a_client_that_greys_nothing_out_is_not_offered_what_cannot_be_done() -> None:
+    before = "a\nb\nc\n"
+    view = view_of("a\nmine\nc\n", review_of(before, "a\nB\nc\n"))
+    kinds = [action.kind for action in actions(view, 1, replace(EVERYTHING, disabled=False))]
+    assert kinds == [places.REJECT_HUNK, places.ACCEPT_FILE, places.ACCEPT_RUN]
+
+
+def test_only_a_client_that_knows_of_preference_is_told_of_it() -> None:
+    view = view_of("a\nb\n", review_of("a\nb\n", "a\nB\n"))
+    assert actions(view, 1)[0].is_preferred
+    assert actions(view, 1, replace(EVERYTHING, preferred=False))[0].is_preferred is None
+
+
+def test_a_client_without_code_actions_gets_the_same_as_commands() -> None:
+    before = "a\nb\nc\n"
+    for live, titles in (
+        (before, ["Accept +1 −1 from k3f-1", "Reject +1 −1 from k3f-1"]),  # noqa: RUF001  a minus sign
+        ("a\nmine\nc\n", ["Reject +1 −1 from k3f-1"]),  # noqa: RUF001
+    ):
+        view = view_of(live, review_of(before, "a\nB\nc\n"))
+        found = places.actions(view, range_of(1, 1), types.CodeActionContext([]), places.Shows(lazily=True))
+        assert all(isinstance(one, types.Command) for one in found)
+        assert [one.title for one in found] == [
+            *titles,
+            "Accept all of k3f-1 in this file",
+            "Accept all of k3f-1",
+        ]
+        only = places.actions(view, range_of(1, 1), types.CodeActionContext([], ["refactor"]), places.Shows())
+        assert [one.command for one in only] == ["mux.file.accept", "mux.run.accept"]
+
+
+def test_a_hover_in_plain_text_says_the_same_without_markup() -> None:
+    view = view_of("a\n`b`\n", review_of("a\n`b`\n", "a\n```B\x1b\n", agent="sh:a*b"))
+    found = places.hover(view, types.Position(1, 0), places.Shows(markdown=False))
+    assert found is not None
+    assert found.contents == types.MarkupContent(
+        types.MarkupKind.PlainText, "k3f-1 · sh:a*b\n\n@@ -1,2 +1,2 @@\n a\n-`b`\n+```B<U+001B>"
+    )
+
+
+def code_action(**able: Any) -> types.ClientCapabilities:
+    return types.ClientCapabilities(
+        text_document=types.TextDocumentClientCapabilities(code_action=types.CodeActionClientCapabilities(**able))
+    )
+
+
+LITERALS = types.ClientCodeActionLiteralOptions(types.ClientCodeActionKindOptions([]))
+EDITS = types.ClientCodeActionResolveOptions(["edit"])
+MARKDOWN, PLAIN = types.MarkupKind.Markdown, types.MarkupKind.PlainText
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "shows"),
+    [
+        (types.ClientCapabilities(), places.Shows()),
+        (code_action(), places.Shows()),
+        (code_action(code_action_literal_support=LITERALS), places.Shows(literals=True)),
+        (code_action(resolve_support=EDITS), places.Shows()),
+        (code_action(resolve_support=types.ClientCodeActionResolveOptions([]), data_support=True), places.Shows()),
+        (code_action(resolve_support=EDITS, data_support=True), places.Shows(lazily=True)),
+        (code_action(disabled_support=True, is_preferred_support=True), places.Shows(disabled=True, preferred=True)),
+        *(
+            (
+                types.ClientCapabilities(
+                    text_document=types.TextDocumentClientCapabilities(
+                        hover=types.HoverClientCapabilities(content_format=formats)
+                    )
+                ),
+                places.Shows(markdown=markdown),
+            )
+            for formats, markdown in (
+                (None, True),
+                ([], True),
+                ([PLAIN], False),
+                ([MARKDOWN, PLAIN], True),
+                ([PLAIN, MARKDOWN], False),
+            )
+        ),
+    ],
+)
+def test_what_a_client_shows_is_read_from_its_capabilities(
+    capabilities: types.ClientCapabilities, shows: places.Shows
+) -> None:
+    assert places.Shows.of(capabilities) == shows
 
 
 HOSTILE = [

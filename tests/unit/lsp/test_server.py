@@ -5,39 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import threading
 import weakref
 from typing import Any
 
 import pytest
 from pygls.exceptions import JsonRpcException
+from pygls.io_ import run_async
 
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp.server import MuxServer, guarded
-
-
-class Written(list[dict[str, Any]]):
-    """A stream that keeps the messages written to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._more = asyncio.Event()
-
-    def write(self, data: bytes) -> None:
-        self.append(json.loads(data.partition(b"\r\n\r\n")[2]))
-        self._more.set()
-
-    async def have(self, count: int) -> None:
-        """Wait for so many messages."""
-        while len(self) < count:
-            self._more.clear()
-            await self._more.wait()
-
-    def close(self) -> None:
-        pass
-
-
-def receive(server: MuxServer, message: dict[str, Any]) -> None:
-    server.protocol.handle_message(server.protocol.structure_message({"jsonrpc": "2.0", **message}))
+from tests.unit.lsp.wire import Written, receive
 
 
 def command(name: str, id_: int, *arguments: object) -> dict[str, Any]:
@@ -126,3 +104,42 @@ async def test_a_server_does_not_outlive_its_connection() -> None:
     del server
     gc.collect()
     assert gone() is None
+
+
+async def test_a_client_that_has_gone_is_asked_nothing_more() -> None:
+    server, written = MuxServer(), Written()
+    server.protocol.set_writer(written)
+    before = server.protocol.send_request_async("workspace/applyEdit", None)
+    server.protocol.cancel_all()
+    after = server.protocol.send_request_async("workspace/applyEdit", None)
+    for asked in (before, after):
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+    assert len(written) == 1
+
+
+async def test_only_the_outermost_object_is_a_message() -> None:
+    server, written = MuxServer(), Written()
+    server.protocol.set_writer(written)
+
+    async def echo(*arguments: Any) -> Any:
+        return list(arguments)
+
+    server.command("echo")(echo)
+    nested = [
+        {"jsonrpc": "2.0", "id": 7, "method": "textDocument/hover", "params": {"textDocument": 7}},
+        {"a": [{"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {}}]},
+        {"jsonrpc": 3, "id": 8, "result": None},
+    ]
+    body = json.dumps({"jsonrpc": "2.0"} | command("echo", 1, *nested)).encode()
+    await run_async(threading.Event(), framed(body), server.protocol)
+    await written.have(1)
+    assert [(message["id"], message["result"]) for message in written] == [(1, nested)]
+
+
+def framed(body: bytes) -> asyncio.StreamReader:
+    """A stream of one message."""
+    stream = asyncio.StreamReader()
+    stream.feed_data(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    stream.feed_eof()
+    return stream

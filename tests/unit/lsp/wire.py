@@ -1,0 +1,35 @@
+"""Both ends of a server's stream, without a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mux_lsp.lsp.server import MuxServer
+
+
+class Written(list[dict[str, Any]]):
+    """A stream that keeps the messages written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        self.append(json.loads(data.partition(b"\r\n\r\n")[2]))
+        self._more.set()
+
+    async def have(self, count: int) -> None:
+        """Wait for so many messages."""
+        while len(self) < count:
+            self._more.clear()
+            await self._more.wait()
+
+    def close(self) -> None:
+        pass
+
+
+def receive(server: MuxServer, message: dict[str, Any]) -> None:
+    server.protocol.handle_message(server.protocol.structure_message({"jsonrpc": "2.0", **message}))
