@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.agents import process
 from mux_lsp.core.model import RunState
 from mux_lsp.errors import GitError, MuxError, UsageError
+from mux_lsp.git.worktrees import Worktrees
 from tests.integration.engine.conftest import Workshop, ended
 from tests.support.person import git
 from tests.support.signals import signals
