@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from mux_lsp.core.text import shown_path
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def named_path(typed: str, changed: Iterable[str], root: Path, folder: Path) -> 
     readings = [Path(os.path.normpath(typed)).as_posix()]
     if here == str(root) or here.startswith(os.path.join(root, "")):  # noqa: PTH118 - a prefix of text, not a path
         readings.insert(0, Path(here).relative_to(root).as_posix())
-    for reading in map(_on_the_wire, readings):
+    for reading in map(shown_path, readings):
         if any(is_below(path, reading) for path in everything):
             return reading
     raise UsageError(f"This run changes nothing at {visible(typed)}; it changes {_some(everything)}.")
@@ -120,11 +121,6 @@ def named_path(typed: str, changed: Iterable[str], root: Path, folder: Path) -> 
 def is_below(path: str, name: str) -> bool:
     """Whether a path is the file of that name or in the folder of that name; `.` is the root."""
     return name in {".", path} or path.startswith(f"{name}/")
-
-
-def _on_the_wire(path: str) -> str:
-    """The path as the daemon names it: JSON has no place for bytes that are not UTF-8, so they are spelt out."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _some(paths: list[str]) -> str:

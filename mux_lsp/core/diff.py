@@ -12,7 +12,7 @@ from mux_lsp.core.text import split_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Edit", "apply", "diff_lines", "hunks", "invert", "make_hunk", "unified"]
+__all__ = ["Edit", "apply", "diff_lines", "hunks", "make_hunk", "unified"]
 
 
 def hunks(old_text: str, new_text: str, path: str) -> tuple[Hunk, ...]:
@@ -42,16 +42,6 @@ def apply(lines: Sequence[str], hunks: Iterable[Hunk]) -> list[str]:
     for hunk in sorted(hunks, key=lambda hunk: hunk.start, reverse=True):
         result[hunk.start : hunk.end] = hunk.added
     return result
-
-
-def invert(hunks: Iterable[Hunk], path: str) -> tuple[Hunk, ...]:
-    """The hunks that lead from the result back to the snapshot."""
-    shift = 0
-    inverted = []
-    for hunk in sorted(hunks, key=lambda hunk: hunk.start):
-        inverted.append(make_hunk(path, hunk.start + shift, hunk.added, hunk.removed))
-        shift += len(hunk.added) - len(hunk.removed)
-    return tuple(inverted)
 
 
 def unified(hunks: Iterable[Hunk], old_lines: Sequence[str], context: int = 3) -> str:

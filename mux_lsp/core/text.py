@@ -133,11 +133,6 @@ def code_units(text: str, encoding: PositionEncoding) -> int:
     return len(text) + sum(character > "\uffff" for character in text)
 
 
-def to_units(line: str, index: int, encoding: PositionEncoding) -> int:
-    """The code unit offset of a character index in a line. An index past the content is taken as its end."""
-    return code_units(line[: max(0, min(index, content_length(line)))], encoding)
-
-
 def from_units(line: str, units: int, encoding: PositionEncoding) -> int:
     """The character index of a code unit offset in a line.
 
@@ -155,19 +150,17 @@ def from_units(line: str, units: int, encoding: PositionEncoding) -> int:
     return length
 
 
-def position(lines: Sequence[str], line: int, index: int, encoding: PositionEncoding) -> Position:
-    """The position of a character index in a line. A line past the text is the text's end."""
-    if line >= len(lines):
-        return _start_of(lines, len(lines), encoding)
-    return Position(line, to_units(lines[line], index, encoding))
-
-
 def line_range(lines: Sequence[str], start: int, end: int, encoding: PositionEncoding) -> tuple[Position, Position]:
     """The positions around the lines `[start, end)`.
 
     The end is the start of line `end`; at the end of a text whose last line has no line end it is the end of that line.
     """
     return _start_of(lines, start, encoding), _start_of(lines, end, encoding)
+
+
+def shown_path(path: str) -> str:
+    """A path as clients see and name it: bytes that are not UTF-8 as `\\xff`, since JSON has no place for them."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _start_of(lines: Sequence[str], line: int, encoding: PositionEncoding) -> Position:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.agents.log import printable
+from mux_lsp.core import text
 from mux_lsp.core.model import FileChange, HunkStatus, Run
 from mux_lsp.engine import disk, review
 from mux_lsp.errors import ConflictError, UsageError
@@ -40,11 +41,6 @@ class Selection:
         return sum(plan.accepted for plan in self.plans)
 
 
-def shown(path: str) -> str:
-    """A path as clients see and name it: bytes that are not UTF-8 as `\\xff`, since JSON has no place for them."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...]:
     """The changed files of a run, or those at or below the given paths. Raises UsageError where a path names none."""
     if paths is None:
@@ -59,7 +55,9 @@ def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...
 
 
 def _below(path: str, folder: str) -> bool:
-    return folder in {"", "."} or any(name == folder or name.startswith(folder + "/") for name in {path, shown(path)})
+    return folder in {"", "."} or any(
+        name == folder or name.startswith(folder + "/") for name in {path, text.shown_path(path)}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +116,9 @@ def select(
     chosen: list[tuple[str, frozenset[str]]] = []
     wanted: list[tuple[FileChange, LiveText, list[Item]]] = []
     for candidate in candidates(engine, run, changes_of(run, paths)):
+        # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
+        if hunks is not None and not ids_of(candidate, hunks):
+            continue
         change = candidate.change
         live = live_of(change.path)
         found = [item for item in candidate.items(live) if _wanted(item, hunks)]

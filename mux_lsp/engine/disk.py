@@ -7,6 +7,7 @@ way, what was already replaced is put back.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import stat
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.errors import ConflictError, MuxError
+from mux_lsp.git import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 FILE_MODE = 0o100644
 EXECUTABLE_MODE = 0o100755
 SYMLINK_MODE = 0o120000
+
+LARGEST_FILE = 256 * 1024 * 1024
+"""Bytes. A larger file is not read into memory: no text in an editor and no result of a run comes near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +58,36 @@ def read(root: Path, path: str) -> Entry | None:
         if stat.S_ISLNK(mode):
             # Not by pathlib, which would tidy the target up.
             return Entry(SYMLINK_MODE, os.fsencode(os.readlink(place)))  # noqa: PTH115
+        if stat.S_ISREG(mode):
+            # What was a file a moment ago may be a link by now.
+            mode, content = _read_file(place, os.O_NOFOLLOW)
         if not stat.S_ISREG(mode):
             raise ConflictError(f"{path} is not a file any more; nothing was written.")
-        return Entry(EXECUTABLE_MODE if mode & stat.S_IXUSR else FILE_MODE, place.read_bytes())
+        return Entry(EXECUTABLE_MODE if mode & stat.S_IXUSR else FILE_MODE, content)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ConflictError(f"{path} cannot be read ({error.strerror}); nothing was written.") from error
+
+
+def content_of(place: Path) -> bytes:
+    """The bytes of a file, also through a symbolic link. Raises OSError where there is none, or one of LARGEST_FILE."""
+    mode, content = _read_file(place)
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "Not a file", os.fspath(place))
+    return content
+
+
+def _read_file(place: Path, flags: int = 0) -> tuple[int, bytes]:
+    """The mode of what is at a place, and its bytes if it is a file. A pipe is neither waited for nor read."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor is no path)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return status.st_mode, b""
+        if status.st_size > LARGEST_FILE:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(place))
+        return status.st_mode, file.read()
 
 
 def safe_place(root: Path, path: str) -> Path:
@@ -69,7 +97,7 @@ def safe_place(root: Path, path: str) -> Path:
     paths are data that an agent chose.
     """
     parts = path.split("/")
-    if not all(map(_plain, parts)):
+    if names.refusal(path) is not None:
         raise ConflictError(f"{path!r} is not a path inside the repository; nothing was written.")
     place = root
     for part in parts[:-1]:
@@ -78,17 +106,6 @@ def safe_place(root: Path, path: str) -> Path:
             link = "/".join(place.relative_to(root).parts)
             raise ConflictError(f"{path} leads through the symbolic link {link}; nothing was written.")
     return place / parts[-1]
-
-
-def _plain(part: str) -> bool:
-    # The second test is git's own idea of names that some file systems take for `.git`.
-    if part in {"", ".", ".."} or "\0" in part or (os.sep == "\\" and ("\\" in part or ":" in part)):
-        return False
-    folded = "".join(character for character in part if character not in _IGNORED_BY_HFS).lower().rstrip(" .")
-    return folded.split(":")[0].rstrip(" .") not in {".git", "git~1"}
-
-
-_IGNORED_BY_HFS = frozenset(map(chr, [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]))
 
 
 def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
@@ -123,8 +140,9 @@ def _check(root: Path, write: Write) -> None:
 def _check_link(root: Path, path: str, target: str) -> None:
     folder = root.joinpath(*path.split("/")[:-1])
     # Behind a name no `..` is plain: that name may be another link, and then it climbs from where that one leads.
-    names = itertools.dropwhile(lambda part: part in {".", ".."}, target.split("/"))
-    plain = not target.startswith(os.sep) and all(_plain(name) for name in names if name not in {"", "."})
+    parts = itertools.dropwhile(lambda part: part in {".", ".."}, target.split("/"))
+    below = "/".join(part for part in parts if part not in {"", "."})
+    plain = not target.startswith("/") and (not below or names.refusal(below) is None)
     reads = Path(os.path.normpath(folder / target))
     leads = Path(os.path.realpath(folder / target))
     if not (plain and reads.is_relative_to(root) and leads.is_relative_to(os.path.realpath(root))):
@@ -155,27 +173,23 @@ def _put(root: Path, path: str, entry: Entry | None) -> None:
         if entry.mode == SYMLINK_MODE:
             temporary.symlink_to(os.fsdecode(entry.content))
         else:
-            permissions = _new_permissions(_permissions(root, path), entry.mode)
+            before = _permissions(root, path)
             with temporary.open("xb") as file:
+                # A new file gets the permissions that the umask gives it; the umask itself cannot be asked for in a
+                # thread without setting it for all.
+                created = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
                 file.write(entry.content)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(permissions)
+            temporary.chmod(_permissions_of(before if before is not None else created, entry.mode))
         temporary.replace(place)
 
 
-def _new_permissions(before: int | None, mode: int) -> int:
-    permissions = before if before is not None else 0o666 & ~_umask()
+def _permissions_of(permissions: int, mode: int) -> int:
     if mode == EXECUTABLE_MODE:
         # Executable for whoever may read, as git does it.
         return permissions | ((permissions & 0o444) >> 2)
     return permissions & ~0o111
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _remove_empty_parents(root: Path, place: Path) -> None:

@@ -39,10 +39,6 @@ class Rooms:
             room = self._rooms[root] = Room(root, shadow, Worktrees(shadow))
         return room
 
-    def all(self) -> tuple[Room, ...]:
-        """Every room opened so far."""
-        return tuple(self._rooms.values())
-
     def close(self) -> None:
         """End the helper processes of every room."""
         for room in self._rooms.values():

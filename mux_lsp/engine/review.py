@@ -239,7 +239,7 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
     if live.lines is None:
         return all_are(HunkStatus.CONFLICT, "the file is not a text file in UTF-8 now")
     if change.kind is not ChangeKind.MODIFIED:
-        return all_are(*_whole_text(review, live.lines))
+        return all_are(*_whole_text(review, live, live.lines))
     compared = _compare(review, live, live.lines)
     hunks = review.hunks if compared.ends is None else [_with_line_ends(hunk, compared.ends) for hunk in review.hunks]
     return [
@@ -268,11 +268,14 @@ def _compare(review: Review, live: LiveText, lines: tuple[str, ...]) -> Compared
     return found
 
 
-def _whole_text(review: Review, lines: tuple[str, ...]) -> tuple[HunkStatus, str | None]:
+def _whole_text(review: Review, live: LiveText, lines: tuple[str, ...]) -> tuple[HunkStatus, str | None]:
     """How the text of a file that a run adds or deletes stands to a file that is there."""
     deletes = review.change.kind is ChangeKind.DELETED
     expected = review.base if deletes else review.hunks[0].added
     if list(lines) == text.adapt_line_ends(expected, lines):
+        if deletes and live.unsaved:
+            # A deletion takes the file, which nobody sees here.
+            return HunkStatus.CONFLICT, "the file that would be deleted is not on disk as it is open here"
         return (HunkStatus.PENDING if deletes else HunkStatus.APPLIED), None
     if deletes:
         return HunkStatus.CONFLICT, "the file that would be deleted was changed here"

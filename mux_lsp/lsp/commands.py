@@ -13,6 +13,7 @@ from pygls.exceptions import JsonRpcException
 
 from mux_lsp import __version__
 from mux_lsp.agents.log import printable
+from mux_lsp.core import text
 from mux_lsp.core.model import AgentChoice
 from mux_lsp.engine import accepting
 from mux_lsp.engine.output import LogPiece, read_log
@@ -216,7 +217,7 @@ class Commands:
         return protocol.AcceptResult(
             accepted=selection.accepted,
             already=selection.already,
-            files=[accepting.shown(plan.path) for plan in selection.plans],
+            files=[text.shown_path(plan.path) for plan in selection.plans],
         )
 
     async def _have_applied(self, edit: types.WorkspaceEdit, versions: dict[str, int], run_id: str) -> None:
@@ -319,7 +320,7 @@ def _compare(task: Task, reviews: Reviews) -> protocol.TaskCompareResult:
             continue
         results.setdefault(tuple((one.path, one.new_object, one.new_mode) for one in run.files), []).append(run.id)
         for change in run.files:
-            path = accepting.shown(change.path)
+            path = text.shown_path(change.path)
             compared = files.setdefault(path, protocol.ComparedFile(path=path, runs=[], hunks={}))
             compared.runs.append(run.id)
             for hunk in reviews.of(run, change).hunks:

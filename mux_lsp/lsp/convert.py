@@ -9,7 +9,7 @@ from lsprotocol import types
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
-from mux_lsp.engine.accepting import shown
+from mux_lsp.engine.events import ReviewChanged, RunChanged, RunOutput, TaskChanged
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.documents import uri_of
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mux_lsp.core.model import FileChange, LeftOut, Run, Task
+    from mux_lsp.engine.events import Event
     from mux_lsp.engine.review import Item, LiveText
 
 
@@ -61,16 +62,33 @@ def task_shape(task: Task) -> protocol.TaskShape:
     )
 
 
+def notification(event: Event) -> tuple[str, protocol.Shape]:
+    """What clients are told of an event: a method of the protocol and its parameters."""
+    match event:
+        case TaskChanged(task=task, deleted=deleted):
+            return "mux/taskChanged", protocol.TaskChangedParams(task=task_shape(task), deleted=deleted)
+        case RunChanged(run=run, previous=previous):
+            return "mux/runChanged", protocol.RunChangedParams(run=run_shape(run), previous=previous.value)
+        case RunOutput(run=run_id, stream=stream, offset=offset, text=printed):
+            return "mux/runOutput", protocol.RunOutputParams(run=run_id, stream=stream, offset=offset, text=printed)
+        case ReviewChanged(repository=repository, paths=paths):
+            uris = sorted(uri_of(Path(repository) / path) for path in paths)
+            return "mux/reviewChanged", protocol.ReviewChangedParams(uris=uris)
+
+
 def file_summary(change: FileChange) -> protocol.FileSummary:
     """A changed file in one line."""
     return protocol.FileSummary(
-        path=shown(change.path), change=change.kind.value, added=change.lines_added, removed=change.lines_removed
+        path=text.shown_path(change.path),
+        change=change.kind.value,
+        added=change.lines_added,
+        removed=change.lines_removed,
     )
 
 
 def left_out_path(left: LeftOut) -> protocol.LeftOutPath:
     """What could not be taken."""
-    return protocol.LeftOutPath(path=shown(left.path), reason=left.reason)
+    return protocol.LeftOutPath(path=text.shown_path(left.path), reason=left.reason)
 
 
 def item_range(item: Item, live: LiveText, encoding: text.PositionEncoding) -> types.Range:
@@ -98,7 +116,7 @@ def review_item(root: Path, item: Item, live: LiveText, encoding: text.PositionE
     return protocol.ReviewItem(
         run=item.review.run,
         agent=item.review.agent,
-        path=shown(change.path),
+        path=text.shown_path(change.path),
         uri=uri_of(root / change.path),
         hunk=item.hunk.id if item.hunk else None,
         status=item.status.value,

@@ -18,7 +18,7 @@ from lsprotocol import types
 
 from mux_lsp.core import text
 from mux_lsp.core.model import LeftOut
-from mux_lsp.engine import review
+from mux_lsp.engine import disk, review
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -82,9 +82,7 @@ class Documents:
         document = self._open.get(uri)
         if document is None:
             return None
-        content = document.content
-        for change in changes:
-            content = apply_change(content, change, self.encoding)
+        content = apply_changes(document.content, changes, self.encoding)
         document = self._open[uri] = replace(document, version=version, content=content)
         return document
 
@@ -108,9 +106,14 @@ class Documents:
                 continue
             path = document.path.relative_to(root).as_posix()
             try:
-                on_disk = document.path.read_bytes()
-            except OSError:
+                on_disk = disk.content_of(document.path)
+            except (FileNotFoundError, NotADirectoryError):
                 on_disk = None
+            except OSError as error:
+                left_out.append(
+                    LeftOut(path, f"it cannot be read on disk ({error.strerror}); agents see what is there")
+                )
+                continue
             try:
                 content = encoded(document)
             except (LookupError, UnicodeEncodeError):
@@ -135,7 +138,7 @@ def encoded(document: Document) -> bytes | None:
 def is_saved(document: Document) -> bool:
     """Whether the file on disk is what the document would be saved as."""
     with contextlib.suppress(OSError, LookupError, UnicodeEncodeError):
-        return document.path.read_bytes() == encoded(document)
+        return disk.content_of(document.path) == encoded(document)
     return False
 
 
@@ -148,27 +151,46 @@ def live_text(root: Path, path: str, document: Document | None) -> review.LiveTe
     return live
 
 
-def apply_change(content: str, change: types.TextDocumentContentChangeEvent, encoding: text.PositionEncoding) -> str:
-    """A text after one content change, incremental or whole."""
-    if isinstance(change, types.TextDocumentContentChangeWholeDocument):
-        return change.text
+def apply_changes(
+    content: str, changes: Iterable[types.TextDocumentContentChangeEvent], encoding: text.PositionEncoding
+) -> str:
+    """A text after content changes, incremental or whole, each on what the one before has made of it."""
     lines = text.split_lines(content)
-    start = _offset(lines, change.range.start, encoding)
-    end = _offset(lines, change.range.end, encoding)
-    return content[:start] + change.text + content[max(start, end) :]
+    for change in changes:
+        if isinstance(change, types.TextDocumentContentChangeWholeDocument):
+            lines = text.split_lines(change.text)
+        else:
+            _splice(lines, change, encoding)
+    return "".join(lines)
 
 
-def _offset(lines: list[str], position: types.Position, encoding: text.PositionEncoding) -> int:
-    if position.line >= len(lines):
-        return sum(map(len, lines))
-    before = sum(map(len, lines[: position.line]))
-    return before + text.from_units(lines[position.line], position.character, encoding)
+def _splice(lines: list[str], change: types.TextDocumentContentChangePartial, encoding: text.PositionEncoding) -> None:
+    start = _place(lines, change.range.start, encoding)
+    end = max(start, _place(lines, change.range.end, encoding))
+    first = start[0]
+    before = lines[first][: start[1]] if first < len(lines) else ""
+    behind = lines[end[0]][end[1] :] if end[0] < len(lines) else ""
+    changed = before + change.text + behind
+    if first and lines[first - 1].endswith("\r") and changed.startswith("\n"):
+        # The two are one line end now.
+        first -= 1
+        changed = lines[first] + changed
+    lines[first : end[0] + 1] = text.split_lines(changed)
+
+
+def _place(lines: list[str], position: types.Position, encoding: text.PositionEncoding) -> tuple[int, int]:
+    """The line and the character in it. Past the end of the text is behind its last character."""
+    if position.line < len(lines):
+        return position.line, text.from_units(lines[position.line], position.character, encoding)
+    if lines and not lines[-1].endswith(("\n", "\r")):
+        return len(lines) - 1, len(lines[-1])
+    return len(lines), 0
 
 
 def _encoding_of(path: Path, content: str) -> tuple[str | None, bytes]:
     """How a file is saved, judged by which encoding gives the text that its editor shows."""
     try:
-        data = path.read_bytes()
+        data = disk.content_of(path)
     except OSError:
         return "utf-8", b""
     for mark, name in (
@@ -202,14 +224,17 @@ def _one_line_end(content: str) -> str:
 
 
 def path_of(uri: str) -> Path | None:
-    """The file of a `file:` URI with its folder's real path, or None for any other scheme."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
+    """The file of a `file:` URI with its folder's real path, or None for any other scheme, and for what is no URI."""
+    try:
+        parts = urlsplit(uri)
+        raw = os.fsdecode(unquote_to_bytes(parts.path))
+    except ValueError:
         return None
-    raw = os.fsdecode(unquote_to_bytes(parts.path))
     if os.name == "nt":
         raw = raw.lstrip("/")
     path = Path(raw)
+    if parts.scheme != "file" or not path.is_absolute() or "\0" in raw:
+        return None
     # The last part stays as it is: a symbolic link in the repository is an entry of its own.
     return Path(os.path.realpath(path.parent)) / path.name
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from mux_lsp.core import text
 from mux_lsp.engine import disk
-from mux_lsp.engine.accepting import shown
 from mux_lsp.lsp import convert
 from mux_lsp.lsp.documents import uri_of
 
@@ -55,7 +55,7 @@ def split(selection: Selection, abilities: Abilities) -> tuple[list[PathPlan], l
 
 def _carries(plan: PathPlan, abilities: Abilities) -> bool:
     # Few editors get a file right whose name is not UTF-8.
-    if not abilities.edits or shown(plan.path) != plan.path:
+    if not abilities.edits or text.shown_path(plan.path) != plan.path:
         return False
     if plan.edits:
         return plan.entry is not None and plan.live.entry is not None and plan.entry.mode == plan.live.entry.mode

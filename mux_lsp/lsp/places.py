@@ -11,11 +11,10 @@ from lsprotocol import types
 from mux_lsp.agents.log import printable
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, HunkStatus
-from mux_lsp.engine.accepting import shown
 from mux_lsp.lsp import convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from mux_lsp.engine.review import Item, LiveText
 
@@ -31,6 +30,35 @@ KINDS = (ACCEPT_HUNK, REJECT_HUNK, ACCEPT_FILE, ACCEPT_RUN)
 
 HOVER_LINES = 200
 """A hover shows this many lines of a diff at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """What a client can show of code actions and hovers."""
+
+    literals: bool = False
+    """Code actions; commands without."""
+    lazily: bool = False
+    """Code actions whose edit is asked for when they are chosen."""
+    disabled: bool = False
+    """Code actions that cannot be chosen, with the reason."""
+    preferred: bool = False
+    markdown: bool = True
+
+    @classmethod
+    def of(cls, capabilities: types.ClientCapabilities) -> Shows:
+        """Read them from what the client said at initialize."""
+        document = capabilities.text_document or types.TextDocumentClientCapabilities()
+        action = document.code_action or types.CodeActionClientCapabilities()
+        resolves = action.resolve_support.properties if action.resolve_support else ()
+        formats = (document.hover and document.hover.content_format) or [types.MarkupKind.Markdown]
+        return cls(
+            literals=action.code_action_literal_support is not None,
+            lazily="edit" in resolves and bool(action.data_support),
+            disabled=bool(action.disabled_support),
+            preferred=bool(action.is_preferred_support),
+            markdown=formats[0] == types.MarkupKind.Markdown,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +186,7 @@ def command(title: str, name: str, argument: dict[str, Any]) -> types.Command:
 def accept_command(place: Place, title: str) -> types.Command:
     """What accepts a place's change."""
     if place.hunk_id is None:
-        argument = {"run": place.runs[0], "path": shown(place.item.review.change.path)}
+        argument = {"run": place.runs[0], "path": text.shown_path(place.item.review.change.path)}
         return command(title, "mux.file.accept", argument)
     return command(title, "mux.hunk.accept", {"run": place.runs[0], "hunks": [place.hunk_id]})
 
@@ -166,52 +194,66 @@ def accept_command(place: Place, title: str) -> types.Command:
 def reject_command(place: Place, title: str = "Reject") -> types.Command:
     """What rejects a place's change, for all runs that share it."""
     if place.hunk_id is None:
-        argument = {"run": place.runs[0], "path": shown(place.item.review.change.path)}
+        argument = {"run": place.runs[0], "path": text.shown_path(place.item.review.change.path)}
         return command(title, "mux.file.reject", argument)
     return command(title, "mux.hunk.reject", {"run": place.runs[0], "hunks": [place.hunk_id], "shared": True})
 
 
 def actions(
-    found: View, range_: types.Range, given: Sequence[types.Diagnostic], *, resolves: bool
-) -> list[types.CodeAction]:
-    """The code actions at a range: for each change there, for the file, and for each run that has something here.
-
-    With `resolves`, the edits are left to `codeAction/resolve`; without, the actions are commands.
-    """
+    found: View, range_: types.Range, context: types.CodeActionContext, shows: Shows
+) -> list[types.CodeAction | types.Command]:
+    """The code actions at a range: for each change there, for the file, and for each run that has something here."""
     waiting = found.shown()
     here = [place for place in waiting if _touched(found, place, range_)]
     preferred = next((place for place in here if place.item.status is HunkStatus.PENDING), None)
-    result: list[types.CodeAction] = []
+    made: list[types.CodeAction] = []
     for place in here:
-        mine = [item for item in given if item.source == SOURCE and item.code == place.hunk_id]
-        title = f"Accept {place.what} from {place.who}"
-        if place.item.status is HunkStatus.CONFLICT:
-            reason = types.CodeActionDisabled(f"conflict: {place.item.reason or 'cannot be placed exactly'}")
-            result.append(types.CodeAction(title, kind=ACCEPT_HUNK, diagnostics=mine, disabled=reason))
-        else:
-            lazy = resolves and place.hunk_id is not None and place.item.review.change.kind is ChangeKind.MODIFIED
-            result.append(
-                types.CodeAction(
-                    title,
-                    kind=ACCEPT_HUNK,
-                    diagnostics=mine,
-                    is_preferred=place is preferred,
-                    data={"run": place.runs[0], "hunks": [place.hunk_id]} if lazy else None,
-                    command=None if lazy else accept_command(place, title),
-                )
-            )
+        accept = _accept_action(place, context, shows)
+        if accept is not None:
+            if shows.preferred:
+                accept.is_preferred = place is preferred
+            made.append(accept)
         title = f"Reject {place.what} from {place.who}"
-        result.append(types.CodeAction(title, kind=REJECT_HUNK, command=reject_command(place, title)))
+        made.append(types.CodeAction(title, kind=REJECT_HUNK, command=reject_command(place, title)))
     # Of runs that agree, one is offered; away from any place, those that have one somewhere in the file.
     firsts = {place.runs[0]: place for place in reversed(here or waiting)}
     for run, place in reversed(firsts.items()):
-        path = shown(place.item.review.change.path)
+        path = text.shown_path(place.item.review.change.path)
         for title, kind, name, argument in (
             (f"Accept all of {run} in this file", ACCEPT_FILE, "mux.file.accept", {"run": run, "path": path}),
             (f"Accept all of {run}", ACCEPT_RUN, "mux.run.accept", {"run": run}),
         ):
-            result.append(types.CodeAction(title, kind=kind, command=command(title, name, argument)))
-    return result
+            made.append(types.CodeAction(title, kind=kind, command=command(title, name, argument)))
+    if context.only is not None:
+        made = [action for action in made if any(_is_kind(action.kind, kind) for kind in context.only)]
+    if shows.literals:
+        return list(made)
+    return [action.command for action in made if action.command is not None]
+
+
+def _accept_action(place: Place, context: types.CodeActionContext, shows: Shows) -> types.CodeAction | None:
+    """The action that accepts a place's change, or says why it cannot be; None where a client has no way to show that.
+
+    The edit is left to `codeAction/resolve` for clients that can, and is a command's work for others.
+    """
+    action = types.CodeAction(
+        f"Accept {place.what} from {place.who}",
+        kind=ACCEPT_HUNK,
+        diagnostics=[one for one in context.diagnostics if one.source == SOURCE and one.code == place.hunk_id],
+    )
+    if place.item.status is HunkStatus.CONFLICT:
+        action.disabled = types.CodeActionDisabled(f"conflict: {place.item.reason or 'cannot be placed exactly'}")
+        return action if shows.disabled else None
+    is_edit = place.hunk_id is not None and place.item.review.change.kind is ChangeKind.MODIFIED
+    if is_edit and shows.lazily and shows.literals:
+        action.data = {"run": place.runs[0], "hunks": [place.hunk_id]}
+    else:
+        action.command = accept_command(place, action.title)
+    return action
+
+
+def _is_kind(kind: str | None, wanted: str) -> bool:
+    return kind is not None and (kind == wanted or kind.startswith(f"{wanted}."))
 
 
 def _touched(found: View, place: Place, range_: types.Range) -> bool:
@@ -224,7 +266,7 @@ def touches(one: types.Range, other: types.Range) -> bool:
     return one.start.line <= other.end.line and other.start.line <= last
 
 
-def hover(found: View, position: types.Position) -> types.Hover | None:
+def hover(found: View, position: types.Position, shows: Shows) -> types.Hover | None:
     """The diffs of the changes at a position."""
     at = types.Range(position, position)
     here = [place for place in found.shown() if _touched(found, place, at)]
@@ -233,9 +275,10 @@ def hover(found: View, position: types.Position) -> types.Hover | None:
     parts = []
     for place in here:
         state = f", conflict: {place.item.reason}" if place.item.status is HunkStatus.CONFLICT else ""
-        parts.append(_escaped(f"{', '.join(place.runs)} · {place.item.review.agent}{state}"))
-        parts.append(_fenced(_diff(place)))
-    return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, "\n\n".join(parts)), here[0].range)
+        title = f"{', '.join(place.runs)} · {place.item.review.agent}{state}"
+        parts += [_escaped(title), _fenced(_diff(place))] if shows.markdown else [_line(title), _plain(_diff(place))]
+    kind = types.MarkupKind.Markdown if shows.markdown else types.MarkupKind.PlainText
+    return types.Hover(types.MarkupContent(kind, "\n\n".join(parts)), here[0].range)
 
 
 def _diff(place: Place) -> str:
@@ -246,15 +289,24 @@ def _diff(place: Place) -> str:
     return "".join(lines[:HOVER_LINES]) + more
 
 
+def _plain(code: str) -> str:
+    return printable(code).rstrip("\n")
+
+
 def _fenced(code: str) -> str:
     """A block that shows what it holds and nothing else: its fence is longer than any run of backticks inside."""
-    code = printable(code)
+    code = _plain(code)
     longest = max(map(len, re.findall("`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}diff\n{code.rstrip(chr(10))}\n{fence}"
+    return f"{fence}diff\n{code}\n{fence}"
+
+
+def _line(words: str) -> str:
+    return printable(words).replace("\n", " ")
 
 
 def _escaped(words: str) -> str:
     """A line of text in which nothing is Markdown."""
-    line = printable(words).replace("\n", " ")
-    return "".join(f"\\{character}" if character in r"\`*_{}[]()<>#+-.!|~&:" else character for character in line)
+    return "".join(
+        f"\\{character}" if character in r"\`*_{}[]()<>#+-.!|~&:" else character for character in _line(words)
+    )

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
+import logging
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import RunState
+from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from mux_lsp.core.model import Run, Task
     from mux_lsp.engine.engine import Engine
     from mux_lsp.lsp.server import MuxServer
+
+log = logging.getLogger(__name__)
 
 TITLE_LENGTH = 60
 """Characters of a prompt that stand in a bar's title."""
@@ -55,17 +59,31 @@ class Progress:
         for _, begun in self._begun.values():
             begun.cancel()
 
+    async def settled(self) -> None:
+        """Wait until every bar that was asked for is there, or is known not to come."""
+        await asyncio.gather(*(begun for _, begun in self._begun.values()))
+
     async def _begin(self, task: Task, token: str) -> None:
         progress = self._server.work_done_progress
-        with contextlib.suppress(Exception):  # a client may refuse a bar, and then does without
+        try:
             await progress.create_async(token)
-            title = " ".join(printable(task.prompt).split())
-            if len(title) > TITLE_LENGTH:
-                title = title[: TITLE_LENGTH - 1] + "…"
-            progress.begin(
-                token, types.WorkDoneProgressBegin(title=f"{task.id}: {title}", cancellable=True, percentage=0)
-            )
-            self._report(task.id, token)
+        except JsonRpcException as error:
+            # It does without this one; the task's next attempt may ask again.
+            log.info("the client shows no bar for %s: %s", task.id, error.message)
+            del self._begun[task.id]
+            return
+        try:
+            self._engine.task(task.id)
+        except UsageError:
+            # Deleted meanwhile: nothing would ever end its bar.
+            del progress.tokens[token]
+            del self._begun[task.id]
+            return
+        title = " ".join(printable(task.prompt).split())
+        if len(title) > TITLE_LENGTH:
+            title = title[: TITLE_LENGTH - 1] + "…"
+        progress.begin(token, types.WorkDoneProgressBegin(title=f"{task.id}: {title}", cancellable=True, percentage=0))
+        self._report(task.id, token)
 
     def _report(self, task_id: str, token: str) -> None:
         progress = self._server.work_done_progress

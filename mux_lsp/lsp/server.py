@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal
 
 from lsprotocol import types
-from pygls.exceptions import FeatureRequestError, JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
+from pygls.exceptions import (
+    FeatureRequestError,
+    JsonRpcException,
+    JsonRpcInternalError,
+    JsonRpcInvalidParams,
+    JsonRpcInvalidRequest,
+)
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
 from pygls.protocol.language_server import lsp_method
@@ -30,6 +37,8 @@ logging.getLogger("pygls").setLevel(logging.CRITICAL)
 class MuxProtocol(LanguageServerProtocol):
     """Leaves document sync to `documents`, keeps no protocol alive by a cache, and answers what it cannot read."""
 
+    _gone = False
+
     def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
         """The type of a message. Not cached on `self`, unlike the original, which would keep every protocol alive."""
         return types.METHOD_TO_TYPES.get(method, (None,))[0]
@@ -39,14 +48,35 @@ class MuxProtocol(LanguageServerProtocol):
         return types.METHOD_TO_TYPES.get(method, (None, None))[1]
 
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """Read a message. One that does not fit its type is answered at once: its sender would wait for ever."""
+        """Leave an object as it came: this is asked of every one, and only the outermost is a message."""
+        return data
+
+    def handle_message(self, message: Any) -> None:
+        """Read a message and carry it out. One that cannot be is answered at once: its sender would wait for ever."""
+        id_ = message.get("id") if "method" in message else None
+        if self._shutdown and id_ is not None:
+            self._refuse(id_, JsonRpcInvalidRequest(f"{message['method']} came after shutdown, where only exit may."))
+            return
         try:
-            return super().structure_message(data)
+            read = super().structure_message(message)
         except JsonRpcException:
-            if "method" in data and "id" in data:
-                error = JsonRpcInvalidParams(f"The parameters of {data['method']} are not as LSP has them.")
-                self._send_response(data["id"], error=error.to_response_error())
+            if id_ is not None:
+                self._refuse(
+                    id_, JsonRpcInvalidParams(f"The parameters of {message['method']} are not as LSP has them.")
+                )
             raise
+        super().handle_message(read)
+
+    def _refuse(self, id_: int | str, error: JsonRpcException) -> None:
+        self._send_response(id_, error=error.to_response_error())
+
+    def send_request(self, method: str, *arguments: Any, **named: Any) -> Future[Any]:
+        """Ask the client for something. Whoever asks when there is nobody to answer is cancelled."""
+        if self._gone or self._shutdown:
+            nobody: Future[Any] = Future()
+            nobody.cancel()
+            return nobody
+        return super().send_request(method, *arguments, **named)
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> Generator[Any, Any, None]:
@@ -84,7 +114,8 @@ class MuxProtocol(LanguageServerProtocol):
         return await handler(*(params.arguments or ()))
 
     def cancel_all(self) -> None:
-        """Cancel the requests of a client that has gone; a disconnect alone does not."""
+        """Cancel the requests of a client that has gone, in both directions and for good; a disconnect alone does not."""
+        self._gone = True
         for future in list(self._request_futures.values()):
             future.cancel()
         self._request_futures.clear()

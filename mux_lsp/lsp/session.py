@@ -6,8 +6,9 @@ import asyncio
 import functools
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
 from pygls.io_ import run_async
@@ -19,12 +20,12 @@ from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, T
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import convert, edits, places, protocol
 from mux_lsp.lsp.commands import CHANGES, Commands
-from mux_lsp.lsp.documents import Document, Documents, live_text, path_of, uri_of
+from mux_lsp.lsp.documents import Document, Documents, live_text, path_of
 from mux_lsp.lsp.progress import Progress
 from mux_lsp.lsp.server import MuxServer, guarded, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from pygls.io_ import AsyncReader, Writer
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from mux_lsp.engine.review import Item, LiveText
 
 log = logging.getLogger(__name__)
+
+P = TypeVar("P", bound=protocol.Params)
 
 
 async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine) -> None:
@@ -68,6 +71,7 @@ class Session:
         self._name = "a client"
         self._own_protocol = False
         self._capabilities = types.ClientCapabilities()
+        self._shows = places.Shows()
         self._views: dict[str, tuple[tuple[int, int], places.View]] = {}
         self._generations: dict[str, int] = {}
         """How often what there is to review in a document has changed, by its URI."""
@@ -94,38 +98,24 @@ class Session:
 
     def tell(self, event: Event) -> None:
         """Pass an engine's event on, in the shapes of the wire."""
+        if self._own_protocol:
+            method, params = convert.notification(event)
+            self.server.protocol.notify(method, params.model_dump())
         match event:
-            case TaskChanged(task=task, deleted=deleted):
-                self._notify(
-                    "mux/taskChanged", protocol.TaskChangedParams(task=convert.task_shape(task), deleted=deleted)
-                )
+            case TaskChanged(task=task):
                 self._progress.task_changed(task)
-            case RunChanged(run=run, previous=previous):
-                self._notify(
-                    "mux/runChanged", protocol.RunChangedParams(run=convert.run_shape(run), previous=previous.value)
-                )
+            case RunChanged(run=run):
                 self._progress.run_changed(run)
-            case RunOutput(run=run_id, stream=stream, offset=offset, text=printed):
-                self._notify(
-                    "mux/runOutput",
-                    protocol.RunOutputParams(run=run_id, stream=stream, offset=offset, text=printed),
-                )
             case ReviewChanged(repository=repository, paths=paths):
                 files = {Path(repository) / path for path in paths}
-                self._notify(
-                    "mux/reviewChanged",
-                    protocol.ReviewChangedParams(uris=sorted(uri_of(file) for file in files)),
-                )
                 touched = [document.uri for document in self.documents if document.path in files]
                 for uri in touched:
                     self._moved_on(uri)
                 if touched:
                     self._lenses_stale = True
                     self._refresh(*touched)
-
-    def _notify(self, method: str, params: protocol.Shape) -> None:
-        if self._own_protocol:
-            self.server.protocol.notify(method, params.model_dump())
+            case RunOutput():
+                pass
 
     async def close(self) -> None:
         """The client has gone."""
@@ -218,6 +208,7 @@ class Session:
     def _register(self) -> None:
         feature = self._feature
         feature(types.INITIALIZE)(self._initialize)
+        feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(self._did_change_folders)
         feature(types.TEXT_DOCUMENT_DID_OPEN)(self._did_open)
         feature(types.TEXT_DOCUMENT_DID_CHANGE)(self._did_change)
         feature(types.TEXT_DOCUMENT_DID_CLOSE)(self._did_close)
@@ -245,18 +236,7 @@ class Session:
         return register
 
     def _initialize(self, params: types.InitializeParams) -> None:
-        self._capabilities = params.capabilities
-        self.abilities = edits.Abilities.of(params.capabilities)
-        self._progress.enabled = bool(params.capabilities.window and params.capabilities.window.work_done_progress)
-        if params.client_info is not None:
-            self._name = params.client_info.name
-        self.documents.encoding = text.PositionEncoding(self.server.workspace.position_encoding or "utf-16")
-        folders = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
-        self.folders = [path for uri in folders if uri and (path := path_of(uri)) is not None]
-        options = params.initialization_options
-        asked = options.get("mux") if isinstance(options, dict) else getattr(options, "mux", None)
-        version = asked.get("protocol") if isinstance(asked, dict) else getattr(asked, "protocol", None)
-        self._own_protocol = version is not None
+        version = _protocol_of(params.initialization_options)
         if version is not None and version != protocol.PROTOCOL_VERSION:
             newer = isinstance(version, int) and version > protocol.PROTOCOL_VERSION
             raise refusal(
@@ -265,6 +245,22 @@ class Session:
                     f"{protocol.PROTOCOL_VERSION}: upgrade {'mux-lsp' if newer else 'the client'}."
                 )
             )
+        self._own_protocol = version is not None
+        self._capabilities = params.capabilities
+        self.abilities = edits.Abilities.of(params.capabilities)
+        shows = places.Shows.of(params.capabilities)
+        # An edit that is kept until it is chosen is for a version of its text, which not every client can be told.
+        self._shows = replace(shows, lazily=shows.lazily and self.abilities.versions)
+        self._progress.enabled = bool(params.capabilities.window and params.capabilities.window.work_done_progress)
+        if params.client_info is not None:
+            self._name = params.client_info.name
+        self.documents.encoding = text.PositionEncoding(self.server.workspace.position_encoding or "utf-16")
+        self.folders = _folders(folder.uri for folder in params.workspace_folders or ()) or _folders([params.root_uri])
+
+    def _did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
+        removed = _folders(folder.uri for folder in params.event.removed)
+        added = _folders(folder.uri for folder in params.event.added)
+        self.folders = [folder for folder in self.folders if folder not in removed + added] + added
 
     def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         if self.documents.opened(params.text_document) is not None:
@@ -293,31 +289,22 @@ class Session:
         found = await self.view(params.text_document.uri)
         return places.lenses(found) if found else []
 
-    async def _code_action(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+    async def _code_action(self, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
         found = await self.view(params.text_document.uri)
         if found is None:
             return []
-        result = places.actions(found, params.range, params.context.diagnostics, resolves=self._resolves_edits())
-        only = params.context.only
-        if only is None:
-            return result
-        return [action for action in result if any(_is_kind(action.kind, kind) for kind in only)]
-
-    def _resolves_edits(self) -> bool:
-        document = self._capabilities.text_document
-        support = document.code_action.resolve_support if document and document.code_action else None
-        return bool(support and "edit" in support.properties and self.abilities.versions)
+        return places.actions(found, params.range, params.context, self._shows)
 
     async def _resolve(self, action: types.CodeAction) -> types.CodeAction:
-        data = action.data if isinstance(action.data, dict) else vars(action.data) if action.data else {}
-        if not {"run", "hunks"} <= set(data):
+        if action.data is None:
             return action
-        action.edit = await Commands(self).edit(data["run"], list(data["hunks"]))
+        wanted = _argument(types.CODE_ACTION_RESOLVE, protocol.HunkParams, (action.data,))
+        action.edit = await Commands(self).edit(wanted.run, wanted.hunks)
         return action
 
     async def _hover(self, params: types.HoverParams) -> types.Hover | None:
         found = await self.view(params.text_document.uri)
-        return places.hover(found, params.position) if found else None
+        return places.hover(found, params.position, self._shows) if found else None
 
     def _progress_cancelled(self, params: types.WorkDoneProgressCancelParams) -> None:
         self.keep(self._progress.cancelled(params.token))
@@ -360,11 +347,17 @@ def _call(handler: Callable[[Any], Any], params: Any) -> Any:
     return handler(params)
 
 
-def _is_kind(kind: str | None, wanted: str) -> bool:
-    return kind is not None and (kind == wanted or kind.startswith(f"{wanted}."))
+def _protocol_of(options: Any) -> Any:
+    """The version of mux's own protocol that a client speaks by its initialization options, None if it speaks none."""
+    asked = options.get("mux") if isinstance(options, dict) else None
+    return asked.get("protocol") if isinstance(asked, dict) else None
 
 
-def _argument(name: str, params: type[protocol.Params], arguments: tuple[Any, ...]) -> protocol.Params:
+def _folders(uris: Iterable[str | None]) -> list[Path]:
+    return [path for uri in uris if uri and (path := path_of(uri)) is not None]
+
+
+def _argument(name: str, params: type[P], arguments: tuple[Any, ...]) -> P:
     from pydantic import ValidationError
 
     if len(arguments) > 1:

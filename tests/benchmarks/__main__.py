@@ -32,7 +32,7 @@ FILE_WIDTH = 160
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Where to work, in folders that are removed at the end; by default in memory, if there is room.",
+    help="Where to work, in folders that are removed at the end; by default the system's folder for temporary files.",
 )
 @click.option("--rounds", type=click.IntRange(1), help="How often starts are measured.", default=Sizes().rounds)
 @click.option("--tiny", is_flag=True, help="Tiny inputs: to see that everything runs. The figures mean nothing.")
@@ -48,7 +48,9 @@ def main(only: tuple[str, ...], json_file: Path | None, folder: Path | None, rou
             with console.status(f"measuring {name} …"):
                 lines += measure(sizes, base)
             console.print(f"{name}: measured, {time.monotonic() - begun:.0f} s in all", style="dim")
-    Console(width=None if console.is_terminal else FILE_WIDTH).print(table(lines, f"in {base}"))
+    Console(width=None if console.is_terminal else FILE_WIDTH).print(
+        table(lines, f"in {base} ({place.file_system(base)})")
+    )
     if json_file is not None:
         json_file.write_text(json.dumps(document(lines, base), indent=2) + "\n")
 
@@ -62,6 +64,7 @@ def document(lines: Iterable[Line], base: Path) -> dict[str, object]:
             "python": platform.python_version(),
             "git": git,
             "folder": str(base),
+            "file_system": place.file_system(base),
         },
         "lines": [line.shape() for line in lines],
     }

@@ -1,9 +1,8 @@
-"""Where the benchmarks work: in memory where there is room, since a disk's mood would decide. All is removed again."""
+"""Where the benchmarks work. All is removed again."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -17,16 +16,17 @@ from tests.support.home import IsolatedHome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MEMORY = Path("/dev/shm")  # noqa: S108  (what is made in it is private)
-_ROOM = 6_000_000_000
-"""Bytes that a dozen worktrees of the largest input take, with as much again to spare."""
-
 
 def default() -> Path:
-    """The memory file system where it has room, else the folder for temporary files."""
-    if _MEMORY.is_dir() and min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available) > _ROOM:
-        return _MEMORY
+    """The ordinary folder for temporary files: where a person's files are, more likely than in memory."""
     return Path(tempfile.gettempdir())
+
+
+def file_system(folder: Path) -> str:
+    """What kind of file system holds `folder`, as the system names it (`ext4`, `tmpfs`)."""
+    real = folder.resolve()
+    mounts = [part for part in psutil.disk_partitions(all=True) if real.is_relative_to(part.mountpoint)]
+    return max(mounts, key=lambda part: len(part.mountpoint)).fstype if mounts else "unknown"
 
 
 @contextmanager

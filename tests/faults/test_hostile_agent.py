@@ -43,8 +43,11 @@ class Scene:
         """Remember what must stay."""
         self._git, self._outside = fingerprint(self.root / ".git"), fingerprint(self.outside)
 
-    def check(self) -> None:
+    def check_canary(self) -> None:
         assert not self.canary.exists(), self.canary.read_text()
+
+    def check(self) -> None:
+        self.check_canary()
         assert fingerprint(self.root / ".git") == self._git
         assert fingerprint(self.outside) == self._outside
         assert {entry.name for entry in self.place.iterdir()} == {"project", "outside"}
@@ -114,10 +117,10 @@ async def test_traps(
     async with connected(mux_home, scene.root, applies=applies) as client:
         task = await client.start(scene.agent(what))
         (run,) = await client.ended(task["id"])
+        scene.check_canary()
         assert (run["state"], run["reason"]) == ("finished", None), await client.log(run["id"], "stderr")
         if what == "link_folder":
             assert (scene.outside / "b.txt").read_text() == "edited by the agent itself\n"
-        scene.canary.unlink(missing_ok=True)
         scene.note()
         items = await look_at_everything(client, run)
         scene.check()

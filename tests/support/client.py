@@ -142,7 +142,12 @@ class Client:
         names = [name for name in self.runs if name.startswith(f"{task}-")]
 
         def all_ended() -> bool:
-            return all(self.runs[name]["state"] in ENDS and self.runs[name]["worktree"] is None for name in names)
+            # One that failed for another reason than its agent keeps its worktree.
+            return all(
+                self.runs[name]["state"] in ENDS
+                and (self.runs[name]["worktree"] is None or self.runs[name]["exit_status"] is None)
+                for name in names
+            )
 
         await self.until(all_ended, f"the end of {task}")
         return [self.runs[name] for name in sorted(names, key=lambda name: int(name.rpartition("-")[2]))]

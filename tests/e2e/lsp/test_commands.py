@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from lsprotocol import types
 
 from mux_lsp.lsp import protocol
 from tests.e2e.lsp.client import Refused, connect, quit_politely

@@ -91,7 +91,7 @@ def test_what_is_decided_is_not_shown() -> None:
     ]
     assert [found.range.start.line for found in places.diagnostics(view.shown())] == [4]
     assert [lens.range.start.line for lens in places.lenses(view)] == [4, 4]
-    assert places.hover(view, types.Position(0, 0)) is None
+    assert places.hover(view, types.Position(0, 0), EVERYTHING) is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_what_stands_behind_the_last_line_is_reached_from_it(live: str, lens: in
     for line in range(4):
         kinds = [action.kind for action in actions(view, line)]
         assert (places.ACCEPT_HUNK in kinds) == (line in reached_from), line
-        assert bool(places.hover(view, types.Position(line, 0))) == (line in reached_from), line
+        assert bool(places.hover(view, types.Position(line, 0), EVERYTHING)) == (line in reached_from), line
 
 
 def test_actions_are_edits_for_who_can_resolve_and_commands_for_who_cannot() -> None:
@@ -270,7 +270,7 @@ def test_nothing_an_agent_wrote_is_more_than_text_in_a_hover(written: str, agent
         review = review_of(before, after, agent=f"sh:{agent}")
         view = view_of(live, review)
         for line in range(4):
-            found = places.hover(view, types.Position(line, 0))
+            found = places.hover(view, types.Position(line, 0), EVERYTHING)
             if found is None:
                 continue
             assert isinstance(found.contents, types.MarkupContent)
@@ -284,7 +284,7 @@ def test_nothing_an_agent_wrote_is_more_than_text_in_a_hover(written: str, agent
 
 def test_a_hover_shows_a_long_diff_in_part() -> None:
     view = view_of("", review_of("", "".join(f"{number}\n" for number in range(1000))))
-    found = places.hover(view, types.Position(0, 0))
+    found = places.hover(view, types.Position(0, 0), EVERYTHING)
     assert found is not None
     assert isinstance(found.contents, types.MarkupContent)
     assert "\n… 801 more lines\n" in found.contents.value

@@ -10,6 +10,7 @@ import weakref
 from typing import Any
 
 import pytest
+from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 
@@ -109,9 +110,10 @@ async def test_a_server_does_not_outlive_its_connection() -> None:
 async def test_a_client_that_has_gone_is_asked_nothing_more() -> None:
     server, written = MuxServer(), Written()
     server.protocol.set_writer(written)
-    before = server.protocol.send_request_async("workspace/applyEdit", None)
+    edit = types.ApplyWorkspaceEditParams(types.WorkspaceEdit())
+    before = server.workspace_apply_edit_async(edit)
     server.protocol.cancel_all()
-    after = server.protocol.send_request_async("workspace/applyEdit", None)
+    after = server.workspace_apply_edit_async(edit)
     for asked in (before, after):
         with pytest.raises(asyncio.CancelledError):
             await asked

@@ -1,0 +1,91 @@
+"""Choosing hunks of a run costs what they cost, and not what the whole run would."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from mux_lsp.core.model import FileChange, Run, RunState
+from mux_lsp.engine import accepting
+from mux_lsp.engine.review import LiveText, Reviews
+from mux_lsp.errors import UsageError
+from tests.unit.engine.test_review import BASE, RESULT, change_of, file, name_of, on_disk
+
+if TYPE_CHECKING:
+    from mux_lsp.engine.engine import Engine
+
+PATHS = ("a.txt", "b.txt", "c.txt")
+
+
+class Chosen:
+    """A run that changes several files alike, and whose live texts are looked at."""
+
+    def __init__(self) -> None:
+        blobs = {name_of(content.encode()): content.encode() for content in (BASE, RESULT)}
+        self.reviews = Reviews(blobs.__getitem__)
+        before, after = file(BASE), file(RESULT)
+        self.changes = {path: _at(path, change_of(before, after)) for path in PATHS}
+        self.run = Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED, files=tuple(self.changes.values()))
+        self.looked_at: list[str] = []
+        self.engine = cast(
+            "Engine",
+            SimpleNamespace(
+                run=lambda _: self.run,
+                task=lambda _: SimpleNamespace(repository="/nowhere"),
+                reviews=lambda _: self.reviews,
+                rejections=lambda *_: frozenset(),
+            ),
+        )
+
+    def live_of(self, path: str) -> LiveText:
+        self.looked_at.append(path)
+        return on_disk(file(BASE))
+
+    def select(self, hunks: list[str] | None = None) -> accepting.Selection:
+        return accepting.select(self.engine, self.run.id, self.live_of, hunks=hunks)
+
+    def hunks(self, path: str) -> list[str]:
+        return [hunk.id for hunk in self.reviews.of(self.run, self.changes[path]).hunks]
+
+
+def _at(path: str, change: FileChange) -> FileChange:
+    return FileChange(
+        path,
+        change.kind,
+        change.old_mode,
+        change.new_mode,
+        change.old_object,
+        change.new_object,
+        change.lines_added,
+        change.lines_removed,
+    )
+
+
+def test_only_the_files_of_the_hunks_are_looked_at() -> None:
+    chosen = Chosen()
+    one, _ = chosen.hunks("b.txt")
+    selection = chosen.select([one])
+    assert [plan.path for plan in selection.plans] == ["b.txt"]
+    assert selection.accepted == 1
+    assert chosen.looked_at == ["b.txt"]
+
+
+def test_hunks_of_several_files_are_found_in_each() -> None:
+    chosen = Chosen()
+    selection = chosen.select([*chosen.hunks("c.txt"), chosen.hunks("a.txt")[1]])
+    assert [(plan.path, plan.accepted) for plan in selection.plans] == [("a.txt", 1), ("c.txt", 2)]
+    assert chosen.looked_at == ["a.txt", "c.txt"]
+
+
+def test_the_whole_run_is_all_of_it() -> None:
+    chosen = Chosen()
+    assert (chosen.select().accepted, chosen.looked_at) == (6, list(PATHS))
+
+
+def test_a_hunk_of_no_file_is_refused_without_a_look() -> None:
+    chosen = Chosen()
+    with pytest.raises(UsageError, match="k3f-1 has no hunk 'no'"):
+        chosen.select([chosen.hunks("a.txt")[0], "no"])
+    assert chosen.looked_at in ([], ["a.txt"])
