@@ -55,9 +55,8 @@ def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...
 
 
 def _below(path: str, folder: str) -> bool:
-    return folder in {"", "."} or any(
-        name == folder or name.startswith(folder + "/") for name in {path, text.shown_path(path)}
-    )
+    names = {path, text.shown_path(path)}
+    return folder in {"", "."} or any(name == folder or name.startswith(folder + "/") for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,10 +170,11 @@ def alternates_variable(folders: Collection[Path]) -> dict[str, str]:
     """The variable that lets git read objects from `folders` as well; quoted, since `:` separates in it."""
     if not folders:
         return {}
-    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(_c_quoted(os.fspath(folder)) for folder in folders)}
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(quoted(os.fspath(folder)) for folder in folders)}
 
 
-def _c_quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """`text` in quotes, as git reads paths that hold special characters."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 

@@ -1,4 +1,4 @@
-"""Removing folders that an agent has had its hands on."""
+"""Folders that an agent has had its hands on: removed, made usable again, measured."""
 
 from __future__ import annotations
 
@@ -39,16 +39,36 @@ def tame(path: Path, folder_mode: int) -> None:
 
     `git clean` stops at a folder it may not read, leaves odd permissions as they are, and does not see pipes at all.
     """
-    waiting = [path]
+    waiting = [os.fspath(path)]
     while waiting:
         folder = waiting.pop()
         with contextlib.suppress(OSError):
-            mode = folder.lstat().st_mode
-            if stat.S_IMODE(mode) != folder_mode:
-                folder.chmod(folder_mode)
+            if stat.S_IMODE(os.lstat(folder).st_mode) != folder_mode:
+                Path(folder).chmod(folder_mode)
             with os.scandir(folder) as entries:
                 for entry in entries:
+                    if entry.is_file(follow_symlinks=False):
+                        continue
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-                    elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif not entry.is_symlink():
                         Path(entry.path).unlink()
+
+
+def disk_use(folder: Path) -> int:
+    """Bytes on disk below `folder`; what cannot be read counts nothing."""
+    total = 0
+    waiting = [os.fspath(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    try:
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                    except OSError:
+                        continue
+        except OSError:
+            continue
+    return total

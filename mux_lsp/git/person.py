@@ -7,28 +7,30 @@ submodules in place of the submodules' commits, and no conflicts.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.command import git
 from mux_lsp.git.conversion import converted
+from mux_lsp.git.repository import object_folders
 from mux_lsp.git.view import (
     ATTEMPTS,
     Intake,
-    Reading,
     View,
     apply,
     copy_index,
     decide,
     ignored,
     pool,
+    predate,
+    scan,
     sort_out,
-    start_reading,
     unprocessable,
 )
 
@@ -111,6 +113,9 @@ def seed(
             view.git(["update-index", "-z", "--index-info"], input=b"".join(lines))
         if any(view.git_dir.glob("sharedindex.*")):
             view.git(["update-index", "--no-split-index", "--force-write-index"])
+        if view.index.exists() and b"UNTR" in view.index.read_bytes():
+            # What their git remembers of folders was found with their settings, and maybe by their file monitor.
+            view.git(["update-index", "--no-untracked-cache"])
         if signature == signature_of(repository.index):
             break
     unusual = listing.unusual()
@@ -161,34 +166,62 @@ def _exists(view: View, path: str) -> bool:
     return os.path.lexists(view.work_tree / path)
 
 
-def update(view: View, repository: Repository, memory: Memory, checkpoint: Path) -> tuple[LeftOut, ...]:
-    """Bring our index up to the working tree as it is now. `memory` is changed with it; `checkpoint` is its file.
+@dataclass(slots=True)
+class Seen:
+    """What a reading of the person's tree found, to be brought into our index."""
 
-    `memory.tree` is empty afterwards if the index is no longer that tree.
+    intake: Intake
+    extras: set[str]
+    """The untracked files that our index will then hold."""
+    signature: list[int]
+    begun: int
+
+
+def look(view: View, repository: Repository, memory: Memory) -> Seen:
+    """Read the person's tree, and change nothing. Raises SparseChangedError, and GitError."""
+    signature = signature_of(repository.index)
+    return _gather(view, repository, memory, signature)
+
+
+def take(view: View, memory: Memory, checkpoint: Path, seen: Seen) -> None:
+    """Bring our index, and `memory` with it, to what was seen. `checkpoint` is the memory's file.
+
+    `memory.tree` is empty afterwards if the index is no longer that tree. Raises GitError when the person's tree has
+    changed since, and then the next look compares everything anew.
+    """
+    if memory.tree and (seen.intake.add or seen.intake.remove):
+        # From here until the end our index and what we remember of it may differ; a kill must not hide that.
+        memory.tree, memory.signature = "", None
+        if memory.commit:
+            memory.save(checkpoint)
+    apply(view, seen.intake)
+    predate(view.index, seen.begun)
+    memory.extras = sorted(seen.extras)
+    memory.signature = seen.signature
+
+
+def update(
+    view: View, repository: Repository, memory: Memory, checkpoint: Path, seen: Seen | None = None
+) -> tuple[LeftOut, ...]:
+    """Look and take, starting from what was `seen` just now, until the two agree. Returns what was left out.
 
     Raises GitError when the tree changes faster than it can be read.
     """
     refused: set[str] = set()
     for attempt in range(ATTEMPTS):
-        signature = signature_of(repository.index)
-        intake, extras = _gather(view, repository, memory, compare=signature != memory.signature)
+        seen = seen or look(view, repository, memory)
+        intake = seen.intake
         for path in refused & intake.add:
             intake.add.discard(path)
             intake.leave_out(path, "could not be read")
-        if memory.tree and (intake.add or intake.remove):
-            # From here until the end our index and what we remember of it may differ; a kill must not hide that.
-            memory.tree, memory.signature = "", None
-            if memory.commit:
-                memory.save(checkpoint)
         try:
-            apply(view, intake)
+            take(view, memory, checkpoint, seen)
         except GitError as error:
             if attempt == ATTEMPTS - 1:
                 raise
             refused |= {path for path in [unprocessable(error, intake)] if path}
+            seen = None
             continue
-        memory.extras = sorted(extras)
-        memory.signature = signature
         return intake.reasons()
     raise AssertionError
 
@@ -197,9 +230,11 @@ class SparseChangedError(Exception):
     """The person's index has entries without files that ours does not know of: start anew."""
 
 
-def _gather(view: View, repository: Repository, memory: Memory, *, compare: bool) -> tuple[Intake, set[str]]:
-    """Read the working tree: what to bring in, and the untracked files that our index will then hold."""
-    reading = start_reading(view)
+def _gather(view: View, repository: Repository, memory: Memory, signature: list[int]) -> Seen:
+    compare = signature != memory.signature
+    # The commit that the scan compares with is the person's own until there is one of ours. A scan writes no objects.
+    looking = view if memory.commit else replace(view, alternates=object_folders(repository))
+    reading = pool.submit(scan, looking).result
     listing = pool.submit(listing_of, view, repository, view.git_dir / "theirs") if compare else None
     ours = pool.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or memory.submodules else None
     intake = Intake()
@@ -209,7 +244,8 @@ def _gather(view: View, repository: Repository, memory: Memory, *, compare: bool
         unusual = listing.result().unusual()
         submodules = sorted({entry.path for entry in unusual if entry.mode == parse.GITLINK})
         if submodules != memory.submodules or memory.sparse != any(entry.skip_worktree for entry in unusual):
-            _wait(reading)
+            with contextlib.suppress(GitError):
+                reading()
             raise SparseChangedError
         tracked = listing.result().paths()
         known = set(ours.result())
@@ -218,7 +254,8 @@ def _gather(view: View, repository: Repository, memory: Memory, *, compare: bool
             decide(view, intake, path, None)
     hidden = pool.submit(_ignored, view, sorted(extras)) if extras else None
     inside = [pool.submit(submodule_files, view.work_tree, path) for path in memory.submodules]
-    found = Reading(reading[0].result(), _without_submodules(reading[1].result(), memory.submodules))
+    found = reading()
+    found.others = _without_submodules(found.others, memory.submodules)
     sort_out(view, intake, found, LARGEST_UNTRACKED, extras)
     if compare:
         for path in extras - set(memory.extras):
@@ -232,12 +269,8 @@ def _gather(view: View, repository: Repository, memory: Memory, *, compare: bool
         _take_submodules(view, intake, memory.submodules, inside, ours.result())
     intake.remove |= (extras & intake.left_out.keys()) | (hidden.result() if hidden else set())
     intake.add -= intake.remove
-    return intake, (extras | (set(found.others) & intake.add)) - intake.remove
-
-
-def _wait(reading: Iterable[Future[list[tuple[str, str]]] | Future[list[str]]]) -> None:
-    for future in reading:
-        future.exception()
+    kept = (extras | (set(found.others) & intake.add)) - intake.remove
+    return Seen(intake, kept, signature, found.begun)
 
 
 def _below(path: str, folders: Iterable[str]) -> bool:

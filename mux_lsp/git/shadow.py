@@ -9,10 +9,10 @@ by alternates have lost data elsewhere when the person's repository was collecte
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
-import shutil
 import threading
 import time
 from dataclasses import dataclass
@@ -21,24 +21,23 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import Snapshot
 from mux_lsp.errors import GitError
-from mux_lsp.git import parse, person
+from mux_lsp.git import bare, parse, person, quick
 from mux_lsp.git.buffers import overlay
-from mux_lsp.git.command import ISOLATED, alternates_variable, git
+from mux_lsp.git.command import alternates_variable
+from mux_lsp.git.folders import disk_use
 from mux_lsp.git.objects import CatFile
 from mux_lsp.git.repository import object_folders, read_head, read_settings
 from mux_lsp.git.view import (
-    RAW_ATTRIBUTES,
     View,
     clear_locks,
     pool,
     view_files,
     write_git_dir,
-    write_if_changed,
     write_tree,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
 
     from mux_lsp.core.model import FileChange, LeftOut
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
 
 LOOSE_OBJECTS = 6700
 """About how many loose objects there may be before they are packed, as many as git's `gc.auto`."""
-
-IDENTITY = ("mux-lsp", "mux-lsp@localhost")
 
 
 def key_of(root: Path) -> str:
@@ -76,6 +73,10 @@ class Shadow:
         self._memory: person.Memory | None = None
         self._settings: Settings | None = None
         self._opened = False
+        self._behind_lock = threading.Lock()
+        self._behind: Callable[[], None] | None = None
+        """What our index still has to learn of the last snapshot."""
+        self._catching_up: Future[None] | None = None
         self._objects = CatFile(self.git_dir)
 
     # --- snapshots ---
@@ -91,9 +92,17 @@ class Shadow:
             self._open(repository)
             settings = self._settings = read_settings(repository)
             head_read = pool.submit(read_head, repository)
-            write_git_dir(self._person_dir, view_files(repository, settings))
+            memory, seen = self._memory, None
+            write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
             view = View(self._person_dir, repository.root, self.git_dir / "objects")
-            memory, left_out = self._update(view, repository, settings, head_read)
+            if memory is not None and not (memory.sparse and self._is_other_index(repository)):
+                with contextlib.suppress(person.SparseChangedError):
+                    seen = person.look(view, repository, memory)
+            if memory is not None and seen is not None and not buffers:
+                quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
+                if quickly is not None:
+                    return quickly
+            memory, left_out = self._update(view, repository, settings, head_read, seen)
             tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
             return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
 
@@ -102,6 +111,8 @@ class Shadow:
         pending = self._pending.get(snapshot.commit)
         if pending is not None:
             pending.done.result()
+        # Whoever waits for a snapshot is about to begin: our index could not follow earlier without being in the way.
+        self._start_catching_up()
 
     def secure(self, snapshot: Snapshot, name: str, repository: Repository) -> None:
         """Complete a snapshot under whose packing an earlier daemon was killed. Nothing happens where there is no need.
@@ -117,7 +128,7 @@ class Shadow:
             self._open(repository)
             environment = alternates_variable(object_folders(repository))
             try:
-                self._pack(["--revs", "--window=0", "--threads=2"], _lines([snapshot.commit]), environment)
+                bare.pack(self.git_dir, [snapshot.commit], environment)
             except GitError as error:
                 raise GitError(
                     f"mux-lsp was killed before it had all of the snapshot, and the rest is gone ({error}): start the "
@@ -181,8 +192,9 @@ class Shadow:
     def commit(self, tree: str, parent: str | None, message: str, *, borrowed: Sequence[Path] = ()) -> str:
         """Write a commit under mux-lsp's own name and return its object name. No ref names it yet."""
         moment = f"{int(time.time())} +0000"
+        name, email = bare.IDENTITY
         who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
-               for what, value in (("NAME", IDENTITY[0]), ("EMAIL", IDENTITY[1]), ("DATE", moment))}  # fmt: skip
+               for what, value in (("NAME", name), ("EMAIL", email), ("DATE", moment))}  # fmt: skip
         parents = ["-p", parent] if parent else []
         arguments = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", *parents, "-m", message, tree]
         return self.git(arguments, environment={**who, **alternates_variable(borrowed)}).decode().strip()
@@ -231,8 +243,7 @@ class Shadow:
         environment: Mapping[str, str] | None = None,
     ) -> bytes:
         """Run git on the store itself."""
-        extra = {**ISOLATED, **(environment or {})}
-        return git(arguments, folder=self.git_dir, git_dir=self.git_dir, extra_environment=extra, input=input, ok=ok)
+        return bare.run(self.git_dir, arguments, input=input, ok=ok, environment=environment)
 
     # --- within ---
 
@@ -248,48 +259,73 @@ class Shadow:
         """Make the store if it is not there, and clear what a killed daemon may have left."""
         if self._opened:
             return
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (self.git_dir / "HEAD").exists():
-            shutil.rmtree(self.git_dir, ignore_errors=True)
-            made_as = ["--quiet", "--bare", "--template=", "--initial-branch=main"]
-            made_as.append(f"--object-format={repository.object_format}")
-            git(["init", *made_as, os.fspath(self.git_dir)], folder=self.folder, extra_environment=ISOLATED)
-            self.git_dir.chmod(0o700)
-        object_format = self.git(["rev-parse", "--show-object-format"]).decode().strip()
-        if object_format != repository.object_format:
-            raise GitError(
-                f"{repository.root} uses {repository.object_format} objects, but mux-lsp knows it with "
-                f"{object_format}: remove {self.folder} and try again (its snapshots and results go with it)."
-            )
-        for lock in (*self.git_dir.glob("*.lock"), *(self.git_dir / "refs").rglob("*.lock")):
-            lock.unlink(missing_ok=True)
-        (self.git_dir / "info").mkdir(exist_ok=True)
-        write_if_changed(self.git_dir / "info" / "attributes", RAW_ATTRIBUTES)
+        bare.make(self.git_dir, repository)
         self._person_dir.mkdir(exist_ok=True)
         clear_locks(self._person_dir)
-        self._memory = person.Memory.load(self._memory_file)
+        memory = person.Memory.load(self._memory_file)
+        # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
+        lost = memory is not None and memory.commit is not None and self._objects.read(memory.commit) is None
+        self._memory = None if lost else memory
         self._opened = True
 
+    def _quickly(
+        self,
+        view: View,
+        settings: Settings,
+        memory: person.Memory,
+        seen: person.Seen,
+        what: tuple[Repository, str | None, str],
+    ) -> Snapshot | None:
+        """The snapshot of what was seen, complete at once, while our index follows. None if it takes the long way."""
+        repository, head, name = what
+        changed = quick.changes(view.work_tree, settings, seen.intake)
+        if changed is None or not memory.tree or memory.commit is None or memory.head != head:
+            return None
+        refs = [f"refs/mux/snapshots/{name}", "refs/mux/person"]
+        try:
+            commit = quick.commit(self.git_dir, memory.tree, changed, head, bare.message(repository), refs)
+        except GitError:
+            return None
+        memory.commit = commit
+        self._behind = lambda: self._catch_up(view, memory, seen)
+        return Snapshot(commit, self.tree_of(commit), head, seen.intake.reasons())
+
+    def _start_catching_up(self) -> None:
+        with self._behind_lock:
+            work, self._behind = self._behind, None
+            if work is not None:
+                self._catching_up = pool.submit(work)
+
+    def _catch_up(self, view: View, memory: person.Memory, seen: person.Seen) -> None:
+        """Bring our index to what a snapshot saw. If the person's tree moved on, the next snapshot compares anew."""
+        with contextlib.suppress(GitError):
+            person.take(view, memory, self._memory_file, seen)
+            memory.tree = write_tree(view)
+        memory.save(self._memory_file)
+
     def _update(
-        self, view: View, repository: Repository, settings: Settings, head: Future[str | None]
+        self,
+        view: View,
+        repository: Repository,
+        settings: Settings,
+        head: Future[str | None],
+        seen: person.Seen | None,
     ) -> tuple[person.Memory, tuple[LeftOut, ...]]:
-        """Bring our index of the person's tree up to date, from the start where that is necessary."""
-        if self._memory is not None and not (self._memory.sparse and self._is_other_index(repository)):
-            try:
-                left_out = person.update(view, repository, self._memory, self._memory_file)
-                self._memory.tree = self._memory.tree or write_tree(view)
-                return self._memory, left_out
-            except person.SparseChangedError:
-                pass
+        """Bring our index of the person's tree up to what was `seen` there, from the start without that."""
+        if self._memory is not None and seen is not None:
+            left_out = person.update(view, repository, self._memory, self._memory_file, seen)
+            self._memory.tree = self._memory.tree or write_tree(view)
+            return self._memory, left_out
         self._memory = None
         self._memory_file.unlink(missing_ok=True)
         first = head.result()
-
-        if first is not None:
-            self._add_shallow(first)
+        commits = [first] if first is not None else []
+        for commit in commits:
+            bare.add_shallow(self.git_dir, commit)
+        write_git_dir(self._person_dir, {}, first)
 
         def bring(trees: list[str]) -> Future[None]:
-            return pool.submit(self._pack_trees, [*([first] if first else []), *trees], object_folders(repository))
+            return pool.submit(bare.pack_trees, self.git_dir, [*commits, *trees], object_folders(repository))
 
         memory, brought = person.seed(view, repository, settings, bring)
         left_out = person.update(view, repository, memory, self._memory_file)
@@ -300,15 +336,6 @@ class Shadow:
 
     def _is_other_index(self, repository: Repository) -> bool:
         return self._memory is None or self._memory.signature != person.signature_of(repository.index)
-
-    def _pack_trees(self, wanted: list[str], borrowed: tuple[Path, ...]) -> None:
-        """Copy commits and trees without their files, so that our index can be written as a tree."""
-        if not wanted:
-            return
-        environment = alternates_variable(borrowed)
-        listing = ["rev-list", "--objects", "--no-object-names", "--filter=blob:none", "--stdin"]
-        names = self.git(listing, input=_lines(wanted), environment=environment)
-        self._pack(["--window=0"], names, environment)
 
     def _commit(
         self,
@@ -324,12 +351,12 @@ class Shadow:
         packs_head = head is not None and head != memory.head
         borrowed = object_folders(repository) if fresh or packs_head else ()
         if head is not None and packs_head:
-            self._add_shallow(head)
+            bare.add_shallow(self.git_dir, head)
         known, own = memory.commit, memory.commit
         if fresh or own is None or memory.head != head or self.tree_of(own) != memory.tree:
-            own = self.commit(memory.tree, head, _message(repository), borrowed=borrowed)
+            own = self.commit(memory.tree, head, bare.message(repository), borrowed=borrowed)
         tree = overlaid or memory.tree
-        commit = self.commit(tree, head, _message(repository), borrowed=borrowed) if overlaid else own
+        commit = self.commit(tree, head, bare.message(repository), borrowed=borrowed) if overlaid else own
         refs = {f"refs/mux/snapshots/{name}": commit, "refs/mux/person": own}
         memory.commit, memory.head = own, head
         wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
@@ -353,21 +380,14 @@ class Shadow:
         if not wanted:
             self._keep(memory, refs)
             return
-        lines = _lines([*wanted, *([f"^{known}"] if known else [])])
         try:
-            self._pack(["--revs", "--window=0", "--threads=2"], lines, alternates_variable(borrowed))
+            bare.pack(self.git_dir, [*wanted, *([f"^{known}"] if known else [])], alternates_variable(borrowed))
         except GitError as error:
             raise GitError(
                 f"The repository's objects could not be copied ({error}). If it is a partial clone, fetch what is "
                 "missing: `git fetch --refetch --filter=blob:limit=1g`, or check out the files with plain git first."
             ) from error
         self._keep(memory, refs)
-
-    def _pack(self, options: Sequence[str], names: bytes, environment: Mapping[str, str]) -> None:
-        (self.git_dir / "objects" / "pack").mkdir(parents=True, exist_ok=True)
-        arguments = ["pack-objects", *options, "--compression=1", "--delta-base-offset", "--quiet"]
-        prefix = os.fspath(self.git_dir / "objects" / "pack" / "pack")
-        self.git([*arguments, prefix], input=names, environment=environment)
 
     def _keep(self, memory: person.Memory, refs: Mapping[str, str]) -> None:
         self.set_refs(refs)
@@ -376,42 +396,9 @@ class Shadow:
 
     def _settle(self) -> None:
         """Wait for the packing of earlier snapshots. Whether it failed is for those who wait for them to hear."""
+        self._start_catching_up()
+        if self._catching_up is not None:
+            self._catching_up.result()
         for commit, pending in list(self._pending.items()):
             if pending.done.exception() is None:
                 del self._pending[commit]
-
-    def _add_shallow(self, head: str) -> None:
-        """Cut history at `head`: agents see one commit of context, and the store holds no more."""
-        file = self.git_dir / "shallow"
-        lines = file.read_text().split() if file.exists() else []
-        if head not in lines:
-            temporary = file.with_suffix(".new")
-            temporary.write_text("".join(f"{line}\n" for line in [*lines, head]))
-            temporary.replace(file)
-
-
-def _lines(words: Sequence[str]) -> bytes:
-    return "".join(f"{word}\n" for word in words).encode()
-
-
-def _message(repository: Repository) -> str:
-    return f"Snapshot of {repository.root.name}\n\nThe working tree as its person saw it, unsaved buffers included."
-
-
-def disk_use(folder: Path) -> int:
-    """Bytes on disk below `folder`; what cannot be read counts nothing."""
-    total = 0
-    waiting = [os.fspath(folder)]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    try:
-                        total += entry.stat(follow_symlinks=False).st_blocks * 512
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append(entry.path)
-                    except OSError:
-                        continue
-        except OSError:
-            continue
-    return total

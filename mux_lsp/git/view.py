@@ -12,16 +12,17 @@ import hashlib
 import os
 import shutil
 import stat
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import LeftOut
 from mux_lsp.git import names, parse
-from mux_lsp.git.command import ISOLATED, alternates_variable, git
+from mux_lsp.git.command import ISOLATED, alternates_variable, git, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mux_lsp.errors import GitError
@@ -31,6 +32,8 @@ RAW_ATTRIBUTES = b"* -text -eol -crlf -filter -ident -working-tree-encoding\n"
 """Stand in `info/attributes`, which wins over every .gitattributes: objects hold the bytes that are on disk."""
 
 NULL = "0" * 40
+TICK = 20_000_000
+"""Nanoseconds. The clock that files get their times from stands still for as long as this."""
 ATTEMPTS = 3
 """How often a working tree is read again when files change under the reading."""
 
@@ -63,10 +66,12 @@ class View:
         input: bytes | None = None,
         ok: Collection[int] = (0,),
         index: Path | None = None,
+        write_index: bool = False,
     ) -> bytes:
-        """Run git on this view (or with another index file)."""
+        """Run git on this view (or with another index file). `write_index`: it may refresh it."""
         environment = {
             **ISOLATED,
+            "GIT_OPTIONAL_LOCKS": str(int(write_index)),
             "GIT_OBJECT_DIRECTORY": os.fspath(self.objects),
             **alternates_variable(self.alternates),
         }
@@ -90,6 +95,8 @@ class Reading:
     """(status letter, path): entries whose file is not as the index remembers it."""
     others: list[str]
     """Files that are neither in the index nor ignored. A path that ends in `/` is a repository inside this one."""
+    begun: int
+    """When the reading began, in nanoseconds as `time.time_ns`."""
 
 
 @dataclass(slots=True)
@@ -118,12 +125,14 @@ def write_if_changed(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def write_git_dir(git_dir: Path, files: Mapping[str, bytes]) -> None:
-    """Make `git_dir` a git directory with these files in it; files that are there already and not named stay."""
+def write_git_dir(git_dir: Path, files: Mapping[str, bytes], head: str | None) -> None:
+    """Make `git_dir` a git directory with these files in it; files that are there already and not named stay.
+
+    `head`: the commit that its HEAD is, None for none.
+    """
     for name in ("objects", "refs", "info"):
         (git_dir / name).mkdir(parents=True, exist_ok=True)
-    if not (git_dir / "HEAD").exists():
-        (git_dir / "HEAD").write_bytes(b"ref: refs/heads/main\n")
+    write_if_changed(git_dir / "HEAD", f"{head or 'ref: refs/heads/main'}\n".encode())
     for name, content in files.items():
         write_if_changed(git_dir / name, content)
 
@@ -170,20 +179,14 @@ def configuration(repository: Repository, settings: Settings, extra: Iterable[st
     return os.fsencode("\n".join([*lines, *extra, ""]))
 
 
-def quoted(value: str) -> str:
-    """`value` as git's configuration syntax writes it."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
-
-
 def read(view: View, paths: Sequence[str] = ()) -> Reading:
     """Compare the working tree (or only `paths` and what is below them) with our index."""
-    changed, others = start_reading(view, paths)
-    return Reading(changed.result(), others.result())
+    return start_reading(view, paths)()
 
 
-def start_reading(view: View, paths: Sequence[str] = ()) -> tuple[Future[list[tuple[str, str]]], Future[list[str]]]:
-    """Begin to compare the working tree with our index: the entries that changed, and the files that are new."""
+def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading]:
+    """Begin to read; what is returned waits for the end."""
+    begun = time.time_ns()
     changed = pool.submit(
         lambda: parse.name_status(
             view.git(["diff-files", "--name-status", "--ignore-submodules=all", "-z", "--no-renames", "--", *paths])
@@ -192,7 +195,34 @@ def start_reading(view: View, paths: Sequence[str] = ()) -> tuple[Future[list[tu
     others = pool.submit(
         lambda: parse.fields(view.git(["ls-files", "--others", "--exclude-standard", "-z", "--", *paths]))
     )
-    return changed, others
+    return lambda: Reading(changed.result(), others.result(), begun)
+
+
+def scan(view: View) -> Reading:
+    """Compare the whole working tree with our index in one walk, as `read` does in two.
+
+    HEAD in our git directory is best a commit much like the index: git says how those two differ as well. What git
+    learns of folders and unchanged files it keeps in our index, so that the next scan is quicker.
+    """
+    begun = time.time_ns()
+    output = view.git(
+        ["-c", "core.untrackedCache=true", "-c", "status.showUntrackedFiles=all", "status", "--porcelain=v2", "-z",
+         "--untracked-files=all", "--no-renames", "--ignore-submodules=all"],
+        write_index=True,
+    )  # fmt: skip
+    predate(view.index, begun)
+    return Reading(*parse.status(output), begun)
+
+
+def predate(index: Path, begun: int) -> None:
+    """Give our index the time when the reading of the tree began (nanoseconds, as `time.time_ns`).
+
+    git trusts the recorded state of a file or folder that is older than the index, and looks closer at all others. An
+    index that is written a moment after the reading would vouch for what changed meanwhile in the same tick.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        moment = min(begun - TICK, index.stat().st_mtime_ns)
+        os.utime(index, ns=(moment, moment))
 
 
 def sort_out(view: View, intake: Intake, reading: Reading, limit: int, limited: Collection[str] | None = None) -> None:
@@ -263,8 +293,16 @@ def unprocessable(error: GitError, intake: Intake) -> str | None:
 
 
 def write_tree(view: View, index: Path | None = None, options: Sequence[str] = ()) -> str:
-    """Write the index as a tree and return its name. `options` are `git write-tree`'s."""
-    return view.git(["write-tree", *options], index=index).decode().strip()
+    """Write the index as a tree and return its name. `options` are `git write-tree`'s. The index keeps its time."""
+    file = index or view.index
+    try:
+        moment = file.stat().st_mtime_ns
+    except FileNotFoundError:
+        moment = None
+    tree = view.git(["write-tree", *options], index=index).decode().strip()
+    if moment is not None:  # git has written the names of the trees into it
+        os.utime(file, ns=(moment, moment))
+    return tree
 
 
 def copy_index(source: Path, target: Path) -> None:

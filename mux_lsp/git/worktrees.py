@@ -9,33 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import threading
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mux_lsp.errors import GitError
-from mux_lsp.git import parse
 from mux_lsp.git.agentdir import write_agent_dir
-from mux_lsp.git.folders import is_plain_folder, remove_tree, tame
+from mux_lsp.git.checkout import check_out, reset
+from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
+from mux_lsp.git.harvest import take
 from mux_lsp.git.include import copy_included, exclude_lines, included
-from mux_lsp.git.shadow import Shadow, disk_use
-from mux_lsp.git.view import (
-    ATTEMPTS,
-    Intake,
-    View,
-    apply,
-    clear_locks,
-    copy_own_index,
-    pool,
-    read,
-    sort_out,
-    unprocessable,
-    view_files,
-    write_git_dir,
-    write_tree,
-)
+from mux_lsp.git.view import View, clear_locks, copy_own_index, pool, view_files, write_git_dir, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -43,9 +28,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import LeftOut, Snapshot
     from mux_lsp.git.repository import Repository, Settings
-
-LARGEST_RESULT = 50_000_000
-"""Bytes. Larger files are left out of results, and named."""
+    from mux_lsp.git.shadow import Shadow
 
 
 class SlotState(StrEnum):
@@ -161,7 +144,7 @@ class Worktrees:
                 raise GitError(
                     f"The worktree {worktree.folder} has been replaced by something else: it cannot be read."
                 )
-            left_out = _take(view, tuple(sorted(paths)) if paths is not None else ())
+            left_out = take(view, tuple(sorted(paths)) if paths is not None else ())
             tree = write_tree(view)
             return Harvest(self._result(worktree, run_id, tree), tree, left_out)
 
@@ -174,7 +157,7 @@ class Worktrees:
             slot = replace(self._slots[worktree.slot], state=SlotState.RELEASING, run_id=None)
             self._record(slot)
             remove_tree(worktree.git_dir)
-            if _reset(self._view(slot.name, worktree.folder), slot.commit):
+            if reset(self._view(slot.name, worktree.folder), slot.commit):
                 # What the next checkout starts from must not be tidied away with the run.
                 self.shadow.set_refs({f"refs/mux/slots/{slot.name}": slot.commit})
                 self._record(replace(slot, state=SlotState.RELEASED))
@@ -286,16 +269,14 @@ class Worktrees:
         self._slots[slot.name] = slot
 
     def _write_own_dir(self, slot: Slot, repository: Repository, settings: Settings, exclude: bytes = b"") -> None:
-        write_git_dir(self._own_dir(slot.name), view_files(repository, settings, exclude))
+        write_git_dir(self._own_dir(slot.name), view_files(repository, settings, exclude), slot.commit)
 
     def _check_out(self, slot: Slot, old: Slot | None) -> None:
         worktree = self._worktree(slot)
         view = self._view(slot.name, worktree.folder, self.shadow.borrowed(slot.commit))
         if old is None:
             worktree.folder.mkdir(parents=True)
-            view.git(["read-tree", "-m", "-u", slot.tree])
-        elif old.tree != slot.tree:
-            view.git(["read-tree", "-m", "-u", old.tree, slot.tree])
+        check_out(view, old.tree if old else None, slot.tree)
 
     def _write_agent_dir(
         self,
@@ -336,67 +317,6 @@ class Worktrees:
         self.shadow.set_refs({ref: commit})
         self._results[run_id] = (tree, commit)
         return commit
-
-
-def _take(view: View, paths: tuple[str, ...]) -> tuple[LeftOut, ...]:
-    """Bring our index up to the worktree as it is now."""
-    refused: set[str] = set()
-    for attempt in range(ATTEMPTS):
-        intake = Intake()
-        _gather(view, intake, paths)
-        for path in refused & intake.add:
-            intake.add.discard(path)
-            intake.leave_out(path, "could not be read")
-        try:
-            apply(view, intake)
-        except GitError as error:
-            if attempt == ATTEMPTS - 1:
-                raise
-            refused |= {path for path in [unprocessable(error, intake)] if path}
-            continue
-        # git does not name a repository that stands where the index has a file, so look again once that is out of it.
-        hidden = Intake()
-        became_folders = tuple(path for path in intake.remove if is_plain_folder(view.work_tree / path))
-        if became_folders:
-            _gather(view, hidden, became_folders)
-            apply(view, hidden)
-        return (*intake.reasons(), *hidden.reasons())
-    raise AssertionError
-
-
-def _gather(view: View, intake: Intake, paths: tuple[str, ...]) -> None:
-    reading = read(view, paths)
-    nested = [path for path in reading.others if path.endswith("/")]
-    reading.others = [path for path in reading.others if not path.endswith("/")]
-    for path in nested:
-        reading.others += nested_files(view, path)
-    sort_out(view, intake, reading, LARGEST_RESULT)
-
-
-def nested_files(view: View, path: str) -> list[str]:
-    """The files of a repository that an agent made inside its worktree. Its `.git` is not looked into."""
-    folder = view.work_tree / path
-    inside = replace(view, work_tree=folder)
-    nowhere = view.git_dir / "no-index"
-    found = []
-    for other in parse.fields(inside.git(["ls-files", "--others", "--exclude-standard", "-z"], index=nowhere)):
-        found += nested_files(view, path + other) if other.endswith("/") else [path + other]
-    return found
-
-
-def _reset(view: View, commit: str) -> bool:
-    """Make the worktree exactly its snapshot again. False if that cannot be had."""
-    if not is_plain_folder(view.work_tree) or not is_plain_folder(view.work_tree.parent):
-        return False
-    try:
-        tame(view.work_tree, stat.S_IMODE(view.git_dir.stat().st_mode))  # our own folder's: what the umask gives
-        remove_tree(view.work_tree / ".git")
-        view.git(["read-tree", "--reset", "-u", commit])
-        view.git(["clean", "-ffdxq"])
-        left = read(view)
-    except (GitError, OSError):
-        return False
-    return not left.changed and not left.others
 
 
 def _load(file: Path) -> Slot | None:

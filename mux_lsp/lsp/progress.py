@@ -59,10 +59,6 @@ class Progress:
         for _, begun in self._begun.values():
             begun.cancel()
 
-    async def settled(self) -> None:
-        """Wait until every bar that was asked for is there, or is known not to come."""
-        await asyncio.gather(*(begun for _, begun in self._begun.values()))
-
     async def _begin(self, task: Task, token: str) -> None:
         progress = self._server.work_done_progress
         try:

@@ -114,7 +114,7 @@ class MuxProtocol(LanguageServerProtocol):
         return await handler(*(params.arguments or ()))
 
     def cancel_all(self) -> None:
-        """Cancel the requests of a client that has gone, in both directions and for good; a disconnect alone does not."""
+        """Cancel the requests of and to a client that has gone, for good; a disconnect alone does not."""
         self._gone = True
         for future in list(self._request_futures.values()):
             future.cancel()

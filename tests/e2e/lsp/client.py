@@ -9,21 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-import attrs
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.protocol import JsonRPCNotification, default_converter
-from pytest_lsp import ClientServerConfig, LanguageClient
+from pygls.protocol import default_converter
+from pytest_lsp import LanguageClient
 from pytest_lsp.client import register_lsp_features
-from pytest_lsp.protocol import LanguageClientProtocol
 
 from mux_lsp.lsp import protocol
+from tests.e2e.lsp.wire import EditorProtocol, exactly
 from tests.support import buffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.home import IsolatedHome
 
 WAIT_SECONDS = 30
 
@@ -49,47 +47,6 @@ class Refused(Exception):
         self.message = error.message
         self.code = error.code
         self.kind = error.data.get("kind") if isinstance(error.data, dict) else getattr(error.data, "kind", None)
-
-
-@attrs.define
-class Plain:
-    """A response with its result as it came."""
-
-    id: str | int
-    jsonrpc: str
-    result: Any
-
-
-class EditorProtocol(LanguageClientProtocol):
-    """Knows the notifications of mux-lsp, and holds what comes against their declared types."""
-
-    _server: Editor
-
-    def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
-        return types.METHOD_TO_TYPES.get(method, (None,))[0]
-
-    def get_result_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
-        # lsprotocol takes a code action with a command for a bare command; we read these ourselves.
-        return (
-            Plain if method == types.TEXT_DOCUMENT_CODE_ACTION else types.METHOD_TO_TYPES.get(method, (None, None))[1]
-        )
-
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        declared = protocol.NOTIFICATIONS.get(data.get("method", ""))
-        if declared is not None:
-            return JsonRPCNotification(data["method"], data["jsonrpc"], exactly(declared, data["params"]))
-        return super().structure_message(data)
-
-    def _handle_notification(self, method_name: str, params: Any) -> None:
-        super()._handle_notification(method_name, params)  # type: ignore[no-untyped-call]  # pytest-lsp has no types
-        self._server.arrived()
-
-
-def exactly(declared: type[S], value: dict[str, Any]) -> S:
-    """A value as its declared type: nothing missing, nothing more."""
-    found = declared.model_validate(value)
-    assert found.model_dump(mode="json") == value
-    return found
 
 
 class Editor(LanguageClient):
@@ -405,91 +362,3 @@ class Editor(LanguageClient):
 
 def _path(uri: str) -> Path:
     return Path(unquote(urlsplit(uri).path))
-
-
-def capabilities(
-    *,
-    apply: bool = True,
-    versions: bool = True,
-    resources: bool = True,
-    resolve: bool = True,
-    literals: bool = True,
-    progress: bool = False,
-    encodings: list[types.PositionEncodingKind | str] | None = None,
-) -> types.ClientCapabilities:
-    """What a client can; by default what a full-grown editor can, without progress."""
-    operations = [types.ResourceOperationKind.Create, types.ResourceOperationKind.Delete] if resources else None
-    kinds = types.ClientCodeActionKindOptions([types.CodeActionKind.QuickFix, types.CodeActionKind.Refactor])
-    lazily = types.ClientCodeActionResolveOptions(["edit"]) if resolve else None
-    return types.ClientCapabilities(
-        workspace=types.WorkspaceClientCapabilities(
-            apply_edit=apply,
-            workspace_edit=types.WorkspaceEditClientCapabilities(
-                document_changes=versions,
-                resource_operations=operations,
-                change_annotation_support=types.ChangeAnnotationsSupportOptions() if versions else None,
-            ),
-            code_lens=types.CodeLensWorkspaceClientCapabilities(refresh_support=True),
-        ),
-        text_document=types.TextDocumentClientCapabilities(
-            code_action=types.CodeActionClientCapabilities(
-                code_action_literal_support=types.ClientCodeActionLiteralOptions(kinds) if literals else None,
-                data_support=resolve,
-                disabled_support=True,
-                is_preferred_support=True,
-                resolve_support=lazily,
-            ),
-        ),
-        window=types.WindowClientCapabilities(work_done_progress=progress),
-        general=types.GeneralClientCapabilities(position_encodings=encodings) if encodings else None,
-    )
-
-
-async def spawn(home: IsolatedHome) -> Editor:
-    """A client with a bridge of its own, before initialize."""
-    config = ClientServerConfig(home.command("serve"), client_factory=Editor, server_env=home.environment())
-    editor = await config.start()
-    assert isinstance(editor, Editor)
-    return editor
-
-
-async def connect(
-    home: IsolatedHome,
-    folder: Path,
-    name: str = "test editor",
-    *,
-    options: dict[str, Any] | None = None,
-    **able: Any,
-) -> Editor:
-    """A client that has opened a folder. Raises Refused where the server does not want it."""
-    editor = await spawn(home)
-    editor.folder = folder
-    params = types.InitializeParams(
-        capabilities=capabilities(**able),
-        root_uri=folder.as_uri(),
-        workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name)],
-        client_info=types.ClientInfo(name),
-        initialization_options={"mux": {"protocol": protocol.PROTOCOL_VERSION}} if options is None else options,
-    )
-    try:
-        answer = await editor.initialize_session(params)
-    except JsonRpcException as error:
-        await quit_rudely(editor)
-        raise Refused(error) from None
-    editor.encoding = cast("buffer.Encoding", str(answer.capabilities.position_encoding or "utf-16"))
-    return editor
-
-
-async def quit_rudely(editor: Editor) -> None:
-    """The client's process is gone from one moment to the next."""
-    server = editor._server
-    assert server is not None
-    if server.returncode is None:
-        server.kill()
-    await editor.stop()
-
-
-async def quit_politely(editor: Editor) -> None:
-    """Shutdown, exit, and the bridge ends well."""
-    await asyncio.wait_for(editor.shutdown_session(), WAIT_SECONDS)
-    await editor.stop()

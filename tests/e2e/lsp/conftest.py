@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.lsp.client import Editor, connect, quit_politely
+from tests.e2e.lsp.connecting import connect, quit_politely
 from tests.support.home import isolated_home, mux_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from tests.e2e.lsp.client import Editor
     from tests.support.home import IsolatedHome
 
 __all__ = ["mux_home"]

@@ -13,8 +13,9 @@ from pygls.exceptions import JsonRpcException
 from mux_lsp.daemon.client import request_status
 from mux_lsp.engine.watching import watching
 from mux_lsp.lsp import protocol
-from tests.e2e.lsp.client import WAIT_SECONDS, Refused, connect, quit_rudely
+from tests.e2e.lsp.client import WAIT_SECONDS, Refused
 from tests.e2e.lsp.conftest import NUMBERS
+from tests.e2e.lsp.connecting import connect, quit_rudely
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -162,6 +162,24 @@ def test_a_new_head_after_a_quick_snapshot(place: Place, world: World) -> None:
     stands_alone(place.shadow)
 
 
+def test_a_reused_worktree_of_a_sparse_checkout(place: Place, world: World) -> None:
+    run(world.root, "sparse-checkout", "set", "folder")
+    worktrees = Worktrees(place.shadow)
+    for number in range(3):
+        write(world.root, {"folder/b.txt": f"{number}\n"})
+        snapshot = place.take(f"s{number}")
+        worktree = worktrees.prepare(snapshot, f"s{number}-1", repository=place.repository)
+        assert files_on_disk(worktree.folder) == files_on_disk(world.root)
+        assert run(worktree.folder, "status", "--porcelain") == b""
+        write(worktree.folder, {"folder/b.txt": "agent\n", "folder/new": "n\n"})
+        harvest = worktrees.harvest(worktree, f"s{number}-1")
+        changed = [change.path for change in place.shadow.changes(snapshot.commit, harvest.commit)]
+        assert changed == ["folder/b.txt", "folder/new"]
+        worktrees.release(worktree)
+        assert files_on_disk(worktree.folder) == files_on_disk(world.root)
+    assert len(worktrees.slots()) == 1
+
+
 def test_a_daemon_that_was_killed_before_its_index_followed(place: Place, world: World) -> None:
     write(world.root, {"a.txt": "changed\n", "new": "n\n"})
     place.take("u")  # and nobody completes it

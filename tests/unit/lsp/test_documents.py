@@ -96,6 +96,24 @@ def test_many_changes_at_once_are_as_many_one_by_one(
     assert apply_changes(before, edits, PositionEncoding(encoding)) == content
 
 
+@pytest.mark.parametrize(
+    ("before", "edits", "after"),
+    [
+        # A \r and a \n that come to stand together are one line end for the change behind them.
+        ("a\rb\n", [change((1, 0), (1, 0), "\n"), change((1, 0), (1, 0), "x")], "a\r\nxb\n"),
+        ("a\rb\nc\n", [change((1, 0), (1, 1), ""), change((1, 0), (1, 1), "x")], "a\r\nx\n"),
+        ("a\nb\n", [change((0, 1), (0, 1), "\r"), change((1, 0), (1, 0), "x")], "a\r\nxb\n"),
+        ("a\n\nb\n", [change((0, 1), (1, 0), "\r"), change((1, 0), (1, 0), "x")], "a\r\nxb\n"),
+        ("a\n", [change((1, 0), (1, 0), "b"), change((1, 1), (1, 1), "c\nd"), change((2, 0), (9, 9), "")], "a\nbc\n"),
+        ("a", [change((9, 0), (9, 0), "b\n"), change((1, 0), (1, 0), "c")], "ab\nc"),
+    ],
+)
+def test_what_a_change_does_to_lines_holds_for_the_next(
+    before: str, edits: list[types.TextDocumentContentChangeEvent], after: str
+) -> None:
+    assert apply_changes(before, edits, PositionEncoding.UTF16) == after
+
+
 def test_many_changes_of_a_long_text_take_it_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every other client waits meanwhile."""
     content = "a line of the text\n" * 10_000

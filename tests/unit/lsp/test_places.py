@@ -162,11 +162,11 @@ def test_a_client_without_code_actions_gets_the_same_as_commands() -> None:
 
 
 def test_a_hover_in_plain_text_says_the_same_without_markup() -> None:
-    view = view_of("a\n`b`\n", review_of("a\n`b`\n", "a\n```B\x1b\n", agent="sh:a*b"))
+    view = view_of("a\n`b`\n", review_of("a\n`b`\n", "a\n```B\u202e\n", agent="sh:a*b"))
     found = places.hover(view, types.Position(1, 0), places.Shows(markdown=False))
     assert found is not None
     assert found.contents == types.MarkupContent(
-        types.MarkupKind.PlainText, "k3f-1 · sh:a*b\n\n@@ -1,2 +1,2 @@\n a\n-`b`\n+```B<U+001B>"
+        types.MarkupKind.PlainText, "k3f-1 · sh:a*b\n\n@@ -1,2 +1,2 @@\n a\n-`b`\n+```B<U+202E>"
     )
 
 

@@ -46,9 +46,10 @@ class Client:
 
     async def answer(self, request: dict[str, Any], **answer: Any) -> None:
         """Answer it, and let what follows from that happen."""
+        ((_, begun),) = self.progress._begun.values()
         receive(self.server, {"id": request["id"], **answer})
         async with asyncio.timeout(10):
-            await self.progress.settled()
+            await begun
 
     def shown(self) -> list[str]:
         """What the bars have shown so far."""

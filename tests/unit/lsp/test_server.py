@@ -111,9 +111,9 @@ async def test_a_client_that_has_gone_is_asked_nothing_more() -> None:
     server, written = MuxServer(), Written()
     server.protocol.set_writer(written)
     edit = types.ApplyWorkspaceEditParams(types.WorkspaceEdit())
-    before = server.workspace_apply_edit_async(edit)
+    before = server.protocol.send_request_async(types.WORKSPACE_APPLY_EDIT, edit)
     server.protocol.cancel_all()
-    after = server.workspace_apply_edit_async(edit)
+    after = server.protocol.send_request_async(types.WORKSPACE_APPLY_EDIT, edit)
     for asked in (before, after):
         with pytest.raises(asyncio.CancelledError):
             await asked

@@ -40,7 +40,7 @@ def test_a_client_of_our_protocol_is_told_of_every_event() -> None:
         session.tell(event)
     assert [message["method"] for message in written[1:]] == list(EVENTS)
     for message in written[1:]:
-        assert protocol.NOTIFICATIONS[message["method"]].model_validate(message["params"])
+        protocol.NOTIFICATIONS[message["method"]].model_validate(message["params"])
 
 
 @pytest.mark.parametrize("options", [None, {}, {"somebody": "else"}])

@@ -1,0 +1,107 @@
+"""How an editor comes to its daemon, with what it can, and how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pytest_lsp import ClientServerConfig
+
+from mux_lsp.lsp import protocol
+from tests.e2e.lsp.client import WAIT_SECONDS, Editor, Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support import buffer
+    from tests.support.home import IsolatedHome
+
+
+def capabilities(
+    *,
+    apply: bool = True,
+    versions: bool = True,
+    resources: bool = True,
+    resolve: bool = True,
+    literals: bool = True,
+    progress: bool = False,
+    encodings: list[types.PositionEncodingKind | str] | None = None,
+) -> types.ClientCapabilities:
+    """What a client can; by default what a full-grown editor can, without progress."""
+    operations = [types.ResourceOperationKind.Create, types.ResourceOperationKind.Delete] if resources else None
+    kinds = types.ClientCodeActionKindOptions([types.CodeActionKind.QuickFix, types.CodeActionKind.Refactor])
+    lazily = types.ClientCodeActionResolveOptions(["edit"]) if resolve else None
+    return types.ClientCapabilities(
+        workspace=types.WorkspaceClientCapabilities(
+            apply_edit=apply,
+            workspace_edit=types.WorkspaceEditClientCapabilities(
+                document_changes=versions,
+                resource_operations=operations,
+                change_annotation_support=types.ChangeAnnotationsSupportOptions() if versions else None,
+            ),
+            code_lens=types.CodeLensWorkspaceClientCapabilities(refresh_support=True),
+        ),
+        text_document=types.TextDocumentClientCapabilities(
+            code_action=types.CodeActionClientCapabilities(
+                code_action_literal_support=types.ClientCodeActionLiteralOptions(kinds) if literals else None,
+                data_support=resolve,
+                disabled_support=True,
+                is_preferred_support=True,
+                resolve_support=lazily,
+            ),
+        ),
+        window=types.WindowClientCapabilities(work_done_progress=progress),
+        general=types.GeneralClientCapabilities(position_encodings=encodings) if encodings else None,
+    )
+
+
+async def spawn(home: IsolatedHome) -> Editor:
+    """A client with a bridge of its own, before initialize."""
+    config = ClientServerConfig(home.command("serve"), client_factory=Editor, server_env=home.environment())
+    editor = await config.start()
+    assert isinstance(editor, Editor)
+    return editor
+
+
+async def connect(
+    home: IsolatedHome,
+    folder: Path,
+    name: str = "test editor",
+    *,
+    options: dict[str, Any] | None = None,
+    **able: Any,
+) -> Editor:
+    """A client that has opened a folder. Raises Refused where the server does not want it."""
+    editor = await spawn(home)
+    editor.folder = folder
+    params = types.InitializeParams(
+        capabilities=capabilities(**able),
+        root_uri=folder.as_uri(),
+        workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name)],
+        client_info=types.ClientInfo(name),
+        initialization_options={"mux": {"protocol": protocol.PROTOCOL_VERSION}} if options is None else options,
+    )
+    try:
+        answer = await editor.initialize_session(params)
+    except JsonRpcException as error:
+        await quit_rudely(editor)
+        raise Refused(error) from None
+    editor.encoding = cast("buffer.Encoding", str(answer.capabilities.position_encoding or "utf-16"))
+    return editor
+
+
+async def quit_rudely(editor: Editor) -> None:
+    """The client's process is gone from one moment to the next."""
+    server = editor._server
+    assert server is not None
+    if server.returncode is None:
+        server.kill()
+    await editor.stop()
+
+
+async def quit_politely(editor: Editor) -> None:
+    """Shutdown, exit, and the bridge ends well."""
+    await asyncio.wait_for(editor.shutdown_session(), WAIT_SECONDS)
+    await editor.stop()
