@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.folders import is_plain_folder, remove_tree, tame
-from mux_lsp.git.view import View, scan
+from mux_lsp.git.view import View, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def _reset_all(view: View, commit: str) -> bool:
 
 
 def _is_clean(view: View) -> bool:
-    left = scan(view)
+    left = read(view)
     return not left.changed and not left.others
 
 

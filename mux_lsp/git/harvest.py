@@ -16,7 +16,6 @@ from mux_lsp.git.view import (
     apply,
     predate,
     read,
-    scan,
     sort_out,
     unprocessable,
 )
@@ -36,7 +35,7 @@ def take(view: View, paths: tuple[str, ...]) -> tuple[LeftOut, ...]:
     refused: set[str] = set()
     for attempt in range(ATTEMPTS):
         intake = Intake()
-        reading = read(view, paths) if paths else scan(view)
+        reading = read(view, paths)
         _sort_out(view, intake, reading)
         for path in refused & intake.add:
             intake.add.discard(path)

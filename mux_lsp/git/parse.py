@@ -47,22 +47,6 @@ def name_status(output: bytes) -> list[tuple[str, str]]:
     return [(status[0], path) for status, path in zip(words[::2], words[1::2], strict=True)]
 
 
-def status(output: bytes) -> tuple[list[tuple[str, str]], list[str]]:
-    """How files differ from the index, as (status letter, path), and the untracked ones, of `status --porcelain=v2 -z`.
-
-    Renames must be off: they take a second field.
-    """
-    changed, others = [], []
-    for field in fields(output):
-        if field.startswith("? "):
-            others.append(field[2:])
-        elif field.startswith("1 ") and field[3] != ".":
-            changed.append((field[3], field.split(" ", 8)[8]))
-        elif field.startswith("u "):
-            changed.append(("M", field.split(" ", 10)[10]))
-    return changed, others
-
-
 def raw_changes(output: bytes) -> list[tuple[str, str, str]]:
     """(old mode, new mode, path) of `diff-tree -r -z --raw` or `diff-index -z --raw` without renames."""
     words = fields(output)

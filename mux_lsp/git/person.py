@@ -11,14 +11,13 @@ import contextlib
 import json
 import os
 import stat
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.command import git
 from mux_lsp.git.conversion import converted
-from mux_lsp.git.repository import object_folders
 from mux_lsp.git.view import (
     ATTEMPTS,
     Intake,
@@ -29,8 +28,8 @@ from mux_lsp.git.view import (
     ignored,
     pool,
     predate,
-    scan,
     sort_out,
+    start_reading,
     unprocessable,
 )
 
@@ -232,9 +231,7 @@ class SparseChangedError(Exception):
 
 def _gather(view: View, repository: Repository, memory: Memory, signature: list[int]) -> Seen:
     compare = signature != memory.signature
-    # The commit that the scan compares with is the person's own until there is one of ours. A scan writes no objects.
-    looking = view if memory.commit else replace(view, alternates=object_folders(repository))
-    reading = pool.submit(scan, looking).result
+    reading = start_reading(view)
     listing = pool.submit(listing_of, view, repository, view.git_dir / "theirs") if compare else None
     ours = pool.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or memory.submodules else None
     intake = Intake()

@@ -25,14 +25,6 @@ def test_name_status(pairs: list[tuple[str, str]]) -> None:
     assert parse.name_status(output) == pairs
 
 
-@given(st.lists(st.tuples(st.sampled_from(".AMD"), st.sampled_from(".MDT"), any_path)), st.lists(any_path))
-def test_status(entries: list[tuple[str, str, str]], others: list[str]) -> None:
-    lines = [f"1 {x}{y} N... 100644 100644 100755 {OLD} {NEW} {path}" for x, y, path in entries]
-    lines += [*(f"? {path}" for path in others), f"u UU N... 100644 100644 100644 100644 {OLD} {NEW} {OLD} a b"]
-    changed = [(y, path) for _, y, path in entries if y != "."]
-    assert parse.status(parse.joined(lines)) == ([*changed, ("M", "a b")], others)
-
-
 @given(st.lists(st.tuples(st.sampled_from(["000000", "100644", "120000"]), any_path)))
 def test_raw_changes(changes: list[tuple[str, str]]) -> None:
     words = [word for mode, path in changes for word in (f":{mode} 100755 {OLD} {NEW} M", path)]
