@@ -85,7 +85,7 @@ class Engine:
             used = {run.worktree for task in self.tasks(Path(root)) for run in task.runs if run.worktree}
             try:
                 await asyncio.to_thread(self._rooms.of(Path(root)).worktrees.sweep, used)
-            except (MuxError, OSError):
+            except Exception:
                 # One folder that cannot be removed must not keep the daemon from starting.
                 log.exception("worktrees of %s that nobody uses could not be removed", root)
         for run in self._runs.values():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 
@@ -22,6 +24,18 @@ def remove_tree(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     tame(path, stat.S_IRWXU)
+    try:
+        _remove(path)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        # `rm` goes from folder to folder, and so to where no path is short enough to name.
+        subprocess.run(["rm", "-rf", "--", os.fspath(path)], capture_output=True, check=False)
+        if os.path.lexists(path):
+            raise
+
+
+def _remove(path: Path) -> None:
     for folder, folders, files in os.walk(path, topdown=False):
         for name in files:
             Path(folder, name).unlink(missing_ok=True)

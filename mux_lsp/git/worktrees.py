@@ -144,7 +144,7 @@ class Worktrees:
                 raise GitError(
                     f"The worktree {worktree.folder} has been replaced by something else: it cannot be read."
                 )
-            left_out = take(view, tuple(sorted(paths)) if paths is not None else ())
+            left_out = take(view, tuple(sorted(paths)) if paths is not None else (), worktree.snapshot)
             tree = write_tree(view)
             return Harvest(self._result(worktree, run_id, tree), tree, left_out)
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -528,3 +529,44 @@ def test_worktreeinclude_never_overwrites(world: World) -> None:
 
 def test_paths_of_the_shadow_are_private(place: Place) -> None:
     assert stat.S_IMODE(Path(place.shadow.git_dir).stat().st_mode) == 0o700
+
+
+def test_half_of_a_file_that_grew_too_large_is_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(world)
+    worktree = place.prepare()
+    monkeypatch.setattr("mux_lsp.git.harvest.LARGEST_RESULT", 1000)
+    for path in ("new.bin", "a.txt"):
+        (worktree.folder / path).write_bytes(b"x" * 500)
+    assert place.result(worktree)["new.bin"] == b"x" * 500
+    for path in ("new.bin", "a.txt"):
+        (worktree.folder / path).write_bytes(b"x" * 5000)
+    harvest = place.worktrees.harvest(worktree, "t-1", ["new.bin", "a.txt"])
+    assert {left.path for left in harvest.left_out} == {"new.bin", "a.txt"}
+    assert files_in(place.shadow, harvest.commit) == BYTES
+    again = place.worktrees.harvest(worktree, "t-1")
+    assert {left.path for left in again.left_out} == {"new.bin", "a.txt"}
+    assert again.commit == harvest.commit
+
+
+def test_pipes_where_git_reads_its_rules_hold_nobody(world: World) -> None:
+    place = Place(world)
+    worktree = place.prepare()
+    (worktree.folder / ".gitignore").unlink()
+    for path in (".gitignore", "folder/.gitattributes", "folder/.gitignore"):
+        os.mkfifo(worktree.folder / path)
+    (worktree.folder / "new.txt").write_text("new\n")
+    result = place.result(worktree)
+    assert result["new.txt"] == b"new\n"
+    os.mkfifo(worktree.folder / ".gitmodules")
+    place.worktrees.harvest(worktree, "t-1", [".gitmodules", "new.txt"])
+    place.worktrees.release(worktree)
+
+
+def test_folders_too_deep_to_name_are_removed(world: World) -> None:
+    place = Place(world)
+    worktree = place.prepare()
+    deeper = "import os\nfor _ in range(60): os.makedirs(p := '/'.join(['d' * 20] * 5)); os.chdir(p)"
+    subprocess.run([sys.executable, "-c", deeper], cwd=worktree.folder, check=True)
+    place.worktrees.remove(worktree)
+    assert not worktree.folder.exists()
+    assert not place.worktrees.slots()
