@@ -63,7 +63,7 @@ class Runs(_Section):
     """`[runs]`: how runs are carried out."""
 
     concurrent: Annotated[int, Field(ge=1, le=1000)] = 32
-    """How many agents may work at once; further runs wait in the queue."""
+    """How many agents may work at once; further runs wait in the queue. Read when the daemon starts."""
     grace_seconds: Annotated[float, Field(ge=0, le=600)] = 5
     """How long a cancelled agent has between TERM and KILL."""
     check_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600
