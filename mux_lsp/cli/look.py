@@ -147,22 +147,24 @@ def gist(item: ReviewItem) -> str:
 def log(run_id: str, following: bool, stderr: bool, check: int | None) -> None:
     """Print what the agent of RUN has printed, without anything that could drive a terminal."""
     with connected(here()) as client:
-        argument: Json = {
-            "run": one_run(client, run_id),
-            "stream": "stderr" if stderr else "stdout",
-            "check": check and check - 1,
-            "limit": LOG_PIECE,
-            "follow": following,
-        }
-        offset = 0
-        while True:
-            piece = client.execute("mux.run.log", {**argument, "offset": offset})
-            sys.stdout.write(visible(piece["text"], keep="\n\t"))
-            sys.stdout.flush()
-            end = piece["offset"] == offset
-            offset = piece["offset"]
-            if end and (piece["ended"] or not following):
-                return
+        run = one_run(client, run_id)
+        # A check's verdict may be in either of its streams, and nobody knows in which.
+        streams = ["stderr"] if stderr else ["stdout"] if check is None else ["stdout", "stderr"]
+        for stream in streams:
+            argument: Json = {"run": run, "stream": stream, "check": check and check - 1, "limit": LOG_PIECE}
+            _print_log(client, {**argument, "follow": following})
+
+
+def _print_log(client: Client, argument: Json) -> None:
+    offset = 0
+    while True:
+        piece = client.execute("mux.run.log", {**argument, "offset": offset})
+        sys.stdout.write(visible(piece["text"], keep="\n\t"))
+        sys.stdout.flush()
+        end = piece["offset"] == offset
+        offset = piece["offset"]
+        if end and (piece["ended"] or not argument["follow"]):
+            return
 
 
 @click.command(short_help="Print a result as a patch for `git apply`.")

@@ -37,10 +37,14 @@ def accept(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
         files = [visible(path) for path in answer["files"]]
         words = [f"Accepted {count(answer['accepted'], 'change')} in {listed(files)}."] if answer["accepted"] else []
         if answer["already"]:
-            words.append(
-                f"{count(answer['already'], 'change')} {'was' if answer['already'] == 1 else 'were'} there already."
-            )
-        say(" ".join(words) or "There was nothing to accept.")
+            words.append(f"{_are_there(answer['already'])}.")
+        if not words:
+            items = client.execute("mux.review.list", {"run": one_run(client, run_id)})["items"]
+            rejected = sum(item["status"] == "rejected" for item in items)
+            words.append("There was nothing to accept.")
+            if rejected:
+                words.append(f"Of what was rejected ({count(rejected, 'change')}), --hunk ID takes one all the same.")
+        say(" ".join(words))
 
 
 @click.command(short_help="Say no to a result, or to parts of it.")
@@ -52,7 +56,17 @@ def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
     """Say no to what RUN changed: all of it, or these PATHs and hunks. Your files stay as they are."""
     with connected(here()) as client:
         answer = _decide(client, "reject", run_id, paths, hunks)
-        say_json(answer) if as_json else say(f"Rejected {count(answer['rejected'], 'change')}.")
+        if as_json:
+            say_json(answer)
+            return
+        words = [f"Rejected {count(answer['rejected'], 'change')}."] if answer["rejected"] else []
+        if answer["applied"]:
+            words.append(f"{_are_there(answer['applied'])}, and reject does not take anything out.")
+        say(" ".join(words) or "There was nothing left to reject.")
+
+
+def _are_there(number: int) -> str:
+    return f"{count(number, 'change')} {'was' if number == 1 else 'were'} there already"
 
 
 def _decide(client: Client, verb: str, id_: str, paths: Sequence[str], hunks: Sequence[str]) -> Json:
@@ -73,7 +87,7 @@ def _decide(client: Client, verb: str, id_: str, paths: Sequence[str], hunks: Se
             raise UsageError(f"{visible(item['path'])} can only be taken as a whole: {verb} it by itself.")
     ids = [*hunks, *(item["hunk"] for item in wanted)]
     if not ids:
-        return {"accepted": 0, "already": 0, "files": []} if verb == "accept" else {"rejected": 0}
+        return {"accepted": 0, "already": 0, "files": []} if verb == "accept" else {"rejected": 0, "applied": 0}
     return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": ids})
 
 

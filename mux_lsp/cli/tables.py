@@ -124,8 +124,17 @@ def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
         words.append((f"diff {best.id}", f"what {best.id} changed"))
     if good:
         words.append((f"accept {best.id}", "put it into your working tree (PATH or --hunk ID for a part)"))
-    elif bad:
-        words.append((f"log {bad[0].id} --stderr", "what its agent complained of"))
+    for run in runs:
+        failed = next((number for number, check in enumerate(run.checks, 1) if check.state == "failed"), None)
+        if failed is not None and not good:
+            words.append((f"log {run.id} --check {failed}", "why the check failed"))
+            break
+    # One that did not start has said nothing, and one that was cancelled has nothing to explain.
+    broken = [run for run in bad if run.state == "failed" and run.exit_status is not None]
+    if broken and not good:
+        words.append((f"log {broken[0].id} --stderr", "what its agent complained of"))
+    if not words:
+        return
     width = max(len(command) for command, _ in words)
     say("\nNext:")
     for command, meaning in words:

@@ -81,7 +81,7 @@ async def read_log(engine: Engine, run_id: str, piece: LogPiece, *, follow: bool
     if piece.check is not None:
         if piece.check >= len(run.checks):
             raise UsageError(
-                f"{run_id} has {len(run.checks)} checks, so there is none with the number {piece.check + 1}."
+                f"{run_id} has no check with the number {piece.check + 1}; `mux-lsp show {run_id}` lists them."
             )
         folder = check_folder(folder, piece.check)
     more = asyncio.Event()

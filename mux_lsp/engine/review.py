@@ -101,6 +101,11 @@ class Item:
     reason: str | None = None
     placement: rebase.Placement | None = None
 
+    @property
+    def id(self) -> str:
+        """The hunk's id, "" for a change that is no text."""
+        return self.hunk.id if self.hunk else ""
+
 
 @dataclass(frozen=True, slots=True)
 class PathPlan:

@@ -14,7 +14,7 @@ from pygls.exceptions import JsonRpcException
 from mux_lsp import __version__
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
-from mux_lsp.core.model import AgentChoice
+from mux_lsp.core.model import AgentChoice, HunkStatus
 from mux_lsp.engine import accepting
 from mux_lsp.engine.output import LogPiece, read_log
 from mux_lsp.engine.repositories import locate
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.text import PositionEncoding
     from mux_lsp.engine.accepting import Candidate, Selection
     from mux_lsp.engine.repositories import Room
-    from mux_lsp.engine.review import Reviews
+    from mux_lsp.engine.review import Item, Reviews
     from mux_lsp.lsp.documents import Document
     from mux_lsp.lsp.session import Session
 
@@ -162,13 +162,13 @@ class Commands:
 
     async def hunk_reject(self, params: protocol.HunkRejectParams) -> protocol.RejectResult:
         run = self._engine.run(params.run)
-        return protocol.RejectResult(rejected=await self._reject(run.id, hunks=params.hunks, shared=params.shared))
+        return await self._reject(run.id, hunks=params.hunks, shared=params.shared)
 
     async def file_reject(self, params: protocol.FileParams) -> protocol.RejectResult:
-        return protocol.RejectResult(rejected=await self._reject(params.run, paths=[params.path]))
+        return await self._reject(params.run, paths=[params.path])
 
     async def run_reject(self, params: protocol.RunReviewParams) -> protocol.RejectResult:
-        return protocol.RejectResult(rejected=await self._reject(params.run, paths=params.paths))
+        return await self._reject(params.run, paths=params.paths)
 
     async def edit(self, run_id: str, hunks: list[str]) -> types.WorkspaceEdit:
         """The edit that accepts these hunks, for a client that applies it itself."""
@@ -245,20 +245,28 @@ class Commands:
         paths: list[str] | None = None,
         hunks: list[str] | None = None,
         shared: bool = False,
-    ) -> int:
+    ) -> protocol.RejectResult:
         run = self._engine.run(run_id)
         wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
         if shared:
             for other in self._engine.task(run.task).runs:
                 if other.id != run.id:
                     wanted += accepting.candidates(self._engine, other, other.files)
-        await asyncio.to_thread(accepting.warm, wanted)
-        chosen = [(one, ids) for one in wanted if (ids := accepting.ids_of(one, hunks))]
+        documents = {document.path: document for document in self._session.documents}
+        judged = await asyncio.to_thread(_judge, wanted, documents, hunks)
         if hunks is not None:
-            accepting.refuse_unknown(run, hunks, {id_ for one, ids in chosen if one.run.id == run.id for id_ in ids})
-        for one, ids in chosen:
-            self._engine.reject(one.run.id, one.path, ids)
-        return sum(len(ids) for _, ids in chosen)
+            own = [items for one, items in judged if one.run.id == run.id]
+            accepting.refuse_unknown(run, hunks, {item.id for items in own for item in items})
+        rejected = applied = 0
+        for one, items in judged:
+            # Also of what is in this client's text: another client's may not have it.
+            ids = frozenset(item.id for item in items if item.status is not HunkStatus.REJECTED)
+            there = sum(item.place is HunkStatus.APPLIED for item in items)
+            applied += there
+            rejected += len(ids) - there
+            if ids:
+                self._engine.reject(one.run.id, one.path, ids)
+        return protocol.RejectResult(rejected=rejected, applied=applied)
 
     # The rest
 
@@ -310,6 +318,18 @@ def _list(
         live = live_text(candidate.root, candidate.path, documents.get(candidate.root / candidate.path))
         listed += [convert.review_item(candidate.root, item, live, encoding) for item in candidate.items(live)]
     return listed
+
+
+def _judge(
+    candidates: list[Candidate], documents: Mapping[Path, Document], hunks: list[str] | None
+) -> list[tuple[Candidate, list[Item]]]:
+    """How these hunks, or all, of each candidate stand to the client's live texts."""
+    judged = []
+    for candidate in candidates:
+        live = live_text(candidate.root, candidate.path, documents.get(candidate.root / candidate.path))
+        items = [item for item in candidate.items(live) if hunks is None or item.id in hunks]
+        judged.append((candidate, items))
+    return judged
 
 
 def _compare(task: Task, reviews: Reviews) -> protocol.TaskCompareResult:

@@ -280,7 +280,10 @@ class AcceptResult(Shape):
 
 
 class RejectResult(Shape):
+    """`rejected` counts the hunks that were not rejected before. `applied` are in the text: a no takes nothing out."""
+
     rejected: int
+    applied: int
 
 
 class AgentShape(Shape):

@@ -184,7 +184,10 @@ def test_reject_a_whole_run(terminal: Terminal) -> None:
     run = result(terminal, TEN, EIGHTEEN, APP)
     assert terminal.ok("reject", run) == "Rejected 3 changes.\n"
     before = files(terminal.folder)
-    assert terminal.ok("accept", run) == "There was nothing to accept.\n"
+    assert terminal.ok("accept", run) == (
+        "There was nothing to accept. Of what was rejected (3 changes), --hunk ID takes one all the same.\n"
+    )
+    assert terminal.ok("reject", run) == "There was nothing left to reject.\n"
     assert files(terminal.folder) == before
 
 

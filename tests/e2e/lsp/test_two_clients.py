@@ -48,7 +48,8 @@ async def test_each_has_its_own_text_and_statuses(join: Join) -> None:
 
     # A rejection is the person's, not the editor's.
     told = len(two.told_of(protocol.ReviewChangedParams))
-    assert (await one.reject("run", run=run)).rejected == 2
+    answer = await one.reject("run", run=run)
+    assert (answer.rejected, answer.applied) == (0, 2)
     await two.shown(uri, lambda found: not found)
     assert [one.uris for one in two.told_of(protocol.ReviewChangedParams)[told:]] == [[uri]]
     assert await two.lenses("numbers.txt") == []
