@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -194,3 +195,22 @@ def test_results_of_another_repository_are_listed_apart(terminal: Terminal, tmp_
     assert outside("list").status == 2
     assert task["id"] in [each["id"] for each in outside.json("list", "--all")["tasks"]]
     assert str(terminal.folder) in outside.ok("list", "--all")
+
+
+def test_a_failed_check_leads_to_what_it_printed(terminal: Terminal) -> None:
+    done = terminal("run", "x", "-a", "sh:echo y > y", "--check", "true", "--check", "echo said; echo why >&2; false")
+    run = f"{done.out.split()[0]}-1"
+    assert done.status == 1
+    assert re.search(rf"mux-lsp log {run} --check 2 +why the check failed", done.out)
+    assert terminal.ok("log", run, "--check", "2") == "said\nwhy\n"
+    assert terminal.ok("log", run, "--check", "2", "--stderr") == "why\n"
+    assert terminal.ok("log", run, "--check", "1") == ""
+    assert terminal("log", run, "--check", "3").status == 2
+
+
+def test_no_log_is_offered_of_an_agent_that_did_not_start(terminal: Terminal) -> None:
+    terminal.home.write_config('[agents.gone]\nkind = "command"\ncommand = ["no-such-agent"]\n')
+    done = terminal("run", "x", "-a", "gone")
+    assert done.status == 1
+    assert "no-such-agent" in done.out
+    assert "Next:" not in done.out
