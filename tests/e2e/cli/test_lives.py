@@ -42,11 +42,12 @@ def test_the_log_of_a_talkative_agent_is_whole(terminal: Terminal) -> None:
 
 def test_the_log_follows_until_the_run_has_ended(terminal: Terminal, fifo: Path) -> None:
     task = started(terminal, "-a", f'sh:echo one; read word < {fifo}; echo "$word"; read word < {fifo}; echo "$word"')
-    with terminal.on_screen("log", task, "--follow") as screen:
+    # One end stays open: the agent's second look must not meet the end of the first word's writer.
+    with terminal.on_screen("log", task, "--follow") as screen, os.fdopen(os.open(fifo, os.O_RDWR), "wb", 0) as words:
         screen.wait_for("one")
-        fifo.write_text("two\n")
+        words.write(b"two\n")
         screen.wait_for("two")
-        fifo.write_text("three\n")
+        words.write(b"three\n")
         assert screen.end() == 0
     assert screen.shown.split() == [b"one", b"two", b"three"]
 
