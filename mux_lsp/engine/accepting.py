@@ -143,13 +143,10 @@ def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
     return item.hunk is not None and item.hunk.id in hunks
 
 
-def ids_of(candidate: Candidate, hunks: Collection[str] | None) -> frozenset[str]:
-    """The ids of a changed file's hunks: those among `hunks`, or all, with "" for a change without hunks."""
+def ids_of(candidate: Candidate, hunks: Collection[str]) -> frozenset[str]:
+    """The ids among `hunks` that a changed file's hunks have."""
     found = candidate.reviews.of(candidate.run, candidate.change)
-    ids = frozenset(hunk.id for hunk in found.hunks)
-    if hunks is not None:
-        return ids & frozenset(hunks)
-    return ids | {""} if found.whole or found.mode_changes else ids
+    return frozenset(hunk.id for hunk in found.hunks if hunk.id in hunks)
 
 
 def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> None:
