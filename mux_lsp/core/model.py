@@ -57,6 +57,10 @@ class ChangeKind(StrEnum):
     ADDED = "added"
     MODIFIED = "modified"
     DELETED = "deleted"
+    RENAMED = "renamed"
+    """The file at `old_path` has gone and stands here, maybe with other content."""
+    COPIED = "copied"
+    """A new file that was made from the one at `old_path`, which stays."""
 
 
 class CheckState(StrEnum):
@@ -118,6 +122,8 @@ class FileChange:
     lines_added: int | None = None
     """None for binary files."""
     lines_removed: int | None = None
+    old_path: str | None = None
+    """Where the file was in the snapshot, if it was renamed or copied."""
 
 
 @dataclass(frozen=True, slots=True)

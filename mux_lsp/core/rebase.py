@@ -50,13 +50,16 @@ class Placement:
     """Where one hunk stands to one live text.
 
     `[start, end)` are live lines: those it replaces (pending), those that are it (applied), those it collides with
-    (conflict). `reason` says in words why it is a conflict.
+    (conflict). They stand for the base lines `[base_start, base_end)`: the hunk's own, and in a conflict those of the
+    edits that it collides with as well. `reason` says in words why it is a conflict.
     """
 
     hunk: Hunk
     status: HunkStatus
     start: int
     end: int
+    base_start: int
+    base_end: int
     reason: str | None = None
 
 
@@ -317,7 +320,7 @@ def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[_Ste
         while first < len(steps) and steps[first].end < start:
             first += 1
         if step := standing.get(id(hunk)):
-            placements.append(Placement(hunk, HunkStatus.APPLIED, step.new_start, step.new_end))
+            placements.append(Placement(hunk, HunkStatus.APPLIED, step.new_start, step.new_end, start, end))
             continue
         last = first
         while last < len(steps) and steps[last].start <= end:
@@ -327,12 +330,15 @@ def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[_Ste
             touching = steps[first:last]
             live_start = min(touching[0].new_start, start + shift)
             live_end = max(touching[-1].new_end, end + _shift(steps, last))
-            placements.append(Placement(hunk, HunkStatus.CONFLICT, live_start, live_end, _reason(touching)))
+            base_start, base_end = min(touching[0].start, start), max(touching[-1].end, end)
+            placements.append(
+                Placement(hunk, HunkStatus.CONFLICT, live_start, live_end, base_start, base_end, _reason(touching))
+            )
         elif _slides_over(base, live, steps, first, hunk):
             reason = "the same lines stand here more than once, so its place is not certain"
-            placements.append(Placement(hunk, HunkStatus.CONFLICT, start + shift, end + shift, reason))
+            placements.append(Placement(hunk, HunkStatus.CONFLICT, start + shift, end + shift, start, end, reason))
         else:
-            placements.append(Placement(hunk, HunkStatus.PENDING, start + shift, end + shift))
+            placements.append(Placement(hunk, HunkStatus.PENDING, start + shift, end + shift, start, end))
     return placements
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.request import Client
-    from mux_lsp.engine.review import Item, LiveText, PathPlan, Reviews
+    from mux_lsp.engine.review import Item, LiveText, PathPlan
+    from mux_lsp.engine.reviews import Reviews
 
     LiveOf = Callable[[str], LiveText]
     """Gives the live text of a path, for the client that asks."""
@@ -74,9 +75,9 @@ class Candidate:
         """The changed file."""
         return self.change.path
 
-    def items(self, live: LiveText) -> list[Item]:
+    def items(self, live_of: LiveOf) -> list[Item]:
         """How its hunks stand to a live text. Slow the first time."""
-        return review.judge(self.reviews.of(self.run, self.change), live, self.rejected)
+        return review.judge(self.reviews.of(self.run, self.change), live_of(self.path), self.rejected)
 
 
 def warm(candidates: Iterable[Candidate]) -> None:
@@ -113,24 +114,22 @@ def select(
     root = Path(engine.task(run.task).repository)
     plans: list[PathPlan] = []
     chosen: list[tuple[str, frozenset[str]]] = []
-    wanted: list[tuple[FileChange, LiveText, list[Item]]] = []
+    wanted: list[tuple[FileChange, list[Item]]] = []
     for candidate in candidates(engine, run, changes_of(run, paths)):
         # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
         if hunks is not None and not ids_of(candidate, hunks):
             continue
-        change = candidate.change
-        live = live_of(change.path)
-        found = [item for item in candidate.items(live) if _wanted(item, hunks)]
+        found = [item for item in candidate.items(live_of) if _wanted(item, hunks)]
         if found:
-            wanted.append((change, live, found))
+            wanted.append((candidate.change, found))
     if hunks is not None:
-        refuse_unknown(run, hunks, {item.hunk.id for _, _, found in wanted for item in found if item.hunk})
+        refuse_unknown(run, hunks, {item.hunk.id for _, found in wanted for item in found if item.hunk})
     # All complaints at once, before the first plan is made.
-    review.refuse_conflicts(item for _, _, found in wanted for item in found)
+    review.refuse_conflicts(item for _, found in wanted for item in found)
     already = 0
-    for change, live, found in wanted:
+    for change, found in wanted:
         already += sum(item.place is HunkStatus.APPLIED for item in found)
-        planned = review.plan(root, change.path, live, found, engine.reviews(root))
+        planned = review.plan(root, change.path, found, engine.reviews(root))
         if planned is not None:
             plans.append(planned)
         chosen.append((change.path, frozenset(item.hunk.id if item.hunk else "" for item in found)))

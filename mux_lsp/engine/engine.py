@@ -25,7 +25,7 @@ from mux_lsp.engine.output import Outputs
 from mux_lsp.engine.rejections import Rejections
 from mux_lsp.engine.repositories import Room, Rooms, locate
 from mux_lsp.engine.request import Client, StartRequest, buffers_of, context_of, prompt_of
-from mux_lsp.engine.review import Reviews
+from mux_lsp.engine.reviews import Reviews
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal

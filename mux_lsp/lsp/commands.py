@@ -21,7 +21,7 @@ from mux_lsp.engine.repositories import locate
 from mux_lsp.engine.request import StartRequest
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import convert, edits, protocol
-from mux_lsp.lsp.documents import live_text, path_of, uri_of
+from mux_lsp.lsp.documents import Lives, path_of, uri_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from mux_lsp.core.text import PositionEncoding
     from mux_lsp.engine.accepting import Candidate, Selection
     from mux_lsp.engine.repositories import Room
-    from mux_lsp.engine.review import Item, Reviews
+    from mux_lsp.engine.review import Item
+    from mux_lsp.engine.reviews import Reviews
     from mux_lsp.lsp.documents import Document
     from mux_lsp.lsp.session import Session
 
@@ -148,8 +149,8 @@ class Commands:
             found = accepting.candidates(self._engine, run, run.files)
         wanted = [one for one in found if params.run in {None, one.run.id}]
         documents = self._session.documents
-        by_path = {document.path: document for document in documents}
-        return protocol.ReviewListResult(items=await asyncio.to_thread(_list, wanted, by_path, documents.encoding))
+        items = await asyncio.to_thread(_list, wanted, documents.by_path(), documents.encoding)
+        return protocol.ReviewListResult(items=items)
 
     async def hunk_accept(self, params: protocol.HunkParams) -> protocol.AcceptResult:
         return await self._accept(await self._select(params.run, hunks=params.hunks))
@@ -185,13 +186,8 @@ class Commands:
         wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
         await asyncio.to_thread(accepting.warm, wanted)
         # On the loop and not in a thread: between placing the hunks and sending the edit no text may change here.
-        return accepting.select(
-            self._engine,
-            run_id,
-            lambda path: self._session.live_of(Path(self._engine.task(self._engine.run(run_id).task).repository), path),
-            paths=paths,
-            hunks=hunks,
-        )
+        lives = Lives(Path(self._engine.task(run.task).repository), self._session.documents.by_path())
+        return accepting.select(self._engine, run_id, lives, paths=paths, hunks=hunks)
 
     async def _accept(self, selection: Selection) -> protocol.AcceptResult:
         session = self._session
@@ -252,8 +248,7 @@ class Commands:
             for other in self._engine.task(run.task).runs:
                 if other.id != run.id:
                     wanted += accepting.candidates(self._engine, other, other.files)
-        documents = {document.path: document for document in self._session.documents}
-        judged = await asyncio.to_thread(_judge, wanted, documents, hunks)
+        judged = await asyncio.to_thread(_judge, wanted, self._session.documents.by_path(), hunks)
         if hunks is not None:
             own = [items for one, items in judged if one.run.id == run.id]
             accepting.refuse_unknown(run, hunks, {item.id for items in own for item in items})
@@ -313,21 +308,22 @@ class Commands:
 def _list(
     candidates: list[Candidate], documents: Mapping[Path, Document], encoding: PositionEncoding
 ) -> list[protocol.ReviewItem]:
-    listed: list[protocol.ReviewItem] = []
-    for candidate in candidates:
-        live = live_text(candidate.root, candidate.path, documents.get(candidate.root / candidate.path))
-        listed += [convert.review_item(candidate.root, item, live, encoding) for item in candidate.items(live)]
-    return listed
+    return [
+        convert.review_item(candidate.root, item, encoding)
+        for candidate, items in _judge(candidates, documents)
+        for item in items
+    ]
 
 
 def _judge(
-    candidates: list[Candidate], documents: Mapping[Path, Document], hunks: list[str] | None
+    candidates: list[Candidate], documents: Mapping[Path, Document], hunks: list[str] | None = None
 ) -> list[tuple[Candidate, list[Item]]]:
     """How these hunks, or all, of each candidate stand to the client's live texts."""
+    lives: dict[Path, Lives] = {}
     judged = []
     for candidate in candidates:
-        live = live_text(candidate.root, candidate.path, documents.get(candidate.root / candidate.path))
-        items = [item for item in candidate.items(live) if hunks is None or item.id in hunks]
+        live_of = lives.setdefault(candidate.root, Lives(candidate.root, documents))
+        items = [item for item in candidate.items(live_of) if hunks is None or item.id in hunks]
         judged.append((candidate, items))
     return judged
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import FileChange, LeftOut, Run, Task
     from mux_lsp.engine.events import Event
-    from mux_lsp.engine.review import Item, LiveText
+    from mux_lsp.engine.review import Item
 
 
 def run_shape(run: Run) -> protocol.RunShape:
@@ -91,9 +91,9 @@ def left_out_path(left: LeftOut) -> protocol.LeftOutPath:
     return protocol.LeftOutPath(path=text.shown_path(left.path), reason=left.reason)
 
 
-def item_range(item: Item, live: LiveText, encoding: text.PositionEncoding) -> types.Range:
+def item_range(item: Item, encoding: text.PositionEncoding) -> types.Range:
     """Where an item lands, stands or collides, in the client's units."""
-    return lines_range(live.lines or (), item.start, item.end, encoding)
+    return lines_range(item.live.lines or (), item.start, item.end, encoding)
 
 
 def lines_range(lines: Sequence[str], start: int, end: int, encoding: text.PositionEncoding) -> types.Range:
@@ -110,18 +110,18 @@ def wire_range(range_: types.Range) -> protocol.Range:
     )
 
 
-def review_item(root: Path, item: Item, live: LiveText, encoding: text.PositionEncoding) -> protocol.ReviewItem:
+def review_item(root: Path, item: Item, encoding: text.PositionEncoding) -> protocol.ReviewItem:
     """A hunk as it stands to a live text."""
     change = item.review.change
     return protocol.ReviewItem(
         run=item.review.run,
         agent=item.review.agent,
         path=text.shown_path(change.path),
-        uri=uri_of(root / change.path),
+        uri=uri_of(root / item.live.path),
         hunk=item.hunk.id if item.hunk else None,
         status=item.status.value,
         reason=item.reason,
-        range=wire_range(item_range(item, live, encoding)),
+        range=wire_range(item_range(item, encoding)),
         removed="".join(item.hunk.removed) if item.hunk else "",
         added="".join(item.hunk.added) if item.hunk else "",
     )

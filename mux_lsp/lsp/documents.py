@@ -62,6 +62,10 @@ class Documents:
         """The version of every open document, by its URI."""
         return {uri: document.version for uri, document in self._open.items()}
 
+    def by_path(self) -> dict[Path, Document]:
+        """Every open document, by its file."""
+        return {document.path: document for document in self}
+
     def at(self, path: Path) -> Document | None:
         """The open document of a file, whatever its client's URI looks like."""
         return next((document for document in self._open.values() if document.path == path), None)
@@ -140,6 +144,25 @@ def is_saved(document: Document) -> bool:
     with contextlib.suppress(OSError, LookupError, UnicodeEncodeError):
         return disk.content_of(document.path) == encoded(document)
     return False
+
+
+class Lives:
+    """The live texts of a repository for one client, by path: its documents, or else the disk. Each is read once.
+
+    `documents` is a snapshot of what is open, so that it serves in any thread.
+    """
+
+    def __init__(self, root: Path, documents: Mapping[Path, Document]) -> None:
+        self._root = root
+        self._documents = documents
+        self._texts: dict[str, review.LiveText] = {}
+
+    def __call__(self, path: str) -> review.LiveText:
+        """The live text of a path."""
+        found = self._texts.get(path)
+        if found is None:
+            found = self._texts[path] = live_text(self._root, path, self._documents.get(self._root / path))
+        return found
 
 
 def live_text(root: Path, path: str, document: Document | None) -> review.LiveText:

@@ -123,7 +123,7 @@ def view(
         Place(
             same[0],
             tuple(item.review.run for item in same),
-            convert.item_range(same[0], live, encoding),
+            convert.item_range(same[0], encoding),
             runs_of_task.get(task, 1),
         )
         for (task, _, _), same in grouped.items()

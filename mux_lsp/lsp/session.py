@@ -20,7 +20,7 @@ from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, T
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import convert, edits, places, protocol
 from mux_lsp.lsp.commands import CHANGES, Commands
-from mux_lsp.lsp.documents import Document, Documents, live_text, path_of
+from mux_lsp.lsp.documents import Document, Documents, Lives, path_of
 from mux_lsp.lsp.progress import Progress
 from mux_lsp.lsp.server import MuxServer, guarded, refusal
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import LeftOut
     from mux_lsp.engine.accepting import Candidate
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.review import Item, LiveText
+    from mux_lsp.engine.review import Item
 
 log = logging.getLogger(__name__)
 
@@ -129,10 +129,6 @@ class Session:
 
     # Live texts and what there is to review in them
 
-    def live_of(self, root: Path, path: str) -> LiveText:
-        """The live text of a path, for this client: its buffer, or else the disk."""
-        return live_text(root, path, self.documents.at(root / path))
-
     async def view(self, uri: str) -> places.View | None:
         """What there is to review in an open document."""
         while (document := self.documents.get(uri)) is not None:
@@ -167,7 +163,9 @@ class Session:
             task_id: sum(bool(run.files) for run in self.engine.task(task_id).runs)
             for task_id in {candidate.run.task for candidate in found}
         }
-        return await asyncio.to_thread(_make_view, document, found, with_results, self.documents.encoding)
+        return await asyncio.to_thread(
+            _make_view, document, self.documents.by_path(), found, with_results, self.documents.encoding
+        )
 
     def _refresh(self, *uris: str) -> None:
         """Show anew what there is to review in these documents: one refresh at a time, the newest state of each."""
@@ -329,16 +327,17 @@ class Session:
 
 def _make_view(
     document: Document,
+    documents: Mapping[Path, Document],
     candidates: list[Candidate],
     with_results: dict[str, int],
     encoding: text.PositionEncoding,
 ) -> places.View:
     found: list[Item] = []
-    live = review.LiveText(tuple(text.split_lines(document.content)), None, open=True)
-    for number, candidate in enumerate(candidates):
-        if not number:
-            live = live_text(candidate.root, candidate.path, document)
-        found += candidate.items(live)
+    live = review.LiveText("", tuple(text.split_lines(document.content)), None, open=True)
+    lives: dict[Path, Lives] = {}
+    for candidate in candidates:
+        live_of = lives.setdefault(candidate.root, Lives(candidate.root, documents))
+        found += candidate.items(live_of)
     return places.view(document.version, live, found, with_results, encoding)
 
 

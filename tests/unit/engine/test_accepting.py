@@ -9,12 +9,13 @@ import pytest
 
 from mux_lsp.core.model import FileChange, Run, RunState
 from mux_lsp.engine import accepting
-from mux_lsp.engine.review import LiveText, Reviews
+from mux_lsp.engine.reviews import Reviews
 from mux_lsp.errors import UsageError
 from tests.unit.engine.test_review import BASE, RESULT, change_of, file, name_of, on_disk
 
 if TYPE_CHECKING:
     from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.review import LiveText
 
 PATHS = ("a.txt", "b.txt", "c.txt")
 

@@ -10,7 +10,8 @@ import pytest
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus, Run, RunState
 from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
-from mux_lsp.engine.review import LARGEST_TEXT, Item, LiveText, Review, Reviews, judge, plan, refuse_conflicts
+from mux_lsp.engine.review import Item, LiveText, judge, plan, refuse_conflicts
+from mux_lsp.engine.reviews import LARGEST_TEXT, Review, Reviews
 from mux_lsp.errors import ConflictError
 
 P, A, C, R = HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.CONFLICT, HunkStatus.REJECTED
@@ -51,12 +52,12 @@ def file(content: str | bytes, mode: int = FILE_MODE) -> Entry:
 
 def on_disk(entry: Entry | None) -> LiveText:
     decoded = text.decode(entry.content) if entry and entry.mode != SYMLINK_MODE else None
-    return LiveText(lines_of(decoded.text) if decoded else None, entry)
+    return LiveText("a.txt", lines_of(decoded.text) if decoded else None, entry)
 
 
 def in_buffer(content: str, entry: Entry | None) -> LiveText:
     lines = lines_of(content)
-    return LiveText(lines, entry, unsaved=on_disk(entry).lines != lines, open=True)
+    return LiveText("a.txt", lines, entry, unsaved=on_disk(entry).lines != lines, open=True)
 
 
 BASE = "a\nb\nc\nd\ne\n"
@@ -158,14 +159,14 @@ def test_a_result_that_changes_line_ends_means_it() -> None:
     review = review_of(file(BASE), file(BASE.replace("\n", "\r\n")))
     (item,) = judge(review, on_disk(file(BASE)))
     assert item.status is P
-    planned = plan_of([item], on_disk(file(BASE)))
+    planned = plan_of([item])
     assert planned == Entry(FILE_MODE, BASE.replace("\n", "\r\n").encode())
 
 
-def plan_of(items: list[Item], live: LiveText, blobs: dict[str, bytes] | None = None) -> Entry | None:
+def plan_of(items: list[Item], blobs: dict[str, bytes] | None = None) -> Entry | None:
     from pathlib import Path
 
-    made = plan(Path("/nowhere"), "a.txt", live, items, Reviews((blobs or {}).__getitem__))
+    made = plan(Path("/nowhere"), "a.txt", items, Reviews((blobs or {}).__getitem__))
     assert made is not None
     return made.entry
 
@@ -175,19 +176,19 @@ def test_a_plan_keeps_the_mode_the_mark_and_the_line_ends_that_are_there(mode: i
     review = review_of(file(BASE), file(RESULT))
     dos = BASE.replace("\n", "\r\n")
     entry = Entry(mode, b"\xef\xbb\xbf" + dos.encode())
-    live = LiveText(lines_of(dos), entry, bom=True)
+    live = LiveText("a.txt", lines_of(dos), entry, bom=True)
     items = judge(review, live)
     expected = b"\xef\xbb\xbf" + RESULT.replace("\n", "\r\n").encode()
-    assert plan_of(items, live) == Entry(mode, expected)
+    assert plan_of(items) == Entry(mode, expected)
 
 
 def test_a_part_of_the_hunks_is_a_part_of_the_text() -> None:
     review = review_of(file(BASE), file(RESULT, EXECUTABLE_MODE))
     live = on_disk(file(BASE))
     one, two, mode = judge(review, live)
-    assert plan_of([two], live) == file("a\nb\nc\nD\ne\n")
-    assert plan_of([one, mode], live) == file("a\nB\nc\nd\ne\n", EXECUTABLE_MODE)
-    assert plan_of([mode], live) == TOOL
+    assert plan_of([two]) == file("a\nb\nc\nD\ne\n")
+    assert plan_of([one, mode]) == file("a\nB\nc\nd\ne\n", EXECUTABLE_MODE)
+    assert plan_of([mode]) == TOOL
 
 
 def test_whole_files() -> None:
@@ -195,7 +196,7 @@ def test_whole_files() -> None:
         review = review_of(before, after, is_text=False)
         live = on_disk(before)
         blobs = {name_of(after.content): after.content} if after else {}
-        assert plan_of(judge(review, live), live, blobs) == after
+        assert plan_of(judge(review, live), blobs) == after
 
 
 def test_conflicts_are_named_all_at_once_with_their_lines() -> None:

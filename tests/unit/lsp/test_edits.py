@@ -19,8 +19,8 @@ from mux_lsp.lsp.edits import Abilities, split, workspace_edit
 ROOT = Path("/nowhere/repository")
 ALL = Abilities(edits=True, versions=True, create=True, delete=True, annotations=True)
 FILE = Entry(FILE_MODE, b"a\nb\n")
-LIVE = LiveText(("a\n", "b\n"), FILE)
-NOTHING = LiveText(None, None)
+LIVE = LiveText("a.txt", ("a\n", "b\n"), FILE)
+NOTHING = LiveText("a.txt", None, None)
 
 EDITED = PathPlan("edited.txt", LIVE, (LineEdit(1, 2, "B\n"),), Entry(FILE_MODE, b"a\nB\n"), ("a\n", "B\n"), 1)
 CREATED = PathPlan("new.txt", NOTHING, (), Entry(FILE_MODE, b"x\ny"), ("x\n", "y"), 1)
@@ -28,12 +28,14 @@ DELETED = PathPlan("gone.txt", LIVE, accepted=1)
 TOOL = replace(EDITED, path="tool.sh", entry=Entry(EXECUTABLE_MODE, b"a\nB\n"))
 NEW_TOOL = replace(CREATED, path="new.sh", entry=Entry(EXECUTABLE_MODE, b"x\ny"))
 NEW_MARKED = replace(CREATED, path="bom.txt", entry=Entry(FILE_MODE, b"\xef\xbb\xbfx\ny"))
-BINARY = PathPlan("data.bin", LiveText(None, Entry(FILE_MODE, b"\0")), entry=Entry(FILE_MODE, b"\0\1"), accepted=1)
+BINARY = PathPlan(
+    "data.bin", LiveText("a.txt", None, Entry(FILE_MODE, b"\0")), entry=Entry(FILE_MODE, b"\0\1"), accepted=1
+)
 NEW_BINARY = replace(BINARY, path="new.bin", live=NOTHING)
 GONE_BINARY = replace(BINARY, path="gone.bin", entry=None)
 LINK = PathPlan("link", NOTHING, entry=Entry(SYMLINK_MODE, b"x"), accepted=1)
 EMPTY = PathPlan("empty.txt", NOTHING, entry=Entry(FILE_MODE, b""), accepted=1)
-UNSAVED_ONLY = replace(EDITED, path="unborn.txt", live=LiveText(LIVE.lines, None, unsaved=True, open=True))
+UNSAVED_ONLY = replace(EDITED, path="unborn.txt", live=LiveText("a.txt", LIVE.lines, None, unsaved=True, open=True))
 ODD_NAME = replace(EDITED, path="caf\udce9.txt")
 PLANS = (
     EDITED, CREATED, DELETED, TOOL, NEW_TOOL, NEW_MARKED, BINARY, NEW_BINARY, GONE_BINARY, LINK, EMPTY, UNSAVED_ONLY,

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus
-from mux_lsp.engine.review import LiveText, Review, judge
+from mux_lsp.engine.review import LiveText, judge
+from mux_lsp.engine.reviews import Review
 from mux_lsp.lsp import places
 
 UTF16 = text.PositionEncoding.UTF16
@@ -37,7 +38,7 @@ def review_of(before: str, after: str, run: str = "k3f-1", agent: str = "sh:true
 
 
 def view_of(live: str, *reviews: Review, rejected: frozenset[str] = frozenset()) -> places.View:
-    shown = LiveText(tuple(text.split_lines(live)), None, open=True)
+    shown = LiveText("a.txt", tuple(text.split_lines(live)), None, open=True)
     items = [item for review in reviews for item in judge(review, shown, rejected)]
     return places.view(3, shown, items, {"k3f": len({review.run for review in reviews})}, UTF16)
 
