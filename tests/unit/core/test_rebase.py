@@ -162,7 +162,7 @@ def test_edits_of_the_chosen_in_order() -> None:
     assert text_edits([second, first]) == [LineEdit(2, 3, "X\n"), LineEdit(5, 6, "Y\nZ\n")]
     assert text_edits([first, first]) == [LineEdit(2, 3, "X\n")]
     assert accept(live, [second]) == lines("N a b c d Y Z")
-    applied = Placement(first.hunk, APPLIED, 2, 3)
+    applied = Placement(first.hunk, APPLIED, 2, 3, 1, 2)
     assert text_edits([applied]) == []
     assert accept(live, [applied]) == live
 
