@@ -80,6 +80,7 @@ def file_summary(change: FileChange) -> protocol.FileSummary:
     """A changed file in one line."""
     return protocol.FileSummary(
         path=text.shown_path(change.path),
+        old_path=change.old_path and text.shown_path(change.old_path),
         change=change.kind.value,
         added=change.lines_added,
         removed=change.lines_removed,

@@ -150,10 +150,12 @@ class NoParams(Params):
 
 
 class FileSummary(Shape):
-    """`added` and `removed` are lines, null for a file that is not text."""
+    """`added` and `removed` are lines, null for a file that is not text. `old_path` is where a renamed or copied file was
+    in the snapshot."""
 
     path: str
-    change: Literal["added", "modified", "deleted"]
+    old_path: str | None
+    change: Literal["added", "modified", "deleted", "renamed", "copied"]
     added: int | None
     removed: int | None
 
