@@ -7,13 +7,21 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from mux_lsp.core.diff import diff_lines, make_hunk
+from hypothesis import strategies as st
+
+from mux_lsp.core.diff import Edit, diff_lines, make_hunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from mux_lsp.core.model import Hunk
+
+
+_few = st.lists(st.sampled_from("abc"), max_size=14)
+_many = st.lists(st.integers(0, 40).map(str), max_size=60)
+texts = st.one_of(_few, _many).map(lambda found: [f"{word}\n" for word in found])
+"""Texts of few different lines, and of many."""
 
 
 def lines(text: str) -> list[str]:
@@ -35,25 +43,34 @@ def hunks_of(base: Sequence[str], result: Sequence[str]) -> list[Hunk]:
     ]
 
 
-def git_merge(folder: Path, base: Sequence[str], live: Sequence[str], result: Sequence[str]) -> tuple[bool, str]:
+def git_merge(
+    folder: Path, base: Sequence[str], live: Sequence[str], result: Sequence[str], *options: str
+) -> tuple[bool, str]:
     """Whether `git merge-file` merges cleanly, and the text it gives."""
     for name, text in (("base", base), ("live", live), ("result", result)):
         (folder / name).write_bytes("".join(text).encode())
-    done = _git(folder, "merge-file", "-p", "--quiet", "live", "base", "result")
+    done = _git(folder, "merge-file", "-p", "--quiet", *options, "live", "base", "result")
     return done.returncode == 0, done.stdout.decode()
 
 
-def git_edits(folder: Path, old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int, int]]:
-    """The edits that git's default algorithm finds, without the indent heuristic, which merges do not use either."""
-    (folder / "old").write_bytes("".join(old).encode())
-    (folder / "new").write_bytes("".join(new).encode())
+def git_edits(folder: Path, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[list[Edit]]:
+    """The edits that git's default algorithm finds from old to new text of each pair, all in one process.
+
+    Without the indent heuristic, which merges do not use either.
+    """
+    for number, pair in enumerate(pairs):
+        for name, text in zip(("old", "new"), pair, strict=True):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / name / str(number)).write_bytes("".join(text).encode())
     options = ("--no-index", "--text", "-U0", "--no-indent-heuristic", "--diff-algorithm=myers", "--no-color")
     printed = _git(folder, "diff", *options, "old", "new").stdout.decode()
-    edits = []
-    for found in re.finditer(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", printed, re.MULTILINE):
-        start, count, new_start, new_count = (int(number or 1) for number in found.groups())
-        start, new_start = start - bool(count), new_start - bool(new_count)
-        edits.append((start, start + count, new_start, new_start + new_count))
+    edits: list[list[Edit]] = [[] for _ in pairs]
+    for file in re.split(r"^diff --git a/old/", printed, flags=re.MULTILINE)[1:]:
+        number = int(file.split(maxsplit=1)[0])
+        for found in re.finditer(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", file, re.MULTILINE):
+            start, count, new_start, new_count = (int(number or 1) for number in found.groups())
+            start, new_start = start - bool(count), new_start - bool(new_count)
+            edits[number].append(Edit(start, start + count, new_start, new_start + new_count))
     return edits
 
 

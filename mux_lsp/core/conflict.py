@@ -1,0 +1,95 @@
+"""What a person can make of a conflict: the result's lines in place of their own, or both between conflict markers."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mux_lsp.core import text
+from mux_lsp.core.model import Hunk, HunkStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mux_lsp.core.rebase import Placement
+
+MARKER_SIZE = 7
+"""How many characters a conflict marker has, as git writes it."""
+
+_MARKER = re.compile(r"(<{7,}|\|{7,}|={7,}|>{7,})(?=\s|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A stretch where hunks of one result and edits of the live text collide: a merge's conflict.
+
+    The live lines `[start, end)` stand for the snapshot's lines `[base_start, base_end)`; `hunks` are the result's
+    there, in order.
+    """
+
+    start: int
+    end: int
+    base_start: int
+    base_end: int
+    hunks: tuple[Hunk, ...]
+
+
+def conflicts(placements: Iterable[Placement]) -> list[Conflict]:
+    """The conflicts among the placements of one result, in order of place. Those that share lines are one."""
+    found: list[Conflict] = []
+    colliding = [placement for placement in placements if placement.status is HunkStatus.CONFLICT]
+    for one in sorted(colliding, key=lambda placement: placement.hunk.start):
+        last = found[-1] if found else None
+        if last is not None and one.base_start <= last.base_end:
+            found[-1] = Conflict(
+                min(last.start, one.start),
+                max(last.end, one.end),
+                min(last.base_start, one.base_start),
+                max(last.base_end, one.base_end),
+                (*last.hunks, one.hunk),
+            )
+        else:
+            found.append(Conflict(one.start, one.end, one.base_start, one.base_end, (one.hunk,)))
+    return found
+
+
+def theirs(base: Sequence[str], conflict: Conflict) -> tuple[str, ...]:
+    """The lines that the result has for the stretch. `base` is the snapshot's text that the hunks were placed from."""
+    lines = list(base[conflict.base_start : conflict.base_end])
+    for hunk in reversed(conflict.hunks):
+        lines[hunk.start - conflict.base_start : hunk.end - conflict.base_start] = hunk.added
+    return tuple(lines)
+
+
+def marked(
+    base: Sequence[str], live: Sequence[str], conflict: Conflict, names: tuple[str, str, str]
+) -> tuple[str, ...]:
+    """The stretch as the live text, the snapshot and the result have it, between markers with these names.
+
+    It is what `git merge-file --diff3` writes. The lines of the markers end as those of the live text, and every part
+    ends with a line end. The markers are longer than git's where the stretch itself holds lines that look like them.
+    """
+    ours = tuple(live[conflict.start : conflict.end])
+    before = tuple(base[conflict.base_start : conflict.base_end])
+    parts = (ours, before, theirs(base, conflict))
+    looks = {len(found[0]) for line in itertools.chain(*parts) if (found := _MARKER.match(line))}
+    size = next(size for size in itertools.count(MARKER_SIZE) if size not in looks)
+    end = _line_end(live, conflict)
+    lines: list[str] = []
+    for sign, name, part in zip("<|=", (names[0], names[1], ""), parts, strict=True):
+        lines.append(f"{sign * size}{name and ' '}{name}{end}")
+        lines += part
+        if part and text.content_length(part[-1]) == len(part[-1]):
+            lines[-1] += end
+    lines.append(f"{'>' * size} {names[2]}{end}")
+    return tuple(lines)
+
+
+def _line_end(live: Sequence[str], conflict: Conflict) -> str:
+    """The end of the live line before the stretch, or else of the first that has one."""
+    for line in itertools.chain(live[max(0, conflict.start - 1) : conflict.start], live):
+        if end := line[text.content_length(line) :]:
+            return end
+    return "\n"
