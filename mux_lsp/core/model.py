@@ -125,6 +125,16 @@ class FileChange:
     old_path: str | None = None
     """Where the file was in the snapshot, if it was renamed or copied."""
 
+    @property
+    def base_path(self) -> str:
+        """Where the file that changes is in the snapshot; the path itself for a new one, a copy too."""
+        return self.old_path if self.kind is ChangeKind.RENAMED and self.old_path is not None else self.path
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path at which something is different afterwards: both of a rename."""
+        return (self.path,) if self.base_path == self.path else (self.base_path, self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -184,6 +194,10 @@ class Run:
     """What it was last told to go on with; None for the task's own prompt."""
     taken: bool = False
     """Whether its result was taken whole after its agent had ended. Its worktree is not given back before."""
+    turn: int = 0
+    """How many messages followed the task's prompt."""
+    session: str | None = None
+    """The agent's own name for its conversation."""
     cost_usd: float | None = None
     tokens: int | None = None
     started: float | None = None

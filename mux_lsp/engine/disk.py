@@ -20,7 +20,7 @@ from mux_lsp.errors import ConflictError, MuxError
 from mux_lsp.git import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
 FILE_MODE = 0o100644
 EXECUTABLE_MODE = 0o100755
@@ -45,6 +45,8 @@ class Write:
     path: str
     expected: Entry | None
     entry: Entry | None
+    moved_from: str | None = None
+    """The path of a file that another write takes away, and whose permissions this one gets."""
 
 
 def read(root: Path, path: str) -> Entry | None:
@@ -108,22 +110,48 @@ def safe_place(root: Path, path: str) -> Path:
     return place / parts[-1]
 
 
+def obstacle(root: Path, path: str) -> str | None:
+    """What stands in the way of a file at a path: a folder of its name, or a file where one of its folders would be.
+
+    None too where the path is none of the repository's, which `safe_place` refuses.
+    """
+    if names.refusal(path) is not None:
+        return None
+    place = root
+    for part in path.split("/"):
+        place = place / part
+        try:
+            mode = place.lstat().st_mode
+        except OSError:
+            return None
+        if not stat.S_ISDIR(mode):
+            at_end = place == root / path
+            return None if at_end or stat.S_ISLNK(mode) else place.relative_to(root).as_posix()
+    return path
+
+
 def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
     """Carry out every write, or none. Raises ConflictError where the disk is not as expected.
 
+    A folder makes way for a file, and a file for a folder, where the same writes take away all that is in the way.
     Returns what takes all of it back, but for what somebody has changed since.
     """
+    going = {write.path for write in writes if write.entry is None}
     for write in writes:
-        _check(root, write)
+        if not _makes_way(root, write, going):
+            _check(root, write)
         if write.entry is not None and write.entry.mode == SYMLINK_MODE:
             _check_link(root, write.path, os.fsdecode(write.entry.content))
+    permissions: dict[str | None, int | None] = {
+        write.moved_from: _permissions(root, write.moved_from) for write in writes if write.moved_from is not None
+    }
     done: list[tuple[Write, int | None]] = []
     try:
         # Deletions first: a folder may have to make way for a file of its name, and a file for a folder.
         for write in sorted(writes, key=lambda write: (write.entry is not None, write.path)):
             _check(root, write)
             done.append((write, _permissions(root, write.path)))
-            _put(root, write.path, write.entry)
+            _put(root, write.path, write.entry, permissions.get(write.moved_from))
     except BaseException as error:
         _put_all_back(root, done)
         if isinstance(error, OSError):
@@ -135,6 +163,37 @@ def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
 def _check(root: Path, write: Write) -> None:
     if read(root, write.path) != write.expected:
         raise ConflictError(f"{write.path} changed on disk a moment ago; nothing was written. Try again.")
+
+
+def _makes_way(root: Path, write: Write, going: Collection[str]) -> bool:
+    """Whether something is in the way of a new file that the writes of `going` take away.
+
+    Raises ConflictError where any of it would stay.
+    """
+    found = obstacle(root, write.path) if write.entry is not None and write.expected is None else None
+    if found is None or found in going:
+        return found is not None
+    if found != write.path:
+        raise ConflictError(f"{found} is a file, where {write.path} needs a folder, and stays; nothing was written.")
+    for stays in _all_in(root / found):
+        name = stays.relative_to(root).as_posix()
+        if name not in going:
+            more = "" if name == found else f", and {name} in it stays"
+            raise ConflictError(f"{found} is a folder here{more}; nothing was written.")
+    return True
+
+
+def _all_in(folder: Path) -> Iterator[Path]:
+    """Every file and link below a folder, and every empty folder, itself too."""
+    empty = True
+    for entry in folder.iterdir():
+        empty = False
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _all_in(entry)
+        else:
+            yield entry
+    if empty:
+        yield folder
 
 
 def _check_link(root: Path, path: str, target: str) -> None:
@@ -160,28 +219,40 @@ def _permissions(root: Path, path: str) -> int | None:
     return None if stat.S_ISLNK(mode) else stat.S_IMODE(mode)
 
 
-def _put(root: Path, path: str, entry: Entry | None) -> None:
+def _put(root: Path, path: str, entry: Entry | None, permissions: int | None = None) -> None:
+    """Have an entry at a path. A new file gets these permissions, where they are known from where it was."""
     place = safe_place(root, path)
     if entry is None:
         place.unlink()
         _remove_empty_parents(root, place)
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _replace(place, entry, permissions if (before := _permissions(root, path)) is None else before)
+    except BaseException:
+        # What was taken away to make room for these folders could not be put back otherwise.
+        _remove_empty_parents(root, place)
+        raise
+
+
+def _replace(place: Path, entry: Entry, permissions: int | None) -> None:
     # Written beside its place and moved there, so that no reader ever sees half a file.
     with tempfile.TemporaryDirectory(prefix=".mux-", dir=place.parent) as folder:
         temporary = Path(folder) / "new"
         if entry.mode == SYMLINK_MODE:
             temporary.symlink_to(os.fsdecode(entry.content))
         else:
-            before = _permissions(root, path)
             with temporary.open("xb") as file:
                 # A new file gets the permissions that the umask gives it; the umask itself cannot be asked for in a
                 # thread without setting it for all.
                 created = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
                 file.write(entry.content)
                 file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(_permissions_of(before if before is not None else created, entry.mode))
+                if permissions is not None:
+                    # A power cut must not cost what was there, or moves here. A new file costs nothing: the result
+                    # still has it, and waiting for the disk ten thousand times would take minutes.
+                    os.fsync(file.fileno())
+            temporary.chmod(_permissions_of(created if permissions is None else permissions, entry.mode))
         temporary.replace(place)
 
 
@@ -212,6 +283,6 @@ def _put_back(root: Path, write: Write, permissions: int | None) -> None:
     with contextlib.suppress(OSError, ConflictError):
         if read(root, write.path) != write.entry:
             return
-        _put(root, write.path, write.expected)
+        _put(root, write.path, write.expected, permissions)
         if write.expected is not None and write.expected.mode != SYMLINK_MODE and permissions is not None:
             safe_place(root, write.path).chmod(permissions)

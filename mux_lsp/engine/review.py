@@ -15,10 +15,14 @@ from mux_lsp.engine import disk
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
+    from mux_lsp.core.model import FileChange
     from mux_lsp.engine.reviews import Review, Reviews
+
+    LiveOf = Callable[[str], "LiveText"]
+    """Gives the live text of a path, for the client that asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Compared:
     base: list[str]
     ends: text.LineEndChange | None
     edits: list[diff.Edit]
+    placed: dict[tuple[str, str], list[rebase.Placement]] = field(default_factory=dict)
+    """Where hunks of results stand, by the file they change and what they make of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,9 @@ class LiveText:
     open: bool = False
     bom: bool = False
     blocked: str | None = None
-    """Why nothing can be placed here at all, in words: the path leads through a link, or a folder stands there."""
+    """Why nothing can be placed here at all, in words: the path leads through a link, say."""
+    obstacle: str | None = None
+    """What stands in the way of a file here and must go first: a folder of its name, or a file where its folder is."""
     compared: dict[str, Compared] = field(default_factory=dict, compare=False, repr=False)
     """How it differs from snapshots' texts, by their object names: found once for all runs of a task."""
 
@@ -57,8 +65,9 @@ class LiveText:
 class Item:
     """A hunk, or a change that is no text (`hunk` None), as it stands to a live text.
 
-    `status` is what to show; `place` is what the text says, also of a rejected one. Lines `[start, end)` of the live
-    text are where it lands, where it stands, or what it collides with.
+    `live` is where the text of the file is now: of a renamed one at its old path, or at its new one if it is there
+    already. `status` is what to show; `place` is what the text says, also of a rejected one. Lines `[start, end)` of
+    the live text are where it lands, where it stands, or what it collides with.
     """
 
     review: Review
@@ -83,11 +92,28 @@ class PathPlan:
 
     path: str
     live: LiveText
+    """What it is decided on: the text that is at the path, or that moves there."""
     edits: tuple[rebase.LineEdit, ...] = ()
     entry: disk.Entry | None = None
     lines: tuple[str, ...] | None = None
     """The text afterwards; None where the file goes or is not text."""
     accepted: int = 0
+    old_path: str | None = None
+    """Where the file is until then, if it moves."""
+    obstacle: str | None = None
+    """What is in the way at `path` now and has to go in the same accept. See `LiveText.obstacle`."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that it changes on disk."""
+        return (self.path,) if self.old_path is None else (self.old_path, self.path)
+
+    def writes(self) -> tuple[disk.Write, ...]:
+        """What it is on disk."""
+        if self.old_path is None:
+            return (disk.Write(self.path, self.live.entry, self.entry),)
+        there = disk.Write(self.path, None, self.entry, moved_from=self.old_path)
+        return disk.Write(self.old_path, self.live.entry, None), there
 
 
 def _live_on_disk(root: Path, path: str) -> LiveText:
@@ -95,7 +121,16 @@ def _live_on_disk(root: Path, path: str) -> LiveText:
     try:
         entry = disk.read(root, path)
     except ConflictError as error:
+        if (found := disk.obstacle(root, path)) is not None:
+            return LiveText(path, None, None, obstacle=found)
         return LiveText(path, None, None, blocked=str(error).removesuffix("; nothing was written."))
+    if entry is None:
+        return LiveText(path, None, None, obstacle=disk.obstacle(root, path))
+    return text_of(path, entry)
+
+
+def text_of(path: str, entry: disk.Entry | None) -> LiveText:
+    """The live text of a path at which this file stands, or none."""
     if entry is None or entry.mode == disk.SYMLINK_MODE:
         return LiveText(path, None, entry)
     decoded = text.decode(entry.content)
@@ -113,10 +148,13 @@ def live_text(root: Path, path: str, buffer: str | None) -> LiveText:
     return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True, compared={})
 
 
-def judge(review: Review, live: LiveText, rejected: Collection[str] = ()) -> list[Item]:
+def judge(review: Review, live_of: LiveOf, rejected: Collection[str] = ()) -> list[Item]:
     """How each hunk of a review stands to a live text. `rejected` holds hunk ids, "" for a change without hunks."""
+    live = _stands(review.change, live_of)
     items = _judge_hunks(review, live) if review.hunks else []
-    if review.whole or review.mode_changes:
+    if review.renames:
+        items.append(_judge_rename(review, live, live_of(review.change.path)))
+    elif review.whole or review.mode_changes:
         items.append(_judge_whole(review, live))
     return [
         replace(item, status=HunkStatus.REJECTED)
@@ -126,10 +164,24 @@ def judge(review: Review, live: LiveText, rejected: Collection[str] = ()) -> lis
     ]
 
 
+def _stands(change: FileChange, live_of: LiveOf) -> LiveText:
+    """Where the text that a change is about is now."""
+    live = live_of(change.base_path)
+    if change.kind is not ChangeKind.RENAMED or live.entry is not None or live.blocked is not None:
+        return live
+    # Renamed here already, by an accept before or by hand. The old file may still be open in an editor.
+    moved = live_of(change.path)
+    return live if moved.missing else moved
+
+
+_GONE: Final = "the file is not there any more: it was deleted or renamed here"
+
 _WITHOUT_FILE: Final = {
     ChangeKind.ADDED: (HunkStatus.PENDING, None),
+    ChangeKind.COPIED: (HunkStatus.PENDING, None),
     ChangeKind.DELETED: (HunkStatus.APPLIED, None),
-    ChangeKind.MODIFIED: (HunkStatus.CONFLICT, "the file is not there any more"),
+    ChangeKind.MODIFIED: (HunkStatus.CONFLICT, _GONE),
+    ChangeKind.RENAMED: (HunkStatus.CONFLICT, _GONE),
 }
 """How the hunks of a change stand where there is no file."""
 
@@ -147,10 +199,8 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
         return all_are(*_WITHOUT_FILE[change.kind])
     if live.lines is None:
         return all_are(HunkStatus.CONFLICT, "the file is not a text file in UTF-8 now")
-    if change.kind is not ChangeKind.MODIFIED:
+    if not review.edits:
         return all_are(*_whole_text(review, live, live.lines))
-    compared = _compare(review, live, live.lines)
-    hunks = review.hunks if compared.ends is None else [_with_line_ends(hunk, compared.ends) for hunk in review.hunks]
     return [
         Item(
             review,
@@ -163,8 +213,20 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
             placement.reason,
             placement,
         )
-        for placement in rebase.rebase(compared.base, hunks, live.lines, compared.edits)
+        for placement in _placements(review, live, live.lines)
     ]
+
+
+def _placements(review: Review, live: LiveText, lines: tuple[str, ...]) -> list[rebase.Placement]:
+    """Where the hunks of a review stand, found once for all runs that make the same of the file."""
+    compared = _compare(review, live, lines)
+    result = review.change.base_path, review.change.new_object
+    found = compared.placed.get(result)
+    if found is None:
+        ends = compared.ends
+        hunks = review.hunks if ends is None else [_with_line_ends(hunk, ends) for hunk in review.hunks]
+        found = compared.placed[result] = rebase.rebase(compared.base, hunks, lines, compared.edits)
+    return found
 
 
 def _compare(review: Review, live: LiveText, lines: tuple[str, ...]) -> Compared:
@@ -209,16 +271,61 @@ def _judge_whole(review: Review, live: LiveText) -> Item:
             return live.entry is None and not mode
         return live.entry.mode == mode and (not whole or _same_object(live.entry, object_name))
 
-    place, reason = HunkStatus.CONFLICT, "the file was changed here and can only be taken as a whole"
+    place, reason = HunkStatus.CONFLICT, _CHANGED
     if live.blocked is not None:
         reason = live.blocked
+    elif live.missing and change.kind is ChangeKind.MODIFIED:
+        reason = _GONE
     elif is_here(change.new_mode, change.new_object):
         place, reason = HunkStatus.APPLIED, ""
     elif whole and live.unsaved:
-        reason = "the file is open with unsaved changes and can only be taken as a whole"
+        reason = _UNSAVED
     elif is_here(change.old_mode, change.old_object):
         place, reason = HunkStatus.PENDING, ""
     return Item(review, live, None, place, place, 0, 0, reason or None)
+
+
+def _judge_rename(review: Review, live: LiveText, there: LiveText) -> Item:
+    """How a rename stands, with its content where that goes as a whole. `there` is what is at the new path."""
+    change = review.change
+    moved = live.path == change.path
+    place, reason = HunkStatus.CONFLICT, None
+    if live.blocked is not None:
+        reason = live.blocked
+    elif live.missing:
+        reason = _GONE
+    elif not moved and there.blocked is not None:
+        reason = there.blocked
+    elif not moved and not there.missing:
+        reason = f"a file named {text.shown_path(change.path)} is here already"
+    elif live.entry is not None and _is_link(live.entry.mode) != _is_link(change.old_mode):
+        reason = "there is a link in place of the file now" if _is_link(live.entry.mode) else "the link is a file now"
+    elif review.whole and live.unsaved:
+        reason = _UNSAVED
+    elif moved and _is_done(review, live.entry):
+        place = HunkStatus.APPLIED
+    elif review.whole and (live.entry is None or not _same_object(live.entry, change.old_object)):
+        reason = _CHANGED
+    else:
+        place = HunkStatus.PENDING
+    return Item(review, live, None, place, place, 0, 0, reason)
+
+
+def _is_done(review: Review, entry: disk.Entry | None) -> bool:
+    """Whether what a rename changes beside the path is so in the file that has been moved."""
+    change = review.change
+    if entry is None:
+        return not review.whole
+    mode_is = change.new_mode in {change.old_mode, entry.mode}
+    return mode_is and (not review.whole or _same_object(entry, change.new_object))
+
+
+def _is_link(mode: int) -> bool:
+    return mode == disk.SYMLINK_MODE
+
+
+_CHANGED: Final = "the file was changed here and can only be taken as a whole"
+_UNSAVED: Final = "the file is open with unsaved changes and can only be taken as a whole"
 
 
 def _same_object(entry: disk.Entry, object_name: str) -> bool:
@@ -232,7 +339,7 @@ def _same_object(entry: disk.Entry, object_name: str) -> bool:
 def refuse_conflicts(items: Iterable[Item]) -> None:
     """Raise ConflictError naming every item that cannot be placed."""
     complaints = [
-        f"{item.review.change.path}{_where(item)}: {item.reason or 'cannot be placed exactly'}"
+        f"{item.live.path}{_where(item)}: {item.reason or 'cannot be placed exactly'}"
         for item in items
         if item.place is HunkStatus.CONFLICT
     ]
@@ -241,7 +348,7 @@ def refuse_conflicts(items: Iterable[Item]) -> None:
 
 
 def _where(item: Item) -> str:
-    return f":{item.start + 1}" if item.hunk is not None and item.review.change.kind is ChangeKind.MODIFIED else ""
+    return f":{item.start + 1}" if item.hunk is not None and item.review.edits else ""
 
 
 def plan(root: Path, path: str, items: Sequence[Item], reviews: Reviews) -> PathPlan | None:
@@ -249,27 +356,39 @@ def plan(root: Path, path: str, items: Sequence[Item], reviews: Reviews) -> Path
 
     Raises ConflictError where any of them cannot be placed exactly.
     """
-    disk.safe_place(root, path)
     refuse_conflicts(items)
     wanted = [item for item in items if item.place is HunkStatus.PENDING]
     if not wanted:
         return None
     review, live = wanted[0].review, wanted[0].live
     change = review.change
-    if any(item.hunk is None for item in wanted) and review.whole:
+    wholly = any(item.hunk is None for item in wanted)
+    planned = PathPlan(path, live, accepted=len(wanted), obstacle=live.obstacle)
+    if review.renames and not wholly:
+        # The text is changed where it is.
+        planned = replace(planned, path=live.path)
+    elif review.renames and live.path != path:
+        planned = replace(planned, old_path=live.path, obstacle=disk.obstacle(root, path))
+    for place in planned.paths:
+        disk.safe_place(root, place)
+    if wholly and review.whole:
         entry = disk.Entry(change.new_mode, reviews.bytes_of(change.new_object)) if change.new_mode else None
-        return PathPlan(path, live, entry=entry, accepted=1)
+        return replace(planned, entry=entry)
     if change.kind is ChangeKind.DELETED:
-        return PathPlan(path, live, accepted=len(wanted))
+        return planned
     mode = live.entry.mode if live.entry else change.new_mode
-    if any(item.hunk is None for item in wanted):
+    if wholly and change.old_mode != change.new_mode:
         mode = change.new_mode
     placements = [item.placement for item in wanted if item.placement is not None]
-    if change.kind is ChangeKind.ADDED:
-        edits: tuple[rebase.LineEdit, ...] = ()
-        lines = review.hunks[0].added
-    else:
+    if review.edits and not placements and live.entry is not None:
+        # What is no text stays as it is too.
+        return replace(planned, entry=disk.Entry(mode, live.entry.content), lines=live.lines)
+    if review.edits:
         edits = tuple(rebase.text_edits(placements))
         lines = tuple(rebase.accept(live.lines or (), placements))
-    content = text.encode(text.Decoded("".join(lines), review.bom if live.missing else live.bom))
-    return PathPlan(path, live, edits, disk.Entry(mode, content), lines, len(wanted))
+    else:
+        edits, lines = (), review.hunks[0].added
+    after = text.Decoded("".join(lines), review.bom if live.missing else live.bom)
+    # What is unsaved only its editor writes: half a character elsewhere in it is no reason to refuse a change.
+    content = after.text.encode("utf-8", "surrogatepass") if live.unsaved else text.encode(after)
+    return replace(planned, edits=edits, entry=disk.Entry(mode, content), lines=lines)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from mux_lsp.core.model import ChangeKind, FileChange
 
@@ -113,30 +113,55 @@ def is_true(value: str | None) -> bool:
 
 
 def file_changes(output: bytes) -> tuple[FileChange, ...]:
-    """The changes of `diff-tree -r -z --no-renames --raw --numstat`, sorted by path as git sorts."""
-    raw: dict[str, tuple[int, int, str, str]] = {}
+    """The changes of `diff-tree -r -z --raw --numstat`, sorted by path as git sorts.
+
+    A copy has nothing at its path before, as a new file has not; its lines are counted against what it was made from.
+    """
+    found: list[FileChange] = []
     counts: dict[str, tuple[int | None, int | None]] = {}
     words = iter(fields(output))
     for word in words:
         if word.startswith(":"):
-            old_mode, new_mode, old_object, new_object, _status = word[1:].split(" ")
-            raw[next(words)] = (int(old_mode, 8), int(new_mode, 8), old_object, new_object)
+            found.append(_change(word, words))
         else:
             added, removed, path = word.split("\t", 2)
+            if not path:
+                # Of two names: the old one and the new one come as fields of their own.
+                next(words)
+                path = next(words)
             counts[path] = (_count(added), _count(removed))
+    if not counts:
+        return tuple(found)
     return tuple(
-        FileChange(
-            path, _kind(old_mode, new_mode), old_mode, new_mode, old_object, new_object, *counts.get(path, (None, None))
-        )
-        for path, (old_mode, new_mode, old_object, new_object) in raw.items()
+        replace(change, lines_added=added, lines_removed=removed)
+        for change in found
+        for added, removed in [counts.get(change.path, (None, None))]
     )
+
+
+def _change(head: str, paths: Iterator[str]) -> FileChange:
+    old_mode, new_mode, old_object, new_object, status = head[1:].split(" ")
+    first = next(paths)
+    kind = _KINDS[status[0]]
+    if kind is ChangeKind.RENAMED:
+        modes = int(old_mode, 8), int(new_mode, 8)
+        return FileChange(next(paths), kind, *modes, old_object, new_object, old_path=first)
+    if kind is ChangeKind.COPIED:
+        nothing = "0" * len(new_object)
+        return FileChange(next(paths), kind, 0, int(new_mode, 8), nothing, new_object, old_path=first)
+    return FileChange(first, kind, int(old_mode, 8), int(new_mode, 8), old_object, new_object)
+
+
+_KINDS: Final = {
+    "A": ChangeKind.ADDED,
+    "C": ChangeKind.COPIED,
+    "D": ChangeKind.DELETED,
+    "M": ChangeKind.MODIFIED,
+    "R": ChangeKind.RENAMED,
+    "T": ChangeKind.MODIFIED,
+}
+"""What git's letters mean. `T` is a file that is of another type now."""
 
 
 def _count(word: str) -> int | None:
     return None if word == "-" else int(word)
-
-
-def _kind(old_mode: int, new_mode: int) -> ChangeKind:
-    if not old_mode:
-        return ChangeKind.ADDED
-    return ChangeKind.MODIFIED if new_mode else ChangeKind.DELETED

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import Snapshot
 from mux_lsp.errors import GitError
-from mux_lsp.git import bare, parse, person, quick
+from mux_lsp.git import bare, parse, person, quick, textdiff
 from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import alternates_variable
 from mux_lsp.git.folders import disk_use
-from mux_lsp.git.objects import CatFile
+from mux_lsp.git.objects import CatFile, read_many
 from mux_lsp.git.repository import object_folders, read_head, read_settings
 from mux_lsp.git.view import (
     View,
@@ -37,11 +37,19 @@ from mux_lsp.git.view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from mux_lsp.core.model import FileChange, LeftOut
     from mux_lsp.git.repository import Repository, Settings
+
+FIND_RENAMES = ("-M", "-C", "-l400", "--no-rename-empty")
+"""git's way to find renames and copies. Of files with other content than before only among so few of them that a result
+of any size takes a fraction of a second; those with the same content are always found. An empty file tells nothing of
+where it comes from."""
+
+LARGEST_COMPARED = 16_000_000
+"""Bytes. The lines of larger files are not compared, nor counted."""
 
 LOOSE_OBJECTS = 6700
 """About how many loose objects there may be before they are packed, as many as git's `gc.auto`."""
@@ -148,13 +156,30 @@ class Shadow:
     # --- reading ---
 
     def changes(self, base: str, result: str) -> tuple[FileChange, ...]:
-        """How `result` differs from `base` (commits or trees), by path. Renames are a deletion and an addition."""
+        """How `result` differs from `base` (commits or trees), by path, with renames and copies found."""
         if base == result:
             return ()
         return parse.file_changes(
-            self.git(["diff-tree", "-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--raw", "--numstat",
+            self.git(["diff-tree", "-r", "-z", *FIND_RENAMES, "--no-ext-diff", "--no-textconv", "--raw", "--numstat",
                       "--no-abbrev", base, result, "--"])
         )  # fmt: skip
+
+    def listed(self, base: str, result: str) -> tuple[FileChange, ...]:
+        """The changes without their lines: no file is opened, so that it takes milliseconds."""
+        if base == result:
+            return ()
+        return parse.file_changes(
+            self.git(["diff-tree", "-r", "-z", *FIND_RENAMES, "--raw", "--no-abbrev", base, result, "--"])
+        )
+
+    def text_diffs(self, base: str, result: str, paths: Collection[str] = ()) -> Iterator[textdiff.TextDiff]:
+        """git's comparison of the texts that `result` changes (of `paths` alone if given), while git makes it."""
+        arguments = ["-c", f"core.bigFileThreshold={LARGEST_COMPARED}", "diff-tree", "-r", *FIND_RENAMES]
+        return textdiff.read(self.git_dir, [*arguments, *textdiff.ARGUMENTS, base, result, "--", *paths])
+
+    def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
+        """The bytes of many blobs in the order of their names, None where there is none; one at a time."""
+        return read_many(self.git_dir, names)
 
     def read(self, object_name: str) -> bytes:
         """The bytes of a blob. Raises GitError if there is none of that name."""
@@ -165,7 +190,8 @@ class Shadow:
 
     def read_at(self, commit: str, path: str) -> bytes | None:
         """The bytes of the file at `path` in `commit`, or None if there is no file (a symbolic link is its target)."""
-        if "\n" in path:
+        if "\n" in path or path.endswith("\r"):
+            # One name a line is what git reads there, and it takes a return at its end for a part of the line end.
             output = self.git(["ls-tree", "-z", "--format=%(objectname)", commit, "--", path])
             name = os.fsdecode(output).rstrip("\0")
         else:
@@ -176,7 +202,7 @@ class Shadow:
     def patch(self, base: str, result: str, paths: Collection[str] = ()) -> bytes:
         """A patch from `base` to `result` (of `paths` alone if given) that `git apply` takes, binary files included."""
         return self.git(
-            ["diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv",
+            ["diff-tree", "-r", "-p", "--binary", "--full-index", *FIND_RENAMES, "--no-ext-diff", "--no-textconv",
              "--src-prefix=a/", "--dst-prefix=b/", base, result, "--", *paths]
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from lsprotocol import types
 
 from tests.e2e.lsp.client import Refused
 from tests.e2e.lsp.conftest import NUMBERS, git
@@ -17,10 +18,21 @@ if TYPE_CHECKING:
     from tests.e2e.lsp.client import Editor
 
 BEFORE: dict[str, bytes] = {
+    "conflict.txt": b"<<<<<<< ours\nmine\n=======\nyours\n>>>>>>> theirs\n",
     "data.bin": b"\0\1\2",
+    "dos.txt": b"one\r\ntwo\r\nthree\r\n",
+    "flat": b"one more\n",
+    "folder/one.txt": b"first\n",
+    "folder/deep/two.txt": b"second thing\n",
     "gone.bin": b"\0gone",
     "gone/away.txt": b"gone\n",
     "latin.txt": "Grüße\n".encode("latin-1"),
+    "long.txt": b"a\nlong " + b"x" * 1_000_000 + b"\nb\n",
+    "many.txt": "".join(f"{number}\n" for number in range(100_000)).encode(),
+    "marked.txt": b"\xef\xbb\xbfone with a mark\ntwo\n",
+    "mixed.txt": b"one\r\ntwo\nthree\rfour\n",
+    "no-end.txt": b"no end of\ntwo",
+    "program": b"\0\1\2\3",
     "script.sh": b"#!/bin/sh\n",
     "tool.sh": b"#!/bin/sh\necho old\n",
     "turned.txt": b"a text\n",
@@ -33,15 +45,28 @@ printf 'Gr\374\337e und mehr\n' > latin.txt
 chmod +x script.sh; printf '#!/bin/sh\necho new\n' > tool.sh; chmod +x tool.sh
 printf '#!/bin/sh\n' > new.sh; chmod +x new.sh
 ln -s numbers.txt link; ln -sf new.txt turning; rm turned.txt; ln -s numbers.txt turned.txt
-printf '\357\273\277marked\n' > bom.txt"""
+printf '\357\273\277marked\n' > bom.txt; chmod +x program
+printf 'three\n' >> conflict.txt; sed -i 's/^two/zwei/' dos.txt marked.txt mixed.txt no-end.txt
+sed -i 's/^long/short/' long.txt; sed -i 's/^77777$/seven/' many.txt
+rm -r folder; printf 'of its own\n' > folder; rm flat; mkdir -p flat/er; printf 'yet another\n' > flat/er/in.txt"""
 
 AFTER: dict[str, tuple[int, bytes]] = {
     "bom.txt": (0o100644, b"\xef\xbb\xbfmarked\n"),
+    "conflict.txt": (0o100644, BEFORE["conflict.txt"] + b"three\n"),
     "data.bin": (0o100644, b"\0\1\3"),
     "deep/er/new.txt": (0o100644, b"deep"),
+    "dos.txt": (0o100644, b"one\r\nzwei\r\nthree\r\n"),
     "empty.txt": (0o100644, b""),
+    "flat/er/in.txt": (0o100644, b"yet another\n"),
+    "folder": (0o100644, b"of its own\n"),
     "latin.txt": (0o100644, "Grüße und mehr\n".encode("latin-1")),
     "link": (0o120000, b"numbers.txt"),
+    "long.txt": (0o100644, BEFORE["long.txt"].replace(b"long", b"short")),
+    "many.txt": (0o100644, BEFORE["many.txt"].replace(b"\n77777\n", b"\nseven\n")),
+    "marked.txt": (0o100644, b"\xef\xbb\xbfone with a mark\nzwei\n"),
+    "mixed.txt": (0o100644, b"one\r\nzwei\nthree\rfour\n"),
+    "no-end.txt": (0o100644, b"no end of\nzwei"),
+    "program": (0o100755, b"\0\1\2\3"),
     "new.sh": (0o100755, b"#!/bin/sh\n"),
     "new.txt": (0o100644, b"one\ntwo\n"),
     "numbers.txt": (0o100644, NUMBERS.encode()),
@@ -50,6 +75,10 @@ AFTER: dict[str, tuple[int, bytes]] = {
     "turned.txt": (0o120000, b"numbers.txt"),
     "turning": (0o120000, b"new.txt"),
 }
+
+
+COPIED = ("link", "new.sh")
+"""New ones with the content of one that the run changes."""
 
 
 def on_disk(root: Path) -> dict[str, tuple[int, bytes]]:
@@ -69,7 +98,7 @@ def on_disk(root: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.fixture
 def kinds(repository: Path) -> Path:
     for name, content in BEFORE.items():
-        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
         (repository / name).write_bytes(content)
     (repository / "turning").symlink_to("numbers.txt")
     git(repository, "add", "-A")
@@ -84,10 +113,10 @@ async def test_a_run_is_accepted_whole_whatever_it_did(
     editor = await join(**able)
     run = (await editor.done(AGENT)).runs[0]
     assert {(file.path, file.change) for file in run.files} == {
-        *((name, "added") for name in AFTER if name not in {*BEFORE, "numbers.txt", "turning"}),
+        *((name, "added") for name in AFTER if name not in {*BEFORE, *COPIED, "numbers.txt", "turning"}),
+        *((name, "copied") for name in COPIED),
         *((name, "modified") for name in AFTER if name in {*BEFORE, "turning"}),
-        ("gone.bin", "deleted"),
-        ("gone/away.txt", "deleted"),
+        *((name, "deleted") for name in BEFORE if name not in AFTER),
     }
     assert set(await editor.statuses(run=run.id)) == {"pending"}
     result = await editor.accept("run", run=run.id)
@@ -100,7 +129,8 @@ async def test_a_run_is_accepted_whole_whatever_it_did(
     assert (kinds / "gone").exists() == (able == {})
     assert set(await editor.statuses(run=run.id)) == {"applied"}
     # Only what LSP can say is left to the client.
-    changed = [step for edit in editor.edits for step in edit.document_changes or ()]
+    steps = [step for edit in editor.edits for step in edit.document_changes or ()]
+    changed = [step for step in steps if not isinstance(step, types.TextDocumentEdit)]
     assert bool(changed) == (able == {})
 
 
@@ -145,10 +175,10 @@ async def test_a_latin_1_file_that_is_open_and_saved_can_be_taken(editor: Editor
     editor.open("tool.sh")
     run = (await editor.done(AGENT)).runs[0]
     assert await editor.statuses("latin.txt") == ["pending"]
-    (lens, _) = await editor.lenses("latin.txt")
-    assert lens.command is not None
-    assert lens.command.title == f"Accept whole file · {run.id}"
-    await editor.carry_out(lens.command)
+    commands = [lens.command for lens in await editor.lenses("latin.txt")]
+    (accept,) = [command for command in commands if command and command.command == "mux.file.accept"]
+    assert list(accept.arguments or ()) == [{"run": run.id, "path": "latin.txt"}]
+    await editor.carry_out(accept)
     assert (kinds / "latin.txt").read_bytes() == AFTER["latin.txt"][1]
 
 
@@ -173,10 +203,10 @@ async def test_a_deleted_file_that_is_open_shows_its_deletion(editor: Editor, ki
     uri = editor.open("gone/away.txt")
     run = (await editor.done(AGENT)).runs[0]
     found = await editor.shown(uri, lambda found: len(found) == 1)
-    assert found[0].message == f"{run.id}: delete the file"
+    assert "delete the file" in found[0].message
     editor.insert("gone/away.txt", "gone", "not ")
     found = await editor.shown(uri, lambda found: "conflict" in found[0].message)
-    assert found[0].message.endswith("conflict: the file that would be deleted was changed here")
+    assert "conflict: the file that would be deleted was changed here" in found[0].message
     with pytest.raises(Refused, match="the file that would be deleted was changed here"):
         await editor.accept("file", run=run.id, path="gone/away.txt")
     editor.insert("gone/away.txt", "gone", "", replacing="not ")
@@ -201,10 +231,38 @@ async def test_a_deletion_takes_nothing_that_its_editor_does_not_show(editor: Ed
 
 async def test_a_created_file_does_not_overwrite_one_of_the_persons_own(editor: Editor, kinds: Path) -> None:
     run = (await editor.done(AGENT)).runs[0]
+    (kinds / "new.txt").write_text("one\ntwo\n")
+    assert [item.status for item in await editor.review(run=run.id) if item.path == "new.txt"] == ["applied"]
     (kinds / "new.txt").write_text("mine\n")
     with pytest.raises(Refused, match="a different file of this name was created here"):
         await editor.accept("file", run=run.id, path="new.txt")
     assert (kinds / "new.txt").read_text() == "mine\n"
+
+
+async def test_a_folder_and_a_file_make_way_only_with_all_that_is_in_the_way(editor: Editor, kinds: Path) -> None:
+    run = (await editor.done(AGENT)).runs[0]
+    before = on_disk(kinds)
+    for path, why in {
+        "flat/er": r"flat is a file, where flat/er/in\.txt needs a folder, and stays; nothing was written",
+        "folder": r"folder is a folder here, and folder/mine\.txt in it stays; nothing was written",
+    }.items():
+        if path == "folder":
+            (kinds / "folder" / "mine.txt").write_text("mine\n")
+            before = on_disk(kinds)
+        with pytest.raises(Refused, match=why) as refused:
+            await editor.accept("file", run=run.id, path=path)
+        assert (refused.value.kind, on_disk(kinds), editor.edits) == ("conflict", before, [])
+    assert (await editor.accept("file", run=run.id, path="flat")).files == ["flat", "flat/er/in.txt"]
+    assert editor.text("flat/er/in.txt") == "yet another\n"
+
+
+async def test_a_file_that_was_renamed_here_is_a_conflict_in_clear_words(editor: Editor, kinds: Path) -> None:
+    run = (await editor.done("echo more >> numbers.txt; printf '\\0' >> data.bin")).runs[0]
+    for path in ("numbers.txt", "data.bin"):
+        (kinds / path).rename(kinds / f"{path}.old")
+    assert [(item.status, item.reason) for item in await editor.review(run=run.id)] == [
+        ("conflict", "the file is not there any more: it was deleted or renamed here")
+    ] * 2
 
 
 async def test_a_link_that_leads_outside_is_refused(editor: Editor, repository: Path, tmp_path: Path) -> None:

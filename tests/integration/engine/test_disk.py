@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from mux_lsp.engine.disk import (
     Entry,
     Write,
     content_of,
+    obstacle,
     read,
     safe_place,
     write_all,
@@ -24,7 +26,6 @@ from mux_lsp.errors import ConflictError, MuxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def file(content: bytes, mode: int = FILE_MODE) -> Entry:
@@ -113,15 +114,100 @@ def test_a_deletion_takes_empty_folders_with_it_and_no_others(root: Path) -> Non
     assert root.exists()
 
 
-def test_a_file_makes_way_for_a_folder_but_a_folder_not_for_a_file(root: Path) -> None:
+def test_a_file_makes_way_for_a_folder_and_a_folder_for_a_file(root: Path) -> None:
     put(root, "one", file(b"1"))
-    put(root, "two/x", file(b"2"))
-    write_all(root, [Write("one/x", None, file(b"11")), Write("one", file(b"1"), None)])
-    assert read(root, "one/x") == file(b"11")
+    for path in ("two/x", "two/deep/er/y"):
+        put(root, path, file(b"2"))
     before = snapshot(root)
-    with pytest.raises(ConflictError, match="two is not a file any more; nothing was written"):
+    writes = [
+        Write("one/x", None, file(b"11")),
+        Write("one", file(b"1"), None),
+        Write("two", None, file(b"22")),
+        Write("two/x", file(b"2"), None),
+        Write("two/deep/er/y", file(b"2"), None),
+    ]
+    take_back = write_all(root, writes)
+    assert {path: content for path, (_, content) in snapshot(root).items()} == {
+        "one": b"",
+        "one/x": b"11",
+        "two": b"22",
+    }
+    take_back()
+    assert snapshot(root) == before
+
+
+@pytest.mark.parametrize(
+    ("stays", "why"),
+    [
+        ("two/mine", "two is a folder here, and two/mine in it stays"),
+        ("two/deep/mine", "two is a folder here, and two/deep/mine in it stays"),
+        ("two/empty/", "two is a folder here, and two/empty in it stays"),
+        ("two/link@", "two is a folder here, and two/link in it stays"),
+    ],
+)
+def test_a_folder_does_not_make_way_with_something_of_the_persons_in_it(root: Path, stays: str, why: str) -> None:
+    put(root, "two/x", file(b"2"))
+    if stays.endswith("/"):
+        (root / stays).mkdir()
+    else:
+        put(root, stays.rstrip("@"), link("x") if stays.endswith("@") else file(b"mine"))
+    before = snapshot(root)
+    with pytest.raises(ConflictError, match=f"{why}; nothing was written"):
         write_all(root, [Write("two/x", file(b"2"), None), Write("two", None, file(b"22"))])
     assert snapshot(root) == before
+
+
+def test_a_file_that_stays_does_not_make_way_for_a_folder(root: Path) -> None:
+    put(root, "one", file(b"1"))
+    with pytest.raises(ConflictError, match="one is a file, where one/deep/x needs a folder, and stays"):
+        write_all(root, [Write("one/deep/x", None, file(b"11"))])
+    assert set(snapshot(root)) == {"one"}
+
+
+def test_what_made_way_is_put_back_where_the_next_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(root, "one", file(b"1"))
+
+    def full_for_the_second(self: Path, mode: int) -> None:
+        if (root / "one").is_dir():
+            raise OSError(28, "No space left on device")
+        os.chmod(self, mode)  # noqa: PTH101  the method that this stands for
+
+    with monkeypatch.context() as patched, pytest.raises(MuxError, match="No space left on device"):
+        patched.setattr(Path, "chmod", full_for_the_second)
+        write_all(root, [Write("one", file(b"1"), None), Write("one/deep/x", None, file(b"11"))])
+    assert read(root, "one") == file(b"1")
+
+
+def test_obstacles_are_told(root: Path) -> None:
+    put(root, "file", file(b"1"))
+    put(root, "folder/x", file(b"2"))
+    (root / "link").symlink_to("folder")
+    assert {
+        path: obstacle(root, path) for path in ("file", "folder", "file/a/b", "link", "link/x", "no", "../x", "")
+    } == {
+        "file": None,
+        "folder": "folder",
+        "file/a/b": "file",
+        "link": None,
+        "link/x": None,
+        "no": None,
+        "../x": None,
+        "": None,
+    }
+
+
+@pytest.mark.parametrize(("before", "mode", "after"), [(0o600, FILE_MODE, 0o600), (0o640, EXECUTABLE_MODE, 0o750)])
+def test_a_file_that_moves_keeps_who_may_read_it(root: Path, before: int, mode: int, after: int) -> None:
+    (root / "a").write_bytes(b"1")
+    (root / "a").chmod(before)
+    was = snapshot(root)
+    writes = [Write("b/c", None, file(b"2", mode), moved_from="a"), Write("a", read(root, "a"), None)]
+    take_back = write_all(root, writes)
+    assert [path.name for path in root.iterdir()] == ["b"]
+    assert (root / "b" / "c").read_bytes() == b"2"
+    assert stat.S_IMODE((root / "b" / "c").stat().st_mode) == after
+    take_back()
+    assert snapshot(root) == was
 
 
 def test_a_link_is_replaced_and_not_followed(root: Path) -> None:
@@ -189,11 +275,11 @@ def test_what_was_written_is_put_back_where_the_next_fails(
     original = disk._put
     failed: list[str] = []
 
-    def fail(root: Path, path: str, entry: Entry | None) -> None:
+    def fail(root: Path, path: str, entry: Entry | None, permissions: int | None = None) -> None:
         if path == failing and not failed:
             failed.append(path)
             raise OSError(28, "No space left on device")
-        original(root, path, entry)
+        original(root, path, entry, permissions)
 
     monkeypatch.setattr(disk, "_put", fail)
     with pytest.raises(MuxError, match=r"No space left on device.*everything was put back as it was"):
@@ -210,8 +296,8 @@ def test_a_race_with_another_program_is_noticed_at_the_last_moment(
     """Somebody saves a file after the first look at it, and before its turn."""
     original = disk._put
 
-    def slow(root: Path, path: str, entry: Entry | None) -> None:
-        original(root, path, entry)
+    def slow(root: Path, path: str, entry: Entry | None, permissions: int | None = None) -> None:
+        original(root, path, entry, permissions)
         if path == "b/b.txt":
             (filled / "e.sh").write_bytes(b"saved just now")
 
@@ -351,7 +437,7 @@ def test_nobodys_umask_is_touched(root: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_what_is_neither_file_nor_link_is_left_alone(root: Path) -> None:
     os.mkfifo(root / "pipe")
     (root / "folder").mkdir()
-    for path in ("pipe", "folder"):
-        with pytest.raises(ConflictError, match=f"{path} is not a file any more"):
+    for path, why in {"pipe": "is not a file any more", "folder": "is a folder here; nothing was written"}.items():
+        with pytest.raises(ConflictError, match=f"{path} {why}"):
             write_all(root, [Write(path, None, file(b"x"))])
     assert set(snapshot(root)) == {"pipe", "folder"}

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus, Run, RunState
+from mux_lsp.engine import review as reviewing
 from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
-from mux_lsp.engine.review import Item, LiveText, judge, plan, refuse_conflicts
-from mux_lsp.engine.reviews import LARGEST_TEXT, Review, Reviews
+from mux_lsp.engine.results import LARGEST_TEXT
+from mux_lsp.engine.review import Item, LiveText, plan, refuse_conflicts
+from mux_lsp.engine.reviews import Review, Reviews
 from mux_lsp.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 P, A, C, R = HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.CONFLICT, HunkStatus.REJECTED
 RUN = Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED)
@@ -46,6 +52,11 @@ def review_of(before: Entry | None, after: Entry | None, *, is_text: bool = True
     return Reviews(blobs.__getitem__).of(RUN, change_of(before, after, is_text=is_text))
 
 
+def judge(review: Review, live: LiveText, rejected: Collection[str] = ()) -> list[Item]:
+    """How a change of one path stands to what is there."""
+    return reviewing.judge(review, {"a.txt": live}.__getitem__, rejected)
+
+
 def file(content: str | bytes, mode: int = FILE_MODE) -> Entry:
     return Entry(mode, content if isinstance(content, bytes) else content.encode())
 
@@ -62,6 +73,9 @@ def in_buffer(content: str, entry: Entry | None) -> LiveText:
 
 BASE = "a\nb\nc\nd\ne\n"
 RESULT = "a\nB\nc\nD\ne\n"
+MARKED = "<<<<<<< ours\nmine\n=======\nyours\n>>>>>>> theirs\n"
+LONG = "x" * 1_000_000
+MANY = "".join(f"{number}\n" for number in range(100_000))
 BIN, BIN_2 = file(b"\0\1"), file(b"\0\2")
 LATIN, LATIN_2 = file("Grüße\n".encode("latin-1")), file("Grüsse ü\n".encode("latin-1"))
 LINK, LINK_2 = file("x", SYMLINK_MODE), file("y", SYMLINK_MODE)
@@ -119,6 +133,29 @@ CASES: dict[str, tuple[Entry | None, Entry | None, LiveText, list[HunkStatus]]] 
     "text to link": (file(BASE), LINK, on_disk(file(BASE)), [P]),
     "link to text": (LINK, file(BASE), on_disk(LINK), [P]),
     "text to binary": (file(BASE), BIN, on_disk(file(BASE)), [P]),
+    "no line end at the end": (file("a\nb"), file("a\nb\n"), on_disk(file("a\nb")), [P]),
+    "no line end at the end, there": (file("a\nb\n"), file("a\nb"), on_disk(file("a\nb")), [A]),
+    "mixed line ends": (file("a\r\nb\nc\rd\n"), file("a\r\nB\nc\rd\n"), on_disk(file("a\r\nb\nc\rd\n")), [P]),
+    "mixed line ends, one changed here": (
+        file("a\r\nb\nc\n"),
+        file("a\r\nB\nc\n"),
+        on_disk(file("a\r\nb\r\nc\n")),
+        [C],
+    ),
+    "conflict markers": (file(MARKED), file(MARKED + "x\n"), on_disk(file(MARKED)), [P]),
+    "conflict markers taken out here": (file(MARKED), file(MARKED.replace("mine", "x")), on_disk(file("mine\n")), [C]),
+    "one very long line": (file(LONG), file(LONG + "y\n"), on_disk(file(LONG)), [P]),
+    "one very long line, changed here": (file(LONG), file(LONG + "y\n"), on_disk(file(LONG + "z\n")), [C]),
+    "very many lines": (file(MANY), file(MANY.replace("7\n", "seven\n", 1)), on_disk(file("0\n" + MANY)), [P]),
+    "emptied": (file(BASE), file(""), on_disk(file(BASE)), [P]),
+    "emptied, there": (file(BASE), file(""), on_disk(file("")), [A]),
+    "filled": (file(""), file(BASE), on_disk(file("")), [P]),
+    "mark": (file(BASE), file(b"\xef\xbb\xbf" + BASE.encode()), on_disk(file(BASE)), [P]),
+    "added where a folder is": (None, file(RESULT), LiveText("a.txt", None, None, obstacle="a.txt"), [P]),
+    "deleted where a folder is": (file(BASE), None, LiveText("a.txt", None, None, obstacle="a.txt"), [A]),
+    "changed where a folder is": (file(BASE), file(RESULT), LiveText("a.txt", None, None, obstacle="a.txt"), [C, C]),
+    "behind a link": (file(BASE), file(RESULT), LiveText("a.txt", None, None, blocked="through a link"), [C, C]),
+    "binary behind a link": (BIN, BIN_2, LiveText("a.txt", None, None, blocked="through a link"), [C]),
 }
 
 
@@ -189,6 +226,13 @@ def test_a_part_of_the_hunks_is_a_part_of_the_text() -> None:
     assert plan_of([two]) == file("a\nb\nc\nD\ne\n")
     assert plan_of([one, mode]) == file("a\nB\nc\nd\ne\n", EXECUTABLE_MODE)
     assert plan_of([mode]) == TOOL
+
+
+@pytest.mark.parametrize("content", [BIN, LATIN, file(BASE), file(b"\xef\xbb\xbf" + BASE.encode())])
+def test_a_mode_leaves_the_content_alone(content: Entry) -> None:
+    after = replace(content, mode=EXECUTABLE_MODE)
+    items = judge(review_of(content, after, is_text=content is not BIN), on_disk(content))
+    assert plan_of(items) == after
 
 
 def test_whole_files() -> None:

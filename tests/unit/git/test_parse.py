@@ -99,3 +99,31 @@ def test_file_changes() -> None:
         FileChange(":colon", ChangeKind.MODIFIED, 0o100644, 0o100644, OLD, NEW, None, None),
     )
     assert parse.file_changes(b"") == ()
+
+
+def test_renames_and_copies() -> None:
+    output = (
+        f":100644 100755 {OLD} {NEW} R086\0tab\tname\0new\nline\0".encode()
+        + f":100644 100644 {OLD} {OLD} C100\0:colon\0copy\0".encode()
+        + raw("100644", "100644", OLD, NEW, "M", ":colon")
+        + f":100644 100644 {OLD} {NEW} R050\0old.bin\0new.bin\0".encode()
+        + b"3\t1\t\0tab\tname\0new\nline\0"
+        + b"0\t0\t\0:colon\0copy\0"
+        + b"1\t0\t:colon\0"
+        + b"-\t-\t\0old.bin\0new.bin\0"
+    )
+    found = parse.file_changes(output)
+    assert found == (
+        FileChange("new\nline", ChangeKind.RENAMED, 0o100644, 0o100755, OLD, NEW, 3, 1, "tab\tname"),
+        # There was nothing at its path before.
+        FileChange("copy", ChangeKind.COPIED, 0, 0o100644, ZERO, OLD, 0, 0, ":colon"),
+        FileChange(":colon", ChangeKind.MODIFIED, 0o100644, 0o100644, OLD, NEW, 1, 0),
+        FileChange("new.bin", ChangeKind.RENAMED, 0o100644, 0o100644, OLD, NEW, None, None, "old.bin"),
+    )
+    assert [change.paths for change in found] == [
+        ("tab\tname", "new\nline"),
+        ("copy",),
+        (":colon",),
+        ("old.bin", "new.bin"),
+    ]
+    assert [change.base_path for change in found] == ["tab\tname", "copy", ":colon", "old.bin"]

@@ -17,7 +17,7 @@ from mux_lsp.lsp.documents import Documents, uri_of
 from mux_lsp.lsp.edits import Abilities, split, workspace_edit
 
 ROOT = Path("/nowhere/repository")
-ALL = Abilities(edits=True, versions=True, create=True, delete=True, annotations=True)
+ALL = Abilities(edits=True, versions=True, create=True, rename=True, delete=True, annotations=True)
 FILE = Entry(FILE_MODE, b"a\nb\n")
 LIVE = LiveText("a.txt", ("a\n", "b\n"), FILE)
 NOTHING = LiveText("a.txt", None, None)
@@ -37,9 +37,17 @@ LINK = PathPlan("link", NOTHING, entry=Entry(SYMLINK_MODE, b"x"), accepted=1)
 EMPTY = PathPlan("empty.txt", NOTHING, entry=Entry(FILE_MODE, b""), accepted=1)
 UNSAVED_ONLY = replace(EDITED, path="unborn.txt", live=LiveText("a.txt", LIVE.lines, None, unsaved=True, open=True))
 ODD_NAME = replace(EDITED, path="caf\udce9.txt")
+MOVED = PathPlan("moved.txt", LIVE, (), FILE, LIVE.lines, 1, old_path="a.txt")
+MOVED_AND_EDITED = replace(EDITED, path="moved/too.txt", old_path="a.txt")
+MOVED_TOOL = replace(TOOL, path="moved.sh", old_path="a.txt")
+MOVED_BINARY = replace(BINARY, path="moved.bin", old_path="a.txt")
+MOVED_AS_ANOTHER = replace(MOVED, path="moved.bom", entry=Entry(FILE_MODE, b"\xef\xbb\xbfa\nb\n"))
+MOVED_UNSAVED_ONLY = replace(UNSAVED_ONLY, path="born.txt", old_path="a.txt")
+MOVED_FROM_ODD_NAME = replace(MOVED, path="cafe.txt", old_path="caf\udce9.txt")
 PLANS = (
     EDITED, CREATED, DELETED, TOOL, NEW_TOOL, NEW_MARKED, BINARY, NEW_BINARY, GONE_BINARY, LINK, EMPTY, UNSAVED_ONLY,
-    ODD_NAME,
+    ODD_NAME, MOVED, MOVED_AND_EDITED, MOVED_TOOL, MOVED_BINARY, MOVED_AS_ANOTHER, MOVED_UNSAVED_ONLY,
+    MOVED_FROM_ODD_NAME,
 )  # fmt: skip
 
 
@@ -62,7 +70,8 @@ def documents(*paths: str, version: int = 5) -> Documents:
         (Abilities(edits=True, versions=True), {"edited.txt"}),
         (Abilities(edits=True, versions=True, create=True), {"edited.txt", "new.txt"}),
         (Abilities(edits=True, versions=True, delete=True), {"edited.txt", "gone.txt"}),
-        (ALL, {"edited.txt", "new.txt", "gone.txt"}),
+        (Abilities(edits=True, versions=True, rename=True), {"edited.txt", "moved.txt", "moved/too.txt"}),
+        (ALL, {"edited.txt", "new.txt", "gone.txt", "moved.txt", "moved/too.txt"}),
     ],
 )
 def test_a_client_gets_what_it_can_carry_and_the_disk_the_rest(able: Abilities, carried: set[str]) -> None:
@@ -119,6 +128,45 @@ def test_files_come_and_go_with_a_note_of_whose_they_are() -> None:
     assert plain.change_annotations is None
 
 
+def test_a_file_that_moves_is_edited_at_its_old_place_first() -> None:
+    opened = Documents()
+    uri = "file:///nowhere/repository/%61.txt"
+    opened.opened(types.TextDocumentItem(uri, "x", 7, "a\nb\n"))
+    edit = workspace_edit(selection(MOVED_AND_EDITED), [MOVED_AND_EDITED], opened, ALL)
+    assert edit.document_changes == [
+        types.TextDocumentEdit(
+            types.OptionalVersionedTextDocumentIdentifier(uri, 7),
+            [types.TextEdit(types.Range(types.Position(1, 0), types.Position(2, 0)), "B\n")],
+        ),
+        types.RenameFile(
+            uri,
+            uri_of(ROOT / "moved" / "too.txt"),
+            options=types.RenameFileOptions(overwrite=False, ignore_if_exists=False),
+            annotation_id="k3f-1",
+        ),
+    ]
+    (pure,) = workspace_edit(selection(MOVED), [MOVED], opened, ALL).document_changes or ()
+    assert isinstance(pure, types.RenameFile)
+    assert (pure.old_uri, pure.new_uri) == (uri, uri_of(ROOT / "moved.txt"))
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "away", "coming"),
+    [
+        # A folder makes way for a file, a file for a folder; a file becomes one in a folder of its name.
+        ("one", replace(DELETED, path="one/x"), replace(CREATED, path="one", obstacle="one")),
+        ("one", replace(DELETED, path="one"), replace(CREATED, path="one/x", obstacle="one")),
+        ("one", replace(DELETED, path="one/y"), replace(MOVED, path="one", old_path="one/x", obstacle="one")),
+    ],
+)
+def test_what_makes_way_and_what_comes_there_goes_to_the_disk_in_one(
+    obstacle: str, away: PathPlan, coming: PathPlan
+) -> None:
+    beside = replace(CREATED, path=f"{obstacle}.txt")
+    carried, written = split(selection(away, beside, coming), ALL)
+    assert (carried, written) == ([beside], [away, coming])
+
+
 @pytest.mark.parametrize(
     ("workspace", "able"),
     [
@@ -130,7 +178,7 @@ def test_files_come_and_go_with_a_note_of_whose_they_are() -> None:
             types.WorkspaceClientCapabilities(
                 apply_edit=True,
                 workspace_edit=types.WorkspaceEditClientCapabilities(
-                    resource_operations=[types.ResourceOperationKind.Create]
+                    resource_operations=[types.ResourceOperationKind.Create, types.ResourceOperationKind.Rename]
                 ),
             ),
             Abilities(edits=True),
@@ -140,7 +188,7 @@ def test_files_come_and_go_with_a_note_of_whose_they_are() -> None:
                 apply_edit=True,
                 workspace_edit=types.WorkspaceEditClientCapabilities(
                     document_changes=True,
-                    resource_operations=[types.ResourceOperationKind.Create, types.ResourceOperationKind.Delete],
+                    resource_operations=list(types.ResourceOperationKind),
                     change_annotation_support=types.ChangeAnnotationsSupportOptions(),
                 ),
             ),
