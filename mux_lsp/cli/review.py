@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -11,7 +11,7 @@ from mux_lsp.cli.ids import one_run
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import say, say_json
 from mux_lsp.cli.text import count, folder_of, is_below, listed, named_path, visible
-from mux_lsp.errors import UsageError
+from mux_lsp.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,19 +23,39 @@ if TYPE_CHECKING:
 @click.argument("run_id", metavar="RUN")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--hunk", "hunks", multiple=True, metavar="ID", help="Only this hunk; `show RUN` lists them.")
+@click.option("--instead", is_flag=True, help="Take out what other runs of the task have in its place.")
+@click.option("--take", is_flag=True, help="Where it collides with your lines, have RUN's in their place.")
+@click.option("--mark", is_flag=True, help="Where it collides with your lines, have both between conflict markers.")
 @json_option
-def accept(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json: bool) -> None:
+def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], instead: bool, take: bool, mark: bool, as_json: bool
+) -> None:
     """Put what RUN changed into your working tree: all of it, or these PATHs and hunks.
 
-    Hunks land where their lines are now, exactly, or nothing is written and the exit status is 3.
+    Hunks land where their lines are now, exactly, or nothing is written and the exit status is 3. With one of
+    --instead, --take and --mark, they also land where something else is by now.
     """
+    ways = [way for way, wanted in (("instead", instead), ("take", take), ("mark", mark)) if wanted]
+    if len(ways) > 1:
+        raise UsageError(f"{' and '.join(f'--{way}' for way in ways)} exclude each other: give one of them.")
+    chosen = _Chosen(run_id, paths, hunks)
     with connected(here()) as client:
-        answer = _decide(client, "accept", run_id, paths, hunks)
+        try:
+            answer = _decide(client, "accept", chosen, how=ways[0] if ways else "exact")
+        except ConflictError as error:
+            if ways:
+                raise
+            raise ConflictError(" ".join([str(error), *_what_next(client, chosen)])) from None
         if as_json:
             say_json(answer)
             return
         files = [visible(path) for path in answer["files"]]
-        words = [f"Accepted {count(answer['accepted'], 'change')} in {listed(files)}."] if answer["accepted"] else []
+        words = []
+        if answer["accepted"]:
+            place = f", in place of what {listed(answer['instead_of'])} had there" if answer["instead_of"] else ""
+            words.append(f"Accepted {count(answer['accepted'], 'change')} in {listed(files)}{place}.")
+        if answer["marked"]:
+            words.append(f"Marked {count(answer['marked'], 'conflict')} in {listed(files)}: decide there.")
         if answer["already"]:
             words.append(f"{_are_there(answer['already'])}.")
         if not words:
@@ -55,7 +75,7 @@ def accept(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
 def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json: bool) -> None:
     """Say no to what RUN changed: all of it, or these PATHs and hunks. Your files stay as they are."""
     with connected(here()) as client:
-        answer = _decide(client, "reject", run_id, paths, hunks)
+        answer = _decide(client, "reject", _Chosen(run_id, paths, hunks))
         if as_json:
             say_json(answer)
             return
@@ -65,30 +85,79 @@ def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
         say(" ".join(words) or "There was nothing left to reject.")
 
 
+class _Chosen(NamedTuple):
+    """What a person named: all of a run, or some of its paths and hunks."""
+
+    run: str
+    paths: Sequence[str]
+    hunks: Sequence[str]
+
+
+_WAYS = {
+    "instead": "--instead puts it in place of what another run has there",
+    "take": "--take puts it in place of your lines",
+    "mark": "--mark writes both between conflict markers",
+}
+
+_NAMED = 8
+"""As many hunks are named in a sentence at the most."""
+
+
+def _what_next(client: Client, chosen: _Chosen) -> list[str]:
+    """What a person can do after a conflict, in sentences."""
+    run = one_run(client, chosen.run)
+    items: list[Json] = []
+    if chosen.paths or not chosen.hunks:
+        items += _items_at(client, run, changed_by(client, run, chosen.paths) or ["."])
+    if chosen.hunks:
+        every = client.execute("mux.review.list", {"run": run})["items"]
+        items += [item for item in every if item["hunk"] in chosen.hunks and item not in items]
+    colliding = [item["ways"] for item in items if item["status"] == "conflict"]
+    fitting = [item["hunk"] for item in items if item["status"] == "pending"]
+    sentences = []
+    if fitting:
+        one = len(fitting) == 1
+        which = f"accept {'it' if one else 'them'} with {' '.join(f'--hunk {hunk}' for hunk in fitting)}"
+        if None in fitting or len(fitting) > _NAMED:
+            which = f"`mux-lsp show {run}` lists {'it' if one else 'them'}"
+        sentences.append(f"The other {'one fits' if one else f'{len(fitting)} fit'}: {which}.")
+    # All of it lands in one way, or nothing does.
+    if ways := [words for way, words in _WAYS.items() if colliding and all(way in open_ for open_ in colliding)]:
+        sentences.append(f"For what collides, {', '.join(ways)}.")
+    return sentences
+
+
+def _items_at(client: Client, run: str, names: Sequence[str]) -> list[Json]:
+    """What a run changes in these files and folders, but for what was rejected."""
+    items = client.execute("mux.review.list", {"run": run})["items"]
+    files = client.execute("mux.run.get", {"run": run})["run"]["files"]
+    there = {file["path"] for file in files if any(is_below(path, name) for path in _paths(file) for name in names)}
+    return [item for item in items if item["path"] in there and item["status"] != "rejected"]
+
+
 def _are_there(number: int) -> str:
     return f"{count(number, 'change')} {'was' if number == 1 else 'were'} there already"
 
 
-def _decide(client: Client, verb: str, id_: str, paths: Sequence[str], hunks: Sequence[str]) -> Json:
-    run = one_run(client, id_)
-    names = changed_by(client, run, paths)
+def _decide(client: Client, verb: str, chosen: _Chosen, **more: str) -> Json:
+    run, hunks = one_run(client, chosen.run), chosen.hunks
+    names = changed_by(client, run, chosen.paths)
     if not names and not hunks:
-        return client.execute(f"mux.run.{verb}", {"run": run})
+        return client.execute(f"mux.run.{verb}", {"run": run, **more})
     if not names:
-        return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": list(hunks)})
+        return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": list(hunks), **more})
     if not hunks:
-        return client.execute(f"mux.run.{verb}", {"run": run, "paths": names})
+        return client.execute(f"mux.run.{verb}", {"run": run, "paths": names, **more})
     # One command for all of it, so that a conflict in the last file leaves the first one alone too.
-    items = client.execute("mux.review.list", {"run": run})["items"]
-    chosen = [item for item in items if any(is_below(item["path"], name) for name in names)]
-    wanted = [item for item in chosen if item["status"] != "rejected"]
+    wanted = _items_at(client, run, names)
     for item in wanted:
         if item["hunk"] is None:
             raise UsageError(f"{visible(item['path'])} can only be taken as a whole: {verb} it by itself.")
     ids = [*hunks, *(item["hunk"] for item in wanted)]
     if not ids:
-        return {"accepted": 0, "already": 0, "files": []} if verb == "accept" else {"rejected": 0, "applied": 0}
-    return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": ids})
+        nothing = {"accepted": 0, "already": 0, "instead_of": [], "marked": 0, "files": []}
+        return nothing if verb == "accept" else {"rejected": 0, "applied": 0}
+    return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": ids, **more})
 
 
 def changed_by(client: Client, run: str, paths: Sequence[str]) -> list[str]:
@@ -100,6 +169,11 @@ def changed_by(client: Client, run: str, paths: Sequence[str]) -> list[str]:
         return []
     shape = client.execute("mux.run.get", {"run": run})["run"]
     root = folder_of(client.execute("mux.task.get", {"task": shape["task"]})["task"]["repository"])
-    changed = [file["path"] for file in shape["files"]]
+    changed = [path for file in shape["files"] for path in _paths(file)]
     folder = here()
     return list(dict.fromkeys(named_path(typed, changed, root, folder) for typed in paths))
+
+
+def _paths(file: Json) -> list[str]:
+    """The paths by which a changed file may be named: of a renamed one the old one too."""
+    return [file["path"], file["old_path"]] if file["change"] == "renamed" else [file["path"]]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
-from mux_lsp.core.model import FileChange, HunkStatus, Run
+from mux_lsp.core.model import FileChange, HunkStatus, Run, Task
 from mux_lsp.engine import disk, review
+from mux_lsp.engine.offers import How
+from mux_lsp.engine.resolving import Choice, Resolved, resolve
 from mux_lsp.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
@@ -17,11 +20,8 @@ if TYPE_CHECKING:
 
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.request import Client
-    from mux_lsp.engine.review import Item, LiveText, PathPlan
+    from mux_lsp.engine.review import Item, LiveOf, PathPlan
     from mux_lsp.engine.reviews import Reviews
-
-    LiveOf = Callable[[str], LiveText]
-    """Gives the live text of a path, for the client that asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +35,47 @@ class Selection:
     """By path, the ids of the hunks that are accepted; "" stands for a change without hunks."""
     already: int
     """How many of them were there before."""
+    marked: int = 0
+    """How many conflicts are put between markers."""
+    placed: tuple[Item, ...] = ()
+    """The accepted changes that were not in the texts before."""
+    displaced: tuple[Item, ...] = ()
+    """The changes of other runs that are taken out for them."""
 
     @property
     def accepted(self) -> int:
         """How many hunks are placed."""
         return sum(plan.accepted for plan in self.plans)
 
+    @property
+    def instead_of(self) -> tuple[str, ...]:
+        """The runs whose changes are taken out."""
+        return tuple(dict.fromkeys(item.review.run for item in self.displaced))
+
 
 def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...]:
     """The changed files of a run, or those at or below the given paths. Raises UsageError where a path names none."""
     if paths is None:
         return run.files
-    wanted = tuple(path.strip("/") for path in paths)
-    for path in wanted:
-        if not any(_below(change.path, path) for change in run.files):
-            raise UsageError(
-                f"{run.id} does not change {printable(path)!r}; `mux-lsp show {run.id}` lists what it changes."
-            )
-    return tuple(change for change in run.files if any(_below(change.path, path) for path in wanted))
+    wanted = {path.strip("/") for path in paths}
+    # Of each change all names that it goes by, once: there may be ten thousand of both.
+    by_name = [(change, _names(change)) for change in run.files]
+    unknown = wanted.difference(*(names for _, names in by_name))
+    if unknown:
+        raise UsageError(
+            f"{run.id} does not change {printable(min(unknown))!r}; `mux-lsp show {run.id}` lists what it changes."
+        )
+    return tuple(change for change, names in by_name if not names.isdisjoint(wanted))
 
 
-def _below(path: str, folder: str) -> bool:
-    names = {path, text.shown_path(path)}
-    return folder in {"", "."} or any(name == folder or name.startswith(folder + "/") for name in names)
+def _names(change: FileChange) -> set[str]:
+    """What a person may call a changed file by: its paths, as they are and as they are shown, and its folders."""
+    names = {"", "."}
+    for path in change.paths:
+        for name in (path, text.shown_path(path)):
+            names.add(name)
+            names.update(name[:at] for at, character in enumerate(name) if character == "/")
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +95,13 @@ class Candidate:
 
     def items(self, live_of: LiveOf) -> list[Item]:
         """How its hunks stand to a live text. Slow the first time."""
-        return review.judge(self.reviews.of(self.run, self.change), live_of(self.path), self.rejected)
+        return review.judge(self.reviews.of(self.run, self.change), live_of, self.rejected)
 
 
 def warm(candidates: Iterable[Candidate]) -> None:
-    """Have their hunks in memory, so that judging them is quick."""
+    """Have their hunks and the texts that they are of in memory, so that judging them is quick."""
     for candidate in candidates:
-        candidate.reviews.of(candidate.run, candidate.change)
+        _ = candidate.reviews.of(candidate.run, candidate.change).base
 
 
 def candidates(engine: Engine, run: Run, changes: Iterable[FileChange]) -> list[Candidate]:
@@ -98,42 +116,71 @@ def candidates_at(engine: Engine, file: Path) -> list[Candidate]:
     return [candidate for run, change in engine.runs_at(file) for candidate in candidates(engine, run, [change])]
 
 
-def select(
+def rivals(task: Task, paths: frozenset[str], reviews: Reviews) -> list[Candidate]:
+    """What the runs of a task change at these paths, equal changes once. What was rejected counts as the rest does."""
+    root = Path(task.repository)
+    found: dict[tuple[str, str | None, str, int], Candidate] = {}
+    for run in task.runs:
+        for change in run.files:
+            if not paths.isdisjoint(change.paths):
+                outcome = (change.path, change.old_path, change.new_object, change.new_mode)
+                found.setdefault(outcome, Candidate(root, run, change, frozenset(), reviews))
+    return list(found.values())
+
+
+def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     engine: Engine,
     run_id: str,
     live_of: LiveOf,
     *,
     paths: Collection[str] | None = None,
     hunks: Collection[str] | None = None,
+    how: How = How.EXACT,
 ) -> Selection:
     """Place hunks of a run on live texts: those named, or all of these paths that were not rejected.
 
-    Raises UsageError for a path or hunk that the run does not have, ConflictError where one cannot be placed.
+    Raises UsageError for a path or hunk that the run does not have, ConflictError where one cannot be placed in the
+    way that `how` says.
     """
     run = engine.run(run_id)
-    root = Path(engine.task(run.task).repository)
-    plans: list[PathPlan] = []
-    chosen: list[tuple[str, frozenset[str]]] = []
-    wanted: list[tuple[FileChange, list[Item]]] = []
+    task = engine.task(run.task)
+    reviews = engine.reviews(Path(task.repository))
+    wanted: list[tuple[Candidate, list[Item], list[Item]]] = []
     for candidate in candidates(engine, run, changes_of(run, paths)):
         # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
         if hunks is not None and not ids_of(candidate, hunks):
             continue
-        found = [item for item in candidate.items(live_of) if _wanted(item, hunks)]
-        if found:
-            wanted.append((candidate.change, found))
+        items = candidate.items(live_of)
+        if found := [item for item in items if _wanted(item, hunks)]:
+            wanted.append((candidate, items, found))
     if hunks is not None:
-        refuse_unknown(run, hunks, {item.hunk.id for _, found in wanted for item in found if item.hunk})
-    # All complaints at once, before the first plan is made.
-    review.refuse_conflicts(item for _, found in wanted for item in found)
+        refuse_unknown(run, hunks, {item.hunk.id for _, _, found in wanted for item in found if item.hunk})
+    if how is How.EXACT:
+        # All complaints at once, before the first plan is made.
+        review.refuse_conflicts(item for _, _, found in wanted for item in found)
+    others: list[Candidate] = []
+    if how is How.INSTEAD:
+        others = rivals(task, frozenset(path for one, _, _ in wanted for path in one.change.paths), reviews)
+    resolved: dict[str, Resolved] = {}
+    placed: list[Item] = []
     already = 0
-    for change, found in wanted:
+    for candidate, items, found in wanted:
         already += sum(item.place is HunkStatus.APPLIED for item in found)
-        planned = review.plan(root, change.path, found, engine.reviews(root))
-        if planned is not None:
-            plans.append(planned)
-        chosen.append((change.path, frozenset(item.hunk.id if item.hunk else "" for item in found)))
-    return Selection(run, root, tuple(plans), tuple(chosen), already)
+        near = [rival for rival in others if not {*rival.change.paths}.isdisjoint(candidate.change.paths)]
+        held = [item for rival in near for item in rival.items(live_of)]
+        choice = Choice(candidate.root, candidate.path, items, found, held, live_of, reviews)
+        one = resolved[candidate.path] = resolve(choice, how)
+        placed += (item for item in items if item.id in one.accepted and item.place is not HunkStatus.APPLIED)
+    return Selection(
+        run,
+        Path(task.repository),
+        tuple(one.plan for one in resolved.values() if one.plan is not None),
+        tuple((path, one.accepted) for path, one in resolved.items() if one.accepted),
+        already,
+        sum(one.marked for one in resolved.values()),
+        tuple(placed),
+        tuple(item for one in resolved.values() for item in one.out),
+    )
 
 
 def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
@@ -158,24 +205,33 @@ def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> 
         )
 
 
-def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan], client: Client) -> Callable[[], None]:
-    """Carry plans of a selection out on disk, all or none of them, for a client that cannot apply them.
-
-    Returns what takes them back. Raises ConflictError where another client holds unsaved changes of one of the files,
-    or the disk has moved on.
-    """
-    paths = {plan.path for plan in plans}
+def refuse_unsaved_elsewhere(engine: Engine, selection: Selection, plans: Iterable[PathPlan], client: Client) -> None:
+    """Raise ConflictError where a client other than the one that asks has unsaved changes of a file of these plans."""
+    paths = {path for plan in plans for path in plan.paths}
     for other in engine.clients:
-        if other is client:
+        if other is client or not paths:
             continue
         texts, missing = other.unsaved(selection.root)
         for path in sorted(paths & {*texts, *(left.path for left in missing)}):
             raise ConflictError(
                 f"{path} has unsaved changes in {other.name}: save it there, or accept from there. Nothing was written."
             )
-    return disk.write_all(selection.root, [disk.Write(plan.path, plan.live.entry, plan.entry) for plan in plans])
 
 
-def note(engine: Engine, selection: Selection) -> None:
-    """Journal what was accepted."""
-    engine.accepted(selection.run.id, dict(selection.chosen))
+def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan], client: Client) -> Callable[[], None]:
+    """Carry plans of a selection out on disk, all or none of them, for a client that cannot apply them.
+
+    Returns what takes them back. Raises ConflictError where another client holds unsaved changes of one of the files,
+    or the disk has moved on.
+    """
+    refuse_unsaved_elsewhere(engine, selection, plans, client)
+    return disk.write_all(selection.root, [write for plan in plans for write in plan.writes()])
+
+
+async def note(engine: Engine, selection: Selection, client: Client) -> None:
+    """Journal what a client has accepted, within `engine.history.deciding`. Conflict markers are no such thing."""
+    reviews = engine.reviews(selection.root)
+    prepared = await asyncio.to_thread(engine.history.prepare, selection, reviews, client.name)
+    engine.history.accepted(selection, prepared)
+    if selection.chosen:
+        engine.accepted(selection.run.id, dict(selection.chosen))
