@@ -1,0 +1,220 @@
+"""The replay server: the Messages API on loopback, with a script in the model's place.
+
+What it answers follows from the request alone, except for faults, which are counted. Its address holds a random word,
+so that nobody else on the machine can talk to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mux_lsp.agents.replay import http1, wire
+from mux_lsp.agents.replay.asked import Asked, check, is_for, read, understand, unmet
+from mux_lsp.agents.replay.listening import Exchange, listen
+from mux_lsp.agents.replay.wire import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mux_lsp.agents.replay.script import Conversation, Fault, Script, Turn
+
+log = logging.getLogger(__name__)
+
+_REFUSALS = {
+    "overloaded": ("overloaded_error", "Overloaded"),
+    "rate_limit": ("rate_limit_error", "This request would exceed the rate limit of the script."),
+    "server_error": ("api_error", "Internal server error"),
+}
+
+
+@contextlib.asynccontextmanager
+async def serve(script: Script, *, port: int = 0) -> AsyncIterator[str]:
+    """Plays a script in this event loop, and gives the base URL for clients. Port 0 takes a free one.
+
+    At the end connections that are still open are cut. Raises OSError where the port cannot be had.
+    """
+    player = _Player(script)
+    async with listen(player.answer, port=port) as url:
+        yield url
+
+
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    """What a request is answered with."""
+
+    turn: Turn
+    place: str
+    """Two numbers that tool calls without an id are named by."""
+    rate: float | None
+    """Events a second; None is as fast as the client takes them."""
+    fault: Fault | None
+
+
+@dataclass(slots=True)
+class _Player:
+    script: Script
+    requests: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """How often each turn of each conversation was asked for; faults go by it."""
+    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    encoded: dict[tuple[int, int, bool], list[bytes]] = field(default_factory=dict)
+    """The events of turns after the first, framed as they are sent."""
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answers one request."""
+        request_id = f"req_replay{next(self.numbers):06}{secrets.token_hex(6)}"
+        headers = {"request-id": request_id}
+        try:
+            match exchange.method, exchange.path:
+                case "POST", "/v1/messages":
+                    await self._message(exchange, headers)
+                case "POST", "/v1/messages/count_tokens":
+                    count = {"input_tokens": wire.tokens(len(exchange.body))}
+                    await exchange.whole(200, wire.encode(count), headers)
+                case "GET" | "HEAD", "/v1/models":
+                    await exchange.whole(200, wire.encode(self._models()), headers)
+                case "GET" | "HEAD", path if path.startswith("/v1/models/"):
+                    await exchange.whole(200, wire.encode(_model(path.removeprefix("/v1/models/"))), headers)
+                case "GET" | "HEAD", "" | "/":
+                    await exchange.whole(200, b"{}", headers)
+                case method, path:
+                    raise ApiError("not_found_error", f"{method} {path} is not part of the replay server.")
+        except ApiError as error:
+            if error.retry_after is not None:
+                headers["retry-after"] = f"{error.retry_after:g}"
+            await exchange.whole(error.status, error.body(request_id), headers)
+
+    def _models(self) -> dict[str, object]:
+        named = dict.fromkeys(conversation.model or "replay" for conversation in self.script.conversations)
+        models = [_model(name) for name in named if not {"*", "?", "["}.intersection(name)] or [_model("replay")]
+        return {"data": models, "has_more": False, "first_id": models[0]["id"], "last_id": models[-1]["id"]}
+
+    async def _message(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
+        document = read(exchange.body)
+        check(document)
+        asked = understand(document, len(exchange.body))
+        where, cue = self._cue(asked)
+        fault = cue.fault
+        if fault is not None and fault.kind in _REFUSALS:
+            kind, words = _REFUSALS[fault.kind]
+            raise ApiError(kind, words, retry_after=fault.retry_after if fault.kind == "rate_limit" else None)
+        if cue.turn.delay:
+            await asyncio.sleep(cue.turn.delay)
+        if asked.stream:
+            await self._stream(exchange, asked, where, cue, headers)
+        else:
+            await self._whole(exchange, asked, where, cue, headers)
+
+    def _cue(self, asked: Asked) -> tuple[tuple[int, int], _Cue]:
+        """The turn a request is to be answered with. Counts the request; raises ApiError where there is none."""
+        number, conversation = self._conversation(asked)
+        index = len(asked.answers)
+        if index >= len(conversation.turn):
+            raise ApiError(
+                "invalid_request_error",
+                f"{self.script.place(number)} has {len(conversation.turn)} turns, and this request asks for turn "
+                f"{index + 1}.",
+            )
+        turn = conversation.turn[index]
+        if expected := unmet(turn.expect, asked):
+            place = self.script.place(number, index)
+            raise ApiError("invalid_request_error", f"{place} expected {expected}")
+        where = (number, index)
+        fault = turn.fault(self.requests[where])
+        self.requests[where] += 1
+        rate = turn.events_per_second or conversation.events_per_second
+        if fault is not None and fault.kind == "slow":
+            rate = fault.events_per_second
+        return where, _Cue(turn, f"{number + 1}_{index + 1}", rate, fault)
+
+    def _conversation(self, asked: Asked) -> tuple[int, Conversation]:
+        for number, conversation in enumerate(self.script.conversations):
+            if is_for(conversation, asked):
+                return number, conversation
+        raise ApiError(
+            "invalid_request_error",
+            f"{self.script.source} has no conversation for the model {asked.model!r}, the first user message "
+            f"{asked.first_message[:300]!r} and {len(asked.tools)} tools on offer.",
+        )
+
+    async def _stream(
+        self, exchange: Exchange, asked: Asked, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
+    ) -> None:
+        start = wire.start(cue.turn, self._message_id(), asked.model, asked.size)
+        fault = cue.fault
+        malformed = fault is not None and fault.kind == "malformed_input"
+        key = (*where, malformed)
+        if key not in self.encoded:
+            self.encoded[key] = [http1.chunk(event) for event in wire.rest(cue.turn, cue.place, malformed=malformed)]
+        events = [http1.chunk(start), *self.encoded[key]]
+        if fault is None or fault.kind not in {"disconnect", "error", "stall"}:
+            await exchange.begin_stream(200, headers)
+            await _play(exchange, events, cue.rate)
+            await exchange.end_stream()
+            return
+        if fault.after or fault.kind != "disconnect":
+            await exchange.begin_stream(200, headers)
+        await _play(exchange, events[: fault.after], cue.rate)
+        if fault.kind == "disconnect":
+            exchange.cut()
+        elif fault.kind == "error":
+            error = ApiError(*_REFUSALS["overloaded"]).body(headers["request-id"])
+            await exchange.send(http1.chunk(wire.event_of("error", error)))
+            await exchange.end_stream()
+        else:
+            await _stall(exchange, fault)
+            await _play(exchange, events[fault.after :], cue.rate)
+            await exchange.end_stream()
+
+    async def _whole(
+        self, exchange: Exchange, asked: Asked, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
+    ) -> None:
+        """The answer to a request that does not stream: faults and pace are what they come to for such a one."""
+        fault = cue.fault
+        if fault is not None and fault.kind == "error":
+            raise ApiError(*_REFUSALS["overloaded"])
+        if cue.rate is not None:
+            await asyncio.sleep(len(wire.rest(cue.turn, cue.place, malformed=False)) / cue.rate)
+        if fault is not None and fault.kind == "stall":
+            await _stall(exchange, fault)
+        body = wire.whole(cue.turn, cue.place, self._message_id(), asked.model, asked.size)
+        if fault is not None and fault.kind == "disconnect":
+            if fault.after:
+                await exchange.half(200, body, headers)
+            exchange.cut()
+        else:
+            await exchange.whole(200, body, headers)
+
+    def _message_id(self) -> str:
+        return f"msg_replay{next(self.numbers):06}{secrets.token_hex(6)}"
+
+
+async def _play(exchange: Exchange, events: list[bytes], rate: float | None) -> None:
+    """Sends events, `rate` of them a second, counted from the first, so that a late one does not delay the others."""
+    if rate is None:
+        await exchange.send(b"".join(events))
+        return
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    for number, event in enumerate(events):
+        wait = began + number / rate - clock()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        await exchange.send(event)
+
+
+async def _stall(exchange: Exchange, fault: Fault) -> None:
+    if fault.seconds is None:
+        await exchange.gone()
+        raise ConnectionAbortedError("the client went away during a stall")
+    await asyncio.sleep(fault.seconds)
+
+
+def _model(name: str) -> dict[str, object]:
+    return {"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"}
