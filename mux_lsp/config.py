@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from mux_lsp.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 AGENT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """What an agent may be called in configuration."""
@@ -24,6 +22,10 @@ MAX_COUNT = 100
 
 NonEmpty = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 AgentName = Annotated[str, StringConstraints(pattern=f"^{AGENT_NAME}$")]
+
+
+PermissionRule = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^([a-z][a-z_-]*|\*)(:.*\S.*)?$")]
+"""`TOOL` or `TOOL:SUBJECT`."""
 
 
 class _Section(BaseModel):
@@ -40,6 +42,32 @@ class CommandAgent(_Section):
     kind: Literal["command"]
     command: NonEmpty | Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
     environment: dict[str, str] = Field(default_factory=dict)
+
+
+class AnthropicAgent(_Section):
+    """`[agents.NAME]` with `kind = "anthropic"`: mux-lsp's own agent, over any server that speaks the Messages API.
+
+    The key comes from the keyring (`SERVICE/USER`), else from what a command prints, else from an environment variable.
+    """
+
+    kind: Literal["anthropic"] = "anthropic"
+    model: NonEmpty = "claude-sonnet-5-5"
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    max_turns: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Answers of the model in one attempt."""
+    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] = 32_000
+    """Of one answer."""
+    base_url: NonEmpty | None = None
+    api_key_env: NonEmpty = "ANTHROPIC_API_KEY"
+    api_key_command: NonEmpty | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
+    api_key_keyring: Annotated[str, StringConstraints(pattern="^[^/]+/.+$")] | None = None
+    context_management: bool = True
+    """Whether the server is asked to keep the conversation inside the model's window."""
+
+
+Agent = Annotated[CommandAgent | AnthropicAgent, Field(discriminator="kind")]
 
 
 class Defaults(_Section):
@@ -72,6 +100,22 @@ class Runs(_Section):
     """How many released worktrees of a repository are kept for reuse."""
 
 
+class Permissions(_Section):
+    """`[permissions]`: what agents that ask may do without asking (see `mux_lsp.core.permissions`)."""
+
+    allow: tuple[PermissionRule, ...] = ()
+    deny: tuple[PermissionRule, ...] = ()
+    timeout_seconds: Annotated[float, Field(gt=0, le=604_800)] = 900
+    """How long an agent waits for an answer before it is told no."""
+
+
+class Repositories(_Section):
+    """`[repositories]`: what the person says of repositories."""
+
+    trusted: tuple[NonEmpty, ...] = ()
+    """Root folders whose own agent hooks and servers may run. `~` is the home folder."""
+
+
 class Daemon(_Section):
     """`[daemon]`: the life of the daemon."""
 
@@ -82,12 +126,16 @@ class Daemon(_Section):
 class Configuration(_Section):
     """The whole of `config.toml`."""
 
-    agents: dict[Annotated[str, StringConstraints(pattern=f"^{AGENT_NAME}$")], CommandAgent] = Field(
-        default_factory=dict
-    )
+    agents: dict[AgentName, Agent] = Field(default_factory=dict)
     defaults: Defaults = Defaults()
     runs: Runs = Runs()
+    permissions: Permissions = Permissions()
+    repositories: Repositories = Repositories()
     daemon: Daemon = Daemon()
+
+    def trusts(self, root: Path) -> bool:
+        """Whether the person trusts what a repository itself would have agents run."""
+        return any(Path(one).expanduser() == root for one in self.repositories.trusted)
 
 
 def load(file: Path) -> Configuration:
@@ -114,8 +162,21 @@ def load(file: Path) -> Configuration:
 def _complaints(file: Path, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        message = "is not a setting; check its spelling" if problem["type"] == "extra_forbidden" else problem["msg"]
+        place = [str(part) for part in problem["loc"]]
+        message = problem["msg"]
+        if place[0] == "agents" and len(place) > 2:
+            # Which kind of agent it was read as is no key of the file's.
+            del place[2]
+        match problem["type"]:
+            case "extra_forbidden":
+                message = "is not a setting; check its spelling"
+            case "union_tag_invalid":
+                place.append("kind")
+                message = f"Input should be one of {problem['ctx']['expected_tags']}"
+            case "union_tag_not_found":
+                place.append("kind")
+                message = "Field required"
+        key = ".".join(place)
         lines.append(f"{file}: {key}: {message}.")
     return "\n".join(dict.fromkeys(lines))
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from mux_lsp.agents.events import Event
     from mux_lsp.agents.process_table import Process
+    from mux_lsp.core.permissions import PermissionRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class Attempt:
     """The first of the run's ten ports."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the agent's environment, over everything else."""
+    turn: int = 0
+    """Which message this is: 0 for the task's prompt, one more for each that followed."""
+    session: str | None = None
+    """The agent's own name for the conversation so far, where it has told one."""
+    trusted: bool = False
+    """Whether the person trusts what the repository itself would have agents run: its hooks and servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +53,38 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """The agent is at work. A later daemon needs `process` to take it up again: note it before anything else."""
+class Decision:
+    """The answer to what an agent asked leave for. `reason` is in words, for the agent to read where it was refused."""
 
-    process: Process
+    allowed: bool
+    reason: str | None = None
 
 
-# What an agent tells while it works. A kind that asks for permission or counts tokens adds its own classes here.
-Event = Started
+class Host(Protocol):
+    """Whom an agent tells what it does, and asks for leave."""
+
+    def emit(self, event: Event) -> None:
+        """Note what happened. The agent goes on only when it has been noted."""
+        ...
+
+    async def ask(self, request: PermissionRequest) -> Decision:
+        """Have a request judged: by rules, or else by a person, for as long as one may take to answer."""
+        ...
 
 
 class Backend(Protocol):
-    """One kind of agent. Its output goes to `stdout` and `stderr` in the run's folder as it comes."""
+    """One kind of agent. What it prints goes to `stdout` and `stderr` in the run's folder as it comes."""
 
-    async def attempt(self, attempt: Attempt, emit: Callable[[Event], None]) -> Outcome:
+    async def attempt(self, attempt: Attempt, host: Host) -> Outcome:
         """Work on the prompt until the agent has ended and nothing it started is left running.
 
-        Cancelling this coroutine leaves the agent at work, for a later daemon to take up: `cancel` is what ends it.
+        Cancelling this coroutine leaves the agent at work, or where it stands, for a later daemon to take up: `cancel`
+        is what ends it. Called again for the same turn of a run, it goes on from what was kept of it.
         Raises AgentError where the agent cannot be started, UsageError where its settings do not fit the attempt.
         """
         ...
 
-    async def resume(self, attempt: Attempt, process: Process) -> Outcome:
+    async def resume(self, attempt: Attempt, process: Process, host: Host) -> Outcome:
         """As `attempt`, for an agent that an earlier daemon started and that may have ended since."""
         ...
 

@@ -10,14 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.backend import Attempt, Event, Outcome, Started
+from mux_lsp.agents.backend import Attempt, Host, Outcome
 from mux_lsp.agents.environment import scrubbed
+from mux_lsp.agents.events import Started
 from mux_lsp.agents.files import write_anew
 from mux_lsp.agents.process import Process, end, start, wait
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 INLINE: Final = "sh:"
 """What an agent's name begins with when the rest of it is the command itself."""
@@ -45,7 +46,7 @@ class CommandBackend:
     person: Mapping[str, str] | None = None
     """The person's environment; None for the daemon's own."""
 
-    async def attempt(self, attempt: Attempt, emit: Callable[[Event], None]) -> Outcome:
+    async def attempt(self, attempt: Attempt, host: Host) -> Outcome:
         """See `Backend.attempt`."""
         # Lone surrogates, which JSON can bring, are in no encoding.
         prompt = attempt.prompt.encode("utf-8", "replace").decode("utf-8")
@@ -66,13 +67,13 @@ class CommandBackend:
             mark=mark(attempt.run, attempt.worktree),
         )
         try:
-            emit(Started(process))
+            host.emit(Started(process))
         except BaseException:
             await self.cancel(attempt, process)  # nobody knows of it, so nobody would ever end it
             raise
-        return await self.resume(attempt, process)
+        return await self.resume(attempt, process, host)
 
-    async def resume(self, attempt: Attempt, process: Process) -> Outcome:
+    async def resume(self, attempt: Attempt, process: Process, host: Host) -> Outcome:
         """See `Backend.resume`."""
         status = await wait(process, attempt.run_folder)
         await self.cancel(attempt, process)

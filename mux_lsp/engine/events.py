@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mux_lsp.core.model import Run, RunState, Task
+    from mux_lsp.core.permissions import PermissionRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +44,23 @@ class ReviewChanged:
     paths: frozenset[str]
 
 
-Event = TaskChanged | RunChanged | RunOutput | ReviewChanged
+@dataclass(frozen=True, slots=True)
+class PermissionRequested:
+    """Runs of a task wait for a person to allow something, or another run has come to wait for the same."""
+
+    id: str
+    task: str
+    runs: tuple[str, ...]
+    request: PermissionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionSettled:
+    """A question has its answer, or nobody waits for one any more."""
+
+    id: str
+    task: str
+    answer: str
+
+
+Event = TaskChanged | RunChanged | RunOutput | ReviewChanged | PermissionRequested | PermissionSettled

@@ -35,8 +35,9 @@ def test_a_whole_file(tmp_path: Path) -> None:
         """
     )
     loaded = config.load(file)
-    assert loaded.agents["fix"].command == ("fixer", "--prompt", "{prompt}")
-    assert loaded.agents["fix"].environment == {"FIXER": "1"}
+    assert loaded.agents["fix"] == config.CommandAgent(
+        kind="command", command=("fixer", "--prompt", "{prompt}"), environment={"FIXER": "1"}
+    )
     assert loaded.defaults.agents == ("fix*2", "sh:make fmt")
     assert loaded.runs.concurrent == 4
 
@@ -48,9 +49,14 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ("[run]\nconcurrent = 1", "run: is not a setting"),
         ("[runs]\nconcurent = 1", "runs.concurent: is not a setting"),
         ("[runs]\nconcurrent = 0", "runs.concurrent: Input should be greater than or equal to 1"),
-        ('[agents.x]\nkind = "robot"\ncommand = "x"', "agents.x.kind: Input should be 'command'"),
+        ('[agents.x]\nkind = "robot"\ncommand = "x"', "agents.x.kind: Input should be one of 'command', 'anthropic'"),
         ('[agents.x]\nkind = "command"', "agents.x.command: Field required"),
         ('[agents.x]\nkind = "command"\ncommand = " "', "agents.x.command"),
+        ('[agents.x]\ncommand = "x"', "agents.x.kind: Field required"),
+        ('[agents.x]\nkind = "anthropic"\neffort = "huge"', "agents.x.effort: Input should be 'low'"),
+        ('[agents.x]\nkind = "anthropic"\napi_key = "secret"', "agents.x.api_key: is not a setting"),
+        ('[permissions]\nallow = ["Run:x"]', "permissions.allow.0"),
+        ('[permissions]\ntimeout_seconds = 0', "permissions.timeout_seconds: Input should be greater than 0"),
         ('[agents."a b"]\nkind = "command"\ncommand = "x"', "agents.a b"),
         ('[defaults]\nagents = ["sh:"]', "has no command after 'sh:'"),
         ('[defaults]\nagents = ["a*101"]', "asks for 101 runs"),

@@ -1,0 +1,144 @@
+"""A run's conversation as it is kept: one event a line, in JSON, in the run's folder. And as it is read by a person.
+
+The file is written by the daemon alone and read by anyone who shows it. What an agent said is kept as it said it;
+`spoken` and whoever renders the file make it harmless to show.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from mux_lsp.agents import events
+from mux_lsp.agents.files import open_to_append, open_to_read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from mux_lsp.agents.events import Event
+
+TRANSCRIPT: Final = "transcript.jsonl"
+"""The file's name in the run's folder."""
+
+LONGEST: Final = 100_000
+"""Characters of one text of an event that are kept; head and tail of a longer one."""
+
+_KINDS: Final[dict[str, type[Any]]] = {
+    "session": events.Session,
+    "text": events.Text,
+    "thought": events.Thought,
+    "tool_call": events.ToolCall,
+    "tool_result": events.ToolResult,
+    "file_touched": events.FileTouched,
+    "usage": events.Usage,
+    "plan": events.Plan,
+    "final": events.Final,
+    "notice": events.Notice,
+    "raw": events.Raw,
+}
+_NAMES: Final = {kind: name for name, kind in _KINDS.items()}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prompted:
+    """What the agent was told: the task's prompt, or a message that followed."""
+
+    text: str
+    turn: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a transcript. `at` is in seconds since the epoch."""
+
+    at: float
+    event: Event | Prompted
+    offset: int | None = None
+    """Up to where the agent's raw output had been read then, where it has any."""
+
+
+class Transcript:
+    """Writes a run's transcript."""
+
+    def __init__(self, run_folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self._folder = run_folder
+        self._clock = clock
+
+    def add(self, event: Event | Prompted, offset: int | None = None) -> None:
+        """Keep an event. Those that only matter while they happen (`Started`, `TextPart`) are not kept."""
+        if isinstance(event, Prompted):
+            kind = "prompt"
+        elif (known := _NAMES.get(type(event))) is not None:
+            kind = known
+        else:
+            return
+        line: dict[str, Any] = {"at": round(self._clock(), 3), "kind": kind}
+        if offset is not None:
+            line["offset"] = offset
+        line |= {name: _bounded(value) for name, value in dataclasses.asdict(event).items()}
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open_to_append(self._folder / TRANSCRIPT) as file:
+            # In one write, so that a killed daemon leaves no half of a line behind but at the very end.
+            file.write(json.dumps(line).encode() + b"\n")
+
+
+def read(run_folder: Path) -> Iterator[Entry]:
+    """The entries of a run's transcript. Nothing where there is none; a line that cannot be read is left out."""
+    try:
+        file = open_to_read(run_folder / TRANSCRIPT)
+    except OSError:
+        return
+    with file:
+        for line in file:
+            entry = _entry(line)
+            if entry is not None:
+                yield entry
+
+
+def _entry(line: bytes) -> Entry | None:
+    try:
+        values = json.loads(line)
+        at, kind, offset = values.pop("at"), values.pop("kind"), values.pop("offset", None)
+        if kind == "prompt":
+            return Entry(at, Prompted(values["text"], values["turn"]), offset)
+        if kind == "plan":
+            values["entries"] = tuple(events.PlanEntry(**entry) for entry in values["entries"])
+        return Entry(at, _KINDS[kind](**values), offset)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # Half a line that a killed daemon left, or one of a newer version.
+        return None
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > LONGEST:
+        half = LONGEST // 2
+        return f"{value[:half]}\n… {len(value) - LONGEST} characters left out …\n{value[-half:]}"
+    return value
+
+
+def spoken(event: Event) -> str:  # noqa: PLR0911  # one answer for each kind
+    """What a person who watches the run reads of an event; "" for those that say nothing. Not harmless yet."""
+    match event:
+        case events.TextPart(text=text):
+            return text
+        case events.Text(text=text) | events.Raw(text=text):
+            return f"{text.rstrip()}\n"
+        case events.ToolCall(title=title):
+            return f"▸ {_line(title)}\n"
+        case events.ToolResult(ok=False, text=text):
+            return f"  ✗ {_line(text)}\n"
+        case events.Plan(entries=entries):
+            signs = {"done": "☑", "active": "▶"}
+            return "".join(f"{signs.get(entry.state, '☐')} {_line(entry.text)}\n" for entry in entries)
+        case events.Notice(text=text):
+            return f"mux-lsp: {_line(text)}\n"
+        case _:
+            return ""
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:199]}…"

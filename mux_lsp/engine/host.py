@@ -1,0 +1,60 @@
+"""What an agent tells of its run, and asks: the engine's end of the seam behind which the kinds of agent stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mux_lsp.agents import transcript
+from mux_lsp.agents.events import Session, Started, Text, TextPart, Usage
+from mux_lsp.agents.transcript import Prompted, Transcript
+
+if TYPE_CHECKING:
+    from mux_lsp.agents.backend import Decision
+    from mux_lsp.agents.events import Event
+    from mux_lsp.core.permissions import PermissionRequest
+    from mux_lsp.engine.attempt import Job
+
+
+class RunHost:
+    """Notes what the agent of one run does."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._transcript = Transcript(job.run_folder)
+        self._in_parts = False
+        """Whether what the agent is saying has been told in parts."""
+
+    def prompted(self, prompt: str, turn: int) -> None:
+        """Note what the agent is told."""
+        self._transcript.add(Prompted(prompt, turn))
+
+    def emit(self, event: Event) -> None:
+        """See `Host.emit`."""
+        job = self._job
+        self._transcript.add(event)
+        match event:
+            case Started(process=child):
+                job.advance(pid=child.pid, pid_created=child.created)
+            case Session(id=session):
+                job.advance(session=session)
+            case Usage():
+                run = job.current()
+                job.advance(tokens=(run.tokens or 0) + event.tokens, cost_usd=_sum(run.cost_usd, event.cost_usd))
+        if said := self._said(event):
+            job.outputs.say(job.run_id, said)
+
+    def _said(self, event: Event) -> str:
+        said = transcript.spoken(event)
+        if self._in_parts and not isinstance(event, TextPart):
+            self._in_parts = False
+            return "\n" if isinstance(event, Text) else f"\n{said}" if said else ""
+        self._in_parts = isinstance(event, TextPart)
+        return said
+
+    async def ask(self, request: PermissionRequest) -> Decision:
+        """See `Host.ask`."""
+        return await self._job.asks.ask(self._job, request)
+
+
+def _sum(before: float | None, more: float | None) -> float | None:
+    return before if more is None else (before or 0.0) + more
