@@ -1,4 +1,4 @@
-"""Two texts -> hunks, and hunks -> text. The edits are git's own (see `mux_lsp.core.myers`)."""
+"""Two texts -> hunks, and hunks -> text. The edits are git's own (see `mux_lsp.core.xdiff`)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import Hunk
-from mux_lsp.core.myers import Edit, diff_lines
 from mux_lsp.core.text import split_lines
+from mux_lsp.core.xdiff import Edit, diff_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,8 +7,7 @@ The rules are those of a three-way merge by `git merge-file`, for each hunk by i
 - **applied**: the live text has exactly this hunk here. That is so when it has the same edit, and also when the live
   text can be read in full as base with this hunk, maybe others, and foreign edits apart from them. A plain diff knows
   nothing of the hunks and may align repeated lines in another way, so where it leaves anything unexplained such a
-  reading is sought. The one with the fewest foreign lines wins, and it must bear a check: with its hunks taken out of
-  the live text again, a plain diff must leave them alone.
+  reading is sought (see `mux_lsp.core.readings`).
 - **conflict**: everything else. A conflict never becomes an edit.
 
 Where we choose otherwise than git, on purpose:
@@ -20,33 +19,29 @@ Where we choose otherwise than git, on purpose:
   edits at other places, so that git would see a conflict or apply it twice.
 
 Any other choice between equally short alignments is git's own, because `diff_lines` is.
+
+Hunks placed together can be accepted in any order or part. Accepted one by one, each is placed on the text that the
+ones before have made, and that comes to the same where lines tell places apart. Where its person has edited a text of
+few kinds of line with just these, an accepted hunk may read as a conflict or as pending afterwards, or a pending one be
+refused: in random texts of five kinds of line one time in 60, of fifty one in 1,000.
 """
 
 from __future__ import annotations
 
-from bisect import insort
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mux_lsp.core.diff import Edit, apply, diff_lines
+from mux_lsp.core.diff import diff_lines
 from mux_lsp.core.model import Hunk, HunkStatus
+from mux_lsp.core.readings import Step, explain, moved_by
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_READINGS = 32
-"""How many readings of the live text are followed side by side; the ones with the most foreign lines are dropped."""
+    from mux_lsp.core.diff import Edit
 
 
-_LINE_COST = 1 << 20
-"""What a reading pays for a foreign line."""
-_HUNK_COST = -(1 << 10)
-"""What it pays for a hunk: so little that it only decides between readings with as many foreign lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """Where one hunk stands to one live text.
 
     `[start, end)` are live lines: those it replaces (pending), those that are it (applied), those it collides with
@@ -71,33 +66,6 @@ class LineEdit(NamedTuple):
     text: str
 
 
-class _Step(NamedTuple):
-    """Base lines `[start, end)` stand as live lines `[new_start, new_end)`, by a hunk or by a foreign edit (None)."""
-
-    start: int
-    end: int
-    new_start: int
-    new_end: int
-    hunk: Hunk | None
-
-
-class _Foreign(NamedTuple):
-    """An edit that may be in the live text besides the hunks: base lines `[start, end)` become `lines`."""
-
-    start: int
-    end: int
-    lines: list[str]
-    cost: int
-
-
-class _Reading(NamedTuple):
-    """The end of one way to read the live text so far: what its foreign edits cost, what came before, the last step."""
-
-    cost: int
-    before: _Reading | None
-    step: _Step | None
-
-
 def rebase(
     base: Sequence[str], hunks: Sequence[Hunk], live: Sequence[str], edits: Sequence[Edit] | None = None
 ) -> list[Placement]:
@@ -110,7 +78,7 @@ def rebase(
     ordered = sorted(hunks, key=_start)
     if edits is None:
         edits = diff_lines(base, live)
-    steps = _explain(base, ordered, live, edits)
+    steps = explain(base, ordered, live, edits)
     placements = _place(base, ordered, live, steps)
     if ordered == list(hunks):
         return placements
@@ -160,181 +128,31 @@ def _start(hunk: Hunk) -> int:
     return hunk.start
 
 
-def _explain(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[Edit]) -> list[_Step]:
-    """The live text as steps from base, each a hunk or a foreign edit, in order of place."""
-    by_place = {(hunk.start, hunk.end): hunk for hunk in hunks}
-    steps: list[_Step] = []
-    for edit in edits:
-        hunk = by_place.get((edit.start, edit.end))
-        same = hunk is not None and live[edit.new_start : edit.new_end] == list(hunk.added)
-        steps.append(_Step(*edit, hunk if same else None))
-    if all(step.hunk for step in steps):
-        return steps
-    if exact := _best_reading(base, hunks, live, []):
-        return exact
-    taken = {id(step.hunk) for step in steps if step.hunk}
-    open_hunks = [hunk for hunk in hunks if id(hunk) not in taken]
-    hidden = _perhaps_hidden(base, open_hunks, live, steps)
-    if not hidden:
-        return steps
-    foreign = [_foreign(edit, 0, live, 0) for edit in edits]
-    foreign += _seen_past(base, [hunk for hunk in hunks if id(hunk) in taken | hidden], live)
-    held = [step for step in _best_reading(base, hunks, live, foreign) if step.hunk]
-    if {id(step.hunk) for step in held} <= taken:
-        return steps
-    return _confirmed(base, live, held) or steps
-
-
-def _confirmed(base: list[str], live: list[str], held: list[_Step]) -> list[_Step]:
-    """The steps of a reading by which the live text holds these hunks, or [] where it does not bear a check.
-
-    With the hunks taken out again, a plain diff must find no edit that overlaps or touches one of them, and must put
-    each where it was taken out.
-    """
-    without = list(live)
-    for step in reversed(held):
-        without[step.new_start : step.new_end] = base[step.start : step.end]
-    steps: list[_Step] = []
-    shift = 0
-    waiting = held[::-1]
-    for edit in [*diff_lines(base, without), None]:
-        while waiting and (edit is None or waiting[-1].start <= edit.end):
-            step = waiting.pop()
-            at = step.start + _shift(steps, len(steps))
-            if at != step.new_start or (edit and edit.start <= step.end):
-                return []
-            steps.append(step)
-            shift += step.new_end - step.new_start - (step.end - step.start)
-        if edit:
-            steps.append(_Step(edit.start, edit.end, edit.new_start + shift, edit.new_end + shift, None))
-    return steps
-
-
-def _perhaps_hidden(base: list[str], open_hunks: list[Hunk], live: list[str], steps: list[_Step]) -> set[int]:
-    """The hunks (by `id`) whose lines are among what the foreign edits of a plain diff add or remove.
-
-    The live text may hold them, mixed up with other edits because lines repeat. A first, generous look.
-    """
-    added: set[str] = set()
-    removed: set[str] = set()
-    for step in steps:
-        if not step.hunk:
-            added.update(live[step.new_start : step.new_end])
-            removed.update(base[step.start : step.end])
-    return {
-        id(hunk)
-        for hunk in open_hunks
-        if (added.issuperset(hunk.added) if hunk.added else removed.issuperset(hunk.removed))
-    }
-
-
-def _seen_past(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_Foreign]:
-    """The edits that a plain diff finds between base with these hunks applied and live, in lines of base.
-
-    Those that change lines of the hunks or touch them are left out.
-    """
-    foreign = []
-    shift = following = 0
-    for edit in diff_lines(apply(base, hunks), live):
-        while following < len(hunks) and hunks[following].start + len(hunks[following].added) + shift < edit.start:
-            shift += len(hunks[following].added) - len(hunks[following].removed)
-            following += 1
-        if following == len(hunks) or edit.end < hunks[following].start + shift:
-            # A little more than the plain diff's for the same lines, so that those win a tie.
-            foreign.append(_foreign(edit, shift, live, 1))
-    return foreign
-
-
-def _foreign(edit: Edit, shift: int, live: list[str], extra: int) -> _Foreign:
-    cost = _LINE_COST * (edit.end - edit.start + edit.new_end - edit.new_start) + extra
-    return _Foreign(edit.start - shift, edit.end - shift, live[edit.new_start : edit.new_end], cost)
-
-
-def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: list[_Foreign]) -> list[_Step]:
-    """The cheapest way from base to live by matching lines, hunks and foreign edits; [] if none was found.
-
-    The shortest path in a graph of places (base line, live line), visited in rising order.
-    """
-    moves: dict[int, list[tuple[int, list[str], int, Hunk | None]]] = {0: [], len(base): []}
-    for hunk in hunks:
-        moves.setdefault(hunk.start, []).append((hunk.end, list(hunk.added), _HUNK_COST, hunk))
-        moves.setdefault(hunk.end, [])
-    for edit in foreign:
-        moves.setdefault(edit.start, []).append((edit.end, edit.lines, edit.cost, None))
-        moves.setdefault(edit.end, [])
-    stops = sorted(moves)
-    readings: dict[int, dict[int, _Reading]] = {stop: {} for stop in stops}
-    readings[0][0] = _Reading(0, None, None)
-    for stop, after in zip(stops, [*stops[1:], None], strict=True):
-        here = readings[stop]
-        if len(here) > _READINGS:
-            cheapest = sorted(here, key=lambda at: (here[at].cost, at))[:_READINGS]
-            here = readings[stop] = {at: here[at] for at in cheapest}
-        waiting = sorted(here)
-        for at in waiting:
-            reading = here[at]
-            if after is not None and live[at : at + after - stop] == base[stop:after]:
-                _reach(readings[after], at + after - stop, _Reading(reading.cost, reading, None))
-            for end, lines, cost, by in moves[stop]:
-                if live[at : at + len(lines)] != lines or _adjoins(reading, stop, by):
-                    continue
-                step = _Step(stop, end, at, at + len(lines), by)
-                is_new = _reach(readings[end], step.new_end, _Reading(reading.cost + cost, reading, step))
-                if end == stop and is_new:
-                    # An insertion leads on from here: its place is further on in this same walk.
-                    insort(waiting, step.new_end)
-    reading_back: _Reading | None = readings[len(base)].get(len(live))
-    steps: list[_Step] = []
-    while reading_back:
-        if reading_back.step:
-            steps.append(reading_back.step)
-        reading_back = reading_back.before
-    return steps[::-1]
-
-
-def _reach(readings: dict[int, _Reading], at: int, reading: _Reading) -> bool:
-    """Keep the cheapest reading of a place; whether the place is new."""
-    known = readings.get(at)
-    if known is None or reading.cost < known.cost:
-        readings[at] = reading
-    return known is None
-
-
-def _adjoins(reading: _Reading, stop: int, hunk: Hunk | None) -> bool:
-    """Whether a hunk would touch the step before it, or a foreign edit a hunk: as in a merge, that is a conflict."""
-    step = reading.step
-    return step is not None and step.end == stop and (hunk is not None or step.hunk is not None or step.start == stop)
-
-
-def _shift(steps: list[_Step], index: int) -> int:
-    """What to add to a base line between steps `index - 1` and `index` for its live line."""
-    return steps[index - 1].new_end - steps[index - 1].end if index else 0
-
-
-def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[_Step]) -> list[Placement]:
+def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[Step]) -> list[Placement]:
     standing = {id(step.hunk): step for step in steps if step.hunk}
     placements = []
     first = 0
+    count = len(steps)
     for hunk in hunks:
         start, end = hunk.start, hunk.end
-        while first < len(steps) and steps[first].end < start:
+        while first < count and steps[first].end < start:
             first += 1
         if step := standing.get(id(hunk)):
             placements.append(Placement(hunk, HunkStatus.APPLIED, step.new_start, step.new_end, start, end))
             continue
         last = first
-        while last < len(steps) and steps[last].start <= end:
+        while last < count and steps[last].start <= end:
             last += 1
-        shift = _shift(steps, first)
+        shift = moved_by(steps, first)
         if first < last:
             touching = steps[first:last]
             live_start = min(touching[0].new_start, start + shift)
-            live_end = max(touching[-1].new_end, end + _shift(steps, last))
+            live_end = max(touching[-1].new_end, end + moved_by(steps, last))
             base_start, base_end = min(touching[0].start, start), max(touching[-1].end, end)
             placements.append(
                 Placement(hunk, HunkStatus.CONFLICT, live_start, live_end, base_start, base_end, _reason(touching))
             )
-        elif _slides_over(base, live, steps, first, hunk):
+        elif first < count and _slides_over(base, live, steps[first], end):
             reason = "the same lines stand here more than once, so its place is not certain"
             placements.append(Placement(hunk, HunkStatus.CONFLICT, start + shift, end + shift, start, end, reason))
         else:
@@ -342,27 +160,26 @@ def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[_Ste
     return placements
 
 
-def _slides_over(base: list[str], live: list[str], steps: list[_Step], following: int, hunk: Hunk) -> bool:
+def _slides_over(base: list[str], live: list[str], step: Step, hunk_end: int) -> bool:
     """Whether the foreign insertion or deletion after the hunk could as well stand before it.
 
     One before the hunk needs no look: a plain diff has slid it down as far as it goes.
     """
-    if following == len(steps) or steps[following].hunk:
+    if step.hunk:
         return False
-    step = steps[following]
     if step.start == step.end:
         lines, start, end = live, step.new_start, step.new_end
     elif step.new_start == step.new_end:
         lines, start, end = base, step.start, step.end
     else:
         return False
-    count = step.start - hunk.end + 1
+    count = step.start - hunk_end + 1
     # The first look spares most hunks the copies.
     could = start >= count and lines[start - count] == lines[end - count]
     return could and lines[start - count : start] == lines[end - count : end]
 
 
-def _reason(touching: list[_Step]) -> str:
+def _reason(touching: list[Step]) -> str:
     start, end = touching[0].new_start, touching[-1].new_end
     if start == end:
         return f"lines were deleted here too, after line {start}" if start else "the first lines were deleted here too"

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mux_lsp.core import diff, rebase
+from mux_lsp.core.text import split_lines
 from tests.benchmarks.figures import Line, median
 from tests.benchmarks.place import temporary
 
@@ -20,25 +21,29 @@ if TYPE_CHECKING:
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
     """`rebase` with the hunks known, and with their diff as well, which is the whole of what git does."""
-    old, new, live = _texts(sizes)
-    hunks = diff.hunks("".join(old), "".join(new), "file.txt")
+    old, new, live = ["".join(lines) for lines in _texts(sizes)]
+    old_lines = split_lines(old)
+    hunks = diff.hunks(old, new, "file.txt")
     placed: list[float] = []
     whole: list[float] = []
     merged: list[float] = []
     with temporary(base) as folder:
         files = []
-        for name, lines in (("live", live), ("base", old), ("result", new)):
-            (folder / name).write_text("".join(lines))
+        for name, text in (("live", live), ("base", old), ("result", new)):
+            (folder / name).write_text(text)
             files.append(str(folder / name))
         for _ in range(sizes.rebase_rounds):
             begun = time.perf_counter()
             subprocess.run(["git", "merge-file", "-p", "-q", *files], stdout=subprocess.DEVNULL, check=False)
             merged.append(time.perf_counter() - begun)
+            # As after an edit: no line of the live text has been looked at before.
+            live_lines = split_lines(live)
             begun = time.perf_counter()
-            rebase.rebase(old, hunks, live)
+            rebase.rebase(old_lines, hunks, live_lines)
             placed.append(time.perf_counter() - begun)
+            live_lines = split_lines(live)
             begun = time.perf_counter()
-            rebase.rebase(old, diff.hunks("".join(old), "".join(new), "file.txt"), live)
+            rebase.rebase(old_lines, diff.hunks(old, new, "file.txt"), live_lines)
             whole.append(time.perf_counter() - begun)
     what = f"{len(hunks)} hunks on {sizes.rebase_lines:,} lines under {sizes.rebase_edits} edits"
     baseline = "git merge-file, as a process"
