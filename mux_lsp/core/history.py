@@ -17,7 +17,7 @@ LARGEST_EXTRACT: Final = 200_000
 """Lines of more bytes than this in UTF-8 are journalled by their number and digest only."""
 
 CONTEXT: Final = 3
-"""Cause many lines before and after an accepted hunk are remembered with it."""
+"""So many lines before and after an accepted hunk are remembered with it."""
 
 _COMMON: Final = 200
 """Of a line that stands in a text more often than this only the nearest places are looked at, and it begins no part of

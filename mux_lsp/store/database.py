@@ -51,6 +51,28 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             PRIMARY KEY (run, path, hunk)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # What was accepted outlives its task: no reference. Of a task's change one acceptance stands at a time.
+        # Prompts have a table of their own, since a thousand hunks may come of one.
+        """CREATE TABLE prompts (
+            digest TEXT PRIMARY KEY,
+            data TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE acceptances (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            repository TEXT NOT NULL,
+            path TEXT NOT NULL,
+            task TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            change TEXT NOT NULL,
+            at REAL NOT NULL,
+            withdrawn REAL,
+            prompt TEXT NOT NULL REFERENCES prompts (digest),
+            data TEXT NOT NULL
+        ) STRICT""",
+        "CREATE UNIQUE INDEX acceptances_standing ON acceptances (task, origin, change) WHERE withdrawn IS NULL",
+        "CREATE INDEX acceptances_by_path ON acceptances (repository, path)",
+    ),
 )
 """The statements that lead from each version of the schema to the next. Only ever append."""
 

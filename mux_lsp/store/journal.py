@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from mux_lsp.core.model import Run, Task
 from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.store import acceptances
 from mux_lsp.store.codec import dumps, loads
 from mux_lsp.store.database import open_database, transaction
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from mux_lsp.core.history import Key
+    from mux_lsp.store.acceptances import Row
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +65,8 @@ class Journal:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Open or make the database at `path`. Raises MuxError where that cannot be done."""
         self._database = open_database(path)
-        self._path = path
+        self.path = path
+        """Where the database is, for those who only read, in other threads."""
         self._clock = clock
 
     def close(self) -> None:
@@ -75,8 +80,9 @@ class Journal:
         self.close()
 
     def new_task_id(self) -> str:
-        """An id that no task has: three characters, or more once a quarter of those that length are taken."""
-        taken = {row[0] for row in self._database.execute("SELECT id FROM tasks")}
+        """An id that no task has, nor one that history tells of: three characters, or more once a quarter of those that
+        length are taken."""
+        taken = {row[0] for row in self._database.execute("SELECT id FROM tasks UNION SELECT task FROM acceptances")}
         length = _SHORTEST
         while sum(len(one) == length for one in taken) * 4 > _count(length):
             length += 1
@@ -148,7 +154,7 @@ class Journal:
         return tuple(self._decode(Run, name, text) for name, text in rows)
 
     def delete_task(self, task_id: str) -> None:
-        """Delete a task and everything of it: runs, events, rejections."""
+        """Delete a task and everything of it: runs, events, rejections. What was accepted of it stays on record."""
         with transaction(self._database):
             self._require_task(task_id)
             self._database.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
@@ -199,6 +205,16 @@ class Journal:
             "SELECT path, hunk, at FROM rejections WHERE run = ? ORDER BY path, hunk", (run_id,)
         )
         return tuple(Rejection(json.loads(path), hunk, at) for path, hunk, at in rows)
+
+    def record(self, accepted: Sequence[Row], withdrawn: Iterable[Key] = ()) -> None:
+        """Note what became part of a person's text, and of which hunks the acceptance stands no more; the latter first.
+
+        Nothing for a hunk of which an acceptance stands. None is deleted with its task. `store.acceptances` reads them.
+        """
+        with transaction(self._database):
+            at = self._clock()
+            acceptances.withdraw(self._database, withdrawn, at)
+            acceptances.insert(self._database, accepted, at)
 
     def _put_task(self, task: Task) -> None:
         self._database.execute(
@@ -253,7 +269,7 @@ class Journal:
             return loads(kind, text)
         except ValueError as error:
             raise MuxError(
-                f"{one_id} in {self._path} cannot be read ({error}) and is left out: "
+                f"{one_id} in {self.path} cannot be read ({error}) and is left out: "
                 "it is damaged, or of a newer mux-lsp."
             ) from error
 

@@ -35,7 +35,7 @@ def test_new_database_is_its_owners_alone_and_up_to_date(tmp_path: Path) -> None
         assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
         assert {file.name for file in tmp_path.iterdir()} == {"mux.db", "mux.db-wal", "mux.db-shm"}
     assert version(path) == len(MIGRATIONS)
-    assert {"tasks", "runs", "events", "rejections"} <= tables(path)
+    assert {"tasks", "runs", "events", "rejections", "acceptances"} <= tables(path)
 
 
 def test_opening_again_keeps_everything(tmp_path: Path) -> None:
@@ -56,6 +56,22 @@ def test_older_database_is_migrated_step_by_step(tmp_path: Path, monkeypatch: py
     with closing(open_database(path)) as connection:
         assert connection.execute("SELECT * FROM things").fetchall() == [("old", 7)]
     assert version(path) == 2
+
+
+def test_a_database_from_before_the_history_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mux.db"
+    with monkeypatch.context() as before:
+        before.setattr(database, "MIGRATIONS", MIGRATIONS[:1])
+        with closing(open_database(path)) as connection:
+            connection.execute("INSERT INTO tasks (id, repository, data) VALUES ('k3f', '\"/r\"', '{}')")
+            connection.execute("INSERT INTO runs (id, task, ended, data) VALUES ('k3f-1', 'k3f', 1, '{}')")
+            connection.execute("INSERT INTO rejections VALUES ('k3f-1', '\"a\"', '0123456789', 7)")
+    assert version(path) == 1
+    with closing(open_database(path)) as connection:
+        assert connection.execute("SELECT * FROM tasks").fetchall() == [(1, "k3f", '"/r"', "{}")]
+        assert connection.execute("SELECT run, at FROM rejections").fetchall() == [("k3f-1", 7)]
+        assert connection.execute("SELECT count(*) FROM acceptances").fetchone() == (0,)
+    assert version(path) == len(MIGRATIONS)
 
 
 def test_failed_migration_leaves_the_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
