@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mux_lsp.agents import process
-from mux_lsp.agents.backend import Attempt, Started
+from mux_lsp.agents.backend import Attempt
 from mux_lsp.agents.command import mark
-from mux_lsp.agents.environment import scrubbed
+from mux_lsp.agents.environment import KEYS, scrubbed
 from mux_lsp.core.model import Check, CheckState, Run, RunState, Snapshot, Task
+from mux_lsp.engine.host import RunHost
 from mux_lsp.engine.watching import Batch, merge, watching
 from mux_lsp.errors import MuxError
 from mux_lsp.git.repository import discover
@@ -27,19 +28,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.agents.backend import Backend, Outcome
-    from mux_lsp.agents.backend import Event as AgentEvent
     from mux_lsp.agents.ports import PortBlocks
     from mux_lsp.config import Runs
+    from mux_lsp.core.model import FileChange
     from mux_lsp.engine.backends import Backends
     from mux_lsp.engine.output import Outputs
+    from mux_lsp.engine.permissions import Asks
     from mux_lsp.engine.repositories import Room
     from mux_lsp.git.worktrees import Worktree
 
 log = logging.getLogger(__name__)
-
-MANY_FILES = 500
-"""Above so many changed files nobody waits for their hunks to be counted; each counts as one."""
-
 
 class Advance(Protocol):
     """Changes the run: its state, the reason for it, or other fields. Journals and tells it. Returns the run then."""
@@ -65,9 +63,12 @@ class Job:
     current: Callable[[], Run]
     advance: Advance
     outputs: Outputs
+    asks: Asks
+    trusted: bool
+    """Whether the person trusts what the repository itself would have agents run."""
     prompt: Callable[[Run], str]
-    count_hunks: Callable[[Run], int]
-    """Reads blobs: for use in a thread."""
+    read_result: Callable[[str, str], tuple[tuple[FileChange, ...], int]]
+    """What a result changes from its snapshot, and how many hunks that is. For use in a thread."""
 
 
 async def carry_out(job: Job) -> None:
@@ -167,18 +168,22 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
             run_folder=job.run_folder,
             model=run.model,
             port=port,
+            turn=run.turn,
+            session=run.session,
+            trusted=job.trusted,
         )
-        taken_up = run.state is RunState.RUNNING
+        taken_up = run.state in {RunState.RUNNING, RunState.WAITING}
         known = _known_process(run)
         if taken_up and known is None:
-            # The daemon was killed between starting the agent and noting it: begin anew, with nobody else at work.
+            # The daemon was killed between starting the agent and noting it, or the agent has no process of its own: it
+            # goes on from what was kept, with nobody else at work.
             await backend.cancel(attempt, None)
         job.outputs.follow(run.id)
         job.advance(RunState.RUNNING, port=port)
-        if known is None:
-            working = backend.attempt(attempt, lambda event: _note(job, event))
-        else:
-            working = backend.resume(attempt, known)
+        host = RunHost(job)
+        if not taken_up:
+            host.prompted(attempt.prompt, attempt.turn)
+        working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
         outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), backend, attempt)
         await job.outputs.finish(run.id)
     finally:
@@ -201,12 +206,6 @@ async def _until_ended(
         for one in (work, follow):
             one.cancel()
         await asyncio.gather(work, follow, return_exceptions=True)
-
-
-def _note(job: Job, event: AgentEvent) -> None:
-    match event:
-        case Started(process=child):
-            job.advance(pid=child.pid, pid_created=child.created)
 
 
 def _known_process(run: Run) -> process.Process | None:
@@ -239,9 +238,7 @@ async def _harvest(job: Job, worktree: Worktree, paths: Batch) -> None:
     if harvest.commit == run.result:
         job.advance(left_out=left_out)
         return
-    files = await asyncio.to_thread(job.room.shadow.changes, _base(job), harvest.commit)
-    changed = replace(run, files=files)
-    hunks = len(files) if len(files) > MANY_FILES else await asyncio.to_thread(job.count_hunks, changed)
+    files, hunks = await asyncio.to_thread(job.read_result, _base(job), harvest.commit)
     job.advance(result=harvest.commit, files=files, hunks=hunks, left_out=left_out)
 
 
@@ -287,7 +284,7 @@ async def _check(job: Job, worktree: Worktree, number: int, command: str) -> Che
     child = process.start(
         ["/bin/sh", "-c", command],
         folder=folder,
-        environment=scrubbed(os.environ, folder),
+        environment=scrubbed(os.environ, folder, KEYS),
         run_folder=run_folder,
         mark=marked,
     )

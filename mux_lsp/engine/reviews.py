@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, FileChange, Hunk, Run
-from mux_lsp.engine import disk
+from mux_lsp.engine import disk, results
+from mux_lsp.git import textdiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LARGEST_TEXT = 2_000_000
-"""A text of more bytes is reviewed as a whole: nobody reads the hunks of a generated file."""
-
-SHARED_BASES = 256
-"""How many snapshot texts are remembered so that runs of one task share them."""
-
 CACHED_LINES = 1_000_000
-"""How many lines of texts under review are kept in memory."""
+"""How many lines of hunks are kept in memory."""
+
+BASE_LINES = 1_000_000
+"""How many lines of snapshots' texts are kept in memory, of those last reviewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +30,16 @@ class Review:
     run: str
     agent: str
     change: FileChange
-    base: tuple[str, ...] = ()
+    snapshot: tuple[str, ...] | Callable[[], tuple[str, ...]] = field(default=(), compare=False)
+    """The lines of the snapshot's text, or what gives them."""
     hunks: tuple[Hunk, ...] = ()
     bom: bool = False
     """Whether the result begins with a byte order mark, which is not part of its text."""
+
+    @property
+    def base(self) -> tuple[str, ...]:
+        """The lines of the snapshot's text. Slow the first time."""
+        return self.snapshot if isinstance(self.snapshot, tuple) else self.snapshot()
 
     @property
     def whole(self) -> bool:
@@ -46,23 +51,47 @@ class Review:
         """Whether the file's mode changes beside its text."""
         return self.change.kind is ChangeKind.MODIFIED and self.change.old_mode != self.change.new_mode
 
+    @property
+    def renames(self) -> bool:
+        """Whether the file goes to another path beside what happens to its text."""
+        return self.change.kind is ChangeKind.RENAMED
+
+    @property
+    def edits(self) -> bool:
+        """Whether the hunks change a text that was there before, and do not make or remove all of it."""
+        return self.change.kind in {ChangeKind.MODIFIED, ChangeKind.RENAMED}
+
 
 class Reviews:
-    """Gives the hunks of results, keeping the last ones in memory. `read` gives a blob of the shadow store.
+    """Gives the hunks of results, keeping the last ones in memory. `read` gives a blob of the shadow store; `compared`
+    what git has said of two blobs, where that is known (see `mux_lsp.engine.results`).
 
     Thread-safe: what is not in memory takes git and a diff, and so is best asked for in a thread.
     """
 
-    def __init__(self, read: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, read: Callable[[str], bytes], compared: Callable[[str, str], bytes | None] = lambda _old, _new: None
+    ) -> None:
         self._read = read
+        self._compared = compared
         self._cache: OrderedDict[tuple[str, str, str], Review] = OrderedDict()
         self._cached_lines = 0
         self._bases: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._base_lines = 0
         self._lock = threading.Lock()
 
     def of(self, run: Run, change: FileChange) -> Review:
         """The review of one changed file."""
-        key = (change.path, change.old_object if change.old_mode else "", change.new_object if change.new_mode else "")
+        return replace(self._found(change), run=run.id, agent=run.agent, change=change)
+
+    def count(self, change: FileChange) -> int:
+        """How many hunks a change has."""
+        return len(self._found(change).hunks)
+
+    def _found(self, change: FileChange) -> Review:
+        # Hunks are named after the file that they change, so that runs agree on them wherever they move it.
+        before, after = change.old_object if change.old_mode else "", change.new_object if change.new_mode else ""
+        key = (change.base_path, before, after)
         with self._lock:
             found = self._cache.get(key)
             if found is not None:
@@ -70,7 +99,7 @@ class Reviews:
         if found is None:
             found = self._derive(change)
             self._keep(key, found)
-        return replace(found, run=run.id, agent=run.agent, change=change)
+        return found
 
     def _keep(self, key: tuple[str, str, str], made: Review) -> None:
         with self._lock:
@@ -83,25 +112,45 @@ class Reviews:
 
     def _derive(self, change: FileChange) -> Review:
         review = Review("", "", change)
-        if change.lines_added is None or disk.SYMLINK_MODE in {change.old_mode, change.new_mode}:
+        if not _may_have_hunks(change):
             return review
+        snapshot = functools.partial(self._base, change.old_object) if change.old_mode else ()
+        body = self._compared(change.old_object, change.new_object)
+        if body is not None:
+            hunks = tuple(diff.make_hunk(change.base_path, *edit) for edit in textdiff.edits(body))
+            return replace(review, snapshot=snapshot, hunks=hunks)
         old = self._read(change.old_object) if change.old_mode else b""
         new = self._read(change.new_object) if change.new_mode else b""
-        if max(len(old), len(new)) > LARGEST_TEXT:
+        if max(len(old), len(new)) > results.LARGEST_TEXT:
             return review
         before, after = text.decode(old), text.decode(new)
         if before is None or after is None or (change.old_mode and change.new_mode and before.bom != after.bom):
             return review
-        hunks = diff.hunks(before.text, after.text, change.path)
-        return replace(review, base=self._base(change, before.text), hunks=hunks, bom=after.bom)
+        hunks = diff.hunks(before.text, after.text, change.base_path)
+        if len(hunks) > results.MOST_HUNKS:
+            return review
+        if change.old_mode:
+            self._keep_base(change.old_object, tuple(text.split_lines(before.text)))
+        return replace(review, snapshot=snapshot, hunks=hunks, bom=after.bom)
 
-    def _base(self, change: FileChange, content: str) -> tuple[str, ...]:
+    def _base(self, object_name: str) -> tuple[str, ...]:
         """The lines of a snapshot's text, one object for all runs that change it."""
         with self._lock:
-            base = self._bases.pop(change.old_object, None) or tuple(text.split_lines(content))
-            self._bases[change.old_object] = base
-            if len(self._bases) > SHARED_BASES:
-                self._bases.popitem(last=False)
+            base = self._bases.get(object_name)
+            if base is not None:
+                self._bases.move_to_end(object_name)
+                return base
+        decoded = text.decode(self._read(object_name))
+        return self._keep_base(object_name, tuple(text.split_lines(decoded.text)) if decoded else ())
+
+    def _keep_base(self, object_name: str, lines: tuple[str, ...]) -> tuple[str, ...]:
+        with self._lock:
+            base = self._bases.get(object_name)
+            if base is None:
+                base = self._bases[object_name] = lines
+                self._base_lines += len(lines)
+            while self._base_lines > BASE_LINES and len(self._bases) > 1:
+                self._base_lines -= len(self._bases.popitem(last=False)[1])
             return base
 
     def bytes_of(self, object_name: str) -> bytes:
@@ -109,5 +158,13 @@ class Reviews:
         return self._read(object_name)
 
 
+def _may_have_hunks(change: FileChange) -> bool:
+    if change.old_object == change.new_object or change.lines_added is None or change.lines_removed is None:
+        return False
+    if disk.SYMLINK_MODE in {change.old_mode, change.new_mode}:
+        return False
+    return change.lines_added + change.lines_removed <= results.MOST_LINES
+
+
 def _weight(review: Review) -> int:
-    return len(review.base) + sum(len(hunk.added) + len(hunk.removed) for hunk in review.hunks) + 10
+    return sum(len(hunk.added) + len(hunk.removed) for hunk in review.hunks) + 10

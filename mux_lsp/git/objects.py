@@ -10,6 +10,7 @@ from mux_lsp.errors import GitError
 from mux_lsp.git.command import start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -64,16 +65,46 @@ class CatFile:
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        # It ends by itself at the end of its input; a wait by GitPython would raise for a process that was killed.
-        if process.proc is not None:
-            process.proc.wait()
-            for stream in (process.proc.stdout, process.proc.stderr):
-                if stream is not None:
-                    stream.close()
+        if process is not None:
+            end(process)
+
+
+def read_many(git_dir: Path, names: Sequence[str]) -> Iterator[bytes | None]:
+    """The content of many objects by a process of their own, so that nobody else waits for it. Raises GitError."""
+    process = start(["cat-file", "--batch"], folder=git_dir, git_dir=git_dir)
+    questions: IO[bytes] = process.stdin
+    answers: IO[bytes] = process.stdout
+    asked = 0
+    try:
+        for number in range(len(names)):
+            if number == asked - _AHEAD // 2 or asked == 0:
+                questions.write(b"".join(_encoded(name) + b"\n" for name in names[asked : number + _AHEAD]))
+                questions.flush()
+                asked = number + _AHEAD
+            words = answers.readline().split()
+            if not words:
+                raise GitError(f"git cat-file ended while it read objects in {git_dir}.")
+            yield answers.read(int(words[2]) + 1)[:-1] if len(words) == 3 else None
+    except OSError as error:
+        raise GitError(f"git cat-file ended while it read objects in {git_dir}: {error}.") from error
+    finally:
+        end(process)
+
+
+_AHEAD = 500
+"""So many names are asked for ahead of the answers. They fit into a pipe, so that neither side waits for the other."""
+
+
+def end(process: Git.AutoInterrupt) -> None:
+    """End a git that was started with pipes."""
+    with contextlib.suppress(OSError):
+        process.stdin.close()
+    # It ends by itself at the end of its pipes; a wait by GitPython would raise for a process that was killed.
+    if process.proc is not None:
+        for stream in (process.proc.stdout, process.proc.stderr):
+            if stream is not None:
+                stream.close()
+        process.proc.wait()
 
 
 def _encoded(name: str) -> bytes:

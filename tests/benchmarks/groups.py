@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import actions, bridge, memory, rebase, start
+from tests.benchmarks import actions, bridge, large, live, memory, rebase, results, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,5 +18,8 @@ GROUPS: Mapping[str, Callable[[Sizes, Path], list[Line]]] = {
     "bridge": bridge.measure,
     "memory": memory.measure,
     "actions": actions.measure,
+    "live": live.measure,
+    "large": large.measure,
+    "results": results.measure,
     "rebase": rebase.measure,
 }

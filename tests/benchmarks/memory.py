@@ -16,25 +16,27 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.sizes import Sizes
 
+BASELINE = "python, pygls and pydantic imported"
+
 _BARE = "import pygls.lsp.server, lsprotocol.types, pydantic; print(flush=True); input()"
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
     """Resident memory with one client: before anything was done, and with many runs under review in open files."""
-    bare = _bare()
+    small = bare()
     with session(sizes, base) as reviewing:
         busy = reviewing.daemon.memory_full_info()
         idle = reviewing.idle
     many = f"{sizes.review_runs} runs × {sizes.review_files} files × {sizes.review_hunks} hunks"  # noqa: RUF001
-    baseline = "python, pygls and pydantic imported"
     return [
-        Line("memory", "daemon, idle", idle, baseline, bare, unit="bytes"),
-        Line("memory", f"daemon, {many} under review", busy.rss, baseline, bare, unit="bytes",
+        Line("memory", "daemon, idle", idle, BASELINE, small, unit="bytes"),
+        Line("memory", f"daemon, {many} under review", busy.rss, BASELINE, small, unit="bytes",
              note=f"its own share {quantity(busy.pss, 'bytes')}"),
     ]  # fmt: skip
 
 
-def _bare() -> int:
+def bare() -> int:
+    """Resident bytes of a process that has done nothing but import."""
     with subprocess.Popen([sys.executable, "-c", _BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -80,7 +80,7 @@ def session(sizes: Sizes, base: Path) -> Iterator[Session]:
             _AGENT.format(hunks=sizes.review_hunks, top=TOP, spacing=_spacing(sizes), apart=APART), encoding="utf-8"
         )
         with TimingClient(home, person) as client:
-            daemon = _daemon_of(home)
+            daemon = daemon_of(home)
             idle = daemon.memory_info().rss
             agent = f"sh:exec {shlex.join([sys.executable, '-ISE', str(script)])}"
             task = {"prompt": "Change.", "agents": [{"agent": agent, "count": sizes.review_runs}]}
@@ -117,6 +117,6 @@ def _is_shown(uri: str, params: dict[str, Any]) -> bool:
     return params["uri"] == uri and bool(params["diagnostics"])
 
 
-def _daemon_of(home: IsolatedHome) -> psutil.Process:
+def daemon_of(home: IsolatedHome) -> psutil.Process:
     record = json.loads(Path(os.fspath(home.paths.daemon_record)).read_bytes())
     return psutil.Process(record["pid"])

@@ -25,6 +25,17 @@ class Sizes:
     """Of code actions at rest, of each kind."""
     changes: int = 100
     """Texts changed under review, of each kind."""
+    live_runs: int = 100
+    live_files: int = 50
+    live_hunks: int = 20
+    """In each file of each run."""
+    live_open: int = 6
+    """Documents open in each of the two clients."""
+    keys: int = 150
+    large_files: int = 10_000
+    """Of the result that is accepted as a whole while somebody else works."""
+    result_files: int = 2_000
+    result_rounds: int = 9
     rebase_lines: int = 10_000
     rebase_hunks: int = 500
     rebase_edits: int = 200
@@ -42,6 +53,14 @@ TINY = Sizes(
     review_hunks=2,
     requests=4,
     changes=3,
+    live_runs=3,
+    live_files=3,
+    live_hunks=2,
+    live_open=2,
+    keys=3,
+    large_files=60,
+    result_files=20,
+    result_rounds=1,
     rebase_lines=300,
     rebase_hunks=10,
     rebase_edits=5,

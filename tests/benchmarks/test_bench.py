@@ -24,6 +24,12 @@ EXPECTED = {
         for behind in ("", " behind a keystroke")
         for share in ("p50", "p99")
     ],
+    "live": [
+        *(f"a key to new code lenses, 3 runs × 3 files × 2 hunks, {share}" for share in ("p50", "p99")),  # noqa: RUF001
+        "daemon, 3 runs × 3 files × 2 hunks under review",  # noqa: RUF001
+    ],
+    "large": [*(f"code action while 60 files are accepted, {share}" for share in ("p50", "p99")), "accepting 60 files"],
+    "results": ["a whole result of 20 files", "a whole result of 20 files"],
     "rebase": ["rebase of 10 hunks", "diff and rebase of 10 hunks"],
 }
 GOALS = {
@@ -31,6 +37,9 @@ GOALS = {
     "bridge": [Goal(2.5)],
     "memory": [None, None],
     "actions": [None, Goal(0.010, "measured")] * 4,
+    "live": [None, Goal(0.100, "measured"), None],
+    "large": [None, Goal(0.100, "measured"), None],
+    "results": [Goal(1.5), None],
     "rebase": [None, None],
 }
 
@@ -63,7 +72,7 @@ def test_every_line_of_a_group_is_measured_and_nothing_is_left_behind(group: str
 def test_an_unknown_group_is_refused_with_those_there_are() -> None:
     done = bench("--only", "nonsense")
     assert done.returncode == 2
-    assert "'start', 'bridge', 'memory', 'actions', 'rebase'" in done.stderr
+    assert "'start', 'bridge', 'memory', 'actions', 'live', 'large', 'results', 'rebase'" in done.stderr
 
 
 @pytest.mark.parametrize(
