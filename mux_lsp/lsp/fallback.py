@@ -1,0 +1,41 @@
+"""Read-only documents as files, for editors that know no other kind of document."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from mux_lsp import paths
+from mux_lsp.errors import MuxError
+
+MODE = 0o444
+"""What editors take for read-only."""
+
+
+def make_folder(parent: Path) -> Path:
+    """A new private folder for the files of one conversation. Raises MuxError."""
+    paths.make_private_folder(str(parent))
+    try:
+        return Path(tempfile.mkdtemp(dir=parent))
+    except OSError as error:
+        raise paths.unusable(str(parent), error) from error
+
+
+def write(file: Path, content: str) -> None:
+    """Put a read-only file in its place, whole or not at all, in a folder of its own. Raises MuxError."""
+    new = None
+    try:
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor, new = tempfile.mkstemp(dir=file.parent.parent)
+        with os.fdopen(descriptor, "wb") as opened:
+            # A buffer may hold half of a character, which no file can.
+            opened.write(content.encode(errors="replace"))
+            os.fchmod(descriptor, MODE)
+        Path(new).replace(file)
+    except OSError as error:
+        if new is not None:
+            with contextlib.suppress(OSError):
+                Path(new).unlink()
+        raise MuxError(f"{file} cannot be written ({error.strerror or error}).") from error

@@ -1,0 +1,300 @@
+"""URIs of read-only documents, and pages in which nothing an agent wrote is more than text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lsprotocol import types
+from markdown_it import MarkdownIt
+
+from mux_lsp.core.model import ChangeKind, Check, CheckState, FileChange, Hunk, LeftOut, Run, RunState, Task
+from mux_lsp.errors import UsageError
+from mux_lsp.lsp import addresses, markdown, pages, virtual
+from mux_lsp.lsp.addresses import Address, Kind
+from mux_lsp.lsp.pages import Output, Printed
+from mux_lsp.lsp.protocol import ComparedFile
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+# URIs
+
+URIS = [
+    (Address(Kind.RUN, "k3f-1", "src/app.py"), "mux:/run/k3f-1/src/app.py"),
+    (Address(Kind.SNAPSHOT, "k3f", "a b#c?d%41.py"), "mux:/snapshot/k3f/a%20b%23c%3Fd%2541.py"),
+    (Address(Kind.PENDING, "k3f-1", "é.txt"), "mux:/pending/k3f-1/%C3%A9.txt"),
+    (Address(Kind.DIFF, "k3f-1", "src/app.py"), "mux:/diff/k3f-1/src/app.py.diff"),
+    (Address(Kind.DIFF, "k3f-1", "a.diff", "0123456789"), "mux:/diff/k3f-1/a.diff.diff?hunk=0123456789"),
+    (Address(Kind.RUN, "k3f-1", "caf\udce9.py"), "mux:/run/k3f-1/caf%EF%BF%BD.py?bytes=636166e92e7079"),
+    (
+        Address(Kind.DIFF, "k3f-1", "\udcff", "0123456789"),
+        "mux:/diff/k3f-1/%EF%BF%BD.diff?hunk=0123456789&bytes=ff",
+    ),
+    (Address(Kind.RUN, "k3f-1", "caf\ufffd.py"), "mux:/run/k3f-1/caf%EF%BF%BD.py"),
+    (Address(Kind.RUN, "k3f-1", "back\\xff.py"), "mux:/run/k3f-1/back%5Cxff.py"),
+    (Address(Kind.TRANSCRIPT, "k3f-1"), "mux:/transcript/k3f-1.md"),
+    (Address(Kind.COMPARE, "k3f"), "mux:/compare/k3f.md"),
+]
+
+
+@pytest.mark.parametrize(("address", "uri"), URIS)
+def test_an_address_has_one_uri(address: Address, uri: str) -> None:
+    assert address.uri == uri
+    assert addresses.parse(uri) == address
+
+
+@pytest.mark.parametrize(
+    ("spelt", "uri"),
+    [
+        ("mux:/run/k3f%2D1/src%2Fapp.py", "mux:/run/k3f-1/src/app.py"),
+        ("mux:///run/k3f-1/src/app.py", "mux:/run/k3f-1/src/app.py"),
+        ("MUX:/run/k3f-1/é.py", "mux:/run/k3f-1/%C3%A9.py"),
+        ("mux:/run/k3f-1/caf%E9.py", "mux:/run/k3f-1/caf%EF%BF%BD.py?bytes=636166e92e7079"),
+        ("mux:/diff/k3f-1/a.diff?hunk%3D0123456789", "mux:/diff/k3f-1/a.diff?hunk=0123456789"),
+        ("mux:/diff/k3f-1/%EF%BF%BD.diff?bytes%3Dff%26hunk%3Dabc", "mux:/diff/k3f-1/%EF%BF%BD.diff?hunk=abc&bytes=ff"),
+    ],
+)
+def test_other_spellings_of_a_uri_are_the_same_document(spelt: str, uri: str) -> None:
+    assert addresses.parse(spelt).uri == uri
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "", "mux:", "mux:/", "mux:/run", "mux:/run/k3f-1", "mux:/run/k3f-1/", "mux:/run/k3f-1//a", "mux:/run/k3f-1/a/",
+        "mux:/run/k3f-1/../a", "mux:/run/k3f-1/%2E%2E/a", "mux:/run/k3f-1/./a", "mux:/run/k3f-1/a%00b",
+        "mux:/run/k3f-1/a?hunk=0123456789", "mux:/run/k3f-1/a?other=1", "mux:/run/k3f-1/a?bytes", "mux:/run/k3f-1/a#b",
+        "mux:/run/k3f-1/a?bytes=zz", "mux:/run/k3f-1/a?bytes=62", "mux:/run/k3f-1/%EF%BF%BD?bytes=2e2e2fff",
+        "mux:/diff/k3f-1/a.py", "mux:/transcript/k3f-1", "mux:/transcript/k3f-1.md/a", "mux:/compare/k3f.md?hunk=1",
+        "mux:/else/k3f-1/a", "mux://host/run/k3f-1/a", "file:///run/k3f-1/a", "/run/k3f-1/a", "mux://[/run/k3f-1/a",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_in_one_line(uri: str) -> None:
+    with pytest.raises(UsageError, match="names no document of mux-lsp") as refused:
+        addresses.parse(uri)
+    assert "\n" not in str(refused.value)
+
+
+NAMES = st.binary(min_size=1, max_size=12).map(lambda raw: raw.decode(errors="surrogateescape"))
+PARTS = NAMES.filter(lambda name: "/" not in name and "\0" not in name and name not in {".", ".."})
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4).map("/".join), st.sampled_from([kind for kind in Kind if not kind.page]))
+def test_any_path_survives_as_a_uri_and_keeps_its_name(path: str, kind: Kind) -> None:
+    address = Address(kind, "k3f-1", path)
+    assert addresses.parse(address.uri) == address
+    assert address.uri.isascii()
+    assert address.name == path.rpartition("/")[2] + (".diff" if kind is Kind.DIFF else "")
+
+
+# Markdown
+
+HOSTILE = [
+    "[click](command:mux.run.accept)",
+    "<https://evil.example>",
+    "https://evil.example/x www.evil.example a@evil.example",
+    "<img src=x onerror=alert(1)>",
+    "``` \n```\n[x](y)\n```",
+    "`` ` [x](y) ` ``",
+    "`",
+    "a``",
+    " ` ",
+    "a | [x](y) | b",
+    "a \\| [x](y) \\\\| <b>",
+    "\x1b]8;;https://evil.example\x07here\x1b]8;;\x07\x1b[31m\x9b2J",
+    "\u202egnp.exe",
+    "# heading\n\n[x]: y\n\n[x]",
+    "~~~\n</details>\n---\n> - 1. ![i](u)",
+    "\r\n```\r[x](y)\r",
+    "| a |\n| --- |\n| [x](y) |",
+    "&#91;x&#93;(y) &lt;b&gt;",
+    "*a* _b_ ~~c~~ $x$ [[w]] {{t}}",
+]
+"""What an agent may write to become more than text."""
+
+ALLOWED = frozenset(
+    {"heading_open", "heading_close", "paragraph_open", "paragraph_close", "inline", "fence", "text", "code_inline",
+     "bullet_list_open", "bullet_list_close", "list_item_open", "list_item_close", "table_open", "table_close",
+     "thead_open", "thead_close", "tbody_open", "tbody_close", "tr_open", "tr_close", "th_open", "th_close", "td_open",
+     "td_close", "softbreak"}
+)  # fmt: skip
+"""What our pages are made of: no link, no HTML, no image, no emphasis."""
+
+
+def tokens(document: str) -> list[Token]:
+    """All tokens of a document, as a renderer sees it that takes HTML."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    return [one for token in parser.parse(document) for one in (token, *(token.children or ()))]
+
+
+def check_harmless(document: str, *texts: str) -> None:
+    found = tokens(document)
+    assert {one.type for one in found} <= ALLOWED
+    assert not set("\x1b\x07\x9b\r\u202e") & set(document)
+    # Text outside of code is ours alone; renderers may make links of what looks like one there.
+    outside = "".join(one.content for one in found if one.type == "text")
+    assert "evil" not in outside
+    assert "](" not in outside
+    inside = [one.content for one in found if one.type in {"fence", "code_inline"}]
+    for text in texts:
+        assert any(text in one for one in inside), text
+
+
+RUN = Run("k3f-1", "k3f", "sh:make", "large", RunState.FINISHED, started=1.0, finished=3.5, exit_status=0)
+TASK = Task("k3f", "do it", "/r", "", 1.0, runs=(RUN,))
+NOTHING = Output(Printed(""), Printed(""), {})
+
+
+def change(path: str, kind: ChangeKind = ChangeKind.MODIFIED, lines: tuple[int, int] | None = (1, 2)) -> FileChange:
+    added, removed = lines or (None, None)
+    return FileChange(path, kind, 0o100644, 0o100644, "1" * 40, "2" * 40, added, removed)
+
+
+def hostile_run(words: str) -> tuple[Task, Run]:
+    moved = replace(change(words, ChangeKind.RENAMED), old_path=words)
+    run = replace(
+        RUN,
+        agent=f"sh:{words}",
+        model=words,
+        reason=words,
+        files=(moved, change(f"dir/{words}", lines=None)),
+        checks=(Check(words, CheckState.FAILED, 2, 0.5), Check(words, CheckState.RUNNING)),
+        left_out=(LeftOut(words, words),),
+        tokens=1,
+        cost_usd=0.25,
+    )
+    return replace(TASK, prompt=words, runs=(run,)), run
+
+
+def check_pages(words: str) -> None:
+    task, run = hostile_run(words)
+    printed = Printed(words, 7)
+    check_harmless(pages.transcript(task, run, Output(printed, printed, {0: printed}, [words])))
+    hunk = Hunk("0123456789", 0, (words,), (words,))
+    file = ComparedFile(path=words, runs=[run.id], hunks={hunk.id: [run.id]})
+    compared = pages.comparison(task, [file], [], {hunk.id: hunk}, 0)
+    check_harmless(compared)
+    rows = [token for token in tokens(compared) if token.type == "td_open"]
+    assert len(rows) == 6 + 5
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_nothing_an_agent_wrote_is_more_than_text_on_a_page(words: str) -> None:
+    check_pages(words)
+
+
+# A page takes a parser milliseconds, and a busy machine many of them.
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.sampled_from("`|\\[]()<>a:/. \n#*_!&;~-\x1b"), max_size=30))
+def test_nothing_made_of_the_signs_of_markdown_is_more_than_text_on_a_page(words: str) -> None:
+    check_pages(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "spelt"),
+    [
+        ("plain", "`plain`"),
+        ("a`b", "``a`b``"),
+        ("``", "``` `` ```"),
+        (" a", "`  a `"),
+        ("two\nlines", "`two lines`"),
+        ("", ""),
+        (" \n", ""),
+    ],
+)
+def test_code_spans(words: str, spelt: str) -> None:
+    assert markdown.code(words) == spelt
+
+
+@given(st.text(st.sampled_from("`|\\a b\n"), min_size=1, max_size=12))
+def test_a_code_span_shows_exactly_its_words(words: str) -> None:
+    spelt = markdown.code(words)
+    if spelt:
+        (_, inline, _) = MarkdownIt().parse(f"x{spelt}x")
+        assert [child.content for child in inline.children or ()] == ["x", words.replace("\n", " "), "x"]
+
+
+@given(st.text(st.sampled_from("|\\a "), max_size=12))
+def test_a_bar_in_a_cell_has_exactly_one_backslash_before_it(words: str) -> None:
+    """Renderers do not agree on what two would mean."""
+    row = markdown.table(("x", "y"), [(words, "end")]).splitlines()[-1].removeprefix("| ").removesuffix(" | end |")
+    assert all(row[:at].endswith("\\") and not row[:at].endswith("\\\\") for at in range(len(row)) if row[at] == "|")
+
+
+# Pages
+
+
+def test_a_transcript_tells_what_a_run_was_told_printed_and_changed() -> None:
+    run = replace(
+        RUN,
+        files=(change("app.py"), change("logo.png", ChangeKind.ADDED, None)),
+        checks=(Check("make test", CheckState.FAILED, 2, 1.25), Check("true", CheckState.PASSED, 0, 0.5)),
+        reason="it went well",
+    )
+    output = Output(Printed("the end\n", 12), Printed(" \n"), {0: Printed("1 failed\n")}, ["go on"])
+    assert pages.transcript(TASK, run, output) == (
+        "# k3f-1\n\n"
+        "`sh:make:large` · finished after 2.5 s · exit status 0 · 2 files, +1 −2 · checks 1 of 2 passed\n\n"  # noqa: RUF001
+        "Reason: `it went well`\n\n"
+        "## Prompt\n\n```text\ndo it\n```\n\n"
+        "## Messages that followed\n\n```text\ngo on\n```\n\n"
+        "## Output\n\nThe first 12 bytes are left out; `mux-lsp log k3f-1` prints all of it.\n\n"
+        "```text\nthe end\n```\n\n"
+        "## Checks\n\n"
+        "Failed with exit status 2 after 1.2 s: `make test`\n\n```text\n1 failed\n```\n\n"
+        "Passed after 0.5 s: `true`\n\n"
+        "## Files\n\n- `app.py` modified, +1 −2\n- `logo.png` added, not text\n"  # noqa: RUF001
+    )
+
+
+def test_a_comparison_shows_who_agrees() -> None:
+    one = replace(RUN, files=(change("app.py"),), checks=(Check("true", CheckState.PASSED),))
+    two = replace(one, id="k3f-2", agent="claude", model=None, state=RunState.FAILED, checks=())
+    task = replace(TASK, runs=(one, two))
+    hunks = {
+        "aaaaaaaaaa": Hunk("aaaaaaaaaa", 0, ("old\n",), ("\n", "  new  line\n")),
+        "bbbbbbbbbb": Hunk("bbbbbbbbbb", 9, ("gone\n",), ()),
+    }
+    file = ComparedFile(
+        path="app.py", runs=["k3f-1", "k3f-2"], hunks={"bbbbbbbbbb": ["k3f-2"], "aaaaaaaaaa": ["k3f-1", "k3f-2"]}
+    )
+    assert pages.comparison(task, [file], [["k3f-1", "k3f-2"]], hunks, 3) == (
+        "# k3f\n\n## Prompt\n\n```text\ndo it\n```\n\n## Runs\n\n"
+        "| run | agent | state | checks | files | lines |\n| --- | --- | --- | --- | --- | --- |\n"
+        "| k3f-1 | `sh:make:large` | finished | 1 of 1 passed | 1 | +1 −2 |\n"  # noqa: RUF001
+        "| k3f-2 | `claude` | failed |  | 1 | +1 −2 |\n\n"  # noqa: RUF001
+        "k3f-1, k3f-2 have the same result.\n\n"
+        "## Files\n\n### `app.py`\n\nChanged by 2 of 2 runs.\n\n"
+        "| hunk | agreement | runs | lines | begins |\n| --- | --- | --- | --- | --- |\n"
+        "| `aaaaaaaaaa` | 2/2 | k3f-1, k3f-2 | +2 −1 | `+ new line` |\n"  # noqa: RUF001
+        "| `bbbbbbbbbb` | 1/2 | k3f-2 | +0 −1 | `- gone` |\n\n"  # noqa: RUF001
+        "… and 3 more files.\n"
+    )
+
+
+def test_pages_stay_small_whatever_a_run_does() -> None:
+    many = tuple(change(f"file{number}") for number in range(10_000))
+    run = replace(RUN, files=many, left_out=tuple(LeftOut(one.path, "big") for one in many))
+    page = pages.transcript(replace(TASK, prompt="p" * 1_000_000, runs=(run,)), run, NOTHING)
+    assert len(page) < 100_000
+    assert "… and 9800 more" in page
+    assert "… 950000 more characters" in page
+    ids = {f"{number:010d}": ["k3f-1"] for number in range(5_000)}
+    compared = pages.comparison(TASK, [ComparedFile(path="a", runs=["k3f-1"], hunks=ids)], [], {}, 0)
+    assert len(compared) < 20_000
+    assert "… and 4800 more hunks." in compared
+
+
+# What a client can
+
+
+def test_a_client_can_be_asked_to_show_a_document_where_it_says_so() -> None:
+    for support, can in ((True, True), (False, False)):
+        window = types.WindowClientCapabilities(show_document=types.ShowDocumentClientCapabilities(support))
+        assert virtual.can_show(types.ClientCapabilities(window=window)) is can
+    assert not virtual.can_show(types.ClientCapabilities())
+    assert not virtual.takes_content(types.ClientCapabilities())
