@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,10 +14,14 @@ from mux_lsp.cli.ids import is_run, one_run
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import Cell, coloured, on_terminal, say, say_json, say_table
 from mux_lsp.cli.text import count, duration, folder_of, listed, one_line, visible
+from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from mux_lsp.cli.client import Client, Json
-    from mux_lsp.lsp.protocol import ReviewItem, RunShape, TaskShape
+    from mux_lsp.lsp.protocol import ComparedFile, FileSummary, ReviewItem, RunShape, TaskShape
+
+FILES_SHOWN = 200
+"""How many files of a run are shown one by one."""
 
 LOG_PIECE = 262_144
 """How much of a log is asked for at a time, in bytes."""
@@ -61,15 +65,23 @@ def _task_row(task: TaskShape, *, everywhere: bool) -> list[Cell]:
     ]
 
 
-@click.command(short_help="Show a task or a run.")
-@click.argument("id_", metavar="ID")
+@click.command(short_help="Show a task or a run, or who made lines of a file.")
+@click.argument("id_", metavar="ID|PATH[:LINE[-LINE]]")
 @click.option("-f", "--follow", "following", is_flag=True, help="Watch the runs until they end.")
 @json_option
 def show(id_: str, following: bool, as_json: bool) -> int:
-    """Show a task with its runs, or a run with its files, hunks and checks."""
-    from mux_lsp.cli import work
+    """Show a task with its runs, or a run with its files, hunks and checks.
+
+    With a PATH, or lines of it: which agents' work was accepted there and still stands, by whom, and for which prompt.
+    """
+    from mux_lsp.cli import history, work
 
     with connected(here()) as client:
+        if history.names_a_place(client, id_):
+            if following:
+                raise UsageError(f"{visible(id_)} is no task or run: there is nothing to follow.")
+            history.say_spot(client, id_, as_json=as_json)
+            return 0
         from mux_lsp.cli.follow import Board
         from mux_lsp.lsp.protocol import RunResult, TaskResult
 
@@ -116,11 +128,25 @@ def _say_run(client: Client, run: RunShape) -> None:
         tokens = [] if run.tokens is None else [f"{run.tokens} tokens"]
         say(f"  {listed(cost + tokens)}", "faint")
     tables.say_left_out("the result", run.left_out)
-    items = ReviewListResult.model_validate(client.execute("mux.review.list", {"run": run.id})).items
-    for file in run.files:
+    shown = run.files[:FILES_SHOWN]
+    # No more is asked for than is shown: of some runs it would be ten thousand files.
+    argument: Json = {"run": run.id, "paths": [file.path for file in shown]}
+    items = ReviewListResult.model_validate(client.execute("mux.review.list", argument)).items if shown else []
+    for file in shown:
         lines = "not text" if file.added is None else f"+{file.added} -{file.removed}"
-        say(f"{visible(file.path)}  {file.change}, {lines}")
+        say(f"{_name(file)}  {file.change}, {lines}")
         say_table(("",) * 4, [_item_row(item) for item in items if item.path == file.path], indent="  ")
+    _say_more(run.file_count - len(shown))
+
+
+def _say_more(files: int) -> None:
+    if files:
+        say(f"… and {count(files, 'more file')}", "faint")
+
+
+def _name(file: FileSummary) -> str:
+    """Where a changed file is; of a renamed or copied one also where it comes from."""
+    return visible(file.path) if file.old_path is None else f"{visible(file.old_path)} → {visible(file.path)}"
 
 
 def _item_row(item: ReviewItem) -> list[Cell]:
@@ -139,20 +165,50 @@ def gist(item: ReviewItem) -> str:
     return f"- {one_line(item.removed)}" if one_line(item.removed) else ""
 
 
-@click.command(short_help="Print what an agent printed.")
-@click.argument("run_id", metavar="RUN")
+@click.command(short_help="Print what an agent printed, or list what was accepted.")
+@click.argument("id_", metavar="[RUN | PATH[:LINE[-LINE]]]", required=False)
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on until the run has ended.")
 @click.option("--stderr", is_flag=True, help="What it wrote to standard error.")
 @click.option("--check", type=click.IntRange(min=1), metavar="N", help="What the run's Nth check printed instead.")
-def log(run_id: str, following: bool, stderr: bool, check: int | None) -> None:
-    """Print what the agent of RUN has printed, without anything that could drive a terminal."""
+@click.option("--accepted", is_flag=True, help="List what was accepted in this repository, or in PATH, newest first.")
+@click.option("--markdown", is_flag=True, help="Prompt, output, checks and files as a Markdown document.")
+@json_option
+def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by one
+    id_: str | None, following: bool, stderr: bool, check: int | None, accepted: bool, markdown: bool, as_json: bool
+) -> None:
+    """Print what the agent of RUN has printed, without anything that could drive a terminal.
+
+    With --accepted: list what agents made and a person accepted, in this repository or in PATH, also of deleted tasks.
+    """
+    if accepted and (following or stderr or check is not None):
+        raise UsageError("log --accepted is no output of a run: -f, --stderr and --check do not go with it.")
+    if markdown and (accepted or following or stderr or check is not None):
+        raise UsageError("log --markdown prints all there is of a run: no other option goes with it.")
+    if not accepted and (id_ is None or as_json):
+        raise UsageError("log --json goes with --accepted." if as_json else "log takes a RUN, or --accepted.")
     with connected(here()) as client:
-        run = one_run(client, run_id)
+        if accepted or id_ is None:
+            from mux_lsp.cli import history
+
+            history.say_log(client, id_, as_json=as_json)
+            return
+        run = one_run(client, id_)
+        if markdown:
+            _print_document(client, "transcript", run)
+            return
         # A check's verdict may be in either of its streams, and nobody knows in which.
         streams = ["stderr"] if stderr else ["stdout"] if check is None else ["stdout", "stderr"]
         for stream in streams:
             argument: Json = {"run": run, "stream": stream, "check": check and check - 1, "limit": LOG_PIECE}
             _print_log(client, {**argument, "follow": following})
+
+
+def _print_document(client: Client, kind: Literal["transcript", "compare"], of: str) -> None:
+    from mux_lsp.lsp.addresses import Address, Kind
+
+    document = client.execute("mux.document.get", {"uri": Address(Kind(kind), of).uri})
+    sys.stdout.write(visible(document["text"], keep="\n\t"))
+    sys.stdout.flush()
 
 
 def _print_log(client: Client, argument: Json) -> None:
@@ -206,10 +262,16 @@ def _say_patch(patch: str) -> None:
 
 @click.command(short_help="Show where the runs of a task agree.")
 @click.argument("task_id", metavar="TASK")
+@click.option("--markdown", is_flag=True, help="As a Markdown document.")
 @json_option
-def compare(task_id: str, as_json: bool) -> None:
+def compare(task_id: str, markdown: bool, as_json: bool) -> None:
     """Show which runs of TASK agree: for each hunk, the runs that made it."""
+    if markdown and as_json:
+        raise UsageError("--markdown and --json print the same in two ways: choose one.")
     with connected(here()) as client:
+        if markdown:
+            _print_document(client, "compare", task_id)
+            return
         answer = client.execute("mux.task.compare", {"task": task_id})
         if as_json:
             say_json(answer)
@@ -223,9 +285,11 @@ def compare(task_id: str, as_json: bool) -> None:
         for group in compared.equal:
             if len(group) > 1:
                 say(f"{listed(group)} have the same result.")
-        items = _items(client, runs)
+        items = _items(client, runs, compared.files)
         for file in compared.files:
             say(f"\n{visible(file.path)}  changed by {count(len(file.runs), 'run')} of {len(runs)}", bold=True)
+            for path, renaming in file.renamed.items():
+                say(f"  → {visible(path)}  renamed by {listed(renaming)}")
             rows = [
                 [
                     Cell(hunk),
@@ -236,14 +300,19 @@ def compare(task_id: str, as_json: bool) -> None:
                 for hunk, sharing in sorted(file.hunks.items(), key=lambda entry: -len(entry[1]))
             ]
             say_table(("",) * 4, rows, indent="  ")
+        _say_more(compared.more)
 
 
-def _items(client: Client, runs: list[RunShape]) -> dict[tuple[str, str], ReviewItem]:
+def _items(client: Client, runs: list[RunShape], files: list[ComparedFile]) -> dict[tuple[str, str], ReviewItem]:
     from mux_lsp.lsp.protocol import ReviewListResult
 
     found = {}
     for run in runs:
-        for item in ReviewListResult.model_validate(client.execute("mux.review.list", {"run": run.id})).items:
+        changed = [file.path for file in files if run.id in file.runs]
+        if not changed:
+            continue
+        argument: Json = {"run": run.id, "paths": changed}
+        for item in ReviewListResult.model_validate(client.execute("mux.review.list", argument)).items:
             if item.hunk is not None:
                 found[run.id, item.hunk] = item
     return found

@@ -25,7 +25,7 @@ def run_row(run: RunShape, now: float, last_line: str = "") -> list[Cell]:
         Cell(agent_name(run)),
         Cell(run.state, run.state),
         Cell(elapsed(run, now), "faint"),
-        Cell(str(len(run.files))),
+        Cell(str(run.file_count)),
         Cell(lines_changed(run)),
         checks_cell(run.checks),
         Cell(one_line(run.reason or last_line, 200), "faint"),
@@ -44,9 +44,7 @@ def elapsed(run: RunShape, now: float) -> str:
 
 def lines_changed(run: RunShape) -> str:
     """`+3 -1` over all files that are text."""
-    added = sum(file.added or 0 for file in run.files)
-    removed = sum(file.removed or 0 for file in run.files)
-    return f"+{added} -{removed}" if run.files else ""
+    return f"+{run.added} -{run.removed}" if run.files else ""
 
 
 def checks_cell(checks: Sequence[CheckResult]) -> Cell:
@@ -74,7 +72,7 @@ def run_line(run: RunShape, now: float) -> str:
         words += f" after {elapsed(run, now)}"
     said = []
     if run.state in ENDED:
-        said.append(f"{count(len(run.files), 'file')}, {lines_changed(run)}" if run.files else "no changes")
+        said.append(f"{count(run.file_count, 'file')}, {lines_changed(run)}" if run.files else "no changes")
         if run.checks:
             said.append(f"checks {checks_cell(run.checks).text}")
     if run.reason:

@@ -20,7 +20,8 @@ _UNSAFE = re.compile(
 )
 """Control characters, what turns the direction of text or cannot be seen, and bytes that are not UTF-8."""
 
-_PLACE = re.compile(r"(?P<path>.+?):(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?", re.DOTALL)
+PLACE = re.compile(r"(?P<path>.+?):(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?", re.DOTALL)
+"""`PATH:LINE` or `PATH:LINE-LINE`."""
 
 
 def visible(text: str, *, keep: str = "") -> str:
@@ -89,7 +90,7 @@ def place(text: str, folder: Path) -> tuple[Path, int | None, int | None]:
     A file whose own name looks like a place wins. Raises UsageError where there is no such file or line.
     """
     whole = folder / text
-    match = None if whole.exists() else _PLACE.fullmatch(text)
+    match = None if whole.exists() else PLACE.fullmatch(text)
     path = folder / match["path"] if match else whole
     if not path.exists():
         raise UsageError(f"--context {visible(text)}: there is no file {visible(str(path))}.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import hmac
 import logging
 import os
@@ -29,6 +30,9 @@ from mux_lsp.daemon.peer import Peer, peer_of
 from mux_lsp.errors import MuxError
 
 log = logging.getLogger(__name__)
+
+COLLECTED_AFTER = (50_000, 20, 50)
+"""The thresholds of Python's garbage collector in the daemon."""
 
 IDLE_SECONDS = 600.0
 """How long the daemon stays with no client and no unfinished run."""
@@ -77,6 +81,9 @@ def main(arguments: list[str]) -> int:
     starter = lifecycle.Starter(_ready_descriptor(arguments))
     if starter.waits:
         lifecycle.detach()
+    # A view of a text with fifty runs is ten thousand small objects, made anew with every key and never in cycles: by
+    # default the collector would look through all that the daemon has for each few hundred of them.
+    gc.set_threshold(*COLLECTED_AFTER)
 
     def create_engine(home: paths.Home) -> Engine:
         import mux_lsp.lsp.session  # noqa: F401  (half a second that no client should find the others waiting for)

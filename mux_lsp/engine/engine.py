@@ -18,20 +18,24 @@ from mux_lsp.agents import process
 from mux_lsp.agents.log import printable
 from mux_lsp.agents.ports import PortBlocks
 from mux_lsp.core.model import AgentChoice, FileChange, Run, RunState, Task
+from mux_lsp.core.permissions import Rule, Rules, rules
 from mux_lsp.engine.attempt import Job, carry_out
 from mux_lsp.engine.backends import Backends
 from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, TaskChanged
+from mux_lsp.engine.history import History
 from mux_lsp.engine.output import Outputs
+from mux_lsp.engine.permissions import Answer, Asked, Asks
 from mux_lsp.engine.rejections import Rejections
 from mux_lsp.engine.repositories import Room, Rooms, locate
 from mux_lsp.engine.request import Client, StartRequest, buffers_of, context_of, prompt_of
+from mux_lsp.engine.results import Results
 from mux_lsp.engine.reviews import Reviews
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 
 
 log = logging.getLogger(__name__)
@@ -57,13 +61,17 @@ class Engine:
         self._listeners: list[Callable[[Event], None]] = []
         self._outputs = Outputs(state / "runs", self._emit)
         self._new_ids: set[str] = set()
+        self._places = Places()
         self._clients: list[Client] = []
-        self._reviews: dict[Path, Reviews] = {}
+        self._reviews: dict[Path, tuple[Results, Reviews]] = {}
         self._rooms = Rooms(state / "repos")
         self._ports = PortBlocks()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._journal: Journal
         self._rejections: Rejections
+        self.history: History
+        """What became part of a person's text."""
+        self._asks = Asks(self._emit, self._rules_of, self._remember_rule, self._permission_seconds)
 
     # Life
 
@@ -75,11 +83,13 @@ class Engine:
         # A git that a killed daemon has left at work would write among ours.
         await process.end(None, own(str(self._state)), GIT_GRACE_SECONDS)
         (self._state / "runs").mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(shutil.rmtree, self.client_files, ignore_errors=True)
         self._journal = Journal(self._state / "mux.db")
         for task in self._journal.tasks():
             self._tasks[task.id] = task
             self._runs |= {run.id: run for run in task.runs}
         self._rejections = Rejections(self._journal, self._runs)
+        self.history = History(self._journal, self.task, self.run)
         self._own(self._outputs.pump())
         for root in {task.repository for task in self._tasks.values()}:
             used = {run.worktree for task in self.tasks(Path(root)) for run in task.runs if run.worktree}
@@ -244,6 +254,7 @@ class Engine:
             run_id,
             RunState.QUEUED,
             message=message,
+            turn=run.turn + 1,
             taken=False,
             finished=None,
             exit_status=None,
@@ -278,8 +289,9 @@ class Engine:
         for run_id in ids:
             del self._runs[run_id]
         self._rejections.forget(ids)
+        self._places.forget(ids)
         self._emit(TaskChanged(task if whole else self.task(task.id), deleted=whole))
-        self._emit(ReviewChanged(task.repository, frozenset(change.path for run in doomed for change in run.files)))
+        self._emit(ReviewChanged(task.repository, _paths(change for run in doomed for change in run.files)))
         room = self._rooms.of(Path(task.repository))
         for name in (*ids, *([task.id] if whole else [])):
             await asyncio.to_thread(room.shadow.delete_refs, name)
@@ -314,7 +326,33 @@ class Engine:
             stop()
         return self.run(run_id)
 
+    # Permissions
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """What agents ask leave for and nobody has answered yet, oldest first."""
+        return self._asks.open()
+
+    def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> Asked:
+        """Answer what an agent asked. Raises UsageError where nobody waits for it any more."""
+        return self._asks.reply(ask_id, answer, reason)
+
+    def _rules_of(self, repository: str) -> Rules:
+        permissions = self._configuration.permissions
+        return rules(permissions.allow, permissions.deny)
+
+    def _remember_rule(self, repository: str, rule: Rule) -> None:
+        raise NotImplementedError
+
+    def _permission_seconds(self) -> float:
+        return self._configuration.permissions.timeout_seconds
+
     # Output
+
+    @property
+    def client_files(self) -> Path:
+        """Where files go that are for a client while it is connected. What a killed daemon left is removed at start."""
+        return self._state / "clients"
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run's prompt, output and exit status are."""
@@ -328,9 +366,14 @@ class Engine:
 
     def reviews(self, root: Path) -> Reviews:
         """The hunks of a repository's results."""
+        return self._results_of(root)[1]
+
+    def _results_of(self, root: Path) -> tuple[Results, Reviews]:
         found = self._reviews.get(root)
         if found is None:
-            found = self._reviews[root] = Reviews(self._rooms.of(root).shadow.read)
+            shadow = self._rooms.of(root).shadow
+            results = Results(shadow)
+            found = self._reviews[root] = results, Reviews(shadow.read, results.take)
         return found
 
     def rejections(self, run_id: str, path: str) -> frozenset[str]:
@@ -340,7 +383,8 @@ class Engine:
     def reject(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
         """Remember that the person does not want these."""
         self._rejections.add(run_id, path, hunks)
-        self._emit(ReviewChanged(self._tasks[self.run(run_id).task].repository, frozenset({path})))
+        run = self.run(run_id)
+        self._emit(ReviewChanged(self._tasks[run.task].repository, _paths_at(run, {path})))
 
     def accepted(self, run_id: str, chosen: Mapping[str, frozenset[str]]) -> None:
         """Note what a person has accepted, hunks by path; a rejection of it is forgotten."""
@@ -348,7 +392,7 @@ class Engine:
         for path, hunks in chosen.items():
             self._rejections.remove(run_id, path, hunks)
         self._journal.save_run(run, "accepted", {"hunks": {path: sorted(hunks) for path, hunks in chosen.items()}})
-        self._emit(ReviewChanged(self._tasks[run.task].repository, frozenset(chosen)))
+        self._emit(ReviewChanged(self._tasks[run.task].repository, _paths_at(run, chosen)))
 
     def runs_at(self, file: Path) -> list[tuple[Run, FileChange]]:
         """The runs that change a file, those of the newest task first."""
@@ -362,7 +406,7 @@ class Engine:
             if path is None:
                 continue
             for run in map(self._runs.__getitem__, [run.id for run in task.runs]):
-                found += [(run, change) for change in run.files if change.path == path]
+                found += [(run, change) for change in self._places.of(run, path)]
         return found
 
     # Inside
@@ -382,8 +426,10 @@ class Engine:
             current=lambda: self.run(run_id),
             advance=lambda *arguments, **changes: self._advance(run_id, *arguments, **changes),
             outputs=self._outputs,
+            asks=self._asks,
+            trusted=self._configuration.trusts(Path(task.repository)),
             prompt=lambda run: prompt_of(self._tasks[run.task]) if run.message is None else run.message,
-            count_hunks=functools.partial(_count_hunks, self.reviews(Path(task.repository))),
+            read_result=functools.partial(_read_result, *self._results_of(Path(task.repository))),
         )
         self._lives[run_id] = Life(self._own(self._live(job)), job.cancelled)
 
@@ -438,9 +484,8 @@ class Engine:
         self._runs[after.id] = after
         self._emit(RunChanged(after, before.state))
         if after.files != before.files:
-            paths = {change.path for change in after.files} ^ {change.path for change in before.files}
-            paths |= {change.path for change in set(after.files) - set(before.files)}
-            self._emit(ReviewChanged(self._tasks[after.task].repository, frozenset(paths)))
+            paths = _paths(set(after.files) ^ set(before.files))
+            self._emit(ReviewChanged(self._tasks[after.task].repository, paths))
         return after
 
     def _emit(self, event: Event) -> None:
@@ -470,8 +515,40 @@ class Engine:
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
 
 
-def _count_hunks(reviews: Reviews, run: Run) -> int:
-    return sum(max(1, len(reviews.of(run, change).hunks)) for change in run.files)
+def _paths(changes: Iterable[FileChange]) -> frozenset[str]:
+    """Every path at which these changes show: a rename's old one too."""
+    return frozenset(path for change in changes for path in change.paths)
+
+
+def _paths_at(run: Run, files: Collection[str]) -> frozenset[str]:
+    return _paths(change for change in run.files if change.path in files) | frozenset(files)
+
+
+def _read_result(results: Results, reviews: Reviews, base: str, result: str) -> tuple[tuple[FileChange, ...], int]:
+    return results.read(base, result, reviews.count)
+
+
+class Places:
+    """The changes of runs by path: a result may have ten thousand files, and each keystroke asks for one of them."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, tuple[tuple[FileChange, ...], dict[str, list[FileChange]]]] = {}
+
+    def of(self, run: Run, path: str) -> Sequence[FileChange]:
+        """What a run changes at a path."""
+        known = self._runs.get(run.id)
+        if known is None or known[0] is not run.files:
+            by_path: dict[str, list[FileChange]] = {}
+            for change in run.files:
+                for at in change.paths:
+                    by_path.setdefault(at, []).append(change)
+            known = self._runs[run.id] = run.files, by_path
+        return known[1].get(path, ())
+
+    def forget(self, run_ids: Iterable[str]) -> None:
+        """Runs were deleted."""
+        for run_id in run_ids:
+            self._runs.pop(run_id, None)
 
 
 @dataclass(frozen=True, slots=True)

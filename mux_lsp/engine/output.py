@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.log import Stream, read_text, size_of, watch_growth
+from mux_lsp.agents.files import open_to_append
+from mux_lsp.agents.log import Stream, printable, read_text, size_of, watch_growth
+from mux_lsp.agents.process import STDOUT
 from mux_lsp.engine.attempt import check_folder
 from mux_lsp.engine.events import Event, RunChanged, RunOutput
 from mux_lsp.errors import UsageError
@@ -17,10 +20,16 @@ if TYPE_CHECKING:
 
     from mux_lsp.engine.engine import Engine
 
+log = logging.getLogger(__name__)
+
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
 PIECE: Final = 65_536
 """Bytes told of a stream at a time. Of what is printed faster only the end is told; the log has all of it."""
+
+
+SOON: Final = 0.02
+"""Seconds for which what an agent says is gathered before it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +49,39 @@ class Outputs:
         self._runs = runs
         self._emit = emit
         self._offsets: dict[str, dict[Stream, int]] = {}
+        self._said: dict[str, list[str]] = {}
 
     def follow(self, run_id: str) -> None:
         """Tell what a run prints from now on."""
         self._offsets[run_id] = {stream: size_of(self._runs / run_id, stream) for stream in STREAMS}
 
+    def say(self, run_id: str, said: str) -> None:
+        """Append to what a run prints, for an agent that prints nothing itself. Told soon."""
+        waiting = self._said.setdefault(run_id, [])
+        if not waiting:
+            asyncio.get_running_loop().call_later(SOON, self._write, run_id)
+        waiting.append(said)
+
+    def _write(self, run_id: str) -> None:
+        said = "".join(self._said.pop(run_id, ())).encode("utf-8", "replace")
+        if not said:
+            return
+        folder = self._runs / run_id
+        try:
+            with open_to_append(folder / STDOUT) as file:
+                offset = file.tell()
+                file.write(said)
+        except OSError as error:
+            log.warning("what %s says could not be kept: %s", run_id, error)
+            return
+        offsets = self._offsets.get(run_id)
+        if offsets is not None and offsets["stdout"] == offset:
+            offsets["stdout"] = offset + len(said)
+            self._emit(RunOutput(run_id, "stdout", offset, printable(said.decode())))
+
     async def finish(self, run_id: str) -> None:
         """Tell what is left of a run's output, and no more."""
+        self._write(run_id)
         for stream in STREAMS:
             await self._tell(run_id, stream)
         self._offsets.pop(run_id, None)

@@ -16,18 +16,20 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import AgentChoice, HunkStatus
 from mux_lsp.engine import accepting
+from mux_lsp.engine.offers import How, offers
 from mux_lsp.engine.output import LogPiece, read_log
 from mux_lsp.engine.repositories import locate
 from mux_lsp.engine.request import StartRequest
 from mux_lsp.errors import ConflictError, UsageError
-from mux_lsp.lsp import convert, edits, protocol
+from mux_lsp.lsp import comparing, convert, edits, protocol, surface
+from mux_lsp.lsp.addresses import Address, Kind
 from mux_lsp.lsp.documents import Lives, path_of, uri_of
+from mux_lsp.lsp.history import listed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mux_lsp.core.model import Task
-    from mux_lsp.core.text import PositionEncoding
     from mux_lsp.engine.accepting import Candidate, Selection
     from mux_lsp.engine.repositories import Room
     from mux_lsp.engine.review import Item
@@ -50,6 +52,10 @@ CHANGES = frozenset(
     }
 )
 """The commands that change something and must not stop half-way."""
+
+
+MANY_FILES = 50
+"""More files than that are placed in a thread."""
 
 
 class Commands:
@@ -105,7 +111,7 @@ class Commands:
     # Runs
 
     async def run_get(self, params: protocol.RunParams) -> protocol.RunResult:
-        return protocol.RunResult(run=convert.run_shape(self._engine.run(params.run)))
+        return protocol.RunResult(run=convert.run_shape(self._engine.run(params.run), most=None))
 
     async def run_log(self, params: protocol.RunLogParams) -> protocol.RunLogResult:
         piece = LogPiece(params.stream, params.offset, params.limit, params.check)
@@ -118,7 +124,7 @@ class Commands:
         if run.base is None or run.result is None or not changes:
             return protocol.RunDiffResult(patch="", base64=None)
         room = self._engine.room(Path(self._engine.task(run.task).repository))
-        chosen = tuple(change.path for change in changes) if params.paths else ()
+        chosen = tuple(path for change in changes for path in change.paths) if params.paths else ()
         patch = await asyncio.to_thread(room.shadow.patch, run.base, run.result, chosen)
         try:
             return protocol.RunDiffResult(patch=patch.decode(), base64=None)
@@ -139,6 +145,7 @@ class Commands:
     async def review_list(self, params: protocol.ReviewListParams) -> protocol.ReviewListResult:
         if params.uri is None and params.run is None:
             raise UsageError("mux.review.list needs a uri, a run, or both.")
+        file = None
         if params.uri is not None:
             file = path_of(params.uri)
             if file is None:
@@ -146,20 +153,52 @@ class Commands:
             found = accepting.candidates_at(self._engine, file)
         else:
             run = self._engine.run(params.run or "")
-            found = accepting.candidates(self._engine, run, run.files)
+            found = accepting.candidates(self._engine, run, accepting.changes_of(run, params.paths))
         wanted = [one for one in found if params.run in {None, one.run.id}]
         documents = self._session.documents
-        items = await asyncio.to_thread(_list, wanted, documents.by_path(), documents.encoding)
+        tasks = {one.run.task: self._engine.task(one.run.task) for one in wanted}
+        found_now = await asyncio.to_thread(_with_ways, wanted, tasks, documents.by_path())
+        items = [
+            convert.review_item(root, item, ways, documents.encoding)
+            for root, item, ways in found_now
+            if file is None or root / item.live.path == file
+        ]
         return protocol.ReviewListResult(items=items)
 
-    async def hunk_accept(self, params: protocol.HunkParams) -> protocol.AcceptResult:
-        return await self._accept(await self._select(params.run, hunks=params.hunks))
+    async def review_places(self, params: protocol.ReviewPlacesParams) -> protocol.ReviewPlacesResult:
+        return await asyncio.to_thread(surface.places, await self._session.seen(params.uri))
 
-    async def file_accept(self, params: protocol.FileParams) -> protocol.AcceptResult:
-        return await self._accept(await self._select(params.run, paths=[params.path]))
+    async def variant_show(self, params: protocol.VariantShowParams) -> protocol.VariantShowResult:
+        found = await self._session.seen(params.uri)
+        located = found.find(params.run, params.hunk)
+        if located is None or not located.place.waits:
+            raise UsageError(
+                f"{printable(params.run)} has no such change waiting in {params.uri} (it may have changed while the "
+                "agent works); mux.review.places lists those there are."
+            )
+        choice = located.place.open
+        first = choice.index(located.variant) if located.variant in choice else 0
+        shown = (first + params.step) % len(choice)
+        self._session.show(found, located.place, choice[shown])
+        variant = choice[shown]
+        return protocol.VariantShowResult(run=variant.run, hunk=variant.hunk_id, shown=shown, of=len(choice))
 
-    async def run_accept(self, params: protocol.RunReviewParams) -> protocol.AcceptResult:
-        return await self._accept(await self._select(params.run, paths=params.paths))
+    async def versions_show(self, params: protocol.VersionsShowParams) -> protocol.VersionsShowResult:
+        run = self._engine.run(params.run)
+        (change, *_) = accepting.changes_of(run, [params.path])
+        wanted = [Address(Kind.RUN, run.id, change.path)]
+        if change.old_mode:
+            wanted.insert(0, Address(Kind.SNAPSHOT, run.task, change.base_path))
+        return protocol.VersionsShowResult(uris=[await self._session.virtual.show(one.uri, None) for one in wanted])
+
+    async def hunk_accept(self, params: protocol.HunkAcceptParams) -> protocol.AcceptResult:
+        return await self._accept(await self._select(params.run, hunks=params.hunks, how=How(params.how)))
+
+    async def file_accept(self, params: protocol.FileAcceptParams) -> protocol.AcceptResult:
+        return await self._accept(await self._select(params.run, paths=[params.path], how=How(params.how)))
+
+    async def run_accept(self, params: protocol.RunAcceptParams) -> protocol.AcceptResult:
+        return await self._accept(await self._select(params.run, paths=params.paths, how=How(params.how)))
 
     async def hunk_reject(self, params: protocol.HunkRejectParams) -> protocol.RejectResult:
         run = self._engine.run(params.run)
@@ -171,33 +210,58 @@ class Commands:
     async def run_reject(self, params: protocol.RunReviewParams) -> protocol.RejectResult:
         return await self._reject(params.run, paths=params.paths)
 
-    async def edit(self, run_id: str, hunks: list[str]) -> types.WorkspaceEdit:
+    async def edit(self, run_id: str, hunks: list[str], how: How = How.EXACT) -> types.WorkspaceEdit:
         """The edit that accepts these hunks, for a client that applies it itself."""
-        selection = await self._select(run_id, hunks=hunks)
+        selection = await self._select(run_id, hunks=hunks, how=how)
         carried, written = edits.split(selection, self._session.abilities)
         if written:
             raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
-        return edits.workspace_edit(selection, carried, self._session.documents, self._session.abilities)
+        edit = edits.workspace_edit(selection, carried, self._session.documents, self._session.abilities)
+        self._session.watch.offer(selection)
+        return edit
 
     async def _select(
-        self, run_id: str, *, paths: list[str] | None = None, hunks: list[str] | None = None
+        self,
+        run_id: str,
+        *,
+        paths: list[str] | None = None,
+        hunks: list[str] | None = None,
+        how: How = How.EXACT,
     ) -> Selection:
         run = self._engine.run(run_id)
+        task = self._engine.task(run.task)
         wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
-        await asyncio.to_thread(accepting.warm, wanted)
+        await asyncio.to_thread(_warm, wanted, task, hunks, how)
+        documents = self._session.documents
+
+        def placed() -> Selection:
+            lives = Lives(Path(task.repository), documents.by_path())
+            return accepting.select(self._engine, run_id, lives, paths=paths, hunks=hunks, how=how)
+
+        if len(wanted) > MANY_FILES:
+            # Thousands of files would keep every other client waiting.
+            versions = documents.versions()
+            selection = await asyncio.to_thread(placed)
+            if documents.versions() == versions:
+                return selection
         # On the loop and not in a thread: between placing the hunks and sending the edit no text may change here.
-        lives = Lives(Path(self._engine.task(run.task).repository), self._session.documents.by_path())
-        return accepting.select(self._engine, run_id, lives, paths=paths, hunks=hunks)
+        return placed()
 
     async def _accept(self, selection: Selection) -> protocol.AcceptResult:
+        with self._engine.history.deciding(selection, self._session.name):
+            return await self._place(selection)
+
+    async def _place(self, selection: Selection) -> protocol.AcceptResult:
         session = self._session
         carried, written = edits.split(selection, session.abilities)
-        for plan in written:
-            if plan.live.unsaved:
-                raise ConflictError(f"{plan.path} is open with unsaved changes: save it first. Nothing was written.")
+        for live in (plan.live for plan in written):
+            if live.unsaved:
+                raise ConflictError(f"{live.path} is open with unsaved changes: save it first. Nothing was written.")
         # Made now, with the versions of the texts that the hunks were placed on.
         edit = edits.workspace_edit(selection, carried, session.documents, session.abilities) if carried else None
         versions = session.documents.versions()
+        if taken := [plan for plan in carried if plan.entry is None or plan.old_path is not None]:
+            await asyncio.to_thread(accepting.refuse_unsaved_elsewhere, self._engine, selection, taken, session)
         take_back = None
         if written:
             take_back = await asyncio.to_thread(accepting.write, self._engine, selection, written, session)
@@ -209,10 +273,12 @@ class Commands:
                 if take_back is not None:
                     await asyncio.shield(session.keep(asyncio.to_thread(take_back)))
                 raise
-        accepting.note(self._engine, selection)
+        await accepting.note(self._engine, selection, session)
         return protocol.AcceptResult(
             accepted=selection.accepted,
             already=selection.already,
+            instead_of=list(selection.instead_of),
+            marked=selection.marked,
             files=[text.shown_path(plan.path) for plan in selection.plans],
         )
 
@@ -263,6 +329,43 @@ class Commands:
                 self._engine.reject(one.run.id, one.path, ids)
         return protocol.RejectResult(rejected=rejected, applied=applied)
 
+    # Permissions
+
+    async def permission_list(self, _: protocol.NoParams) -> protocol.PermissionListResult:
+        return protocol.PermissionListResult(
+            permissions=[
+                convert.permission_shape(asked.id, asked.task, asked.runs, asked.request)
+                for asked in self._engine.asked
+            ]
+        )
+
+    async def permission_reply(self, params: protocol.PermissionReplyParams) -> protocol.PermissionListResult:
+        answered = self._engine.reply(params.id, params.answer, params.reason)
+        left = await self.permission_list(protocol.NoParams())
+        return protocol.PermissionListResult(permissions=[one for one in left.permissions if one.id != answered.id])
+
+    # Documents
+
+    async def document_get(self, params: protocol.DocumentParams) -> protocol.DocumentResult:
+        content, language = await self._session.virtual.get(params.uri)
+        return protocol.DocumentResult(text=content, language=language)
+
+    async def document_show(self, params: protocol.DocumentShowParams) -> protocol.DocumentShowResult:
+        return protocol.DocumentShowResult(uri=await self._session.virtual.show(params.uri, params.take_focus))
+
+    # History
+
+    async def history_list(self, params: protocol.HistoryListParams) -> protocol.HistoryListResult:
+        if params.uri is None and (params.start is not None or params.end is not None):
+            raise UsageError("mux.history.list takes lines only of a document: name its uri.")
+        root = None
+        if params.repository is not None:
+            root = (await asyncio.to_thread(locate, self._folder(params.repository))).root
+        await self._session.caught_up()
+        documents = self._session.documents
+        read = self._engine.history.read
+        return await asyncio.to_thread(listed, read, params, root, documents.by_path(), documents.encoding)
+
     # The rest
 
     async def agent_list(self, _: protocol.NoParams) -> protocol.AgentListResult:
@@ -272,7 +375,7 @@ class Commands:
                 protocol.AgentShape(
                     name=name,
                     kind=agent.kind,
-                    command=agent.command if isinstance(agent.command, str) else " ".join(agent.command),
+                    command=convert.agent_command(agent),
                 )
                 for name, agent in sorted(configuration.agents.items())
             ],
@@ -305,14 +408,31 @@ class Commands:
         return self._session.folders[0]
 
 
-def _list(
-    candidates: list[Candidate], documents: Mapping[Path, Document], encoding: PositionEncoding
-) -> list[protocol.ReviewItem]:
-    return [
-        convert.review_item(candidate.root, item, encoding)
-        for candidate, items in _judge(candidates, documents)
-        for item in items
-    ]
+def _warm(candidates: list[Candidate], task: Task, hunks: list[str] | None, how: How) -> None:
+    accepting.warm(candidates)
+    if how is not How.INSTEAD:
+        return
+    for one in candidates:
+        if hunks is None or accepting.ids_of(one, hunks):
+            accepting.warm(accepting.rivals(task, frozenset(one.change.paths), one.reviews))
+
+
+def _with_ways(
+    candidates: list[Candidate], tasks: Mapping[str, Task], documents: Mapping[Path, Document]
+) -> list[tuple[Path, Item, tuple[How, ...]]]:
+    """How each hunk of the candidates stands below its root, and the ways there are for those in conflict."""
+    held: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
+    found = []
+    for candidate, items in _judge(candidates, documents):
+        place = (candidate.run.task, candidate.change.paths)
+        if place not in held and any(item.status is HunkStatus.CONFLICT for item in items):
+            # Once for all runs that change the file.
+            rivals = accepting.rivals(tasks[candidate.run.task], frozenset(candidate.change.paths), candidate.reviews)
+            judged = [item for _, of_one in _judge(rivals, documents) for item in of_one]
+            held[place] = [item for item in judged if item.place is HunkStatus.APPLIED]
+        others = held.get(place, [])
+        found += [(candidate.root, item, offers([*others, *items], item).ways) for item in items]
+    return found
 
 
 def _judge(
@@ -329,22 +449,13 @@ def _judge(
 
 
 def _compare(task: Task, reviews: Reviews) -> protocol.TaskCompareResult:
-    files: dict[str, protocol.ComparedFile] = {}
-    results: dict[tuple[tuple[str, str, int], ...], list[str]] = {}
-    for run in task.runs:
-        if not run.files:
-            continue
-        results.setdefault(tuple((one.path, one.new_object, one.new_mode) for one in run.files), []).append(run.id)
-        for change in run.files:
-            path = text.shown_path(change.path)
-            compared = files.setdefault(path, protocol.ComparedFile(path=path, runs=[], hunks={}))
-            compared.runs.append(run.id)
-            for hunk in reviews.of(run, change).hunks:
-                compared.hunks.setdefault(hunk.id, []).append(run.id)
+    changed = sorted({change.base_path for run in task.runs for change in run.files}, key=os.fsencode)
+    told = frozenset(changed[: protocol.FILES_TOLD])
     return protocol.TaskCompareResult(
         task=convert.task_shape(task),
-        files=[files[path] for path in sorted(files)],
-        equal=[runs for runs in results.values() if len(runs) > 1],
+        files=comparing.compared_files(task, reviews, told),
+        more=len(changed) - len(told),
+        equal=comparing.equal_runs(task),
     )
 
 

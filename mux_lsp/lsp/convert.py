@@ -9,20 +9,30 @@ from lsprotocol import types
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
-from mux_lsp.engine.events import ReviewChanged, RunChanged, RunOutput, TaskChanged
+from mux_lsp.engine.events import (
+    PermissionRequested,
+    PermissionSettled,
+    ReviewChanged,
+    RunChanged,
+    RunOutput,
+    TaskChanged,
+)
+from mux_lsp.engine.offers import How
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.documents import uri_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from mux_lsp.config import AnthropicAgent, CommandAgent
     from mux_lsp.core.model import FileChange, LeftOut, Run, Task
+    from mux_lsp.core.permissions import PermissionRequest
     from mux_lsp.engine.events import Event
     from mux_lsp.engine.review import Item
 
 
-def run_shape(run: Run) -> protocol.RunShape:
-    """A run as clients see it."""
+def run_shape(run: Run, most: int | None = protocol.FILES_TOLD) -> protocol.RunShape:
+    """A run as clients see it, with so many of its files at the most."""
     return protocol.RunShape(
         id=run.id,
         task=run.task,
@@ -30,7 +40,10 @@ def run_shape(run: Run) -> protocol.RunShape:
         model=run.model,
         state=run.state.value,
         reason=run.reason and printable(run.reason),
-        files=[file_summary(change) for change in run.files],
+        files=[file_summary(change) for change in run.files[:most]],
+        file_count=len(run.files),
+        added=sum(change.lines_added or 0 for change in run.files),
+        removed=sum(change.lines_removed or 0 for change in run.files),
         hunks=run.hunks,
         checks=[
             protocol.CheckResult(
@@ -71,9 +84,43 @@ def notification(event: Event) -> tuple[str, protocol.Shape]:
             return "mux/runChanged", protocol.RunChangedParams(run=run_shape(run), previous=previous.value)
         case RunOutput(run=run_id, stream=stream, offset=offset, text=printed):
             return "mux/runOutput", protocol.RunOutputParams(run=run_id, stream=stream, offset=offset, text=printed)
+        case PermissionRequested() | PermissionSettled():
+            return permission_notification(event)
         case ReviewChanged(repository=repository, paths=paths):
-            uris = sorted(uri_of(Path(repository) / path) for path in paths)
-            return "mux/reviewChanged", protocol.ReviewChangedParams(uris=uris)
+            named = sorted(paths)[: protocol.FILES_TOLD]
+            uris = [uri_of(Path(repository) / path) for path in named]
+            return "mux/reviewChanged", protocol.ReviewChangedParams(uris=uris, more=len(paths) - len(named))
+
+
+def permission_notification(event: PermissionRequested | PermissionSettled) -> tuple[str, protocol.Shape]:
+    """What clients are told of a question and of its end."""
+    if isinstance(event, PermissionSettled):
+        return "mux/permissionSettled", protocol.PermissionSettledParams(
+            id=event.id, task=event.task, answer=event.answer
+        )
+    asked = permission_shape(event.id, event.task, event.runs, event.request)
+    return "mux/permissionRequested", protocol.PermissionRequestedParams(permission=asked)
+
+
+def permission_shape(
+    ask_id: str, task: str, runs: Iterable[str], request: PermissionRequest
+) -> protocol.PermissionShape:
+    """What an agent asks leave for, made harmless to show."""
+    return protocol.PermissionShape(
+        id=ask_id,
+        task=task,
+        runs=list(runs),
+        tool=printable(request.tool),
+        subject=printable(request.subject),
+        title=printable(request.title),
+    )
+
+
+def agent_command(agent: CommandAgent | AnthropicAgent) -> str:
+    """What an agent runs, in a line."""
+    if agent.kind == "command":
+        return agent.command if isinstance(agent.command, str) else " ".join(agent.command)
+    return f"{agent.model} at {agent.base_url or 'the Anthropic API'}"
 
 
 def file_summary(change: FileChange) -> protocol.FileSummary:
@@ -111,17 +158,19 @@ def wire_range(range_: types.Range) -> protocol.Range:
     )
 
 
-def review_item(root: Path, item: Item, encoding: text.PositionEncoding) -> protocol.ReviewItem:
-    """A hunk as it stands to a live text."""
+def review_item(root: Path, item: Item, ways: Iterable[How], encoding: text.PositionEncoding) -> protocol.ReviewItem:
+    """A hunk as it stands to a live text, with the ways there are where that is a conflict."""
     change = item.review.change
     return protocol.ReviewItem(
         run=item.review.run,
         agent=item.review.agent,
         path=text.shown_path(change.path),
+        old_path=change.old_path and text.shown_path(change.old_path),
         uri=uri_of(root / item.live.path),
         hunk=item.hunk.id if item.hunk else None,
         status=item.status.value,
         reason=item.reason,
+        ways=[how.value for how in ways if how is not How.EXACT],
         range=wire_range(item_range(item, encoding)),
         removed="".join(item.hunk.removed) if item.hunk else "",
         added="".join(item.hunk.added) if item.hunk else "",

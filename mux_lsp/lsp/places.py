@@ -1,76 +1,57 @@
-"""What there is to review in one open document, as code lenses, code actions, diagnostics and hover."""
+"""What there is to review in one open document: its places, and at each the variants of which one is shown."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lsprotocol import types
 
 from mux_lsp.agents.log import printable
-from mux_lsp.core import diff, text
+from mux_lsp.core import text, variants
 from mux_lsp.core.model import ChangeKind, HunkStatus
+from mux_lsp.engine.offers import Offers, offers
 from mux_lsp.lsp import convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from mux_lsp.core.model import Task
     from mux_lsp.engine.review import Item, LiveText
 
-SOURCE = "mux"
-"""The source of our diagnostics."""
+    RangeOf = Callable[[Item], types.Range]
 
-ACCEPT_HUNK = "quickfix.mux.accept"
-REJECT_HUNK = "quickfix.mux.reject"
-ACCEPT_FILE = "refactor.rewrite.mux.file"
-ACCEPT_RUN = "refactor.rewrite.mux.run"
-KINDS = (ACCEPT_HUNK, REJECT_HUNK, ACCEPT_FILE, ACCEPT_RUN)
-"""The kinds of our code actions."""
+WHOLE: Final = -1
+"""The line of the snapshot at which changes without hunks have their place: before all others."""
 
-HOVER_LINES = 200
-"""A hover shows this many lines of a diff at the most."""
+NAMES: Final = 5
+"""So many runs are named that agree."""
 
+_LEADING: Final = (HunkStatus.APPLIED, HunkStatus.PENDING, HunkStatus.CONFLICT, HunkStatus.REJECTED)
+"""By which of its runs a variant goes, where it stands differently to them."""
 
-@dataclass(frozen=True, slots=True)
-class Shows:
-    """What a client can show of code actions and hovers."""
-
-    literals: bool = False
-    """Code actions; commands without."""
-    lazily: bool = False
-    """Code actions whose edit is asked for when they are chosen."""
-    disabled: bool = False
-    """Code actions that cannot be chosen, with the reason."""
-    preferred: bool = False
-    markdown: bool = True
-
-    @classmethod
-    def of(cls, capabilities: types.ClientCapabilities) -> Shows:
-        """Read them from what the client said at initialize."""
-        document = capabilities.text_document or types.TextDocumentClientCapabilities()
-        action = document.code_action or types.CodeActionClientCapabilities()
-        resolves = action.resolve_support.properties if action.resolve_support else ()
-        formats = (document.hover and document.hover.content_format) or [types.MarkupKind.Markdown]
-        return cls(
-            literals=action.code_action_literal_support is not None,
-            lazily="edit" in resolves and bool(action.data_support),
-            disabled=bool(action.disabled_support),
-            preferred=bool(action.is_preferred_support),
-            markdown=formats[0] == types.MarkupKind.Markdown,
-        )
+_SHOWN: Final = (HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.CONFLICT, HunkStatus.REJECTED)
+"""What to show of a place where nobody has chosen: what can be taken, else what is there, else what is in the way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One change that one or several runs would make at one place of a document, as it stands to its text."""
+class Variant:
+    """One change that one or several runs make, as it stands to the text."""
 
     item: Item
+    """The change as the first of its runs has it."""
     runs: tuple[str, ...]
-    """The runs that share it, the first of them being the item's."""
+    """The runs that share it, best first, without those for which it was rejected."""
+    agreed: int
+    """How many runs share it, with those."""
+    of: int
+    """How many runs of the task have changed something."""
     range: types.Range
-    of: int = 1
-    """How many runs there are in that task that have changed something."""
+
+    @property
+    def run(self) -> str:
+        """The run that it goes by."""
+        return self.runs[0]
 
     @property
     def hunk_id(self) -> str | None:
@@ -78,235 +59,271 @@ class Place:
         return self.item.hunk.id if self.item.hunk else None
 
     @property
+    def status(self) -> HunkStatus:
+        """How it stands to the text."""
+        return self.item.status
+
+    @property
+    def path(self) -> str:
+        """The path of the changed file, as clients name it."""
+        return text.shown_path(self.item.review.change.path)
+
+    @property
     def what(self) -> str:
         """The change in a few characters: lines added and removed, or `delete the file` and the like."""
+        change = self.item.review.change
+        if change.kind is ChangeKind.COPIED:
+            return f"copy of {one_line(change.old_path or change.path)}"
         if self.item.hunk is not None:
-            if self.item.review.change.kind is ChangeKind.DELETED:
+            if change.kind is ChangeKind.DELETED:
                 return "delete the file"
             return f"+{len(self.item.hunk.added)} −{len(self.item.hunk.removed)}"  # noqa: RUF001  a minus sign
+        if self.item.review.renames:
+            return f"rename to {one_line(change.path)}"
         return "whole file" if self.item.review.whole else "file mode"
+
+    @property
+    def agreement(self) -> str:
+        """How many of how many runs agree, "" where there is one only."""
+        return f"{self.agreed}/{self.of} agree" if self.of > 1 else ""
 
     @property
     def who(self) -> str:
         """Whose change it is."""
-        agreed = f" ({len(self.runs)}/{self.of} agree)" if self.of > 1 else ""
-        return f"{self.runs[0]}{agreed}"
+        return f"{self.run} ({self.agreement})" if self.agreement else self.run
+
+    @property
+    def reason(self) -> str:
+        """Why it is in conflict, in words."""
+        return one_line(self.item.reason or "cannot be placed exactly")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which variant a person wants to see at a place: in words that stay true whatever is typed and however the agents
+    go on. `line` is the snapshot's."""
+
+    task: str
+    line: int
+    run: str
+    hunk: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where changes of one task compete, with the one that is shown.
+
+    `start` and `end` are lines of the snapshot, so that a place keeps its name while the text moves.
+    """
+
+    task: str
+    start: int
+    end: int
+    variants: tuple[Variant, ...]
+    """Best first."""
+    shown: Variant
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to decide: what is applied here leaves nothing that could be added."""
+        return self.shown.status in {HunkStatus.PENDING, HunkStatus.CONFLICT}
+
+    @property
+    def open(self) -> tuple[Variant, ...]:
+        """The variants among which there is to choose, best first; none where the place is settled."""
+        applied = any(variant.status is HunkStatus.APPLIED for variant in self.variants)
+        wanted = {HunkStatus.PENDING} if applied else {HunkStatus.PENDING, HunkStatus.CONFLICT}
+        return tuple(variant for variant in self.variants if variant.status in wanted)
+
+    @property
+    def others(self) -> tuple[Variant, ...]:
+        """The variants that could take the place of the one that is applied here."""
+        if not any(variant.status is HunkStatus.APPLIED for variant in self.variants):
+            return ()
+        return tuple(variant for variant in self.variants if variant.status is HunkStatus.CONFLICT)
+
+    @property
+    def in_order(self) -> tuple[Variant, ...]:
+        """The open variants with the shown one first."""
+        return (self.shown, *(variant for variant in self.open if variant is not self.shown)) if self.waits else ()
+
+    def next(self, step: int = 1) -> Variant:
+        """The open variant so many steps behind the shown one, around the end."""
+        choice = self.open
+        return choice[(choice.index(self.shown) + step) % len(choice)] if self.shown in choice else self.shown
+
+    def choice_of(self, variant: Variant) -> Choice:
+        """What to remember to have a variant shown here."""
+        line = variant.item.hunk.start if variant.item.hunk else WHOLE
+        return Choice(self.task, line, variant.run, variant.hunk_id)
+
+
+class Located(NamedTuple):
+    """A variant at its place."""
+
+    place: Place
+    variant: Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An open document at one version."""
+
+    uri: str
+    version: int
+    live: LiveText
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All places of a document at one version of its text."""
+    """All places of a document at one version of its text, in the order of the text."""
 
-    version: int
-    live: LiveText
+    buffer: Buffer
     places: tuple[Place, ...]
+    items: tuple[Item, ...]
+    """What the places are made of."""
+    tasks: Mapping[str, Task]
+    """The tasks that they are of, by id."""
 
-    def shown(self) -> list[Place]:
+    def waiting(self) -> list[Place]:
         """The places that wait for a decision."""
-        return [place for place in self.places if place.item.status in {HunkStatus.PENDING, HunkStatus.CONFLICT}]
+        return [place for place in self.places if place.waits]
+
+    def at(self, range_: types.Range) -> list[Place]:
+        """The places that a range touches and at which there is something to do."""
+        return [
+            place
+            for place in self.places
+            if any(self._touched(variant.range, range_) for variant in (place.open or (place.shown,)))
+            and (place.waits or place.others)
+        ]
+
+    def _touched(self, place: types.Range, range_: types.Range) -> bool:
+        return touches(place, range_) or touches(self.reach(place), range_)
+
+    def reach(self, range_: types.Range) -> types.Range:
+        """From where a range can be reached: one behind the last line from that line; not every cursor gets further."""
+        last = max(0, len(self.buffer.live.lines or ()) - 1)
+        if range_.start.line <= last:
+            return range_
+        return types.Range(types.Position(last, 0), types.Position(last, 0))
+
+    def find(self, run: str, hunk: str | None) -> Located | None:
+        """The place and variant of a run's hunk, or of its change without hunks."""
+        return next(
+            (
+                Located(place, variant)
+                for place in self.places
+                for variant in place.variants
+                if variant.hunk_id == hunk and run in variant.runs
+            ),
+            None,
+        )
+
+    def offers(self, variant: Variant) -> Offers:
+        """What can be done about a variant in conflict."""
+        task = task_of(variant.item)
+        return offers((item for item in self.items if task_of(item) == task), variant.item)
+
+    def showing(self, choices: Iterable[Choice]) -> View:
+        """The same with these variants shown: of choices for one place the last one."""
+        return replace(self, places=tuple(_showing(place, choices) for place in self.places))
 
 
-def view(
-    version: int,
-    live: LiveText,
-    items: Iterable[Item],
-    runs_of_task: dict[str, int],
-    encoding: text.PositionEncoding,
-) -> View:
-    """Put equal changes together, in the order of the text. `runs_of_task` counts the runs with a result."""
-    grouped: dict[tuple[str, str, HunkStatus], list[Item]] = {}
+def view(buffer: Buffer, items: Iterable[Item], tasks: Mapping[str, Task], encoding: text.PositionEncoding) -> View:
+    """Put what the runs change at one place together, each task apart. `items` are in the order of the runs."""
+    items = tuple(items)
+    alike: dict[tuple[str, str, bool], list[Item]] = {}
     for item in items:
-        task = item.review.run.rpartition("-")[0]
-        key = item.hunk.id if item.hunk else f"{item.review.change.new_mode:o} {item.review.change.new_object}"
-        grouped.setdefault((task, key, item.status), []).append(item)
-    places = [
-        Place(
-            same[0],
-            tuple(item.review.run for item in same),
-            convert.item_range(same[0], encoding),
-            runs_of_task.get(task, 1),
-        )
-        for (task, _, _), same in grouped.items()
-    ]
-    return View(version, live, tuple(sorted(places, key=lambda place: (place.item.start, -len(place.runs)))))
+        change = item.review.change
+        # Deleting a file stands against all that is done to it, and is one decision: it must not tie the rest together.
+        key = (task_of(item), change.old_object, change.kind is ChangeKind.DELETED)
+        alike.setdefault(key, []).append(item)
+    made: list[Place] = []
+    ranges: dict[tuple[int, int], types.Range] = {}
+
+    def range_of(item: Item) -> types.Range:
+        # Many variants stand at one place.
+        span = item.start, item.end
+        found = ranges.get(span)
+        if found is None:
+            found = ranges[span] = convert.item_range(item, encoding)
+        return found
+
+    for (task, *_), group in alike.items():
+        of = sum(bool(run.files) for run in tasks[task].runs)
+        made += _whole_places(task, [item for item in group if item.hunk is None], of, range_of)
+        made += _hunk_places(task, [item for item in group if item.hunk is not None], of, range_of)
+    made.sort(key=lambda place: place.shown.item.start)
+    return View(buffer, tuple(made), items, tasks)
 
 
-def _reach(found: View, range_: types.Range) -> types.Range:
-    """From where a place can be reached: one behind the last line from that line; not every cursor gets further."""
-    last = max(0, len(found.live.lines or ()) - 1)
-    if range_.start.line <= last:
-        return range_
-    return types.Range(types.Position(last, 0), types.Position(last, 0))
+def task_of(item: Item) -> str:
+    """The id of an item's task."""
+    return item.review.run.rpartition("-")[0]
 
 
-def diagnostics(places: Iterable[Place]) -> list[types.Diagnostic]:
-    """A hint over each place that waits for a decision."""
-    return [
-        types.Diagnostic(
-            range=place.range,
-            severity=types.DiagnosticSeverity.Hint,
-            source=SOURCE,
-            code=place.hunk_id,
-            message=_sentence(place),
-        )
-        for place in places
-    ]
+def _hunk_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[Place]:
+    by_run: dict[str, dict[str, Item]] = {}
+    for item in items:
+        by_run.setdefault(item.review.run, {})[item.id] = item
+    hunks = {run: [item.hunk for item in own.values() if item.hunk] for run, own in by_run.items()}
+    for place in variants.places(hunks, of):
+        here = [
+            _variant([by_run[run][variant.hunk.id] for run in variant.runs], of, range_of) for variant in place.variants
+        ]
+        yield Place(task, place.start, place.end, tuple(here), _best(here))
 
 
-def _sentence(place: Place) -> str:
-    if place.item.status is HunkStatus.CONFLICT:
-        return f"{place.who}: {place.what}, conflict: {place.item.reason or 'cannot be placed exactly'}"
-    return f"{place.who}: {place.what}"
+def _whole_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[Place]:
+    """The one place of the changes that have no hunks: those of most runs first."""
+    same: dict[tuple[int, str, str], list[Item]] = {}
+    for item in items:
+        change = item.review.change
+        content = change.new_object if item.review.whole else ""
+        same.setdefault((change.new_mode, content, change.path), []).append(item)
+    here = sorted((_variant(group, of, range_of) for group in same.values()), key=lambda variant: -variant.agreed)
+    if here:
+        yield Place(task, WHOLE, WHOLE, tuple(here), _best(here))
 
 
-def lenses(shown: View) -> list[types.CodeLens]:
-    """Accept and Reject above each place; a conflict says why it cannot be accepted."""
-    found: list[types.CodeLens] = []
-    for place in shown.shown():
-        line = types.Position(_reach(shown, place.range).start.line, 0)
-        range_ = types.Range(line, line)
-        if place.item.status is HunkStatus.CONFLICT:
-            title = f"⚠ {_sentence(place)}"
-            found.append(types.CodeLens(range_, command(title, "mux.review.list", _list_argument(place))))
-        else:
-            found.append(types.CodeLens(range_, accept_command(place, f"Accept {place.what} · {place.who}")))
-        found.append(types.CodeLens(range_, reject_command(place)))
-    return found
+def _variant(items: Sequence[Item], of: int, range_of: RangeOf) -> Variant:
+    lead = min(items, key=lambda item: _LEADING.index(item.status))
+    runs = [item.review.run for item in items if item.status is lead.status]
+    runs += [item.review.run for item in items if item.status not in {lead.status, HunkStatus.REJECTED}]
+    return Variant(lead, tuple(runs), len(items), of, range_of(lead))
 
 
-def _list_argument(place: Place) -> dict[str, Any]:
-    return {"run": place.runs[0]}
+def _best(here: Sequence[Variant]) -> Variant:
+    return min(here, key=lambda variant: _SHOWN.index(variant.status))
 
 
-def command(title: str, name: str, argument: dict[str, Any]) -> types.Command:
-    """One of the protocol's commands with its argument."""
-    return types.Command(title=title, command=name, arguments=[argument])
+def _showing(place: Place, choices: Iterable[Choice]) -> Place:
+    chosen = _best(place.variants)
+    for choice in choices:
+        if is_for(choice, place):
+            # The same change; or, where its agent has changed it meanwhile, what that run does here now.
+            exact = [one for one in place.open if one.hunk_id == choice.hunk]
+            near = [one for one in place.open if choice.run in one.runs]
+            chosen = next(iter([*exact, *near]), chosen)
+    return replace(place, shown=chosen)
 
 
-def accept_command(place: Place, title: str) -> types.Command:
-    """What accepts a place's change."""
-    if place.hunk_id is None:
-        argument = {"run": place.runs[0], "path": text.shown_path(place.item.review.change.path)}
-        return command(title, "mux.file.accept", argument)
-    return command(title, "mux.hunk.accept", {"run": place.runs[0], "hunks": [place.hunk_id]})
-
-
-def reject_command(place: Place, title: str = "Reject") -> types.Command:
-    """What rejects a place's change, for all runs that share it."""
-    if place.hunk_id is None:
-        argument = {"run": place.runs[0], "path": text.shown_path(place.item.review.change.path)}
-        return command(title, "mux.file.reject", argument)
-    return command(title, "mux.hunk.reject", {"run": place.runs[0], "hunks": [place.hunk_id], "shared": True})
-
-
-def actions(
-    found: View, range_: types.Range, context: types.CodeActionContext, shows: Shows
-) -> list[types.CodeAction | types.Command]:
-    """The code actions at a range: for each change there, for the file, and for each run that has something here."""
-    waiting = found.shown()
-    here = [place for place in waiting if _touched(found, place, range_)]
-    preferred = next((place for place in here if place.item.status is HunkStatus.PENDING), None)
-    made: list[types.CodeAction] = []
-    for place in here:
-        accept = _accept_action(place, context, shows)
-        if accept is not None:
-            if shows.preferred:
-                accept.is_preferred = place is preferred
-            made.append(accept)
-        title = f"Reject {place.what} from {place.who}"
-        made.append(types.CodeAction(title, kind=REJECT_HUNK, command=reject_command(place, title)))
-    # Of runs that agree, one is offered; away from any place, those that have one somewhere in the file.
-    firsts = {place.runs[0]: place for place in reversed(here or waiting)}
-    for run, place in reversed(firsts.items()):
-        path = text.shown_path(place.item.review.change.path)
-        for title, kind, name, argument in (
-            (f"Accept all of {run} in this file", ACCEPT_FILE, "mux.file.accept", {"run": run, "path": path}),
-            (f"Accept all of {run}", ACCEPT_RUN, "mux.run.accept", {"run": run}),
-        ):
-            made.append(types.CodeAction(title, kind=kind, command=command(title, name, argument)))
-    if context.only is not None:
-        made = [action for action in made if any(_is_kind(action.kind, kind) for kind in context.only)]
-    if shows.literals:
-        return list(made)
-    return [action.command for action in made if action.command is not None]
-
-
-def _accept_action(place: Place, context: types.CodeActionContext, shows: Shows) -> types.CodeAction | None:
-    """The action that accepts a place's change, or says why it cannot be; None where a client has no way to show that.
-
-    The edit is left to `codeAction/resolve` for clients that can, and is a command's work for others.
-    """
-    action = types.CodeAction(
-        f"Accept {place.what} from {place.who}",
-        kind=ACCEPT_HUNK,
-        diagnostics=[one for one in context.diagnostics if one.source == SOURCE and one.code == place.hunk_id],
-    )
-    if place.item.status is HunkStatus.CONFLICT:
-        action.disabled = types.CodeActionDisabled(f"conflict: {place.item.reason or 'cannot be placed exactly'}")
-        return action if shows.disabled else None
-    is_edit = place.hunk_id is not None and place.item.review.change.kind is ChangeKind.MODIFIED
-    if is_edit and shows.lazily and shows.literals:
-        action.data = {"run": place.runs[0], "hunks": [place.hunk_id]}
-    else:
-        action.command = accept_command(place, action.title)
-    return action
-
-
-def _is_kind(kind: str | None, wanted: str) -> bool:
-    return kind is not None and (kind == wanted or kind.startswith(f"{wanted}."))
-
-
-def _touched(found: View, place: Place, range_: types.Range) -> bool:
-    return touches(place.range, range_) or touches(_reach(found, place.range), range_)
+def is_for(choice: Choice, place: Place) -> bool:
+    """Whether a choice was made at this place."""
+    return choice.task == place.task and place.start <= choice.line <= place.end
 
 
 def touches(one: types.Range, other: types.Range) -> bool:
     """Whether two ranges share a place. A range that ends at the start of a line does not reach into that line."""
-    last = one.end.line - (1 if one.end.character == 0 and one.end.line > one.start.line else 0)
-    return one.start.line <= other.end.line and other.start.line <= last
+    return one.start.line <= last_line(other) and other.start.line <= last_line(one)
 
 
-def hover(found: View, position: types.Position, shows: Shows) -> types.Hover | None:
-    """The diffs of the changes at a position."""
-    at = types.Range(position, position)
-    here = [place for place in found.shown() if _touched(found, place, at)]
-    if not here:
-        return None
-    parts = []
-    for place in here:
-        state = f", conflict: {place.item.reason}" if place.item.status is HunkStatus.CONFLICT else ""
-        title = f"{', '.join(place.runs)} · {place.item.review.agent}{state}"
-        parts += [_escaped(title), _fenced(_diff(place))] if shows.markdown else [_line(title), _plain(_diff(place))]
-    kind = types.MarkupKind.Markdown if shows.markdown else types.MarkupKind.PlainText
-    return types.Hover(types.MarkupContent(kind, "\n\n".join(parts)), here[0].range)
+def last_line(range_: types.Range) -> int:
+    """The last line that a range has something of."""
+    return range_.end.line - (1 if range_.end.character == 0 and range_.end.line > range_.start.line else 0)
 
 
-def _diff(place: Place) -> str:
-    if place.item.hunk is None:
-        return place.what
-    lines = diff.unified([place.item.hunk], place.item.review.base).splitlines(keepends=True)
-    more = f"… {len(lines) - HOVER_LINES} more lines\n" if len(lines) > HOVER_LINES else ""
-    return "".join(lines[:HOVER_LINES]) + more
-
-
-def _plain(code: str) -> str:
-    return printable(code).rstrip("\n")
-
-
-def _fenced(code: str) -> str:
-    """A block that shows what it holds and nothing else: its fence is longer than any run of backticks inside."""
-    code = _plain(code)
-    longest = max(map(len, re.findall("`+", code)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}diff\n{code}\n{fence}"
-
-
-def _line(words: str) -> str:
-    return printable(words).replace("\n", " ")
-
-
-def _escaped(words: str) -> str:
-    """A line of text in which nothing is Markdown."""
-    return "".join(
-        f"\\{character}" if character in r"\`*_{}[]()<>#+-.!|~&:" else character for character in _line(words)
-    )
+def one_line(words: str) -> str:
+    """Words of whatever origin, made harmless to show in one line."""
+    return " ".join(printable(text.shown_path(words)).split())

@@ -96,6 +96,12 @@ class RunReviewParams(RunParams):
     paths: list[Text] | None = None
 
 
+class RunAcceptParams(RunReviewParams):
+    """`how` says what to do where something collides, as for hunks."""
+
+    how: Literal["exact", "instead", "take", "mark"] = "exact"
+
+
 class RunLogParams(Params):
     """`offset` and `limit` are in bytes of the stream. `follow` waits until there is more, or the run has ended.
 
@@ -121,10 +127,14 @@ class RunContinueParams(Params):
 
 
 class ReviewListParams(Params):
-    """`uri`: one document. `run`: one run. Both: that run in that document. One of them is needed."""
+    """`uri`: one document. `run`: one run. Both: that run in that document. One of them is needed.
+
+    `paths`: of the run only these files, and those in these folders.
+    """
 
     uri: str | None = None
     run: str | None = None
+    paths: list[Text] | None = None
 
 
 class HunkParams(Params):
@@ -132,6 +142,14 @@ class HunkParams(Params):
 
     run: Text
     hunks: Annotated[list[Text], Field(min_length=1)]
+
+
+class HunkAcceptParams(HunkParams):
+    """`how` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
+    (`instead`), have the run's lines in place of those that are there (`take`), or both between conflict markers
+    (`mark`)."""
+
+    how: Literal["exact", "instead", "take", "mark"] = "exact"
 
 
 class HunkRejectParams(HunkParams):
@@ -145,13 +163,74 @@ class FileParams(Params):
     path: Text
 
 
+class FileAcceptParams(FileParams):
+    """`how` says what to do where something collides, as for hunks."""
+
+    how: Literal["exact", "instead", "take", "mark"] = "exact"
+
+
+class PermissionReplyParams(Params):
+    """`answer`: allow it this once, for the runs that ask (`run`), for their task, or for the repository from now on
+    (`always`); or refuse it, with a `reason` that the agent reads."""
+
+    id: Text
+    answer: Literal["once", "run", "task", "always", "refuse"]
+    reason: str | None = None
+
+
+class DocumentParams(Params):
+    """A read-only document by its `mux:` URI."""
+
+    uri: Text
+
+
+class DocumentShowParams(DocumentParams):
+    """`take_focus`: whether the client moves its cursor there; its own choice if left out."""
+
+    take_focus: bool | None = None
+
+
+class HistoryListParams(Params):
+    """`uri`: one file, and of it only what touches its lines `start` to `end` if given, counted from 0, both included.
+    `repository`: the URI of any folder in it. Everything without either. `limit`: only the newest so many."""
+
+    uri: str | None = None
+    repository: str | None = None
+    start: Annotated[int, Field(ge=0)] | None = None
+    end: Annotated[int, Field(ge=0)] | None = None
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 1000
+
+
+class ReviewPlacesParams(Params):
+    """A document that the client has open."""
+
+    uri: Text
+
+
+class VariantShowParams(Params):
+    """A change at a place of an open document: `hunk` is null for one without hunks. The one that is `step` further on
+    among the variants that wait there is shown from now on, to this client."""
+
+    uri: Text
+    run: Text
+    hunk: Text | None = None
+    step: int = 0
+
+
+class VersionsShowParams(Params):
+    """A file that a run changes."""
+
+    run: Text
+    path: Text
+
+
 class NoParams(Params):
     pass
 
 
 class FileSummary(Shape):
-    """`added` and `removed` are lines, null for a file that is not text. `old_path` is where a renamed or copied file was
-    in the snapshot."""
+    """`added` and `removed` are lines, null for a file that is not text. `old_path` is where a renamed file was in the
+    snapshot, or the file that a copied one was made from; lines are counted against that."""
 
     path: str
     old_path: str | None
@@ -174,8 +253,16 @@ class LeftOutPath(Shape):
     reason: str
 
 
+FILES_TOLD = 200
+"""How many files of a run, or documents, are named where many runs are told of or one again and again."""
+
+
 class RunShape(Shape):
-    """One agent's attempt. `reason` says in words why it is in this state."""
+    """One agent's attempt. `reason` says in words why it is in this state.
+
+    `files` names 200 at the most, all of them in the answer of `mux.run.get`. `file_count`, `added` and `removed` are
+    of all files, the last two in lines of those that are text.
+    """
 
     id: str
     task: str
@@ -186,6 +273,9 @@ class RunShape(Shape):
     ]
     reason: str | None
     files: list[FileSummary]
+    file_count: int
+    added: int
+    removed: int
     hunks: int
     checks: list[CheckResult]
     left_out: list[LeftOutPath]
@@ -223,18 +313,21 @@ class RunResult(Shape):
 
 
 class ComparedFile(Shape):
-    """`runs` are those that change the file; `hunks` says for every hunk which runs share it."""
+    """`runs` are those that change the file; `hunks` says for every hunk which runs share it. A file that runs rename
+    is compared at its path in the snapshot; `renamed` says which runs have it at which path."""
 
     path: str
     runs: list[str]
     hunks: dict[str, list[str]]
+    renamed: dict[str, list[str]] = {}
 
 
 class TaskCompareResult(Shape):
-    """`equal` groups the runs whose whole results are the same."""
+    """`files` are 200 at the most, `more` counts the others. `equal` groups the runs with the same result."""
 
     task: TaskShape
     files: list[ComparedFile]
+    more: int
     equal: list[list[str]]
 
 
@@ -255,15 +348,19 @@ class RunDiffResult(Shape):
 
 class ReviewItem(Shape):
     """A hunk as it stands to the asking client's live text. `hunk` is null for a change that is not text, which is
-    accepted with its file. `range` is where it lands, or what it collides with."""
+    accepted with its file. `path` and `old_path` are the file's (see `FileSummary`), `uri` is where its text is now: of
+    a renamed file at one of the two. `range` is where it lands, or what it collides with. `ways` are the values of
+    `how` with which a conflict can be accepted all the same."""
 
     run: str
     agent: str
     path: str
+    old_path: str | None
     uri: str
     hunk: str | None
     status: Literal["pending", "applied", "conflict", "rejected"]
     reason: str | None
+    ways: list[Literal["exact", "instead", "take", "mark"]]
     range: Range
     removed: str
     added: str
@@ -273,11 +370,91 @@ class ReviewListResult(Shape):
     items: list[ReviewItem]
 
 
+class VariantShape(Shape):
+    """One change at a place, of all the `runs` that share it: `agreed` of the `of` runs that have changed something.
+    `what` says in a few characters what it does. `hunk` is null for a change that is not text, which is accepted with
+    its file. `ways` are the values of `how` with which it can be accepted now; `lost` are the person's lines that
+    `take` would cost."""
+
+    run: str
+    runs: list[str]
+    agreed: int
+    of: int
+    agent: str
+    path: str
+    hunk: str | None
+    what: str
+    status: Literal["pending", "applied", "conflict", "rejected"]
+    reason: str | None
+    range: Range
+    removed: str
+    added: str
+    ways: list[Literal["exact", "instead", "take", "mark"]]
+    lost: list[str]
+
+
+class PlaceShape(Shape):
+    """Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `waits` is
+    whether there is anything to decide; where a variant is applied there is not, and others may be taken `instead`."""
+
+    task: str
+    range: Range
+    waits: bool
+    shown: int
+    variants: list[VariantShape]
+
+
+class ReviewPlacesResult(Shape):
+    """The places in the order of the text, at this version of the document, without those where all was rejected."""
+
+    uri: str
+    version: int
+    places: list[PlaceShape]
+
+
+class VariantShowResult(Shape):
+    """What is shown now, and which of how many that wait at the place it is, counted from 0."""
+
+    run: str
+    hunk: str | None
+    shown: int
+    of: int
+
+
+class VersionsShowResult(Shape):
+    """The read-only documents that were opened beside the person's own."""
+
+    uris: list[str]
+
+
+class ClientDiffParams(Shape):
+    """`mux.client.diff`: show a change of an open document as a diff. `diff` is a read-only document that has it."""
+
+    uri: str
+    run: str
+    hunk: str | None
+    diff: str
+
+
+class ClientMergeParams(Shape):
+    """`mux.client.merge`: have the person merge. `base` and `theirs` are read-only documents: the file in the snapshot,
+    and as the run has it."""
+
+    uri: str
+    run: str
+    hunk: str | None
+    base: str
+    theirs: str
+
+
 class AcceptResult(Shape):
-    """`accepted` counts the hunks that were placed, `already` those that were there, `files` names what was changed."""
+    """`accepted` counts the hunks that were placed, `already` those that were there, `files` names what was changed.
+    `instead_of` are the runs whose hunks were taken out, `marked` counts the conflicts put between markers."""
 
     accepted: int
     already: int
+    instead_of: list[str]
+    marked: int
     files: list[str]
 
 
@@ -286,6 +463,62 @@ class RejectResult(Shape):
 
     rejected: int
     applied: int
+
+
+class DocumentResult(Shape):
+    """`language` is LSP's name for it, null where the file name at the end of the URI says it."""
+
+    text: str
+    language: str | None
+
+
+class DocumentShowResult(Shape):
+    """`uri` is what the client was asked to show: the `mux:` URI, or that of a read-only file."""
+
+    uri: str
+
+
+class Acceptance(Shape):
+    """A hunk that became part of a person's text, on record for good: also when its task was deleted.
+
+    `how` says whether it was accepted by way of mux-lsp, or the text just had it: typed, or brought in by another tool.
+    `message` is what the run was told to go on with. `agreed` are the other runs of the task that had the same hunk,
+    `of` is how many runs had changed anything. `line` is where it came to stand then, in the text of `client`. `range`
+    is where it stands now in that of the client that asks, null where that cannot be told or no `uri` was asked about;
+    `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null. `withdrawn` is
+    when the text lost it again, null while it stands."""
+
+    id: int
+    at: float
+    withdrawn: float | None
+    client: str
+    person: str
+    how: Literal["accept", "text"]
+    repository: str
+    task: str
+    run: str
+    agent: str
+    model: str | None
+    prompt: str
+    message: str | None
+    agreed: list[str]
+    of: int
+    path: str
+    uri: str
+    hunk: str | None
+    line: int
+    removed: str | None
+    removed_lines: int
+    added: str | None
+    added_lines: int
+    range: Range | None
+    partial: bool
+
+
+class HistoryListResult(Shape):
+    """The newest first."""
+
+    acceptances: list[Acceptance]
 
 
 class AgentShape(Shape):
@@ -341,10 +574,43 @@ class RunOutputParams(Shape):
     text: str
 
 
+class PermissionShape(Shape):
+    """What agents wait for leave to do: `subject` is a command, a path or a URL. `runs` ask for the same thing."""
+
+    id: str
+    task: str
+    runs: list[str]
+    tool: str
+    subject: str
+    title: str
+
+
+class PermissionListResult(Shape):
+    permissions: list[PermissionShape]
+
+
+class PermissionRequestedParams(Shape):
+    """`mux/permissionRequested`: also when another run comes to wait for the same."""
+
+    permission: PermissionShape
+
+
+class PermissionSettledParams(Shape):
+    """`mux/permissionSettled`: answered, timed out, or the runs that asked are gone."""
+
+    id: str
+    task: str
+    answer: str
+
+
 class ReviewChangedParams(Shape):
-    """`mux/reviewChanged`: what there is to review in these documents is different now."""
+    """`mux/reviewChanged`: what there is to review in these documents is different now.
+
+    `uris` names 200 at the most; `more` counts the others.
+    """
 
     uris: list[str]
+    more: int
 
 
 class ErrorData(Shape):
@@ -367,12 +633,20 @@ COMMANDS: dict[str, tuple[type[Params], type[Shape]]] = {
     "mux.run.continue": (RunContinueParams, RunResult),
     "mux.run.retry": (RunParams, RunResult),
     "mux.review.list": (ReviewListParams, ReviewListResult),
-    "mux.hunk.accept": (HunkParams, AcceptResult),
+    "mux.review.places": (ReviewPlacesParams, ReviewPlacesResult),
+    "mux.variant.show": (VariantShowParams, VariantShowResult),
+    "mux.versions.show": (VersionsShowParams, VersionsShowResult),
+    "mux.hunk.accept": (HunkAcceptParams, AcceptResult),
     "mux.hunk.reject": (HunkRejectParams, RejectResult),
-    "mux.file.accept": (FileParams, AcceptResult),
+    "mux.file.accept": (FileAcceptParams, AcceptResult),
     "mux.file.reject": (FileParams, RejectResult),
-    "mux.run.accept": (RunReviewParams, AcceptResult),
+    "mux.run.accept": (RunAcceptParams, AcceptResult),
     "mux.run.reject": (RunReviewParams, RejectResult),
+    "mux.permission.list": (NoParams, PermissionListResult),
+    "mux.permission.reply": (PermissionReplyParams, PermissionListResult),
+    "mux.document.get": (DocumentParams, DocumentResult),
+    "mux.document.show": (DocumentShowParams, DocumentShowResult),
+    "mux.history.list": (HistoryListParams, HistoryListResult),
     "mux.agent.list": (NoParams, AgentListResult),
     "mux.status": (NoParams, StatusResult),
 }
@@ -383,5 +657,14 @@ NOTIFICATIONS: dict[str, type[Shape]] = {
     "mux/runChanged": RunChangedParams,
     "mux/runOutput": RunOutputParams,
     "mux/reviewChanged": ReviewChangedParams,
+    "mux/permissionRequested": PermissionRequestedParams,
+    "mux/permissionSettled": PermissionSettledParams,
 }
 """The notifications beside LSP's own. They go to clients that name a mux protocol at initialize."""
+
+CLIENT_COMMANDS: dict[str, type[Shape]] = {
+    "mux.client.diff": ClientDiffParams,
+    "mux.client.merge": ClientMergeParams,
+}
+"""Commands that a client may have itself, with the type of their one argument. It names those that it has at
+initialize, as `initializationOptions.mux.commands`; they come as the commands of lenses and code actions."""

@@ -78,6 +78,15 @@ class MuxProtocol(LanguageServerProtocol):
             return nobody
         return super().send_request(method, *arguments, **named)
 
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(self, params: types.InitializeParams) -> Generator[Any, Any, types.InitializeResult]:
+        """As pygls has it, which leaves out what it was told of `workspace/textDocumentContent`."""
+        result = yield from super().lsp_initialize(params)
+        if result.capabilities.workspace is not None and not registers_content(params.capabilities):
+            options = self.fm.feature_options.get(types.WORKSPACE_TEXT_DOCUMENT_CONTENT)
+            result.capabilities.workspace.text_document_content = options
+        return result
+
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> Generator[Any, Any, None]:
         """End this connection, never the process."""
@@ -135,6 +144,12 @@ class MuxServer(LanguageServer):
         if source is FeatureRequestError:
             return  # its sender has the answer
         log.warning("a message could not be handled (%s): %s", source.__name__, error)
+
+
+def registers_content(capabilities: types.ClientCapabilities) -> bool:
+    """Whether a client is told of `workspace/textDocumentContent` by a registration. LSP forbids telling it twice."""
+    content = capabilities.workspace and capabilities.workspace.text_document_content
+    return bool(content and content.dynamic_registration)
 
 
 def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

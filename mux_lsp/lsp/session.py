@@ -16,22 +16,37 @@ from pygls.io_ import run_async
 from mux_lsp import __version__
 from mux_lsp.core import text
 from mux_lsp.engine import accepting, review
-from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, TaskChanged
+from mux_lsp.engine.events import (
+    Event,
+    PermissionRequested,
+    PermissionSettled,
+    ReviewChanged,
+    RunChanged,
+    RunOutput,
+    TaskChanged,
+)
+from mux_lsp.engine.history import Watch, look
+from mux_lsp.engine.offers import How
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.lsp import convert, edits, places, protocol
+from mux_lsp.lsp import actions, convert, edits, hints, lenses, places, prompts, protocol, virtual
+from mux_lsp.lsp.asking import Asking
 from mux_lsp.lsp.commands import CHANGES, Commands
 from mux_lsp.lsp.documents import Document, Documents, Lives, path_of
+from mux_lsp.lsp.hover import hover
 from mux_lsp.lsp.progress import Progress
 from mux_lsp.lsp.server import MuxServer, guarded, refusal
+from mux_lsp.lsp.shows import Shows
+from mux_lsp.lsp.virtual import VirtualDocuments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
     from pygls.io_ import AsyncReader, Writer
 
-    from mux_lsp.core.model import LeftOut
+    from mux_lsp.core.model import LeftOut, Task
     from mux_lsp.engine.accepting import Candidate
     from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.history import Look, Seen
     from mux_lsp.engine.review import Item
 
 log = logging.getLogger(__name__)
@@ -45,6 +60,7 @@ async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine) -> N
     session.server.protocol.set_writer(writer)
     leave = engine.join(session)
     unsubscribe = engine.subscribe(session.tell)
+    unwatch = engine.history.join(session.watch)
     try:
         await run_async(
             threading.Event(),
@@ -57,6 +73,7 @@ async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine) -> N
         unsubscribe()
         leave()
         await session.close()
+        unwatch()
 
 
 class Session:
@@ -66,13 +83,18 @@ class Session:
         self.engine = engine
         self.server = MuxServer()
         self.documents = Documents()
+        self.watch = Watch(lambda: self._name)
         self.abilities = edits.Abilities()
         self.folders: list[Path] = []
         self._name = "a client"
         self._own_protocol = False
         self._capabilities = types.ClientCapabilities()
-        self._shows = places.Shows()
+        self._shows = Shows()
         self._views: dict[str, tuple[tuple[int, int], places.View]] = {}
+        self._chosen: dict[str, tuple[places.Choice, ...]] = {}
+        """Which variants the person wants to see, by document."""
+        self._published: dict[str, places.View] = {}
+        """The views whose hints the client has last been sent."""
         self._generations: dict[str, int] = {}
         """How often what there is to review in a document has changed, by its URI."""
         self._making: dict[str, asyncio.Task[None]] = {}
@@ -80,7 +102,10 @@ class Session:
         self._refreshing: asyncio.Task[None] | None = None
         self._lenses_stale = False
         self._kept: set[asyncio.Task[Any]] = set()
+        self._last_looks: set[asyncio.Task[Any]] = set()
         self._progress = Progress(self.server, engine)
+        self._asking = Asking(self.server, engine)
+        self.virtual = VirtualDocuments(self)
         self._register()
 
     # What the engine asks
@@ -101,19 +126,24 @@ class Session:
         if self._own_protocol:
             method, params = convert.notification(event)
             self.server.protocol.notify(method, params.model_dump())
+        self.virtual.told(event)
         match event:
             case TaskChanged(task=task):
                 self._progress.task_changed(task)
             case RunChanged(run=run):
                 self._progress.run_changed(run)
             case ReviewChanged(repository=repository, paths=paths):
-                files = {Path(repository) / path for path in paths}
-                touched = [document.uri for document in self.documents if document.path in files]
+                root = Path(repository)
+                touched = [document.uri for document in self.documents if _is_among(document.path, root, paths)]
                 for uri in touched:
                     self._moved_on(uri)
                 if touched:
                     self._lenses_stale = True
                     self._refresh(*touched)
+            case PermissionRequested():
+                self._asking.requested(event)
+            case PermissionSettled(id=ask_id):
+                self._asking.settled(ask_id)
             case RunOutput():
                 pass
 
@@ -121,10 +151,12 @@ class Session:
         """The client has gone."""
         self.server.protocol.cancel_all()
         self._progress.close()
+        await self._asking.close()
         if self._refreshing is not None:
             self._refreshing.cancel()
             self._kept.add(self._refreshing)
         await asyncio.gather(*self._kept, return_exceptions=True)
+        await self.virtual.close()
         self.server.shutdown()  # type: ignore[no-untyped-call]  # pygls gives it no types
 
     # Live texts and what there is to review in them
@@ -142,6 +174,11 @@ class Session:
             await asyncio.shield(making)
         return None
 
+    async def caught_up(self) -> None:
+        """Wait until all that the client has said of its texts so far was looked at."""
+        looks = [self.view(document.uri) for document in self.documents]
+        await asyncio.gather(*looks, *self._last_looks, return_exceptions=True)
+
     def _key(self, document: Document) -> tuple[int, int]:
         return document.version, self._generations.get(document.uri, 0)
 
@@ -150,22 +187,46 @@ class Session:
 
     async def _make(self, document: Document) -> None:
         key = self._key(document)
+        seen = self.watch.of(document.uri)
         try:
-            made = await self._view_of(document)
+            made, said = await self._view_of(document)
+            self.engine.history.looked(self.watch, seen, said)
             if self.documents.get(document.uri) is document:
-                self._views[document.uri] = (key, made)
+                self._views[document.uri] = (key, made.showing(self._chosen.get(document.uri, ())))
         finally:
             del self._making[document.uri]
 
-    async def _view_of(self, document: Document) -> places.View:
+    async def _last_look(self, document: Document, seen: Seen) -> None:
+        """A document was closed before the edit that its client had asked for was seen in its text."""
+        if making := self._making.get(document.uri):
+            await asyncio.wait([making])
+        _, said = await self._view_of(document)
+        self.engine.history.looked(self.watch, seen, said)
+
+    async def _view_of(self, document: Document) -> tuple[places.View, Look]:
         found = accepting.candidates_at(self.engine, document.path)
-        with_results = {
-            task_id: sum(bool(run.files) for run in self.engine.task(task_id).runs)
-            for task_id in {candidate.run.task for candidate in found}
-        }
+        tasks = {task_id: self.engine.task(task_id) for task_id in {candidate.run.task for candidate in found}}
+        documents = {**self.documents.by_path(), document.path: document}
         return await asyncio.to_thread(
-            _make_view, document, self.documents.by_path(), found, with_results, self.documents.encoding
+            _make_view, document, documents, found, tasks, self.documents.encoding
         )
+
+    async def seen(self, uri: str) -> places.View:
+        """What there is to review in an open document. Raises UsageError where it is not open."""
+        found = await self.view(uri)
+        if found is None:
+            raise UsageError(f"{uri} is not open in {self._name}: places are those of an open document.")
+        return found
+
+    def show(self, found: places.View, place: places.Place, variant: places.Variant) -> None:
+        """Have this client see another variant at a place from now on."""
+        uri = found.buffer.uri
+        others = [choice for choice in self._chosen.get(uri, ()) if not places.is_for(choice, place)]
+        chosen = self._chosen[uri] = (*others, place.choice_of(variant))
+        if known := self._views.get(uri):
+            self._views[uri] = (known[0], known[1].showing(chosen))
+        self._lenses_stale = True
+        self._refresh(uri)
 
     def _refresh(self, *uris: str) -> None:
         """Show anew what there is to review in these documents: one refresh at a time, the newest state of each."""
@@ -193,10 +254,13 @@ class Session:
         document = self.documents.get(uri)
         if document is None or found is None:
             return
-        if document.version != found.version:
+        if document.version != found.buffer.version:
             self._stale.add(uri)
             return
-        self._send_diagnostics(uri, found.version, places.diagnostics(found.shown()))
+        # What was typed while a view was made for it is shown already.
+        if self._published.get(uri) is not found:
+            self._published[uri] = found
+            self._send_diagnostics(uri, found.buffer.version, hints.diagnostics(found, self._shows))
 
     def _send_diagnostics(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
         self.server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
@@ -206,6 +270,7 @@ class Session:
     def _register(self) -> None:
         feature = self._feature
         feature(types.INITIALIZE)(self._initialize)
+        feature(types.INITIALIZED)(self._initialized)
         feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(self._did_change_folders)
         feature(types.TEXT_DOCUMENT_DID_OPEN)(self._did_open)
         feature(types.TEXT_DOCUMENT_DID_CHANGE)(self._did_change)
@@ -214,11 +279,12 @@ class Session:
         feature(types.TEXT_DOCUMENT_CODE_LENS, types.CodeLensOptions())(self._code_lens)
         feature(
             types.TEXT_DOCUMENT_CODE_ACTION,
-            types.CodeActionOptions(code_action_kinds=list(places.KINDS), resolve_provider=True),
+            types.CodeActionOptions(code_action_kinds=list(actions.KINDS), resolve_provider=True),
         )(self._code_action)
         feature(types.CODE_ACTION_RESOLVE)(self._resolve)
         feature(types.TEXT_DOCUMENT_HOVER)(self._hover)
         feature(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)(self._progress_cancelled)
+        feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, virtual.OPTIONS)(self._content)
         commands = Commands(self)
         for name, (params, _) in protocol.COMMANDS.items():
             self.server.command(name)(functools.partial(self._command, commands, name, params))
@@ -244,9 +310,11 @@ class Session:
                 )
             )
         self._own_protocol = version is not None
+        self._asking.enabled = not self._own_protocol
         self._capabilities = params.capabilities
         self.abilities = edits.Abilities.of(params.capabilities)
-        shows = places.Shows.of(params.capabilities)
+        self.virtual.initialized(params.capabilities)
+        shows = Shows.of(params.capabilities, _client_commands(params.initialization_options))
         # An edit that is kept until it is chosen is for a version of its text, which not every client can be told.
         self._shows = replace(shows, lazily=shows.lazily and self.abilities.versions)
         self._progress.enabled = bool(params.capabilities.window and params.capabilities.window.work_done_progress)
@@ -255,54 +323,96 @@ class Session:
         self.documents.encoding = text.PositionEncoding(self.server.workspace.position_encoding or "utf-16")
         self.folders = _folders(folder.uri for folder in params.workspace_folders or ()) or _folders([params.root_uri])
 
+    def _initialized(self, _: types.InitializedParams) -> None:
+        self.keep(self.virtual.register())
+
     def _did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         removed = _folders(folder.uri for folder in params.event.removed)
         added = _folders(folder.uri for folder in params.event.added)
         self.folders = [folder for folder in self.folders if folder not in removed + added] + added
 
     def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        if self.documents.opened(params.text_document) is not None:
+        if (document := self.documents.opened(params.text_document)) is not None:
             self._refresh(params.text_document.uri)
+            self.virtual.live_text_changed(document.path)
 
     def _did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         identifier = params.text_document
-        if self.documents.changed(identifier.uri, identifier.version, params.content_changes) is not None:
+        document = self.documents.changed(identifier.uri, identifier.version, params.content_changes)
+        if document is not None:
             self._refresh(identifier.uri)
+            self.virtual.live_text_changed(document.path)
 
     def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
         self._views.pop(uri, None)
+        self._published.pop(uri, None)
         self._generations.pop(uri, None)
+        self._chosen.pop(uri, None)
         self._stale.discard(uri)
-        if self.documents.closed(uri) is not None:
+        if (document := self.documents.closed(uri)) is not None:
             self._send_diagnostics(uri, None, [])
+            self.virtual.live_text_changed(document.path)
+            if self.watch.awaits(uri):
+                looking = self.keep(self._last_look(document, self.watch.of(uri)))
+                self._last_looks.add(looking)
+                looking.add_done_callback(self._last_looks.discard)
+        self.watch.close(uri)
 
     def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         # Whether a file is on disk, and how, is part of what a change stands to.
         self.documents.saved(params.text_document.uri)
         self._moved_on(params.text_document.uri)
         self._refresh(params.text_document.uri)
+        if (document := self.documents.get(params.text_document.uri)) is not None:
+            self.virtual.live_text_changed(document.path)
 
     async def _code_lens(self, params: types.CodeLensParams) -> list[types.CodeLens]:
         found = await self.view(params.text_document.uri)
-        return places.lenses(found) if found else []
+        return lenses.lenses(found, self._shows) if found else []
 
     async def _code_action(self, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
         found = await self.view(params.text_document.uri)
-        if found is None:
+        made: list[types.CodeAction] = []
+        if found is not None and found.items:
+            made += await asyncio.to_thread(actions.review, found, params.range, params.context, self._shows)
+        made += await self._prompts(params)
+        return actions.menu(made, params.context.only, self._shows)
+
+    async def _prompts(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+        """What agents can be asked to do here, also where there is nothing to review."""
+        document = self.documents.get(params.text_document.uri)
+        complaints = prompts.foreign(params.context.diagnostics)
+        selected = prompts.is_selection(params.range, complaints)
+        if document is None or not (complaints or selected):
             return []
-        return places.actions(found, params.range, params.context, self._shows)
+        refusal = await self._refusal()
+        subject = prompts.Subject.of(document, self.folders)
+        made = prompts.fixes(subject, complaints, refusal)
+        return made + prompts.work(subject, params.range, refusal) if selected else made
+
+    async def _refusal(self) -> str | None:
+        """Why no agent would begin that is not named, in words."""
+        try:
+            configured = await self.engine.configured()
+        except UsageError as error:
+            return places.one_line(str(error))
+        return None if configured.defaults.agents else prompts.NO_AGENTS
 
     async def _resolve(self, action: types.CodeAction) -> types.CodeAction:
         if action.data is None:
             return action
-        wanted = _argument(types.CODE_ACTION_RESOLVE, protocol.HunkParams, (action.data,))
-        action.edit = await Commands(self).edit(wanted.run, wanted.hunks)
+        wanted = _argument(types.CODE_ACTION_RESOLVE, protocol.HunkAcceptParams, (action.data,))
+        action.edit = await Commands(self).edit(wanted.run, wanted.hunks, How(wanted.how))
         return action
 
     async def _hover(self, params: types.HoverParams) -> types.Hover | None:
         found = await self.view(params.text_document.uri)
-        return places.hover(found, params.position, self._shows) if found else None
+        return hover(found, params.position, self._shows) if found else None
+
+    async def _content(self, params: types.TextDocumentContentParams) -> types.TextDocumentContentResult:
+        content, _ = await self.virtual.get(params.uri)
+        return types.TextDocumentContentResult(content)
 
     def _progress_cancelled(self, params: types.WorkDoneProgressCancelParams) -> None:
         self.keep(self._progress.cancelled(params.token))
@@ -329,16 +439,24 @@ def _make_view(
     document: Document,
     documents: Mapping[Path, Document],
     candidates: list[Candidate],
-    with_results: dict[str, int],
+    tasks: Mapping[str, Task],
     encoding: text.PositionEncoding,
-) -> places.View:
+) -> tuple[places.View, Look]:
     found: list[Item] = []
     live = review.LiveText("", tuple(text.split_lines(document.content)), None, open=True)
     lives: dict[Path, Lives] = {}
     for candidate in candidates:
         live_of = lives.setdefault(candidate.root, Lives(candidate.root, documents))
-        found += candidate.items(live_of)
-    return places.view(document.version, live, found, with_results, encoding)
+        here = document.path.relative_to(candidate.root).as_posix()
+        # What renames a file is found at both of its paths, and shown where the text is.
+        found += [item for item in candidate.items(live_of) if item.live.path == here]
+    buffer = places.Buffer(document.uri, document.version, live)
+    return places.view(buffer, found, tasks, encoding), look(found)
+
+
+def _is_among(file: Path, root: Path, paths: Collection[str]) -> bool:
+    # The other way round it would be ten thousand paths to look at.
+    return file.is_relative_to(root) and file.relative_to(root).as_posix() in paths
 
 
 def _call(handler: Callable[[Any], Any], params: Any) -> Any:
@@ -350,6 +468,13 @@ def _protocol_of(options: Any) -> Any:
     """The version of mux's own protocol that a client speaks by its initialization options, None if it speaks none."""
     asked = options.get("mux") if isinstance(options, dict) else None
     return asked.get("protocol") if isinstance(asked, dict) else None
+
+
+def _client_commands(options: Any) -> frozenset[str]:
+    """The commands of ours that a client says it has itself."""
+    asked = options.get("mux") if isinstance(options, dict) else None
+    named = asked.get("commands") if isinstance(asked, dict) else None
+    return frozenset(name for name in protocol.CLIENT_COMMANDS if isinstance(named, list) and name in named)
 
 
 def _folders(uris: Iterable[str | None]) -> list[Path]:

@@ -222,6 +222,31 @@ def test_compare_counts_who_agrees(terminal: Terminal) -> None:
     assert "exit status 3" in out
 
 
+def test_a_rename_is_shown_and_taken_by_either_name(terminal: Terminal, tmp_path: Path) -> None:
+    run = result(terminal, TEN, "mkdir doc", "mv notes.txt doc/notes.md", "cp src/app.txt src/copy.txt", APP)
+    shown = terminal.ok("show", run)
+    assert "notes.txt → doc/notes.md  renamed, +1 -1" in shown
+    assert "src/app.txt → src/copy.txt  copied, +0 -0" in shown
+    task = run.rpartition("-")[0]
+    assert f"notes.txt  changed by 1 run of 1\n  → doc/notes.md  renamed by {run}\n" in terminal.ok("compare", task)
+    patch = tmp_path / "result.patch"
+    patch.write_bytes(terminal("diff", run).raw)
+    assert b"rename from notes.txt\nrename to doc/notes.md\n" in patch.read_bytes()
+    git(terminal.folder, "apply", "--check", str(patch))
+    before = files(terminal.folder)
+    text = (terminal.folder / "notes.txt").read_text()
+    (terminal.folder / "doc").mkdir()
+    (terminal.folder / "doc" / "notes.md").write_text("mine\n")
+    done = terminal("accept", run, "notes.txt")
+    assert (done.status, done.raw) == (3, b"")
+    assert "notes.txt: a file named doc/notes.md is here already" in done.err
+    (terminal.folder / "doc" / "notes.md").unlink()
+    assert terminal.ok("accept", run, "notes.txt") == "Accepted 2 changes in doc/notes.md.\n"
+    assert (terminal.folder / "doc" / "notes.md").read_text() == text.replace("line 10\n", "LINE TEN\n")
+    assert set(files(terminal.folder)) == {*before, "doc", "doc/notes.md"} - {"notes.txt"}
+    assert terminal.ok("accept", run, "doc") == "2 changes were there already.\n"
+
+
 def test_a_task_stands_for_its_only_run(terminal: Terminal) -> None:
     one = terminal.run("x", "-a", f"sh:{TEN}")["id"]
     two = terminal.run("x", "-a", f"sh:{TEN}*2")["id"]

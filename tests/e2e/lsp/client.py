@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,8 @@ class Open:
     text: str
     version: int = 1
     saved: str | None = None
+    mark: bytes = b""
+    """The byte order mark of its file, which is no part of the text."""
 
 
 class Refused(Exception):
@@ -64,9 +67,16 @@ class Editor(LanguageClient):
         self.published: dict[str, tuple[int | None, list[types.Diagnostic]]] = {}
         self.edits: list[types.WorkspaceEdit] = []
         self.lens_refreshes = 0
+        self.offers = types.ServerCapabilities()
+        self.registered: list[types.Registration] = []
+        self.refreshed: list[str] = []
+        """The URIs of documents that the server wants to be asked for again."""
+        self.refuses_to_show = False
         self.before_edit: Callable[[], None] | None = None
         """Called once when an edit arrives, before it is looked at: what the person does in that moment."""
         self.refuse_edits: Exception | None = None
+        self._undo: list[Callable[[], object]] = []
+        """What takes the last edit of the server back, its last step last."""
         self._waiting: set[asyncio.Future[None]] = set()
         for method in protocol.NOTIFICATIONS:
             self.feature(method)(partial(self._mux))
@@ -74,6 +84,10 @@ class Editor(LanguageClient):
         self.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(partial(self._diagnostics))
         self.feature(types.WORKSPACE_APPLY_EDIT)(partial(self._apply))
         self.feature(types.WORKSPACE_CODE_LENS_REFRESH)(partial(self._lens_refresh))
+        self.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT_REFRESH)(partial(self._content_refresh))
+        self.feature(types.CLIENT_REGISTER_CAPABILITY)(partial(self._register))
+        self.protocol.fm.features.pop(types.WINDOW_SHOW_DOCUMENT)
+        self.feature(types.WINDOW_SHOW_DOCUMENT)(partial(self._show_document))
 
     # What comes
 
@@ -103,6 +117,19 @@ class Editor(LanguageClient):
     def _lens_refresh(self, _: Any) -> None:
         self.lens_refreshes += 1
         self.arrived()
+
+    def _content_refresh(self, params: Any) -> None:
+        self.refreshed.append(params.uri)
+        self.arrived()
+
+    def _register(self, params: Any) -> None:
+        self.registered += params.registrations
+        self.arrived()
+
+    def _show_document(self, params: Any) -> types.ShowDocumentResult:
+        if not self.refuses_to_show:
+            self.shown_documents.append(params)
+        return types.ShowDocumentResult(success=not self.refuses_to_show)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         if error is not self.refuse_edits:
@@ -170,6 +197,12 @@ class Editor(LanguageClient):
             self.retype(path, text)
         return uri
 
+    def _load(self, uri: str) -> Open:
+        content = _path(uri).read_bytes()
+        opened = self._open(uri, content.decode("utf-8-sig"))
+        opened.mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
+        return opened
+
     def _open(self, uri: str, text: str) -> Open:
         self.buffers[uri] = Open(uri, text, saved=text)
         item = types.TextDocumentItem(uri, "plaintext", 1, text)
@@ -190,7 +223,10 @@ class Editor(LanguageClient):
 
     def retype(self, path: str, text: str) -> None:
         """Make the whole text another one, as one incremental change."""
-        opened = self.buffers[self.uri(path)]
+        self._retype(self.uri(path), text)
+
+    def _retype(self, uri: str, text: str) -> None:
+        opened = self.buffers[uri]
         end = buffer.position_at(opened.text, len(opened.text), self.encoding)
         self._change(opened, [types.TextEdit(types.Range(types.Position(0, 0), end), text)])
 
@@ -218,7 +254,7 @@ class Editor(LanguageClient):
         opened = self.buffers[self.uri(path)]
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(opened.text.encode(encoding))
+        place.write_bytes(opened.mark + opened.text.encode(encoding))
         opened.saved = opened.text
         self.text_document_did_save(types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(opened.uri)))
 
@@ -259,9 +295,9 @@ class Editor(LanguageClient):
                     return f"version {known.version if known else None} is not {wanted}"
             else:
                 assert types.ResourceOperationKind(step.kind) in operations, f"{step.kind} to a client without"
-                exists = _path(step.uri).exists() if isinstance(step, types.CreateFile | types.DeleteFile) else None
-                if exists is not isinstance(step, types.DeleteFile):
+                if not _can_be_done(step):
                     return "the file is not as the edit wants it"
+        self._undo.clear()
         for step in steps:
             self._carry_out(step)
         return None
@@ -271,7 +307,12 @@ class Editor(LanguageClient):
             place = _path(step.uri)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch(exist_ok=False)
+            self._undo.append(place.unlink)
+        elif isinstance(step, types.RenameFile):
+            self._move(step.old_uri, step.new_uri)
+            self._undo.append(partial(self._move, step.new_uri, step.old_uri))
         elif isinstance(step, types.DeleteFile):
+            self._undo.append(partial(_path(step.uri).write_bytes, _path(step.uri).read_bytes()))
             _path(step.uri).unlink()
             if step.uri in self.buffers:
                 del self.buffers[step.uri]
@@ -279,8 +320,22 @@ class Editor(LanguageClient):
         else:
             assert isinstance(step, types.TextDocumentEdit)
             uri = step.text_document.uri
-            opened = self.buffers.get(uri) or self._open(uri, _path(uri).read_bytes().decode())
+            opened = self.buffers.get(uri) or self._load(uri)
+            self._undo.append(partial(self._retype, uri, opened.text))
             self._change(opened, cast("list[types.TextEdit]", list(step.edits)))
+
+    def _move(self, old: str, new: str) -> None:
+        """Rename a file, and its buffer with what is unsaved in it."""
+        _path(new).parent.mkdir(parents=True, exist_ok=True)
+        _path(old).rename(_path(new))
+        if (opened := self.buffers.pop(old, None)) is not None:
+            self.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(old)))
+            self._open(new, opened.text).saved = opened.saved
+
+    def undo(self) -> None:
+        """Take the last edit of the server back, as an editor's undo does."""
+        while self._undo:
+            self._undo.pop()()
 
     # Requests
 
@@ -325,6 +380,20 @@ class Editor(LanguageClient):
         identifier = types.TextDocumentIdentifier(self.uri(path))
         return list(await self.text_document_code_lens_async(types.CodeLensParams(identifier)) or ())
 
+    async def lens_titles(self, path: str) -> dict[int, list[str]]:
+        """The titles of the code lenses by line, in the order in which an editor puts them."""
+        found: dict[int, list[str]] = {}
+        for lens in sorted(await self.lenses(path), key=lambda lens: lens.range.start.character):
+            assert lens.command is not None
+            found.setdefault(lens.range.start.line, []).append(lens.command.title)
+        return dict(sorted(found.items()))
+
+    async def click(self, path: str, line: int, title: str) -> Any:
+        """Click on the code lens of that title."""
+        lenses = [one for one in await self.lenses(path) if one.range.start.line == line]
+        (command,) = [one.command for one in lenses if one.command is not None and one.command.title == title]
+        return await self.carry_out(command)
+
     async def actions(self, path: str, line: int, *kinds: str) -> list[types.CodeAction]:
         """The code actions with the cursor at the start of a line."""
         found = await self.menu(path, line, *kinds)
@@ -358,6 +427,13 @@ class Editor(LanguageClient):
             return ""
         assert isinstance(found.contents, types.MarkupContent)
         return found.contents.value
+
+
+def _can_be_done(step: types.CreateFile | types.RenameFile | types.DeleteFile) -> bool:
+    """Whether a file is there for what takes one, and none for what makes one."""
+    if isinstance(step, types.RenameFile):
+        return _path(step.old_uri).exists() and not _path(step.new_uri).exists()
+    return _path(step.uri).exists() is isinstance(step, types.DeleteFile)
 
 
 def _path(uri: str) -> Path:

@@ -32,11 +32,12 @@ def home() -> Iterator[IsolatedHome]:
         assert "Traceback" not in made.log, made.log
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, input: str | None = None) -> str:
     """Plain git, as a person runs it."""
     command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *arguments]
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, cwd=folder, env=environment, input=input, check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 @pytest.fixture

@@ -27,10 +27,13 @@ def capabilities(
     resolve: bool = True,
     literals: bool = True,
     progress: bool = False,
+    content: bool = False,
+    registers: bool = False,
+    shows: bool = False,
     encodings: list[types.PositionEncodingKind | str] | None = None,
 ) -> types.ClientCapabilities:
-    """What a client can; by default what a full-grown editor can, without progress."""
-    operations = [types.ResourceOperationKind.Create, types.ResourceOperationKind.Delete] if resources else None
+    """What a client can; by default what a full-grown editor can, without progress and read-only documents."""
+    operations = list(types.ResourceOperationKind) if resources else None
     kinds = types.ClientCodeActionKindOptions([types.CodeActionKind.QuickFix, types.CodeActionKind.Refactor])
     lazily = types.ClientCodeActionResolveOptions(["edit"]) if resolve else None
     return types.ClientCapabilities(
@@ -42,6 +45,9 @@ def capabilities(
                 change_annotation_support=types.ChangeAnnotationsSupportOptions() if versions else None,
             ),
             code_lens=types.CodeLensWorkspaceClientCapabilities(refresh_support=True),
+            text_document_content=(
+                types.TextDocumentContentClientCapabilities(dynamic_registration=registers) if content else None
+            ),
         ),
         text_document=types.TextDocumentClientCapabilities(
             code_action=types.CodeActionClientCapabilities(
@@ -52,7 +58,9 @@ def capabilities(
                 resolve_support=lazily,
             ),
         ),
-        window=types.WindowClientCapabilities(work_done_progress=progress),
+        window=types.WindowClientCapabilities(
+            work_done_progress=progress, show_document=types.ShowDocumentClientCapabilities(shows)
+        ),
         general=types.GeneralClientCapabilities(position_encodings=encodings) if encodings else None,
     )
 
@@ -88,6 +96,7 @@ async def connect(
     except JsonRpcException as error:
         await quit_rudely(editor)
         raise Refused(error) from None
+    editor.offers = answer.capabilities
     editor.encoding = cast("buffer.Encoding", str(answer.capabilities.position_encoding or "utf-16"))
     return editor
 

@@ -29,7 +29,7 @@ REFUSALS: list[tuple[str, Any, str]] = [
     (
         "mux.task.start",
         [START | {"agents": [{"agent": "no\x1b[31mbody"}]}],
-        r"There is no agent 'nobody' \(known: none is configured\): add it to config\.toml .*\.",
+        r"There is no agent 'nobody' \(known: anthropic\): add it to config\.toml .*\.",
     ),
     ("mux.task.start", [START | {"agents": [{"agent": "sh:"}]}], r".+\."),
     ("mux.task.start", [{}], r"mux\.task\.start: prompt: field required\."),

@@ -51,7 +51,7 @@ async def begin(editor: Editor, repository: Path) -> protocol.TaskShape:
 
 async def test_agents_see_what_the_person_sees_and_the_person_what_they_made(editor: Editor, repository: Path) -> None:
     task = await begin(editor, repository)
-    one, two, three = task.runs
+    one, two, _ = task.runs
     assert [(run.checks[0].state, run.checks[0].exit_status) for run in task.runs] == [
         ("passed", 0),
         ("passed", 0),
@@ -66,19 +66,15 @@ async def test_agents_see_what_the_person_sees_and_the_person_what_they_made(edi
     assert log.text.endswith("staged\nuntracked\n")
 
     # What there is to see: in lines of the buffer, which has two lines more than the commit.
-    found = await editor.shown(editor.uri("numbers.txt"), lambda found: len(found) == 3)
-    assert spans(found) == [(4, 5), (13, 14), (13, 14)]
+    found = await editor.shown(editor.uri("numbers.txt"), lambda found: len(found) == 2)
+    assert spans(found) == [(4, 5), (13, 14)]
     assert {one.severity for one in found} == {types.DiagnosticSeverity.Hint}
-    assert found[0].message == f"{one.id} (2/3 agree): +1 −1"  # noqa: RUF001  a minus sign
-    lenses = await editor.lenses("numbers.txt")
-    assert [(lens.range.start.line, lens.command.title) for lens in lenses if lens.command] == [
-        (4, f"Accept +1 −1 · {one.id} (2/3 agree)"),  # noqa: RUF001
-        (4, "Reject"),
-        (13, f"Accept +1 −1 · {one.id} (2/3 agree)"),  # noqa: RUF001
-        (13, "Reject"),
-        (13, f"Accept +1 −1 · {three.id} (1/3 agree)"),  # noqa: RUF001
-        (13, "Reject"),
-    ]
+    assert found[0].message == f"+1 −1 · {one.id} · 2/3 agree"  # noqa: RUF001  a minus sign
+    assert found[1].message == f"+1 −1 · {one.id} · 2 variants · 2/3 agree"  # noqa: RUF001
+    assert await editor.lens_titles("numbers.txt") == {
+        4: [f"+1 −1 · {one.id} · 2/3 agree", "Accept", "Reject"],  # noqa: RUF001
+        13: [f"+1 −1 · {one.id} · 2 variants · 2/3 agree", "Accept", "Next", "Reject"],  # noqa: RUF001
+    }
     hover = await editor.hover("numbers.txt", 4)
     assert "```diff\n" in hover
     assert "-line 3\n+three\n" in hover
@@ -92,16 +88,18 @@ async def test_hunks_land_in_the_live_text_and_can_be_taken_back_rejected_and_wa
     before = fingerprint(repository / ".git")
     one, two, _ = task.runs
     uri = editor.uri("numbers.txt")
-    found = await editor.shown(uri, lambda found: len(found) == 3)
+    found = await editor.shown(uri, lambda found: len(found) == 2)
 
     # One hunk by the edit of a code action, resolved when it is chosen.
-    action, reject, file_action, run_action = await editor.actions("numbers.txt", 4)
-    assert [action.kind, reject.kind, file_action.kind, run_action.kind] == [
-        "quickfix.mux.accept",
-        "quickfix.mux.reject",
-        "refactor.rewrite.mux.file",
-        "refactor.rewrite.mux.run",
+    # Of runs that agree one is offered: for the hunk, and for the file and the result where those are the same.
+    action, *others = await editor.actions("numbers.txt", 4)
+    assert [(other.kind, other.title) for other in others] == [
+        ("quickfix.mux.reject", f"Reject +1 −1 from {one.id} (2/3 agree)"),  # noqa: RUF001  a minus sign
+        ("refactor.rewrite.mux.file", f"Accept all of {one.id} (= {two.id}) in this file"),
+        ("refactor.rewrite.mux.run", f"Accept all of {one.id}"),
+        ("refactor.rewrite.mux.run", f"Accept all of {two.id}"),
     ]
+    assert action.kind == "quickfix.mux.accept"
     assert (action.edit, action.command, action.is_preferred) == (None, None, True)
     assert list(action.diagnostics or ()) == [found[0]]
     resolved = await editor.resolve(action)
@@ -115,16 +113,16 @@ async def test_hunks_land_in_the_live_text_and_can_be_taken_back_rejected_and_wa
     assert editor.text("numbers.txt") == before_accept.replace("line 3\n", "three\n")
 
     # It reads as applied because the text has it; undo makes it pending again.
-    await editor.shown(uri, lambda found: spans(found) == [(13, 14), (13, 14)])
+    await editor.shown(uri, lambda found: spans(found) == [(13, 14)])
     assert await editor.statuses("numbers.txt", one.id) == ["applied", "pending"]
     editor.insert("numbers.txt", "", "line 3\n", replacing="three\n")
-    await editor.shown(uri, lambda found: spans(found) == [(4, 5), (13, 14), (13, 14)])
+    await editor.shown(uri, lambda found: spans(found) == [(4, 5), (13, 14)])
     assert await editor.statuses("numbers.txt", one.id) == ["pending", "pending"]
 
     # Reject for all who share it, and think better of it.
-    await editor.carry_out((await editor.lenses("numbers.txt"))[1].command)
-    await editor.shown(uri, lambda found: spans(found) == [(13, 14), (13, 14)])
-    assert [lens.range.start.line for lens in await editor.lenses("numbers.txt")] == [13, 13, 13, 13]
+    await editor.click("numbers.txt", 4, "Reject")
+    await editor.shown(uri, lambda found: spans(found) == [(13, 14)])
+    assert list(await editor.lens_titles("numbers.txt")) == [13]
     assert await editor.statuses("numbers.txt", one.id) == ["rejected", "pending"]
     assert await editor.statuses("numbers.txt", two.id) == ["rejected", "pending"]
     hunk = (await editor.review("numbers.txt", two.id))[0].hunk
@@ -161,7 +159,7 @@ async def test_file_and_run_are_accepted_by_their_actions_and_only_that(editor: 
     await editor.shown(editor.uri("other.txt"), lambda found: len(found) == 1)
     (run_action,) = await editor.actions("other.txt", 0, "refactor.rewrite.mux.run")
     answer = await editor.carry_out(run_action.command)
-    assert answer == {"accepted": 1, "already": 2, "files": ["other.txt"]}
+    assert answer == {"accepted": 1, "already": 2, "instead_of": [], "marked": 0, "files": ["other.txt"]}
     assert editor.text("other.txt").startswith("one\n")
     assert await editor.statuses(run=task.runs[0].id) == ["applied", "applied", "applied"]
 
@@ -212,9 +210,9 @@ async def test_a_client_that_knows_nothing_of_mux_reviews_all_the_same(join: Cal
     uri = plain.open("numbers.txt")
     task = await other.done(EDIT)
     await plain.shown(uri, lambda found: len(found) == 2)
-    assert len(await plain.lenses("numbers.txt")) == 4
+    assert len(await plain.lenses("numbers.txt")) == 6
     assert plain.told == []
-    await plain.carry_out((await plain.lenses("numbers.txt"))[0].command)
+    await plain.click("numbers.txt", 2, "Accept")
     assert plain.text("numbers.txt") == NUMBERS.replace("line 3\n", "three\n")
     await other.ended(task.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from lsprotocol import types
@@ -19,6 +20,7 @@ from mux_lsp.core.model import (
     Task,
 )
 from mux_lsp.core.text import PositionEncoding, split_lines
+from mux_lsp.engine.events import ReviewChanged
 from mux_lsp.lsp import convert, protocol
 
 CHANGE = FileChange("caf\udce9.txt", ChangeKind.ADDED, 0, 0o100644, "", "2" * 40, 1, 0)
@@ -42,11 +44,32 @@ RUN = Run(
 def test_a_run_says_what_it_is_and_nothing_of_how_it_is_carried_out() -> None:
     shape = convert.run_shape(RUN).model_dump()
     json.dumps(shape).encode()  # no half characters
-    assert shape["files"] == [{"path": "caf\\xe9.txt", "change": "added", "added": 1, "removed": 0}]
+    assert shape["files"] == [{"path": "caf\\xe9.txt", "old_path": None, "change": "added", "added": 1, "removed": 0}]
     assert shape["left_out"] == [{"path": "caf\\xe9", "reason": "too big"}]
     assert shape["reason"] == "it failed<U+202E>"
     assert shape["checks"] == [{"command": "make", "state": "failed", "exit_status": 2, "seconds": 1.5}]
     assert not {"pid", "port", "base", "result", "pid_created"} & set(shape)
+
+
+def test_of_very_many_files_the_first_are_named_and_all_are_counted() -> None:
+    many = tuple(
+        FileChange(f"{number:04}", ChangeKind.ADDED, 0, 0o100644, "", "2" * 40, None if number == 7 else 2, 1)
+        for number in range(1000)
+    )
+    run = replace(RUN, files=many)
+    told = convert.run_shape(run)
+    assert [file.path for file in told.files] == [f"{number:04}" for number in range(protocol.FILES_TOLD)]
+    assert (told.file_count, told.added, told.removed) == (1000, 2 * 999, 1000)
+    assert len(convert.run_shape(run, most=None).files) == 1000
+    event = ReviewChanged("/r", frozenset(change.path for change in many))
+    _, params = convert.notification(event)
+    assert isinstance(params, protocol.ReviewChangedParams)
+    assert (params.uris[0], params.uris[-1], len(params.uris), params.more) == (
+        "file:///r/0000",
+        "file:///r/0199",
+        200,
+        800,
+    )
 
 
 @pytest.mark.parametrize("state", list(RunState))

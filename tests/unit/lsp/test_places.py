@@ -1,46 +1,22 @@
-"""What there is to review, as an editor shows it; and that nothing an agent wrote is more than text there."""
+"""Which changes compete at which place of a document, and which of them is shown."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from lsprotocol import types
-from markdown_it import MarkdownIt
 
-from mux_lsp.core import diff, text
+from mux_lsp.core import diff
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus
-from mux_lsp.engine.review import LiveText, judge
 from mux_lsp.engine.reviews import Review
 from mux_lsp.lsp import places
+from tests.unit.lsp.reviewing import range_of, review_of, runs, view_of
 
-UTF16 = text.PositionEncoding.UTF16
-EVERYTHING = places.Shows(literals=True, lazily=True, disabled=True, preferred=True)
+if TYPE_CHECKING:
+    from lsprotocol import types
 
-
-def actions(found: places.View, line: int, shows: places.Shows = EVERYTHING) -> list[types.CodeAction]:
-    """The code actions at the start of a line, for a client that takes such."""
-    made = places.actions(found, range_of(line, line), types.CodeActionContext([]), shows)
-    assert all(isinstance(one, types.CodeAction) for one in made)
-    return [one for one in made if isinstance(one, types.CodeAction)]
-
-
-def range_of(start: int, end: int, start_character: int = 0, end_character: int = 0) -> types.Range:
-    return types.Range(types.Position(start, start_character), types.Position(end, end_character))
-
-
-def review_of(before: str, after: str, run: str = "k3f-1", agent: str = "sh:true", path: str = "a.txt") -> Review:
-    change = FileChange(path, ChangeKind.MODIFIED, 0o100644, 0o100644, "1" * 40, "2" * 40, 1, 1)
-    return Review(run, agent, change, tuple(text.split_lines(before)), diff.hunks(before, after, path))
-
-
-def view_of(live: str, *reviews: Review, rejected: frozenset[str] = frozenset()) -> places.View:
-    shown = LiveText("a.txt", tuple(text.split_lines(live)), None, open=True)
-    items = [item for review in reviews for item in judge(review, shown, rejected)]
-    return places.view(3, shown, items, {"k3f": len({review.run for review in reviews})}, UTF16)
+BEFORE = "a\nb\nc\nd\n"
 
 
 @pytest.mark.parametrize(
@@ -50,13 +26,16 @@ def view_of(live: str, *reviews: Review, rejected: frozenset[str] = frozenset())
         (range_of(2, 3), range_of(2, 2, 5, 5), True),
         (range_of(2, 3), range_of(3, 3), False),
         (range_of(2, 3), range_of(1, 1), False),
-        (range_of(2, 3), range_of(0, 2), True),
+        # What is selected up to the start of a line has nothing of that line.
+        (range_of(2, 3), range_of(0, 2), False),
+        (range_of(2, 3), range_of(0, 2, 0, 1), True),
         (range_of(2, 3), range_of(0, 9), True),
         (range_of(2, 5), range_of(4, 4), True),
         (range_of(2, 5), range_of(5, 6), False),
         # An insertion is reached from the line it stands before.
         (range_of(2, 2), range_of(2, 2), True),
         (range_of(2, 2), range_of(1, 1), False),
+        (range_of(2, 2), range_of(1, 3), True),
         # The last line of a text without a line end.
         (range_of(2, 2, 0, 4), range_of(2, 2, 4, 4), True),
         (range_of(1, 2, 0, 4), range_of(2, 2), True),
@@ -66,227 +45,167 @@ def test_touches(one: types.Range, other: types.Range, touch: bool) -> None:
     assert places.touches(one, other) is touch
 
 
-def test_equal_hunks_are_one_place_and_others_their_own() -> None:
-    before = "a\nb\nc\nd\n"
-    view = view_of(
-        before,
-        review_of(before, "a\nB\nc\nd\n"),
-        review_of(before, "a\nB\nc\nD\n", "k3f-2"),
-        review_of(before, "a\nx\nc\nd\n", "k3f-3"),
-    )
-    assert [(place.runs, place.range.start.line, place.who, place.what) for place in view.places] == [
-        (("k3f-1", "k3f-2"), 1, "k3f-1 (2/3 agree)", "+1 −1"),  # noqa: RUF001  a minus sign
-        (("k3f-3",), 1, "k3f-3 (1/3 agree)", "+1 −1"),  # noqa: RUF001
-        (("k3f-2",), 3, "k3f-2 (1/3 agree)", "+1 −1"),  # noqa: RUF001
+def told(view: places.View) -> list[tuple[int, list[str]]]:
+    """Where each place is, and its variants, the shown one in brackets."""
+    return [
+        (
+            place.shown.range.start.line,
+            [
+                f"[{' '.join(variant.runs)}]" if variant is place.shown else " ".join(variant.runs)
+                for variant in place.variants
+            ],
+        )
+        for place in view.places
     ]
 
 
-def test_what_is_decided_is_not_shown() -> None:
+def test_equal_hunks_are_one_variant_and_competing_ones_share_a_place() -> None:
+    view = runs(BEFORE, "a\nx\nc\nd\n", "a\nB\nc\nd\n", "a\nB\nc\nD\n")
+    assert told(view) == [(1, ["[k3f-2 k3f-3]", "k3f-1"]), (3, ["[k3f-3]"])]
+    assert [(one.who, one.what) for place in view.places for one in place.variants] == [
+        ("k3f-2 (2/3 agree)", "+1 −1"),  # noqa: RUF001  a minus sign
+        ("k3f-1 (1/3 agree)", "+1 −1"),  # noqa: RUF001
+        ("k3f-3 (1/3 agree)", "+1 −1"),  # noqa: RUF001
+    ]
+
+
+def test_tasks_are_apart_also_at_the_same_lines() -> None:
+    view = view_of(BEFORE, review_of(BEFORE, "a\nB\nc\nd\n", "k3f-1"), review_of(BEFORE, "a\nx\nc\nd\n", "m2x-1"))
+    assert told(view) == [(1, ["[k3f-1]"]), (1, ["[m2x-1]"])]
+    assert [place.task for place in view.places] == ["k3f", "m2x"]
+
+
+def test_deleting_the_file_is_a_decision_of_its_own() -> None:
+    view = runs(BEFORE, "a\nB\nc\nd\n", "", "a\nb\nc\nD\n", "")
+    assert told(view) == [(0, ["[k3f-2 k3f-4]"]), (1, ["[k3f-1]"]), (3, ["[k3f-3]"])]
+    assert view.places[0].shown.what == "delete the file"
+
+
+def test_changes_without_hunks_are_a_place_at_the_first_line() -> None:
+    def mode(run: str, new: int, kind: ChangeKind = ChangeKind.MODIFIED) -> Review:
+        change = FileChange("a.txt", kind, 0o100644, new, "1" * 40, "1" * 40, 0, 0)
+        return Review(run, "sh:true", change)
+
+    view = view_of(BEFORE, mode("k3f-1", 0o100755), review_of(BEFORE, "A\nb\nc\nd\n", "k3f-2"), mode("k3f-3", 0o100755))
+    whole = view.places[0]
+    assert (whole.start, whole.shown.hunk_id, whole.shown.runs, whole.shown.what) == (
+        places.WHOLE,
+        None,
+        ("k3f-1", "k3f-3"),
+        "file mode",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [(ChangeKind.RENAMED, "rename to b<U+202E> c.txt"), (ChangeKind.COPIED, "copy of a.txt")]
+)
+def test_what_moves_a_file_says_where(kind: ChangeKind, what: str) -> None:
+    change = FileChange("b\u202e\nc.txt", kind, 0o100644, 0o100644, "1" * 40, "1" * 40, 0, 0, "a.txt")
+    place = runs(BEFORE, "A\nb\nc\nd\n").places[0].shown
+    item = replace(place.item, review=Review("k3f-1", "sh:true", change), hunk=None)
+    assert replace(place, item=item).what == what
+
+
+def test_what_is_decided_does_not_wait() -> None:
     before = "a\nb\nc\nd\ne\n"
     review = review_of(before, "A\nb\nC\nd\nE\n")
-    view = view_of("A\nb\nc\nd\ne\n", review, rejected=frozenset({review.hunks[1].id}))
-    assert [place.item.status for place in view.places] == [
-        HunkStatus.APPLIED,
-        HunkStatus.REJECTED,
+    view = view_of("A\nb\nc\nd\ne\n", review, rejected={"k3f-1": frozenset({review.hunks[1].id})})
+    assert [(place.shown.status, place.waits) for place in view.places] == [
+        (HunkStatus.APPLIED, False),
+        (HunkStatus.REJECTED, False),
+        (HunkStatus.PENDING, True),
+    ]
+    assert view.at(range_of(0, 0)) == view.at(range_of(2, 2)) == []
+
+
+def test_who_rejected_a_change_is_not_named_and_still_agrees() -> None:
+    reviews = [review_of(BEFORE, "a\nB\nc\nd\n", f"k3f-{number}") for number in (1, 2)]
+    (place,) = view_of(BEFORE, *reviews, rejected={"k3f-1": frozenset({reviews[0].hunks[0].id})}).places
+    assert (place.shown.runs, place.shown.status, place.shown.agreement) == (
+        ("k3f-2",),
         HunkStatus.PENDING,
-    ]
-    assert [found.range.start.line for found in places.diagnostics(view.shown())] == [4]
-    assert [lens.range.start.line for lens in places.lenses(view)] == [4, 4]
-    assert places.hover(view, types.Position(0, 0), EVERYTHING) is None
-
-
-@pytest.mark.parametrize(
-    ("live", "lens", "reached_from"), [("a\n", 0, [0, 1]), ("a\nb\n", 1, [1, 2]), ("", 0, [0]), ("a\r\nb", 1, [1])]
-)
-def test_what_stands_behind_the_last_line_is_reached_from_it(live: str, lens: int, reached_from: list[int]) -> None:
-    end = "" if live.endswith("\n") or not live else "\n"
-    view = view_of(live, review_of(live, f"{live}{end}more\n"))
-    assert [one.range.start.line for one in places.lenses(view)] == [lens, lens]
-    for line in range(4):
-        kinds = [action.kind for action in actions(view, line)]
-        assert (places.ACCEPT_HUNK in kinds) == (line in reached_from), line
-        assert bool(places.hover(view, types.Position(line, 0), EVERYTHING)) == (line in reached_from), line
-
-
-def test_actions_are_edits_for_who_can_resolve_and_commands_for_who_cannot() -> None:
-    before = "a\nb\n"
-    review = review_of(before, "a\nB\n")
-    view = view_of(before, review)
-    (lazy, *_) = actions(view, 1)
-    (eager, *_) = actions(view, 1, replace(EVERYTHING, lazily=False))
-    assert (lazy.data, lazy.command) == ({"run": "k3f-1", "hunks": [review.hunks[0].id]}, None)
-    assert eager.data is None
-    assert eager.command is not None
-    assert (eager.command.command, eager.command.arguments) == ("mux.hunk.accept", [lazy.data])
-
-
-def test_a_conflict_cannot_be_accepted_and_can_be_rejected() -> None:
-    before = "a\nb\nc\n"
-    view = view_of("a\nmine\nc\n", review_of(before, "a\nB\nc\n"))
-    accept, reject, *_ = actions(view, 1)
-    assert accept.disabled is not None
-    assert accept.disabled.reason == "conflict: line 2 was changed here too"
-    assert (accept.command, accept.edit, accept.data) == (None, None, None)
-    assert reject.command is not None
-    assert "mux.hunk.accept" not in {lens.command.command for lens in places.lenses(view) if lens.command}
-
-
-def test_a_client_that_greys_nothing_out_is_not_offered_what_cannot_be_done() -> None:
-    before = "a\nb\nc\n"
-    view = view_of("a\nmine\nc\n", review_of(before, "a\nB\nc\n"))
-    kinds = [action.kind for action in actions(view, 1, replace(EVERYTHING, disabled=False))]
-    assert kinds == [places.REJECT_HUNK, places.ACCEPT_FILE, places.ACCEPT_RUN]
-
-
-def test_only_a_client_that_knows_of_preference_is_told_of_it() -> None:
-    view = view_of("a\nb\n", review_of("a\nb\n", "a\nB\n"))
-    assert actions(view, 1)[0].is_preferred
-    assert actions(view, 1, replace(EVERYTHING, preferred=False))[0].is_preferred is None
-
-
-def test_a_client_without_code_actions_gets_the_same_as_commands() -> None:
-    before = "a\nb\nc\n"
-    for live, titles in (
-        (before, ["Accept +1 −1 from k3f-1", "Reject +1 −1 from k3f-1"]),  # noqa: RUF001  a minus sign
-        ("a\nmine\nc\n", ["Reject +1 −1 from k3f-1"]),  # noqa: RUF001
-    ):
-        view = view_of(live, review_of(before, "a\nB\nc\n"))
-        found = places.actions(view, range_of(1, 1), types.CodeActionContext([]), places.Shows(lazily=True))
-        assert all(isinstance(one, types.Command) for one in found)
-        assert [one.title for one in found] == [
-            *titles,
-            "Accept all of k3f-1 in this file",
-            "Accept all of k3f-1",
-        ]
-        only = places.actions(view, range_of(1, 1), types.CodeActionContext([], ["refactor"]), places.Shows())
-        assert [one.command for one in only] == ["mux.file.accept", "mux.run.accept"]
-
-
-def test_a_hover_in_plain_text_says_the_same_without_markup() -> None:
-    view = view_of("a\n`b`\n", review_of("a\n`b`\n", "a\n```B\u202e\n", agent="sh:a*b"))
-    found = places.hover(view, types.Position(1, 0), places.Shows(markdown=False))
-    assert found is not None
-    assert found.contents == types.MarkupContent(
-        types.MarkupKind.PlainText, "k3f-1 · sh:a*b\n\n@@ -1,2 +1,2 @@\n a\n-`b`\n+```B<U+202E>"
+        "2/2 agree",
     )
 
 
-def code_action(**able: Any) -> types.ClientCapabilities:
-    return types.ClientCapabilities(
-        text_document=types.TextDocumentClientCapabilities(code_action=types.CodeActionClientCapabilities(**able))
-    )
+def test_the_next_best_is_shown_where_the_best_was_rejected() -> None:
+    reviews = [review_of(BEFORE, "a\nB\nc\nd\n", "k3f-1"), review_of(BEFORE, "a\nx\nc\nd\n", "k3f-2")]
+    view = view_of(BEFORE, *reviews, rejected={"k3f-1": frozenset({reviews[0].hunks[0].id})})
+    assert told(view) == [(1, ["k3f-1", "[k3f-2]"])]
+    assert [variant.run for variant in view.places[0].open] == ["k3f-2"]
 
 
-LITERALS = types.ClientCodeActionLiteralOptions(types.ClientCodeActionKindOptions([]))
-EDITS = types.ClientCodeActionResolveOptions(["edit"])
-MARKDOWN, PLAIN = types.MarkupKind.Markdown, types.MarkupKind.PlainText
+def test_where_one_is_applied_the_others_are_offered_and_do_not_wait() -> None:
+    view = runs(BEFORE, "a\nB\nc\nd\n", "a\nx\nc\nd\n", live="typed\na\nx\nc\nd\n")
+    (place,) = view.places
+    assert (place.shown.run, place.waits, place.open) == ("k3f-2", False, ())
+    assert [variant.run for variant in place.others] == ["k3f-1"]
+    assert view.at(range_of(2, 2)) == [place]
 
 
-@pytest.mark.parametrize(
-    ("capabilities", "shows"),
-    [
-        (types.ClientCapabilities(), places.Shows()),
-        (code_action(), places.Shows()),
-        (code_action(code_action_literal_support=LITERALS), places.Shows(literals=True)),
-        (code_action(resolve_support=EDITS), places.Shows()),
-        (code_action(resolve_support=types.ClientCodeActionResolveOptions([]), data_support=True), places.Shows()),
-        (code_action(resolve_support=EDITS, data_support=True), places.Shows(lazily=True)),
-        (code_action(disabled_support=True, is_preferred_support=True), places.Shows(disabled=True, preferred=True)),
-        *(
-            (
-                types.ClientCapabilities(
-                    text_document=types.TextDocumentClientCapabilities(
-                        hover=types.HoverClientCapabilities(content_format=formats)
-                    )
-                ),
-                places.Shows(markdown=markdown),
-            )
-            for formats, markdown in (
-                (None, True),
-                ([], True),
-                ([PLAIN], False),
-                ([MARKDOWN, PLAIN], True),
-                ([PLAIN, MARKDOWN], False),
-            )
-        ),
-    ],
-)
-def test_what_a_client_shows_is_read_from_its_capabilities(
-    capabilities: types.ClientCapabilities, shows: places.Shows
-) -> None:
-    assert places.Shows.of(capabilities) == shows
+def test_what_another_run_does_beside_an_applied_hunk_still_waits() -> None:
+    """One run's hunk spans two of another, of which one is in the text."""
+    before = "a\nb\nc\nd\ne\n"
+    view = runs(before, "a\nX\nY\nZ\ne\n", "a\nB\nc\nD\ne\n", live="a\nB\nc\nd\ne\n")
+    (place,) = view.places
+    assert (place.waits, place.shown.run, place.shown.item.start) == (True, "k3f-2", 3)
+    assert [variant.run for variant in place.others] == ["k3f-1"]
 
 
-HOSTILE = [
-    "```",
-    "````````",
-    "~~~",
-    "```\n[x](command:evil)",
-    "[x](https://evil.example)",
-    "![x](https://evil.example/x.png)",
-    "<img src=x onerror=y>",
-    "<https://evil.example>",
-    "https://evil.example",
-    "[x]: https://evil.example\n[x]",
-    "\n---\n# title",
-    "| a | b |\n| - | - |\n| 1 | 2 |",
-    "&lt;b&gt;",
-    "\x1b]8;;https://evil.example\x07link\x1b]8;;\x07",
-    "\u202egnp.exe",
-    "$(evil)",
-    "- list",
-    "1. list",
-    "> quote",
-    "    code",
-    "\\",
-    "\r",
-    "a",
-    "\n",
-]
-WRITTEN = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), max_size=6).map("".join)
-HARMLESS = {"paragraph_open", "paragraph_close", "inline", "text", "text_special", "softbreak", "fence"}
+# Choosing what is shown
+
+ONE, TWO, THREE = "a\nB\nc\nd\n", "a\nx\nc\nd\n", "a\ny\nc\nd\n"
 
 
-def _kinds(markdown: str) -> list[tuple[str, str]]:
-    """The types of everything in a Markdown text, with HTML and tables allowed as the most trusting editor has them."""
-    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    tokens = parser.parse(markdown)
-    return [(token.type, token.info) for token in tokens] + [
-        (child.type, "") for token in tokens for child in token.children or ()
-    ]
+def chosen(view: places.View, run: str) -> places.Choice:
+    place, variant = next((place, one) for place in view.places for one in place.variants if run in one.runs)
+    return place.choice_of(variant)
 
 
-def encodable(value: str) -> str:
-    return value.encode("utf-8", "replace").decode()
+def test_the_variants_go_round() -> None:
+    view = runs(BEFORE, ONE, TWO, THREE)
+    seen = []
+    for _ in range(4):
+        (place,) = view.places
+        seen.append(place.shown.run)
+        view = view.showing([place.choice_of(place.next())])
+    assert seen == ["k3f-1", "k3f-2", "k3f-3", "k3f-1"]
+    assert [variant.run for variant in view.places[0].in_order] == ["k3f-2", "k3f-1", "k3f-3"]
 
 
-@given(WRITTEN.map(encodable), WRITTEN.map(encodable))
-def test_nothing_an_agent_wrote_is_more_than_text_in_a_hover(written: str, agent: str) -> None:
-    # Among the lines it adds, and among those around them: an earlier agent's, accepted long ago.
-    for before, after, live in (
-        ("a\nb\nc\n", f"a\n{written}\nc\n", "a\nb\nc\n"),
-        ("a\nb\nc\n", f"a\n{written}\nc\n", "a\nmine\nc\n"),
-        (f"{written}\nb\n{written}\n", f"{written}\nB\n{written}\n", f"{written}\nb\n{written}\n"),
+def test_a_choice_survives_what_is_typed_and_what_comes() -> None:
+    choice = chosen(runs(BEFORE, ONE, TWO), "k3f-2")
+    for view in (
+        runs(BEFORE, ONE, TWO, live="typed\n\na\nb\nc\nd\n"),
+        runs(BEFORE, ONE, TWO, ONE, ONE, THREE),
+        runs(BEFORE, "A\nB\nc\nd\n", TWO, "a\nb\nc\nD\n"),
+        runs(BEFORE, ONE, TWO, live="a\nmine\nc\nd\n"),
     ):
-        review = review_of(before, after, agent=f"sh:{agent}")
-        view = view_of(live, review)
-        for line in range(4):
-            found = places.hover(view, types.Position(line, 0), EVERYTHING)
-            if found is None:
-                continue
-            assert isinstance(found.contents, types.MarkupContent)
-            kinds = _kinds(found.contents.value)
-            assert {kind for kind, _ in kinds} <= HARMLESS, found.contents.value
-            assert {info for kind, info in kinds if kind == "fence"} <= {"diff"}
-            # Each block is closed where we close it, and holds the whole diff.
-            assert sum(kind == "fence" for kind, _ in kinds) == found.contents.value.count("diff\n@@ ")
-            assert not set("\x1b\u202e\x07") & set(found.contents.value)
+        assert view.showing([choice]).places[0].shown.run == "k3f-2"
 
 
-def test_a_hover_shows_a_long_diff_in_part() -> None:
-    view = view_of("", review_of("", "".join(f"{number}\n" for number in range(1000))))
-    found = places.hover(view, types.Position(0, 0), EVERYTHING)
-    assert found is not None
-    assert isinstance(found.contents, types.MarkupContent)
-    assert "\n… 801 more lines\n" in found.contents.value
-    assert found.contents.value.count("\n") < places.HOVER_LINES + 10
+def test_a_choice_is_for_the_run_where_its_agent_has_changed_its_mind() -> None:
+    choice = chosen(runs(BEFORE, ONE, TWO), "k3f-2")
+    assert runs(BEFORE, ONE, THREE).showing([choice]).places[0].shown.run == "k3f-2"
+    assert runs(BEFORE, ONE, "a\nb\nc\nD\n").showing([choice]).places[0].shown.run == "k3f-1"
+
+
+def test_a_choice_is_for_its_place_alone() -> None:
+    view = runs(BEFORE, "a\nB\nc\nD\n", "a\nx\nc\ny\n")
+    first, second = view.showing([chosen(view, "k3f-2")]).places
+    assert (first.shown.run, second.shown.run) == ("k3f-2", "k3f-1")
+
+
+def test_no_choice_shows_what_is_decided() -> None:
+    view = runs(BEFORE, ONE, TWO, live=ONE)
+    assert view.showing([chosen(view, "k3f-2")]).places[0].shown.run == "k3f-1"
+
+
+def test_a_hunk_is_found_by_any_of_its_runs() -> None:
+    view = runs(BEFORE, ONE, ONE, TWO)
+    (hunk,) = diff.hunks(BEFORE, ONE, "a.txt")
+    located = view.find("k3f-2", hunk.id)
+    assert located is not None
+    assert located.variant.runs == ("k3f-1", "k3f-2")
+    assert view.find("k3f-3", hunk.id) is None
+    assert view.find("k3f-1", None) is None

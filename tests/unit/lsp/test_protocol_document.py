@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.engine.events import Event
-from mux_lsp.lsp import places, protocol
+from mux_lsp.lsp import actions, protocol
 from mux_lsp.lsp.commands import Commands
 from tests.support.protocol_tables import DOCUMENT, models, updated
 
@@ -33,7 +33,7 @@ def test_every_command_is_carried_out_and_every_type_is_used() -> None:
     for name in protocol.COMMANDS:
         assert callable(getattr(Commands, name.removeprefix("mux.").replace(".", "_"), None)), name
     used: set[type[BaseModel]] = {protocol.ErrorData}
-    waiting: list[type[BaseModel]] = [*protocol.NOTIFICATIONS.values()]
+    waiting: list[type[BaseModel]] = [*protocol.NOTIFICATIONS.values(), *protocol.CLIENT_COMMANDS.values()]
     for pair in protocol.COMMANDS.values():
         waiting += pair
     while waiting:
@@ -48,7 +48,7 @@ def test_every_command_is_carried_out_and_every_type_is_used() -> None:
 
 def test_every_code_action_kind_is_named() -> None:
     document = DOCUMENT.read_text(encoding="utf-8")
-    assert [kind for kind in places.KINDS if f"| `{kind}` |" not in document] == []
+    assert [kind for kind in actions.KINDS if f"| `{kind}` |" not in document] == []
 
 
 def test_the_example_is_as_declared() -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from lsprotocol import types
 
 from mux_lsp.core.model import Run, RunState, Task
+from mux_lsp.engine import review
 from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, TaskChanged
-from mux_lsp.lsp import convert, protocol
+from mux_lsp.lsp import convert, places, protocol
 from mux_lsp.lsp.session import Session
 from tests.unit.lsp.wire import Written, receive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.history import Look
+    from mux_lsp.lsp.documents import Document
 
 RUN = Run("k3f-1", "k3f", "sh:true", None, RunState.RUNNING)
 EVENTS: dict[str, Event] = {
@@ -63,3 +70,45 @@ def test_a_client_whose_protocol_was_refused_is_told_nothing() -> None:
     for event in EVENTS.values():
         session.tell(event)
     assert len(written) == 1
+
+
+async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One view is made at a time, and while it is made the next one waits for the newest text."""
+    session = Session(cast("Engine", SimpleNamespace(history=SimpleNamespace(looked=lambda *_: None))))
+    sent: list[int | None] = []
+    made: list[int] = []
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def view_of(document: Document) -> tuple[places.View, Look]:
+        made.append(document.version)
+        begun.set()
+        await gate.wait()
+        live = review.LiveText("a", ("text\n",), None, open=True)
+        return places.View(places.Buffer(document.uri, document.version, live), (), (), {}), {}
+
+    monkeypatch.setattr(session, "_view_of", view_of)
+    monkeypatch.setattr(session, "_send_diagnostics", lambda _uri, version, _found: sent.append(version))
+    uri = (tmp_path / "a").as_uri()
+    (tmp_path / "a").write_text("text\n")
+    session.documents.opened(types.TextDocumentItem(uri, "text", 1, "text\n"))
+    session._refresh(uri)
+    await begun.wait()
+    for version in range(2, 12):
+        session._did_change(
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(version, uri),
+                [types.TextDocumentContentChangeWholeDocument(f"text {version}\n")],
+            )
+        )
+    asking = [asyncio.create_task(session.view(uri)) for _ in range(5)]
+    gate.set()
+    found = await asyncio.gather(*asking)
+    assert session._refreshing is not None
+    await session._refreshing
+    assert made == [1, 11], "nothing is made for the texts between"
+    assert sent == [11], "nothing is sent for a text that is gone"
+    assert {one.buffer.version for one in found if one} == {11}
+    session._refresh(uri)
+    await session._refreshing
+    assert (made, sent) == ([1, 11], [11]), "what is known is not made again, and not sent again"
+    await session.close()

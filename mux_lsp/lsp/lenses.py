@@ -1,0 +1,59 @@
+"""Code lenses: one line at each place that waits for a decision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from mux_lsp.core.model import HunkStatus
+from mux_lsp.lsp import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mux_lsp.lsp.places import Place, View
+    from mux_lsp.lsp.shows import Shows
+
+
+def lenses(found: View, shows: Shows) -> list[types.CodeLens]:
+    """What there is, Accept, Next, Diff and Reject at each place; a conflict says why there is no Accept.
+
+    Each is at a character of its own: not every editor keeps the order of lenses that are at the same one.
+    """
+    made: list[types.CodeLens] = []
+    taken: Counter[int] = Counter()
+    for place in found.waiting():
+        line = found.reach(place.shown.range).start.line
+        for command in _line(found, place, shows):
+            at = types.Position(line, taken[line])
+            made.append(types.CodeLens(types.Range(at, at), command))
+            taken[line] += 1
+    return made
+
+
+def _line(found: View, place: Place, shows: Shows) -> Iterator[types.Command]:
+    variant = place.shown
+    # A lens must have a command, and this one does nothing but show its title.
+    yield calls.command(headline(place), "mux.review.places", {"uri": found.buffer.uri})
+    if variant.status is HunkStatus.PENDING:
+        yield calls.accept(variant, "Accept")
+    if len(place.open) > 1:
+        yield calls.show(found, place.next(), "Next")
+    if diff := calls.diff(found, variant, "Diff", shows):
+        yield diff
+    yield calls.reject(variant, "Reject")
+
+
+def headline(place: Place) -> str:
+    """What there is to decide at a place, in one line."""
+    variant = place.shown
+    words = [variant.what, variant.run]
+    if variant.status is HunkStatus.CONFLICT:
+        words.insert(0, f"⚠ conflict: {variant.reason}")
+    if len(place.open) > 1:
+        words.append(f"{len(place.open)} variants")
+    if variant.agreement:
+        words.append(variant.agreement)
+    return " · ".join(words)

@@ -1,0 +1,57 @@
+"""The places of a document in the shapes of the wire, for clients that draw them themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core.model import HunkStatus
+from mux_lsp.engine.offers import How
+from mux_lsp.lsp import convert, protocol
+from mux_lsp.lsp.taking import lost_lines
+
+if TYPE_CHECKING:
+    from mux_lsp.lsp.places import Place, Variant, View
+
+
+def places(found: View) -> protocol.ReviewPlacesResult:
+    """Every place with something in it that was not rejected."""
+    return protocol.ReviewPlacesResult(
+        uri=found.buffer.uri,
+        version=found.buffer.version,
+        places=[_place(found, place) for place in found.places if place.shown.status is not HunkStatus.REJECTED],
+    )
+
+
+def _place(found: View, place: Place) -> protocol.PlaceShape:
+    variants = [variant for variant in place.variants if variant.status is not HunkStatus.REJECTED]
+    return protocol.PlaceShape(
+        task=place.task,
+        range=convert.wire_range(place.shown.range),
+        waits=place.waits,
+        shown=variants.index(place.shown),
+        variants=[_variant(found, variant) for variant in variants],
+    )
+
+
+def _variant(found: View, variant: Variant) -> protocol.VariantShape:
+    item, hunk = variant.item, variant.item.hunk
+    offered = found.offers(variant)
+    ways = (How.EXACT,) if variant.status is HunkStatus.PENDING else offered.ways
+    return protocol.VariantShape(
+        run=variant.run,
+        runs=list(variant.runs),
+        agreed=variant.agreed,
+        of=variant.of,
+        agent=printable(item.review.agent),
+        path=variant.path,
+        hunk=variant.hunk_id,
+        what=variant.what,
+        status=variant.status.value,
+        reason=item.reason,
+        range=convert.wire_range(variant.range),
+        removed="".join(hunk.removed) if hunk else "",
+        added="".join(hunk.added) if hunk else "",
+        ways=[how.value for how in ways],
+        lost=lost_lines(item, offered.take) if offered.take else [],
+    )
