@@ -148,11 +148,23 @@ def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, 
 @click.command(name="continue", short_help="Send an ended run a further message.")
 @click.argument("run_id", metavar="RUN")
 @click.argument("message")
+@click.option("--up-to-date", is_flag=True, help="First merge what you have by now into its files.")
+@click.option("--saved", is_flag=True, help="With --up-to-date: without the unsaved buffers of connected editors.")
 @click.option("--no-wait", is_flag=True, help="Return when the agent has started.")
 @json_option
-def continue_(run_id: str, message: str, no_wait: bool, as_json: bool) -> int:
-    """Have the agent of an ended RUN go on from its own result, with MESSAGE as the next prompt."""
-    return _again("mux.run.continue", run_id, {"message": _prompt(message)}, no_wait=no_wait, as_json=as_json)
+def continue_(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    run_id: str, message: str, up_to_date: bool, saved: bool, no_wait: bool, as_json: bool
+) -> int:
+    """Have the agent of an ended RUN go on from its own result, with MESSAGE as the next prompt.
+
+    A RUN that waits for leave takes MESSAGE as a no to what it asked for.
+    """
+    argument: dict[str, Any] = {"message": _prompt(message)}
+    if saved and not up_to_date:
+        raise UsageError("--saved says what --up-to-date takes: give both, or neither.")
+    if up_to_date:
+        argument["up_to_date"] = "saved" if saved else "all"
+    return _again("mux.run.continue", run_id, argument, no_wait=no_wait, as_json=as_json)
 
 
 @click.command(short_help="Have an agent try again, as a new run.")

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mux_lsp.agents import process
@@ -142,8 +142,9 @@ def _prepare(job: Job, run: Run) -> Worktree:
     assert snapshot is not None, "a task has its snapshot before its runs begin"  # noqa: S101
     job.room.shadow.secure(snapshot, job.task.id, repository)
     if run.result is not None:
-        # It goes on from what it has made.
-        snapshot = Snapshot(run.result, job.room.shadow.tree_of(run.result), snapshot.head)
+        # It goes on from what it has made, above the HEAD that its snapshot was taken of.
+        head = snapshot.head if run.base in {None, snapshot.commit} else job.room.shadow.parent_of(_base(job))
+        snapshot = Snapshot(run.result, job.room.shadow.tree_of(run.result), head)
     return job.room.worktrees.prepare(snapshot, run.id, repository=repository)
 
 

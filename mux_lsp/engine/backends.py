@@ -3,20 +3,55 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from mux_lsp.agents.command import CommandBackend, inline_command
 from mux_lsp.agents.log import printable
-from mux_lsp.config import AnthropicAgent
+from mux_lsp.config import AcpAgent, AnthropicAgent
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mux_lsp.agents.backend import Backend
     from mux_lsp.agents.builtin.api import Api
     from mux_lsp.config import Configuration
 
 BUILT_IN = "anthropic"
 """The name of the built-in agent where configuration has no agent of that name."""
+
+NO_AGENT: Final = (
+    "No agent was named, and there is none to take by itself. Set ANTHROPIC_API_KEY for the built-in agent and run "
+    "`mux-lsp stop`, since the daemon has the environment that it was started with; or name a command line: "
+    "`-a 'sh:COMMAND'`, or `agents = [\"NAME\"]` under [defaults] in config.toml. `mux-lsp demo` shows how it works, "
+    "without any of that."
+)
+"""What to tell a person who has no agent."""
+
+
+def default_agents(configuration: Configuration, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The agents of a task that names none, as `config.parse_choice` reads them: the configured defaults; else the
+    built-in agent, where it has a key or needs none. Empty where there is none.
+    """
+    if configuration.defaults.agents:
+        return configuration.defaults.agents
+    built_in = configuration.agents.get(BUILT_IN, AnthropicAgent())
+    if isinstance(built_in, AnthropicAgent) and _has_a_key(built_in, environment):
+        return (BUILT_IN,)
+    return ()
+
+
+def _has_a_key(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool:
+    sources = (environment.get(settings.api_key_env), settings.api_key_command, settings.api_key_keyring)
+    return any(sources) or _is_on_this_machine(settings, environment)
+
+
+def _is_on_this_machine(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool:
+    """Whether the server is a local one, which asks for no key. The SDK reads the variable too."""
+    url = settings.base_url or environment.get("ANTHROPIC_BASE_URL", "")
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 class Backends:
@@ -41,23 +76,28 @@ class Backends:
                     "or use 'sh:COMMAND'."
                 )
             case AnthropicAgent():
-                return _built_in(configured)
+                return _built_in(configured, grace)
+            case AcpAgent():
+                from mux_lsp.agents.acp.backend import AcpBackend
+
+                return AcpBackend(configured.command, configured.environment, configured.mode, grace=grace)
             case _:
                 return CommandBackend(configured.command, configured.environment, grace=grace)
 
 
-def _built_in(settings: AnthropicAgent) -> Backend:
+def _built_in(settings: AnthropicAgent, grace: float) -> Backend:
     from mux_lsp.agents.builtin.loop import BuiltinBackend, Limits
 
     limits = Limits(settings.max_turns, settings.max_cost_usd, settings.max_tokens)
-    return BuiltinBackend(functools.partial(_api, settings), limits, frozenset({settings.api_key_env}))
+    return BuiltinBackend(functools.partial(_api, settings), limits, frozenset({settings.api_key_env}), grace)
 
 
 def _api(settings: AnthropicAgent, model: str | None) -> Api:
     from mux_lsp.agents.builtin.api import Api
     from mux_lsp.agents.builtin.keys import KeySource
 
-    key = KeySource(settings.api_key_env, settings.api_key_command, settings.api_key_keyring)
+    without = "none" if _is_on_this_machine(settings, os.environ) else None
+    key = KeySource(settings.api_key_env, settings.api_key_command, settings.api_key_keyring, without)
     return Api(
         model or settings.model,
         settings.base_url,

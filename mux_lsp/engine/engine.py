@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mux_lsp import config
 from mux_lsp.agents import process
@@ -19,8 +20,9 @@ from mux_lsp.agents.log import printable
 from mux_lsp.agents.ports import PortBlocks
 from mux_lsp.core.model import AgentChoice, FileChange, Run, RunState, Task
 from mux_lsp.core.permissions import Rule, Rules, rules
+from mux_lsp.engine import renewal
 from mux_lsp.engine.attempt import Job, carry_out
-from mux_lsp.engine.backends import Backends
+from mux_lsp.engine.backends import NO_AGENT, Backends, default_agents
 from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.engine.history import History
 from mux_lsp.engine.output import Outputs
@@ -242,19 +244,38 @@ class Engine:
         self._begin(run.id)
         return run
 
-    async def carry_on(self, run_id: str, message: str) -> Run:
-        """Have the agent of a run that has ended go on from its own result, with a further message as its prompt."""
+    async def carry_on(self, run_id: str, message: str, clients: tuple[Client, ...] | None = None) -> Run:
+        """Have the agent of a run that has ended go on from its own result, with a further message as its prompt.
+
+        With `clients`, what the person has by now, the unsaved buffers of these clients included, is merged into its
+        result first. A run that waits for leave takes the message as a no to what it asked for.
+        """
         backends = Backends(await self.configured())
         await self._settled(run_id)
         run = self.run(run_id)
+        if run.state is RunState.WAITING and clients is None:
+            for asked in self.asked:
+                if run_id in asked.runs:
+                    self._asks.reply(asked.id, "refuse", message)
+            return self.run(run_id)
         if not run.state.ended:
             raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
         backends.of(run.agent)
+        renewed: dict[str, Any] = {}
+        if clients is not None:
+            room = self._rooms.of(Path(self.task(run.task).repository))
+            new = await asyncio.to_thread(renewal.renew, room, run, renewal.unsaved_of(clients, room))
+            if self.run(run_id) != run:
+                raise UsageError(f"{run_id} went on meanwhile; send the message again when it has ended.")
+            files, hunks = await asyncio.to_thread(_read_result, *self._results_of(room.root), new.base, new.result)
+            renewed = {"base": new.base, "result": new.result, "files": files, "hunks": hunks}
+            message = renewal.told(message, new.conflicts)
         run = self._advance(
             run_id,
             RunState.QUEUED,
             message=message,
             turn=run.turn + 1,
+            **renewed,
             taken=False,
             finished=None,
             exit_status=None,
@@ -290,10 +311,12 @@ class Engine:
             del self._runs[run_id]
         self._rejections.forget(ids)
         self._places.forget(ids)
+        self._asks.forget((*ids, *([task.id] if whole else [])))
         self._emit(TaskChanged(task if whole else self.task(task.id), deleted=whole))
         self._emit(ReviewChanged(task.repository, _paths(change for run in doomed for change in run.files)))
         room = self._rooms.of(Path(task.repository))
-        for name in (*ids, *([task.id] if whole else [])):
+        renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
+        for name in (*ids, *renewals, *([task.id] if whole else [])):
             await asyncio.to_thread(room.shadow.delete_refs, name)
         for run_id in ids:
             await asyncio.to_thread(shutil.rmtree, self.run_folder(run_id), ignore_errors=True)
@@ -339,10 +362,12 @@ class Engine:
 
     def _rules_of(self, repository: str) -> Rules:
         permissions = self._configuration.permissions
-        return rules(permissions.allow, permissions.deny)
+        given = tuple(Rule(tool, subject) for tool, subject in self._journal.allowed(repository))
+        return rules(permissions.allow, permissions.deny).and_also(Rules(given))
 
     def _remember_rule(self, repository: str, rule: Rule) -> None:
-        raise NotImplementedError
+        assert rule.subject is not None, "what was asked for had a subject"  # noqa: S101
+        self._journal.allow(repository, rule.tool, rule.subject)
 
     def _permission_seconds(self) -> float:
         return self._configuration.permissions.timeout_seconds
@@ -505,13 +530,9 @@ class Engine:
         return replace(task, runs=tuple(self._runs[run.id] for run in task.runs))
 
     def _default_choices(self) -> tuple[AgentChoice, ...]:
-        chosen = self._configuration.defaults.agents
+        chosen = default_agents(self._configuration, os.environ)
         if not chosen:
-            raise UsageError(
-                f"No agent was named and {self._config_file} sets no default: name one with `-a NAME` or "
-                "`-a 'sh:COMMAND'`, "
-                'or set `agents = ["NAME"]` under [defaults] there.'
-            )
+            raise UsageError(NO_AGENT)
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from mux_lsp.agents import transcript
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from mux_lsp.core.permissions import PermissionRequest
     from mux_lsp.engine.attempt import Job
 
+log = logging.getLogger(__name__)
+
 
 class RunHost:
     """Notes what the agent of one run does."""
@@ -21,8 +24,8 @@ class RunHost:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._transcript = Transcript(job.run_folder)
-        self._in_parts = False
-        """Whether what the agent is saying has been told in parts."""
+        self._parts = ""
+        """What the agent is saying, as far as it has been told in parts."""
 
     def prompted(self, prompt: str, turn: int) -> None:
         """Note what the agent is told."""
@@ -31,7 +34,10 @@ class RunHost:
     def emit(self, event: Event) -> None:
         """See `Host.emit`."""
         job = self._job
-        self._transcript.add(event)
+        try:
+            self._transcript.add(event)
+        except OSError as error:
+            log.warning("what %s does could not be kept: %s", job.run_id, error)
         match event:
             case Started(process=child):
                 job.advance(pid=child.pid, pid_created=child.created)
@@ -45,11 +51,17 @@ class RunHost:
 
     def _said(self, event: Event) -> str:
         said = transcript.spoken(event)
-        if self._in_parts and not isinstance(event, TextPart):
-            self._in_parts = False
-            return "\n" if isinstance(event, Text) else f"\n{said}" if said else ""
-        self._in_parts = isinstance(event, TextPart)
-        return said
+        if isinstance(event, TextPart):
+            self._parts += said
+            return said
+        if not self._parts or not said:
+            return said
+        if isinstance(event, Text) and event.text in self._parts:
+            # It has been told. There may be another one, that has been told too.
+            self._parts = self._parts.partition(event.text)[2]
+            return "" if self._parts else "\n"
+        self._parts = ""
+        return f"\n{said}"
 
     async def ask(self, request: PermissionRequest) -> Decision:
         """See `Host.ask`."""

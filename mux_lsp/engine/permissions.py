@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mux_lsp.agents.backend import Decision
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import RunState
-from mux_lsp.core.permissions import RUN, PermissionRequest, Rule, Rules, Verdict, rule_for
+from mux_lsp.core.permissions import RUN, WRITE, PermissionRequest, Rule, Rules, Verdict, rule_for
 from mux_lsp.engine.events import PermissionRequested, PermissionSettled
 from mux_lsp.errors import UsageError
 
@@ -57,15 +58,17 @@ class Asks:
         rules_of: Callable[[str], Rules],
         remember: Callable[[str, Rule], None],
         timeout: Callable[[], float],
+        new_id: Callable[[], str] = lambda: f"ask{secrets.token_hex(3)}",
     ) -> None:
         self._emit = emit
         self._rules_of = rules_of
         self._remember = remember
         self._timeout = timeout
+        # No task's id, which have no vowels, and not a question's of an earlier daemon, which a person may still see.
+        self._new_id = new_id
         self._open: dict[tuple[str, PermissionRequest], Asked] = {}
         self._given: dict[str, set[tuple[str, str]]] = {}
         """What was allowed for a run or a task, by its id, as tool and subject."""
-        self._asked = 0
 
     def open(self) -> tuple[Asked, ...]:
         """The questions that wait for an answer, oldest first."""
@@ -79,28 +82,29 @@ class Asks:
         key = (job.task.id, PermissionRequest(request.tool, request.subject, ""))
         asked = self._open.get(key)
         if asked is None:
-            self._asked += 1
-            asked = self._open[key] = Asked(f"p{self._asked}", job.task.id, job.task.repository, request)
-        future: asyncio.Future[tuple[Answer | None, str | None]] = asyncio.get_running_loop().create_future()
-        asked.waiting[job.run_id] = future
-        job.advance(RunState.WAITING, reason=f"asks for leave: {printable(request.title)}")
+            asked = self._open[key] = Asked(self._new_id(), job.task.id, job.task.repository, request)
+        # A run may ask the same twice at once.
+        future = asked.waiting.setdefault(job.run_id, asyncio.get_running_loop().create_future())
+        job.advance(RunState.WAITING, reason=_reason(request))
         self._emit(PermissionRequested(asked.id, asked.task, asked.runs, request))
         seconds = self._timeout()
         answer: Answer | None = None
         why: str | None = None
         try:
             async with asyncio.timeout(seconds):
-                answer, why = await future
+                answer, why = await asyncio.shield(future)
         except TimeoutError:
             why = f"Nobody answered within {seconds:.0f} seconds, so it is refused. Do it in another way, or finish."
             log.info("run %s: nobody answered %r in time", job.run_id, request.title)
         finally:
             asked.waiting.pop(job.run_id, None)
-            if not asked.waiting:
+            if not asked.waiting and self._open.get(key) is asked:
                 self._open.pop(key, None)
                 self._emit(PermissionSettled(asked.id, asked.task, answer or "refuse"))
+        others = [one for one in self._open.values() if job.run_id in one.waiting]
         if job.current().state is RunState.WAITING:
-            job.advance(RunState.RUNNING)
+            state = RunState.WAITING if others else RunState.RUNNING
+            job.advance(state, reason=_reason(others[0].request) if others else None)
         if answer in {None, "refuse"}:
             return Decision(False, why or REFUSED)
         return Decision(True)
@@ -136,7 +140,18 @@ class Asks:
         if verdict is not Verdict.ALLOW and request.tool == RUN and request.subject.strip() in job.task.checks:
             # The person has said already that this may run here.
             return Decision(True)
+        if request.tool == WRITE and _is_below(request.subject):
+            return Decision(True)
         wanted = (request.tool, request.subject)
         if verdict is Verdict.ALLOW or any(wanted in self._given.get(one, ()) for one in (job.run_id, job.task.id)):
             return Decision(True)
         return None
+
+
+def _reason(request: PermissionRequest) -> str:
+    return f"asks for leave: {printable(request.title)}"
+
+
+def _is_below(path: str) -> bool:
+    """Whether a path stays in the worktree, as far as can be told from it."""
+    return not path.startswith(("/", "~")) and ".." not in path.split("/") and ":" not in path[:3]

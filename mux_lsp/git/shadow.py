@@ -208,10 +208,30 @@ class Shadow:
 
     def tree_of(self, commit: str) -> str:
         """The tree of a commit. Raises GitError if the store has no such commit."""
+        return self._header(commit)[0].removeprefix(b"tree ").decode()
+
+    def parent_of(self, commit: str) -> str | None:
+        """The first parent of a commit: of a snapshot the person's HEAD then. Raises GitError as `tree_of` does."""
+        line = self._header(commit)[1]
+        return line.removeprefix(b"parent ").decode() if line.startswith(b"parent ") else None
+
+    def _header(self, commit: str) -> list[bytes]:
         found = self._objects.read(f"{commit}^{{commit}}")
         if found is None:
             raise GitError(f"The shadow store {self.git_dir} has no commit {commit}.")
-        return found[1].split(b"\n", 1)[0].removeprefix(b"tree ").decode()
+        return found[1].split(b"\n", 2)
+
+    def merge(self, base: str, ours: str, theirs: str) -> tuple[str, tuple[str, ...]]:
+        """The tree of a three-way merge of commits, and the paths in conflict: texts have markers, the rest is `ours`.
+
+        Raises GitError where git cannot merge them at all.
+        """
+        output = self.git(
+            ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", f"--merge-base={base}", ours, theirs],
+            ok=(0, 1),
+        )
+        tree, *paths = output.rstrip(b"\0").split(b"\0")
+        return tree.decode(), tuple(sorted({os.fsdecode(path) for path in paths if path}))
 
     # --- writing ---
 

@@ -135,7 +135,11 @@ class Commands:
         return protocol.RunResult(run=convert.run_shape(await self._engine.cancel(params.run)))
 
     async def run_continue(self, params: protocol.RunContinueParams) -> protocol.RunResult:
-        return protocol.RunResult(run=convert.run_shape(await self._engine.carry_on(params.run, params.message)))
+        clients = None
+        if params.up_to_date is not None:
+            clients = {"own": (self._session,), "all": self._engine.clients, "saved": ()}[params.up_to_date]
+        run = await self._engine.carry_on(params.run, params.message, clients)
+        return protocol.RunResult(run=convert.run_shape(run))
 
     async def run_retry(self, params: protocol.RunParams) -> protocol.RunResult:
         return protocol.RunResult(run=convert.run_shape(await self._engine.retry(params.run)))

@@ -17,17 +17,17 @@ from mux_lsp.engine.events import (
     RunOutput,
     TaskChanged,
 )
-from mux_lsp.engine.offers import How
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.documents import uri_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mux_lsp.config import AnthropicAgent, CommandAgent
+    from mux_lsp.config import AcpAgent, AnthropicAgent, CommandAgent
     from mux_lsp.core.model import FileChange, LeftOut, Run, Task
     from mux_lsp.core.permissions import PermissionRequest
     from mux_lsp.engine.events import Event
+    from mux_lsp.engine.offers import How
     from mux_lsp.engine.review import Item
 
 
@@ -116,9 +116,9 @@ def permission_shape(
     )
 
 
-def agent_command(agent: CommandAgent | AnthropicAgent) -> str:
+def agent_command(agent: CommandAgent | AnthropicAgent | AcpAgent) -> str:
     """What an agent runs, in a line."""
-    if agent.kind == "command":
+    if agent.kind != "anthropic":
         return agent.command if isinstance(agent.command, str) else " ".join(agent.command)
     return f"{agent.model} at {agent.base_url or 'the Anthropic API'}"
 
@@ -170,7 +170,7 @@ def review_item(root: Path, item: Item, ways: Iterable[How], encoding: text.Posi
         hunk=item.hunk.id if item.hunk else None,
         status=item.status.value,
         reason=item.reason,
-        ways=[how.value for how in ways if how is not How.EXACT],
+        ways=[how.value for how in ways],
         range=wire_range(item_range(item, encoding)),
         removed="".join(item.hunk.removed) if item.hunk else "",
         added="".join(item.hunk.added) if item.hunk else "",

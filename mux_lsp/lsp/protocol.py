@@ -122,8 +122,12 @@ class RunDiffParams(Params):
 
 
 class RunContinueParams(Params):
+    """`up_to_date`: first merge into the run's files what the person has by now: with this client's unsaved buffers
+    (`own`), those of every connected client (`all`), or what is on disk (`saved`)."""
+
     run: Text
     message: Text
+    up_to_date: Literal["own", "all", "saved"] | None = None
 
 
 class ReviewListParams(Params):

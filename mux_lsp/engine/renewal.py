@@ -1,0 +1,63 @@
+"""Bringing a run's result up to what its person has by now, before its agent goes on from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mux_lsp.core.text import shown_path
+from mux_lsp.engine.request import buffers_of
+from mux_lsp.git.repository import discover
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mux_lsp.core.model import Run
+    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.request import Client
+
+NAMED = 30
+"""So many files in conflict are named to the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What the agent goes on from: `result` is its work merged into the new snapshot `base`."""
+
+    base: str
+    result: str
+    conflicts: tuple[str, ...]
+    """The files in which the two collided. Texts have conflict markers in them."""
+
+
+def renew(room: Room, run: Run, buffers: Mapping[str, bytes]) -> Renewed:
+    """Take a new snapshot, buffers included, and merge a run's result into it. Raises MuxError. For use in a thread."""
+    repository = discover(room.root)
+    snapshot = room.shadow.snapshot(repository, buffers, snapshot_name(run.id, run.turn + 1))
+    room.shadow.complete(snapshot)
+    if run.base is None or run.result is None:
+        return Renewed(snapshot.commit, snapshot.commit, ())
+    tree, conflicts = room.shadow.merge(run.base, run.result, snapshot.commit)
+    result = room.shadow.commit(tree, snapshot.commit, f"mux-lsp: {run.id}, brought up to date")
+    room.shadow.set_refs({f"refs/mux/results/{run.id}": result})
+    return Renewed(snapshot.commit, result, conflicts)
+
+
+def unsaved_of(clients: tuple[Client, ...], room: Room) -> dict[str, bytes]:
+    """The unsaved buffers that go into the new snapshot. Raises UsageError where two clients differ."""
+    return buffers_of(clients, room.root)[0]
+
+
+def snapshot_name(run_id: str, turn: int) -> str:
+    """What the snapshot is called that a run was brought up to before that turn."""
+    return f"{run_id}.{turn}"
+
+
+def told(message: str, conflicts: tuple[str, ...]) -> str:
+    """The message as the agent reads it: with what has changed under its feet."""
+    words = "Your files have been brought up to what I have by now; what I changed meanwhile is in them."
+    if conflicts:
+        names = "\n".join(f"- {shown_path(path)}" for path in conflicts[:NAMED])
+        more = f"\n- … and {len(conflicts) - NAMED} more" if len(conflicts) > NAMED else ""
+        words += f"\nYour changes and mine collide in these files. Resolve the conflict markers in them:\n{names}{more}"
+    return f"{message}\n\n{words}\n"
