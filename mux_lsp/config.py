@@ -67,7 +67,20 @@ class AnthropicAgent(_Section):
     """Whether the server is asked to keep the conversation inside the model's window."""
 
 
-Agent = Annotated[CommandAgent | AnthropicAgent, Field(discriminator="kind")]
+class AcpAgent(_Section):
+    """`[agents.NAME]` with `kind = "acp"`: a program that speaks the Agent Client Protocol over its standard streams.
+
+    `command` as a string is run by `/bin/sh -c`; as a list it is run as it stands. `environment` is added to the
+    person's own. `mode` is one of the agent's session modes, by the agent's own name for it.
+    """
+
+    kind: Literal["acp"]
+    command: NonEmpty | Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+    environment: dict[str, str] = Field(default_factory=dict)
+    mode: NonEmpty | None = None
+
+
+Agent = Annotated[CommandAgent | AnthropicAgent | AcpAgent, Field(discriminator="kind")]
 
 
 class Defaults(_Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 _GIT_KEPT: Final = frozenset(
@@ -49,9 +49,20 @@ _DROPPED_PREFIXES: Final = (
 )
 
 
-def scrubbed(person: Mapping[str, str], folder: Path) -> dict[str, str]:
+KEYS: Final = frozenset(
+    {
+        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "AWS_BEARER_TOKEN_BEDROCK", "AZURE_OPENAI_API_KEY",
+        "CLAUDE_CODE_OAUTH_TOKEN", "CODEX_API_KEY", "COPILOT_GITHUB_TOKEN", "CURSOR_API_KEY", "DEEPSEEK_API_KEY",
+        "GEMINI_API_KEY", "GOOGLE_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY",
+        "XAI_API_KEY",
+    }
+)  # fmt: skip
+"""Keys to models. Agents that are programs of their own need theirs; what a model has run needs none."""
+
+
+def scrubbed(person: Mapping[str, str], folder: Path, without: Collection[str] = ()) -> dict[str, str]:
     """The person's environment for a program that is to work in `folder`, with PWD saying so."""
-    kept = {name: value for name, value in person.items() if _is_kept(name)}
+    kept = {name: value for name, value in person.items() if _is_kept(name) and name not in without}
     kept["PWD"] = str(folder)
     return kept
 

@@ -18,7 +18,8 @@ import select
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from mux_lsp.agents.files import open_to_append, open_to_read
 from mux_lsp.agents.process_table import Process, created_at, is_there, members, own_line, read_table
@@ -27,8 +28,11 @@ from mux_lsp.errors import AgentError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
-__all__ = ["EXIT", "STDERR", "STDOUT", "Process", "end", "is_there", "read_exit", "start", "wait"]
+__all__ = [
+    "EXIT", "STDERR", "STDOUT", "Pipes", "Process", "end", "is_there", "read_exit", "start", "start_with_pipes", "wait",
+]  # fmt: skip
 
 STDOUT: Final = "stdout"
 STDERR: Final = "stderr"
@@ -79,19 +83,66 @@ def start(
     Raises AgentError where the command cannot be found or started. A script whose interpreter is missing starts, and
     ends with status 126 or 127 and the shell's words in `stderr`.
     """
+    with open_to_append(run_folder / STDOUT) as output:
+        child = _start(arguments, folder, {**environment, **mark}, run_folder, output)
+    return _noted(child)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipes:
+    """Our ends of a child's standard streams. Leaving the context closes them."""
+
+    input: BinaryIO
+    """To write what the child reads."""
+    output: BinaryIO
+    """To read what the child writes."""
+
+    def __enter__(self) -> Pipes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.input.close()
+        self.output.close()
+
+
+def start_with_pipes(
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    run_folder: Path,
+    mark: Mapping[str, str],
+) -> tuple[Process, Pipes]:
+    """As `start`, for a command that is spoken with: its standard input and output are pipes, which are the caller's.
+
+    Its standard error goes to the file like any command's, so that nobody has to drain it.
+    """
+    child = _start(arguments, folder, {**environment, **mark}, run_folder, None)
+    assert child.stdin is not None and child.stdout is not None  # noqa: S101  # both were asked for
+    return _noted(child), Pipes(cast("BinaryIO", child.stdin), cast("BinaryIO", child.stdout))
+
+
+def _start(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    run_folder: Path,
+    output: BinaryIO | None,
+) -> subprocess.Popen[bytes]:
+    """Start a command with its output in a file, or with pipes where there is none."""
     if sys.platform == "win32":
         raise AgentError("Command agents need a POSIX system: on Windows, run mux-lsp inside WSL.")
-    whole = {**environment, **mark}
-    program = _find(arguments[0], folder, whole.get("PATH", os.defpath))
+    program = _find(arguments[0], folder, environment.get("PATH", os.defpath))
     (run_folder / EXIT).unlink(missing_ok=True)
-    with open_to_append(run_folder / STDOUT) as output, open_to_append(run_folder / STDERR) as errors:
+    with open_to_append(run_folder / STDERR) as errors:
         try:
-            child = subprocess.Popen(
+            return subprocess.Popen(
                 ["/bin/sh", "-c", _SUPERVISOR, str(run_folder.absolute()), program, *arguments[1:]],
                 cwd=folder,
-                env=whole,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
+                env=environment,
+                bufsize=0,
+                stdin=subprocess.PIPE if output is None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if output is None else output,
                 stderr=errors,
                 start_new_session=True,
             )
@@ -104,6 +155,9 @@ def start(
             raise AgentError(f"{arguments[0]!r} could not be started in {folder}: {error.strerror}.") from error
         except ValueError as error:  # a NUL among the arguments, or a name with = in the environment
             raise AgentError(f"{arguments[0]!r} could not be started: {error}.") from error
+
+
+def _noted(child: subprocess.Popen[bytes]) -> Process:
     created = created_at(child.pid)
     assert created is not None, "an unreaped child is there"  # noqa: S101
     process = Process(child.pid, created)

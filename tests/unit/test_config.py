@@ -55,6 +55,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ('[agents.x]\ncommand = "x"', "agents.x.kind: Field required"),
         ('[agents.x]\nkind = "anthropic"\neffort = "huge"', "agents.x.effort: Input should be 'low'"),
         ('[agents.x]\nkind = "anthropic"\napi_key = "secret"', "agents.x.api_key: is not a setting"),
+        ('[agents.x]\nkind = "acp"', "agents.x.command: Field required"),
+        ('[agents.x]\nkind = "acp"\ncommand = ["x"]\nmode = ""', "agents.x.mode: String should have at least 1"),
         ('[permissions]\nallow = ["Run:x"]', "permissions.allow.0"),
         ('[permissions]\ntimeout_seconds = 0', "permissions.timeout_seconds: Input should be greater than 0"),
         ('[agents."a b"]\nkind = "command"\ncommand = "x"', "agents.a b"),

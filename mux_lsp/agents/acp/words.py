@@ -1,0 +1,67 @@
+"""What an agent is told beside the person's own words, and what a person is told of its end."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents import transcript
+from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.events import Text
+from mux_lsp.agents.log import printable, read_log, size_of
+from mux_lsp.agents.process import STDERR
+from mux_lsp.agents.transcript import Prompted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TAIL: Final = 4000
+_LONGEST_LINE: Final = 300
+_LONGEST_WORDS: Final = 8000
+
+
+class Opening(Enum):
+    """How an attempt begins."""
+
+    FRESH = auto()
+    """With a session of its own."""
+    FURTHER = auto()
+    """With a further message in an earlier session."""
+    AGAIN = auto()
+    """With a session in which an agent was at work when its daemon ended."""
+
+
+def going_on(prompt: str) -> str:
+    """What an agent is told that was stopped in the middle of a prompt."""
+    return (
+        "You were stopped while you worked on the message below, and what you were doing may have been cut off in the "
+        "middle. Look at what is there already, and go on from it.\n\n" + prompt
+    )
+
+
+def earlier(run_folder: Path, prompt: str) -> str:
+    """A further message for an agent that knows nothing of the conversation so far: what it was told and answered."""
+    told: list[str] = []
+    said = ""
+    for entry in transcript.read(run_folder):
+        match entry.event:
+            case Prompted(text=text) if text != prompt:
+                told.append(text)
+            case Text(text=text) | FinalWords(text=text):
+                said = text
+    if not told:
+        return prompt
+    before = "\n\n".join(told)[-_LONGEST_WORDS:]
+    closing = f"\n\nYour last words were:\n\n{said[-_LONGEST_WORDS:]}" if said else ""
+    return (
+        "You have worked in this folder before, and what you did is in its files. "
+        f"You were told:\n\n{before}{closing}\n\nNow you are told:\n\n{prompt}"
+    )
+
+
+def last_words(run_folder: Path) -> str:
+    """The last line that an agent wrote to its standard error, harmless to show; "" where there is none."""
+    size = size_of(run_folder, STDERR)
+    data, _ = read_log(run_folder, STDERR, max(size - _TAIL, 0), _TAIL)
+    lines = [line.strip() for line in printable(data.decode(errors="replace")).splitlines()]
+    return next((line[:_LONGEST_LINE] for line in reversed(lines) if line), "")

@@ -1,0 +1,181 @@
+"""A built-in agent's conversation, kept on disk before it is acted on, so that it goes on where it was after any end.
+
+One JSON line for each step, in the order in which they happened: a `prompt`, a `message` of the model as the API gave
+it, a `call` that is about to be carried out, its `result`. A call without a result was cut off: nobody knows how far
+it came, so the model is told that, and it is never carried out again without a word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from mux_lsp.agents.events import Usage
+from mux_lsp.agents.files import open_to_append, open_to_read
+from mux_lsp.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONVERSATION: Final = "conversation.jsonl"
+"""The file's name in the run's folder."""
+
+INTERRUPTED: Final = (
+    "[interrupted: mux-lsp was stopped while this was carried out. It may have had all, part or none of its effect. "
+    "Look before you do it again.]"
+)
+
+NO_ANSWER: Final = "[no answer]"
+"""Stands for a message without content, as after a refusal: the API refuses one when it is sent back."""
+
+Block = dict[str, Any]
+"""A content block of the Messages API, as JSON."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The messages so far, in the API's own shape, and what is still to do."""
+
+    file: Path
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    results: dict[str, Block] = field(default_factory=dict)
+    """Results of the last message's tool calls, by the call's id."""
+    begun: set[str] = field(default_factory=set)
+    """The last message's calls that were about to be carried out."""
+    stop_reason: str | None = None
+    """Why the model stopped after its last message."""
+    spent: Usage = field(default_factory=Usage)
+    """What all of its messages have taken."""
+    answers: int = 0
+    """How often the model has answered since the last prompt."""
+    turn: int = -1
+    """Of the last prompt."""
+    finished: bool = False
+    """Whether the last prompt has been worked off."""
+
+    @classmethod
+    def load(cls, run_folder: Path) -> Conversation:
+        """The conversation of a run so far; an empty one where there is none. Raises AgentError where it is damaged."""
+        conversation = cls(run_folder / CONVERSATION)
+        try:
+            with open_to_read(conversation.file) as file:
+                lines = file.read().split(b"\n")
+        except FileNotFoundError:
+            return conversation
+        except OSError as error:
+            raise AgentError(f"{conversation.file} cannot be read: {error}.") from error
+        for number, line in enumerate(lines[:-1], 1):
+            try:
+                conversation._take(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise AgentError(
+                    f"{conversation.file} is damaged in line {number}; `mux-lsp retry` starts the run anew."
+                ) from error
+        if lines[-1]:
+            # Half a line: the machine went down while it was written, and nothing was done about it yet.
+            conversation._cut(len(lines[-1]))
+        return conversation
+
+    def prompt(self, text: str, turn: int) -> None:
+        """The person speaks."""
+        self._keep({"kind": "prompt", "turn": turn, "text": text})
+
+    def message(self, content: list[Block], stop_reason: str | None, usage: Usage) -> None:
+        """The model has spoken."""
+        line = {"kind": "message", "content": content, "stop_reason": stop_reason, "usage": dataclasses.asdict(usage)}
+        self._keep(line)
+
+    def calling(self, call_id: str) -> None:
+        """A call is about to be carried out."""
+        self._keep({"kind": "call", "id": call_id})
+
+    def result(self, call_id: str, text: str, *, ok: bool) -> None:
+        """A call has its result."""
+        self._keep({"kind": "result", "id": call_id, "text": text, "ok": ok})
+
+    def answered(self) -> None:
+        """All calls of the last message have their results: they become the next thing that the model reads."""
+        self._keep({"kind": "answered"})
+
+    def finish(self) -> None:
+        """The prompt is worked off."""
+        self._keep({"kind": "finished"})
+
+    def calls(self) -> list[Block]:
+        """The last message's tool calls."""
+        last = self.messages[-1] if self.messages else None
+        if last is None or last["role"] != "assistant":
+            return []
+        return [block for block in last["content"] if block["type"] == "tool_use"]
+
+    def said(self) -> Iterator[str]:
+        """What the model was given to read: prompts and results."""
+        for message in self.messages:
+            if message["role"] == "user":
+                for block in message["content"]:
+                    yield str(block.get("text") or block.get("content") or "")
+
+    def _keep(self, line: dict[str, Any]) -> None:
+        try:
+            with open_to_append(self.file) as file:
+                file.write(json.dumps(line).encode() + b"\n")
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise AgentError(
+                f"{self.file} cannot be written: {error.strerror}. The run stops before it acts."
+            ) from error
+        self._take(line)
+
+    def _take(self, line: dict[str, Any]) -> None:
+        match line["kind"]:
+            case "prompt":
+                self.turn, self.finished, self.answers = line["turn"], False, 0
+                # Calls that were never answered come before the person's words.
+                content = [*self._answers(), {"type": "text", "text": line["text"]}]
+                self._user(content)
+            case "message":
+                content = line["content"] or [{"type": "text", "text": NO_ANSWER}]
+                self.messages.append({"role": "assistant", "content": content})
+                self.answers += 1
+                self.stop_reason = line["stop_reason"]
+                self.spent = self.spent.plus(Usage(**line["usage"]))
+                self.results, self.begun = {}, set()
+            case "call":
+                self.begun.add(line["id"])
+            case "result":
+                self.results[line["id"]] = {
+                    "type": "tool_result",
+                    "tool_use_id": line["id"],
+                    "content": line["text"] or "[no output]",
+                    **({} if line["ok"] else {"is_error": True}),
+                }
+            case "answered":
+                self._user(self._answers())
+            case "finished":
+                self.finished = True
+
+    def _answers(self) -> list[Block]:
+        """The results of the last message's calls; those that have none are told as interrupted or not carried out."""
+        answers = []
+        for block in self.calls():
+            missing = INTERRUPTED if block["id"] in self.begun else "[not carried out]"
+            answers.append(
+                self.results.get(block["id"])
+                or {"type": "tool_result", "tool_use_id": block["id"], "content": missing, "is_error": True}
+            )
+        return answers
+
+    def _user(self, content: list[Block]) -> None:
+        if self.messages and self.messages[-1]["role"] == "user":
+            self.messages[-1]["content"] = [*self.messages[-1]["content"], *content]
+        elif content:
+            self.messages.append({"role": "user", "content": content})
+        self.results, self.begun = {}, set()
+
+    def _cut(self, length: int) -> None:
+        with open_to_append(self.file) as file:
+            file.truncate(os.fstat(file.fileno()).st_size - length)

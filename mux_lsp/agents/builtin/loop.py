@@ -1,0 +1,253 @@
+"""The built-in agent: asks the model, carries out the tools it calls, and again, until the work is done."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import platform
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from mux_lsp.agents import process
+from mux_lsp.agents.backend import Outcome
+from mux_lsp.agents.builtin import tools as toolbox
+from mux_lsp.agents.builtin.api import MALFORMED, Api
+from mux_lsp.agents.builtin.confined import Confined
+from mux_lsp.agents.builtin.conversation import INTERRUPTED, NO_ANSWER, Block, Conversation
+from mux_lsp.agents.builtin.instructions import Instructions
+from mux_lsp.agents.builtin.pricing import price_of
+from mux_lsp.agents.builtin.shell import Shell
+from mux_lsp.agents.builtin.tools import Result, Tools
+from mux_lsp.agents.command import mark
+from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.events import Notice, Text, Thought, ToolCall, ToolResult, Usage
+from mux_lsp.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mux_lsp.agents.backend import Attempt, Host
+    from mux_lsp.agents.builtin.api import Reply
+    from mux_lsp.agents.process_table import Process
+
+SAME_CALL: Final = 4
+"""So many failures of the very same call in one turn, and the agent is stopped."""
+
+GRACE_SECONDS: Final = 2.0
+
+SYSTEM: Final = """\
+You are a software engineer who works alone in a git worktree of your own. Nobody watches or answers while you work:
+make sensible assumptions, say what they were at the end, and do the whole of what is asked.
+
+Work with the tools. Look before you change: read the files that matter, follow the conventions you find there, and make
+the smallest change that does the job well. Check your work by running what the repository has for that. Do not commit:
+what you leave in the files is your result, so leave nothing in them that is not part of it.
+
+You work in the folder {folder}, on {system}. Relative paths begin there, and only files below {worktree} can be read
+and changed by the tools. Some commands need the leave of a person who may not be there. Where one is refused, find
+another way. What needs a network port takes those from $MUX_PORT on, ten of them.
+
+When you are done, or cannot go on, call `finish` with a summary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When an attempt is ended; None where there is no such limit."""
+
+    turns: int = 200
+    """Answers of the model to one prompt."""
+    cost_usd: float | None = None
+    tokens: int | None = None
+    """Input and output, whether cached or not. Both budgets are for all of a run, with what followed its prompt."""
+
+
+@dataclass(slots=True)
+class BuiltinBackend:
+    """Runs the built-in agent in the daemon itself. Its commands are children like any agent's."""
+
+    api: Callable[[str | None], Api]
+    """The API to use for a run's model, the settings' own where it names none."""
+    limits: Limits = Limits()
+    secrets: frozenset[str] = frozenset()
+    """Environment variables that no command of the agent gets to see."""
+    grace: float = GRACE_SECONDS
+    """Seconds between TERM and KILL."""
+    _working: dict[str, asyncio.Task[Outcome]] = field(default_factory=dict)
+
+    async def attempt(self, attempt: Attempt, host: Host) -> Outcome:
+        """See `Backend.attempt`."""
+        api = self.api(attempt.model)
+        shell = Shell(attempt, self.secrets, self.grace)
+        work = self._working[attempt.run] = asyncio.create_task(self._work(attempt, host, api, shell))
+        try:
+            await asyncio.wait({work})
+            return Outcome(1, "cancelled") if work.cancelled() else work.result()
+        except AgentError as error:
+            return Outcome(1, str(error))
+        finally:
+            self._working.pop(attempt.run, None)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await shell.close()
+            await api.close()
+
+    async def resume(self, attempt: Attempt, process: Process, host: Host) -> Outcome:
+        """See `Backend.resume`. It has no process, so there is nothing but its conversation to go on from."""
+        return await self.attempt(attempt, host)
+
+    async def cancel(self, attempt: Attempt, process_: Process | None) -> None:
+        """See `Backend.cancel`."""
+        working = self._working.get(attempt.run)
+        if working is not None:
+            working.cancel()
+            await asyncio.wait({working})
+        # Commands that a killed daemon has left behind.
+        await process.end(process_, mark(attempt.run, attempt.worktree), self.grace, run_folder=attempt.run_folder)
+
+    async def _work(self, attempt: Attempt, host: Host, api: Api, shell: Shell) -> Outcome:
+        conversation = await asyncio.to_thread(Conversation.load, attempt.run_folder)
+        confined = Confined(attempt.worktree)
+        start = confined.resolve(str(attempt.folder))
+        instructions = Instructions(confined, conversation.said())
+        tools = Tools(confined, attempt.folder, shell, instructions, host)
+        if conversation.turn < attempt.turn:
+            words = (
+                "\n\n".join(filter(None, [instructions.at(start), attempt.prompt])).encode("utf-8", "replace").decode()
+            )
+            await asyncio.to_thread(conversation.prompt, words, attempt.turn)
+        elif not conversation.finished:
+            host.emit(Notice("Going on from where mux-lsp was stopped."))
+        if conversation.finished:
+            return Outcome(0)
+        if self.limits.cost_usd is not None and price_of(api.model, Usage()) is None:
+            return Outcome(
+                1, f"max_cost_usd is set, but what {api.model} costs is not known: set max_tokens for it instead"
+            )
+        system = SYSTEM.format(folder=attempt.folder, worktree=attempt.worktree, system=platform.system())
+        return await _Turn(host, api, tools, conversation, self.limits, system).work()
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The work on one prompt."""
+
+    host: Host
+    api: Api
+    tools: Tools
+    conversation: Conversation
+    limits: Limits
+    system: str
+    failures: Counter[str] = field(default_factory=Counter)
+
+    async def work(self) -> Outcome:
+        """Until it is done, or cannot go on."""
+        conversation = self.conversation
+        stopped = None
+        if conversation.messages[-1]["role"] == "assistant":
+            # The daemon was stopped after the model had spoken.
+            stopped = await self._go_on()
+        while stopped is None:
+            if (over := self._over_limit()) is not None:
+                return Outcome(1, over)
+            reply = await self.api.ask(self.system, conversation.messages, toolbox.definitions(), self.host)
+            usage = self._with_cost(reply.usage)
+            # Counted first: should the daemon be killed before the answer is kept, it is asked for, and paid, again.
+            self.host.emit(usage)
+            self._tell(reply)
+            await asyncio.to_thread(conversation.message, reply.content, reply.stop_reason, usage)
+            stopped = await self._go_on()
+        return stopped
+
+    async def _go_on(self) -> Outcome | None:
+        """Do what the model's last message asks for."""
+        content, reason = self.conversation.messages[-1]["content"], self.conversation.stop_reason
+        if any(block["type"] == "tool_use" for block in content) and reason != "max_tokens":
+            return await self._carry_out()
+        match reason:
+            case "refusal":
+                said = toolbox.one_line(_text_of(content))
+                return Outcome(1, f"the model refused to do this{f': {said}' if said else ''}")
+            case "max_tokens":
+                most = f"{self.api.max_output:,} tokens (max_output_tokens)"
+                return Outcome(1, f"the model's answer was longer than {most}")
+            case "model_context_window_exceeded":
+                return Outcome(1, "the conversation is longer than the model can take")
+            case "pause_turn" | "compaction":
+                return None
+        return await self._done(_text_of(content))
+
+    async def _carry_out(self) -> Outcome | None:
+        """Carry out the calls of the last message that have no result yet, one after the other."""
+        conversation = self.conversation
+        for call in conversation.calls():
+            if call["id"] not in conversation.results:
+                result = await self._result_of(call)
+                self.host.emit(ToolResult(call["id"], result.ok, result.text))
+                await asyncio.to_thread(conversation.result, call["id"], result.text, ok=result.ok)
+                if (stuck := self._stuck(call, result)) is not None:
+                    return stuck
+            done = conversation.results[call["id"]]
+            if call["name"] == toolbox.FINISH and not done.get("is_error"):
+                return await self._done(done["content"])
+        await asyncio.to_thread(conversation.answered)
+        return None
+
+    async def _result_of(self, call: Block) -> Result:
+        given = call["input"]
+        if call["id"] in self.conversation.begun:
+            # It was cut off. The model is told so, and decides.
+            return Result(INTERRUPTED, ok=False)
+        self.host.emit(
+            ToolCall(call["id"], call["name"], toolbox.title(call["name"], given), toolbox.shown_input(given))
+        )
+        if isinstance(given, dict) and MALFORMED in given:
+            return Result(f"The input of {call['name']} was not a JSON object. Send the call again.", ok=False)
+        begin = functools.partial(asyncio.to_thread, self.conversation.calling, call["id"])
+        return await self.tools.call(call["name"], given, begin)
+
+    def _stuck(self, call: Block, result: Result) -> Outcome | None:
+        key = json.dumps([call["name"], call["input"]], sort_keys=True)
+        if result.ok:
+            if call["name"] in toolbox.CHANGING:
+                # What failed before, such as the tests, may fail again for another reason.
+                self.failures.clear()
+            return None
+        self.failures[key] += 1
+        if self.failures[key] < SAME_CALL:
+            return None
+        title = toolbox.title(call["name"], call["input"])
+        return Outcome(1, f"the same call failed {SAME_CALL} times ({title}): {toolbox.one_line(result.text)}")
+
+    async def _done(self, words: str) -> Outcome:
+        await asyncio.to_thread(self.conversation.finish)
+        self.host.emit(FinalWords(words))
+        return Outcome(0)
+
+    def _tell(self, reply: Reply) -> None:
+        for block in reply.content:
+            match block["type"]:
+                case "text":
+                    self.host.emit(Text(block["text"]))
+                case "thinking":
+                    self.host.emit(Thought(block["thinking"]))
+
+    def _with_cost(self, usage: Usage) -> Usage:
+        price = price_of(self.api.model, usage)
+        return usage if price is None else replace(usage, cost_usd=price.of(usage))
+
+    def _over_limit(self) -> str | None:
+        limits, spent = self.limits, self.conversation.spent
+        if self.conversation.answers >= limits.turns:
+            return f"it was not done after {limits.turns} answers of the model (max_turns)"
+        if limits.tokens is not None and spent.tokens >= limits.tokens:
+            return f"its budget of {limits.tokens:,} tokens is spent ({spent.tokens:,}; max_tokens)"
+        if limits.cost_usd is not None and spent.cost_usd is not None and spent.cost_usd >= limits.cost_usd:
+            return f"its budget of ${limits.cost_usd:.2f} is spent (${spent.cost_usd:.2f}; max_cost_usd)"
+        return None
+
+
+def _text_of(content: list[dict[str, Any]]) -> str:
+    texts = (block["text"] for block in content if block["type"] == "text")
+    return "\n\n".join(text for text in texts if text != NO_ANSWER).strip()

@@ -1,0 +1,67 @@
+"""Walking and searching a folder with the standard library alone. Also a program, which searches the folder it is in.
+
+`python scan.py LARGEST LONGEST PATTERN FOLDER GLOB` prints `path:line:text` for lines that match.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_EXPRESSION: Final = 3
+"""The exit status where the pattern is none."""
+
+_PASSED_OVER: Final = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".tox", ".mypy_cache"})
+"""Folders that are not looked into: what is in them is nobody's work."""
+
+
+def walk(root: Path, folder: Path) -> Iterator[Path]:
+    """The files below a folder of `root`, relative to `root`, in order. No link is followed."""
+    for place, folders, names in os.walk(root / folder):
+        folders[:] = sorted(name for name in folders if name not in _PASSED_OVER)
+        relative = Path(place).relative_to(root)
+        for name in sorted(names):
+            if name != ".git":
+                yield relative / name
+
+
+def main(largest: int, longest: int, pattern: str, folder: str, glob: str) -> int:
+    """Print what matches. Returns the exit status."""
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # a real stream
+    try:
+        expression = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        sys.stdout.write(f"{error}\n")
+        return NO_EXPRESSION
+    for path in walk(Path.cwd(), Path(folder)):
+        if glob and not (fnmatch(path.name, glob) or fnmatch(path.as_posix(), glob)):
+            continue
+        for number, line in enumerate(_lines(path, largest), 1):
+            if expression.search(line):
+                sys.stdout.write(f"{path.as_posix()}:{number}:{line[:longest]}\n")
+                sys.stdout.flush()
+    return 0
+
+
+def _lines(path: Path, largest: int) -> list[str]:
+    """The lines of a plain text file; none of anything else."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_size <= largest and b"\0" not in (data := file.read()):
+                return data.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6]))

@@ -1,0 +1,5 @@
+"""Fixtures of the tests with real agents."""
+
+from tests.support.home import mux_home
+
+__all__ = ["mux_home"]
