@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import actions, bridge, large, live, memory, rebase, results, start
+from tests.benchmarks import actions, agents, bridge, large, live, memory, rebase, results, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,4 +22,5 @@ GROUPS: Mapping[str, Callable[[Sizes, Path], list[Line]]] = {
     "large": large.measure,
     "results": results.measure,
     "rebase": rebase.measure,
+    "agents": agents.measure,
 }

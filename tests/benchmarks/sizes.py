@@ -36,6 +36,10 @@ class Sizes:
     """Of the result that is accepted as a whole while somebody else works."""
     result_files: int = 2_000
     result_rounds: int = 9
+    agents: int = 100
+    """Built-in agents that work at once."""
+    agent_seconds: float = 12.0
+    """For which the model of each streams."""
     rebase_lines: int = 10_000
     rebase_hunks: int = 500
     rebase_edits: int = 200
@@ -61,6 +65,8 @@ TINY = Sizes(
     large_files=60,
     result_files=20,
     result_rounds=1,
+    agents=2,
+    agent_seconds=1.0,
     rebase_lines=300,
     rebase_hunks=10,
     rebase_edits=5,

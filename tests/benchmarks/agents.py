@@ -1,0 +1,88 @@
+"""Many built-in agents at once: what they take of the daemon, and how soon a client sees what they say."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks import memory, place, repository
+from tests.benchmarks.client import TimingClient
+from tests.benchmarks.figures import Goal, Line, percentile
+from tests.benchmarks.reviewed import daemon_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.benchmarks.sizes import Sizes
+
+RATE = 50.0
+"""Events a second that each agent's model streams."""
+
+BASELINE = "round trip of an unknown method, at rest"
+
+
+def measure(sizes: Sizes, base: Path) -> list[Line]:
+    """Processor and memory of the daemon while the models stream, and the way of each piece to a client."""
+    bare = memory.bare()
+    late: list[float] = []
+    with place.temporary(base) as here, place.home(base) as home, _models(sizes.agent_seconds) as url:
+        person = here / "project"
+        repository.make(person, (("a.txt", b"a\n"), ("b.txt", b"b\n")))
+        home.write_config(
+            f'[agents.model]\nkind = "anthropic"\nbase_url = "{url}"\napi_key_command = "echo key"\n'
+            f"[runs]\nconcurrent = {sizes.agents}\n"
+        )
+        with TimingClient(home, person) as client:
+            trivial = [client.timed("mux/nothing") for _ in range(20)]
+            agent = {"agent": "model", "count": sizes.agents}
+            client.command("mux.task.start", {"prompt": "Tell the time.", "agents": [agent]})
+            daemon = daemon_of(home)
+            # Their worktrees are made first, and the first words of some come while those of others are still made.
+            client.until("mux/runOutput", functools.partial(_has_all, set(), sizes.agents))
+            before, begun = sum(daemon.cpu_times()[:2]), time.perf_counter()
+            until = begun + sizes.agent_seconds / 2
+            while time.perf_counter() < until:
+                client.until("mux/runOutput", lambda _: True)
+            busy = (sum(daemon.cpu_times()[:2]) - before) / (time.perf_counter() - begun)
+            rss = daemon.memory_info().rss
+            client.until("mux/runOutput", functools.partial(_late, client, late, begun, sizes.agents * 20))
+            client.until_given_back(sizes.agents)
+    what = f"{sizes.agents} built-in agents × {RATE:.0f} events a second"  # noqa: RUF001
+    return [
+        Line("agents", f"processor of the daemon, {what}, for a second", busy, "one core for a second", 1.0,
+             Goal(1.0)),
+        Line("agents", f"daemon, {what}", rss, memory.BASELINE, bare, Goal(250e6, "measured"), unit="bytes"),
+        Line("agents", f"a piece of text to a client, {what}, p50", percentile(late, 0.5), BASELINE,
+             percentile(trivial, 0.5)),
+        Line("agents", f"a piece of text to a client, {what}, p99", percentile(late, 0.99), BASELINE,
+             percentile(trivial, 0.99), Goal(0.050, "measured")),
+    ]  # fmt: skip
+
+
+@contextmanager
+def _models(seconds: float) -> Iterator[str]:
+    """The models, in a process of their own."""
+    command = [sys.executable, "-m", "tests.benchmarks.stamping", str(seconds), str(RATE)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.communicate()
+
+
+def _has_all(seen: set[str], count: int, params: dict[str, Any]) -> bool:
+    seen.add(params["run"])
+    return len(seen) == count
+
+
+def _late(client: TimingClient, late: list[float], since: float, enough: int, params: dict[str, Any]) -> bool:
+    """Note how late each piece came. A message holds what was said in a moment."""
+    stamps = [float(word) for word in params["text"].split() if word.replace(".", "", 1).isdigit()]
+    late.extend(client.arrived - stamp for stamp in stamps if stamp > since)
+    return len(late) >= enough
