@@ -38,6 +38,8 @@ class Attempt:
     """Which message this is: 0 for the task's prompt, one more for each that followed."""
     session: str | None = None
     """The agent's own name for the conversation so far, where it has told one."""
+    checks: tuple[str, ...] = ()
+    """Commands that will judge the result: the person wants them run here, so the agent may run them too."""
     trusted: bool = False
     """Whether the person trusts what the repository itself would have agents run: its hooks and servers."""
 
@@ -63,8 +65,11 @@ class Decision:
 class Host(Protocol):
     """Whom an agent tells what it does, and asks for leave."""
 
-    def emit(self, event: Event) -> None:
-        """Note what happened. The agent goes on only when it has been noted."""
+    def emit(self, event: Event, offset: int | None = None) -> None:
+        """Note what happened. The agent goes on only when it has been noted.
+
+        `offset` says up to where the agent's raw output had been read, where a later daemon could read it again.
+        """
         ...
 
     async def ask(self, request: PermissionRequest) -> Decision:

@@ -18,7 +18,7 @@ from mux_lsp.agents.process import Process, end, start, wait
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 INLINE: Final = "sh:"
 """What an agent's name begins with when the rest of it is the command itself."""
@@ -48,10 +48,7 @@ class CommandBackend:
 
     async def attempt(self, attempt: Attempt, host: Host) -> Outcome:
         """See `Backend.attempt`."""
-        # Lone surrogates, which JSON can bring, are in no encoding.
-        prompt = attempt.prompt.encode("utf-8", "replace").decode("utf-8")
-        if "\0" in prompt:
-            raise UsageError("The prompt holds a NUL character, which no program can take as an argument. Remove it.")
+        prompt = as_argument(attempt.prompt)
         prompt_file = attempt.run_folder / PROMPT
         values = {"prompt": prompt, "prompt_file": str(prompt_file)}
         if attempt.model is not None:
@@ -62,15 +59,11 @@ class CommandBackend:
         process = start(
             arguments,
             folder=attempt.folder,
-            environment={**self._environment(attempt), **passed},
+            environment={**surroundings(attempt, self.person, self.environment), **passed},
             run_folder=attempt.run_folder,
             mark=mark(attempt.run, attempt.worktree),
         )
-        try:
-            host.emit(Started(process))
-        except BaseException:
-            await self.cancel(attempt, process)  # nobody knows of it, so nobody would ever end it
-            raise
+        await noted(process, host, lambda: self.cancel(attempt, process))
         return await self.resume(attempt, process, host)
 
     async def resume(self, attempt: Attempt, process: Process, host: Host) -> Outcome:
@@ -83,18 +76,39 @@ class CommandBackend:
         """See `Backend.cancel`."""
         await end(process, mark(attempt.run, attempt.worktree), self.grace, run_folder=attempt.run_folder)
 
-    def _environment(self, attempt: Attempt) -> dict[str, str]:
-        ours = {
-            "MUX_TASK": attempt.task,
-            "MUX_REPOSITORY": str(attempt.repository),
-            "MUX_PROMPT_FILE": str(attempt.run_folder / PROMPT),
-        }
-        if attempt.port is not None:
-            ours["MUX_PORT"] = str(attempt.port)
-        if attempt.model is not None:
-            ours["MUX_MODEL"] = attempt.model
-        person = os.environ if self.person is None else self.person
-        return {**scrubbed(person, attempt.folder), **self.environment, **ours, **attempt.environment}
+
+def as_argument(prompt: str) -> str:
+    """A prompt as a program can take it. Raises UsageError where it holds a NUL."""
+    if "\0" in prompt:
+        raise UsageError("The prompt holds a NUL character, which no program can take as an argument. Remove it.")
+    # Lone surrogates, which JSON can bring, are in no encoding.
+    return prompt.encode("utf-8", "replace").decode("utf-8")
+
+
+def surroundings(attempt: Attempt, person: Mapping[str, str] | None, added: Mapping[str, str]) -> dict[str, str]:
+    """The environment of an agent that is a program: the person's (None for the daemon's own), what configuration adds
+    to it, and what we tell it of its run.
+    """
+    ours = {
+        "MUX_TASK": attempt.task,
+        "MUX_REPOSITORY": str(attempt.repository),
+        "MUX_PROMPT_FILE": str(attempt.run_folder / PROMPT),
+    }
+    if attempt.port is not None:
+        ours["MUX_PORT"] = str(attempt.port)
+    if attempt.model is not None:
+        ours["MUX_MODEL"] = attempt.model
+    kept = scrubbed(os.environ if person is None else person, attempt.folder)
+    return {**kept, **added, **ours, **attempt.environment}
+
+
+async def noted(process: Process, host: Host, end_it: Callable[[], Awaitable[None]]) -> None:
+    """Tell the host of a process that has been started; it is ended where that fails."""
+    try:
+        host.emit(Started(process))
+    except BaseException:
+        await end_it()  # nobody knows of it, so nobody would ever end it
+        raise
 
 
 def mark(run: str, worktree: Path) -> dict[str, str]:

@@ -29,8 +29,8 @@ class Growth:
     stream: Stream
 
 
-def read_log(run_folder: Path, stream: Stream, offset: int, limit: int) -> tuple[bytes, int]:
-    """Up to `limit` bytes of a run's output from `offset` on, and the offset to go on from.
+def read_log(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[bytes, int]:
+    """Up to `limit` bytes of a run's output, or of another file in its folder, and the offset to go on from.
 
     Nothing, and the same offset, at the end or where there is no output yet.
     """
@@ -63,7 +63,7 @@ def size_of(run_folder: Path, stream: Stream) -> int:
         return 0
 
 
-def read_text(run_folder: Path, stream: Stream, offset: int, limit: int) -> tuple[str, int]:
+def read_text(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[str, int]:
     """As `read_log`, made harmless to show. A character that is only half there yet is left for the next time."""
     data, position = read_log(run_folder, stream, offset, limit)
     try:

@@ -67,24 +67,31 @@ A child of ours stays unreaped until then: so its number, which is its session's
 """
 
 
-def start(
+def start(  # noqa: PLR0913  # what a process is made of, by name
     arguments: Sequence[str],
     *,
     folder: Path,
     environment: Mapping[str, str],
     run_folder: Path,
     mark: Mapping[str, str],
+    output: str = STDOUT,
+    input: Path | None = None,
 ) -> Process:
-    """Start a command in `folder`, with nothing on its standard input and its output appended to files in `run_folder`.
+    """Start a command in `folder`, with its output appended to files in `run_folder`.
 
-    The environment is `environment` and over it `mark`, by which `end` finds every process of the run again.
+    The environment is `environment` and over it `mark`, by which `end` finds every process of the run again. `output`
+    names the file for its standard output; `input` is a file that it finds on its standard input, None for nothing.
     Both folders must exist. `wait` gives the exit status, `end` must follow it in any case.
 
     Raises AgentError where the command cannot be found or started. A script whose interpreter is missing starts, and
     ends with status 126 or 127 and the shell's words in `stderr`.
     """
-    with open_to_append(run_folder / STDOUT) as output:
-        child = _start(arguments, folder, {**environment, **mark}, run_folder, output)
+    with contextlib.ExitStack() as files:
+        streams = _Streams(
+            subprocess.DEVNULL if input is None else files.enter_context(open_to_read(input)),
+            files.enter_context(open_to_append(run_folder / output)),
+        )
+        child = _start(arguments, folder, {**environment, **mark}, run_folder, streams)
     return _noted(child)
 
 
@@ -105,6 +112,14 @@ class Pipes:
         self.output.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    """What a child gets: files, or one of subprocess' own numbers."""
+
+    input: BinaryIO | int
+    output: BinaryIO | int
+
+
 def start_with_pipes(
     arguments: Sequence[str],
     *,
@@ -117,7 +132,7 @@ def start_with_pipes(
 
     Its standard error goes to the file like any command's, so that nobody has to drain it.
     """
-    child = _start(arguments, folder, {**environment, **mark}, run_folder, None)
+    child = _start(arguments, folder, {**environment, **mark}, run_folder, _Streams(subprocess.PIPE, subprocess.PIPE))
     assert child.stdin is not None and child.stdout is not None  # noqa: S101  # both were asked for
     return _noted(child), Pipes(cast("BinaryIO", child.stdin), cast("BinaryIO", child.stdout))
 
@@ -127,9 +142,8 @@ def _start(
     folder: Path,
     environment: Mapping[str, str],
     run_folder: Path,
-    output: BinaryIO | None,
+    streams: _Streams,
 ) -> subprocess.Popen[bytes]:
-    """Start a command with its output in a file, or with pipes where there is none."""
     if sys.platform == "win32":
         raise AgentError("Command agents need a POSIX system: on Windows, run mux-lsp inside WSL.")
     program = _find(arguments[0], folder, environment.get("PATH", os.defpath))
@@ -141,8 +155,8 @@ def _start(
                 cwd=folder,
                 env=environment,
                 bufsize=0,
-                stdin=subprocess.PIPE if output is None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if output is None else output,
+                stdin=streams.input,
+                stdout=streams.output,
                 stderr=errors,
                 start_new_session=True,
             )
@@ -195,16 +209,17 @@ async def end(
     grace: float,
     *,
     run_folder: Path | None = None,
+    output: str = STDOUT,
 ) -> tuple[int, ...]:
     """End every process of a run: TERM, up to `grace` seconds, KILL, and again for those that appeared meanwhile.
 
     Call it to cancel a run, and after every `wait` to end what the agent left running. `process` may be of an earlier
-    daemon, already gone, or None where it was never noted; `mark` and `run_folder` are those given to `start`. What
-    belongs to a run is told in `process_table`. A process between fork and exec may miss TERM, since what it is a copy
-    of may handle it; KILL ends it. Returns the numbers of those it could not end, usually none: another user's, or
+    daemon, already gone, or None where it was never noted; `mark`, `run_folder` and `output` are those given to `start`.
+    What belongs to a run is told in `process_table`. A process between fork and exec may miss TERM, since what it is a
+    copy of may handle it; KILL ends it. Returns the numbers of those it could not end, usually none: another user's, or
     stuck in the kernel.
     """
-    family = _Family(process, mark, run_folder)
+    family = _Family(process, mark, None if run_folder is None else run_folder / output)
     try:
         if process is not None:
             _signal(process, signal.SIGCONT)
@@ -223,10 +238,10 @@ class _Family:
     Those once found stay known: when a parent has died of TERM, its child may have nothing else that tells whose it is.
     """
 
-    def __init__(self, process: Process | None, mark: Mapping[str, str], run_folder: Path | None) -> None:
+    def __init__(self, process: Process | None, mark: Mapping[str, str], output: Path | None) -> None:
         self.supervisor = process
         self._mark = mark
-        self._logs = () if run_folder is None else tuple(run_folder.resolve() / name for name in (STDOUT, STDERR))
+        self._logs = () if output is None else (output.resolve(), output.resolve().with_name(STDERR))
         self._protected = own_line()
         # One that has long gone is no evidence: its number may have passed to a stranger, who may have left a session.
         self._found = {process} if process is not None and (process in _known or is_there(process)) else set()

@@ -119,6 +119,9 @@ def _bounded(value: Any) -> Any:
     return value
 
 
+_END: Final = "\n"
+
+
 def spoken(event: Event) -> str:  # noqa: PLR0911  # one answer for each kind
     """What a person who watches the run reads of an event; "" for those that say nothing. Not harmless yet."""
     match event:
@@ -129,7 +132,8 @@ def spoken(event: Event) -> str:  # noqa: PLR0911  # one answer for each kind
         case events.ToolCall(title=title):
             return f"▸ {_line(title)}\n"
         case events.ToolResult(ok=False, text=text):
-            return f"  ✗ {_line(text)}\n"
+            # Of what a command printed the end says most.
+            return f"  ✗ {_line(text.strip().rsplit(_END, 1)[-1])}\n"
         case events.Plan(entries=entries):
             signs = {"done": "☑", "active": "▶"}
             return "".join(f"{signs.get(entry.state, '☐')} {_line(entry.text)}\n" for entry in entries)

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mux_lsp.cli.output import complain, say
+from mux_lsp.cli.permissions import open_questions, question_lines
 from mux_lsp.cli.tables import ENDED, RUN_HEADERS, run_line, run_row
 from mux_lsp.cli.text import one_line
 from mux_lsp.errors import MuxError
@@ -15,10 +16,10 @@ from mux_lsp.errors import MuxError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.table import Table
+    from rich.console import Group
 
     from mux_lsp.cli.client import Client
-    from mux_lsp.lsp.protocol import RunShape
+    from mux_lsp.lsp.protocol import PermissionShape, RunShape
 
 CLOCK_PER_SECOND = 4
 """How often the live table is drawn anew: the time of a run passes without anybody telling."""
@@ -31,12 +32,22 @@ class Board:
         self.runs: dict[str, RunShape] = {}
         self.last_lines: dict[str, str] = {}
         self.deleted: set[str] = set()
+        self.asked: dict[str, PermissionShape] = {}
+        """What waits for the person's answer, by the question's id."""
+        self.new_questions: list[PermissionShape] = []
+        """Questions as they came, until somebody takes them from here."""
         self.changed: list[RunShape] = []
         """Runs as they became, in order, until somebody takes them from here."""
         client.notified = self._notified
 
     def _notified(self, method: str, parameters: dict[str, Any]) -> None:
-        from mux_lsp.lsp.protocol import RunChangedParams, RunOutputParams, TaskChangedParams
+        from mux_lsp.lsp.protocol import (
+            PermissionRequestedParams,
+            PermissionSettledParams,
+            RunChangedParams,
+            RunOutputParams,
+            TaskChangedParams,
+        )
 
         if method == "mux/runChanged":
             changed = RunChangedParams.model_validate(parameters)
@@ -47,6 +58,10 @@ class Board:
             output = RunOutputParams.model_validate(parameters)
             if line := next((line for line in reversed(output.text.splitlines()) if line.strip()), ""):
                 self.last_lines[output.run] = one_line(line, 200)
+        elif method == "mux/permissionRequested":
+            self.ask([PermissionRequestedParams.model_validate(parameters).permission])
+        elif method == "mux/permissionSettled":
+            self.asked.pop(PermissionSettledParams.model_validate(parameters).id, None)
         elif method == "mux/taskChanged":
             task = TaskChangedParams.model_validate(parameters)
             if task.deleted:
@@ -56,14 +71,23 @@ class Board:
         """Take in runs from an answer. What was told since they were asked for is newer."""
         self.runs = {run.id: run for run in runs} | self.runs
 
-    def table(self, ids: Sequence[str], width: int) -> Table:
-        """These runs as they stand, for a terminal of that width."""
+    def ask(self, asked: Sequence[PermissionShape]) -> None:
+        """Take in what waits for an answer."""
+        self.new_questions += [one for one in asked if one.id not in self.asked]
+        self.asked |= {one.id: one for one in asked}
+
+    def table(self, ids: Sequence[str], width: int) -> Group:
+        """These runs as they stand, for a terminal of that width, and what they ask."""
+        from rich.console import Group
+        from rich.text import Text
+
         from mux_lsp.cli.output import rich_table
 
         now = time.time()
-        return rich_table(
+        table = rich_table(
             RUN_HEADERS, [run_row(self.runs[id_], now, self.last_lines.get(id_, "")) for id_ in ids], width
         )
+        return Group(table, *map(Text, question_lines(self.asked.values(), ids)))
 
 
 class View(Protocol):
@@ -78,6 +102,8 @@ def follow(client: Client, board: Board, ids: Sequence[str], *, quiet: bool) -> 
 
     Raises MuxError where one of them was deleted meanwhile.
     """
+    if any(run.state == "waiting" for run in board.runs.values()):
+        board.ask(open_questions(client))
     with _view(board, ids, quiet=quiet) as view:
         while not all(board.runs[id_].state in ENDED for id_ in ids):
             client.wait()
@@ -124,6 +150,9 @@ class _Lines:
             if run.id in self._ids:
                 say(run_line(run, time.time()))
         self._board.changed.clear()
+        for line in question_lines(self._board.new_questions, self._ids):
+            say(line)
+        self._board.new_questions.clear()
 
 
 def say_detached(task: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from mux_lsp.cli import permissions
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run, one_run
 from mux_lsp.cli.options import here, json_option
@@ -46,6 +47,10 @@ def list_(everywhere: bool, as_json: bool) -> None:
             return
         headers = ("task", "age", "state", "runs", *(("repository",) if everywhere else ()), "prompt")
         say_table(headers, [_task_row(task, everywhere=everywhere) for task in tasks])
+        waiting = {run.id for task in tasks for run in task.runs if run.state == "waiting"}
+        if waiting:
+            say()
+            permissions.say_questions(client, waiting)
 
 
 def _task_row(task: TaskShape, *, everywhere: bool) -> list[Cell]:
@@ -102,6 +107,10 @@ def show(id_: str, following: bool, as_json: bool) -> int:
             _say_run(client, runs[0])
         else:
             _say_task(TaskResult.model_validate(answer).task)
+        waiting = {run.id for run in runs if run.state == "waiting"}
+        if waiting and not as_json:
+            say()
+            permissions.say_questions(client, waiting)
     return 0
 
 
@@ -171,10 +180,18 @@ def gist(item: ReviewItem) -> str:
 @click.option("--stderr", is_flag=True, help="What it wrote to standard error.")
 @click.option("--check", type=click.IntRange(min=1), metavar="N", help="What the run's Nth check printed instead.")
 @click.option("--accepted", is_flag=True, help="List what was accepted in this repository, or in PATH, newest first.")
-@click.option("--markdown", is_flag=True, help="Prompt, output, checks and files as a Markdown document.")
+@click.option("--markdown", is_flag=True, help="Prompt, conversation, checks and files as a Markdown document.")
+@click.option("--json-lines", is_flag=True, help="The conversation and the tool calls, one JSON object to a line.")
 @json_option
 def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by one
-    id_: str | None, following: bool, stderr: bool, check: int | None, accepted: bool, markdown: bool, as_json: bool
+    id_: str | None,
+    following: bool,
+    stderr: bool,
+    check: int | None,
+    accepted: bool,
+    markdown: bool,
+    json_lines: bool,
+    as_json: bool,
 ) -> None:
     """Print what the agent of RUN has printed, without anything that could drive a terminal.
 
@@ -184,6 +201,8 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
         raise UsageError("log --accepted is no output of a run: -f, --stderr and --check do not go with it.")
     if markdown and (accepted or following or stderr or check is not None):
         raise UsageError("log --markdown prints all there is of a run: no other option goes with it.")
+    if json_lines and (accepted or markdown or stderr or check is not None):
+        raise UsageError("log --json-lines prints a run's conversation: of the other options only -f goes with it.")
     if not accepted and (id_ is None or as_json):
         raise UsageError("log --json goes with --accepted." if as_json else "log takes a RUN, or --accepted.")
     with connected(here()) as client:
@@ -197,7 +216,15 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
             _print_document(client, "transcript", run)
             return
         # A check's verdict may be in either of its streams, and nobody knows in which.
-        streams = ["stderr"] if stderr else ["stdout"] if check is None else ["stdout", "stderr"]
+        streams = (
+            ["transcript"]
+            if json_lines
+            else ["stderr"]
+            if stderr
+            else ["stdout"]
+            if check is None
+            else ["stdout", "stderr"]
+        )
         for stream in streams:
             argument: Json = {"run": run, "stream": stream, "check": check and check - 1, "limit": LOG_PIECE}
             _print_log(client, {**argument, "follow": following})

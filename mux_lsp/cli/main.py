@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mux_lsp import __version__
-from mux_lsp.cli import look, review, service, work
+from mux_lsp.cli import look, permissions, replaying, review, service, work
 from mux_lsp.cli.demo.command import demo
 from mux_lsp.cli.output import complain
 from mux_lsp.errors import MuxError
@@ -17,7 +17,7 @@ from mux_lsp.errors import MuxError
 SECTIONS = {
     "Have agents work": (work.run, work.continue_, work.retry, work.cancel, work.delete),
     "See what they did": (look.list_, look.show, look.log, look.diff, look.compare),
-    "Decide": (review.accept, review.reject),
+    "Decide": (review.accept, review.reject, permissions.allow, permissions.refuse),
     "mux-lsp itself": (
         service.agents,
         service.status,
@@ -26,6 +26,8 @@ SECTIONS = {
         service.serve,
         service.daemon,
         demo,
+        replaying.replay,
+        replaying.record,
     ),
 }
 

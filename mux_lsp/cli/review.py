@@ -59,11 +59,12 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
         if answer["already"]:
             words.append(f"{_are_there(answer['already'])}.")
         if not words:
-            items = client.execute("mux.review.list", {"run": one_run(client, run_id)})["items"]
-            rejected = sum(item["status"] == "rejected" for item in items)
             words.append("There was nothing to accept.")
-            if rejected:
-                words.append(f"Of what was rejected ({count(rejected, 'change')}), --hunk ID takes one all the same.")
+        if rejected := answer["rejected"]:
+            left = count(rejected, "change")
+            words.append(f"Left out because you rejected it: {left} (--hunk ID takes one all the same).")
+        if answer["kept"]:
+            words.append(f"What was there before is kept in {visible(answer['kept'])}.")
         say(" ".join(words))
 
 

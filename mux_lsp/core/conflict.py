@@ -36,6 +36,12 @@ class Conflict:
     hunks: tuple[Hunk, ...]
 
 
+def marker(line: str) -> str:
+    """The sign that makes a line a conflict marker, as often as it stands there; "" for any other line."""
+    found = _MARKER.match(line)
+    return found[1] if found else ""
+
+
 def conflicts(placements: Iterable[Placement]) -> list[Conflict]:
     """The conflicts among the placements of one result, in order of place. Those that share lines are one."""
     found: list[Conflict] = []
@@ -74,7 +80,7 @@ def marked(
     ours = tuple(live[conflict.start : conflict.end])
     before = tuple(base[conflict.base_start : conflict.base_end])
     parts = (ours, before, theirs(base, conflict))
-    looks = {len(found[0]) for line in itertools.chain(*parts) if (found := _MARKER.match(line))}
+    looks = {len(marker(line)) for line in itertools.chain(*parts)}
     size = next(size for size in itertools.count(MARKER_SIZE) if size not in looks)
     end = _line_end(live, conflict)
     lines: list[str] = []

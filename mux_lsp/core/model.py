@@ -198,6 +198,8 @@ class Run:
     """How many messages followed the task's prompt."""
     session: str | None = None
     """The agent's own name for its conversation."""
+    collided: tuple[str, ...] = ()
+    """Where its changes and the person's collided when it was last brought up to date."""
     cost_usd: float | None = None
     tokens: int | None = None
     started: float | None = None

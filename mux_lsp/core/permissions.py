@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 RUN: Final = "run"
 """The tool whose subjects are command lines."""
 
+WRITE: Final = "write"
+"""The tool whose subjects are files, by paths that are relative where they are in the worktree."""
+
 
 class Verdict(StrEnum):
     """What the rules say to a request."""
@@ -42,6 +45,8 @@ class PermissionRequest:
     tool: str
     subject: str
     title: str
+    unasked: bool = False
+    """Whether a person need not be asked: it is done unless a rule denies it."""
 
 
 @dataclass(frozen=True, slots=True)

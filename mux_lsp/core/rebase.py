@@ -17,6 +17,8 @@ Where we choose otherwise than git, on purpose:
   A slide that only comes to touch the hunk leaves its place certain and is no reason to refuse.
 - A hunk that the live text holds reads as applied, and its neighbours as pending, also where a plain diff shows their
   edits at other places, so that git would see a conflict or apply it twice.
+- What stands between conflict markers that the base does not have is not the text yet: the lines of any side look like
+  a place there, and git would change them. All of it, markers included, is one edit that a hunk collides with.
 
 Any other choice between equally short alignments is git's own, because `diff_lines` is.
 
@@ -28,8 +30,9 @@ refused: in random texts of five kinds of line one time in 60, of fifty one in 1
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mux_lsp.core.conflict import marker
 from mux_lsp.core.diff import diff_lines
 from mux_lsp.core.model import Hunk, HunkStatus
 from mux_lsp.core.readings import Step, explain, moved_by
@@ -78,8 +81,8 @@ def rebase(
     ordered = sorted(hunks, key=_start)
     if edits is None:
         edits = diff_lines(base, live)
-    steps = explain(base, ordered, live, edits)
-    placements = _place(base, ordered, live, steps)
+    steps, undecided = _undecided_as_one(explain(base, ordered, live, edits), live)
+    placements = _place(base, ordered, live, steps, undecided)
     if ordered == list(hunks):
         return placements
     by_hunk = {id(placement.hunk): placement for placement in placements}
@@ -128,7 +131,9 @@ def _start(hunk: Hunk) -> int:
     return hunk.start
 
 
-def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[Step]) -> list[Placement]:
+def _place(
+    base: list[str], hunks: list[Hunk], live: list[str], steps: list[Step], undecided: list[Step]
+) -> list[Placement]:
     standing = {id(step.hunk): step for step in steps if step.hunk}
     placements = []
     first = 0
@@ -149,9 +154,8 @@ def _place(base: list[str], hunks: list[Hunk], live: list[str], steps: list[Step
             live_start = min(touching[0].new_start, start + shift)
             live_end = max(touching[-1].new_end, end + moved_by(steps, last))
             base_start, base_end = min(touching[0].start, start), max(touching[-1].end, end)
-            placements.append(
-                Placement(hunk, HunkStatus.CONFLICT, live_start, live_end, base_start, base_end, _reason(touching))
-            )
+            reason = _UNDECIDED if any(step in undecided for step in touching) else _reason(touching)
+            placements.append(Placement(hunk, HunkStatus.CONFLICT, live_start, live_end, base_start, base_end, reason))
         elif first < count and _slides_over(base, live, steps[first], end):
             reason = "the same lines stand here more than once, so its place is not certain"
             placements.append(Placement(hunk, HunkStatus.CONFLICT, start + shift, end + shift, start, end, reason))
@@ -177,6 +181,32 @@ def _slides_over(base: list[str], live: list[str], step: Step, hunk_end: int) ->
     # The first look spares most hunks the copies.
     could = start >= count and lines[start - count] == lines[end - count]
     return could and lines[start - count : start] == lines[end - count : end]
+
+
+def _undecided_as_one(steps: list[Step], live: list[str]) -> tuple[list[Step], list[Step]]:
+    """The steps, with all from a foreign line that opens a conflict to the one that closes it as one foreign edit.
+
+    Which of the steps those are comes with them.
+    """
+    undecided: list[Step] = []
+    opened: tuple[int, str] | None = None
+    joined: list[Step] = []
+    for step in steps:
+        joined.append(step)
+        for line in live[step.new_start : step.new_end] if step.hunk is None else ():
+            found = marker(line) if line[:1] in "<>" else ""
+            if opened is None and found.startswith("<"):
+                opened = len(joined) - 1, ">" * len(found)
+            elif opened is not None and found == opened[1]:
+                first = joined[opened[0]]
+                one = Step(first.start, step.end, first.new_start, step.new_end, None)
+                joined[opened[0] :] = [one]
+                undecided.append(one)
+                opened = None
+    return joined, undecided
+
+
+_UNDECIDED: Final = "what stands between conflict markers here has to be decided first"
 
 
 def _reason(touching: list[Step]) -> str:

@@ -41,6 +41,8 @@ class Selection:
     """The accepted changes that were not in the texts before."""
     displaced: tuple[Item, ...] = ()
     """The changes of other runs that are taken out for them."""
+    rejected: int = 0
+    """How many changes were left out because the person had said no to them."""
 
     @property
     def accepted(self) -> int:
@@ -139,6 +141,8 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
 ) -> Selection:
     """Place hunks of a run on live texts: those named, or all of these paths that were not rejected.
 
+    Among the names "" stands for what a change does that is in none of its hunks.
+
     Raises UsageError for a path or hunk that the run does not have, ConflictError where one cannot be placed in the
     way that `how` says.
     """
@@ -146,15 +150,20 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     task = engine.task(run.task)
     reviews = engine.reviews(Path(task.repository))
     wanted: list[tuple[Candidate, list[Item], list[Item]]] = []
+    rejected = 0
     for candidate in candidates(engine, run, changes_of(run, paths)):
         # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
         if hunks is not None and not ids_of(candidate, hunks):
             continue
         items = candidate.items(live_of)
+        if hunks is None:
+            rejected += sum(item.status is HunkStatus.REJECTED for item in items)
         if found := [item for item in items if _wanted(item, hunks)]:
             wanted.append((candidate, items, found))
     if hunks is not None:
-        refuse_unknown(run, hunks, {item.hunk.id for _, _, found in wanted for item in found if item.hunk})
+        named = [item.id for _, _, found in wanted for item in found]
+        refuse_unknown(run, hunks, named)
+        _refuse_ambiguous(run, named)
     if how is How.EXACT:
         # All complaints at once, before the first plan is made.
         review.refuse_conflicts(item for _, _, found in wanted for item in found)
@@ -180,19 +189,20 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
         sum(one.marked for one in resolved.values()),
         tuple(placed),
         tuple(item for one in resolved.values() for item in one.out),
+        rejected,
     )
 
 
 def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
     if hunks is None:
         return item.status is not HunkStatus.REJECTED
-    return item.hunk is not None and item.hunk.id in hunks
+    return item.id in hunks
 
 
 def ids_of(candidate: Candidate, hunks: Collection[str]) -> frozenset[str]:
-    """The ids among `hunks` that a changed file's hunks have."""
+    """The ids among `hunks` that a changed file's hunks may have."""
     found = candidate.reviews.of(candidate.run, candidate.change)
-    return frozenset(hunk.id for hunk in found.hunks if hunk.id in hunks)
+    return frozenset(one for one in ("", *(hunk.id for hunk in found.hunks)) if one in hunks)
 
 
 def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> None:
@@ -205,26 +215,41 @@ def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> 
         )
 
 
-def refuse_unsaved_elsewhere(engine: Engine, selection: Selection, plans: Iterable[PathPlan], client: Client) -> None:
-    """Raise ConflictError where a client other than the one that asks has unsaved changes of a file of these plans."""
+def _refuse_ambiguous(run: Run, named: Collection[str]) -> None:
+    """Raise UsageError where an id stands for more than one change.
+
+    An id is too short to be safe from an agent that is after two changes with the same one, a harmless one to be
+    accepted and another that would come with it. It takes half a minute to find such a pair.
+    """
+    seen: set[str] = set()
+    for one in named:
+        if one and one in seen:
+            raise UsageError(
+                f"{run.id} has more than one change with the id {one}, which does not come about by chance. Nothing "
+                f"was written. Look at `mux-lsp diff {run.id}` before you accept any of it by file."
+            )
+        seen.add(one)
+
+
+def refuse_unsaved(selection: Selection, plans: Iterable[PathPlan], clients: Iterable[Client]) -> None:
+    """Raise ConflictError where one of these clients has unsaved changes of a file of these plans."""
     paths = {path for plan in plans for path in plan.paths}
-    for other in engine.clients:
-        if other is client or not paths:
-            continue
-        texts, missing = other.unsaved(selection.root)
+    for client in clients if paths else ():
+        texts, missing = client.unsaved(selection.root)
         for path in sorted(paths & {*texts, *(left.path for left in missing)}):
             raise ConflictError(
-                f"{path} has unsaved changes in {other.name}: save it there, or accept from there. Nothing was written."
+                f"{path} has unsaved changes in {client.name}: save it there, or accept from there. Nothing was "
+                "written."
             )
 
 
-def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan], client: Client) -> Callable[[], None]:
+def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan]) -> Callable[[], None]:
     """Carry plans of a selection out on disk, all or none of them, for a client that cannot apply them.
 
-    Returns what takes them back. Raises ConflictError where another client holds unsaved changes of one of the files,
-    or the disk has moved on.
+    Returns what takes them back. Raises ConflictError where a client holds unsaved changes of one of the files (the one
+    that asks too: it may have been typed in since), or the disk has moved on.
     """
-    refuse_unsaved_elsewhere(engine, selection, plans, client)
+    refuse_unsaved(selection, plans, engine.clients)
     return disk.write_all(selection.root, [write for plan in plans for write in plan.writes()])
 
 

@@ -18,6 +18,7 @@ from mux_lsp.agents.backend import Attempt
 from mux_lsp.agents.command import mark
 from mux_lsp.agents.environment import KEYS, scrubbed
 from mux_lsp.core.model import Check, CheckState, Run, RunState, Snapshot, Task
+from mux_lsp.engine import renewal
 from mux_lsp.engine.host import RunHost
 from mux_lsp.engine.watching import Batch, merge, watching
 from mux_lsp.errors import MuxError
@@ -133,7 +134,8 @@ async def _with_worktree(job: Job) -> None:
             return
     await _checks(job, worktree)
     state = RunState.CANCELLED if job.cancelled.is_set() else RunState.FINISHED
-    job.advance(state, finished=time.time())
+    reason = await asyncio.to_thread(renewal.unresolved, job.room, job.current())
+    job.advance(state, reason=reason, finished=time.time())
 
 
 def _prepare(job: Job, run: Run) -> Worktree:
@@ -171,6 +173,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
             port=port,
             turn=run.turn,
             session=run.session,
+            checks=job.task.checks,
             trusted=job.trusted,
         )
         taken_up = run.state in {RunState.RUNNING, RunState.WAITING}

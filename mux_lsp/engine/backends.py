@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
+from mux_lsp.agents.builtin.keys import is_on_this_machine
 from mux_lsp.agents.command import CommandBackend, inline_command
 from mux_lsp.agents.log import printable
 from mux_lsp.config import AcpAgent, AnthropicAgent
@@ -45,13 +45,12 @@ def default_agents(configuration: Configuration, environment: Mapping[str, str])
 
 def _has_a_key(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool:
     sources = (environment.get(settings.api_key_env), settings.api_key_command, settings.api_key_keyring)
-    return any(sources) or _is_on_this_machine(settings, environment)
+    return any(sources) or is_on_this_machine(_address(settings, environment))
 
 
-def _is_on_this_machine(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool:
-    """Whether the server is a local one, which asks for no key. The SDK reads the variable too."""
-    url = settings.base_url or environment.get("ANTHROPIC_BASE_URL", "")
-    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+def _address(settings: AnthropicAgent, environment: Mapping[str, str]) -> str:
+    # The SDK reads the variable too.
+    return settings.base_url or environment.get("ANTHROPIC_BASE_URL", "")
 
 
 class Backends:
@@ -96,7 +95,7 @@ def _api(settings: AnthropicAgent, model: str | None) -> Api:
     from mux_lsp.agents.builtin.api import Api
     from mux_lsp.agents.builtin.keys import KeySource
 
-    without = "none" if _is_on_this_machine(settings, os.environ) else None
+    without = "none" if is_on_this_machine(_address(settings, os.environ)) else None
     key = KeySource(settings.api_key_env, settings.api_key_command, settings.api_key_keyring, without)
     return Api(
         model or settings.model,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import stat
@@ -20,7 +21,7 @@ from mux_lsp.errors import ConflictError, MuxError
 from mux_lsp.git import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 FILE_MODE = 0o100644
 EXECUTABLE_MODE = 0o100755
@@ -139,7 +140,7 @@ def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
     going = {write.path for write in writes if write.entry is None}
     for write in writes:
         if not _makes_way(root, write, going):
-            _check(root, write)
+            check(root, write)
         if write.entry is not None and write.entry.mode == SYMLINK_MODE:
             _check_link(root, write.path, os.fsdecode(write.entry.content))
     permissions: dict[str | None, int | None] = {
@@ -147,11 +148,10 @@ def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
     }
     done: list[tuple[Write, int | None]] = []
     try:
-        # Deletions first: a folder may have to make way for a file of its name, and a file for a folder.
-        for write in sorted(writes, key=lambda write: (write.entry is not None, write.path)):
-            _check(root, write)
+        for write in _in_order(writes):
+            check(root, write)
             done.append((write, _permissions(root, write.path)))
-            _put(root, write.path, write.entry, permissions.get(write.moved_from))
+            _put(root, write, permissions.get(write.moved_from))
     except BaseException as error:
         _put_all_back(root, done)
         if isinstance(error, OSError):
@@ -160,7 +160,31 @@ def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
     return lambda: _put_all_back(root, done)
 
 
-def _check(root: Path, write: Write) -> None:
+def _in_order(writes: Iterable[Write]) -> list[Write]:
+    """What makes way for something first, then what comes, and what goes at the end.
+
+    Until a file that moves is at its new place it must not be gone from the old one: when the daemon is killed in
+    between, or the power fails, what the person has changed in it is nowhere else.
+    """
+    coming = {write.path for write in writes if write.entry is not None}
+    folders = {folder for path in coming for folder in _folders_of(path)}
+
+    def turn(write: Write) -> tuple[int, str]:
+        if write.entry is not None:
+            return 1, write.path
+        makes_way = write.path in folders or not coming.isdisjoint(_folders_of(write.path))
+        return 0 if makes_way else 2, write.path
+
+    return sorted(writes, key=turn)
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    """The folders that a path leads through."""
+    return (path[:at] for at, character in enumerate(path) if character == "/")
+
+
+def check(root: Path, write: Write) -> None:
+    """Raise ConflictError where the disk is not as a write expects it."""
     if read(root, write.path) != write.expected:
         raise ConflictError(f"{write.path} changed on disk a moment ago; nothing was written. Try again.")
 
@@ -219,23 +243,24 @@ def _permissions(root: Path, path: str) -> int | None:
     return None if stat.S_ISLNK(mode) else stat.S_IMODE(mode)
 
 
-def _put(root: Path, path: str, entry: Entry | None, permissions: int | None = None) -> None:
-    """Have an entry at a path. A new file gets these permissions, where they are known from where it was."""
-    place = safe_place(root, path)
-    if entry is None:
+def _put(root: Path, write: Write, permissions: int | None = None) -> None:
+    """Carry a write out. A new file gets these permissions, where they are known from where it was."""
+    place = safe_place(root, write.path)
+    if write.entry is None:
         place.unlink()
         _remove_empty_parents(root, place)
         return
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        _replace(place, entry, permissions if (before := _permissions(root, path)) is None else before)
+        before = _permissions(root, write.path)
+        _replace(place, write.entry, permissions if before is None else before, functools.partial(check, root, write))
     except BaseException:
         # What was taken away to make room for these folders could not be put back otherwise.
         _remove_empty_parents(root, place)
         raise
 
 
-def _replace(place: Path, entry: Entry, permissions: int | None) -> None:
+def _replace(place: Path, entry: Entry, permissions: int | None, last_look: Callable[[], None]) -> None:
     # Written beside its place and moved there, so that no reader ever sees half a file.
     with tempfile.TemporaryDirectory(prefix=".mux-", dir=place.parent) as folder:
         temporary = Path(folder) / "new"
@@ -253,6 +278,8 @@ def _replace(place: Path, entry: Entry, permissions: int | None) -> None:
                     # still has it, and waiting for the disk ten thousand times would take minutes.
                     os.fsync(file.fileno())
             temporary.chmod(_permissions_of(created if permissions is None else permissions, entry.mode))
+        # Waiting for the disk takes long enough for somebody to save the file.
+        last_look()
         temporary.replace(place)
 
 
@@ -283,6 +310,6 @@ def _put_back(root: Path, write: Write, permissions: int | None) -> None:
     with contextlib.suppress(OSError, ConflictError):
         if read(root, write.path) != write.entry:
             return
-        _put(root, write.path, write.expected, permissions)
+        _put(root, Write(write.path, write.entry, write.expected), permissions)
         if write.expected is not None and write.expected.mode != SYMLINK_MODE and permissions is not None:
             safe_place(root, write.path).chmod(permissions)

@@ -20,9 +20,10 @@ from mux_lsp.agents.log import printable
 from mux_lsp.agents.ports import PortBlocks
 from mux_lsp.core.model import AgentChoice, FileChange, Run, RunState, Task
 from mux_lsp.core.permissions import Rule, Rules, rules
-from mux_lsp.engine import renewal
+from mux_lsp.engine import backends, renewal
 from mux_lsp.engine.attempt import Job, carry_out
-from mux_lsp.engine.backends import NO_AGENT, Backends, default_agents
+from mux_lsp.engine.backends import Backends
+from mux_lsp.engine.changed import Changed, paths_at, paths_of
 from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.engine.history import History
 from mux_lsp.engine.output import Outputs
@@ -37,7 +38,7 @@ from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Engine:
         self._listeners: list[Callable[[Event], None]] = []
         self._outputs = Outputs(state / "runs", self._emit)
         self._new_ids: set[str] = set()
-        self._places = Places()
+        self._changed = Changed()
         self._clients: list[Client] = []
         self._reviews: dict[Path, tuple[Results, Reviews]] = {}
         self._rooms = Rooms(state / "repos")
@@ -144,6 +145,10 @@ class Engine:
         """The settings as they are now. Raises UsageError where the file is wrong."""
         self._configuration = await asyncio.to_thread(config.load, self._config_file)
         return self._configuration
+
+    async def default_agents(self) -> tuple[str, ...]:
+        """What a task takes that names no agent. Raises UsageError where the settings are wrong."""
+        return backends.default_agents(await self.configured(), os.environ)
 
     # Tasks and runs
 
@@ -268,7 +273,9 @@ class Engine:
             if self.run(run_id) != run:
                 raise UsageError(f"{run_id} went on meanwhile; send the message again when it has ended.")
             files, hunks = await asyncio.to_thread(_read_result, *self._results_of(room.root), new.base, new.result)
-            renewed = {"base": new.base, "result": new.result, "files": files, "hunks": hunks}
+            renewed = {
+                "base": new.base, "result": new.result, "files": files, "hunks": hunks, "collided": new.conflicts,
+            }  # fmt: skip
             message = renewal.told(message, new.conflicts)
         run = self._advance(
             run_id,
@@ -310,10 +317,10 @@ class Engine:
         for run_id in ids:
             del self._runs[run_id]
         self._rejections.forget(ids)
-        self._places.forget(ids)
+        self._changed.forget(ids)
         self._asks.forget((*ids, *([task.id] if whole else [])))
         self._emit(TaskChanged(task if whole else self.task(task.id), deleted=whole))
-        self._emit(ReviewChanged(task.repository, _paths(change for run in doomed for change in run.files)))
+        self._emit(ReviewChanged(task.repository, paths_of(change for run in doomed for change in run.files)))
         room = self._rooms.of(Path(task.repository))
         renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
         for name in (*ids, *renewals, *([task.id] if whole else [])):
@@ -379,6 +386,11 @@ class Engine:
         """Where files go that are for a client while it is connected. What a killed daemon left is removed at start."""
         return self._state / "clients"
 
+    @property
+    def kept(self) -> Path:
+        """Where copies go of what a person has had written over."""
+        return self._state / "kept"
+
     def run_folder(self, run_id: str) -> Path:
         """Where a run's prompt, output and exit status are."""
         return self._state / "runs" / run_id
@@ -402,14 +414,14 @@ class Engine:
         return found
 
     def rejections(self, run_id: str, path: str) -> frozenset[str]:
-        """Ids of the hunks of a file that the person rejected; "" stands for a change without hunks."""
+        """What the person rejected of a file, in the words of `Item.rejected_as`."""
         return self._rejections.of(run_id, path)
 
     def reject(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
-        """Remember that the person does not want these."""
+        """Remember that the person does not want these; in the words of `Item.rejected_as`."""
         self._rejections.add(run_id, path, hunks)
         run = self.run(run_id)
-        self._emit(ReviewChanged(self._tasks[run.task].repository, _paths_at(run, {path})))
+        self._emit(ReviewChanged(self._tasks[run.task].repository, paths_at(run, {path})))
 
     def accepted(self, run_id: str, chosen: Mapping[str, frozenset[str]]) -> None:
         """Note what a person has accepted, hunks by path; a rejection of it is forgotten."""
@@ -417,7 +429,7 @@ class Engine:
         for path, hunks in chosen.items():
             self._rejections.remove(run_id, path, hunks)
         self._journal.save_run(run, "accepted", {"hunks": {path: sorted(hunks) for path, hunks in chosen.items()}})
-        self._emit(ReviewChanged(self._tasks[run.task].repository, _paths_at(run, chosen)))
+        self._emit(ReviewChanged(self._tasks[run.task].repository, paths_at(run, chosen)))
 
     def runs_at(self, file: Path) -> list[tuple[Run, FileChange]]:
         """The runs that change a file, those of the newest task first."""
@@ -431,7 +443,7 @@ class Engine:
             if path is None:
                 continue
             for run in map(self._runs.__getitem__, [run.id for run in task.runs]):
-                found += [(run, change) for change in self._places.of(run, path)]
+                found += [(run, change) for change in self._changed.at(run, path)]
         return found
 
     # Inside
@@ -509,7 +521,7 @@ class Engine:
         self._runs[after.id] = after
         self._emit(RunChanged(after, before.state))
         if after.files != before.files:
-            paths = _paths(set(after.files) ^ set(before.files))
+            paths = paths_of(set(after.files) ^ set(before.files))
             self._emit(ReviewChanged(self._tasks[after.task].repository, paths))
         return after
 
@@ -530,46 +542,14 @@ class Engine:
         return replace(task, runs=tuple(self._runs[run.id] for run in task.runs))
 
     def _default_choices(self) -> tuple[AgentChoice, ...]:
-        chosen = default_agents(self._configuration, os.environ)
+        chosen = backends.default_agents(self._configuration, os.environ)
         if not chosen:
-            raise UsageError(NO_AGENT)
+            raise UsageError(backends.NO_AGENT)
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
-
-
-def _paths(changes: Iterable[FileChange]) -> frozenset[str]:
-    """Every path at which these changes show: a rename's old one too."""
-    return frozenset(path for change in changes for path in change.paths)
-
-
-def _paths_at(run: Run, files: Collection[str]) -> frozenset[str]:
-    return _paths(change for change in run.files if change.path in files) | frozenset(files)
 
 
 def _read_result(results: Results, reviews: Reviews, base: str, result: str) -> tuple[tuple[FileChange, ...], int]:
     return results.read(base, result, reviews.count)
-
-
-class Places:
-    """The changes of runs by path: a result may have ten thousand files, and each keystroke asks for one of them."""
-
-    def __init__(self) -> None:
-        self._runs: dict[str, tuple[tuple[FileChange, ...], dict[str, list[FileChange]]]] = {}
-
-    def of(self, run: Run, path: str) -> Sequence[FileChange]:
-        """What a run changes at a path."""
-        known = self._runs.get(run.id)
-        if known is None or known[0] is not run.files:
-            by_path: dict[str, list[FileChange]] = {}
-            for change in run.files:
-                for at in change.paths:
-                    by_path.setdefault(at, []).append(change)
-            known = self._runs[run.id] = run.files, by_path
-        return known[1].get(path, ())
-
-    def forget(self, run_ids: Iterable[str]) -> None:
-        """Runs were deleted."""
-        for run_id in run_ids:
-            self._runs.pop(run_id, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from mux_lsp.agents import transcript
-from mux_lsp.agents.events import Session, Started, Text, TextPart, Usage
+from mux_lsp.agents.events import Final, Session, Started, Text, TextPart, Usage
 from mux_lsp.agents.transcript import Prompted, Transcript
 
 if TYPE_CHECKING:
@@ -26,16 +26,18 @@ class RunHost:
         self._transcript = Transcript(job.run_folder)
         self._parts = ""
         """What the agent is saying, as far as it has been told in parts."""
+        self._last_text = ""
+        """What it said last. Closing words that are no more than that are not told again."""
 
     def prompted(self, prompt: str, turn: int) -> None:
         """Note what the agent is told."""
         self._transcript.add(Prompted(prompt, turn))
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event, offset: int | None = None) -> None:
         """See `Host.emit`."""
         job = self._job
         try:
-            self._transcript.add(event)
+            self._transcript.add(event, offset)
         except OSError as error:
             log.warning("what %s does could not be kept: %s", job.run_id, error)
         match event:
@@ -51,6 +53,10 @@ class RunHost:
 
     def _said(self, event: Event) -> str:
         said = transcript.spoken(event)
+        if isinstance(event, Text):
+            self._last_text = event.text.strip()
+        if isinstance(event, Final) and event.text.strip() not in self._last_text:
+            said = f"{event.text.rstrip()}\n"
         if isinstance(event, TextPart):
             self._parts += said
             return said

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from mux_lsp.agents.files import open_to_append
 from mux_lsp.agents.log import Stream, printable, read_text, size_of, watch_growth
 from mux_lsp.agents.process import STDOUT
+from mux_lsp.agents.transcript import TRANSCRIPT
 from mux_lsp.engine.attempt import check_folder
 from mux_lsp.engine.events import Event, RunChanged, RunOutput
 from mux_lsp.errors import UsageError
@@ -36,7 +37,7 @@ SOON: Final = 0.02
 class LogPiece:
     """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number."""
 
-    stream: Stream
+    stream: Stream | Literal["transcript"]
     offset: int
     limit: int
     check: int | None = None
@@ -119,6 +120,8 @@ async def read_log(engine: Engine, run_id: str, piece: LogPiece, *, follow: bool
                 f"{run_id} has no check with the number {piece.check + 1}; `mux-lsp show {run_id}` lists them."
             )
         folder = check_folder(folder, piece.check)
+    # It is JSON in ASCII: no escape code is in it, only the names of some.
+    file = TRANSCRIPT if piece.stream == "transcript" else piece.stream
     more = asyncio.Event()
 
     def listen(event: Event) -> None:
@@ -132,7 +135,7 @@ async def read_log(engine: Engine, run_id: str, piece: LogPiece, *, follow: bool
         while True:
             more.clear()
             ended = engine.run(run_id).state.ended
-            printed, position = await asyncio.to_thread(read_text, folder, piece.stream, piece.offset, piece.limit)
+            printed, position = await asyncio.to_thread(read_text, folder, file, piece.offset, piece.limit)
             if position > piece.offset or ended or not follow:
                 return printed, position, ended
             await more.wait()

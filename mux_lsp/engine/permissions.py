@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from mux_lsp.agents.backend import Decision
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import RunState
-from mux_lsp.core.permissions import RUN, WRITE, PermissionRequest, Rule, Rules, Verdict, rule_for
+from mux_lsp.core.permissions import RUN, PermissionRequest, Rule, Rules, Verdict, rule_for
 from mux_lsp.engine.events import PermissionRequested, PermissionSettled
 from mux_lsp.errors import UsageError
 
@@ -140,18 +140,15 @@ class Asks:
         if verdict is not Verdict.ALLOW and request.tool == RUN and request.subject.strip() in job.task.checks:
             # The person has said already that this may run here.
             return Decision(True)
-        if request.tool == WRITE and _is_below(request.subject):
-            return Decision(True)
         wanted = (request.tool, request.subject)
-        if verdict is Verdict.ALLOW or any(wanted in self._given.get(one, ()) for one in (job.run_id, job.task.id)):
+        if (
+            request.unasked
+            or verdict is Verdict.ALLOW
+            or any(wanted in self._given.get(one, ()) for one in (job.run_id, job.task.id))
+        ):
             return Decision(True)
         return None
 
 
 def _reason(request: PermissionRequest) -> str:
     return f"asks for leave: {printable(request.title)}"
-
-
-def _is_below(path: str) -> bool:
-    """Whether a path stays in the worktree, as far as can be told from it."""
-    return not path.startswith(("/", "~")) and ".." not in path.split("/") and ":" not in path[:3]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mux_lsp.engine.review import WHOLE
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Rejections:
-    """Rejected hunks of every run, by path; the id "" stands for a change without hunks."""
+    """What was rejected of every run, by path, in the words of `Item.rejected_as`."""
 
     def __init__(self, journal: Journal, runs: Iterable[str]) -> None:
         self._journal = journal
@@ -21,7 +23,7 @@ class Rejections:
                 self._hunks[run, one.path] = self.of(run, one.path) | {one.hunk}
 
     def of(self, run: str, path: str) -> frozenset[str]:
-        """The rejected hunks of a file."""
+        """What was rejected of a file."""
         return self._hunks.get((run, path), frozenset())
 
     def add(self, run: str, path: str, hunks: frozenset[str]) -> None:
@@ -30,11 +32,14 @@ class Rejections:
         self._hunks[run, path] = self.of(run, path) | hunks
 
     def remove(self, run: str, path: str, hunks: frozenset[str]) -> None:
-        """Take a no back, where there was one."""
-        taken_back = self.of(run, path) & hunks
+        """Take a no to hunks back, where there was one; "" stands for the change without hunks, whatever it was."""
+        known = self.of(run, path)
+        taken_back = known & hunks
+        if "" in hunks:
+            taken_back |= {one for one in known if one.startswith(WHOLE)}
         if taken_back:
             self._journal.unreject(run, [(path, hunk) for hunk in taken_back])
-            self._hunks[run, path] = self.of(run, path) - hunks
+            self._hunks[run, path] = known - taken_back
 
     def forget(self, runs: Collection[str]) -> None:
         """These runs have been deleted, and the journal has forgotten them."""

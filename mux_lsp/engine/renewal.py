@@ -37,7 +37,9 @@ def renew(room: Room, run: Run, buffers: Mapping[str, bytes]) -> Renewed:
     room.shadow.complete(snapshot)
     if run.base is None or run.result is None:
         return Renewed(snapshot.commit, snapshot.commit, ())
-    tree, conflicts = room.shadow.merge(run.base, run.result, snapshot.commit)
+    # By names that tell whose lines are whose in conflict markers.
+    ours, theirs = f"refs/mux/results/{run.id}", f"refs/mux/snapshots/{snapshot_name(run.id, run.turn + 1)}"
+    tree, conflicts = room.shadow.merge(run.base, ours, theirs)
     result = room.shadow.commit(tree, snapshot.commit, f"mux-lsp: {run.id}, brought up to date")
     room.shadow.set_refs({f"refs/mux/results/{run.id}": result})
     return Renewed(snapshot.commit, result, conflicts)
@@ -46,6 +48,19 @@ def renew(room: Room, run: Run, buffers: Mapping[str, bytes]) -> Renewed:
 def unsaved_of(clients: tuple[Client, ...], room: Room) -> dict[str, bytes]:
     """The unsaved buffers that go into the new snapshot. Raises UsageError where two clients differ."""
     return buffers_of(clients, room.root)[0]
+
+
+def unresolved(room: Room, run: Run) -> str | None:
+    """In words where a run has left conflict markers that it was told of, or None. For use in a thread."""
+    if run.result is None:
+        return None
+    left = [path for path in run.collided if _is_marked(room.shadow.read_at(run.result, path) or b"")]
+    return f"conflict markers are left in {', '.join(map(shown_path, left[:NAMED]))}" if left else None
+
+
+def _is_marked(content: bytes) -> bool:
+    lines = content.splitlines()
+    return any(line.startswith(b"<<<<<<< ") for line in lines) and any(line.startswith(b">>>>>>> ") for line in lines)
 
 
 def snapshot_name(run_id: str, turn: int) -> str:

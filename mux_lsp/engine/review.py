@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     """Gives the live text of a path, for the client that asks."""
 
 
+WHOLE: Final = "whole "
+"""What `Item.rejected_as` begins with where it is about no hunk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """A snapshot's text with the line ends of a live text, and how the live text differs from it."""
@@ -85,6 +89,14 @@ class Item:
         """The hunk's id, "" for a change that is no text."""
         return self.hunk.id if self.hunk else ""
 
+    @property
+    def rejected_as(self) -> str:
+        """What a no to it is remembered by. Of a change that is no text it is for what it leads to, and no other."""
+        if self.hunk is not None:
+            return self.hunk.id
+        change = self.review.change
+        return f"{WHOLE}{change.new_mode:o} {change.new_object if self.review.whole else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class PathPlan:
@@ -107,6 +119,14 @@ class PathPlan:
     def paths(self) -> tuple[str, ...]:
         """Every path that it changes on disk."""
         return (self.path,) if self.old_path is None else (self.old_path, self.path)
+
+    @property
+    def transcodes(self) -> bool:
+        """Whether its bytes are in another encoding than the file is saved in, which only its editor can tell."""
+        if self.lines is None or self.entry is None or self.live.entry is None:
+            return False
+        rewrites = self.live.open and self.entry.content != self.live.entry.content
+        return rewrites and text_of(self.path, self.live.entry).lines != self.live.lines
 
     def writes(self) -> tuple[disk.Write, ...]:
         """What it is on disk."""
@@ -144,12 +164,15 @@ def live_text(root: Path, path: str, buffer: str | None) -> LiveText:
     on_disk = _live_on_disk(root, path)
     if buffer is None:
         return on_disk
+    if on_disk.entry is not None and _is_link(on_disk.entry.mode):
+        # What is open is the text of another file.
+        return replace(on_disk, unsaved=True, open=True)
     lines = tuple(text.split_lines(buffer))
     return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True, compared={})
 
 
 def judge(review: Review, live_of: LiveOf, rejected: Collection[str] = ()) -> list[Item]:
-    """How each hunk of a review stands to a live text. `rejected` holds hunk ids, "" for a change without hunks."""
+    """How each hunk of a review stands to a live text. `rejected` holds what `Item.rejected_as` gives."""
     live = _stands(review.change, live_of)
     items = _judge_hunks(review, live) if review.hunks else []
     if review.renames:
@@ -158,7 +181,7 @@ def judge(review: Review, live_of: LiveOf, rejected: Collection[str] = ()) -> li
         items.append(_judge_whole(review, live))
     return [
         replace(item, status=HunkStatus.REJECTED)
-        if (item.hunk.id if item.hunk else "") in rejected and item.place is not HunkStatus.APPLIED
+        if item.place is not HunkStatus.APPLIED and item.rejected_as in rejected
         else item
         for item in items
     ]
@@ -174,6 +197,7 @@ def _stands(change: FileChange, live_of: LiveOf) -> LiveText:
     return live if moved.missing else moved
 
 
+_LINKED: Final = "there is a link in place of the file now"
 _GONE: Final = "the file is not there any more: it was deleted or renamed here"
 
 _WITHOUT_FILE: Final = {
@@ -198,7 +222,8 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
     if live.missing:
         return all_are(*_WITHOUT_FILE[change.kind])
     if live.lines is None:
-        return all_are(HunkStatus.CONFLICT, "the file is not a text file in UTF-8 now")
+        is_link = live.entry is not None and _is_link(live.entry.mode)
+        return all_are(HunkStatus.CONFLICT, _LINKED if is_link else "the file is not a text file in UTF-8 now")
     if not review.edits:
         return all_are(*_whole_text(review, live, live.lines))
     return [
@@ -299,7 +324,7 @@ def _judge_rename(review: Review, live: LiveText, there: LiveText) -> Item:
     elif not moved and not there.missing:
         reason = f"a file named {text.shown_path(change.path)} is here already"
     elif live.entry is not None and _is_link(live.entry.mode) != _is_link(change.old_mode):
-        reason = "there is a link in place of the file now" if _is_link(live.entry.mode) else "the link is a file now"
+        reason = _LINKED if _is_link(live.entry.mode) else "the link is a file now"
     elif review.whole and live.unsaved:
         reason = _UNSAVED
     elif moved and _is_done(review, live.entry):

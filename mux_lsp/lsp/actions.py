@@ -63,7 +63,7 @@ def review(found: View, range_: types.Range, context: types.CodeActionContext, s
         for one in accepts:
             one.is_preferred = one is accepts[0]
     if range_.start != range_.end:
-        made += _selection(found, here)
+        made += _selection(found, here, range_)
     made += _files_and_runs(found, here or found.waiting())
     return made
 
@@ -177,12 +177,14 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _selection(found: View, here: Sequence[Place]) -> Iterator[types.CodeAction]:
+def _selection(found: View, here: Sequence[Place], range_: types.Range) -> Iterator[types.CodeAction]:
     """Accept and reject all that a run would do in the selection, where that is more than one change."""
     hunks_of: dict[str, list[str]] = {}
     for place in here:
         for variant in place.open:
-            if variant.status is HunkStatus.PENDING and variant.hunk_id is not None:
+            # Of a run that has several changes at a place not all need to be in the selection.
+            is_in = found.touched(variant.range, range_)
+            if is_in and variant.status is HunkStatus.PENDING and variant.hunk_id is not None:
                 for run in variant.runs:
                     hunks_of.setdefault(run, []).append(variant.hunk_id)
     alike: dict[tuple[str, ...], list[str]] = {}

@@ -40,7 +40,9 @@ def reject(variant: Variant, title: str) -> types.Command:
 
 def _name(variant: Variant) -> dict[str, Any]:
     if variant.hunk_id is None:
-        return {"run": variant.run, "path": variant.path}
+        # What the file's hunks do has places of its own.
+        only = {"what": "file"} if variant.item.review.hunks else {}
+        return {"run": variant.run, "path": variant.path, **only}
     return {"run": variant.run, "hunks": [variant.hunk_id]}
 
 

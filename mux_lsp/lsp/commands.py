@@ -15,13 +15,13 @@ from mux_lsp import __version__
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import AgentChoice, HunkStatus
-from mux_lsp.engine import accepting
+from mux_lsp.engine import accepting, disk, keeping
 from mux_lsp.engine.offers import How, offers
 from mux_lsp.engine.output import LogPiece, read_log
 from mux_lsp.engine.repositories import locate
 from mux_lsp.engine.request import StartRequest
 from mux_lsp.errors import ConflictError, UsageError
-from mux_lsp.lsp import comparing, convert, edits, protocol, surface
+from mux_lsp.lsp import comparing, convert, edits, protocol, surface, taking
 from mux_lsp.lsp.addresses import Address, Kind
 from mux_lsp.lsp.documents import Lives, path_of, uri_of
 from mux_lsp.lsp.history import listed
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Task
     from mux_lsp.engine.accepting import Candidate, Selection
     from mux_lsp.engine.repositories import Room
-    from mux_lsp.engine.review import Item
+    from mux_lsp.engine.review import Item, PathPlan
     from mux_lsp.engine.reviews import Reviews
     from mux_lsp.lsp.documents import Document
     from mux_lsp.lsp.session import Session
@@ -199,7 +199,9 @@ class Commands:
         return await self._accept(await self._select(params.run, hunks=params.hunks, how=How(params.how)))
 
     async def file_accept(self, params: protocol.FileAcceptParams) -> protocol.AcceptResult:
-        return await self._accept(await self._select(params.run, paths=[params.path], how=How(params.how)))
+        return await self._accept(
+            await self._select(params.run, paths=[params.path], hunks=_hunks(params), how=How(params.how))
+        )
 
     async def run_accept(self, params: protocol.RunAcceptParams) -> protocol.AcceptResult:
         return await self._accept(await self._select(params.run, paths=params.paths, how=How(params.how)))
@@ -209,7 +211,7 @@ class Commands:
         return await self._reject(run.id, hunks=params.hunks, shared=params.shared)
 
     async def file_reject(self, params: protocol.FileParams) -> protocol.RejectResult:
-        return await self._reject(params.run, paths=[params.path])
+        return await self._reject(params.run, paths=[params.path], hunks=_hunks(params))
 
     async def run_reject(self, params: protocol.RunReviewParams) -> protocol.RejectResult:
         return await self._reject(params.run, paths=params.paths)
@@ -221,6 +223,7 @@ class Commands:
         if written:
             raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
         edit = edits.workspace_edit(selection, carried, self._session.documents, self._session.abilities)
+        await self._refuse_unsaved_elsewhere(selection, carried)
         self._session.watch.offer(selection)
         return edit
 
@@ -240,7 +243,9 @@ class Commands:
 
         def placed() -> Selection:
             lives = Lives(Path(task.repository), documents.by_path())
-            return accepting.select(self._engine, run_id, lives, paths=paths, hunks=hunks, how=how)
+            selection = accepting.select(self._engine, run_id, lives, paths=paths, hunks=hunks, how=how)
+            documents.refuse_two_texts(selection.root / path for plan in selection.plans for path in plan.paths)
+            return selection
 
         if len(wanted) > MANY_FILES:
             # Thousands of files would keep every other client waiting.
@@ -258,19 +263,27 @@ class Commands:
     async def _place(self, selection: Selection) -> protocol.AcceptResult:
         session = self._session
         carried, written = edits.split(selection, session.abilities)
-        for live in (plan.live for plan in written):
-            if live.unsaved:
-                raise ConflictError(f"{live.path} is open with unsaved changes: save it first. Nothing was written.")
+        for plan in written:
+            path = plan.live.path
+            if plan.live.unsaved:
+                raise ConflictError(f"{path} is open with unsaved changes: save it first. Nothing was written.")
+            if plan.transcodes:
+                raise ConflictError(
+                    f"{path} is not saved in UTF-8: save it so, or accept its hunks. Nothing was written."
+                )
         # Made now, with the versions of the texts that the hunks were placed on.
         edit = edits.workspace_edit(selection, carried, session.documents, session.abilities) if carried else None
         versions = session.documents.versions()
-        if taken := [plan for plan in carried if plan.entry is None or plan.old_path is not None]:
-            await asyncio.to_thread(accepting.refuse_unsaved_elsewhere, self._engine, selection, taken, session)
+        await self._refuse_unsaved_elsewhere(selection, carried)
+        over = taking.taken(selection)
+        lost = [plan.live for plan in selection.plans if taking.is_over(plan, over)]
+        kept = await asyncio.to_thread(keeping.keep, self._engine.kept, selection.run.id, lost) if lost else None
         take_back = None
         if written:
-            take_back = await asyncio.to_thread(accepting.write, self._engine, selection, written, session)
+            take_back = await asyncio.to_thread(accepting.write, self._engine, selection, written)
         if edit is not None:
             try:
+                await asyncio.to_thread(_refuse_changed, selection.root, carried)
                 await self._have_applied(edit, versions, selection.run.id)
             except BaseException:
                 # All of it or nothing, also where the client has gone meanwhile.
@@ -283,8 +296,16 @@ class Commands:
             already=selection.already,
             instead_of=list(selection.instead_of),
             marked=selection.marked,
+            rejected=selection.rejected,
+            kept=None if kept is None else str(kept),
             files=[text.shown_path(plan.path) for plan in selection.plans],
         )
+
+    async def _refuse_unsaved_elsewhere(self, selection: Selection, carried: list[PathPlan]) -> None:
+        """Raise ConflictError where another client has unsaved text of a file that this one is to take away."""
+        if taken := [plan for plan in carried if plan.entry is None or plan.old_path is not None]:
+            others = [client for client in self._engine.clients if client is not self._session]
+            await asyncio.to_thread(accepting.refuse_unsaved, selection, taken, others)
 
     async def _have_applied(self, edit: types.WorkspaceEdit, versions: dict[str, int], run_id: str) -> None:
         """Have the client apply an edit. Raises ConflictError where it does not."""
@@ -325,12 +346,12 @@ class Commands:
         rejected = applied = 0
         for one, items in judged:
             # Also of what is in this client's text: another client's may not have it.
-            ids = frozenset(item.id for item in items if item.status is not HunkStatus.REJECTED)
+            named = frozenset(item.rejected_as for item in items if item.status is not HunkStatus.REJECTED)
             there = sum(item.place is HunkStatus.APPLIED for item in items)
             applied += there
-            rejected += len(ids) - there
-            if ids:
-                self._engine.reject(one.run.id, one.path, ids)
+            rejected += len(named) - there
+            if named:
+                self._engine.reject(one.run.id, one.path, named)
         return protocol.RejectResult(rejected=rejected, applied=applied)
 
     # Permissions
@@ -383,16 +404,16 @@ class Commands:
                 )
                 for name, agent in sorted(configuration.agents.items())
             ],
-            defaults=list(configuration.defaults.agents),
+            defaults=list(await self._engine.default_agents()),
         )
 
     async def status(self, _: protocol.NoParams) -> protocol.StatusResult:
         repositories = []
         for root in sorted({task.repository for task in self._engine.tasks()}):
             room = self._engine.room(Path(root))
-            disk, slots = await asyncio.to_thread(_take_stock, room)
+            used, slots = await asyncio.to_thread(_take_stock, room)
             repositories.append(
-                protocol.RepositoryStatus(repository=uri_of(Path(root)), worktrees=slots, disk_bytes=disk)
+                protocol.RepositoryStatus(repository=uri_of(Path(root)), worktrees=slots, disk_bytes=used)
             )
         return protocol.StatusResult(
             version=__version__,
@@ -410,6 +431,22 @@ class Commands:
         if not self._session.folders:
             raise UsageError("No folder is open in this client: open one, or name it as `repository`.")
         return self._session.folders[0]
+
+
+def _refuse_changed(root: Path, carried: list[PathPlan]) -> None:
+    """Raise ConflictError where a file that an edit is for and that is not open is another one by now.
+
+    Such a file has no version by which the client could tell, and writing the others may have taken its time.
+    """
+    for plan in carried:
+        if not plan.live.open:
+            for write in plan.writes():
+                disk.check(root, write)
+
+
+def _hunks(params: protocol.FileParams) -> list[str] | None:
+    """What is meant of a file: everything, or what is in none of its hunks."""
+    return None if params.what == "all" else [""]
 
 
 def _warm(candidates: list[Candidate], task: Task, hunks: list[str] | None, how: How) -> None:

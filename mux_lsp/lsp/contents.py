@@ -216,7 +216,13 @@ def _transcript(task: Task, run: Run, run_folder: Path) -> str:
         if check.state is CheckState.FAILED
     }
     out, err = _printed(run_folder, "stdout"), _printed(run_folder, "stderr")
-    return pages.transcript(task, run, Output(out, err, failed, _messages(run, run_folder)))
+    # The first message is the task's prompt, which stands above.
+    entries = [
+        one for one in transcript.read(run_folder) if not (isinstance(one.event, Prompted) and one.event.turn == 0)
+    ]
+    told = any(not isinstance(one.event, Prompted) for one in entries)
+    output = Output(out, err, failed, _messages(run, run_folder), entries if told else ())
+    return pages.transcript(task, run, output)
 
 
 def _messages(run: Run, run_folder: Path) -> tuple[str, ...]:

@@ -16,9 +16,11 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from lsprotocol import types
 
+from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import LeftOut
 from mux_lsp.engine import disk, review
+from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -63,12 +65,24 @@ class Documents:
         return {uri: document.version for uri, document in self._open.items()}
 
     def by_path(self) -> dict[Path, Document]:
-        """Every open document, by its file."""
+        """Every open document, by its file. Of a file that is open under several URIs it is the one opened last."""
         return {document.path: document for document in self}
 
     def at(self, path: Path) -> Document | None:
-        """The open document of a file, whatever its client's URI looks like."""
-        return next((document for document in self._open.values() if document.path == path), None)
+        """The open document of a file, whatever its client's URI looks like; the same as in `by_path`."""
+        return next((document for document in reversed(self._open.values()) if document.path == path), None)
+
+    def refuse_two_texts(self, files: Iterable[Path]) -> None:
+        """Raise ConflictError where a file is open under several URIs, with different texts: neither is the file's."""
+        texts: dict[Path, Document] = {}
+        wanted = frozenset(files)
+        for document in self:
+            if document.path in wanted and texts.setdefault(document.path, document).content != document.content:
+                uris = f"{texts[document.path].uri} and {document.uri}"
+                raise ConflictError(
+                    f"One file is open with different texts as {printable(uris)}: close one of them. Nothing was "
+                    "written."
+                )
 
     def opened(self, item: types.TextDocumentItem) -> Document | None:
         """A document was opened. None where it is not a file."""

@@ -35,4 +35,4 @@ def diagnostics(found: View, shows: Shows) -> list[types.Diagnostic]:
 def _only_goes(variant: Variant) -> bool:
     """Whether the lines would go and nothing would come."""
     hunk = variant.item.hunk
-    return hunk is not None and variant.status is HunkStatus.PENDING and bool(hunk.removed) and not hunk.added
+    return hunk is not None and variant.status is HunkStatus.PENDING and not hunk.added

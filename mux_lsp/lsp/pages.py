@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import CheckState
 from mux_lsp.core.text import shown_path
-from mux_lsp.lsp import markdown
+from mux_lsp.lsp import conversation, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from mux_lsp.agents.transcript import Entry
     from mux_lsp.core.model import Check, Hunk, LeftOut, Run, Task
     from mux_lsp.lsp.protocol import ComparedFile
 
@@ -47,15 +48,19 @@ class Output:
     stderr: Printed
     checks: Mapping[int, Printed]
     messages: Sequence[str] = ()
+    conversation: Sequence[Entry] = ()
+    """What an agent told whose output can be read as events. It stands in place of `messages` and `stdout`."""
 
 
 def transcript(task: Task, run: Run, output: Output) -> str:
     """What a run was told, what it printed, what it changed and how it ended."""
     parts = [f"# {run.id}", _standing(run), "## Prompt", _shortened(task.prompt)]
-    if output.messages:
+    if output.conversation:
+        parts += ["## Conversation", *conversation.parts(output.conversation, f"mux-lsp log {run.id} --json-lines")]
+    elif output.messages:
         parts += ["## Messages that followed", *map(_shortened, output.messages[-MESSAGES_SHOWN:])]
     for title, printed, option in (("Output", output.stdout, ""), ("Errors", output.stderr, " --stderr")):
-        if printed.text.strip():
+        if printed.text.strip() and not (output.conversation and title == "Output"):
             parts += [f"## {title}", *_printed(printed, f"mux-lsp log {run.id}{option}")]
     if run.checks:
         parts.append("## Checks")

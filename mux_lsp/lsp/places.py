@@ -194,11 +194,12 @@ class View:
         return [
             place
             for place in self.places
-            if any(self._touched(variant.range, range_) for variant in (place.open or (place.shown,)))
+            if any(self.touched(variant.range, range_) for variant in (place.open or (place.shown,)))
             and (place.waits or place.others)
         ]
 
-    def _touched(self, place: types.Range, range_: types.Range) -> bool:
+    def touched(self, place: types.Range, range_: types.Range) -> bool:
+        """Whether a range touches what stands at another, or where that is reached from."""
         return touches(place, range_) or touches(self.reach(place), range_)
 
     def reach(self, range_: types.Range) -> types.Range:

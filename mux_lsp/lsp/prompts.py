@@ -32,10 +32,14 @@ OFFERED: Final = 5
 
 NO_AGENTS: Final = 'no default agents are configured: set `agents = ["NAME"]` under [defaults] in config.toml'
 
-_TODO: Final = re.compile(r"(?:#|//|/\*|\*|--|;|%|<!--|\"\"\"|''').*?\b((?:TODO|FIXME)\b(?!\.\w).*)")
-"""A comment that says what is to be done, in the comment signs of most languages."""
+_COMMENT: Final = re.compile(r"#|//|/\*|\*|--|;|%|<!--|\"\"\"|'''")
+"""How comments begin in most languages."""
 
-_COMMENT_END: Final = re.compile(r"\s*(?:\*/|-->|\"\"\"|''')\s*$")
+_TODO: Final = re.compile(r"\b(?:TODO|FIXME)\b(?!\.\w)")
+"""A word with which a comment says what is to be done. Sought behind the sign: both in one would take its time over the
+lines of minified files."""
+
+_COMMENT_END: Final = re.compile(r"(?:\*/|-->|\"\"\"|''')$")
 
 _SEVERITIES: Final = {
     types.DiagnosticSeverity.Error: "error",
@@ -141,8 +145,9 @@ def _complaint(subject: Subject, one: types.Diagnostic) -> str:
 def _todos(lines: Iterable[str], first: int) -> list[tuple[int, str]]:
     found = []
     for number, line in enumerate(lines, first):
-        if match := _TODO.search(line):
-            todo = _COMMENT_END.sub("", match[1]).strip()
+        comment = _COMMENT.search(line)
+        if comment and (match := _TODO.search(line, comment.end())):
+            todo = _COMMENT_END.sub("", line[match.start() :].rstrip()).rstrip()[:MESSAGE]
             if re.sub(r"\W", "", todo) not in {"TODO", "FIXME"}:
                 found.append((number, todo))
     return found

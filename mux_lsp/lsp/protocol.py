@@ -105,12 +105,13 @@ class RunAcceptParams(RunReviewParams):
 class RunLogParams(Params):
     """`offset` and `limit` are in bytes of the stream. `follow` waits until there is more, or the run has ended.
 
-    `check`: the output of the run's check of that number, counted from 0, instead of the agent's.
+    `check`: the output of the run's check of that number, counted from 0, instead of the agent's. `transcript`: the
+    conversation and the tool calls as JSON lines, one event to a line, with `kind` and `at`.
     """
 
     run: Text
     check: Annotated[int, Field(ge=0)] | None = None
-    stream: Literal["stdout", "stderr"] = "stdout"
+    stream: Literal["stdout", "stderr", "transcript"] = "stdout"
     offset: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=1, le=1_000_000)] = 262_144
     follow: bool = False
@@ -163,8 +164,12 @@ class HunkRejectParams(HunkParams):
 
 
 class FileParams(Params):
+    """`what`: all that the run does to the file, or only what is in none of its hunks (`file`): its name, its mode, or
+    a content that goes as a whole."""
+
     run: Text
     path: Text
+    what: Literal["all", "file"] = "all"
 
 
 class FileAcceptParams(FileParams):
@@ -453,12 +458,16 @@ class ClientMergeParams(Shape):
 
 class AcceptResult(Shape):
     """`accepted` counts the hunks that were placed, `already` those that were there, `files` names what was changed.
-    `instead_of` are the runs whose hunks were taken out, `marked` counts the conflicts put between markers."""
+    `instead_of` are the runs whose hunks were taken out, `marked` counts the conflicts put between markers, `rejected`
+    those that were left out because they were rejected. `kept` is the folder with copies of the person's files that
+    `take` went over, null where there are none."""
 
     accepted: int
     already: int
     instead_of: list[str]
     marked: int
+    rejected: int
+    kept: str | None
     files: list[str]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from pygls.server import ServerErrors
+
+    from mux_lsp.lsp.protocol import Shape
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,18 @@ class MuxProtocol(LanguageServerProtocol):
 
     def _refuse(self, id_: int | str, error: JsonRpcException) -> None:
         self._send_response(id_, error=error.to_response_error())
+
+    def tell(self, method: str, params: Shape) -> None:
+        """Send one of our own notifications. Many come in a second, so it is written without pygls' way round."""
+        if self._gone or self.writer is None:
+            return
+        try:
+            told = params.model_dump_json().encode()
+        except ValueError:
+            # A prompt may hold half of a character, for which only JSON's escapes have a place.
+            told = json.dumps(params.model_dump()).encode()
+        body = b'{"jsonrpc":"2.0","method":"%b","params":%b}' % (method.encode(), told)
+        self.writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
     def send_request(self, method: str, *arguments: Any, **named: Any) -> Future[Any]:
         """Ask the client for something. Whoever asks when there is nobody to answer is cancelled."""

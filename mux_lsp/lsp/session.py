@@ -125,7 +125,7 @@ class Session:
         """Pass an engine's event on, in the shapes of the wire."""
         if self._own_protocol:
             method, params = convert.notification(event)
-            self.server.protocol.notify(method, params.model_dump())
+            self.server.protocol.tell(method, params)
         self.virtual.told(event)
         match event:
             case TaskChanged(task=task):
@@ -394,10 +394,10 @@ class Session:
     async def _refusal(self) -> str | None:
         """Why no agent would begin that is not named, in words."""
         try:
-            configured = await self.engine.configured()
+            chosen = await self.engine.default_agents()
         except UsageError as error:
             return places.one_line(str(error))
-        return None if configured.defaults.agents else prompts.NO_AGENTS
+        return None if chosen else prompts.NO_AGENTS
 
     async def _resolve(self, action: types.CodeAction) -> types.CodeAction:
         if action.data is None:

@@ -73,6 +73,16 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE UNIQUE INDEX acceptances_standing ON acceptances (task, origin, change) WHERE withdrawn IS NULL",
         "CREATE INDEX acceptances_by_path ON acceptances (repository, path)",
     ),
+    (
+        # What a person has allowed in a repository for good, exactly as it was asked.
+        """CREATE TABLE permission_rules (
+            repository TEXT NOT NULL,
+            tool TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            at REAL NOT NULL,
+            PRIMARY KEY (repository, tool, subject)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 """The statements that lead from each version of the schema to the next. Only ever append."""
 

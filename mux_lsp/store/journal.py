@@ -206,6 +206,23 @@ class Journal:
         )
         return tuple(Rejection(json.loads(path), hunk, at) for path, hunk, at in rows)
 
+    def allow(self, repository: str, tool: str, subject: str) -> None:
+        """Remember that a tool may do this in a repository from now on. No error where it is known."""
+        with transaction(self._database):
+            self._database.execute(
+                "INSERT INTO permission_rules (repository, tool, subject, at) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO NOTHING",
+                (dumps(repository), tool, dumps(subject), self._clock()),
+            )
+
+    def allowed(self, repository: str) -> tuple[tuple[str, str], ...]:
+        """What was allowed in a repository for good, as tool and subject, in order."""
+        rows = self._database.execute(
+            "SELECT tool, subject FROM permission_rules WHERE repository = ? ORDER BY at, tool, subject",
+            (dumps(repository),),
+        )
+        return tuple((tool, loads(str, subject)) for tool, subject in rows)
+
     def record(self, accepted: Sequence[Row], withdrawn: Iterable[Key] = ()) -> None:
         """Note what became part of a person's text, and of which hunks the acceptance stands no more; the latter first.
 

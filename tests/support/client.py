@@ -74,6 +74,10 @@ class Client:
         """What was told of each run's streams."""
         self.buffers: dict[Path, Buffer] = {}
         self.diagnostics: dict[Path, list[Json]] = {}
+        self.button: str | None = None
+        """What it presses when it is asked by a message with buttons."""
+        self.messages: list[Json] = []
+        """The messages with buttons that it was shown."""
         self.raw: list[bytes] = []
         """The bodies of all notifications."""
         self._in, self._out = bridge.stdin, bridge.stdout
@@ -234,6 +238,9 @@ class Client:
             return
         if "id" in message:
             result = self._apply(params["edit"]) if method == "workspace/applyEdit" else None
+            if method == "window/showMessageRequest":
+                self.messages.append(params)
+                result = next((one for one in params["actions"] if one["title"] == self.button), None)
             self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
             return
         self.raw.append(body)
@@ -285,9 +292,18 @@ class Client:
 
 @asynccontextmanager
 async def connected(
-    home: IsolatedHome, folder: Path, *, applies: bool = False, name: str = "test", **environment: str
+    home: IsolatedHome,
+    folder: Path,
+    *,
+    applies: bool = False,
+    name: str = "test",
+    plain: str | None = None,
+    **environment: str,
 ) -> AsyncIterator[Client]:
-    """A client that has `folder` open and speaks our protocol. `applies`: whether it can apply edits."""
+    """A client that has `folder` open. `applies`: whether it can apply edits.
+
+    It speaks our protocol, unless it is a `plain` one: that presses the button of this title when it is asked.
+    """
     bridge = await asyncio.create_subprocess_exec(
         *home.command("serve"),
         env=home.environment(HOME=str(home.folder), **environment),
@@ -295,6 +311,7 @@ async def connected(
         stdout=asyncio.subprocess.PIPE,
     )
     client = Client(bridge, applies=applies)
+    client.button = plain
     try:
         await client.request(
             "initialize",
@@ -303,7 +320,7 @@ async def connected(
                 "clientInfo": {"name": name},
                 "rootUri": uri_of(folder),
                 "capabilities": {"workspace": APPLIES_EDITS if applies else {}},
-                "initializationOptions": {"mux": {"protocol": 1}},
+                "initializationOptions": None if plain else {"mux": {"protocol": 1}},
             },
         )
         client.notify("initialized", {})

@@ -1,13 +1,16 @@
 """A real Neovim with a screen, driven over its API. No plugin, no configuration: what everybody has.
 
-Waiting is done inside of Neovim by `vim.wait`, which runs its event loop and asks the condition again meanwhile.
+Waiting is done inside of Neovim by `vim.wait`, which runs its event loop and asks the condition again meanwhile. While
+a menu is open Neovim answers nothing but what it draws: `menu` waits for that.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +36,8 @@ class Neovim:
         self._number = 0
         self._grid = [[" "] * COLUMNS for _ in range(LINES)]
         self.request("nvim_ui_attach", COLUMNS, LINES, {"ext_linegrid": True, "rgb": True})
+        # What is told behind a menu does not wait for the Enter key.
+        self.request("nvim_set_option_value", "messagesopt", "wait:0,history:500", {})
 
     def request(self, method: str, *arguments: object) -> Any:
         """The answer to an API call. What is drawn before it is on the screen then."""
@@ -47,9 +52,35 @@ class Neovim:
                     return message[3]
                 if message[:2] == [2, "redraw"]:
                     self._draw(message[2])
-            data = os.read(self._out.fileno(), 65_536)
-            assert data, "Neovim has gone"
-            self._messages.feed(data)
+            self._read()
+
+    def _read(self, seconds: float = WAIT_MILLISECONDS / 1000) -> None:
+        ready, _, _ = select.select([self._out], [], [], seconds)
+        assert ready, "Neovim says nothing\n" + self._seen()
+        data = os.read(self._out.fileno(), 65_536)
+        assert data, "Neovim has gone"
+        self._messages.feed(data)
+
+    def _seen(self) -> str:
+        return "\n".join("".join(line).rstrip() for line in self._grid)
+
+    def menu(self, code: str, prompt: str) -> list[str]:
+        """The lines of the menu that a chunk of Lua leads to, once it is drawn whole, from its prompt on."""
+        self.lua(f"vim.schedule(function() {code} end)")
+        end = time.monotonic() + WAIT_MILLISECONDS / 1000
+        while True:
+            for message in self._messages:
+                if message[:2] == [2, "redraw"]:
+                    self._draw(message[2])
+            lines = [line.rstrip() for line in self._seen().splitlines()]
+            if prompt in lines and any(line.startswith("Type number and <Enter>") for line in lines):
+                return lines[lines.index(prompt) + 1 :]
+            self._read(end - time.monotonic())
+
+    def choose(self, menu: list[str], title: str) -> None:
+        """Choose what begins like this in the menu that is open."""
+        (number,) = [line.partition(":")[0] for line in menu if line.partition(": ")[2].startswith(title)]
+        self.request("nvim_input", f"{number}<CR>")
 
     def lua(self, code: str, *arguments: object) -> Any:
         """The value that a chunk of Lua returns; its arguments are `...`."""

@@ -6,10 +6,12 @@ import asyncio
 import importlib
 import json
 import logging
+import os
 import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from mux_lsp.agents.builtin.keys import is_on_this_machine
 from mux_lsp.agents.events import Notice, TextPart, Usage
 from mux_lsp.errors import AgentError
 
@@ -196,13 +198,18 @@ class Api:
             import anthropic
             import httpx2
 
+            timeout = httpx2.Timeout(self.stall, connect=CONNECT_SECONDS)
             # Retries are ours, so that they can be told; and no key but the one that was asked for is ever sent.
             self._client = anthropic.AsyncAnthropic(
                 api_key=self._secret,
                 auth_token=None,
                 base_url=self.base_url,
                 max_retries=0,
-                timeout=httpx2.Timeout(self.stall, connect=CONNECT_SECONDS),
+                timeout=timeout,
+                # A server on this machine is not behind the proxy that the environment names.
+                http_client=anthropic.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout)
+                if is_on_this_machine(self.base_url or os.environ.get("ANTHROPIC_BASE_URL", ""))
+                else None,
             )
         return self._client
 

@@ -9,6 +9,7 @@ import os
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from mux_lsp.errors import AgentError
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS: Final = 60.0
 """How long a command may take that gives a key: it may have to ask a person for a password."""
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Whether the server at an address is a local one. Those ask for no key."""
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,8 @@ class _Turn:
         for call in conversation.calls():
             if call["id"] not in conversation.results:
                 result = await self._result_of(call)
-                self.host.emit(ToolResult(call["id"], result.ok, result.text))
+                if call["name"] != toolbox.FINISH:
+                    self.host.emit(ToolResult(call["id"], result.ok, result.text))
                 await asyncio.to_thread(conversation.result, call["id"], result.text, ok=result.ok)
                 if (stuck := self._stuck(call, result)) is not None:
                     return stuck
@@ -199,9 +200,9 @@ class _Turn:
         if call["id"] in self.conversation.begun:
             # It was cut off. The model is told so, and decides.
             return Result(INTERRUPTED, ok=False)
-        self.host.emit(
-            ToolCall(call["id"], call["name"], toolbox.title(call["name"], given), toolbox.shown_input(given))
-        )
+        if call["name"] != toolbox.FINISH:
+            title, shown = toolbox.title(call["name"], given), toolbox.shown_input(given)
+            self.host.emit(ToolCall(call["id"], call["name"], title, shown))
         if isinstance(given, dict) and MALFORMED in given:
             return Result(f"The input of {call['name']} was not a JSON object. Send the call again.", ok=False)
         begin = functools.partial(asyncio.to_thread, self.conversation.calling, call["id"])

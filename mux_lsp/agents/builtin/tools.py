@@ -155,7 +155,7 @@ class Tools:
         match asked:
             case EditFile(path=path) | WriteFile(path=path):
                 place = self.confined.resolve(path, start=self.folder).as_posix()
-                return PermissionRequest(WRITE, place, f"Write {one_line(place)}")
+                return PermissionRequest(WRITE, place, f"Write {one_line(place)}", unasked=True)
             case RunCommand(command=command):
                 return PermissionRequest(RUN, command, f"Run `{one_line(command)}`")
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from mux_lsp.cli.demo.command import AGENTS
 from mux_lsp.git.command import git
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
     from pathlib import Path
 
 NAME = "shop"
@@ -58,24 +56,21 @@ def go_on_typing(root: Path) -> None:
     file.write_text(TYPED_LATER + below_first_line, encoding="utf-8")
 
 
-def write_configuration(home: Path) -> Path:
-    """A `config.toml` that names the three agents."""
-    file = home / "config" / "config.toml"
-    file.parent.mkdir(parents=True)
-    programs = resources.files("mux_lsp.cli.demo") / "agents"
-    text = "".join(_section(name, programs / f"{name.replace('-', '_')}.py") for name in AGENTS)
-    file.write_text(text, encoding="utf-8")
+def write_script(folder: Path) -> Path:
+    """What the three models say, for `mux-lsp replay`."""
+    file = folder / "models.toml"
+    file.write_text(_sample("models.toml"), encoding="utf-8")
     return file
 
 
-def _section(name: str, program: Traversable) -> str:
-    command = ", ".join(_toml(word) for word in (sys.executable, "-I", str(program)))
-    return f'[agents.{name}]\nkind = "command"\ncommand = [{command}]\n\n'
-
-
-def _toml(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def write_configuration(home: Path, url: str) -> None:
+    """A `config.toml` that names the three agents, whose models are at `url`."""
+    file = home / "config" / "config.toml"
+    file.parent.mkdir(parents=True)
+    # The check of the task is allowed anyway.
+    text = '[permissions]\nallow = ["run:git commit"]\n'
+    text += "".join(f'\n[agents.{name}]\nkind = "anthropic"\nmodel = "{name}"\nbase_url = "{url}"\n' for name in AGENTS)
+    file.write_text(text, encoding="utf-8")
 
 
 def _sample(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -23,7 +24,7 @@ from mux_lsp.errors import MuxError
 from mux_lsp.git.command import git
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 CHECK = "python3 -m unittest -q"
 
@@ -47,11 +48,30 @@ def tell(chosen: str | None, *, keep: bool) -> int:
     begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="mux-")).resolve()
     try:
-        _play(Stage(folder, sample.make_repository(folder), _environment(folder)), chosen)
+        stage = Stage(folder, sample.make_repository(folder), _environment(folder))
+        with _models(stage) as url:
+            sample.write_configuration(folder, url)
+            _play(stage, chosen)
     finally:
         _clear_away(folder, keep=keep)
     _yours(time.monotonic() - begun)
     return 0
+
+
+@contextlib.contextmanager
+def _models(stage: Stage) -> Iterator[str]:
+    """The server that has the models' words, at work. Gives its address."""
+    script = sample.write_script(stage.folder)
+    with subprocess.Popen(
+        _command("replay", str(script)), env=stage.environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None  # noqa: S101  # asked for above
+            url = server.stdout.readline().strip()
+            _claim(url.startswith("http://127.0.0.1:"), "the server of the three models runs")
+            yield url
+        finally:
+            server.terminate()
 
 
 def _clear_away(folder: Path, *, keep: bool) -> None:
@@ -74,7 +94,6 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _play(stage: Stage, chosen: str | None) -> None:
-    sample.write_configuration(stage.folder)
     _title("A repository with work in progress")
     say("A setting is edited but not committed, and there is a new test, which fails.")
     _git(stage, "status", "--short")
@@ -83,6 +102,7 @@ def _play(stage: Stage, chosen: str | None) -> None:
     tree = sample.fingerprint(stage.root)
 
     _title("Three agents, at once, each in a hidden worktree of what you see")
+    say("mux-lsp's own agent and its tools, for real; only the models' words come from a script on this machine.")
     asked = [word for name in AGENTS for word in ("-a", name)]
     status = _mux(stage, "run", PROMPT, *asked, "--check", CHECK)
     _claim(status == 0, "a run passes its check")
@@ -96,6 +116,9 @@ def _play(stage: Stage, chosen: str | None) -> None:
     for run in task["runs"]:
         say(f"{run['agent']}: the check {run['checks'][0]['state']}", run["checks"][0]["state"])
         _mux(stage, "diff", run["id"])
+
+    _title("How one of them came to it")
+    _mux(stage, "log", runs["ceil"]["id"])
 
     _title("Where they agree")
     _mux(stage, "compare", task["id"])
@@ -138,10 +161,11 @@ def _yours(seconds: float) -> None:
     )
     say(
         """
+  ANTHROPIC_API_KEY=… mux-lsp run "what is to be done" --check 'make test'
   mux-lsp run "what is to be done" -a 'sh:claude -p {prompt} --permission-mode acceptEdits*3' --check 'make test'
 
-Any command line is an agent: codex exec -s workspace-write {prompt}, aider --message {prompt}, a script of yours.
-Give several -a to have them compete."""
+The first is the agent you saw, with a real model. Any command line is an agent too: codex exec -s workspace-write
+{prompt}, aider --message {prompt}, a script of yours. Give several -a to have them compete."""
     )
 
 

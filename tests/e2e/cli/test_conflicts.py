@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,7 +45,10 @@ def test_a_conflict_says_what_fits_and_what_can_be_done(terminal: Terminal) -> N
 def test_take(terminal: Terminal) -> None:
     run = result(terminal, TEN, EIGHTEEN, APP)
     typed_over_ten(terminal)
-    assert terminal.ok("accept", run, "notes.txt", "--take") == "Accepted 2 changes in notes.txt.\n"
+    mine = notes(terminal)
+    said = terminal.ok("accept", run, "notes.txt", "--take")
+    assert said.startswith("Accepted 2 changes in notes.txt. What was there before is kept in ")
+    assert (kept(said) / "notes.txt").read_text().splitlines() == mine
     assert (notes(terminal)[9], notes(terminal)[17]) == ("LINE TEN", "LINE EIGHTEEN")
     assert (terminal.folder / "src" / "app.txt").read_text() == "one\ntwo staged\nthree\n"
 
@@ -56,8 +60,15 @@ def test_take_a_deletion(terminal: Terminal) -> None:
     assert done.status == 3
     assert "--take" in done.err
     assert "--mark" not in done.err
-    terminal.ok("accept", run, "src/new.txt", "--take")
+    said = terminal.ok("accept", run, "src/new.txt", "--take")
     assert not (terminal.folder / "src" / "new.txt").exists()
+    assert (kept(said) / "src" / "new.txt").read_text() == "my own\n"
+    assert "kept" not in terminal.ok("accept", run)
+
+
+def kept(said: str) -> Path:
+    """The folder of copies that `accept` names."""
+    return Path("".join(said.split("kept in ", 1)[1].split()).removesuffix("."))
 
 
 def test_mark(terminal: Terminal) -> None:

@@ -185,7 +185,7 @@ def test_reject_a_whole_run(terminal: Terminal) -> None:
     assert terminal.ok("reject", run) == "Rejected 3 changes.\n"
     before = files(terminal.folder)
     assert terminal.ok("accept", run) == (
-        "There was nothing to accept. Of what was rejected (3 changes), --hunk ID takes one all the same.\n"
+        "There was nothing to accept. Left out because you rejected it: 3 changes (--hunk ID takes one all the same).\n"
     )
     assert terminal.ok("reject", run) == "There was nothing left to reject.\n"
     assert files(terminal.folder) == before

@@ -30,6 +30,8 @@ def capabilities(
     content: bool = False,
     registers: bool = False,
     shows: bool = False,
+    disables: bool = True,
+    fades: bool = False,
     encodings: list[types.PositionEncodingKind | str] | None = None,
 ) -> types.ClientCapabilities:
     """What a client can; by default what a full-grown editor can, without progress and read-only documents."""
@@ -53,9 +55,12 @@ def capabilities(
             code_action=types.CodeActionClientCapabilities(
                 code_action_literal_support=types.ClientCodeActionLiteralOptions(kinds) if literals else None,
                 data_support=resolve,
-                disabled_support=True,
+                disabled_support=disables,
                 is_preferred_support=True,
                 resolve_support=lazily,
+            ),
+            publish_diagnostics=types.PublishDiagnosticsClientCapabilities(
+                tag_support=types.ClientDiagnosticsTagOptions([types.DiagnosticTag.Unnecessary]) if fades else None
             ),
         ),
         window=types.WindowClientCapabilities(

@@ -163,6 +163,36 @@ async def test_each_kind_is_accepted_and_rejected_by_its_file(editor: Editor, ki
     assert on_disk(kinds)["empty.txt"] == AFTER["empty.txt"]
 
 
+@pytest.mark.parametrize(
+    ("agent", "path", "what", "after"),
+    [
+        ("chmod +x numbers.txt", "numbers.txt", "file mode", {"numbers.txt": (0o100755, NUMBERS.encode())}),
+        ("mv numbers.txt n.txt", "n.txt", "rename to n.txt", {"n.txt": (0o100644, NUMBERS.encode())}),
+    ],
+)
+async def test_what_is_not_in_the_lines_is_decided_apart_from_them(
+    editor: Editor, repository: Path, agent: str, path: str, what: str, after: dict[str, tuple[int, bytes]]
+) -> None:
+    editor.open("numbers.txt")
+    run = (await editor.done(f"sed -i 's/^line 5$/five/' numbers.txt; {agent}")).runs[0].id
+    commands = [lens.command for lens in await editor.lenses("numbers.txt") if lens.command]
+    titles = [command.title for command in commands]
+    headline = titles.index(f"{what} · {run}")
+    accept, reject = commands[headline + 1], commands[titles.index("Reject", headline)]
+    assert (accept.title, accept.command, reject.command) == ("Accept", "mux.file.accept", "mux.file.reject")
+    await editor.carry_out(reject)
+    before = {item.hunk: item.status for item in await editor.review(run=run)}
+    assert (before.pop(None), list(before.values())) == ("rejected", ["pending"])
+    await editor.carry_out(accept)
+    assert sorted(item.status for item in await editor.review(run=run)) == ["applied", "pending"]
+    assert on_disk(repository) == after
+    assert editor.text(path) == NUMBERS
+    # With the accept the no is forgotten.
+    (repository / path).replace(repository / "numbers.txt")
+    (repository / "numbers.txt").chmod(0o644)
+    assert "rejected" not in {item.status for item in await editor.review(run=run)}
+
+
 async def test_a_folder_is_accepted_by_its_path(editor: Editor, kinds: Path) -> None:
     run = (await editor.done(AGENT)).runs[0]
     assert (await editor.accept("file", run=run.id, path="deep")).files == ["deep/er/new.txt"]
@@ -180,6 +210,21 @@ async def test_a_latin_1_file_that_is_open_and_saved_can_be_taken(editor: Editor
     assert list(accept.arguments or ()) == [{"run": run.id, "path": "latin.txt"}]
     await editor.carry_out(accept)
     assert (kinds / "latin.txt").read_bytes() == AFTER["latin.txt"][1]
+
+
+async def test_a_file_that_is_saved_in_another_encoding_by_now_keeps_it(editor: Editor, repository: Path) -> None:
+    (repository / "numbers.txt").write_text(f"Grüße\n{NUMBERS}")
+    run = (await editor.done("sed -i 's/^line 5$/five/' numbers.txt; chmod +x numbers.txt")).runs[0].id
+    (repository / "numbers.txt").write_text(f"Grüße\n{NUMBERS}", encoding="latin-1")
+    editor.open("numbers.txt", encoding="latin-1")
+    with pytest.raises(Refused, match=r"numbers\.txt is not saved in UTF-8: .* Nothing was written\.") as refused:
+        await editor.accept("run", run=run)
+    assert refused.value.kind == "conflict"
+    assert (repository / "numbers.txt").read_text(encoding="latin-1") == f"Grüße\n{NUMBERS}"
+    # The editor itself knows how to save it.
+    (hunk,) = [item.hunk for item in await editor.review("numbers.txt") if item.hunk]
+    await editor.accept("hunk", run=run, hunks=[hunk])
+    assert editor.text("numbers.txt") == f"Grüße\n{NUMBERS}".replace("line 5\n", "five\n")
 
 
 async def test_what_is_open_and_unsaved_is_never_taken_as_a_whole(editor: Editor, kinds: Path) -> None:

@@ -172,3 +172,21 @@ async def test_a_closed_file_is_reviewed_against_the_disk_and_an_open_one_agains
     assert [item.range.start.line for item in await editor.review(run=run)] == [5, 15]
     # Nothing is left of the closed document's hints.
     await editor.until(lambda: editor.published[editor.uri("numbers.txt")][1] == [])
+
+
+async def test_a_file_that_is_open_twice_gets_its_edit_where_it_was_placed_or_none(
+    editor: Editor, repository: Path, tmp_path: Path
+) -> None:
+    """An editor that was given a folder and a link to it has two buffers of one file."""
+    (tmp_path / "link").symlink_to(repository)
+    first = editor.open("numbers.txt")
+    run = (await editor.done(EDIT)).runs[0].id
+    second = editor._open((tmp_path / "link" / "numbers.txt").as_uri(), NUMBERS).uri
+    editor.insert("numbers.txt", "line 1\n", "three\nmore\nlines\n")
+    with pytest.raises(Refused, match=r"open with different texts as \S+ and \S+: close one of them\. Nothing was wr"):
+        await editor.accept("run", run=run)
+    assert (editor.buffers[first].text, editor.buffers[second].text) == ("three\nmore\nlines\n" + NUMBERS, NUMBERS)
+    editor.insert("numbers.txt", NUMBERS, "", replacing="three\nmore\nlines\n")
+    await editor.accept("run", run=run)
+    after = NUMBERS.replace("line 5\n", "five\n").replace("line 15\n", "fifteen\n")
+    assert (editor.buffers[first].text, editor.buffers[second].text) == (NUMBERS, after)

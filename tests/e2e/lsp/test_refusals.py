@@ -25,7 +25,7 @@ START = {"prompt": "do it", "agents": [{"agent": "sh:true"}]}
 
 REFUSALS: list[tuple[str, Any, str]] = [
     ("mux.nothing", [{}], r"There is no command 'mux\.nothing' in mux-lsp \S+\."),
-    ("mux.task.start", [{"prompt": "do it"}], r"No agent was named and \S+config\.toml sets no default: .*\."),
+    ("mux.task.start", [{"prompt": "do it"}], r"No agent was named, and there is none to take by itself\. Set ANTHROPIC_API_KEY .*mux-lsp demo.*\."),
     (
         "mux.task.start",
         [START | {"agents": [{"agent": "no\x1b[31mbody"}]}],

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.lsp import protocol
+from tests.e2e.lsp.client import Refused
 from tests.e2e.lsp.conftest import NUMBERS
-from tests.e2e.lsp.connecting import Refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,11 +52,11 @@ async def test_what_collides_is_told_and_marked(editor: Editor) -> None:
     editor.open("numbers.txt")
     run = (await editor.done(AGENT)).runs[0].id
     editor.insert("numbers.txt", "line 5\n", "my ")
-    await go_on(editor, run, "own")
+    ended = await go_on(editor, run, "own")
+    assert (ended.state, ended.reason) == ("finished", "conflict markers are left in numbers.txt")
     (told,) = [item for item in await editor.review(run=run) if item.path == "seen.txt"]
     assert "Resolve the conflict markers in them:\n- numbers.txt\n" in told.added
-    assert "<<<<<<< " in told.added
-    assert "=======\nmy line 5\n>>>>>>> " in told.added
+    assert f"<<<<<<< refs/mux/results/{run}\nfive\n=======\nmy line 5\n>>>>>>> refs/mux/snapshots/{run}.1\n" in told.added
 
 
 async def test_without_it_nothing_of_the_persons_is_there(editor: Editor) -> None:

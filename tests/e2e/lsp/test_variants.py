@@ -106,7 +106,12 @@ async def test_marking_shows_both_and_decides_nothing(editor: Editor) -> None:
     assert (answer.accepted, answer.marked, answer.files) == (0, 1, ["numbers.txt"])
     marked = f"<<<<<<< yours\nmy own line 5\n||||||| snapshot\nline 5\n=======\nfive\n>>>>>>> {run}\n"
     assert editor.text("numbers.txt") == typed.replace("my own line 5\n", marked)
-    assert (await editor.statuses("numbers.txt"))[1] == "pending"
+    assert await editor.statuses("numbers.txt") == ["conflict", "pending"]
+    (still, _) = await editor.review("numbers.txt")
+    assert still.reason == "what stands between conflict markers here has to be decided first"
+    # Decided by hand for the run's.
+    editor.retype("numbers.txt", editor.text("numbers.txt").replace(marked, "five\n"))
+    assert await editor.statuses("numbers.txt") == ["applied", "pending"]
 
 
 async def test_what_was_created_here_too(editor: Editor, repository: Path) -> None:

@@ -275,11 +275,11 @@ def test_what_was_written_is_put_back_where_the_next_fails(
     original = disk._put
     failed: list[str] = []
 
-    def fail(root: Path, path: str, entry: Entry | None, permissions: int | None = None) -> None:
-        if path == failing and not failed:
-            failed.append(path)
+    def fail(root: Path, write: Write, permissions: int | None = None) -> None:
+        if write.path == failing and not failed:
+            failed.append(write.path)
             raise OSError(28, "No space left on device")
-        original(root, path, entry, permissions)
+        original(root, write, permissions)
 
     monkeypatch.setattr(disk, "_put", fail)
     with pytest.raises(MuxError, match=r"No space left on device.*everything was put back as it was"):
@@ -296,9 +296,9 @@ def test_a_race_with_another_program_is_noticed_at_the_last_moment(
     """Somebody saves a file after the first look at it, and before its turn."""
     original = disk._put
 
-    def slow(root: Path, path: str, entry: Entry | None, permissions: int | None = None) -> None:
-        original(root, path, entry, permissions)
-        if path == "b/b.txt":
+    def slow(root: Path, write: Write, permissions: int | None = None) -> None:
+        original(root, write, permissions)
+        if write.path == "a.txt":
             (filled / "e.sh").write_bytes(b"saved just now")
 
     monkeypatch.setattr(disk, "_put", slow)
@@ -311,6 +311,38 @@ def test_a_race_with_another_program_is_noticed_at_the_last_moment(
         "c/new.txt": None,
         "d": link("a.txt"),
     }
+
+
+@pytest.mark.parametrize("path", ["a.txt", "new.txt"])
+def test_what_is_saved_while_the_disk_is_waited_for_is_not_written_over(
+    filled: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Path.chmod
+
+    def slow(self: Path, mode: int) -> None:
+        """Stands behind the wait for the disk, and before the file is put in its place."""
+        original(self, mode)
+        (filled / path).write_bytes(b"saved just now")
+
+    monkeypatch.setattr(Path, "chmod", slow)
+    with pytest.raises(ConflictError, match=rf"{path} changed on disk a moment ago; nothing was written\. Try again\."):
+        write_all(filled, [Write(path, read(filled, path), file(b"the run's"))])
+    assert (filled / path).read_bytes() == b"saved just now"
+
+
+def test_a_file_that_moves_is_in_one_of_its_places_at_any_moment(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon may be killed between any two steps, and the person's words in the file are nowhere else."""
+    mine = read(filled, "a.txt")
+    seen: list[list[str]] = []
+    original = disk._put
+
+    def watched(root: Path, write: Write, permissions: int | None = None) -> None:
+        original(root, write, permissions)
+        seen.append([path for path in ("a.txt", "moved/a.txt") if read(filled, path) == mine])
+
+    monkeypatch.setattr(disk, "_put", watched)
+    write_all(filled, [Write("a.txt", mine, None), Write("moved/a.txt", None, mine, moved_from="a.txt")])
+    assert seen == [["a.txt", "moved/a.txt"], ["moved/a.txt"]]
 
 
 def test_all_of_it_can_be_taken_back_but_for_what_somebody_changed_since(filled: Path) -> None:

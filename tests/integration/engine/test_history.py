@@ -214,6 +214,17 @@ def test_a_command_in_the_middle_of_it(desk: Desk) -> None:
     ]
 
 
+def test_what_was_undone_before_its_command_was_done_does_not_come_back(desk: Desk) -> None:
+    one = desk.watch("one")
+    desk.look(one, BASE)
+    selection = desk.selection("k3f-1")
+    with desk.history.deciding(selection, "one"):
+        desk.look(one, B)
+        desk.look(one, BASE)
+        desk.accept(selection, "one")
+    assert desk.brief() == [("B", "k3f-1", "accept", "one", False)]
+
+
 def test_what_was_lost_unseen_and_is_accepted_anew(desk: Desk) -> None:
     for _ in range(2):
         selection = desk.selection("k3f-1")
@@ -297,7 +308,7 @@ async def test_an_engine_keeps_it_over_a_restart(workshop: Workshop) -> None:
         selection = accepting.select(engine, run.id, Lives(workshop.root, {}))
         client: Any = SimpleNamespace(name="terminal", unsaved=lambda _: ({}, ()))
         with engine.history.deciding(selection, client.name):
-            accepting.write(engine, selection, selection.plans, client)
+            accepting.write(engine, selection, selection.plans)
             await accepting.note(engine, selection, client)
         await engine.delete(task.id)
     async with workshop.engine() as engine:

@@ -182,6 +182,38 @@ def test_which_lines_of_base_a_place_stands_for(base: str, result: str, live: st
     ] == expected
 
 
+MARKED = "a <<<<<<< M N O ||||||| b c d ======= b C d >>>>>>> e"
+"""What `marked` makes of `a M N O e`, where the result has `a b C d e`."""
+
+
+@pytest.mark.parametrize(
+    ("base", "result", "live", "expected"),
+    [
+        ("a b c d e", "a b C d e", MARKED, ["conflict 1-14 1-4"]),
+        ("a b c d e f g h", "a b C d e f G h", f"{MARKED} f g h", ["conflict 1-14 1-4", "pending 16-17 6-7"]),
+        ("a b c d e f g h", "a b C d e f G h", f"{MARKED} f G h", ["conflict 1-14 1-4", "applied 16-17 6-7"]),
+        # two sides only, as git has them by default: ours is as the snapshot, and theirs holds the hunk
+        ("a b c d e", "a b C d e", "a <<<<<<< b c d ======= b Z d >>>>>>> e", ["conflict 1-10 1-4"]),
+        ("a b c d e", "a b C d e", "a <<<<<<< M ======= b C d >>>>>>> e", ["conflict 1-8 1-4"]),
+        # longer ones, with others between them
+        ("a b c d e", "a b C d e", "a <<<<<<<< b c d ======= >>>>>>> ======== M >>>>>>>> e", ["conflict 1-10 1-4"]),
+        # decided; never begun or closed; and markers that are the agent's business
+        ("a b c d e", "a b C d e", "a b C d e", ["applied 2-3 2-3"]),
+        ("a b c d e", "a b C d e", "======= a >>>>>>> b c d e <<<<<<<", ["pending 4-5 2-3"]),
+        ("a <<<<<<< b c ======= d >>>>>>> e", "a b c d e", "a <<<<<<< b c ======= d >>>>>>> e",
+         ["pending 1-2 1-2", "pending 4-5 4-5", "pending 6-7 6-7"]),
+        ("a b", "a <<<<<<< x >>>>>>> b", "a <<<<<<< x >>>>>>> b", ["applied 1-4 1-1"]),
+    ],
+)  # fmt: skip
+def test_what_stands_between_conflict_markers_is_no_place(
+    base: str, result: str, live: str, expected: list[str]
+) -> None:
+    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    assert [f"{one.status} {one.start}-{one.end} {one.base_start}-{one.base_end}" for one in placements] == expected
+    if "<<<<<<<" in live and placements[0].status is CONFLICT:
+        assert placements[0].reason == "what stands between conflict markers here has to be decided first"
+
+
 def test_placements_come_in_the_order_of_the_hunks_given() -> None:
     base, result = lines("a b c d e f"), lines("X b c Y e Z")
     found = hunks_of(base, result)

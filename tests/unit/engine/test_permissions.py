@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -35,7 +36,10 @@ class Office:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.asks = Asks(self.hear, lambda _: self.rules, self.remember, lambda: self.seconds)
+        numbers = itertools.count(1)
+        self.asks = Asks(
+            self.hear, lambda _: self.rules, self.remember, lambda: self.seconds, lambda: f"p{next(numbers)}"
+        )
 
     def hear(self, event: Any) -> None:
         self.events.append(event)

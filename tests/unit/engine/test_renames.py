@@ -137,7 +137,11 @@ def test_hunks_are_the_same_with_and_without_the_rename() -> None:
 def test_a_rejected_rename_and_rejected_hunks_are_apart() -> None:
     review = review_of(file(BASE), MOVED)
     there = lives(on_disk(file(BASE)), NOTHING)
-    assert [item.status for item in judge(review, there, {""})] == [P, P, R]
+    rename = judge(review, there)[-1].rejected_as
+    assert [item.status for item in judge(review, there, {rename})] == [P, P, R]
+    # A no to the name is one whatever the agent goes on to write in the file.
+    further = review_of(file(BASE), file(BASE.replace("a", "A")))
+    assert judge(further, there, {rename})[-1].status is R
     assert [item.status for item in judge(review, there, {hunk.id for hunk in review.hunks})] == [R, R, P]
 
 

@@ -180,10 +180,20 @@ def test_a_rejection_hides_what_could_be_placed_and_never_what_is_there() -> Non
         return [item.status for item in judge(review, live, frozenset(rejected))]
 
     assert statuses(on_disk(file(BASE)), one) == [R, P, P]
-    assert statuses(on_disk(file(BASE)), one, two, "") == [R, R, R]
+    mode = judge(review, on_disk(file(BASE)))[-1].rejected_as
+    assert statuses(on_disk(file(BASE)), one, two, mode) == [R, R, R]
     assert statuses(on_disk(file(RESULT)), one, two) == [A, A, P]
     assert statuses(in_buffer("a\nmine\nc\nd\ne\n", file(BASE)), one) == [R, P, P]
     assert [item.place for item in judge(review, on_disk(file(BASE)), {one})] == [P, P, P]
+
+
+def test_a_rejection_of_what_is_no_text_is_of_that_alone() -> None:
+    """The agent goes on, and what it makes then nobody has looked at."""
+    before, live = file(b"\0"), on_disk(file(b"\0"))
+    (rejected,) = judge(review_of(before, file(b"\0\1")), live)
+    for after, status in ((file(b"\0\1"), R), (file(b"\0\2"), P), (file(b"\0\1", EXECUTABLE_MODE), P)):
+        (item,) = judge(review_of(before, after), live, {rejected.rejected_as})
+        assert item.status is status
 
 
 def test_a_hunk_keeps_its_id_whatever_the_line_ends_of_the_buffer() -> None:

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from lsprotocol import types
 
+from mux_lsp.core.model import Run, RunState
+from mux_lsp.core.rebase import LineEdit
+from mux_lsp.engine import disk, review
+from mux_lsp.engine.accepting import Selection
+from mux_lsp.engine.disk import FILE_MODE, Entry
+from mux_lsp.engine.review import PathPlan
 from mux_lsp.errors import ConflictError
 from mux_lsp.lsp.commands import Commands
 from mux_lsp.lsp.documents import Documents
+from mux_lsp.lsp.edits import Abilities
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mux_lsp.lsp.session import Session
 
 
@@ -35,3 +44,40 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
     with pytest.raises(ConflictError, match=r"an editor refused the edit .the text changed a moment ago.; nothing"):
         await commands._have_applied(types.WorkspaceEdit(), versions, "k3f-1")
     assert len(sent) == 1
+
+
+async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_path: Path) -> None:
+    """What the daemon writes itself goes first and may take long; somebody has saved the other file meanwhile."""
+    root = tmp_path
+    for name in ("edited.txt", "tool.sh"):
+        (root / name).write_text("a\n")
+    sent: list[types.ApplyWorkspaceEditParams] = []
+
+    async def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+        sent.append(params)
+        return types.ApplyWorkspaceEditResult(applied=True)
+
+    def unsaved(_: Path) -> tuple[dict[str, bytes], tuple[()]]:
+        # Asked for right before the daemon writes.
+        (root / "edited.txt").write_text("mine\n")
+        return {}, ()
+
+    session = SimpleNamespace(
+        documents=Documents(),
+        name="an editor",
+        abilities=Abilities(edits=True, versions=True),
+        server=SimpleNamespace(workspace_apply_edit_async=apply),
+        keep=lambda work: work,
+        unsaved=unsaved,
+    )
+    session.engine = SimpleNamespace(clients=(session,))
+    edited, tool = (
+        PathPlan(name, review.live_text(root, name, None), (LineEdit(0, 1, "b\n"),), Entry(mode, b"b\n"), ("b\n",), 1)
+        for name, mode in (("edited.txt", FILE_MODE), ("tool.sh", disk.EXECUTABLE_MODE))
+    )
+    selection = Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), root, (edited, tool), (), 0)
+    with pytest.raises(ConflictError, match=r"edited\.txt changed on disk a moment ago; nothing was written"):
+        await Commands(cast("Session", session))._place(selection)
+    assert sent == []
+    assert (root / "edited.txt").read_text() == "mine\n"
+    assert (root / "tool.sh").read_text() == "a\n"

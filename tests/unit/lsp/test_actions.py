@@ -156,6 +156,9 @@ def test_the_three_versions_are_opened_by_the_client_or_as_documents_or_not_at_a
         assert merge is not None
         assert (merge.command, merge.arguments) == (name, [argument])
     assert not [one for one in at(view, 1) if one.kind == actions.MERGE]
+    created = runs("", "a\n", live="mine\n")
+    assert actions.TAKE in {one.kind for one in at(created, 0, EVERYTHING)}
+    assert actions.MERGE not in {one.kind for one in at(created, 0, EVERYTHING)}, "there are two versions"
 
 
 def test_a_selection_takes_all_that_a_run_does_in_it() -> None:
@@ -178,6 +181,19 @@ def test_a_selection_takes_all_that_a_run_does_in_it() -> None:
         "mux.hunk.reject",
         [{"run": "k3f-1", "hunks": hunks, "shared": True}],
     )
+
+
+def test_of_a_place_only_what_is_in_the_selection_is_taken() -> None:
+    """One run's long hunk ties three places together in which another one has its own hunks."""
+    before = "".join(f"{number}\n" for number in range(1, 10))
+    apart = before.replace("2", "two").replace("5", "five").replace("8", "eight")
+    view = runs(before, apart, before.replace("2\n3\n4\n5\n6\n7\n8\n", "all\n"))
+    assert len(view.places) == 1
+    assert [title for title in titles(view, range_of(0, 6)) if "selection" in title] == [
+        "Accept k3f-1's 2 changes in the selection",
+        "Reject k3f-1's 2 changes in the selection",
+    ]
+    assert not [title for title in titles(view, range_of(0, 3)) if "selection" in title]
 
 
 def test_equal_files_and_equal_results_are_told_apart() -> None:

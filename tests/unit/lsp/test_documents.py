@@ -13,7 +13,8 @@ from lsprotocol import types
 
 from mux_lsp.core import text as core_text
 from mux_lsp.core.text import PositionEncoding
-from mux_lsp.lsp.documents import Documents, apply_changes, is_saved, path_of, uri_of
+from mux_lsp.errors import ConflictError
+from mux_lsp.lsp.documents import Documents, apply_changes, is_saved, live_text, path_of, uri_of
 from tests.support import buffer
 
 PIECES = [
@@ -264,3 +265,35 @@ def test_a_link_in_a_folder_stands_for_itself_and_a_link_to_a_folder_for_the_fol
     (root / "folder").symlink_to("real")
     (root / "real" / "link").symlink_to("file")
     assert path_of(uri_of(root / "folder" / "link")) == root / "real" / "link"
+
+
+def test_of_a_file_that_is_open_twice_all_mean_the_same_document(tmp_path: Path) -> None:
+    """An editor that is given a folder and a link to it has two buffers of one file."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    found = Documents()
+    uris = [uri_of(tmp_path / name / "a.txt") for name in ("folder", "link")]
+    for version, uri in enumerate(uris):
+        found.opened(types.TextDocumentItem(uri, "x", version, "a\nb\n"))
+    file = (tmp_path / "folder" / "a.txt").resolve()
+    found.changed(uris[0], 7, [change((0, 0), (0, 1), "a")])
+    assert found.at(file) is found.by_path()[file] is found.get(uris[1])
+    found.refuse_two_texts([file])
+    found.changed(uris[0], 8, [change((0, 0), (0, 0), "mine\n")])
+    found.refuse_two_texts([tmp_path / "other.txt"])
+    with pytest.raises(ConflictError, match=r"different texts as \S+folder/a\.txt and \S+link/a\.txt"):
+        found.refuse_two_texts([file])
+
+
+def test_a_link_in_place_of_a_file_has_no_text_of_its_own(tmp_path: Path) -> None:
+    """An editor shows the text of the file that it leads to, which is none of this path's."""
+    root = tmp_path.resolve()
+    (root / "real.txt").write_text("a\n")
+    (root / "a.txt").symlink_to("real.txt")
+    found = Documents()
+    found.opened(types.TextDocumentItem(uri_of(root / "a.txt"), "x", 1, "a\n"))
+    live = live_text(root, "a.txt", found.at(root / "a.txt"))
+    assert (live.lines, live.open, live.unsaved) == (None, True, False)
+    found.changed(uri_of(root / "a.txt"), 2, [change((0, 0), (0, 0), "mine\n")])
+    live = live_text(root, "a.txt", found.at(root / "a.txt"))
+    assert (live.lines, live.open, live.unsaved) == (None, True, True)

@@ -25,7 +25,9 @@ def lines(view: places.View, shows: Shows = PLAIN) -> dict[int, list[str]]:
     for lens in sorted(lenses.lenses(view, shows), key=lambda lens: lens.range.start.character):
         assert lens.command is not None
         assert lens.range.start == lens.range.end
-        found.setdefault(lens.range.start.line, []).append(lens.command.title)
+        # Not every editor keeps the order of lenses at one character.
+        assert lens.range.start.character == len(found.setdefault(lens.range.start.line, []))
+        found[lens.range.start.line].append(lens.command.title)
     return found
 
 

@@ -140,6 +140,8 @@ def test_what_agents_are_told_of_a_selection() -> None:
         ("<!-- TODO: a page -->", "TODO: a page"),
         ("-- TODO: a query", "TODO: a query"),
         (" * TODO: in a block */", "TODO: in a block"),
+        pytest.param(";" * 300_000, None, id="a line with many signs"),
+        pytest.param("# TODO: x" + " " * 300_000 + "y", "TODO: x", id="a line with much room"),
         ("# see TODO.md", None),
         ("TODO: prose", None),
         ("# todo: small", None),

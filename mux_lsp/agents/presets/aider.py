@@ -1,0 +1,133 @@
+"""aider (`aider`). It prints words for people; the files it edits, tokens and dollars are read out of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents.backend import Outcome
+from mux_lsp.agents.command import explain
+from mux_lsp.agents.events import Event, FileTouched, Text, Usage
+from mux_lsp.agents.presets.preset import Launch, Order, Preset
+from mux_lsp.agents.presets.reading import LONGEST_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROMPT: Final = "aider-message"
+HISTORY: Final = "aider-history.md"
+CONFIGURATION: Final = "aider-configuration.yml"
+"""Files in the run's folder. With the history there, the repository gets none of its own, and a session goes on."""
+
+_SESSION: Final = "chat"
+"""There is one conversation in a run's folder."""
+
+
+def launch(order: Order) -> Launch:
+    """It edits files and runs nothing: commands that it suggests need a yes that is not given for it.
+
+    An untrusted repository's `.aider.conf.yml` is left out, and what it could have run (linters, tests) is off.
+    """
+    arguments = [
+        "--message-file",
+        str(order.run_folder / PROMPT),
+        "--yes-always",
+        "--no-suggest-shell-commands",
+        "--no-auto-commits",
+        "--no-dirty-commits",
+        "--no-gitignore",
+        "--no-stream",
+        "--no-pretty",
+        "--no-fancy-input",
+        "--no-check-update",
+        "--no-show-release-notes",
+        "--no-detect-urls",
+        "--chat-history-file",
+        str(order.run_folder / HISTORY),
+        "--input-history-file",
+        str(order.run_folder / "aider-input"),
+    ]
+    files = {PROMPT: order.prompt}
+    if not order.trusted:
+        files[CONFIGURATION] = ""
+        arguments += ["--config", str(order.run_folder / CONFIGURATION), "--no-auto-lint", "--no-auto-test"]
+    if order.model is not None:
+        arguments += ["--model", order.model]
+    if order.session is not None:
+        arguments.append("--restore-chat-history")
+    return Launch(tuple(arguments), files=files, session=_SESSION)
+
+
+_EDIT: Final = re.compile(r"(?:Applied edit to|Created new file|Creating empty file) (?P<path>.+)")
+_TOKENS: Final = re.compile(
+    r"Tokens: (?P<sent>[\d.,]+[kKmM]?) sent,"
+    r"(?: (?P<written>[\d.,]+[kKmM]?) cache write,)?(?: (?P<read>[\d.,]+[kKmM]?) cache hit,)?"
+    r" (?P<received>[\d.,]+[kKmM]?) received\.(?: Cost: \$(?P<cost>[\d.,]+) message)?"
+)
+_FACTORS: Final[Mapping[str, int]] = {"k": 1_000, "m": 1_000_000}
+
+
+class Parser:
+    """Reads what aider prints, a paragraph at a time."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._length = 0
+
+    def begin_turn(self) -> None:
+        """See `Parser.begin_turn`."""
+        self._lines.clear()
+        self._length = 0
+
+    def feed(self, line: str) -> list[Event]:
+        """See `Parser.feed`."""
+        if match := _EDIT.fullmatch(line.strip()):
+            return [*self.finish(), FileTouched(match["path"].strip())]
+        if match := _TOKENS.match(line):
+            cost = match["cost"]
+            usage = Usage(
+                _number(match["sent"]),
+                _number(match["received"]),
+                _number(match["read"]),
+                _number(match["written"]),
+                float(cost.replace(",", "")) if cost and re.fullmatch(r"[\d,]*\d(?:\.\d+)?", cost) else None,
+            )
+            return [*self.finish(), usage]
+        if not line.strip() or self._length + len(line) > LONGEST_TEXT:
+            told = self.finish()
+            self._add(line)
+            return told
+        self._add(line)
+        return []
+
+    def finish(self) -> list[Event]:
+        """See `Parser.finish`."""
+        said = "\n".join(self._lines).strip()
+        self.begin_turn()
+        return [Text(said)] if said else []
+
+    def outcome(self, exit_status: int | None) -> Outcome:
+        """See `Parser.outcome`."""
+        return Outcome(exit_status, explain(exit_status))
+
+    def _add(self, line: str) -> None:
+        self._lines.append(line[:LONGEST_TEXT])
+        self._length += len(line)
+
+
+def _number(text: str | None) -> int:
+    if text is None or not re.fullmatch(r"\d[\d,]*(?:\.\d+)?[kKmM]?", text):
+        return 0
+    factor = _FACTORS.get(text[-1].lower(), 1)
+    return round(float(text.rstrip("kKmM").replace(",", "")) * factor)
+
+
+AIDER: Final = Preset(
+    "aider",
+    "aider",
+    "uv tool install aider-chat",
+    launch,
+    Parser,
+    keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY"),
+    logins=("~/.aider/oauth-keys.env",),
+)

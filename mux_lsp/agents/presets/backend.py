@@ -1,0 +1,172 @@
+"""Command-line agents that print what they do as machines read it: started, followed and told as events."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents.backend import Attempt, Host, Outcome
+from mux_lsp.agents.command import PROMPT, as_argument, mark, noted, surroundings
+from mux_lsp.agents.events import Notice, Session
+from mux_lsp.agents.files import open_to_read, write_anew
+from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset, is_session
+from mux_lsp.agents.presets.reader import Reader, for_another_turn, raw_name, taken_up
+from mux_lsp.agents.presets.tail import changing
+from mux_lsp.agents.process import STDERR, Process, end, start, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SESSION_FOLDER: Final = "session-folder"
+"""The file in the run's folder that says where the agent's session was held last."""
+
+LONGEST_COMPLAINT: Final = 4096
+"""Bytes of the end of what an agent complained of, in which the reason for its end is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresetBackend:
+    """Runs one of the agents people have."""
+
+    preset: Preset
+    model: str | None = None
+    """The model where the attempt names none; None for the agent's own choice."""
+    arguments: tuple[str, ...] = ()
+    """The person's own, behind those of the preset."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the person's environment."""
+    commands: Commands = field(default_factory=Commands)
+    """What it may run, and what not; the attempt's checks come to it."""
+    grace: float = 5.0
+    """Seconds between TERM and KILL."""
+    person: Mapping[str, str] | None = None
+    """The person's environment; None for the daemon's own."""
+
+    async def attempt(self, attempt: Attempt, host: Host) -> Outcome:
+        """See `Backend.attempt`."""
+        reader = await asyncio.to_thread(for_another_turn, self.preset, attempt)
+        prompt = as_argument(attempt.prompt)
+        environment = self._environment(attempt)
+        launch = self.preset.launch(self._order(attempt, prompt, environment))
+        await asyncio.to_thread(_put_down, attempt, prompt, launch)
+        if launch.forgets:
+            host.emit(
+                Notice(
+                    f"{self.preset.name} finds a conversation only in the folder that it was held in, and this is "
+                    "another one: it begins anew, on top of what it has made."
+                )
+            )
+        process = start(
+            [self.preset.program, *launch.arguments, *self.arguments],
+            folder=attempt.folder,
+            environment={**environment, **launch.environment},
+            run_folder=attempt.run_folder,
+            mark=mark(attempt.run, attempt.worktree),
+            output=raw_name(attempt.turn),
+            input=attempt.run_folder / PROMPT,
+        )
+        await noted(process, host, lambda: self.cancel(attempt, process))
+        if launch.session is not None:
+            host.emit(Session(launch.session))
+        return await self._follow(attempt, process, host, reader)
+
+    async def resume(self, attempt: Attempt, process: Process, host: Host) -> Outcome:
+        """See `Backend.resume`. What an earlier daemon told is not told again."""
+        reader = await asyncio.to_thread(taken_up, self.preset, attempt)
+        return await self._follow(attempt, process, host, reader)
+
+    async def cancel(self, attempt: Attempt, process: Process | None) -> None:
+        """See `Backend.cancel`."""
+        await end(
+            process,
+            mark(attempt.run, attempt.worktree),
+            self.grace,
+            run_folder=attempt.run_folder,
+            output=raw_name(attempt.turn),
+        )
+
+    def command_line(self, attempt: Attempt) -> list[str]:
+        """What an attempt would run. Raises UsageError where it cannot."""
+        launch = self.preset.launch(self._order(attempt, attempt.prompt, self._environment(attempt)))
+        return [self.preset.program, *launch.arguments, *self.arguments]
+
+    async def _follow(self, attempt: Attempt, process: Process, host: Host, reader: Reader) -> Outcome:
+        telling = asyncio.create_task(_tell(attempt.run_folder, reader, host))
+        waiting = asyncio.create_task(wait(process, attempt.run_folder))
+        try:
+            await asyncio.wait({telling, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            telling.cancel()
+            if not waiting.done():
+                waiting.cancel()
+            await asyncio.gather(telling, waiting, return_exceptions=True)
+        if not waiting.cancelled():
+            # What it left running ends first, so that nothing is printed behind what is read as the end.
+            await self.cancel(attempt, process)
+            status = waiting.result()
+            await reader.tell(host)
+            reader.finish(host)
+            outcome = reader.parser.outcome(status)
+            return await asyncio.to_thread(_with_complaint, outcome, attempt.run_folder)
+        # What it says could not be noted. Nobody would follow it any more.
+        await self.cancel(attempt, process)
+        telling.result()
+        raise AssertionError("whoever tells goes on until it is cancelled")
+
+    def _environment(self, attempt: Attempt) -> dict[str, str]:
+        whole = surroundings(attempt, self.person, self.environment)
+        return {name: value for name, value in whole.items() if name not in self.preset.dropped}
+
+    def _order(self, attempt: Attempt, prompt: str, environment: Mapping[str, str]) -> Order:
+        session = attempt.session if attempt.session is not None and is_session(attempt.session) else None
+        return Order(
+            attempt.run,
+            prompt,
+            attempt.folder,
+            attempt.run_folder,
+            environment,
+            attempt.model or self.model,
+            session,
+            session is not None and _session_folder(attempt.run_folder) != str(attempt.folder),
+            attempt.trusted,
+            Commands((*self.commands.allow, *attempt.checks), self.commands.deny),
+        )
+
+
+async def _tell(run_folder: Path, reader: Reader, host: Host) -> None:
+    async with changing(run_folder) as changed:
+        while True:
+            await changed.wait()
+            changed.clear()
+            await reader.tell(host)
+
+
+def _put_down(attempt: Attempt, prompt: str, launch: Launch) -> None:
+    attempt.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    texts = {**launch.files, PROMPT: prompt, SESSION_FOLDER: str(attempt.folder)}
+    for name, text in texts.items():
+        write_anew(attempt.run_folder / name, text.encode("utf-8", "surrogateescape"))
+
+
+def _session_folder(run_folder: Path) -> str | None:
+    try:
+        with open_to_read(run_folder / SESSION_FOLDER) as file:
+            return file.read(LONGEST_COMPLAINT).decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
+
+
+def _with_complaint(outcome: Outcome, run_folder: Path) -> Outcome:
+    """With the last line of what the agent complained of, where nothing but a number says why it ended."""
+    if outcome.reason is None or not outcome.reason.startswith("ended with exit status"):
+        return outcome
+    try:
+        with open_to_read(run_folder / STDERR) as file:
+            file.seek(max(0, file.seek(0, 2) - LONGEST_COMPLAINT))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return outcome
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return Outcome(outcome.exit_status, f"{outcome.reason}: {last[:500]}") if last else outcome

@@ -1,0 +1,186 @@
+"""Claude Code (`claude`), by its headless mode and its `stream-json` output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mux_lsp.agents.events import (
+    Event,
+    FileTouched,
+    Notice,
+    Plan,
+    PlanEntry,
+    Session,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset
+from mux_lsp.agents.presets.reading import Lines, count, dollars, raw, shortened, shown, titled, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_WRITING: Final = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file_path", "NotebookEdit": "notebook_path"}
+"""Tools that write, each with the input that names the file."""
+
+_STATES: Final = {"completed": "done", "in_progress": "active"}
+
+
+def launch(order: Order) -> Launch:
+    """Edits are accepted inside the folder; of commands only what its own harmless ones and the rules allow.
+
+    Settings files and servers of the repository are left out unless it is trusted: they can run anything.
+    """
+    settings: dict[str, Any] = {"permissions": _permissions(order.commands)}
+    if order.trusted:
+        settings["enableAllProjectMcpServers"] = True
+    arguments = ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"]
+    if not order.trusted:
+        arguments += ["--setting-sources", "user", "--strict-mcp-config"]
+    arguments += ["--settings", json.dumps(settings)]
+    if order.model is not None:
+        arguments += ["--model", order.model]
+    session = order.session and _session(order)
+    if session:
+        arguments += ["--resume", session]
+    return Launch(tuple(arguments), {"DISABLE_AUTOUPDATER": "1"}, forgets=order.session is not None and session is None)
+
+
+def _permissions(commands: Commands) -> dict[str, list[str]]:
+    # `Bash(git diff:*)` is git diff and whatever follows it as further words.
+    return {
+        "allow": ["Bash" if one is None else f"Bash({one}:*)" for one in commands.allow],
+        "deny": ["Bash" if one is None else f"Bash({one}:*)" for one in commands.deny],
+    }
+
+
+def _session(order: Order) -> str | None:
+    """What names the session on the command line: by its id it is found only from the folder it was held in."""
+    if not order.moved:
+        return order.session
+    home = order.environment.get("CLAUDE_CONFIG_DIR") or Path(order.environment.get("HOME", "~"), ".claude")
+    return next(map(str, Path(home).expanduser().glob(f"projects/*/{order.session}.jsonl")), None)
+
+
+class Parser(Lines):
+    """Reads `--output-format stream-json`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writing: dict[str, str] = {}
+        """The files that calls without a result are about to write, by the call."""
+
+    def read(self, message: dict[str, Any]) -> Iterable[Event]:
+        """See `Lines.read`."""
+        match message["type"]:
+            case "system":
+                return self._system(message)
+            case "assistant":
+                return self._said(message["message"]["content"])
+            case "user":
+                content = message["message"]["content"]
+                return [] if isinstance(content, str) else self._results(content)
+            case "result":
+                return self._ended(message)
+            case "rate_limit_event" | "tool_progress" | "stream_event":
+                return []
+            case _:
+                return [raw(json.dumps(message))]
+
+    def _system(self, message: dict[str, Any]) -> Iterator[Event]:
+        match message["subtype"]:
+            case "init":
+                yield Session(words(message["session_id"]))
+            case "api_retry":
+                yield Notice(
+                    f"the API answered {message.get('error_status')}; attempt {message['attempt']} "
+                    f"of {message['max_retries']} follows"
+                )
+            case "model_refusal_no_fallback":
+                why = message.get("api_refusal_explanation")
+                yield Notice(f"the model refused{f': {why}' if why else ''}")
+
+    def _said(self, content: list[dict[str, Any]]) -> Iterator[Event]:
+        for block in content:
+            match block["type"]:
+                case "text":
+                    yield Text(words(block["text"]))
+                case "thinking":
+                    if thought := words(block["thinking"]):
+                        yield Thought(thought)
+                case "tool_use":
+                    yield from self._called(words(block["id"]), words(block["name"]), block["input"])
+
+    def _called(self, call: str, name: str, given: Any) -> Iterator[Event]:
+        yield ToolCall(call, name, titled(name, given), shown(given))
+        if name in _WRITING:
+            self._writing[call] = words(given[_WRITING[name]])
+        elif name == "TodoWrite":
+            yield Plan(
+                tuple(PlanEntry(words(one["content"]), _STATES.get(one["status"], "pending")) for one in given["todos"])
+            )
+
+    def _results(self, content: list[dict[str, Any]]) -> Iterator[Event]:
+        for block in content:
+            if block["type"] != "tool_result":
+                continue
+            call, ok = words(block["tool_use_id"]), not block.get("is_error")
+            yield ToolResult(call, ok, shortened(_text_of(block.get("content", ""))))
+            file = self._writing.pop(call, None)
+            if ok and file is not None:
+                yield FileTouched(file)
+
+    def _ended(self, message: dict[str, Any]) -> Iterator[Event]:
+        said = message.get("result")
+        said = said if isinstance(said, str) else "; ".join(map(words, message.get("errors", ())))
+        # Every message repeats the usage of its request, so only the whole is counted. By model it has all requests,
+        # as the dollars have.
+        models = message.get("modelUsage") or {}
+        usage = message.get("usage") or {}
+        cost = dollars(message.get("total_cost_usd"))
+        yield (
+            Usage(
+                sum(count(one.get("inputTokens")) for one in models.values()),
+                sum(count(one.get("outputTokens")) for one in models.values()),
+                sum(count(one.get("cacheReadInputTokens")) for one in models.values()),
+                sum(count(one.get("cacheCreationInputTokens")) for one in models.values()),
+                cost,
+            )
+            if models
+            else Usage(
+                count(usage.get("input_tokens")),
+                count(usage.get("output_tokens")),
+                count(usage.get("cache_read_input_tokens")),
+                count(usage.get("cache_creation_input_tokens")),
+                cost,
+            )
+        )
+        if message.get("is_error"):
+            self.failure = said or f"it stopped: {message['subtype']}"
+        else:
+            yield FinalWords(said)
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(block["text"] if block["type"] == "text" else f"[{block['type']}]" for block in content)
+
+
+CLAUDE: Final = Preset(
+    "claude",
+    "claude",
+    "npm install -g @anthropic-ai/claude-code",
+    launch,
+    Parser,
+    keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK",
+          "CLAUDE_CODE_USE_VERTEX"),
+    logins=("$CLAUDE_CONFIG_DIR/.credentials.json", "~/.claude/.credentials.json"),
+    dropped=frozenset({"CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT"}),
+)  # fmt: skip

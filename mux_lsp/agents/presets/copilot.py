@@ -1,0 +1,93 @@
+"""GitHub Copilot CLI (`copilot`), by its `--output-format json` output. It tells no tokens."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from mux_lsp.agents.events import Event, FileTouched, Session, Text, Thought, ToolCall, ToolResult
+from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.presets.preset import Launch, Order, Preset
+from mux_lsp.agents.presets.reading import Lines, raw, shortened, shown, titled, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_OF_NO_MATTER: Final = ("session.", "user.", "assistant.turn_", "hook.", "system.", "subagent.", "skill.")
+"""How types begin that say nothing a person wants to know."""
+
+
+def launch(order: Order) -> Launch:
+    """Writing is allowed, commands by a list; what is not allowed is refused, since there is nobody to ask.
+
+    A repository's own configuration takes effect only in a folder that is trusted. The session's name is chosen by us:
+    the program tells it only at its end.
+    """
+    session = order.session or str(uuid.uuid5(uuid.NAMESPACE_URL, f"mux-lsp:{order.run_folder}"))
+    arguments = ["--output-format", "json", "--no-ask-user", "--no-auto-update", "--no-color", "--allow-tool", "write"]
+    for option, commands in (("--allow-tool", order.commands.allow), ("--deny-tool", order.commands.deny)):
+        for one in commands:
+            arguments += [option, "shell" if one is None else f"shell({one}:*)"]
+    arguments.append(f"--session-id={session}")
+    if order.trusted:
+        arguments.append("--trust-folder")
+    if order.model is not None:
+        arguments += ["--model", order.model]
+    return Launch(tuple(arguments), session=session)
+
+
+class Parser(Lines):
+    """Reads `--output-format json`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = ""
+
+    def read(self, message: dict[str, Any]) -> Iterable[Event]:
+        """See `Lines.read`."""
+        kind = words(message["type"])
+        if kind == "session.error":
+            self.failure = words(message["data"]["message"])
+            return []
+        if message.get("ephemeral") is True or kind.startswith(_OF_NO_MATTER):
+            return []
+        return self._read(kind, message)
+
+    def _read(self, kind: str, message: dict[str, Any]) -> Iterator[Event]:
+        data = message.get("data") or {}
+        match kind:
+            case "assistant.message":
+                if isinstance(data.get("reasoningText"), str) and data["reasoningText"]:
+                    yield Thought(data["reasoningText"])
+                if said := words(data["content"]):
+                    self._said = said
+                    yield Text(said)
+            case "assistant.reasoning":
+                yield Thought(words(data["content"]))
+            case "tool.execution_start":
+                name, given = words(data["toolName"]), data.get("arguments")
+                yield ToolCall(words(data["toolCallId"]), name, titled(name, given), shown(given))
+            case "tool.execution_complete":
+                ok = data["success"] is True
+                text = (data.get("result") or {}).get("content") if ok else (data.get("error") or {}).get("message")
+                yield ToolResult(words(data["toolCallId"]), ok, shortened(words(text or "")))
+                for edit in data.get("fileEdits") or ():
+                    yield FileTouched(words(edit["path"]))
+            case "result":
+                yield Session(words(message["sessionId"]))
+                if message.get("exitCode") == 0:
+                    yield FinalWords(self._said)
+            case _:
+                yield raw(json.dumps(message))
+
+
+COPILOT: Final = Preset(
+    "copilot",
+    "copilot",
+    "npm install -g @github/copilot",
+    launch,
+    Parser,
+    keys=("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "COPILOT_PROVIDER_BASE_URL"),
+    logins=("$COPILOT_HOME/config.json", "~/.copilot/config.json"),
+)

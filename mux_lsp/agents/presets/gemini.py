@@ -1,0 +1,168 @@
+"""Gemini CLI (`gemini`), by its `stream-json` output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mux_lsp.agents.events import Event, FileTouched, Notice, Session, Text, ToolCall, ToolResult, Usage
+from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset
+from mux_lsp.agents.presets.reading import Lines, count, raw, shortened, shown, titled, words
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+POLICY: Final = "gemini-policy.toml"
+"""The file of rules in the run's folder."""
+
+SETTINGS: Final = "gemini-settings.json"
+"""The file of settings in the run's folder that are above the repository's."""
+
+_NO_SERVER: Final = "none-of-an-untrusted-repository"
+"""A name that no server has: an empty list of allowed servers would allow all."""
+
+_SYSTEM_SETTINGS: Final = "GEMINI_CLI_SYSTEM_SETTINGS_PATH"
+_ADMINISTRATOR: Final = Path("/etc/gemini-cli/settings.json")
+
+
+def launch(order: Order) -> Launch:
+    """Edits are accepted, commands by a policy of our own: what is not allowed there is refused.
+
+    Without a terminal it works only in a trusted folder, and trust would let the repository's hooks, servers, tools and
+    `.env` take effect. So where the repository is not trusted they are switched off in the settings above all others.
+    """
+    arguments = ["--output-format", "stream-json", "--approval-mode", "auto_edit", "--skip-trust"]
+    arguments += ["--policy", str(order.run_folder / POLICY)]
+    environment: dict[str, str] = {}
+    files = {POLICY: _policy(order.commands)}
+    if not order.trusted:
+        files[SETTINGS] = json.dumps(_above(_administrators(order.environment)))
+        environment[_SYSTEM_SETTINGS] = str(order.run_folder / SETTINGS)
+        arguments += ["--allowed-mcp-server-names", _NO_SERVER]
+    if order.model is not None:
+        arguments += ["--model", order.model]
+    # A session is found only from the folder it was held in.
+    goes_on = order.session is not None and not order.moved
+    if order.session is not None and goes_on:
+        arguments += ["--resume", order.session]
+    return Launch(tuple(arguments), environment, files, forgets=order.session is not None and not goes_on)
+
+
+def _policy(commands: Commands) -> str:
+    # These rules stand above those that a repository brings, so that it cannot allow commands itself.
+    rules: list[tuple[str, str | None, int]] = [("deny", None, 1)]
+    rules += [("allow", one, 100) for one in commands.allow]
+    rules += [("deny", one, 900) for one in commands.deny]
+    lines = []
+    for decision, prefix, priority in rules:
+        lines += ["[[rule]]", 'toolName = "run_shell_command"']
+        if prefix is not None:
+            # A JSON string is a TOML string.
+            lines.append(f"commandPrefix = {json.dumps(prefix)}")
+        lines += [f'decision = "{decision}"', f"priority = {priority}", ""]
+    return "\n".join(lines)
+
+
+def _administrators(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The administrator's settings, in whose place ours go."""
+    file = Path(environment.get(_SYSTEM_SETTINGS) or _ADMINISTRATOR)
+    try:
+        settings = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{file} cannot be read as plain JSON ({error}), and gemini cannot keep the hooks of an untrusted repository "
+            "from running without adding to it. Trust the repository in config.toml, or use another agent."
+        ) from error
+    return settings if isinstance(settings, dict) else {}
+
+
+def _above(settings: dict[str, Any]) -> dict[str, Any]:
+    def section(name: str, **changes: object) -> dict[str, Any]:
+        before = settings.get(name)
+        return {**(before if isinstance(before, dict) else {}), **changes}
+
+    return {
+        **settings,
+        "hooksConfig": section("hooksConfig", enabled=False),
+        "mcp": section("mcp", allowed=[_NO_SERVER], serverCommand=""),
+        "tools": section("tools", discoveryCommand="", callCommand=""),
+        "advanced": section("advanced", ignoreLocalEnv=True),
+    }
+
+
+class Parser(Lines):
+    """Reads `--output-format stream-json`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[str] = []
+        """Of what it is saying."""
+        self._said = ""
+        self._writing: dict[str, str] = {}
+
+    def read(self, message: dict[str, Any]) -> Iterable[Event]:
+        """See `Lines.read`."""
+        if message["type"] == "message":
+            if message["role"] == "assistant":
+                self._pieces.append(words(message["content"]))
+            return []
+        return [*self.finish(), *self._read(message)]
+
+    def finish(self) -> list[Event]:
+        """See `Parser.finish`."""
+        said = "".join(self._pieces)
+        self._pieces.clear()
+        if not said.strip():
+            return []
+        self._said = said
+        return [Text(said)]
+
+    def _read(self, message: dict[str, Any]) -> Iterator[Event]:
+        match message["type"]:
+            case "init":
+                yield Session(words(message["session_id"]))
+            case "tool_use":
+                call, name, given = words(message["tool_id"]), words(message["tool_name"]), message["parameters"]
+                yield ToolCall(call, name, titled(name, given), shown(given))
+                if name in {"write_file", "replace"}:
+                    self._writing[call] = words(given["file_path"])
+            case "tool_result":
+                call, ok = words(message["tool_id"]), message["status"] == "success"
+                failed = "" if ok else message.get("error", {}).get("message", "")
+                yield ToolResult(call, ok, shortened(words(message.get("output") or failed or "")))
+                file = self._writing.pop(call, None)
+                if ok and file is not None:
+                    yield FileTouched(file)
+            case "error":
+                yield Notice(words(message["message"]))
+            case "result":
+                yield from self._ended(message)
+            case _:
+                yield raw(json.dumps(message))
+
+    def _ended(self, message: dict[str, Any]) -> Iterator[Event]:
+        stats = message.get("stats") or {}
+        cached, prompt = count(stats.get("cached")), count(stats.get("input_tokens"))
+        # What it thinks is only in the total.
+        yield Usage(max(0, prompt - cached), max(0, count(stats.get("total_tokens")) - prompt), cached)
+        if message["status"] == "error":
+            self.failure = words(message["error"]["message"])
+        else:
+            yield FinalWords(self._said)
+
+
+GEMINI: Final = Preset(
+    "gemini",
+    "gemini",
+    "npm install -g @google/gemini-cli",
+    launch,
+    Parser,
+    keys=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"),
+    logins=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", "~/.gemini/oauth_creds.json"),
+    dropped=frozenset({"GEMINI_CLI"}),
+)

@@ -1,0 +1,151 @@
+"""opencode (`opencode run`), by its `--format json` output."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from mux_lsp.agents.events import (
+    Event,
+    FileTouched,
+    Plan,
+    PlanEntry,
+    Session,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset
+from mux_lsp.agents.presets.reading import Lines, count, dollars, raw, shortened, shown, titled, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_STATES: Final = {"completed": "done", "in_progress": "active", "cancelled": "done"}
+
+
+def launch(order: Order) -> Launch:
+    """Edits are allowed below its folder, commands by a list, and nothing is ever asked: what is not allowed is denied.
+
+    Configuration and plugins of the repository are left out unless it is trusted.
+    """
+    arguments = ["run", "--format", "json", "--thinking"]
+    if order.model is not None:
+        arguments += ["--model", order.model]
+    environment = {"OPENCODE_PERMISSION": json.dumps(_permissions(order.commands)), "OPENCODE_DISABLE_AUTOUPDATE": "1"}
+    if not order.trusted:
+        environment["OPENCODE_DISABLE_PROJECT_CONFIG"] = "1"
+    # In another folder than its own a session would work, and never say so: the program waits for ever.
+    goes_on = order.session is not None and not order.moved
+    if order.session is not None and goes_on:
+        arguments += ["--session", order.session]
+    return Launch(tuple(arguments), environment, forgets=order.session is not None and not goes_on)
+
+
+def _permissions(commands: Commands) -> dict[str, object]:
+    # The last pattern that fits decides. ` *` at the end also stands for nothing.
+    shell = {"*": "deny"}
+    shell |= {pattern: "allow" for one in commands.allow for pattern in _patterns(one)}
+    for one in commands.deny:
+        for pattern in _patterns(one):
+            shell.pop(pattern, None)
+            shell[pattern] = "deny"
+    return {
+        "edit": "allow",
+        "bash": shell,
+        "external_directory": "deny",
+        "doom_loop": "deny",
+        "question": "deny",
+    }
+
+
+def _patterns(command: str | None) -> tuple[str, ...]:
+    return ("*",) if command is None else (command, f"{command} *")
+
+
+class Parser(Lines):
+    """Reads `opencode run --format json`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = ""
+        self._session = ""
+
+    def begin_turn(self) -> None:
+        """See `Parser.begin_turn`."""
+        super().begin_turn()
+        self._session = ""
+
+    def read(self, message: dict[str, Any]) -> Iterable[Event]:
+        """See `Lines.read`."""
+        return [*self._told(message), *self._read(message)]
+
+    def _told(self, message: dict[str, Any]) -> Iterator[Event]:
+        session = message.get("sessionID")
+        if isinstance(session, str) and session != self._session:
+            self._session = session
+            yield Session(session)
+
+    def _read(self, message: dict[str, Any]) -> Iterator[Event]:
+        part: Any = message.get("part")
+        match message["type"]:
+            case "step_start":
+                return
+            case "text":
+                self._said = words(part["text"])
+                yield Text(self._said)
+            case "reasoning":
+                yield Thought(words(part["text"]))
+            case "tool_use":
+                yield from _tool(part)
+            case "step_finish":
+                tokens = part["tokens"]
+                cache = tokens.get("cache") or {}
+                yield Usage(
+                    count(tokens.get("input")),
+                    count(tokens.get("output")) + count(tokens.get("reasoning")),
+                    count(cache.get("read")),
+                    count(cache.get("write")),
+                    # Of a model whose price it does not know it says 0.
+                    dollars(part.get("cost")) or None,
+                )
+                if part.get("reason") == "stop":
+                    yield FinalWords(self._said)
+            case "error":
+                error = message["error"]
+                self.failure = words((error.get("data") or {}).get("message") or error["name"])
+            case _:
+                yield raw(json.dumps(message))
+
+
+def _tool(part: dict[str, Any]) -> Iterator[Event]:
+    call, name, state = words(part["callID"]), words(part["tool"]), part["state"]
+    given = state.get("input") or {}
+    yield ToolCall(call, name, titled(name, given), shown(given))
+    ok = state["status"] == "completed"
+    yield ToolResult(call, ok, shortened(words(state.get("output" if ok else "error") or "")))
+    if not ok:
+        return
+    if name in {"write", "edit", "multiedit"}:
+        yield FileTouched(words(given["filePath"]))
+    elif name in {"patch", "apply_patch"}:
+        for one in (state.get("metadata") or {}).get("files", ()):
+            yield FileTouched(words(one["filePath"] if isinstance(one, dict) else one))
+    elif name == "todowrite":
+        yield Plan(
+            tuple(PlanEntry(words(one["content"]), _STATES.get(one["status"], "pending")) for one in given["todos"])
+        )
+
+
+OPENCODE: Final = Preset(
+    "opencode",
+    "opencode",
+    "npm install -g opencode-ai",
+    launch,
+    Parser,
+    keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "OPENCODE_API_KEY"),
+    logins=("$XDG_DATA_HOME/opencode/auth.json", "~/.local/share/opencode/auth.json"),
+)

@@ -1,1 +1,0 @@
-"""The agents of the demonstration: small programs, each with its own way to mend the sample."""

@@ -1,0 +1,63 @@
+"""Commands for conversations without a model, and for keeping one that was had with a model: replay and record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mux_lsp.cli.output import say
+from mux_lsp.errors import MuxError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+ANTHROPIC = "https://api.anthropic.com"
+
+port_option = click.option("--port", type=click.IntRange(0, 65535), default=0, help="A port of 127.0.0.1.")
+
+
+@click.command(short_help="Play a conversation in a model's place.")
+@click.argument("script", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@port_option
+def replay(script: Path, port: int) -> None:
+    """Serve the Messages API on this machine with SCRIPT in the model's place, until Ctrl-C. It takes any key.
+
+    A script is TOML, written by hand or by `mux-lsp record`.
+    """
+    from mux_lsp.agents.replay.script import load
+    from mux_lsp.agents.replay.server import serve
+
+    _serve(serve(load(script), port=port), f"It plays {script}.")
+
+
+@click.command(short_help="Keep conversations with a model as a script.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--upstream", default=ANTHROPIC, metavar="URL", help=f"The API to pass requests on to ({ANTHROPIC}).")
+@port_option
+def record(file: Path, upstream: str, port: int) -> None:
+    """Pass requests on to the Messages API, and write what the model says to FILE, until Ctrl-C. No key is written.
+
+    `mux-lsp replay FILE` plays it: the same prompt then has the same answers, without a key.
+    """
+    from mux_lsp.agents.replay.record import record as recording
+
+    _serve(recording(file, upstream=upstream, port=port), f"It passes on to {upstream} and writes {file}.")
+
+
+def _serve(server: AbstractAsyncContextManager[str], what: str) -> None:
+    import asyncio
+
+    async def until_interrupted() -> None:
+        async with server as url:
+            say(url, bold=True)
+            say(f"{what} Use it as the built-in agent's address, in config.toml:\n")
+            say(f'  [agents.replayed]\n  kind = "anthropic"\n  base_url = "{url}"\n')
+            say("and `mux-lsp run PROMPT -a replayed`, or as ANTHROPIC_BASE_URL of any other agent. Ctrl-C ends it.")
+            await asyncio.Event().wait()
+
+    try:
+        asyncio.run(until_interrupted())
+    except OSError as error:
+        raise MuxError(f"The port cannot be had: {error.strerror}. Name another one with --port.") from error

@@ -1,0 +1,52 @@
+"""Copies of what a person has had written over: nobody else has it, and not everything can be undone."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+from mux_lsp.errors import MuxError
+from mux_lsp.git import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mux_lsp.engine.review import LiveText
+
+
+def keep(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Path | None:
+    """Copy live texts, unsaved ones as they are on the screen, into a new folder below `folder`. For use in a thread.
+
+    Returns that folder, None where there was nothing to keep. Raises MuxError where it cannot be written: then nothing
+    may be written over.
+    """
+    texts = [(live, data) for live in lives if (data := _data(live)) is not None]
+    if not texts:
+        return None
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in itertools.count(1):
+        place = folder / f"{stamp}-{run_id}-{number}"
+        try:
+            place.mkdir(mode=0o700, parents=True)
+            break
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise MuxError(f"Nothing was written: no copy could be kept in {folder} ({error}).") from error
+    try:
+        for live, data in texts:
+            if names.refusal(live.path) is None:
+                file = place.joinpath(*live.path.split("/"))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+    except OSError as error:
+        raise MuxError(f"Nothing was written: no copy could be kept in {place} ({error}).") from error
+    return place
+
+
+def _data(live: LiveText) -> bytes | None:
+    if live.lines is not None and (live.unsaved or live.entry is None):
+        return "".join(live.lines).encode("utf-8", "surrogatepass")
+    return live.entry.content if live.entry is not None else None

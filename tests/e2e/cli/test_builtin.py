@@ -1,0 +1,224 @@
+"""The built-in agent as a person has it: typed, watched, answered, read again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.home import isolated_home
+from tests.support.replaying import DONE, agent, call, replaying, text, turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.cli.terminal import Terminal
+    from tests.support.home import IsolatedHome
+
+CHANGE = turn(
+    text("I change a line."),
+    call("edit_file", path="notes.txt", edits=[{"old": "line 5\n", "new": "LINE FIVE\n"}]),
+    more="usage = { input = 1000, output = 100 }",
+)
+
+
+@pytest.fixture
+def home() -> Iterator[IsolatedHome]:
+    """A home of each test's own: the daemon reads its environment once."""
+    with isolated_home() as home:
+        yield home
+
+
+def test_a_key_is_all_it_takes(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with replaying(tmp_path, CHANGE, DONE) as url:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-key")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        said = terminal.ok("run", "Change line five")
+        assert re.search(r"-1 +anthropic +finished .* 1 +\+1 -1 +It is done\.", said), said
+        (task,) = terminal.json("list")["tasks"]
+        run = f"{task['id']}-1"
+        shown = terminal.ok("show", run)
+        assert re.search(r"0\.\d{4} US dollars and \d+ tokens", shown), shown
+        assert "LINE FIVE" in terminal.ok("diff", run)
+        terminal.ok("accept", run)
+        assert "LINE FIVE\n" in (terminal.folder / "notes.txt").read_text()
+    assert "canary-key" not in everything_kept(terminal.home)
+
+
+def everything_kept(home: IsolatedHome) -> str:
+    return "".join(
+        path.read_bytes().decode("latin-1") for path in home.folder.rglob("*") if path.is_file() or path.is_symlink()
+    )
+
+
+def test_without_a_key_it_is_said_what_to_do(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    done = terminal("run", "Change line five")
+    assert done.status == 2
+    for what in ("Set ANTHROPIC_API_KEY", "sh:COMMAND", "mux-lsp demo"):
+        assert what in done.err
+
+
+def test_a_run_that_needs_leave_says_so_and_goes_on_with_it(
+    terminal: Terminal, tmp_path: Path, home: IsolatedHome
+) -> None:
+    command = turn(call("run_command", command="touch allowed"))
+    with replaying(tmp_path, command, command, DONE) as url:
+        home.write_config(agent(url))
+        with subprocess.Popen(
+            home.command("run", "Do it", "-a", "built*3"), cwd=terminal.folder, env=home.environment(),
+            stdout=subprocess.PIPE, text=True,
+        ) as watching:  # fmt: skip
+            assert watching.stdout is not None
+            lines = iter(watching.stdout.readline, "")
+            waiting = {line.split()[0] for line in (next_with(lines, "waiting:") for _ in range(3))}
+            assert len(waiting) == 3
+            (task,) = terminal.json("list")["tasks"]
+            assert {run["state"] for run in task["runs"]} == {"waiting"}
+            listed = terminal.ok("list")
+            assert "3 waiting" in listed
+            # Asked once for all three.
+            (hint,) = re.findall(r"^  mux-lsp allow (ask\w+) .* mux-lsp refuse ", listed, re.MULTILINE)
+            assert "ask for leave: Run `touch allowed`" in listed
+            assert f"mux-lsp allow {hint}" in terminal.ok("show", f"{task['id']}-2")
+            allowed = terminal.ok("allow", task["id"], "--task")
+            assert allowed.startswith("Allowed in this task: touch allowed (")
+            rest = "".join(lines)
+        assert watching.returncode == 0
+        assert rest.count("It is done.") == 3
+    done = terminal("allow", task["id"])
+    assert done.status == 2
+    assert "waits for an answer" in done.err
+
+
+def next_with(lines: Iterator[str], words: str) -> str:
+    return next(line for line in lines if words in line)
+
+
+def test_refused_and_allowed_for_good(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
+    refused = turn(
+        text("Then not."), more='expect = { result_contains = "They say: too dear", result_is_error = true }'
+    )
+    with replaying(tmp_path, turn(call("run_command", command="echo buy; echo it")), refused) as url:
+        home.write_config(agent(url))
+        task = start_and_wait_for_question(terminal)
+        said = terminal.ok("refuse", f"{task}-1", "too dear")
+        assert said == f"Refused: echo buy; echo it ({task}-1)\n"
+        assert "finished" in terminal.ok("show", f"{task}-1", "--follow")
+    allowed = turn(text("So be it."), more='expect = { result_contains = "buy", result_is_error = false }')
+    with replaying(tmp_path, turn(call("run_command", command="echo buy; echo it")), allowed) as url:
+        home.write_config(agent(url))
+        task = start_and_wait_for_question(terminal)
+        terminal.ok("allow", f"{task}-1", "--always")
+        assert "finished" in terminal.ok("show", f"{task}-1", "--follow")
+        terminal.ok("stop")
+        # It is remembered, by the next daemon too.
+        assert terminal.run("Do it", "-a", "built")["runs"][0]["state"] == "finished"
+
+
+def start_and_wait_for_question(terminal: Terminal) -> str:
+    with subprocess.Popen(
+        terminal.home.command("run", "Do it", "-a", "built"), cwd=terminal.folder, env=terminal.home.environment(),
+        stdout=subprocess.PIPE, text=True,
+    ) as watching:  # fmt: skip
+        assert watching.stdout is not None
+        line = next_with(iter(watching.stdout.readline, ""), "waiting:")
+        watching.send_signal(signal.SIGINT)
+        watching.stdout.read()
+    return line.partition("-")[0]
+
+
+def test_rules_decide_first_and_deny_wins(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
+    tried = turn(
+        call("run_command", command="echo one"),
+        call("run_command", command="echo two"),
+        call("write_file", path="secret/x", content="x"),
+    )
+    with replaying(tmp_path, tried, DONE) as url:
+        rules = '[permissions]\nallow = ["run:echo"]\ndeny = ["run:echo two", "write:secret/*"]\n'
+        home.write_config(rules + agent(url))
+        task = terminal.run("Do it", "-a", "built")
+    assert task["runs"][0]["state"] == "finished"
+    said = terminal.ok("log", task["runs"][0]["id"])
+    assert said.count("✗ Not allowed: A rule of the person's denies this") == 2
+    assert not task["runs"][0]["files"]
+
+
+def test_nobody_there_times_out_to_a_refusal(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
+    with replaying(tmp_path, turn(call("run_command", command="touch x")), DONE) as url:
+        home.write_config("[permissions]\ntimeout_seconds = 0.2\n" + agent(url))
+        task = terminal.run("Do it", "-a", "built")
+    said = terminal.ok("log", task["runs"][0]["id"])
+    assert "✗ Not allowed: Nobody answered within 0 seconds, so it is refused." in said
+
+
+def test_what_it_did_can_be_read(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
+    hostile = "see ``` [x](command:evil) \x1b]0;title\x07<img src=x>"
+    turns = turn(text(hostile), call("read_file", path="src/new.txt"), call("write_file", path="x", content=hostile))
+    with replaying(tmp_path, turns, DONE) as url:
+        home.write_config(agent(url))
+        run = terminal.run("Do it", "-a", "built")["runs"][0]["id"]
+    said = terminal.ok("log", run)
+    assert said == ("see ``` [x](command:evil) <img src=x>\n▸ read file src/new.txt\n▸ write file x\nIt is done.\n")
+    page = terminal.ok("log", run, "--markdown")
+    assert "\x1b" not in page
+    assert "````text\nsee ``` [x](command:evil) <img src=x>\n````" in page
+    assert "**Tool** `read file src/new.txt`" in page
+    assert "Result of `read_file`\n\n```text\n1\tuntracked\n```" in page
+    assert "Closing words:\n\n```text\nIt is done.\n```" in page
+    lines = [json.loads(line) for line in terminal.ok("log", run, "--json-lines").splitlines()]
+    assert [line["kind"] for line in lines] == [
+        "prompt", "usage", "text", "tool_call", "tool_result", "tool_call", "file_touched", "tool_result", "usage",
+        "final",
+    ]  # fmt: skip
+    assert lines[2]["text"] == hostile
+
+
+def test_a_further_message(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
+    more = turn(
+        call("edit_file", path="notes.txt", edits=[{"old": "line 9\n", "new": "NINE\n"}]),
+        more='expect = { user_contains = "And line nine" }',
+    )
+    with replaying(tmp_path, CHANGE, DONE, more, DONE) as url:
+        home.write_config(agent(url))
+        run = terminal.run("Do it", "-a", "built")["runs"][0]["id"]
+        assert "finished" in terminal.ok("continue", run, "And line nine")
+    patch = terminal.ok("diff", run)
+    assert "+LINE FIVE" in patch
+    assert "+NINE" in patch
+    assert "### Message\n\n```text\nAnd line nine\n```" in terminal.ok("log", run, "--markdown")
+
+
+def test_a_session_is_recorded_and_replayed(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
+    file = tmp_path / "kept.toml"
+    with (
+        replaying(tmp_path, CHANGE, DONE) as upstream,
+        serving(home, "record", str(file), "--upstream", upstream) as url,
+    ):
+        home.write_config(agent(url))
+        terminal.run("Change line five", "-a", "built")
+    with serving(home, "replay", str(file)) as url:
+        home.write_config(agent(url))
+        again = terminal.run("Change line five", "-a", "built")["runs"][0]
+    assert (again["state"], again["added"], again["removed"]) == ("finished", 1, 1)
+
+
+@contextlib.contextmanager
+def serving(home: IsolatedHome, *arguments: str) -> Iterator[str]:
+    """A command that serves until it is ended. Gives the address that it prints."""
+    with subprocess.Popen(
+        home.command(*arguments), env=home.environment(), stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()

@@ -1,0 +1,53 @@
+"""The replay server as a program of its own, and scripts for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def replaying(folder: Path, *turns: str, settings: str = "") -> Iterator[str]:
+    """`mux-lsp replay` with a script of one conversation. Gives its address."""
+    script = folder / "play.toml"
+    script.write_text("\n".join(["[[conversation]]", settings, *turns]))
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "mux_lsp", "replay", str(script)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:"), url
+            yield url
+        finally:
+            server.terminate()
+
+
+def turn(*blocks: str, more: str = "") -> str:
+    """One answer of the model."""
+    return f"[[conversation.turn]]\ncontent = [{', '.join(blocks)}]\n{more}\n"
+
+
+def call(tool: str, **given: object) -> str:
+    """A tool call."""
+    return f"{{ tool = {json.dumps(tool)}, input_json = {json.dumps(json.dumps(given))} }}"
+
+
+def text(words: str) -> str:
+    """Something said."""
+    return f"{{ text = {json.dumps(words)} }}"
+
+
+DONE = turn(call("finish", summary="It is done."))
+
+
+def agent(url: str, name: str = "built", more: str = "") -> str:
+    """The agent in config.toml."""
+    return f'[agents.{name}]\nkind = "anthropic"\nbase_url = "{url}"\n{more}\n'

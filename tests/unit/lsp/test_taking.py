@@ -1,0 +1,91 @@
+"""What goes over the person's lines asks first, with those lines; nothing else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from lsprotocol import types
+
+from mux_lsp.core.model import HunkStatus, Run, RunState
+from mux_lsp.core.rebase import LineEdit
+from mux_lsp.engine.accepting import Selection
+from mux_lsp.engine.disk import Entry
+from mux_lsp.engine.review import PathPlan
+from mux_lsp.lsp import surface, taking
+from tests.unit.lsp.reviewing import range_of, runs
+
+if TYPE_CHECKING:
+    from mux_lsp.engine.review import Item, LiveText
+
+BEFORE = "a\nb\nc\nd\ne\nf\n"
+AFTER = "a\nB\nc\nd\nE\nf\n"
+LIVE = "a\nmine\nc\nd\ne\nf\n"
+RUN = Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED)
+
+
+def selected(*placed: Item, displaced: tuple[Item, ...] = ()) -> Selection:
+    return Selection(RUN, Path("/r"), (), (), 0, placed=placed, displaced=displaced)
+
+
+def planned(live: LiveText, *edits: LineEdit) -> PathPlan:
+    return PathPlan("a.txt", live, edits, Entry(0o100644, b""))
+
+
+def colliding(live: str = LIVE) -> tuple[Item, Item]:
+    """A change in conflict, and one that can be placed."""
+    first, second = (place.shown.item for place in runs(BEFORE, AFTER, live=live).places)
+    assert (first.place, second.place) == (HunkStatus.CONFLICT, HunkStatus.PENDING)
+    return first, second
+
+
+def test_only_what_collides_goes_over_the_persons_lines() -> None:
+    first, second = colliding()
+    assert taking.taken(selected(first, second)) == [first]
+    assert taking.taken(selected(second)) == []
+    # What another run had there is taken out, and is nothing of the person's.
+    assert taking.taken(selected(first, second, displaced=(second,))) == []
+
+
+def test_only_the_edit_that_loses_something_is_to_be_confirmed() -> None:
+    first, _ = colliding()
+    plan = planned(first.live, LineEdit(1, 2, "B\n"), LineEdit(4, 5, "E\n"))
+    edits = [types.TextEdit(range_of(1, 2), "B\n"), types.TextEdit(range_of(4, 5), "E\n")]
+    confirmed, plain = taking.to_confirm(plan, edits, [first])
+    assert confirmed == types.AnnotatedTextEdit(taking.ANNOTATION, range_of(1, 2), "B\n")
+    assert plain is edits[1]
+    assert taking.to_confirm(plan, edits, []) == edits
+    asked = taking.annotation("k3f-1", [plan], [first])
+    assert asked.needs_confirmation is True
+    assert (asked.label, asked.description) == ("mux: k3f-1 over yours", "Loses:\nmine")
+
+
+def test_a_file_that_goes_over_what_was_typed_in_it_is_lost_whole() -> None:
+    (place,) = runs("a\n", "", live="a\nmine").places
+    over = taking.taken(selected(place.shown.item))
+    gone = PathPlan("a.txt", place.shown.item.live)
+    assert taking.is_over(gone, over)
+    assert taking.annotation("k3f-1", [gone], over).description == "Loses:\na\nmine"
+
+
+@pytest.mark.parametrize(
+    ("mine", "said"),
+    [
+        ("a\x1b[31mb\u202e\n", "Loses:\nab<U+202E>"),
+        (
+            "".join(f"{number}\n" for number in range(22)),
+            "Loses:\n" + "\n".join(map(str, range(20))) + "\n… and 2 more",
+        ),
+    ],
+)
+def test_what_would_be_lost_is_shown_in_part_and_harmless(mine: str, said: str) -> None:
+    first, _ = colliding(LIVE.replace("mine\n", mine))
+    plan = planned(first.live, LineEdit(first.start, first.end, "B\n"))
+    assert taking.annotation("k3f-1", [plan], [first]).description == said
+
+
+def test_a_client_that_draws_places_is_told_of_what_would_be_lost() -> None:
+    first, second = surface.places(runs(BEFORE, AFTER, live=LIVE)).places
+    assert (first.variants[0].ways, first.variants[0].lost) == (["take", "mark"], ["mine\n"])
+    assert (second.variants[0].ways, second.variants[0].lost) == (["exact"], [])
