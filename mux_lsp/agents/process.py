@@ -241,7 +241,7 @@ class _Family:
     def __init__(self, process: Process | None, mark: Mapping[str, str], output: Path | None) -> None:
         self.supervisor = process
         self._mark = mark
-        self._logs = () if output is None else (output.resolve(), output.resolve().with_name(STDERR))
+        self._logs = () if output is None else tuple(output.parent.resolve() / name for name in (output.name, STDERR))
         self._protected = own_line()
         # One that has long gone is no evidence: its number may have passed to a stranger, who may have left a session.
         self._found = {process} if process is not None and (process in _known or is_there(process)) else set()

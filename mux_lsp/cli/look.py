@@ -295,6 +295,9 @@ def compare(task_id: str, markdown: bool, as_json: bool) -> None:
     """Show which runs of TASK agree: for each hunk, the runs that made it."""
     if markdown and as_json:
         raise UsageError("--markdown and --json print the same in two ways: choose one.")
+    if is_run(task_id):
+        task = task_id.rpartition("-")[0]
+        raise UsageError(f"{visible(task_id)} is a run: `mux-lsp compare {visible(task)}` compares it with the others.")
     with connected(here()) as client:
         if markdown:
             _print_document(client, "compare", task_id)

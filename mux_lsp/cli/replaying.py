@@ -19,7 +19,7 @@ port_option = click.option("--port", type=click.IntRange(0, 65535), default=0, h
 
 
 @click.command(short_help="Play a conversation in a model's place.")
-@click.argument("script", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("script", type=click.Path(path_type=Path))
 @port_option
 def replay(script: Path, port: int) -> None:
     """Serve the Messages API on this machine with SCRIPT in the model's place, until Ctrl-C. It takes any key.

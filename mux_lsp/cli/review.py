@@ -43,7 +43,7 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
         try:
             answer = _decide(client, "accept", chosen, how=ways[0] if ways else "exact")
         except ConflictError as error:
-            if ways:
+            if ways and ways[0] != "instead":
                 raise
             raise ConflictError(" ".join([str(error), *_what_next(client, chosen)])) from None
         if as_json:
@@ -156,7 +156,9 @@ def _decide(client: Client, verb: str, chosen: _Chosen, **more: str) -> Json:
             raise UsageError(f"{visible(item['path'])} can only be taken as a whole: {verb} it by itself.")
     ids = [*hunks, *(item["hunk"] for item in wanted)]
     if not ids:
-        nothing = {"accepted": 0, "already": 0, "instead_of": [], "marked": 0, "files": []}
+        nothing = {
+            "accepted": 0, "already": 0, "instead_of": [], "marked": 0, "rejected": 0, "kept": None, "files": [],
+        }  # fmt: skip
         return nothing if verb == "accept" else {"rejected": 0, "applied": 0}
     return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": ids, **more})
 

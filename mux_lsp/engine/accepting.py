@@ -210,7 +210,8 @@ def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> 
     unknown = sorted(set(hunks) - set(found))
     if unknown:
         raise UsageError(
-            f"{run.id} has no hunk {printable(unknown[0])!r} (it may have changed while the agent works); "
+            f"{run.id} has no hunk {printable(unknown[0])!r}"
+            f"{'' if run.state.ended else ' (it may have changed while the agent works)'}; "
             f"`mux-lsp show {run.id}` lists its hunks."
         )
 

@@ -284,6 +284,8 @@ class Engine:
             turn=run.turn + 1,
             **renewed,
             taken=False,
+            # Its time is that of its work on this message.
+            started=None,
             finished=None,
             exit_status=None,
             pid=None,
