@@ -80,7 +80,21 @@ class AcpAgent(_Section):
     mode: NonEmpty | None = None
 
 
-Agent = Annotated[CommandAgent | AnthropicAgent | AcpAgent, Field(discriminator="kind")]
+class PresetAgent(_Section):
+    """`[agents.NAME]` whose `kind` is one of the command-line agents that mux-lsp knows how to start and to read.
+
+    `arguments` go behind ours, `environment` is added to the person's own. `allow` takes the place of the rules of that
+    name under `[permissions]` for this agent.
+    """
+
+    kind: Literal["aider", "claude", "codex", "copilot", "cursor-agent", "gemini", "opencode"]
+    model: NonEmpty | None = None
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = Field(default_factory=dict)
+    allow: tuple[PermissionRule, ...] | None = None
+
+
+Agent = Annotated[CommandAgent | AnthropicAgent | AcpAgent | PresetAgent, Field(discriminator="kind")]
 
 
 class Defaults(_Section):

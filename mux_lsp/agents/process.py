@@ -214,9 +214,9 @@ async def end(
     """End every process of a run: TERM, up to `grace` seconds, KILL, and again for those that appeared meanwhile.
 
     Call it to cancel a run, and after every `wait` to end what the agent left running. `process` may be of an earlier
-    daemon, already gone, or None where it was never noted; `mark`, `run_folder` and `output` are those given to `start`.
-    What belongs to a run is told in `process_table`. A process between fork and exec may miss TERM, since what it is a
-    copy of may handle it; KILL ends it. Returns the numbers of those it could not end, usually none: another user's, or
+    daemon, already gone, or None where it was never noted; `mark`, `run_folder` and `output` are those of `start`. What
+    belongs to a run is told in `process_table`. A process between fork and exec may miss TERM, since what it is a copy
+    of may handle it; KILL ends it. Returns the numbers of those it could not end, usually none: another user's, or
     stuck in the kernel.
     """
     family = _Family(process, mark, None if run_folder is None else run_folder / output)

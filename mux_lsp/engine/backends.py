@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp.agents.builtin.keys import is_on_this_machine
 from mux_lsp.agents.command import CommandBackend, inline_command
 from mux_lsp.agents.log import printable
-from mux_lsp.config import AcpAgent, AnthropicAgent
+from mux_lsp.agents.presets.backend import PresetBackend
+from mux_lsp.agents.presets.known import PRESETS, installed
+from mux_lsp.agents.presets.preset import commands_of
+from mux_lsp.config import AcpAgent, AnthropicAgent, PresetAgent
+from mux_lsp.core.permissions import rules
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,33 +21,34 @@ if TYPE_CHECKING:
 
     from mux_lsp.agents.backend import Backend
     from mux_lsp.agents.builtin.api import Api
-    from mux_lsp.config import Configuration
+    from mux_lsp.config import Agent, Configuration
 
 BUILT_IN = "anthropic"
 """The name of the built-in agent where configuration has no agent of that name."""
 
 NO_AGENT: Final = (
-    "No agent was named, and there is none to take by itself. Set ANTHROPIC_API_KEY for the built-in agent and run "
-    "`mux-lsp stop`, since the daemon has the environment that it was started with; or name a command line: "
-    "`-a 'sh:COMMAND'`, or `agents = [\"NAME\"]` under [defaults] in config.toml. `mux-lsp demo` shows how it works, "
-    "without any of that."
+    "No agent was named, and there is none to take by itself. Set ANTHROPIC_API_KEY for the built-in agent, or install "
+    "one of those that `mux-lsp agents` lists, and run `mux-lsp stop`, since the daemon has the environment that it was "
+    "started with; or name a command line: `-a 'sh:COMMAND'`, or `agents = [\"NAME\"]` under [defaults] in config.toml. "
+    "`mux-lsp demo` shows how it works, without any of that."
 )
 """What to tell a person who has no agent."""
 
 
 def default_agents(configuration: Configuration, environment: Mapping[str, str]) -> tuple[str, ...]:
     """The agents of a task that names none, as `config.parse_choice` reads them: the configured defaults; else the
-    built-in agent, where it has a key or needs none. Empty where there is none.
+    built-in agent, where it has a key or needs none; else the first command-line agent that is installed. Empty where
+    there is none.
     """
     if configuration.defaults.agents:
         return configuration.defaults.agents
     built_in = configuration.agents.get(BUILT_IN, AnthropicAgent())
-    if isinstance(built_in, AnthropicAgent) and _has_a_key(built_in, environment):
+    if isinstance(built_in, AnthropicAgent) and has_a_key(built_in, environment):
         return (BUILT_IN,)
-    return ()
+    return tuple(preset.name for preset in installed(environment)[:1])
 
 
-def _has_a_key(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool:
+def has_a_key(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool:
     sources = (environment.get(settings.api_key_env), settings.api_key_command, settings.api_key_keyring)
     return any(sources) or is_on_this_machine(_address(settings, environment))
 
@@ -51,6 +56,13 @@ def _has_a_key(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool
 def _address(settings: AnthropicAgent, environment: Mapping[str, str]) -> str:
     # The SDK reads the variable too.
     return settings.base_url or environment.get("ANTHROPIC_BASE_URL", "")
+
+
+def agents_of(configuration: Configuration) -> dict[str, Agent]:
+    """Every agent that there is by a name: the configured ones, and those that need no configuration."""
+    known: dict[str, Agent] = {BUILT_IN: AnthropicAgent()}
+    known |= {name: PresetAgent.model_validate({"kind": name}) for name in PRESETS}
+    return dict(sorted({**known, **configuration.agents}.items()))
 
 
 class Backends:
@@ -64,12 +76,10 @@ class Backends:
         grace = self._configuration.runs.grace_seconds
         if (command := inline_command(agent)) is not None:
             return CommandBackend(command, grace=grace)
-        configured = self._configuration.agents.get(agent)
-        if configured is None and agent == BUILT_IN:
-            configured = AnthropicAgent()
+        configured = agents_of(self._configuration).get(agent)
         match configured:
             case None:
-                known = ", ".join(sorted({*self._configuration.agents, BUILT_IN}))
+                known = ", ".join(agents_of(self._configuration))
                 raise UsageError(
                     f"There is no agent {printable(agent)!r} (known: {known}): add it to config.toml as [agents.NAME], "
                     "or use 'sh:COMMAND'."
@@ -80,8 +90,23 @@ class Backends:
                 from mux_lsp.agents.acp.backend import AcpBackend
 
                 return AcpBackend(configured.command, configured.environment, configured.mode, grace=grace)
+            case PresetAgent():
+                return self.preset(configured)
             case _:
                 return CommandBackend(configured.command, configured.environment, grace=grace)
+
+    def preset(self, agent: PresetAgent) -> PresetBackend:
+        """The backend of a command-line agent that we know."""
+        permissions = self._configuration.permissions
+        allow = permissions.allow if agent.allow is None else agent.allow
+        return PresetBackend(
+            PRESETS[agent.kind],
+            agent.model,
+            agent.arguments,
+            agent.environment,
+            commands_of(rules(allow, permissions.deny)),
+            self._configuration.runs.grace_seconds,
+        )
 
 
 def _built_in(settings: AnthropicAgent, grace: float) -> Backend:

@@ -394,16 +394,9 @@ class Commands:
     # The rest
 
     async def agent_list(self, _: protocol.NoParams) -> protocol.AgentListResult:
-        configuration = await self._engine.configured()
+        looks = await look_at(await self._engine.configured(), os.environ)
         return protocol.AgentListResult(
-            agents=[
-                protocol.AgentShape(
-                    name=name,
-                    kind=agent.kind,
-                    command=convert.agent_command(agent),
-                )
-                for name, agent in sorted(configuration.agents.items())
-            ],
+            agents=[protocol.AgentShape(**dataclasses.asdict(look)) for look in looks],
             defaults=list(await self._engine.default_agents()),
         )
 

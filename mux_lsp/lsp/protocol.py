@@ -535,9 +535,19 @@ class HistoryListResult(Shape):
 
 
 class AgentShape(Shape):
+    """An agent by the name a task takes. `command` is what it runs, with `PROMPT` in the prompt's place; `configured`
+    says that config.toml names it. What cannot be known of it is null. `install` says how to get it; `logged_in` whether
+    there is a key or a file of credentials for it, neither of which is read.
+    """
+
     name: str
     kind: str
     command: str
+    configured: bool
+    installed: bool | None
+    install: str | None
+    version: str | None
+    logged_in: bool | None
 
 
 class AgentListResult(Shape):

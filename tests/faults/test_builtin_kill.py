@@ -201,6 +201,11 @@ async def test_the_key_is_nowhere(mux_home: IsolatedHome, root: Path, said: tupl
         (ended,) = await client.ended(task["id"])
         assert ended["state"] == "finished", ended
         assert not [body for body in client.raw if CANARY.encode() in body]
+        # What was told while it worked is what the log has: all of it, once, in order.
+        told = client.output[ended["id"], "stdout"]
+        assert told == await client.log(ended["id"])
+        assert told.startswith("▸ search x\n▸ run command env; ")
+        assert told.endswith("\nIt is done.\n")
     # The check is the person's own command and has the person's environment, but no key to a model.
     kept = [path for path in mux_home.folder.rglob("*") if path.is_file() and not path.is_symlink()]
     assert kept

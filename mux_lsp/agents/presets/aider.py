@@ -55,7 +55,7 @@ def launch(order: Order) -> Launch:
         arguments += ["--model", order.model]
     if order.session is not None:
         arguments.append("--restore-chat-history")
-    return Launch(tuple(arguments), files=files, session=_SESSION)
+    return Launch(tuple(arguments), files=files, reads_input=False, session=_SESSION)
 
 
 _EDIT: Final = re.compile(r"(?:Applied edit to|Created new file|Creating empty file) (?P<path>.+)")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.backend import Attempt, Host, Outcome
@@ -17,7 +19,6 @@ from mux_lsp.agents.process import STDERR, Process, end, start, wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 SESSION_FOLDER: Final = "session-folder"
 """The file in the run's folder that says where the agent's session was held last."""
@@ -65,7 +66,7 @@ class PresetBackend:
             run_folder=attempt.run_folder,
             mark=mark(attempt.run, attempt.worktree),
             output=raw_name(attempt.turn),
-            input=attempt.run_folder / PROMPT,
+            input=attempt.run_folder / PROMPT if launch.reads_input else None,
         )
         await noted(process, host, lambda: self.cancel(attempt, process))
         if launch.session is not None:
@@ -87,10 +88,18 @@ class PresetBackend:
             output=raw_name(attempt.turn),
         )
 
-    def command_line(self, attempt: Attempt) -> list[str]:
-        """What an attempt would run. Raises UsageError where it cannot."""
+    def command_line(self) -> str:
+        """What it runs, as a shell would take it, with placeholders for what only a run knows.
+
+        Raises UsageError where the settings of an administrator keep it from running at all.
+        """
+        folder = Path("WORKTREE")
+        attempt = Attempt(
+            "RUN", "TASK", "PROMPT", repository=folder, worktree=folder, folder=folder, run_folder=Path("RUN_FOLDER")
+        )
         launch = self.preset.launch(self._order(attempt, attempt.prompt, self._environment(attempt)))
-        return [self.preset.program, *launch.arguments, *self.arguments]
+        line = shlex.join([self.preset.program, *launch.arguments, *self.arguments])
+        return f"{line} < PROMPT" if launch.reads_input else line
 
     async def _follow(self, attempt: Attempt, process: Process, host: Host, reader: Reader) -> Outcome:
         telling = asyncio.create_task(_tell(attempt.run_folder, reader, host))

@@ -35,7 +35,7 @@ def launch(order: Order) -> Launch:
         arguments += ["--model", order.model]
     if order.session is not None:
         arguments += ["--resume", order.session]
-    return Launch((*arguments, "--", order.prompt))
+    return Launch((*arguments, "--", order.prompt), reads_input=False)
 
 
 class Parser(Lines):

@@ -75,8 +75,8 @@ def _administrators(environment: Mapping[str, str]) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{file} cannot be read as plain JSON ({error}), and gemini cannot keep the hooks of an untrusted repository "
-            "from running without adding to it. Trust the repository in config.toml, or use another agent."
+            f"{file} cannot be read as plain JSON ({error}). Without adding to it, gemini cannot be kept from "
+            "running the hooks of an untrusted repository. Trust the repository in config.toml, or use another agent."
         ) from error
     return settings if isinstance(settings, dict) else {}
 

@@ -54,13 +54,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a program is started. It reads the prompt from its standard input, unless an argument has it."""
+    """How a program is started."""
 
     arguments: tuple[str, ...]
     """Behind the program's name."""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """Texts of files that are put into the run's folder before."""
+    reads_input: bool = True
+    """Whether it reads the prompt from its standard input: where an argument would do, one may be too long for it."""
     session: str | None = None
     """The session's name, where it was chosen for the agent."""
     forgets: bool = False

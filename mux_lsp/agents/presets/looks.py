@@ -1,0 +1,71 @@
+"""How an agent looks on this machine: its version, and whether its person seems to have logged in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents.environment import KEYS, scrubbed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mux_lsp.agents.presets.preset import Preset
+
+VERSION_SECONDS: Final = 10.0
+"""How long a program may take to tell its version. Some take four on a busy machine."""
+
+_LONGEST: Final = 4096
+_VERSION: Final = re.compile(r"\d+(?:\.\d+)+[\w.+-]*")
+
+
+def looks_logged_in(preset: Preset, environment: Mapping[str, str]) -> bool:
+    """Whether there is a key or a file of credentials. Neither is read: only that they are there."""
+    if any(environment.get(name) for name in preset.keys):
+        return True
+    return any(file is not None and file.is_file() for file in (_place(one, environment) for one in preset.logins))
+
+
+def _place(login: str, environment: Mapping[str, str]) -> Path | None:
+    first, _, rest = login.partition("/")
+    folder = environment.get("HOME" if first == "~" else first.removeprefix("$"))
+    return Path(folder, rest) if folder else None
+
+
+async def version_of(program: str, environment: Mapping[str, str]) -> str | None:
+    """What `PROGRAM --version` says, None where it says nothing in time.
+
+    It gets no key, and no folder with anything in it to read.
+    """
+    try:
+        child = await asyncio.create_subprocess_exec(
+            program,
+            "--version",
+            cwd="/",
+            env=scrubbed(environment, Path("/"), KEYS),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return None
+    assert child.stdout is not None  # noqa: S101  # it was asked for
+    try:
+        async with asyncio.timeout(VERSION_SECONDS):
+            said = await child.stdout.read(_LONGEST)
+            await child.wait()
+    except TimeoutError:
+        return None
+    finally:
+        # Until it is waited for, its number is its session's and cannot pass to another process.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()
+    match = _VERSION.search(said.decode("utf-8", "replace"))
+    return match[0] if match else None
