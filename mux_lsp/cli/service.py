@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,13 +11,16 @@ from mux_lsp.cli.output import Cell, say, say_json, say_table
 from mux_lsp.cli.text import count, duration, folder_of, listed, one_line, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @click.command(short_help="List the agents there are.")
 @json_option
 def agents(as_json: bool) -> None:
-    """List the agents that config.toml names."""
+    """List the agents there are: those that config.toml names, those that people have, and mux-lsp's own.
+
+    Says of each whether it is installed, in which version, whether it looks logged in, and what it will run.
+    """
     from mux_lsp import paths
     from mux_lsp.cli.client import connected
 
@@ -26,22 +29,28 @@ def agents(as_json: bool) -> None:
     if as_json:
         say_json(answer)
         return
-    say_table(
-        ("agent", "kind", "command"),
-        [
-            [Cell(agent["name"]), Cell(agent["kind"]), Cell(one_line(agent["command"], 200))]
-            for agent in answer["agents"]
-        ],
-    )
+    say_table(("agent", "kind", "version", ""), [_agent_row(agent) for agent in answer["agents"]])
+    there = [agent for agent in answer["agents"] if agent["installed"] is not False]
+    say("\nWhat they run:")
+    for agent in there:
+        say(f"  {agent['name']}: {one_line(agent['command'], 2000)}")
     if answer["defaults"]:
         say(f"\nWithout -a a task goes to {listed(answer['defaults'])}.")
-    if not answer["agents"]:
-        say(f"No agents yet. {paths.home().config_file} can name some:")
-        say('\n  [agents.claude]\n  kind = "command"\n  command = ["claude", "-p", "{prompt}"]')
+    say(f"\n{paths.home().config_file} can name more, and change these under [agents.NAME].")
     say(
         "\nAny command line is an agent too: -a 'sh:COMMAND' has a shell run COMMAND in the worktree, with the prompt\n"
         "in the file $MUX_PROMPT_FILE. COMMAND may hold {prompt}, {prompt_file} and {model}. A final *3 makes 3 runs."
     )
+
+
+def _agent_row(agent: Mapping[str, Any]) -> Sequence[Cell]:
+    if agent["installed"] is False:
+        state, style = f"not installed{': ' + agent['install'] if agent['install'] else ''}", "dim"
+    elif agent["logged_in"] is False:
+        state, style = "no key and no login found", "yellow"
+    else:
+        state, style = "ready" if agent["logged_in"] else "", "green"
+    return Cell(agent["name"]), Cell(agent["kind"]), Cell(agent["version"] or ""), Cell(one_line(state, 80), style)
 
 
 @click.command(short_help="Say what the daemon does and what it takes up.")

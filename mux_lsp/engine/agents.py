@@ -43,13 +43,13 @@ async def look_at(configuration: Configuration, environment: Mapping[str, str]) 
     return list(await asyncio.gather(*(_look(name, agents[name], configuration, environment) for name in names)))
 
 
-async def _look(
-    name: str, agent: Agent, configuration: Configuration, environment: Mapping[str, str]
-) -> AgentLook:
+async def _look(name: str, agent: Agent, configuration: Configuration, environment: Mapping[str, str]) -> AgentLook:
     configured = name in configuration.agents
     match agent:
         case AnthropicAgent():
-            command = f"{agent.model} at {agent.base_url or environment.get('ANTHROPIC_BASE_URL') or 'the Anthropic API'}"
+            command = (
+                f"{agent.model} at {agent.base_url or environment.get('ANTHROPIC_BASE_URL') or 'the Anthropic API'}"
+            )
             return AgentLook(name, agent.kind, command, configured, True, None, None, has_a_key(agent, environment))
         case PresetAgent():
             preset, whole = PRESETS[agent.kind], {**environment, **agent.environment}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import AgentChoice, HunkStatus
 from mux_lsp.engine import accepting, disk, keeping
+from mux_lsp.engine.agents import look_at
 from mux_lsp.engine.offers import How, offers
 from mux_lsp.engine.output import LogPiece, read_log
 from mux_lsp.engine.repositories import locate

@@ -23,7 +23,6 @@ from mux_lsp.lsp.documents import uri_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mux_lsp.config import AcpAgent, AnthropicAgent, CommandAgent
     from mux_lsp.core.model import FileChange, LeftOut, Run, Task
     from mux_lsp.core.permissions import PermissionRequest
     from mux_lsp.engine.events import Event
@@ -114,13 +113,6 @@ def permission_shape(
         subject=printable(request.subject),
         title=printable(request.title),
     )
-
-
-def agent_command(agent: CommandAgent | AnthropicAgent | AcpAgent) -> str:
-    """What an agent runs, in a line."""
-    if agent.kind != "anthropic":
-        return agent.command if isinstance(agent.command, str) else " ".join(agent.command)
-    return f"{agent.model} at {agent.base_url or 'the Anthropic API'}"
 
 
 def file_summary(change: FileChange) -> protocol.FileSummary:

@@ -536,8 +536,8 @@ class HistoryListResult(Shape):
 
 class AgentShape(Shape):
     """An agent by the name a task takes. `command` is what it runs, with `PROMPT` in the prompt's place; `configured`
-    says that config.toml names it. What cannot be known of it is null. `install` says how to get it; `logged_in` whether
-    there is a key or a file of credentials for it, neither of which is read.
+    says that config.toml names it. What cannot be known of it is null. `install` says how to get it; `logged_in`
+    whether there is a key or a file of credentials for it, neither of which is read.
     """
 
     name: str

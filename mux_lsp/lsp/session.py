@@ -375,6 +375,8 @@ class Session:
         found = await self.view(params.text_document.uri)
         made: list[types.CodeAction] = []
         if found is not None and found.items:
+            # Which runs are equal may have changed in other files than this one.
+            found = replace(found, tasks={task: self.engine.task(task) for task in found.tasks})
             made += await asyncio.to_thread(actions.review, found, params.range, params.context, self._shows)
         made += await self._prompts(params)
         return actions.menu(made, params.context.only, self._shows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 import time
@@ -42,16 +41,27 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             agent = {"agent": "model", "count": sizes.agents}
             client.command("mux.task.start", {"prompt": "Tell the time.", "agents": [agent]})
             daemon = daemon_of(home)
-            # Their worktrees are made first, and the first words of some come while those of others are still made.
-            client.until("mux/runOutput", functools.partial(_has_all, set(), sizes.agents))
-            before, begun = sum(daemon.cpu_times()[:2]), time.perf_counter()
-            until = begun + sizes.agent_seconds / 2
-            while time.perf_counter() < until:
-                client.until("mux/runOutput", lambda _: True)
-            busy = (sum(daemon.cpu_times()[:2]) - before) / (time.perf_counter() - begun)
-            rss = daemon.memory_info().rss
-            client.until("mux/runOutput", functools.partial(_late, client, late, begun, sizes.agents * 20))
-            client.until_given_back(sizes.agents)
+            # Until all of them stream their worktrees are still made; when the first has ended less is to do.
+            begun = before = busy = 0.0
+            rss = 0
+            spoken: set[str] = set()
+            ended: set[str] = set()
+            for message in client.messages():
+                params: Any = message.get("params")
+                match message.get("method"):
+                    case "mux/runOutput":
+                        spoken.add(params["run"])
+                        if not begun and len(spoken) == sizes.agents:
+                            begun, before = time.perf_counter(), sum(daemon.cpu_times()[:2])
+                        if begun and not ended:
+                            late += _late(params["text"], client.arrived, begun)
+                    case "mux/runChanged" if params["run"]["finished"] is not None:
+                        if not ended:
+                            busy = (sum(daemon.cpu_times()[:2]) - before) / (time.perf_counter() - begun)
+                            rss = daemon.memory_info().rss
+                        ended.add(params["run"]["id"])
+                if len(ended) == sizes.agents:
+                    break
     what = f"{sizes.agents} built-in agents × {RATE:.0f} events a second"  # noqa: RUF001
     return [
         Line("agents", f"processor of the daemon, {what}, for a second", busy, "one core for a second", 1.0,
@@ -76,13 +86,7 @@ def _models(seconds: float) -> Iterator[str]:
             server.communicate()
 
 
-def _has_all(seen: set[str], count: int, params: dict[str, Any]) -> bool:
-    seen.add(params["run"])
-    return len(seen) == count
-
-
-def _late(client: TimingClient, late: list[float], since: float, enough: int, params: dict[str, Any]) -> bool:
-    """Note how late each piece came. A message holds what was said in a moment."""
-    stamps = [float(word) for word in params["text"].split() if word.replace(".", "", 1).isdigit()]
-    late.extend(client.arrived - stamp for stamp in stamps if stamp > since)
-    return len(late) >= enough
+def _late(text: str, arrived: float, since: float) -> list[float]:
+    """How late each piece came. A message holds what was said in a moment."""
+    stamps = [float(word) for word in text.split() if word.replace(".", "", 1).isdigit()]
+    return [arrived - stamp for stamp in stamps if stamp > since]

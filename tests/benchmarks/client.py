@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.editor import Editor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.home import IsolatedHome
@@ -63,6 +63,11 @@ class TimingClient(Editor):
     def command(self, name: str, argument: dict[str, Any]) -> Any:
         """The result of one of the protocol's commands."""
         return self.call("workspace/executeCommand", {"command": name, "arguments": [argument]})
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What comes, one by one, beginning with what was kept while an answer was waited for."""
+        while True:
+            yield self._told.popleft() if self._told else self.receive()
 
     def until(self, method: str, met: Callable[[dict[str, Any]], bool]) -> None:
         """Wait for a notification that is as asked for. Those that came before it are dropped."""

@@ -54,7 +54,8 @@ def test_agents(terminal: Terminal) -> None:
         '[agents.fixer]\nkind = "command"\ncommand = "echo fixed >> notes.txt"\n[defaults]\nagents = ["fixer*2"]\n'
     )
     answer = AgentListResult.model_validate(terminal.json("agents"))
-    assert [(agent.name, agent.kind) for agent in answer.agents] == [("fixer", "command")]
+    assert [(agent.name, agent.kind) for agent in answer.agents if agent.configured] == [("fixer", "command")]
+    assert {"anthropic", "claude", "codex", "gemini"} <= {agent.name for agent in answer.agents if not agent.configured}
     shown = terminal.ok("agents")
     assert "echo fixed >> notes.txt" in shown
     assert "Without -a a task goes to fixer*2." in shown

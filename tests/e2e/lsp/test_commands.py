@@ -239,7 +239,8 @@ async def test_agents_of_the_configuration(mux_home: IsolatedHome, repository: P
     """)
     editor = await connect(mux_home, repository)
     agents = await editor.command("mux.agent.list", protocol.AgentListResult)
-    assert [(one.name, one.kind) for one in agents.agents] == [("listed", "command"), ("upper", "command")]
+    own = [(one.name, one.kind) for one in agents.agents if one.configured]
+    assert own == [("listed", "command"), ("upper", "command")]
     assert agents.defaults == ["upper:big*2", "listed"]
     task = await editor.ended((await editor.command("mux.task.start", protocol.TaskResult, prompt="do it")).task.id)
     assert [(run.agent, run.model, run.state) for run in task.runs] == [

@@ -25,11 +25,15 @@ START = {"prompt": "do it", "agents": [{"agent": "sh:true"}]}
 
 REFUSALS: list[tuple[str, Any, str]] = [
     ("mux.nothing", [{}], r"There is no command 'mux\.nothing' in mux-lsp \S+\."),
-    ("mux.task.start", [{"prompt": "do it"}], r"No agent was named, and there is none to take by itself\. Set ANTHROPIC_API_KEY .*mux-lsp demo.*\."),
+    (
+        "mux.task.start",
+        [{"prompt": "do it"}],
+        r"No agent was named, and there is none to take by itself\. Set ANTHROPIC_API_KEY .*mux-lsp demo.*\.",
+    ),
     (
         "mux.task.start",
         [START | {"agents": [{"agent": "no\x1b[31mbody"}]}],
-        r"There is no agent 'nobody' \(known: anthropic\): add it to config\.toml .*\.",
+        r"There is no agent 'nobody' \(known: aider, anthropic, .*, opencode\): add it to config\.toml .*\.",
     ),
     ("mux.task.start", [START | {"agents": [{"agent": "sh:"}]}], r".+\."),
     ("mux.task.start", [{}], r"mux\.task\.start: prompt: field required\."),
@@ -73,9 +77,9 @@ REFUSALS: list[tuple[str, Any, str]] = [
     ("mux.run.accept", [{"run": "no-1"}], r"There is no run 'no-1'; .*\."),
     ("mux.file.accept", [{"run": "RUN", "path": "../x"}], r"RUN does not change '\.\./x'; .*\."),
     ("mux.file.reject", [{"run": "RUN", "path": "no"}], r"RUN does not change 'no'; .*\."),
-    ("mux.hunk.accept", [{"run": "RUN", "hunks": ["no"]}], r"RUN has no hunk 'no' \(it may have changed .*\."),
+    ("mux.hunk.accept", [{"run": "RUN", "hunks": ["no"]}], r"RUN has no hunk 'no'; `mux-lsp show RUN` lists .*\."),
     ("mux.hunk.accept", [{"run": "RUN", "hunks": []}], r"mux\.hunk\.accept: hunks: list should have at least 1 .*\."),
-    ("mux.hunk.reject", [{"run": "RUN", "hunks": ["no"]}], r"RUN has no hunk 'no' \(it may have changed .*\."),
+    ("mux.hunk.reject", [{"run": "RUN", "hunks": ["no"]}], r"RUN has no hunk 'no'; `mux-lsp show RUN` lists .*\."),
     ("mux.review.list", [{}], r"mux\.review\.list needs a uri, a run, or both\."),
     ("mux.review.list", [{"uri": "untitled:1"}], r"untitled:1 is not a file\."),
     ("mux.review.list", [{"uri": "file://["}], r"file://\[ is not a file\."),

@@ -56,7 +56,8 @@ async def test_what_collides_is_told_and_marked(editor: Editor) -> None:
     assert (ended.state, ended.reason) == ("finished", "conflict markers are left in numbers.txt")
     (told,) = [item for item in await editor.review(run=run) if item.path == "seen.txt"]
     assert "Resolve the conflict markers in them:\n- numbers.txt\n" in told.added
-    assert f"<<<<<<< refs/mux/results/{run}\nfive\n=======\nmy line 5\n>>>>>>> refs/mux/snapshots/{run}.1\n" in told.added
+    mine = f"my line 5\n>>>>>>> refs/mux/snapshots/{run}.1\n"
+    assert f"<<<<<<< refs/mux/results/{run}\nfive\n=======\n{mine}" in told.added
 
 
 async def test_without_it_nothing_of_the_persons_is_there(editor: Editor) -> None:

@@ -69,7 +69,7 @@ class Stage:
     def mark(self) -> dict[str, str]:
         return {"MUX_RUN": "k3f-1", "MUX_WORKTREE": str(self.worktree)}
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event, offset: int | None = None) -> None:
         self.events.append(event)
         self.heard.set()
 

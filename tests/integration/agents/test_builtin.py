@@ -50,7 +50,7 @@ class Stage:
     def worktree(self) -> Path:
         return self.folder / "slot" / "project"
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event, offset: int | None = None) -> None:
         self.events.append(event)
         self.heard.set()
 

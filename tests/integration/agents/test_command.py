@@ -56,7 +56,8 @@ class Watcher:
     def __init__(self) -> None:
         self.started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event, offset: int | None = None) -> None:
+        assert offset is None
         assert isinstance(event, Started)
         self.started.set_result(event)
 
@@ -168,8 +169,8 @@ async def test_resume_of_an_agent_that_the_machine_took_down(attempt: Attempt) -
 
 async def test_agent_that_could_not_be_noted_is_ended(attempt: Attempt) -> None:
     class Failing(Watcher):
-        def emit(self, event: Event) -> None:
-            super().emit(event)
+        def emit(self, event: Event, offset: int | None = None) -> None:
+            super().emit(event, offset)
             raise OSError("disk full")
 
     watcher = Failing()
