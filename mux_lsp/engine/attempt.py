@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+
 class Advance(Protocol):
     """Changes the run: its state, the reason for it, or other fields. Journals and tells it. Returns the run then."""
 

@@ -29,7 +29,8 @@ BUILT_IN = "anthropic"
 NO_AGENT: Final = (
     "No agent was named, and there is none to take by itself. Set ANTHROPIC_API_KEY for the built-in agent, or "
     "install one of those that `mux-lsp agents` lists, and run `mux-lsp stop`, since the daemon has the environment "
-    "that it was started with; or name a command line: `-a 'sh:COMMAND'`, or `agents = [\"NAME\"]` under [defaults] in config.toml. "
+    "that it was started with; or name a command line: `-a 'sh:COMMAND'`, or `agents = [\"NAME\"]` under [defaults] in "
+    "config.toml. "
     "`mux-lsp demo` shows how it works, without any of that."
 )
 """What to tell a person who has no agent."""

@@ -207,9 +207,7 @@ class Session:
         found = accepting.candidates_at(self.engine, document.path)
         tasks = {task_id: self.engine.task(task_id) for task_id in {candidate.run.task for candidate in found}}
         documents = {**self.documents.by_path(), document.path: document}
-        return await asyncio.to_thread(
-            _make_view, document, documents, found, tasks, self.documents.encoding
-        )
+        return await asyncio.to_thread(_make_view, document, documents, found, tasks, self.documents.encoding)
 
     async def seen(self, uri: str) -> places.View:
         """What there is to review in an open document. Raises UsageError where it is not open."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.core import diff, rebase
 from mux_lsp.core.text import split_lines
-from tests.benchmarks.figures import Line, median
+from tests.benchmarks.figures import Goal, Line, median
 from tests.benchmarks.place import temporary
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
     what = f"{len(hunks)} hunks on {sizes.rebase_lines:,} lines under {sizes.rebase_edits} edits"
     baseline = "git merge-file, as a process"
     return [
-        Line("rebase", f"rebase of {what}", median(placed), baseline, median(merged)),
+        Line("rebase", f"rebase of {what}", median(placed), baseline, median(merged), Goal(1.0)),
         Line("rebase", f"diff and rebase of {what}", median(whole), baseline, median(merged)),
     ]
 

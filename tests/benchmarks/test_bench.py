@@ -31,6 +31,11 @@ EXPECTED = {
     "large": [*(f"code action while 60 files are accepted, {share}" for share in ("p50", "p99")), "accepting 60 files"],
     "results": ["a whole result of 20 files", "a whole result of 20 files"],
     "rebase": ["rebase of 10 hunks", "diff and rebase of 10 hunks"],
+    "agents": [
+        "processor of the daemon, 2 built-in agents × 50 events a second",  # noqa: RUF001
+        "daemon, 2 built-in agents × 50 events a second",  # noqa: RUF001
+        *(f"a piece of text to a client, 2 built-in agents × 50 events a second, {share}" for share in ("p50", "p99")),  # noqa: RUF001
+    ],
 }
 GOALS = {
     "start": [Goal(1.2), Goal(1.2), Goal(0.1), None],
@@ -40,7 +45,8 @@ GOALS = {
     "live": [None, Goal(0.100, "measured"), None],
     "large": [None, Goal(0.100, "measured"), None],
     "results": [Goal(1.5), None],
-    "rebase": [None, None],
+    "rebase": [Goal(1.0), None],
+    "agents": [Goal(1.0), Goal(250e6, "measured"), None, Goal(0.050, "measured")],
 }
 
 

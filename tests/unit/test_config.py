@@ -58,7 +58,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ('[agents.x]\nkind = "acp"', "agents.x.command: Field required"),
         ('[agents.x]\nkind = "acp"\ncommand = ["x"]\nmode = ""', "agents.x.mode: String should have at least 1"),
         ('[permissions]\nallow = ["Run:x"]', "permissions.allow.0"),
-        ('[permissions]\ntimeout_seconds = 0', "permissions.timeout_seconds: Input should be greater than 0"),
+        ("[permissions]\ntimeout_seconds = 0", "permissions.timeout_seconds: Input should be greater than 0"),
         ('[agents."a b"]\nkind = "command"\ncommand = "x"', "agents.a b"),
         ('[defaults]\nagents = ["sh:"]', "has no command after 'sh:'"),
         ('[defaults]\nagents = ["a*101"]', "asks for 101 runs"),

@@ -37,7 +37,7 @@ class Agent:
     tokens: int | None
     """What four answers of the scripted model come to; None where the agent does not tell."""
     files: Mapping[str, object] = field(default_factory=dict)
-    """Files in the home folder, with `URL` for the model's address."""
+    """Files in the home folder, with `@URL@` for the model's address."""
     environment: Mapping[str, str] = field(default_factory=dict)
     sandboxed: bool = False
     """Whether its commands run in a sandbox of its own, and need no leave."""
@@ -53,7 +53,7 @@ CLAUDE = Agent(
     Call("Bash", {"command": "cat notes.txt", "description": "look"}),
     Call("Bash", {"command": FORBIDDEN, "description": "try"}),
     tokens=None,
-    environment={"ANTHROPIC_BASE_URL": "URL", "ANTHROPIC_API_KEY": KEY},
+    environment={"ANTHROPIC_BASE_URL": "@URL@", "ANTHROPIC_API_KEY": KEY},
 )
 CODEX = Agent(
     "codex",
@@ -64,7 +64,7 @@ CODEX = Agent(
         {"cmd": "apply_patch <<'END'\n*** Begin Patch\n*** Add File: greeting.txt\n+hello\n*** End Patch\nEND"},
     ),
     Call("exec_command", {"cmd": "cat notes.txt"}),
-    Call("exec_command", {"cmd": "touch ~/forbidden.txt"}),
+    Call("exec_command", {"cmd": "touch /forbidden-to-agents"}),
     tokens=440,
     files={
         ".codex/config.toml": """
@@ -72,7 +72,7 @@ CODEX = Agent(
             model_provider = "scripted"
             [model_providers.scripted]
             name = "scripted"
-            base_url = "URL/v1"
+            base_url = "@URL@/v1"
             wire_api = "responses"
             env_key = "OPENAI_API_KEY"
             request_max_retries = 0
@@ -97,7 +97,7 @@ GEMINI = Agent(
             "general": {"enableAutoUpdate": False},
         }
     },
-    environment={"GOOGLE_GEMINI_BASE_URL": "URL", "GEMINI_API_KEY": KEY},
+    environment={"GOOGLE_GEMINI_BASE_URL": "@URL@", "GEMINI_API_KEY": KEY},
 )
 OPENCODE = Agent(
     "opencode",
@@ -112,7 +112,7 @@ OPENCODE = Agent(
             "provider": {
                 "scripted": {
                     "npm": "@ai-sdk/openai-compatible",
-                    "options": {"baseURL": "URL/v1", "apiKey": "{env:SCRIPTED_KEY}"},
+                    "options": {"baseURL": "@URL@/v1", "apiKey": "{env:SCRIPTED_KEY}"},
                     "models": {"one": {"cost": {"input": 1, "output": 5}}},
                 }
             },
@@ -131,7 +131,7 @@ COPILOT = Agent(
     Call("bash", {"command": FORBIDDEN, "description": "try"}),
     tokens=None,
     environment={
-        "COPILOT_PROVIDER_BASE_URL": "URL/v1",
+        "COPILOT_PROVIDER_BASE_URL": "@URL@/v1",
         "COPILOT_PROVIDER_API_KEY": KEY,
         "COPILOT_MODEL": "gpt-4.1",
     },
@@ -159,8 +159,8 @@ def stage(agent: Agent, home: Path) -> Iterator[Mapping[str, str]]:
         for name, content in agent.files.items():
             text = content if isinstance(content, str) else json.dumps(content)
             (home / name).parent.mkdir(parents=True, exist_ok=True)
-            (home / name).write_text(text.replace("URL", url))
-        own = {name: value.replace("URL", url) for name, value in agent.environment.items()}
+            (home / name).write_text(text.replace("@URL@", url))
+        own = {name: value.replace("@URL@", url) for name, value in agent.environment.items()}
         folders = {
             f"XDG_{kind}_HOME": str(home / place)
             for kind, place in {

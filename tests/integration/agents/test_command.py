@@ -147,9 +147,7 @@ async def test_daemon_that_goes_leaves_the_agent_to_the_next_one(attempt: Attemp
     go_on = attempt.worktree / "go on"
     os.mkfifo(go_on)
     watcher = Watcher()
-    first = asyncio.ensure_future(
-        backend(f"read line <'{go_on}'; echo $line; exit 6").attempt(attempt, watcher)
-    )
+    first = asyncio.ensure_future(backend(f"read line <'{go_on}'; echo $line; exit 6").attempt(attempt, watcher))
     event = await watcher.started
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
