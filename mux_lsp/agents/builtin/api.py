@@ -16,7 +16,7 @@ from mux_lsp.agents.events import Notice, TextPart, Usage
 from mux_lsp.errors import AgentError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from anthropic import APIStatusError, AsyncAnthropic
 
@@ -136,9 +136,11 @@ class Api:
 
         reading = _Reading(host)
         try:
-            stream = await client.beta.messages.create(**self._asked(system, messages, tools))
-            async with stream:
-                async for event in stream:
+            create = client.beta.messages.with_streaming_response.create
+            async with create(**self._asked(system, messages, tools)) as response:
+                async for event in _events(response.iter_bytes()):
+                    if event.get("type") == "error":
+                        raise anthropic.APIStatusError("error", response=response.http_response, body=event)
                     reading.take(event)
         except anthropic.APIStatusError as error:
             raise self._meant(error, reading) from error
@@ -146,6 +148,8 @@ class Api:
             raise _TryAgainError(_cause(error), reading.usage()) from error
         except ValueError as error:
             raise _TryAgainError("what it sent is not JSON", reading.usage()) from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _TryAgainError("what it sent is out of order", reading.usage()) from error
         except anthropic.AnthropicError as error:
             raise AgentError(self._harmless(f"{self._where} could not be asked: {error}")) from error
         return reading.reply()
@@ -235,6 +239,24 @@ class _ContextManagementRefusedError(Exception):
     """The server does not know context management."""
 
 
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
+    """The events of a stream, as plain JSON.
+
+    The SDK would make an object of each, which takes longer than all the rest that happens to a piece of text.
+    """
+    rest = b""
+    data: list[bytes] = []
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[5:])
+            elif data and not line.rstrip(b"\r"):
+                event = json.loads(b"\n".join(data))
+                data.clear()
+                yield event
+
+
 class _Reading:
     """Puts the events of a stream together to a message."""
 
@@ -246,22 +268,22 @@ class _Reading:
         self._usage: dict[str, int] = {}
         self._ended = False
 
-    def take(self, event: Any) -> None:
-        match event.type:
+    def take(self, event: dict[str, Any]) -> None:
+        match event["type"]:
             case "message_start":
-                self._count(event.message.usage)
+                self._count(event["message"]["usage"])
             case "content_block_start":
-                block = event.content_block.model_dump(mode="json", exclude_unset=True)
+                block = event["content_block"]
                 if block["type"] == "text" and any(one["type"] == "text" for one in self._blocks.values()):
                     self._host.emit(TextPart("\n"))
                 if block["type"] == "tool_use":
-                    self._json[event.index] = []
-                self._blocks[event.index] = block
+                    self._json[event["index"]] = []
+                self._blocks[event["index"]] = block
             case "content_block_delta":
-                self._delta(event.index, event.delta)
+                self._delta(event["index"], event["delta"])
             case "message_delta":
-                self._stop_reason = event.delta.stop_reason
-                self._count(event.usage)
+                self._stop_reason = event["delta"]["stop_reason"]
+                self._count(event["usage"])
             case "message_stop":
                 self._ended = True
 
@@ -284,26 +306,26 @@ class _Reading:
             self._usage.get("cache_creation_input_tokens", 0),
         )
 
-    def _delta(self, index: int, delta: Any) -> None:
+    def _delta(self, index: int, delta: dict[str, Any]) -> None:
         block = self._blocks.get(index)
         if block is None:
             raise _TryAgainError("what it sent is out of order", self.usage())
-        match delta.type:
+        match delta["type"]:
             case "text_delta":
-                block["text"] = block.get("text", "") + delta.text
-                self._host.emit(TextPart(delta.text))
+                block["text"] = block.get("text", "") + delta["text"]
+                self._host.emit(TextPart(delta["text"]))
             case "input_json_delta":
-                self._json.setdefault(index, []).append(delta.partial_json)
+                self._json.setdefault(index, []).append(delta["partial_json"])
             case "thinking_delta":
-                block["thinking"] = block.get("thinking", "") + delta.thinking
+                block["thinking"] = block.get("thinking", "") + delta["thinking"]
             case "signature_delta":
-                block["signature"] = block.get("signature", "") + delta.signature
+                block["signature"] = block.get("signature", "") + delta["signature"]
             case "compaction_delta":
-                block["content"] = (block.get("content") or "") + (delta.content or "")
+                block["content"] = (block.get("content") or "") + (delta.get("content") or "")
 
-    def _count(self, usage: Any) -> None:
+    def _count(self, usage: dict[str, Any]) -> None:
         for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
-            value = getattr(usage, name, None)
+            value = usage.get(name)
             if value is not None:
                 # Later counts are of the whole message.
                 self._usage[name] = value
