@@ -51,6 +51,8 @@ class Outputs:
         self._emit = emit
         self._offsets: dict[str, dict[Stream, int]] = {}
         self._said: dict[str, list[str]] = {}
+        self._sayers: set[str] = set()
+        """The runs whose output is written here, and told when it is."""
 
     def follow(self, run_id: str) -> None:
         """Tell what a run prints from now on."""
@@ -58,6 +60,7 @@ class Outputs:
 
     def say(self, run_id: str, said: str) -> None:
         """Append to what a run prints, for an agent that prints nothing itself. Told soon."""
+        self._sayers.add(run_id)
         waiting = self._said.setdefault(run_id, [])
         if not waiting:
             asyncio.get_running_loop().call_later(SOON, self._write, run_id)
@@ -86,12 +89,14 @@ class Outputs:
         for stream in STREAMS:
             await self._tell(run_id, stream)
         self._offsets.pop(run_id, None)
+        self._sayers.discard(run_id)
 
     async def pump(self) -> None:
         """Tell output as it grows, one piece of each stream in turn. Goes on until it is cancelled."""
         async for grown in watch_growth(self._runs):
             for growth in grown:
-                await self._tell(growth.run, growth.stream)
+                if growth.stream != "stdout" or growth.run not in self._sayers:
+                    await self._tell(growth.run, growth.stream)
 
     async def _tell(self, run_id: str, stream: Stream) -> None:
         offsets = self._offsets.get(run_id)
