@@ -38,6 +38,8 @@ def launch(order: Order) -> Launch:
     environment = {"OPENCODE_PERMISSION": json.dumps(_permissions(order.commands)), "OPENCODE_DISABLE_AUTOUPDATE": "1"}
     if not order.trusted:
         environment["OPENCODE_DISABLE_PROJECT_CONFIG"] = "1"
+        # Plugins of the repository would be loaded all the same. This leaves out the person's own too.
+        arguments.append("--pure")
     # In another folder than its own a session would work, and never say so: the program waits for ever.
     goes_on = order.session is not None and not order.moved
     if order.session is not None and goes_on:

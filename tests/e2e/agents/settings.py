@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,15 @@ class Agent:
     environment: Mapping[str, str] = field(default_factory=dict)
     sandboxed: bool = False
     """Whether its commands run in a sandbox of its own, and need no leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """An agent's person."""
+
+    environment: Mapping[str, str]
+    silent: threading.Event
+    """Set when the model has fallen silent."""
 
 
 FORBIDDEN = "python3 -c \"open('forbidden.txt', 'w')\""
@@ -153,9 +163,9 @@ def turns(agent: Agent) -> list[Turn]:
 
 
 @contextlib.contextmanager
-def stage(agent: Agent, home: Path) -> Iterator[Mapping[str, str]]:
-    """The environment of the agent's person, with the model at work."""
-    with _model(agent, home) as url:
+def stage(agent: Agent, home: Path) -> Iterator[Stage]:
+    """The agent's person, with the model at work."""
+    with _model(agent, home) as (url, silent):
         for name, content in agent.files.items():
             text = content if isinstance(content, str) else json.dumps(content)
             (home / name).parent.mkdir(parents=True, exist_ok=True)
@@ -170,14 +180,14 @@ def stage(agent: Agent, home: Path) -> Iterator[Mapping[str, str]]:
                 "CACHE": ".cache",
             }.items()
         }
-        yield {"HOME": str(home), **folders, **own}
+        yield Stage({"HOME": str(home), **folders, **own}, silent)
 
 
 @contextlib.contextmanager
-def _model(agent: Agent, home: Path) -> Iterator[str]:
+def _model(agent: Agent, home: Path) -> Iterator[tuple[str, threading.Event]]:
     if agent.name != "claude":
-        with playing(*turns(agent)) as url:
-            yield url
+        with playing(*turns(agent)) as (url, silent):
+            yield url, silent
         return
     script = home / "play.toml"
     script.write_text(messages_script(agent))
@@ -185,7 +195,10 @@ def _model(agent: Agent, home: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
-            yield server.stdout.readline().strip()
+            # It tells a conversation's turns apart by what was said in it, so nobody has to wait for its silence.
+            silent = threading.Event()
+            silent.set()
+            yield server.stdout.readline().strip(), silent
         finally:
             server.terminate()
 

@@ -25,6 +25,7 @@ class Model:
     """The model's side."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
+        self.silent = threading.Event()
         self.closing = threading.Event()
         self._turns = enumerate(turns, 1)
         self._lock = threading.Lock()
@@ -39,8 +40,8 @@ class Model:
 
 
 @contextlib.contextmanager
-def playing(*turns: Turn) -> Iterator[str]:
-    """The address of a model that plays these turns."""
+def playing(*turns: Turn) -> Iterator[tuple[str, threading.Event]]:
+    """The address of a model that plays these turns, and what is set once it has fallen silent."""
     model = Model(turns)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -67,6 +68,7 @@ def playing(*turns: Turn) -> Iterator[str]:
             with contextlib.suppress(ConnectionError):
                 for piece in format_of(path)(turn, number):
                     if piece is None:
+                        model.silent.set()
                         model.closing.wait()
                         return
                     self.wfile.write(piece.encode())
@@ -87,7 +89,7 @@ def playing(*turns: Turn) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}", model.silent
     finally:
         model.closing.set()
         server.shutdown()
