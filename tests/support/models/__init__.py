@@ -1,1 +1,0 @@
-"""Scripted models on loopback, for agents that speak other wire formats than the Messages API."""
