@@ -34,3 +34,9 @@ class GitError(MuxError):
 
 class AgentError(MuxError):
     """An agent could not be started."""
+
+
+def unreadable(file: object, error: OSError | UnicodeDecodeError) -> UsageError:
+    """The sentence for a file of the person's that cannot be read as text."""
+    why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or error
+    return UsageError(f"{file} cannot be read: {why}.")

@@ -17,6 +17,9 @@ from mux_lsp.errors import MuxError
 
 APPLICATION = "mux-lsp"
 
+ROOT = "MUX_LSP_HOME"
+"""The variable that puts everything under one folder."""
+
 _SUN_PATH = 104 if sys.platform == "darwin" else 108
 """The bytes that a unix socket's address has for its path, with the closing NUL."""
 
@@ -61,13 +64,18 @@ class Home:
 
 def home(platform: str = sys.platform) -> Home:
     """The person's folders: below `MUX_LSP_HOME` if the environment has it, else where the platform puts such."""
-    if root := os.environ.get("MUX_LSP_HOME"):
-        root = os.path.abspath(os.path.expanduser(root))
+    if root := named_root():
         return Home(f"{root}/config", f"{root}/state")
     if platform == "darwin":
         support = "Library/Application Support"
         return Home(_folder("XDG_CONFIG_HOME", support), _folder("XDG_STATE_HOME", support))
     return Home(_folder("XDG_CONFIG_HOME", ".config"), _folder("XDG_STATE_HOME", ".local/state"))
+
+
+def named_root() -> str | None:
+    """The folder that `MUX_LSP_HOME` names, absolute, or None."""
+    root = os.environ.get(ROOT)
+    return os.path.abspath(os.path.expanduser(root)) if root else None
 
 
 def _folder(variable: str, below_home: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mux_lsp.core.permissions import Rule  # noqa: TC001  # the journal reads the types of fields
+
 
 class RunState(StrEnum):
     """Where a run stands: `queued → preparing → running ⇄ waiting → checking → finished`, or one of the other ends."""
@@ -28,7 +30,8 @@ class RunState(StrEnum):
     FAILED = "failed"
     """The agent could not start or ended with an error. What it had changed is kept as its result."""
     CANCELLED = "cancelled"
-    """A person ended it. What it had changed until then is kept as its result."""
+    """A person ended it, a limit, or that others had done its work: `reason` says so. What it had changed until then is
+    kept as its result."""
     INTERRUPTED = "interrupted"
     """The daemon or machine stopped under it and it could not be taken up again."""
 
@@ -136,6 +139,32 @@ class FileChange:
         return (self.path,) if self.base_path == self.path else (self.base_path, self.path)
 
 
+TESTS_NAMED = 50
+"""How many tests are named where tests are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """What a check's report says of its tests. They are told apart from those of the same check on the snapshot.
+
+    The names of at most `TESTS_NAMED` of each kind are kept; the counts are of all.
+    """
+
+    __test__ = False  # for pytest: no test itself
+
+    passed: int
+    failed: int
+    skipped: int = 0
+    newly_passing: int = 0
+    """Those that pass and did not on the snapshot, the ones that it had not included."""
+    added: int = 0
+    """How many of those it had not: an attempt can add as many tests of its own as it likes."""
+    newly_failing: int = 0
+    """Those that passed on the snapshot and fail, or are gone."""
+    names_passing: tuple[str, ...] = ()
+    names_failing: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A command that judges a result by its exit status, and how that went."""
@@ -144,6 +173,15 @@ class Check:
     state: CheckState
     exit_status: int | None = None
     seconds: float | None = None
+    before: CheckState | None = None
+    """How it went on the snapshot itself; None where that is not known yet."""
+    tests: Tests | None = None
+    """Where it wrote a report of its tests."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it ended well and counts as failed: it says nothing of its tests, and on the snapshot it does."""
+        return self.state is CheckState.FAILED and self.exit_status == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +203,15 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """How a worktree is made ready before an agent begins."""
+
+    commands: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    """Patterns of the files on which it depends what the commands make. Empty: the files that are known for that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One agent's attempt at a task, in one worktree."""
 
@@ -182,9 +229,17 @@ class Run:
     files: tuple[FileChange, ...] = ()
     hunks: int = 0
     checks: tuple[Check, ...] = ()
+    meddled: tuple[str, ...] = ()
+    """What judges it and was changed by it: tests that the snapshot had, and the configuration of checks."""
+    hidden: tuple[str, ...] = ()
+    """Configuration of checks that stands in its worktree and in no result: it has written rules that ignore it."""
+    restored_checks: tuple[Check, ...] = ()
+    """How the checks go with what it `meddled` with as the snapshot had it. Empty where there is no such thing."""
     left_out: tuple[LeftOut, ...] = ()
     worktree: str | None = None
     """The slot whose worktree it has, while it has one."""
+    setup: str | None = None
+    """Which set-up its worktree was made ready by; None where there was none."""
     port: int | None = None
     pid: int | None = None
     pid_created: float | None = None
@@ -204,6 +259,17 @@ class Run:
     tokens: int | None = None
     started: float | None = None
     finished: float | None = None
+    worked: float | None = None
+    """Seconds that its agent has worked, on all messages together: without queues, set-up and checks."""
+    discarded: float | None = None
+    """When the person threw it away; it can be brought back for a while."""
+    allowed: tuple[Rule, ...] = ()
+    """What the person has allowed it for good, exactly as it asked."""
+
+    @property
+    def judged(self) -> tuple[Check, ...]:
+        """The checks as they count: with what judges as the snapshot had it."""
+        return self.restored_checks or self.checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +284,39 @@ class Task:
     """The folder below it that was opened, `""` for the root: agents start in the same one."""
     created: float
     snapshot: Snapshot | None = None
+    setup: Setup = Setup()
     checks: tuple[str, ...] = ()
+    check_seconds: float | None = None
+    """How long one check may take; None for as long as the daemon's settings say."""
+    protected: tuple[str, ...] = ()
+    """Patterns of files that judge results, beside those that are known to."""
+    notices: tuple[str, ...] = ()
+    """What its person should know of how it was started: sentences."""
+    baseline: tuple[Check, ...] = ()
+    """How the checks go on the snapshot itself: all of them running while they are at it; empty before, and where it
+    could not be told."""
     context: tuple[Context, ...] = ()
     runs: tuple[Run, ...] = ()
     numbered: int = 0
     """How many runs it has ever had, deleted ones included: no number is given twice."""
+    priority: int = 0
+    """Runs of tasks with a higher one leave the queue first."""
+    paused: bool = False
+    """Whether those of its runs that are queued stay so."""
+    enough: int | None = None
+    """So many equal results that passed every check end the runs that are left; None for no such thing."""
+    parent: str | None = None
+    """The run whose agent started it; None where a person did."""
+    max_cost_usd: float | None = None
+    """What all of its runs may cost together."""
+    max_tokens: int | None = None
+    allowed: tuple[Rule, ...] = ()
+    """What the person has allowed all of its runs, exactly as they asked."""
+
+    @property
+    def kept(self) -> tuple[Run, ...]:
+        """The runs that the person has not thrown away: those that compete and agree."""
+        return tuple(run for run in self.runs if run.discarded is None)
 
     @property
     def ended(self) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -28,6 +28,13 @@ RUN: Final = "run"
 
 WRITE: Final = "write"
 """The tool whose subjects are files, by paths that are relative where they are in the worktree."""
+
+
+WORKTREE: Final = "$MUX_WORKTREE"
+"""Stands in what is asked for the folder that a run has for itself, by the variable that says the same to a shell.
+
+So the runs of a task that want the same, each in its own folder, ask one question, and its answer is good for others.
+"""
 
 
 class Verdict(StrEnum):
@@ -104,6 +111,13 @@ def rule_for(request: PermissionRequest) -> Rule:
     return Rule(request.tool, request.subject)
 
 
+def in_any_worktree(request: PermissionRequest, folder: str) -> PermissionRequest:
+    """The same request without the name of the worktree `folder`, which only one run has."""
+    there = re.compile(rf"{re.escape(folder)}(?![\w.-])")
+    subject, title = (there.sub(lambda _: WORKTREE, text) for text in (request.subject, request.title))
+    return replace(request, subject=subject, title=title)
+
+
 def _speaks_of(rule: Rule, request: PermissionRequest) -> bool:
     if rule.tool not in {request.tool, "*"}:
         return False
@@ -114,6 +128,9 @@ _UNCLEAR: Final = re.compile(r"[`\n\r]|\$\(|\$\{|[<>]\(|\$'|<<")
 """What can run or hide a command inside a word."""
 
 _HARMLESS_REDIRECTION: Final = re.compile(r"(?<!\S)(?:\d?>&\d|&?\d?>>? ?/dev/null)(?=\s|$)")
+LONGEST_UNDERSTOOD: Final = 100_000
+"""Characters of a line that is taken apart word by word, which takes a second for a million. No shell is given more."""
+
 _SEPARATORS: Final = frozenset({"&&", "||", "|", ";", "&", "|&"})
 _WRAPPERS: Final = frozenset(
     {
@@ -142,7 +159,7 @@ def _judge_command(line: str, by: Rules) -> Verdict:
         return Verdict.ALLOW
     if not commands or any(_is_wrapped(words) for words in commands):
         return Verdict.ASK
-    clear = all(any(_starts_with(words, rule) for rule in allowing) for words in commands)
+    clear = all(_goes_home(words) or any(_starts_with(words, rule) for rule in allowing) for words in commands)
     return Verdict.ALLOW if clear else Verdict.ASK
 
 
@@ -156,6 +173,14 @@ def _begins(words: list[str], rule: Rule) -> bool:
         if not (_is_assignment(words[at]) or _is_wrapper(words[at]) or (at and _is_wrapper(words[0]))):
             return False
     return False
+
+
+def _goes_home(words: list[str]) -> bool:
+    """Whether a command goes into its own worktree and no more: agents say so before commands that run there anyway."""
+    if len(words) != 2 or words[0] != "cd":
+        return False
+    first, *rest = words[1].split("/")
+    return first == WORKTREE and ".." not in rest
 
 
 def _starts_with(words: list[str], rule: Rule) -> bool:
@@ -183,7 +208,7 @@ def _words(command: str) -> list[str] | None:
 
 def _commands(line: str) -> list[list[str]] | None:
     """The words of each command of a shell line, or None where the line is more than words and separators."""
-    if _UNCLEAR.search(line):
+    if len(line) > LONGEST_UNDERSTOOD or _UNCLEAR.search(line):
         return None
     lexer = shlex.shlex(_HARMLESS_REDIRECTION.sub(" ", line), posix=True, punctuation_chars="();<>|&")
     lexer.whitespace_split = True
@@ -205,5 +230,5 @@ def _commands(line: str) -> list[list[str]] | None:
 
 def _rough_commands(line: str) -> list[list[str]]:
     """What may be commands in a line that is not understood: for finding denied ones, not for allowing any."""
-    pieces = re.split(r"[\s]*(?:&&|\|\||[;|&\n\r(){}`]|\$\()[\s]*", line)
+    pieces = re.split(r"&&|\|\||[;|&\n\r(){}`]|\$\(", line)
     return [words for piece in pieces if (words := piece.replace('"', " ").replace("'", " ").split())]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from mux_lsp import config
+from mux_lsp.core.merit import Weights
 from mux_lsp.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_no_file_means_the_defaults(tmp_path: Path) -> None:
@@ -42,6 +40,18 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert loaded.runs.concurrent == 4
 
 
+def test_the_weights_of_ranking_are_its_own() -> None:
+    assert Weights(**config.Ranking().model_dump()) == Weights()
+
+
+def test_a_judge_is_the_built_in_agent_or_one_of_its_kind(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[judge]\nagent = "anthropic"\n')
+    assert config.load(file).judge.agent == "anthropic"
+    file.write_text('[agents.x]\nkind = "anthropic"\n[judge]\nagent = "x"\ntop = 2\n')
+    assert config.load(file).judge == config.Judge(agent="x", top=2)
+
+
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
@@ -58,10 +68,20 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ('[agents.x]\nkind = "acp"', "agents.x.command: Field required"),
         ('[agents.x]\nkind = "acp"\ncommand = ["x"]\nmode = ""', "agents.x.mode: String should have at least 1"),
         ('[permissions]\nallow = ["Run:x"]', "permissions.allow.0"),
+        ("[ranking]\nsize = -1", "ranking.size: Input should be greater than or equal to 0"),
+        ("[ranking]\nspeed = 1", "ranking.speed: is not a setting"),
+        ('[judge]\nagent = "gone"', "judge: Value error, agent 'gone' is no agent of the kind 'anthropic'"),
+        ('[agents.x]\nkind = "command"\ncommand = "x"\n[judge]\nagent = "x"', "is no agent of the kind 'anthropic'"),
+        ("[judge]\ntop = 1", "judge.top: Input should be greater than or equal to 2"),
         ("[permissions]\ntimeout_seconds = 0", "permissions.timeout_seconds: Input should be greater than 0"),
         ('[agents."a b"]\nkind = "command"\ncommand = "x"', "agents.a b"),
         ('[defaults]\nagents = ["sh:"]', "has no command after 'sh:'"),
-        ('[defaults]\nagents = ["a*101"]', "asks for 101 runs"),
+        ('[defaults]\nagents = ["a*501"]', "asks for 501 runs"),
+        ("[[repository]]\nsetup = []", "repository.0.path: Field required"),
+        ('[[repository]]\npath = "/r"\nsetup = "make"', "repository.0.setup: Input should be a valid tuple"),
+        ('[[repository]]\npath = "/r"\nagents = ["a*0"]', "repository.0.agents.0: Value error, 'a*0' asks for 0 runs"),
+        ('[[repository]]\npath = "/r"\nchecks = [" "]', "repository.0.checks.0: String should have at least 1"),
+        ("[runs]\nsetup_timeout_seconds = 0", "runs.setup_timeout_seconds: Input should be greater than 0"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_key(tmp_path: Path, toml: str, said: str) -> None:
@@ -79,6 +99,14 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         config.load(file)
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_what_is_said_of_a_repository(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[[repository]]\npath = "~/r"\nsetup = ["a"]\n[[repository]]\npath = "~/r"\nsetup = ["b"]\n')
+    loaded = config.load(file)
+    assert loaded.of(Path("~/r").expanduser()).setup == ("b",)
+    assert loaded.of(tmp_path) == config.OfRepository()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +127,7 @@ def test_choices(text: str, choice: tuple[str, int, str | None]) -> None:
     assert config.parse_choice(text) == choice
 
 
-@pytest.mark.parametrize("text", ["", "*3", "a b", "-x", "a*0", "a*101", "sh:", "sh: *3", "a:b*1000"])
+@pytest.mark.parametrize("text", ["", "*3", "a b", "-x", "a*0", "a*501", "sh:", "sh: *3", "a:b*1000"])
 def test_choices_refused(text: str) -> None:
     with pytest.raises(UsageError):
         config.parse_choice(text)

@@ -123,7 +123,7 @@ def test_it_is_what_git_makes_of_it(base: str, live: str, result: str, tmp_path:
 
 
 TEXTS = st.lists(st.sampled_from("abcde"), max_size=8).map(lambda found: [f"{word}\n" for word in found])
-FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FEW

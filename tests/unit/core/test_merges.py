@@ -138,7 +138,7 @@ def triples(draw: st.DrawFn) -> tuple[list[str], list[str], list[str]]:
 
 
 @given(triples())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_three_texts(
     tmp_path_factory: pytest.TempPathFactory, texts: tuple[list[str], list[str], list[str]]
 ) -> None:

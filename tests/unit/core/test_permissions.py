@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.core.permissions import PermissionRequest, Rule, Rules, Verdict, parse_rule, rule_for, rules
+from mux_lsp.core.permissions import (
+    PermissionRequest,
+    Rule,
+    Rules,
+    Verdict,
+    in_any_worktree,
+    parse_rule,
+    rule_for,
+    rules,
+)
 from mux_lsp.errors import UsageError
 
 YES, NO, ASK = Verdict.ALLOW, Verdict.DENY, Verdict.ASK
@@ -36,6 +45,7 @@ RULES = rules(
         ("ls >/dev/null 2>&1", YES),
         ("cd docs && pytest", YES),
         ("cd docs; ls | ls", YES),
+        ("cd $MUX_WORKTREE && npm test", ASK),
         ("pytest | tee log", ASK),
         ("pytest & curl x", ASK),
         ("pytest > /etc/passwd", ASK),
@@ -128,3 +138,48 @@ def test_any_line_is_judged(line: str) -> None:
     verdict = RULES.judge(PermissionRequest("run", line, ""))
     if verdict is YES:
         assert not set(line) & set("`\n(){}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("cd /s/s1/my project && make", "cd $MUX_WORKTREE && make"),
+        ("cat /s/s1/my project/a.py", "cat $MUX_WORKTREE/a.py"),
+        ("ls '/s/s1/my project'", "ls '$MUX_WORKTREE'"),
+        ("ls /s/s1/my project-2 /s/s1/my project.bak", "ls /s/s1/my project-2 /s/s1/my project.bak"),
+        ("make", "make"),
+    ],
+)
+def test_what_names_its_worktree_is_the_same_in_each(asked: str, told: str) -> None:
+    request = PermissionRequest("run", asked, f"Run `{asked}`")
+    assert in_any_worktree(request, "/s/s1/my project") == PermissionRequest("run", told, f"Run `{told}`")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("cd $MUX_WORKTREE && pytest -q", YES),
+        ("cd $MUX_WORKTREE/src && pytest -q", YES),
+        ("cd $MUX_WORKTREE", YES),
+        ("cd $MUX_WORKTREE && id", ASK),
+        ("cd $MUX_WORKTREE/../.. && pytest", ASK),
+        ("cd $MUX_WORKTREE_2 && pytest", ASK),
+        ("cd / && pytest", ASK),
+        ("MUX_WORKTREE=/ && cd $MUX_WORKTREE && pytest", ASK),
+        ("export MUX_WORKTREE=/; cd $MUX_WORKTREE && pytest", ASK),
+        ("cd $MUX_WORKTREE && rm -rf /", NO),
+    ],
+)
+def test_going_into_the_worktree_needs_no_rule(line: str, expected: Verdict) -> None:
+    judged = rules(["run:pytest"], ["run:rm"]).judge(PermissionRequest("run", line, ""))
+    assert judged is expected
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    "line", ["echo `x` a" + " " * 90_000 + "y", "rm x; " * 200_000, "echo '" + "a " * 2_000_000 + "'"]
+)
+def test_a_line_that_an_agent_has_made_long_is_judged_at_once(line: str) -> None:
+    """All clients wait meanwhile."""
+    judged = rules(["run:echo"], ["run:rm"]).judge(PermissionRequest("run", line, ""))
+    assert judged is (Verdict.DENY if line.startswith("rm") else Verdict.ASK)

@@ -1,0 +1,130 @@
+"""JUnit XML, as test runners write it, and what two reports of one check say of each other.
+
+A report is whatever a test run left behind, so nothing in it is believed beyond what it says of its own tests: a
+document type, and with it every entity, is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from xml.parsers import expat
+
+from mux_lsp.core.model import TESTS_NAMED, Tests
+
+MOST_TESTS: Final = 200_000
+"""A report of more is refused."""
+
+DEEPEST: Final = 100
+"""Elements in each other. A report with more is refused: each takes memory until it ends, and a bad one gigabytes."""
+
+LONGEST_NAME: Final = 300
+"""Characters of a test's name that are kept: those at its end, where names differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The tests that a check ran, by name. A name that stands for several tests has the worst of their outcomes."""
+
+    passed: frozenset[str]
+    failed: frozenset[str]
+    skipped: frozenset[str]
+
+
+class _RefusedError(Exception):
+    """It is XML, and no report that we read."""
+
+
+def read(data: bytes) -> Report | None:
+    """The report in a JUnit XML file, or None where it is no such thing."""
+    reader = _Reader()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.EntityDeclHandler = _refuse
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, ValueError, LookupError, _RefusedError):
+        return None
+    return reader.report() if reader.is_report else None
+
+
+def compare(now: Report, before: Report | None) -> Tests:
+    """What a report says, told apart from that of the same check on the snapshot where there is one."""
+    passing = frozenset[str]() if before is None else now.passed - before.passed
+    failing = frozenset[str]() if before is None else before.passed - now.passed
+    return Tests(
+        passed=len(now.passed),
+        failed=len(now.failed),
+        skipped=len(now.skipped),
+        newly_passing=len(passing),
+        added=0 if before is None else len(passing - before.failed - before.skipped),
+        newly_failing=len(failing),
+        names_passing=tuple(sorted(passing)[:TESTS_NAMED]),
+        names_failing=tuple(sorted(failing)[:TESTS_NAMED]),
+    )
+
+
+def _refuse(*_: object) -> None:
+    raise _RefusedError
+
+
+class _Reader:
+    """Gathers the test cases of a document while it is parsed."""
+
+    def __init__(self) -> None:
+        self.is_report = False
+        self._outcomes: dict[str, int] = {}
+        self._open: str | None = None
+        self._outcome = _PASSED
+        self._depth = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise _RefusedError
+        name = name.rpartition(" ")[2]
+        if name in {"testsuites", "testsuite"}:
+            self.is_report = True
+        elif name == "testcase":
+            self._open = _name(attributes)
+            # Some writers say it in an attribute.
+            self._outcome = _ATTRIBUTED.get(attributes.get("status", ""), _PASSED)
+        elif self._open is not None:
+            self._outcome = max(self._outcome, _OUTCOMES.get(name, _PASSED))
+
+    def end(self, name: str) -> None:
+        self._depth -= 1
+        if name.rpartition(" ")[2] != "testcase" or self._open is None:
+            return
+        self._outcomes[self._open] = max(self._outcome, self._outcomes.get(self._open, _PASSED))
+        self._open = None
+        if len(self._outcomes) > MOST_TESTS:
+            raise _RefusedError
+
+    def report(self) -> Report:
+        by_outcome: dict[int, list[str]] = {_PASSED: [], _SKIPPED: [], _FAILED: []}
+        for name, outcome in self._outcomes.items():
+            by_outcome[outcome].append(name)
+        return Report(*(frozenset(by_outcome[outcome]) for outcome in (_PASSED, _FAILED, _SKIPPED)))
+
+
+_PASSED, _SKIPPED, _FAILED = range(3)
+"""From the best to the worst."""
+
+_OUTCOMES: Final = {"failure": _FAILED, "error": _FAILED, "skipped": _SKIPPED, "disabled": _SKIPPED}
+_ATTRIBUTED: Final = {
+    "failed": _FAILED,
+    "error": _FAILED,
+    "skipped": _SKIPPED,
+    "notrun": _SKIPPED,
+    "disabled": _SKIPPED,
+}
+
+
+def _name(attributes: dict[str, str]) -> str:
+    parts = [part for part in (attributes.get("classname"), attributes.get("name")) if part]
+    name = "".join(character if character.isprintable() else "\ufffd" for character in ".".join(parts)) or "a test"
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
