@@ -39,7 +39,7 @@ def run(
 
 
 def make(git_dir: Path, repository: Repository) -> None:
-    """Make the store if it is not there, and clear what a killed daemon may have left. Raises GitError."""
+    """Make the store if it is not there. Raises GitError."""
     folder = git_dir.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (git_dir / "HEAD").exists():
@@ -54,10 +54,14 @@ def make(git_dir: Path, repository: Repository) -> None:
             f"{repository.root} uses {repository.object_format} objects, but mux-lsp knows it with "
             f"{object_format}: remove {folder} and try again (its snapshots and results go with it)."
         )
-    for lock in (*git_dir.glob("*.lock"), *(git_dir / "refs").rglob("*.lock")):
-        lock.unlink(missing_ok=True)
     (git_dir / "info").mkdir(exist_ok=True)
     write_if_changed(git_dir / "info" / "attributes", RAW_ATTRIBUTES)
+
+
+def clear_locks(git_dir: Path) -> None:
+    """Remove the locks of whoever was killed. Only before anybody works in the store: a lock may be in use later on."""
+    for lock in (*git_dir.glob("*.lock"), *(git_dir / "refs").rglob("*.lock")):
+        lock.unlink(missing_ok=True)
 
 
 def pack(git_dir: Path, wanted: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.folders import is_plain_folder, remove_tree, tame
-from mux_lsp.git.view import View, read
+from mux_lsp.git.view import View, pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,21 +53,24 @@ def _restore_known(view: View, commit: str) -> bool:
         listing = ["diff-index", "--cached", "-z", "--raw", "--no-renames", commit, "--"]
         if not _restore(view, commit, parse.raw_changes(view.git(listing))):
             return False
-        view.git(["clean", "-ffdxq"])
+        return _clean(view)
     except GitError:
         return False
-    return _is_clean(view)
 
 
 def _reset_all(view: View, commit: str) -> bool:
     view.git(["read-tree", "--reset", "-u", commit])
-    view.git(["clean", "-ffdxq"])
-    return _is_clean(view)
+    return _clean(view)
 
 
-def _is_clean(view: View) -> bool:
-    left = read(view)
-    return not left.changed and not left.others
+def _clean(view: View) -> bool:
+    """Remove all that our index has not. Whether the rest is as the index has it. Raises GitError where some stays."""
+    cleaning = pool.submit(view.git, ["clean", "-ffdxq"])
+    try:
+        changed = view.git(["diff-files", "--name-only", "--ignore-submodules=all", "-z", "--no-renames", "--"])
+    finally:
+        cleaning.result()
+    return not changed
 
 
 def _restore(view: View, tree: str, changes: Sequence[tuple[str, str, str]]) -> bool:

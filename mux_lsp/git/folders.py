@@ -8,6 +8,10 @@ import os
 import stat
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def is_plain_folder(path: Path) -> bool:
@@ -16,6 +20,26 @@ def is_plain_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
         return False
+
+
+def walk(path: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Each folder, before those in it, with its folders and all else by name; what cannot be read has nothing in it.
+
+    As `os.walk`, but that links are never folders, and however deep it goes: Python 3.11's own breaks off there.
+    """
+    waiting = [os.fspath(path)]
+    while waiting:
+        folder = waiting.pop()
+        folders: list[str] = []
+        names: list[str] = []
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                    waiting.append(entry.path)
+                else:
+                    names.append(entry.name)
+        yield folder, folders, names
 
 
 def remove_tree(path: Path) -> None:
@@ -36,15 +60,11 @@ def remove_tree(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    for folder, folders, files in os.walk(path, topdown=False):
+    for folder, folders, files in reversed([*walk(path)]):
         for name in files:
             Path(folder, name).unlink(missing_ok=True)
         for name in folders:
-            place = Path(folder, name)
-            if place.is_symlink():
-                place.unlink(missing_ok=True)
-            else:
-                place.rmdir()
+            Path(folder, name).rmdir()
     path.rmdir()
 
 

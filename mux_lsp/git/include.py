@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.git import names, parse
+from mux_lsp.git.copying import copy_file
 
 if TYPE_CHECKING:
     from mux_lsp.git.view import View
 
 FILE = ".worktreeinclude"
-_FICLONE = 0x40049409
-"""Linux's ioctl that makes a file share another one's blocks (linux/fs.h)."""
 
 
 def included(view: View) -> list[str]:
@@ -66,23 +64,9 @@ def _copy(source: Path, target: Path) -> bool:
         elif stat.S_ISLNK(mode):
             target.symlink_to(source.readlink())
         elif stat.S_ISREG(mode):
-            _copy_file(source, target)
+            copy_file(source, target)
         else:
             return False
     except OSError:
         return False
     return True
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    if sys.platform == "linux":
-        import fcntl
-
-        with source.open("rb") as reader, target.open("xb") as writer:
-            try:
-                fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-            except OSError:
-                shutil.copyfileobj(reader, writer, 1 << 20)
-        shutil.copystat(source, target)
-    else:
-        shutil.copy2(source, target)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from git.cmd import Git
 
 
+IDLE_SECONDS = 600.0
+"""How long a process stays that is asked nothing. A daemon that runs for weeks comes to know many repositories."""
+
+
 class CatFile:
     """A reader of one object store. Thread-safe: one question at a time. A process that died is started anew."""
 
@@ -24,6 +28,9 @@ class CatFile:
         self._git_dir = git_dir
         self._lock = threading.Lock()
         self._process: Git.AutoInterrupt | None = None
+        self._alarm: threading.Timer | None = None
+        self._asked = False
+        """Whether anything was asked since the alarm was set."""
 
     def read(self, name: str) -> tuple[str, bytes] | None:
         """The type and content of the object `name` stands for (`commit:path` too), or None if there is none."""
@@ -45,8 +52,10 @@ class CatFile:
             self._end()
 
     def _ask(self, name: str) -> tuple[str, bytes] | None:
+        self._asked = True
         if self._process is None:
             self._process = start(["cat-file", "--batch"], folder=self._git_dir, git_dir=self._git_dir)
+            self._set_alarm()
         questions: IO[bytes] = self._process.stdin
         answers: IO[bytes] = self._process.stdout
         questions.write(_encoded(name) + b"\n")
@@ -63,7 +72,25 @@ class CatFile:
             raise EOFError
         return words[1].decode(), content[:-1]
 
+    def _set_alarm(self) -> None:
+        self._asked = False
+        self._alarm = threading.Timer(IDLE_SECONDS, self._ring)
+        self._alarm.daemon = True
+        self._alarm.start()
+
+    def _ring(self) -> None:
+        with self._lock:
+            if threading.current_thread() is not self._alarm:
+                return  # the process that it was set for has ended
+            if self._asked:
+                self._set_alarm()
+            else:
+                self._end()
+
     def _end(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         process, self._process = self._process, None
         if process is not None:
             end(process)

@@ -47,6 +47,22 @@ def name_status(output: bytes) -> list[tuple[str, str]]:
     return [(status[0], path) for status, path in zip(words[::2], words[1::2], strict=True)]
 
 
+def status(output: bytes) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    """What `status --porcelain -z` without renames says of files: as `name_status` those that are not as the index has
+    them, those that it has not, and those that are ignored.
+    """
+    changed, others, ignored = [], [], []
+    for field in fields(output):
+        state, path = field[:2], field[3:]
+        if state == "??":
+            others.append(path)
+        elif state == "!!":
+            ignored.append(path)
+        elif state[1] != " ":
+            changed.append((state[1], path))
+    return changed, others, ignored
+
+
 def raw_changes(output: bytes) -> list[tuple[str, str, str]]:
     """(old mode, new mode, path) of `diff-tree -r -z --raw` or `diff-index -z --raw` without renames."""
     words = fields(output)

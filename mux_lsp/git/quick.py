@@ -74,7 +74,8 @@ def _file(path: Path, most: int) -> tuple[bytes, bytes]:
     """The mode, in git's words, and the content of a file or a link. Raises ValueError if it is larger than `most`."""
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
-        return b"120000", os.fsencode(path.readlink())
+        # Not by pathlib, which would tidy the target up.
+        return b"120000", os.fsencode(os.readlink(path))  # noqa: PTH115
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)

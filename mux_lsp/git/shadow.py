@@ -51,8 +51,15 @@ where it comes from."""
 LARGEST_COMPARED = 16_000_000
 """Bytes. The lines of larger files are not compared, nor counted."""
 
+FEW_BLOBS = 16
+"""For more of them a process is started, so that nobody else waits."""
+
 LOOSE_OBJECTS = 6700
 """About how many loose objects there may be before they are packed, as many as git's `gc.auto`."""
+
+PACKS = 50
+"""How many packs there may be before they are put together, as many as git's `gc.autoPackLimit`. Each commit of the
+person's that a snapshot has for its HEAD brings one."""
 
 
 def key_of(root: Path) -> str:
@@ -86,6 +93,9 @@ class Shadow:
         """What our index still has to learn of the last snapshot."""
         self._catching_up: Future[None] | None = None
         self._objects = CatFile(self.git_dir)
+        # Not when the store is opened for a snapshot: runs of an earlier daemon may have gone on by then.
+        bare.clear_locks(self.git_dir)
+        clear_locks(self._person_dir)
 
     # --- snapshots ---
 
@@ -128,10 +138,10 @@ class Shadow:
         Raises GitError where the person's repository has lost what is missing.
         """
         ref = f"refs/mux/snapshots/{name}"
-        if snapshot.commit in self._pending or self._objects.read(ref) is not None:
+        if snapshot.commit in self._pending or self.has(ref):
             return
         with self._lock:
-            if self._objects.read(ref) is not None:
+            if self.has(ref):
                 return
             self._open(repository)
             environment = alternates_variable(object_folders(repository))
@@ -179,7 +189,13 @@ class Shadow:
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
         """The bytes of many blobs in the order of their names, None where there is none; one at a time."""
-        return read_many(self.git_dir, names)
+        if len(names) > FEW_BLOBS:
+            return read_many(self.git_dir, names)
+        return (None if found is None else found[1] for found in map(self._objects.read, names))
+
+    def has(self, name: str) -> bool:
+        """Whether a ref or an object of that name is there."""
+        return self._objects.read(name) is not None
 
     def read(self, object_name: str) -> bytes:
         """The bytes of a blob. Raises GitError if there is none of that name."""
@@ -198,6 +214,13 @@ class Shadow:
             name = f"{commit}:{path}"
         found = self._objects.read(name) if name else None
         return found[1] if found is not None and found[0] == "blob" else None
+
+    def links(self, commit: str) -> dict[str, str]:
+        """Every symbolic link of a commit, with its target. Takes a moment for each thousand files of it."""
+        listing = self.git(["ls-tree", "-r", "-z", "--full-tree", commit])
+        found = re.findall(rb"(?:\A|\0)120000 blob ([0-9a-f]+)\t([^\0]*)", listing)
+        targets = self.read_many([name.decode() for name, _ in found])
+        return {os.fsdecode(path): os.fsdecode(target or b"") for (_, path), target in zip(found, targets, strict=True)}
 
     def patch(self, base: str, result: str, paths: Collection[str] = ()) -> bytes:
         """A patch from `base` to `result` (of `paths` alone if given) that `git apply` takes, binary files included."""
@@ -257,18 +280,27 @@ class Shadow:
 
     @property
     def grown(self) -> bool:
-        """Whether so many objects are loose that `tidy` is worth its time: guessed from one folder of 256."""
+        """Whether so much has come together that `tidy` is worth its time."""
+        return self._many_loose or sum(1 for _ in (self.git_dir / "objects" / "pack").glob("*.pack")) > PACKS
+
+    @property
+    def _many_loose(self) -> bool:
+        """Whether there are so many loose objects: guessed from one folder of 256."""
         try:
             return sum(1 for _ in (self.git_dir / "objects" / "17").iterdir()) > LOOSE_OBJECTS // 256
         except FileNotFoundError:
             return False
 
     def tidy(self) -> None:
-        """Pack loose objects, and drop those that no ref has needed for a day. Slow: for idle times."""
+        """Put objects and packs together, and drop what no ref has needed for a day. Slow: for idle times."""
         with self._lock:
             self._settle()
-            if self.git_dir.exists():
-                self.git(["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago"])
+            if not self.git_dir.exists():
+                return
+            # Most of a store is in the pack of its first snapshot, which takes minutes to write anew where it is large.
+            # Not by `git repack --geometric`: it packs what no ref needs as well, which then stays for ever.
+            kept = [] if self._many_loose else ["--keep-largest-pack"]
+            self.git(["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago", *kept])
 
     def disk_use(self) -> int:
         """Bytes on disk of everything under the store's folder, worktrees included."""
@@ -302,12 +334,11 @@ class Shadow:
         return self._person_dir / "memory.json"
 
     def _open(self, repository: Repository) -> None:
-        """Make the store if it is not there, and clear what a killed daemon may have left."""
+        """Make the store if it is not there, and remember what an earlier daemon knew of it."""
         if self._opened:
             return
         bare.make(self.git_dir, repository)
         self._person_dir.mkdir(exist_ok=True)
-        clear_locks(self._person_dir)
         memory = person.Memory.load(self._memory_file)
         # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
         lost = memory is not None and memory.commit is not None and self._objects.read(memory.commit) is None
@@ -344,10 +375,13 @@ class Shadow:
 
     def _catch_up(self, view: View, memory: person.Memory, seen: person.Seen) -> None:
         """Bring our index to what a snapshot saw. If the person's tree moved on, the next snapshot compares anew."""
-        with contextlib.suppress(GitError):
-            person.take(view, memory, self._memory_file, seen)
-            memory.tree = write_tree(view)
-        memory.save(self._memory_file)
+        # Of a full disk whoever needs it next will hear. What is remembered here and there is older than our index, and
+        # says so, or is what it was.
+        with contextlib.suppress(OSError):
+            with contextlib.suppress(GitError):
+                person.take(view, memory, self._memory_file, seen)
+                memory.tree = write_tree(view)
+            memory.save(self._memory_file)
 
     def _update(
         self,

@@ -15,7 +15,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mux_lsp.errors import GitError
+from mux_lsp.git import made
 from mux_lsp.git.agentdir import write_agent_dir
+from mux_lsp.git.brought import Brought, brought, note, noted
 from mux_lsp.git.checkout import check_out, reset
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.harvest import take
@@ -23,12 +25,16 @@ from mux_lsp.git.include import copy_included, exclude_lines, included
 from mux_lsp.git.view import View, clear_locks, copy_own_index, pool, view_files, write_git_dir, write_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from mux_lsp.core.model import LeftOut, Snapshot
     from mux_lsp.git.repository import Repository, Settings
     from mux_lsp.git.shadow import Shadow
+
+
+MANY_FILES = 1000
+"""git compares every path that it looks at with each line of a list of what to ignore: of more files none is made."""
 
 
 class SlotState(StrEnum):
@@ -54,6 +60,15 @@ class Slot:
     commit: str
     tree: str
     run_id: str | None = None
+    """The run it is for, or was for last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A slot that is a run's, to be prepared for it. `old` is what it held before; None for a new one."""
+
+    old: Slot | None
+    slot: Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,8 @@ class Harvest:
     commit: str
     tree: str
     left_out: tuple[LeftOut, ...] = ()
+    hidden: tuple[str, ...] = ()
+    """Files that are not in it since the run has rules of its own ignore them, as far as they were asked for."""
 
 
 class Worktrees:
@@ -90,6 +107,10 @@ class Worktrees:
         self._slots: dict[str, Slot] = {}
         self._slot_locks: dict[str, threading.Lock] = {}
         self._results: dict[str, tuple[str, str]] = {}
+        self.freed: Callable[[], object] = lambda: None
+        """Called, in whatever thread, when a worktree was released."""
+        self._pinned: dict[str, str] = {}
+        """By slot, the commit that its ref names."""
         for file in sorted((shadow.folder / "slots").glob("*/slot.json")):
             slot = _load(file)
             if slot is not None:
@@ -98,17 +119,47 @@ class Worktrees:
 
     # --- a run's way through a worktree ---
 
-    def prepare(self, snapshot: Snapshot, run_id: str, *, repository: Repository) -> Worktree:
+    def claim(self, snapshot: Snapshot, run_id: str, folder_name: str, *, may_make: bool = True) -> Claim | None:
+        """A released worktree for a run, or the place of a new one where it `may_make` one. It is to be prepared.
+
+        `folder_name` is that of the repository's root. Of released ones it is the run's own, whose conversation with
+        its agent is about that folder; else one that holds the same files.
+        """
+        with self._lock:
+            free = [
+                slot
+                for slot in self._slots.values()
+                if slot.state is SlotState.RELEASED and slot.folder_name == folder_name
+            ]
+            old = max(
+                free, key=lambda slot: (slot.run_id == run_id, slot.tree == snapshot.tree, slot.commit), default=None
+            )
+            if old is None and not may_make:
+                return None
+            number = 1
+            while old is None and (f"s{number}" in self._slots or self._own_dir(f"s{number}").exists()):
+                number += 1
+            name = old.name if old else f"s{number}"
+            slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
+            self._store(slot)
+        return Claim(old, slot)
+
+    def prepare(
+        self, snapshot: Snapshot, run_id: str, *, repository: Repository, claim: Claim | None = None
+    ) -> Worktree:
         """A worktree that holds the snapshot, with a git directory of its own on the branch `mux/<run_id>`.
 
         Returns when the snapshot is complete in the store. Any number may be prepared side by side. Raises GitError,
         and then the slot is gone.
         """
-        old, slot = self._allocate(snapshot, run_id, repository.root.name)
+        claim = claim or self.claim(snapshot, run_id, repository.root.name)
+        assert claim is not None, "one may be made"  # noqa: S101
+        old, slot = claim.old, claim.slot
         worktree = self._worktree(slot)
         try:
             settings = self.shadow.settings(repository)
             self._write_own_dir(slot, repository, settings)
+            note(self._own_dir(slot.name), Brought())
             checkout = pool.submit(self._check_out, slot, old)
             try:
                 person = View(self.shadow.folder / "person", repository.root, self.shadow.git_dir / "objects")
@@ -118,9 +169,11 @@ class Worktrees:
             finally:
                 checkout.result()
             if wanted:
-                exclude = exclude_lines(copy_included(repository.root, worktree.folder, wanted))
+                copied = copy_included(repository.root, worktree.folder, wanted)
+                exclude = exclude_lines(copied)
                 self._write_own_dir(slot, repository, settings, exclude)
                 self._write_agent_dir(worktree, snapshot, repository, settings, exclude)
+                note(self._own_dir(slot.name), brought(copied))
             self._hand_over(worktree, repository.object_format)
             self.shadow.complete(snapshot)
             self._record(replace(slot, state=SlotState.IN_USE))
@@ -129,12 +182,33 @@ class Worktrees:
             raise
         return worktree
 
-    def harvest(self, worktree: Worktree, run_id: str, paths: Collection[str] | None = None) -> Harvest:
+    def take_out(self, worktree: Worktree, store: Path) -> tuple[made.Made, tuple[str, ...]]:
+        """See `made.take_out`. No process may work in the worktree."""
+        return made.take_out(self._view(worktree.slot, worktree.folder), noted(self._own_dir(worktree.slot)), store)
+
+    def bring(self, worktree: Worktree, store: Path, kept: made.Made) -> None:
+        """Copy into a fresh worktree what was made in another one: it will be in no result. Raises OSError."""
+        new = made.bring(store, kept, worktree.folder)
+        own = self._own_dir(worktree.slot)
+        note(own, noted(own) | new)
+        if len(new.files) <= MANY_FILES:
+            # So that an agent does not take it for its own work.
+            with (worktree.git_dir / "info" / "exclude").open("ab") as file:
+                file.write(exclude_lines(sorted(new.files)))
+
+    def harvest(
+        self,
+        worktree: Worktree,
+        run_id: str,
+        paths: Collection[str] | None = None,
+        wanted: Callable[[str], bool] = lambda _: False,
+    ) -> Harvest:
         """Commit what the worktree holds now as the result of `run_id`; the same commit if nothing changed since.
 
         With `paths`, only those and what is below them are read (and only their `left_out` reported): the rest is as
-        the harvest before saw it. May be called while the agent works. Raises GitError when files change faster than
-        they can be read, and when the worktree's folder has been replaced.
+        the harvest before saw it. Without, it says which files that are `wanted` are hidden. May be called while the
+        agent works. Raises GitError when files change faster than they can be read, and when the worktree's folder has
+        been replaced.
         """
         with self._lock_of(worktree.slot):
             view = self._view(worktree.slot, worktree.folder)
@@ -144,9 +218,9 @@ class Worktrees:
                 raise GitError(
                     f"The worktree {worktree.folder} has been replaced by something else: it cannot be read."
                 )
-            left_out = take(view, tuple(sorted(paths)) if paths is not None else (), worktree.snapshot)
+            taken = take(view, tuple(sorted(paths)) if paths is not None else (), worktree.snapshot, wanted)
             tree = write_tree(view)
-            return Harvest(self._result(worktree, run_id, tree), tree, left_out)
+            return Harvest(self._result(worktree, run_id, tree), tree, taken.left_out, taken.hidden)
 
     def release(self, worktree: Worktree) -> None:
         """Bring the worktree back to its snapshot for the next run. **Only after the last harvest**: the rest is lost.
@@ -154,13 +228,16 @@ class Worktrees:
         No process may still work in it. What cannot be brought back is removed instead.
         """
         with self._lock_of(worktree.slot):
-            slot = replace(self._slots[worktree.slot], state=SlotState.RELEASING, run_id=None)
+            slot = replace(self._slots[worktree.slot], state=SlotState.RELEASING)
             self._record(slot)
             remove_tree(worktree.git_dir)
             if reset(self._view(slot.name, worktree.folder), slot.commit):
                 # What the next checkout starts from must not be tidied away with the run.
-                self.shadow.set_refs({f"refs/mux/slots/{slot.name}": slot.commit})
+                if self._pinned.get(slot.name) != slot.commit:
+                    self.shadow.set_refs({f"refs/mux/slots/{slot.name}": slot.commit})
+                    self._pinned[slot.name] = slot.commit
                 self._record(replace(slot, state=SlotState.RELEASED))
+                self.freed()
                 return
         self.remove(worktree)
 
@@ -174,6 +251,7 @@ class Worktrees:
                 self._own_dir(worktree.slot),
             ):
                 remove_tree(path)
+            self._pinned.pop(worktree.slot, None)
             self.shadow.set_refs({f"refs/mux/slots/{worktree.slot}": None})
             with self._lock:
                 self._slots.pop(worktree.slot, None)
@@ -239,23 +317,6 @@ class Worktrees:
         with self._lock:
             return self._slot_locks.setdefault(slot, threading.Lock())
 
-    def _allocate(self, snapshot: Snapshot, run_id: str, folder_name: str) -> tuple[Slot | None, Slot]:
-        """Take a released slot, one that holds the same files if there is one, or a new slot."""
-        with self._lock:
-            free = [
-                slot
-                for slot in self._slots.values()
-                if slot.state is SlotState.RELEASED and slot.folder_name == folder_name
-            ]
-            old = max(free, key=lambda slot: (slot.tree == snapshot.tree, slot.commit), default=None)
-            number = 1
-            while old is None and (f"s{number}" in self._slots or self._own_dir(f"s{number}").exists()):
-                number += 1
-            name = old.name if old else f"s{number}"
-            slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
-            self._store(slot)
-        return old, slot
-
     def _record(self, slot: Slot) -> None:
         with self._lock:
             self._store(slot)
@@ -306,10 +367,9 @@ class Worktrees:
     def _result(self, worktree: Worktree, run_id: str, tree: str) -> str:
         """The commit of `tree` as the result of a run, under its ref."""
         ref = f"refs/mux/results/{run_id}"
-        if run_id not in self._results:
-            commit = self.shadow.git(["rev-parse", "--quiet", "--verify", ref], ok=(0, 1)).decode().strip()
-            if commit:
-                self._results[run_id] = (self.shadow.tree_of(commit), commit)
+        if run_id not in self._results and self.shadow.has(ref):
+            commit = self.shadow.git(["rev-parse", "--verify", ref]).decode().strip()
+            self._results[run_id] = (self.shadow.tree_of(commit), commit)
         known = self._results.get(run_id)
         if known is not None and known[0] == tree:
             return known[1]

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mux_lsp.errors import GitError
+from mux_lsp.git import command, objects
 from mux_lsp.git.command import git
 from mux_lsp.git.objects import CatFile
 from mux_lsp.git.shadow import key_of
@@ -65,6 +66,26 @@ def test_cat_file_reads_restarts_and_closes(world: World) -> None:
         assert set(pool.map(reader.read, ["HEAD:a"] * 200)) == {("blob", b"one\n")}
     reader.close()
     assert reader.read("HEAD:a") == ("blob", b"one\n")
+    reader.close()
+
+
+def test_cat_file_does_not_stay_for_a_repository_that_nobody_looks_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    def start(*arguments: Any, **named: Any) -> Any:
+        started.append(command.start(*arguments, **named))
+        return started[-1]
+
+    monkeypatch.setattr(objects, "start", start)
+    monkeypatch.setattr(objects, "IDLE_SECONDS", 0.1)
+    make_repository(world.root, {"a": "one\n"})
+    reader = CatFile(world.root / ".git")
+    for times in (1, 2):
+        assert reader.read("HEAD:a") == ("blob", b"one\n")
+        assert len(started) == times
+        assert started[-1].proc.wait(20) == 0
     reader.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.git import checkout, quick, view
+from mux_lsp.git import checkout, person, quick, view
 from mux_lsp.git.repository import discover
 from mux_lsp.git.worktrees import Worktrees
 from tests.integration.git.support import (
@@ -198,6 +199,31 @@ def test_a_remembered_snapshot_that_is_gone(place: Place, world: World) -> None:
     run(place.shadow.git_dir, "prune", "--expire=now")
     later.complete(place.check("v", later))
     stands_alone(later)
+
+
+@pytest.mark.parametrize("saved", [0, 1], ids=["before our index follows", "after it has followed"])
+def test_a_disk_that_was_full_while_our_index_followed(
+    place: Place, world: World, monkeypatch: pytest.MonkeyPatch, saved: int
+) -> None:
+    save = person.Memory.save
+    left = iter([True] * saved)
+
+    def fill_up(memory: person.Memory, path: Path) -> None:
+        if not next(left, False):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(memory, path)
+
+    write(world.root, {"a.txt": "changed\n"})
+    snapshot = place.take("u")
+    with monkeypatch.context() as full:
+        full.setattr(person.Memory, "save", fill_up)
+        place.shadow.complete(snapshot)
+        place.check("v")
+    write(world.root, {"folder/b.txt": "more\n"})
+    place.check("w")
+    place.shadow.close()
+    write(world.root, {"a.txt": "again\n"})
+    place.check("x", world.shadow(place.repository))
 
 
 def test_our_index_is_never_younger_than_what_was_read_for_it(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.errors import GitError, NotARepositoryError
+from mux_lsp.git import shadow as shadow_module
 from mux_lsp.git.repository import discover
 from mux_lsp.git.worktrees import Worktrees
 from tests.integration.git.support import (
@@ -213,6 +214,16 @@ def test_symlinks_and_executable_bits(world: World) -> None:
         "run.sh": b"x:#!/bin/sh\n",
     }
     check(world, expected)
+
+
+def test_a_link_has_its_target_to_the_letter(world: World) -> None:
+    make_repository(world.root, FILES)
+    repository = discover(world.root)
+    shadow = world.shadow(repository)
+    shadow.complete(shadow.snapshot(repository, {}, "before"))
+    (world.root / "link").symlink_to("./folder//")
+    after = shadow.snapshot(repository, {}, "after")
+    assert files_in(shadow, after.commit) == {**BOTH, "link": b"-> ./folder//"}
 
 
 def test_a_folder_replaced_by_a_link(world: World) -> None:
@@ -449,6 +460,26 @@ def test_branches_switched_between_snapshots(world: World) -> None:
     stands_alone(shadow)
 
 
+def test_a_person_who_commits_between_snapshots_for_weeks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git is slower with each pack that there is to look into."""
+    monkeypatch.setattr(shadow_module, "PACKS", 5)
+    make_repository(world.root, FILES)
+    repository = discover(world.root)
+    _, shadow = check(world, BOTH)
+    taken = []
+    for number in range(6):
+        write(world.root, {"a.txt": f"{number}\n"})
+        commit(world.root, "more")
+        taken.append(shadow.snapshot(repository, {}, f"s{number}"))
+        shadow.complete(taken[-1])
+    before = shadow.grown
+    shadow.tidy()
+    assert (before, shadow.grown) == (True, False)
+    vanish(world.root)
+    stands_alone(shadow)
+    assert [files_in(shadow, one.commit)["a.txt"] for one in taken] == [b"%d\n" % number for number in range(6)]
+
+
 def test_big_untracked_files_are_named(world: World) -> None:
     make_repository(world.root, FILES)
     write(world.root, {"grows": "small\n"})
@@ -650,6 +681,24 @@ def test_a_daemon_killed_before_the_packing_ended(world: World) -> None:
     vanish(world.root)
     stands_alone(later)
     assert files_in(later, snapshot.commit) == BOTH
+
+
+def test_a_git_that_is_at_work_when_the_first_snapshot_is_taken(world: World) -> None:
+    """Runs of an earlier daemon go on before this one takes its first snapshot: their locks are no leftovers."""
+    make_repository(world.root, FILES)
+    repository = discover(world.root)
+    first = world.shadow(repository)
+    first.complete(first.snapshot(repository, {}, "t"))
+    first.close()
+    left = [first.git_dir / "refs" / "mux" / "left.lock", first.git_dir / "packed-refs.lock"]
+    for lock in left:
+        lock.touch()
+    second = world.shadow(repository)
+    assert not [lock for lock in left if lock.exists()], "whoever held them was killed"
+    held = second.git_dir / "refs" / "mux" / "held.lock"
+    held.touch()
+    second.complete(second.snapshot(repository, {}, "u"))
+    assert held.exists()
 
 
 def test_the_next_daemon_goes_on(world: World) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from mux_lsp.core.model import ChangeKind, Snapshot
 from mux_lsp.errors import GitError
+from mux_lsp.git.folders import remove_tree, walk
 from mux_lsp.git.repository import Repository, discover
+from mux_lsp.git.shadow import Shadow
 from mux_lsp.git.worktrees import Worktree, Worktrees
 from tests.integration.git.support import (
     World,
@@ -30,9 +33,6 @@ from tests.integration.git.support import (
     vanish,
     write,
 )
-
-if TYPE_CHECKING:
-    from mux_lsp.git.shadow import Shadow
 
 FILES = {"a.txt": "one\n", "folder/b.txt": "two\n", "folder/c.txt": "three\n", ".gitignore": "*.log\n/out/\n.env\n"}
 BYTES = {path: text.encode() for path, text in FILES.items()}
@@ -246,7 +246,7 @@ def test_a_restarted_daemon_takes_worktrees_up(place: Place, world: World) -> No
     later = Worktrees(world.shadow(place.repository))
     assert [(slot.name, slot.state, slot.run_id) for slot in later.slots()] == [
         (worktree.slot, "in use", "t-1"),
-        (released.slot, "released", None),
+        (released.slot, "released", "t-2"),
     ]
     taken_up = later.reopen(worktree.slot)
     assert taken_up == worktree
@@ -257,6 +257,14 @@ def test_a_restarted_daemon_takes_worktrees_up(place: Place, world: World) -> No
     assert later.prepare(place.snapshot, "t-3", repository=place.repository).slot == released.slot
     with pytest.raises(GitError, match="no worktree in slot"):
         later.reopen("s99")
+
+
+def test_a_run_comes_back_to_the_folder_it_had(place: Place) -> None:
+    worktrees = {name: place.prepare(name) for name in ("t-1", "t-2", "t-3")}
+    for worktree in worktrees.values():
+        place.worktrees.release(worktree)
+    for name in ("t-2", "t-3", "t-1"):
+        assert place.prepare(name).folder == worktrees[name].folder
 
 
 def test_remove(place: Place) -> None:
@@ -272,17 +280,23 @@ def test_remove(place: Place) -> None:
         assert list((place.shadow.folder / part).iterdir()) == []
 
 
-def test_forgetting_and_tidying(place: Place, world: World) -> None:
+@pytest.mark.parametrize("many_loose", [False, True])
+def test_forgetting_and_tidying(place: Place, world: World, monkeypatch: pytest.MonkeyPatch, many_loose: bool) -> None:
+    monkeypatch.setattr(Shadow, "_many_loose", many_loose)
     worktree = place.prepare()
     write(worktree.folder, {"a.txt": "result\n"})
-    place.worktrees.harvest(worktree, "t-1")
+    harvest = place.worktrees.harvest(worktree, "t-1")
     place.worktrees.remove(worktree)
     place.shadow.delete_refs("t-1")
     place.shadow.delete_refs("t")
     place.shadow.delete_refs("never-was")
     refs = run(place.shadow.git_dir, "for-each-ref", "--format=%(refname)").decode().split()
     assert refs == ["refs/mux/person"]
+    days_ago = time.time() - 3 * 24 * 60 * 60
+    for file in (place.shadow.git_dir / "objects").glob("*/*"):
+        os.utime(file, (days_ago, days_ago))
     place.shadow.tidy()
+    assert run(place.shadow.git_dir, "cat-file", "-t", harvest.commit, ok=False) == b""
     write(world.root, {"a.txt": "next\n"})
     assert files_in(place.shadow, place.take("next").commit) == {**BYTES, "a.txt": b"next\n"}
     stands_alone(place.shadow)
@@ -548,7 +562,8 @@ def test_half_of_a_file_that_grew_too_large_is_not_kept(world: World, monkeypatc
     assert again.commit == harvest.commit
 
 
-def test_pipes_where_git_reads_its_rules_hold_nobody(world: World) -> None:
+def test_pipes_where_git_reads_its_rules_hold_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mux_lsp.git.harvest.PATIENCE", 0.1)
     place = Place(world)
     worktree = place.prepare()
     (worktree.folder / ".gitignore").unlink()
@@ -562,6 +577,63 @@ def test_pipes_where_git_reads_its_rules_hold_nobody(world: World) -> None:
     place.worktrees.release(worktree)
 
 
+def test_rules_larger_than_memory_cost_nothing_but_themselves(place: Place) -> None:
+    worktree = place.prepare()
+    for path in (".gitignore", "folder/.gitignore"):
+        with (worktree.folder / path).open("wb") as file:
+            file.truncate(50_000_000_000)
+    (worktree.folder / "new.txt").write_text("new\n")
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    assert {item.path: item.reason for item in harvest.left_out} == {
+        ".gitignore": "is larger than 50 MB (50000 MB)",
+        "folder/.gitignore": "is larger than 50 MB (50000 MB)",
+    }
+    assert files_in(place.shadow, harvest.commit) == {**BYTES, "new.txt": b"new\n"}
+    place.worktrees.release(worktree)
+
+
+def test_more_can_be_left_out_than_a_command_line_holds(place: Place) -> None:
+    worktree = place.prepare()
+    (worktree.folder / "new.txt").write_text("new\n")
+    for number in range(12_000):
+        with (worktree.folder / f"{'huge' * 50}{number}").open("wb") as file:
+            file.truncate(50_000_001)
+    with (worktree.folder / "a.txt").open("wb") as file:
+        file.truncate(50_000_001)
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    assert len(harvest.left_out) == 12_001
+    assert files_in(place.shadow, harvest.commit) == {**BYTES, "new.txt": b"new\n"}
+
+
+def test_more_rules_can_hide_files_than_a_command_line_holds(place: Place) -> None:
+    worktree = place.prepare()
+    for number in range(2_500):
+        folder = worktree.folder.joinpath("a" * 250, "b" * 250, "c" * 250, f"{'folder' * 35}{number}")
+        folder.mkdir(parents=True)
+        (folder / ".gitignore").write_text("hidden.py\n")
+        (folder / "hidden.py").write_text("hidden\n")
+    harvest = place.worktrees.harvest(worktree, "t-1", wanted=lambda path: path.endswith("/hidden.py"))
+    assert len(harvest.hidden) == 2_500
+
+
+def test_repositories_in_repositories_are_read_however_deep_they_are(place: Place) -> None:
+    worktree = place.prepare()
+    folder = worktree.folder
+    for _ in range(300):
+        folder /= "d"
+        (folder / ".git" / "objects").mkdir(parents=True)
+        (folder / ".git" / "refs").mkdir()
+        (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    (folder / "deep.txt").write_text("deep\n")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 200)
+    try:
+        found = place.result(worktree)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found["d/" * 300 + "deep.txt"] == b"deep\n"
+
+
 def test_folders_too_deep_to_name_are_removed(world: World) -> None:
     place = Place(world)
     worktree = place.prepare()
@@ -570,3 +642,28 @@ def test_folders_too_deep_to_name_are_removed(world: World) -> None:
     place.worktrees.remove(worktree)
     assert not worktree.folder.exists()
     assert not place.worktrees.slots()
+
+
+def test_a_result_is_taken_however_deep_its_folders_are(world: World) -> None:
+    place = Place(world)
+    worktree = place.prepare()
+    (worktree.folder / "new.txt").write_text("new\n")
+    descend = "import os\nfor _ in range(1200):\n os.mkdir('d')\n os.chdir('d')\nopen('deep.txt', 'w').write('deep')"
+    subprocess.run([sys.executable, "-c", descend], cwd=worktree.folder, check=True)
+    found = place.result(worktree)
+    assert {"new.txt", "d/" * 1200 + "deep.txt"} <= found.keys()
+    place.worktrees.release(worktree)
+    assert [slot.state for slot in place.worktrees.slots()] == ["released"]
+    assert not (worktree.folder / "d").exists()
+
+
+def test_links_that_lead_nowhere_hide_nothing_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "there").symlink_to(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert [(sorted(folders), sorted(names)) for _, folders, names in walk(tmp_path)] == [
+        (["folder"], ["loop", "there"]),
+        ([], []),
+    ]
+    remove_tree(tmp_path)
+    assert not tmp_path.exists()

@@ -1,0 +1,71 @@
+"""What was brought into a worktree, neither the snapshot's nor the agent's: included files, and what a set-up made.
+
+None of it is ever part of a result. Ignore rules alone would not see to that: an agent may write its own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FILE: Final = "brought"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """Paths in a worktree."""
+
+    files: frozenset[str] = frozenset()
+    folders: frozenset[str] = frozenset()
+    """Whatever is below them counts too."""
+
+    def holds(self, path: str) -> bool:
+        """Whether what stands at `path` was brought, or stands in a folder that was. `path` may end in `/`."""
+        path = path.rstrip("/")
+        if path in self.files or path in self.folders:
+            return True
+        if self.folders:
+            end = path.rfind("/")
+            while end > 0:
+                if path[:end] in self.folders:
+                    return True
+                end = path.rfind("/", 0, end)
+        return False
+
+    def __or__(self, other: Brought) -> Brought:
+        return Brought(self.files | other.files, self.folders | other.folders)
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.folders)
+
+
+def brought(paths: list[str]) -> Brought:
+    """Of paths as git lists them: a whole folder ends in `/`."""
+    return Brought(
+        frozenset(path for path in paths if not path.endswith("/")),
+        frozenset(path.rstrip("/") for path in paths if path.endswith("/")),
+    )
+
+
+def note(own_dir: Path, what: Brought) -> None:
+    """Have it known of the worktree whose own git directory (not the agent's) this is."""
+    file = own_dir / _FILE
+    if not what:
+        file.unlink(missing_ok=True)
+        return
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps({"files": sorted(what.files), "folders": sorted(what.folders)}))
+    new.replace(file)
+
+
+def noted(own_dir: Path) -> Brought:
+    """What is known to have been brought into the worktree."""
+    try:
+        known = json.loads((own_dir / _FILE).read_text())
+    except FileNotFoundError:
+        return Brought()
+    return Brought(frozenset(known["files"]), frozenset(known["folders"]))
