@@ -83,6 +83,30 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             PRIMARY KEY (repository, tool, subject)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # What was spent counts for its day and its repository also when the task is gone: no reference.
+        """CREATE TABLE spending (
+            day TEXT NOT NULL,
+            run TEXT NOT NULL,
+            task TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            under TEXT NOT NULL,
+            usd REAL NOT NULL,
+            tokens INTEGER NOT NULL,
+            PRIMARY KEY (day, run)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX spending_by_task ON spending (task)",
+        "CREATE INDEX spending_on_behalf ON spending (under) WHERE under <> ''",
+    ),
+    (
+        # What a person trusts of repositories' own settings, by a digest of what they say.
+        """CREATE TABLE trusted_settings (
+            repository TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            at REAL NOT NULL,
+            PRIMARY KEY (repository, digest)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 """The statements that lead from each version of the schema to the next. Only ever append."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from mux_lsp.core.model import Run, Task
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.store import acceptances
+from mux_lsp.store import acceptances, spending
 from mux_lsp.store.codec import dumps, loads
 from mux_lsp.store.database import open_database, transaction
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.history import Key
     from mux_lsp.store.acceptances import Row
+    from mux_lsp.store.spending import Spending
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ T = TypeVar("T", Task, Run)
 _LETTERS: Final = "bcdfghjkmnpqrstvwxz"
 _DIGITS: Final = "23456789"
 _SHORTEST: Final = 3
+
+_NAMED_TASKS: Final = "SELECT id FROM tasks UNION SELECT task FROM acceptances UNION SELECT task FROM spending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,9 @@ class Journal:
         self.close()
 
     def new_task_id(self) -> str:
-        """An id that no task has, nor one that history tells of: three characters, or more once a quarter of those that
-        length are taken."""
-        taken = {row[0] for row in self._database.execute("SELECT id FROM tasks UNION SELECT task FROM acceptances")}
+        """An id that no task has, nor one that history tells of or whose spending counts: three characters, or more
+        once a quarter of those that length are taken."""
+        taken = {row[0] for row in self._database.execute(_NAMED_TASKS)}
         length = _SHORTEST
         while sum(len(one) == length for one in taken) * 4 > _count(length):
             length += 1
@@ -109,12 +112,39 @@ class Journal:
             self._put_task(task)
             return self._append(task.id, None, event_kind, data)
 
-    def save_run(self, run: Run, event_kind: str, data: Mapping[str, object] | None = None) -> Event:
-        """Store a run, new or changed, and the event that changed it, both or neither."""
+    def save_run(
+        self, run: Run, event_kind: str, data: Mapping[str, object] | None = None, spent: Spending | None = None
+    ) -> Event:
+        """Store a run, new or changed, the event that changed it, and what it has spent by that: all or nothing."""
         with transaction(self._database):
             self._require_task(run.task)
             self._put_run(run)
+            if spent is not None:
+                spending.note(self._database, spent, self._clock())
             return self._append(run.task, run.id, event_kind, data)
+
+    def spend(self, spent: Spending) -> None:
+        """Count what was spent on behalf of a task and by none of its agents."""
+        with transaction(self._database):
+            spending.note(self._database, spent, self._clock())
+
+    def note(self, run_id: str, event_kind: str, data: Mapping[str, object] | None = None) -> Event:
+        """Note an event that leaves the run as it is. It is not written anew: it may have ten thousand files."""
+        with transaction(self._database):
+            return self._append(self._task_of(run_id), run_id, event_kind, data)
+
+    def discard(self, run_ids: Iterable[str], at: float | None) -> None:
+        """Note that runs were thrown away at a time in whole milliseconds, or brought back (None): all or none of them.
+
+        As with `note`, nothing else of them is written.
+        """
+        with transaction(self._database):
+            for run_id in run_ids:
+                task = self._task_of(run_id)
+                self._database.execute(
+                    "UPDATE runs SET data = json_set(data, '$.discarded', ?) WHERE id = ?", (at, run_id)
+                )
+                self._append(task, run_id, "restored" if at is None else "discarded", None)
 
     def task(self, task_id: str) -> Task:
         """A task with its runs in the order they were added."""
@@ -146,7 +176,9 @@ class Journal:
 
     def run(self, run_id: str) -> Run:
         """One run."""
-        return self._decode(Run, run_id, self._require_run(run_id)[0])
+        self._task_of(run_id)
+        row = self._database.execute("SELECT data FROM runs WHERE id = ?", (run_id,)).fetchone()
+        return self._decode(Run, run_id, row[0])
 
     def unfinished_runs(self) -> tuple[Run, ...]:
         """The runs that have not ended, oldest first: what a new daemon has to take up."""
@@ -162,7 +194,7 @@ class Journal:
     def delete_run(self, run_id: str) -> None:
         """Delete a run and everything of it: events, rejections. Its task stays."""
         with transaction(self._database):
-            self._require_run(run_id)
+            self._task_of(run_id)
             self._database.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
     def events(self, task_or_run: str, after: int = 0) -> tuple[Event, ...]:
@@ -181,7 +213,7 @@ class Journal:
     def reject(self, run_id: str, hunks: Iterable[tuple[str, str]]) -> None:
         """Note that the person rejected these hunks, each as (path, hunk id). Again is no error and changes nothing."""
         with transaction(self._database):
-            self._require_run(run_id)
+            self._task_of(run_id)
             at = self._clock()
             self._database.executemany(
                 "INSERT INTO rejections (run, path, hunk, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -191,7 +223,7 @@ class Journal:
     def unreject(self, run_id: str, hunks: Iterable[tuple[str, str]]) -> None:
         """Take rejections back. No error where there are none."""
         with transaction(self._database):
-            self._require_run(run_id)
+            self._task_of(run_id)
             self._database.executemany(
                 "DELETE FROM rejections WHERE run = ? AND path = ? AND hunk = ?",
                 [(run_id, dumps(path), hunk) for path, hunk in hunks],
@@ -223,6 +255,30 @@ class Journal:
         )
         return tuple((tool, loads(str, subject)) for tool, subject in rows)
 
+    def trust(self, repository: str, digest: str) -> None:
+        """Remember that the settings of that digest are trusted in a repository. No error where it is known."""
+        with transaction(self._database):
+            self._database.execute(
+                "INSERT INTO trusted_settings (repository, digest, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (dumps(repository), digest, self._clock()),
+            )
+
+    def distrust(self, repository: str) -> bool:
+        """Trust no settings of a repository any more. Whether any were."""
+        with transaction(self._database):
+            done = self._database.execute("DELETE FROM trusted_settings WHERE repository = ?", (dumps(repository),))
+            return done.rowcount > 0
+
+    def trusted(self, repository: str) -> frozenset[str]:
+        """The digests of the settings that are trusted in a repository."""
+        rows = self._database.execute("SELECT digest FROM trusted_settings WHERE repository = ?", (dumps(repository),))
+        return frozenset(row[0] for row in rows)
+
+    def trusting(self) -> tuple[tuple[str, float], ...]:
+        """The repositories of which settings are trusted, each with the time of the last such word, by name."""
+        rows = self._database.execute("SELECT repository, max(at) FROM trusted_settings GROUP BY repository")
+        return tuple(sorted((loads(str, repository), at) for repository, at in rows))
+
     def record(self, accepted: Sequence[Row], withdrawn: Iterable[Key] = ()) -> None:
         """Note what became part of a person's text, and of which hunks the acceptance stands no more; the latter first.
 
@@ -232,6 +288,10 @@ class Journal:
             at = self._clock()
             acceptances.withdraw(self._database, withdrawn, at)
             acceptances.insert(self._database, accepted, at)
+
+    def spending(self) -> tuple[Spending, ...]:
+        """What counts of what was spent until now, by run and day: see `store.spending.read`."""
+        return spending.read(self._database, self._clock())
 
     def _put_task(self, task: Task) -> None:
         self._database.execute(
@@ -262,11 +322,12 @@ class Journal:
             raise UsageError(f"There is no task {task_id!r}. `mux-lsp list` shows those there are.")
         return row
 
-    def _require_run(self, run_id: str) -> sqlite3.Row:
-        row = self._find("SELECT data FROM runs WHERE id = ?", run_id)
+    def _task_of(self, run_id: str) -> str:
+        """The task of a run, which is not read for it."""
+        row = self._find("SELECT task FROM runs WHERE id = ?", run_id)
         if row is None:
             raise UsageError(f"There is no run {run_id!r}. `mux-lsp list` shows those there are.")
-        return row
+        return str(row[0])
 
     def _find(self, query: str, one_id: str) -> sqlite3.Row | None:
         if not _is_text(one_id):

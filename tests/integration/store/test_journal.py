@@ -24,6 +24,7 @@ from mux_lsp.core.model import (
     LeftOut,
     Run,
     RunState,
+    Setup,
     Snapshot,
     Task,
 )
@@ -41,7 +42,10 @@ TASK = Task(
     folder="sub",
     created=12.5,
     snapshot=Snapshot("c0", "70", None, (LeftOut("big\udcff.bin", "too large"),)),
+    setup=Setup(("uv sync",), ("*.lock",)),
     checks=("make test",),
+    protected=("judge/",),
+    notices=("a sentence",),
     context=(Context("a.py", 1, 2),),
     runs=(RUN, replace(RUN, id="k3f-2", agent="other", model="big")),
 )
@@ -135,6 +139,56 @@ def test_run_and_event_are_stored_both_or_neither(journal: Journal) -> None:
         journal.save_run(DONE, "run.finished", {"what": object()})
     assert journal.run("k3f-1") == RUN
     assert len(journal.events("k3f")) == 1
+
+
+def test_a_note_leaves_the_run_as_it_is(journal: Journal) -> None:
+    journal.add_task(TASK)
+    journal.save_run(DONE, "run.finished")
+    noted = journal.note("k3f-1", "accepted", {"hunks": {"caf\udce9": ["a"]}})
+    assert (noted.task, noted.run, noted.kind, noted.data) == (
+        "k3f",
+        "k3f-1",
+        "accepted",
+        {"hunks": {"caf\udce9": ["a"]}},
+    )
+    assert journal.events("k3f-1")[-1] == noted
+    assert journal.run("k3f-1") == DONE
+    with pytest.raises(UsageError, match="There is no run"):
+        journal.note("k3f-9", "accepted")
+
+
+def test_runs_are_discarded_all_or_none_and_nothing_else_of_them_changes(path: Path) -> None:
+    odd = replace(DONE, reason="caf\udce9 \x00 \U0001f600 ' \"")
+    with Journal(path, clock=lambda: 100.0) as journal:
+        journal.add_task(TASK)
+        journal.save_run(odd, "run.finished")
+        with pytest.raises(UsageError, match="There is no run"):
+            journal.discard(["k3f-1", "k3f-9"], 1_800_000_000.123)
+        assert journal.task("k3f").runs == (odd, TASK.runs[1])
+        journal.discard(["k3f-1", "k3f-2"], 1_800_000_000.123)
+    with Journal(path) as journal:
+        assert journal.task("k3f").runs == tuple(
+            replace(run, discarded=1_800_000_000.123) for run in (odd, TASK.runs[1])
+        )
+        journal.discard(["k3f-1"], None)
+        assert journal.run("k3f-1") == odd
+        assert [(event.run, event.kind) for event in journal.events("k3f")[-3:]] == [
+            ("k3f-1", "discarded"),
+            ("k3f-2", "discarded"),
+            ("k3f-1", "restored"),
+        ]
+
+
+def test_what_is_trusted_of_repositories_is_kept_by_what_it_says(journal: Journal) -> None:
+    assert journal.trusted("/r") == frozenset()
+    for repository, digest in (("/r", "a"), ("/r", "b"), ("/r", "a"), ("/caf\udce9", "c")):
+        journal.trust(repository, digest)
+    assert journal.trusted("/r") == {"a", "b"}
+    assert [repository for repository, _ in journal.trusting()] == ["/caf\udce9", "/r"]
+    assert journal.distrust("/r")
+    assert not journal.distrust("/r")
+    assert journal.trusted("/r") == frozenset()
+    assert journal.trusted("/caf\udce9") == {"c"}
 
 
 def test_rejections(journal: Journal) -> None:
