@@ -60,6 +60,8 @@ class Decision:
 
     allowed: bool
     reason: str | None = None
+    words: str | None = None
+    """What the person said with it, for agents that read no reasons: it is told them as a message."""
 
 
 class Host(Protocol):

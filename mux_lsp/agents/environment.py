@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
+
+from mux_lsp.keys import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -43,21 +46,16 @@ _DROPPED: Final = frozenset(
     }
 )
 
+_OWN_KEPT: Final = "MUX_LSP_HOME"
+"""By it `mux-lsp` in an agent's hands finds this very daemon, which knows the agent and counts what it starts."""
+
 _DROPPED_PREFIXES: Final = (
     "MUX_",  # our own, also those of a run inside which this daemon was started
     "VSCODE_",  # sockets by which a child drives the person's editor
 )
 
-
-KEYS: Final = frozenset(
-    {
-        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "AWS_BEARER_TOKEN_BEDROCK", "AZURE_OPENAI_API_KEY",
-        "CLAUDE_CODE_OAUTH_TOKEN", "CODEX_API_KEY", "COPILOT_GITHUB_TOKEN", "CURSOR_API_KEY", "DEEPSEEK_API_KEY",
-        "GEMINI_API_KEY", "GOOGLE_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY",
-        "XAI_API_KEY",
-    }
-)  # fmt: skip
-"""Keys to models. Agents that are programs of their own need theirs; what a model has run needs none."""
+_SECRET: Final = re.compile("KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+"""Names of variables that hold what no model should get to read."""
 
 
 def scrubbed(person: Mapping[str, str], folder: Path, without: Collection[str] = ()) -> dict[str, str]:
@@ -67,7 +65,12 @@ def scrubbed(person: Mapping[str, str], folder: Path, without: Collection[str] =
     return kept
 
 
+def keyless(person: Mapping[str, str], folder: Path, secrets: Collection[str] = ()) -> dict[str, str]:
+    """The same for what a model has run: without keys, without `secrets`, without what is named like a secret."""
+    return scrubbed(person, folder, {*KEYS, *secrets, *filter(_SECRET.search, person)})
+
+
 def _is_kept(name: str) -> bool:
     if name.startswith("GIT_"):
         return name in _GIT_KEPT
-    return name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
+    return name == _OWN_KEPT or not (name in _DROPPED or name.startswith(_DROPPED_PREFIXES))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
 import re
-from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from mux_lsp.agents.files import open_to_read
 from mux_lsp.agents.process import STDERR, STDOUT
+from mux_lsp.agents.watches import tell, watch_kept_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    import threading
+    from collections.abc import AsyncGenerator, Callable
 
 Stream = Literal["stdout", "stderr"]
+
+STREAMS: Final[tuple[Stream, ...]] = (STDOUT, STDERR)
 
 _DEBOUNCE_MS: Final = 100
 _STEP_MS: Final = 50
@@ -75,45 +80,61 @@ def read_text(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[s
         return printable(data.decode(errors="replace")), position
 
 
-async def watch_growth(runs: Path, stop: asyncio.Event | None = None) -> AsyncGenerator[frozenset[Growth], None]:
-    """Tell which outputs of the folders in `runs` have grown, together at most every 100 ms, until `stop` is set.
+async def watch_growth(runs: Path) -> AsyncGenerator[frozenset[Growth], None]:
+    """Tell which outputs of the folders in `runs` have grown, together at most every 100 ms: first all there are, when
+    the watch is in place, since anything may have been printed by then.
 
-    One watch serves all runs, also those whose folders come later. What a run prints in the first moments of a new
-    folder may go untold until it prints more: read to the end when it has ended. `runs` must exist. Where the loop over
-    it may be left early, close it (`contextlib.aclosing`).
+    One watch serves all runs, also those whose folders come later: a new folder counts as grown, since what is printed
+    in its first moments may come before the watch of it. `runs` must exist. Where the loop over it may be left early,
+    close it (`contextlib.aclosing`).
     """
-    import watchfiles
-
     # The system names files by their real path.
     folder = await asyncio.to_thread(runs.resolve)
-    watch = watchfiles.awatch(
-        folder,
-        watch_filter=None,
-        debounce=_DEBOUNCE_MS,
-        step=_STEP_MS,
-        stop_event=stop,
-        rust_timeout=0,
-        force_polling=False,
-    )
-    async with aclosing(watch):
-        async for changes in watch:
-            grown = frozenset(
-                growth
-                for change, path in changes
-                if change != watchfiles.Change.deleted and (growth := _growth(folder, Path(path)))
+    loop = asyncio.get_running_loop()
+    grown: set[Growth] = set()
+    news = asyncio.Event()
+
+    def note(found: frozenset[Growth]) -> None:
+        grown.update(found)
+        news.set()
+
+    # What is printed where nothing can be watched is told all the same when its agent has ended.
+    with watch_kept_up(folder, functools.partial(_watch, folder, functools.partial(tell, loop, note))):
+        while True:
+            await news.wait()
+            news.clear()
+            told = frozenset(grown)
+            grown.clear()
+            if told:
+                yield told
+
+
+def _watch(folder: Path, told: Callable[[frozenset[Growth]], None], stop: threading.Event) -> None:
+    from watchfiles import Change
+    from watchfiles._rust_notify import RustNotify
+
+    notify = RustNotify([str(folder)], False, False, 0, True, True)
+    try:
+        told(frozenset(Growth(name, stream) for name in os.listdir(folder) for stream in STREAMS))  # noqa: PTH208  names
+        while not isinstance(changes := notify.watch(_DEBOUNCE_MS, _STEP_MS, 0, stop), str):
+            told(
+                frozenset(
+                    growth
+                    for change, path in changes
+                    if change != Change.deleted
+                    for growth in _growth(folder, Path(path))
+                )
             )
-            if grown:
-                yield grown
+    finally:
+        notify.close()
 
 
-def _growth(folder: Path, file: Path) -> Growth | None:
-    if file.parent.parent != folder:
-        return None
-    if file.name == STDOUT:
-        return Growth(file.parent.name, STDOUT)
-    if file.name == STDERR:
-        return Growth(file.parent.name, STDERR)
-    return None
+def _growth(folder: Path, changed: Path) -> tuple[Growth, ...]:
+    if changed.parent == folder:
+        return Growth(changed.name, STDOUT), Growth(changed.name, STDERR)
+    if changed.parent.parent == folder and changed.name in {STDOUT, STDERR}:
+        return (Growth(changed.parent.name, STDOUT if changed.name == STDOUT else STDERR),)
+    return ()
 
 
 # ECMA-48 control sequences (colours, cursor), operating system commands and other strings (titles, links, the
@@ -123,9 +144,16 @@ _ESCAPES: Final = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x18\x1a\x1b\n\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-NQ-WYZ`-~]"
 )
-_CONTROLS: Final = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+_DRIVING: Final = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_UNSEEN: Final = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff"
+    "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+"""What no font shows (Unicode's Default_Ignorable_Code_Point). A whole sentence can be written in it, and a program
+reads it all the same."""
+
+_CONTROLS: Final = re.compile(f"[{_DRIVING}]")
+_CONTROLS_AND_UNSEEN: Final = re.compile(f"[{_DRIVING}{_UNSEEN}]")
 _LINE_END: Final = re.compile(r"\r\n|\r")
 
 
@@ -136,6 +164,11 @@ def printable(text: str) -> str:
     nothing is hidden. A lone carriage return, by which programs redraw a line, begins a new line.
     """
     return _CONTROLS.sub(_visible, _LINE_END.sub("\n", _ESCAPES.sub("", text)))
+
+
+def exact(text: str) -> str:
+    """The same with nothing left out, for what a person decides on: a shell runs what stands in an escape sequence."""
+    return _CONTROLS_AND_UNSEEN.sub(_visible, text.replace("\r", "\u240d"))
 
 
 def _visible(match: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from mux_lsp.agents.files import open_to_append, open_to_read
+from mux_lsp.agents.files import open_to_append, open_to_read, remove
 from mux_lsp.agents.process_table import Process, created_at, is_there, members, own_line, read_table
 from mux_lsp.errors import AgentError
 
@@ -31,22 +31,26 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 __all__ = [
-    "EXIT", "STDERR", "STDOUT", "Pipes", "Process", "end", "is_there", "read_exit", "start", "start_with_pipes", "wait",
+    "EXIT", "STDERR", "STDOUT", "Pipes", "Process", "end", "forget", "is_there", "left_behind", "read_exit", "start",
+    "start_with_pipes", "wait",
 ]  # fmt: skip
 
 STDOUT: Final = "stdout"
 STDERR: Final = "stderr"
 EXIT: Final = "exit"
+_SUPERVISED_BY: Final = "supervisor"
 """The names of a child's files in its run's folder."""
 
 # The command runs in the foreground; whatever ends it, its status is then written by the shell itself in one write.
+# Before it begins the shell says who it is: the daemon may be killed before it has noted that anywhere.
 # No variable is set, since one that the person exports would change for the command, and no other program is called,
 # since `end` could hit it. A signal sent to the whole group must not end the supervisor before its command, and a
 # trap (unlike ignoring it) leaves the signal's meaning for the command alone.
-_SUPERVISOR: Final = r"""trap : HUP INT QUIT TERM; "$@"; set -- "$?"; printf '%s\n' "$1" >"$0/exit"; exit "$1" """
+_SUPERVISOR: Final = r"""trap : HUP INT QUIT TERM; printf '%s\n' "$$" >"$0/supervisor"
+"$@"; set -- "$?"; printf '%s\n' "$1" >"$0/exit"; exit "$1" """
 
 EXIT_BYTES: Final = 20
-"""More than any exit status takes."""
+"""More than any exit status takes, or the number of a process."""
 
 _AT_ONCE: Final = 100
 """How many processes are waited for at a time: each takes a file descriptor."""
@@ -147,7 +151,7 @@ def _start(
     if sys.platform == "win32":
         raise AgentError("Command agents need a POSIX system: on Windows, run mux-lsp inside WSL.")
     program = _find(arguments[0], folder, environment.get("PATH", os.defpath))
-    (run_folder / EXIT).unlink(missing_ok=True)
+    forget(run_folder)
     with open_to_append(run_folder / STDERR) as errors:
         try:
             return subprocess.Popen(
@@ -193,14 +197,40 @@ async def wait(process: Process, run_folder: Path) -> int | None:
 
 def read_exit(run_folder: Path) -> int | None:
     """The recorded exit status, or None while there is none."""
+    return _read_number(run_folder / EXIT)
+
+
+def forget(run_folder: Path) -> None:
+    """Have nothing recorded of whoever ran here before: neither who it was nor how it ended."""
+    for name in (_SUPERVISED_BY, EXIT):
+        remove(run_folder / name)
+
+
+def left_behind(run_folder: Path, mark: Mapping[str, str]) -> Process | None:
+    """The process that a killed daemon has started here since `forget`, at work or at its end; None where it has not.
+
+    For use in a thread: looks at every process of the machine.
+    """
+    pid = _read_number(run_folder / _SUPERVISED_BY)
+    if pid is None:
+        return None
+    entry = read_table(mark).get(pid)
+    if entry is not None and entry.marked:
+        return entry.process
+    # Its number may be another's by now. Nobody started when the machine did.
+    return None if read_exit(run_folder) is None else Process(pid, 0.0)
+
+
+def _read_number(file: Path) -> int | None:
+    """A number in a line of its own, as the supervisor writes it."""
     try:
-        with open_to_read(run_folder / EXIT) as file:
-            text = file.read(EXIT_BYTES).decode("ascii", "replace")
+        with open_to_read(file) as opened:
+            text = opened.read(EXIT_BYTES).decode("ascii", "replace")
     except OSError:
         return None
-    status = text.removesuffix("\n")
+    number = text.removesuffix("\n")
     # Without its newline the record is not whole: the machine went down in the middle.
-    return int(status) if text.endswith("\n") and status.isascii() and status.isdigit() else None
+    return int(number) if text.endswith("\n") and number.isascii() and number.isdigit() else None
 
 
 async def end(

@@ -9,16 +9,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mux_lsp.agents import events
-from mux_lsp.agents.files import open_to_append, open_to_read
+from mux_lsp.agents.files import append, open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from _typeshed import DataclassInstance
+
     from mux_lsp.agents.events import Event
+
+_T = TypeVar("_T", bound="DataclassInstance")
 
 TRANSCRIPT: Final = "transcript.jsonl"
 """The file's name in the run's folder."""
@@ -67,22 +71,24 @@ class Transcript:
         self._folder = run_folder
         self._clock = clock
 
-    def add(self, event: Event | Prompted, offset: int | None = None) -> None:
-        """Keep an event. Those that only matter while they happen (`Started`, `TextPart`) are not kept."""
+    def add(self, event: Event | Prompted, offset: int | None = None) -> bool:
+        """Keep an event, and say whether it is one that is kept: those that only matter while they happen (`Started`,
+        `TextPart`) are not.
+        """
         if isinstance(event, Prompted):
             kind = "prompt"
         elif (known := _NAMES.get(type(event))) is not None:
             kind = known
         else:
-            return
+            return False
         line: dict[str, Any] = {"at": round(self._clock(), 3), "kind": kind}
         if offset is not None:
             line["offset"] = offset
         line |= {name: _bounded(value) for name, value in dataclasses.asdict(event).items()}
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open_to_append(self._folder / TRANSCRIPT) as file:
-            # In one write, so that a killed daemon leaves no half of a line behind but at the very end.
-            file.write(json.dumps(line).encode() + b"\n")
+        # In one write, so that a killed daemon leaves no half of a line behind but at the very end.
+        append(self._folder / TRANSCRIPT, json.dumps(line).encode() + b"\n")
+        return True
 
 
 def read(run_folder: Path) -> Iterator[Entry]:
@@ -103,13 +109,25 @@ def _entry(line: bytes) -> Entry | None:
         values = json.loads(line)
         at, kind, offset = values.pop("at"), values.pop("kind"), values.pop("offset", None)
         if kind == "prompt":
-            return Entry(at, Prompted(values["text"], values["turn"]), offset)
+            return Entry(at, _checked(Prompted(values["text"], values["turn"])), offset)
         if kind == "plan":
-            values["entries"] = tuple(events.PlanEntry(**entry) for entry in values["entries"])
-        return Entry(at, _KINDS[kind](**values), offset)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        # Half a line that a killed daemon left, or one of a newer version.
+            values["entries"] = tuple(_checked(events.PlanEntry(**entry)) for entry in values["entries"])
+        return Entry(at, _checked(_KINDS[kind](**values)), offset)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        # Half a line that a killed daemon left, one of a newer version, or one of an agent that found the file.
         return None
+
+
+_TYPES: Final[dict[str, Any]] = {"str": str, "int": int, "bool": bool, "float | None": float | int | None}
+
+
+def _checked(event: _T) -> _T:
+    """An event whose values are of their types. Raises TypeError for any other."""
+    for field in dataclasses.fields(event):
+        wanted = _TYPES.get(str(field.type))
+        if wanted is not None and not isinstance(getattr(event, field.name), wanted):
+            raise TypeError(f"{field.name} is no {field.type}")
+    return event
 
 
 def _bounded(value: Any) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from acp.schema import (
     ContentToolCallContent,
@@ -21,11 +22,20 @@ from acp.schema import (
     ToolCallUpdate,
 )
 
+from mux_lsp.agents.builtin.confined import LONGEST_PATH
+from mux_lsp.core import diff
 from mux_lsp.core.permissions import RUN, PermissionRequest
+from mux_lsp.core.text import split_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 READ: Final = "read"
 WRITE: Final = "write"
 FETCH: Final = "fetch"
+
+LONGEST_COMPARED: Final = 200_000
+"""Characters of old and new texts of one message that are compared line by line: nobody else is heard meanwhile."""
 
 LONGEST: Final = 20_000
 """Characters of a call's input or result that are told; head and tail of longer ones."""
@@ -55,8 +65,8 @@ class Call:
     input: Any = None
     output: Any = None
     text: str = ""
-    diffs: list[str] = field(default_factory=list)
-    """The paths of its diffs, as the agent names them."""
+    diffs: dict[str, str] = field(default_factory=dict)
+    """What it changes in each file, by the path as the agent names it."""
     locations: list[str] = field(default_factory=list)
     told: bool = False
 
@@ -70,9 +80,9 @@ class Call:
         if more.locations is not None:
             self.locations = [location.path for location in more.locations]
         if more.content is not None:
-            self.diffs = [part.path for part in more.content if isinstance(part, FileEditToolCallContent)]
+            self.diffs = _diffs(part for part in more.content if isinstance(part, FileEditToolCallContent))
             shown = [text_of(part.content) for part in more.content if isinstance(part, ContentToolCallContent)]
-            self.text = "\n".join(filter(None, shown))
+            self.text = _unfenced("\n".join(filter(None, shown)))
 
     @property
     def writes(self) -> bool:
@@ -87,11 +97,12 @@ class Call:
 
     def result(self) -> str:
         """What came of it, in words."""
-        if self.text:
+        if self.diffs:
+            changed = (f"--- {path}\n+++ {path}\n{lines}" for path, lines in self.diffs.items())
+            return shortened("\n".join([*filter(None, [self.text]), *changed]))
+        if self.text or self.output is None:
             return shortened(self.text)
-        if self.output is not None:
-            return shortened(self.output if isinstance(self.output, str) else as_json(self.output))
-        return ", ".join(self.diffs)
+        return shortened(self.output if isinstance(self.output, str) else as_json(self.output))
 
 
 def requests(call: Call, worktree: Path, folder: Path) -> list[PermissionRequest]:
@@ -122,8 +133,34 @@ def within(path: str, worktree: Path, folder: Path) -> str:
     """A path as rules know it: from the worktree's root, or whole where it leads out of that, links followed."""
     if "\0" in path:
         return path.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    real, root = os.path.realpath(folder / path), os.path.realpath(worktree)
-    return os.path.relpath(real, root) if Path(real).is_relative_to(root) else real
+    real, root = os.path.join(os.path.realpath(folder), path), os.path.realpath(worktree)  # noqa: PTH118
+    if len(real) > LONGEST_PATH:
+        # No system takes it as it is, but its agent may have put it in order first.
+        real = os.path.normpath(real)
+    if len(real) <= LONGEST_PATH:
+        real = os.path.realpath(real)
+    told = os.path.relpath(real, root) if Path(real).is_relative_to(root) else real
+    return told if len(told) <= LONGEST_PATH else f"{told[:LONGEST_PATH]}…"
+
+
+def _diffs(changes: Iterable[FileEditToolCallContent]) -> dict[str, str]:
+    """What is changed in each file, by its path, as the body of a unified diff."""
+    bodies: dict[str, list[str]] = {}
+    room = LONGEST_COMPARED
+    for change in changes:
+        old, new = change.old_text or "", change.new_text
+        room -= len(old) + len(new)
+        told = _changed(change.path, old, new) if room >= 0 else f"({len(old):,} characters become {len(new):,})\n"
+        bodies.setdefault(change.path, []).append(told)
+    return {path: "".join(parts) for path, parts in bodies.items()}
+
+
+def _changed(path: str, old: str, new: str) -> str:
+    """A file's old and new text, or parts of them."""
+    if old and not old.endswith("\n") and not new.endswith("\n"):
+        # Parts of lines, most likely: that their last one does not end is not worth a word.
+        old, new = f"{old}\n", f"{new}\n"
+    return diff.unified(diff.hunks(old, new, path), split_lines(old))
 
 
 def text_of(block: object) -> str:
@@ -138,6 +175,16 @@ def text_of(block: object) -> str:
         case _:
             kind = getattr(block, "type", "content")
             return f"({kind} that cannot be shown here)"
+
+
+def _unfenced(text: str) -> str:
+    """Without the fence of Markdown around the whole of it: it is shown as text."""
+    match = re.match(r"(`{3,})\w*\n", text)
+    if match is None:
+        return text
+    # By a single expression it would take its time over a text of nothing but backticks: all of a day.
+    body = text[match.end() :].removesuffix("\n")
+    return body.removesuffix(match[1]).removesuffix("\n") if body.endswith(match[1]) else text
 
 
 def as_json(value: Any) -> str:

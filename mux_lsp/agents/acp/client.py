@@ -16,6 +16,7 @@ from acp.schema import (
 
 from mux_lsp.agents.acp.calls import requests
 from mux_lsp.agents.builtin.confined import Confined
+from mux_lsp.agents.builtin.tools import to_write
 from mux_lsp.agents.events import Notice
 from mux_lsp.errors import UsageError
 
@@ -35,6 +36,12 @@ class Client:
         self._updates = updates
         self._files = Confined(attempt.worktree)
         self._cancelled = asyncio.Event()
+        self._words: list[str] = []
+
+    def words(self) -> str | None:
+        """What the person has said with what they refused, since this was last asked: an answer cannot carry it."""
+        words, self._words = "\n\n".join(self._words), []
+        return words if words and not self._cancelled.is_set() else None
 
     def cancel(self) -> None:
         """Answer whatever is asked, and will be, as the protocol wants it of a turn that is cancelled."""
@@ -58,6 +65,8 @@ class Client:
                     one.cancel()
                 await asyncio.gather(asking, watch, return_exceptions=True)
             if not decision.allowed:
+                if decision.words is not None:
+                    self._words.append(f"I refused this: {request.title}. {decision.words}")
                 self._host.emit(Notice(f"Refused: {request.title}. {decision.reason or ''}".strip()))
                 return _answer(_option(options, "reject_once"))
         allowed = _option(options, "allow_once")
@@ -83,9 +92,12 @@ class Client:
         return ReadTextFileResponse(content=text)
 
     async def write_text_file(self, session_id: str, path: str, content: str, **_: Any) -> WriteTextFileResponse:
-        """Write a file of the worktree."""
+        """Write a file of the worktree, where no rule denies it."""
         try:
             relative = self._files.resolve(path, start=self._attempt.folder)
+            decision = await self._host.ask(to_write(relative))
+            if not decision.allowed:
+                raise UsageError(f"Not allowed: {decision.reason}")
             await asyncio.to_thread(self._files.write, relative, content.encode(errors="replace"))
         except UsageError as error:
             raise _refused(error) from error

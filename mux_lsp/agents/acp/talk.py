@@ -17,13 +17,14 @@ from mux_lsp.agents.acp.login import how_to_log_in
 from mux_lsp.agents.acp.settings import choose
 from mux_lsp.agents.acp.updates import Updates
 from mux_lsp.agents.acp.wire import Wire
-from mux_lsp.agents.acp.words import Opening, earlier, going_on, last_words
+from mux_lsp.agents.acp.words import Opening, going_on, last_words
 from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.command import explain
 from mux_lsp.agents.events import Final as FinalWords
 from mux_lsp.agents.events import Notice, Session
 from mux_lsp.agents.log import printable
 from mux_lsp.agents.process import read_exit, wait
+from mux_lsp.agents.retold import earlier
 from mux_lsp.errors import AgentError
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
 
     from acp.client.connection import ClientSideConnection
     from acp.interfaces import Client as AnyClient
-    from acp.schema import InitializeResponse, LoadSessionResponse, NewSessionResponse, ResumeSessionResponse
+    from acp.schema import (
+        InitializeResponse,
+        LoadSessionResponse,
+        NewSessionResponse,
+        PromptResponse,
+        ResumeSessionResponse,
+    )
 
     from mux_lsp.agents.backend import Attempt, Host
     from mux_lsp.agents.process import Pipes, Process
@@ -104,7 +111,8 @@ class Talk:
             return await self._dead()
         finally:
             self._over.set()
-            self._updates.settle()
+            # Where it was broken off, that is all that is known of what it took.
+            self._updates.end(None)
             await self._connection.close()
 
     async def cancel(self, seconds: float) -> None:
@@ -126,13 +134,20 @@ class Talk:
         self._host.emit(Session(session))
         self._updates.muted = False
         self._session = session
-        block = TextContentBlock(type="text", text=words)
-        answer = await self._asked(self._connection.prompt(session_id=session, prompt=[block]))
-        self._updates.end(answer.usage)
+        answer = await self._tell(session, words)
+        while more := self._client.words():
+            self._host.emit(Notice("It is told what you said when you refused it something."))
+            answer = await self._tell(session, more)
         if answer.stop_reason == "end_turn":
             self._host.emit(FinalWords(self._updates.last))
             return Outcome(0)
         return Outcome(1, _STOPPED[answer.stop_reason])
+
+    async def _tell(self, session: str, words: str) -> PromptResponse:
+        block = TextContentBlock(type="text", text=words)
+        answer = await self._asked(self._connection.prompt(session_id=session, prompt=[block]))
+        self._updates.end(answer.usage)
+        return answer
 
     async def _open(self, opening: Opening) -> tuple[str, str]:
         """The session to work in, and what to say in it."""

@@ -5,19 +5,14 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents import transcript
-from mux_lsp.agents.events import Final as FinalWords
-from mux_lsp.agents.events import Text
 from mux_lsp.agents.log import printable, read_log, size_of
 from mux_lsp.agents.process import STDERR
-from mux_lsp.agents.transcript import Prompted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _TAIL: Final = 4000
 _LONGEST_LINE: Final = 300
-_LONGEST_WORDS: Final = 8000
 
 
 class Opening(Enum):
@@ -36,26 +31,6 @@ def going_on(prompt: str) -> str:
     return (
         "You were stopped while you worked on the message below, and what you were doing may have been cut off in the "
         "middle. Look at what is there already, and go on from it.\n\n" + prompt
-    )
-
-
-def earlier(run_folder: Path, prompt: str) -> str:
-    """A further message for an agent that knows nothing of the conversation so far: what it was told and answered."""
-    told: list[str] = []
-    said = ""
-    for entry in transcript.read(run_folder):
-        match entry.event:
-            case Prompted(text=text) if text != prompt:
-                told.append(text)
-            case Text(text=text) | FinalWords(text=text):
-                said = text
-    if not told:
-        return prompt
-    before = "\n\n".join(told)[-_LONGEST_WORDS:]
-    closing = f"\n\nYour last words were:\n\n{said[-_LONGEST_WORDS:]}" if said else ""
-    return (
-        "You have worked in this folder before, and what you did is in its files. "
-        f"You were told:\n\n{before}{closing}\n\nNow you are told:\n\n{prompt}"
     )
 
 

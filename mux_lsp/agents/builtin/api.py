@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import json
 import logging
+import math
 import os
 import random
+import time
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
+from urllib.request import getproxies
 
 from mux_lsp.agents.builtin.keys import is_on_this_machine
+from mux_lsp.agents.builtin.pricing import priced
 from mux_lsp.agents.events import Notice, TextPart, Usage
 from mux_lsp.errors import AgentError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from anthropic import APIStatusError, AsyncAnthropic
 
@@ -36,9 +42,30 @@ CONNECT_SECONDS: Final = 30.0
 STALL_SECONDS: Final = 180.0
 """A server that sends nothing for so long, not even a sign that it is alive, is given up and asked anew."""
 
-BETAS: Final = ("context-management-2025-06-27", "compact-2026-01-12")
+LONGEST_ASKED_FOR: Final = 600.0
+"""Seconds that a server may ask to be left alone for. One that wants more is asked earlier all the same."""
 
-_TRIED_AGAIN: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+
+@dataclass(frozen=True, slots=True)
+class Managing:
+    """A way in which the server keeps the context inside the model's window."""
+
+    beta: str
+    edit: dict[str, Any]
+
+
+CLEARING: Final = Managing(
+    "context-management-2025-06-27",
+    # So much at a time, since what is behind a cleared result is no longer read from the cache.
+    {"type": "clear_tool_uses_20250919", "clear_at_least": {"type": "input_tokens", "value": 20_000}},
+)
+"""Old results of tools go."""
+
+COMPACTING: Final = Managing("compact-2026-01-12", {"type": "compact_20260112"})
+"""What came before is summed up. Not all models can."""
+
+_TRIED_AGAIN: Final = frozenset({408, 409, 429})
+"""Beside all of the server's own failures, from 500 on."""
 
 _STATUS_IN_STREAM: Final = {
     "overloaded_error": 529,
@@ -56,7 +83,10 @@ class Reply:
     content: list[dict[str, Any]]
     stop_reason: str | None
     usage: Usage
-    """Answers that broke off in the middle are in it, as far as the server told what they took."""
+    """With dollars, where the price is known. Answers that broke off in the middle are in it, as far as the server told
+    what they took."""
+    refusal: str | None = None
+    """Why the model refused, in the API's words."""
 
 
 @dataclass(slots=True)
@@ -69,8 +99,9 @@ class Api:
     """Gives the key. Called once, when the first request is made. Raises AgentError where there is none."""
     effort: str | None = None
     max_output: int = 32_000
-    manages_context: bool = True
-    """Whether the server is asked to keep the context inside the model's window."""
+    managing: tuple[Managing, ...] = (CLEARING, COMPACTING)
+    """How the server is asked to keep the context inside the model's window. What it does not know is left out, from
+    the last on."""
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
     stall: float = STALL_SECONDS
     _client: AsyncAnthropic | None = field(default=None, init=False)
@@ -83,21 +114,19 @@ class Api:
         tools: Sequence[Mapping[str, Any]],
         host: Host,
     ) -> Reply:
-        """Have the model go on from these messages. Raises AgentError where it cannot, in words for a person."""
-        lost = Usage()
-        for number in range(1, ATTEMPTS + 1):
-            try:
-                reply = await self._managed(system, messages, tools, host)
-            except _TryAgainError as error:
-                if number == ATTEMPTS:
-                    raise AgentError(f"{self._where} did not answer after {ATTEMPTS} tries: {error}.") from error
-                lost = lost.plus(error.lost)
-                seconds = _wait_for(number, error.headers)
-                host.emit(Notice(f"The model did not answer ({error}); trying again in {seconds:.0f} s."))
-            else:
-                return replace(reply, usage=lost.plus(reply.usage))
-            await self.wait(seconds)
-        raise AssertionError
+        """Have the model go on from these messages. Raises AgentError where it cannot, in words for a person.
+
+        The host is told what was taken where there is no reply that says it.
+        """
+        asked = functools.partial(self._asked, system, messages, tools)
+        took: list[Usage] = []
+        try:
+            reply = await self._answered(asked, host, took)
+        except BaseException:
+            if (paid := _sum(took)).tokens:
+                host.emit(paid)
+            raise
+        return replace(reply, usage=_sum(took))
 
     async def close(self) -> None:
         """Close what connections there are."""
@@ -108,50 +137,54 @@ class Api:
     def _where(self) -> str:
         return self.base_url or (str(self._client.base_url) if self._client else "The Anthropic API")
 
-    async def _managed(
-        self,
-        system: str,
-        messages: Sequence[Mapping[str, Any]],
-        tools: Sequence[Mapping[str, Any]],
-        host: Host,
-    ) -> Reply:
-        """One try; where the server does not know how to manage a context, without that from then on."""
-        try:
-            return await self._try(system, messages, tools, host)
-        except _ContextManagementRefusedError:
-            self.manages_context = False
-            host.emit(Notice("The server does not manage the context; the conversation goes on without that."))
-            return await self._try(system, messages, tools, host)
+    async def _answered(self, asked: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
+        """As many tries as it needs. What each has taken comes to `took`, however it ends."""
+        for number in range(1, ATTEMPTS + 1):
+            try:
+                return await self._managed(asked, host, took)
+            except _TryAgainError as error:
+                if number == ATTEMPTS:
+                    raise AgentError(f"{self._where} did not answer after {ATTEMPTS} tries: {error}.") from error
+                seconds = _wait_for(number, error.headers)
+                host.emit(Notice(f"The model did not answer ({error}); trying again in {seconds:.0f} s."))
+            await self.wait(seconds)
+        raise AssertionError
 
-    async def _try(
-        self,
-        system: str,
-        messages: Sequence[Mapping[str, Any]],
-        tools: Sequence[Mapping[str, Any]],
-        host: Host,
-    ) -> Reply:
+    async def _managed(self, asked: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
+        """One try; where the server does not know a way to manage a context, without that from then on."""
+        while True:
+            try:
+                return await self._try(asked(), host, took)
+            except _ContextManagementRefusedError:
+                self.managing = self.managing[:-1]
+                what = "sum up a long conversation" if self.managing else "manage the context"
+                host.emit(Notice(f"The server does not {what}; the conversation goes on without that."))
+
+    async def _try(self, asked: Mapping[str, Any], host: Host, took: list[Usage]) -> Reply:
         client = await self._connected()
         import anthropic
         import httpx2
 
-        reading = _Reading(host)
+        reading = _Reading(host, functools.partial(priced, self.model))
         try:
             create = client.beta.messages.with_streaming_response.create
-            async with create(**self._asked(system, messages, tools)) as response:
+            async with create(**asked) as response:
                 async for event in _events(response.iter_bytes()):
                     if event.get("type") == "error":
                         raise anthropic.APIStatusError("error", response=response.http_response, body=event)
                     reading.take(event)
         except anthropic.APIStatusError as error:
-            raise self._meant(error, reading) from error
+            raise self._meant(error) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            raise _TryAgainError(_cause(error), reading.usage()) from error
+            raise _TryAgainError(_cause(error)) from error
         except ValueError as error:
-            raise _TryAgainError("what it sent is not JSON", reading.usage()) from error
+            raise _TryAgainError("what it sent is not JSON") from error
         except (KeyError, TypeError, AttributeError) as error:
-            raise _TryAgainError("what it sent is out of order", reading.usage()) from error
+            raise _TryAgainError("what it sent is out of order") from error
         except anthropic.AnthropicError as error:
             raise AgentError(self._harmless(f"{self._where} could not be asked: {error}")) from error
+        finally:
+            took.append(reading.usage())
         return reading.reply()
 
     def _asked(
@@ -167,20 +200,19 @@ class Api:
         }
         if self.effort is not None:
             asked["output_config"] = {"effort": self.effort}
-        if self.manages_context:
-            asked["betas"] = list(BETAS)
-            asked["context_management"] = {
-                "edits": [{"type": "clear_tool_uses_20250919"}, {"type": "compact_20260112"}]
-            }
+        if self.managing:
+            asked["betas"] = [one.beta for one in self.managing]
+            asked["context_management"] = {"edits": [one.edit for one in self.managing]}
         return asked
 
-    def _meant(self, error: APIStatusError, reading: _Reading) -> Exception:
+    def _meant(self, error: APIStatusError) -> Exception:
         """What a refusal of the server means for the attempt."""
         status = _STATUS_IN_STREAM.get(_kind_of(error), error.status_code)
         said = self._harmless(_said(error))
-        if status in _TRIED_AGAIN:
-            return _TryAgainError(f"status {status}: {said}", reading.usage(), dict(error.response.headers))
-        if self.manages_context and _is_about_context_management(status, said):
+        headers = error.response.headers
+        if (status in _TRIED_AGAIN or status >= 500) and headers.get("x-should-retry") != "false":
+            return _TryAgainError(f"status {status}: {said}", headers)
+        if self.managing and _is_about_context_management(status, said):
             return _ContextManagementRefusedError()
         if status in {401, 403}:
             return AgentError(f"{self._where} refused the key (status {status}): check where it comes from. {said}")
@@ -202,7 +234,11 @@ class Api:
             import anthropic
             import httpx2
 
+            from mux_lsp.agents.builtin import network
+
             timeout = httpx2.Timeout(self.stall, connect=CONNECT_SECONDS)
+            # A server on this machine is not behind the proxy that the environment names.
+            local = is_on_this_machine(self.base_url or os.environ.get("ANTHROPIC_BASE_URL", ""))
             # Retries are ours, so that they can be told; and no key but the one that was asked for is ever sent.
             self._client = anthropic.AsyncAnthropic(
                 api_key=self._secret,
@@ -210,16 +246,15 @@ class Api:
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=timeout,
-                # A server on this machine is not behind the proxy that the environment names.
-                http_client=anthropic.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout)
-                if is_on_this_machine(self.base_url or os.environ.get("ANTHROPIC_BASE_URL", ""))
+                http_client=anthropic.DefaultAsyncHttpxClient(timeout=timeout, transport=network.transport())
+                if local or not getproxies()
                 else None,
             )
         return self._client
 
 
 def _import() -> None:
-    for name in ("anthropic", "anthropic.resources.beta", "anthropic.types.beta"):
+    for name in ("anthropic", "anthropic.resources.beta", "anthropic.types.beta", "mux_lsp.agents.builtin.network"):
         importlib.import_module(name)
     for name in ("anthropic", "httpx2", "httpcore2"):
         # The SDK's own loggers print requests whole where ANTHROPIC_LOG asks for that.
@@ -229,9 +264,8 @@ def _import() -> None:
 class _TryAgainError(Exception):
     """The server did not answer, or not to the end, and may do better next time."""
 
-    def __init__(self, reason: str, lost: Usage, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, reason: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
-        self.lost = lost
         self.headers = headers or {}
 
 
@@ -260,12 +294,16 @@ async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]
 class _Reading:
     """Puts the events of a stream together to a message."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, priced: Callable[[Usage], Usage]) -> None:
         self._host = host
+        self._priced = priced
         self._blocks: dict[int, dict[str, Any]] = {}
         self._json: dict[int, list[str]] = {}
         self._stop_reason: str | None = None
+        self._refusal: str | None = None
         self._usage: dict[str, int] = {}
+        self._summing_up: list[Usage] = []
+        """What it took to sum up what came before: the API does not count that among the rest."""
         self._ended = False
 
     def take(self, event: dict[str, Any]) -> None:
@@ -283,33 +321,32 @@ class _Reading:
                 self._delta(event["index"], event["delta"])
             case "message_delta":
                 self._stop_reason = event["delta"]["stop_reason"]
+                self._refusal = (event["delta"].get("stop_details") or {}).get("explanation")
                 self._count(event["usage"])
             case "message_stop":
                 self._ended = True
 
     def reply(self) -> Reply:
         if not self._ended:
-            raise _TryAgainError("its answer broke off in the middle", self.usage())
+            raise _TryAgainError("its answer broke off in the middle")
         for index, pieces in self._json.items():
             if pieces or not isinstance(self._blocks[index].get("input"), dict):
                 self._blocks[index]["input"] = _input("".join(pieces))
         # An empty text is refused by the API when it is sent back.
         content = [block for block in self._blocks.values() if block["type"] != "text" or block["text"]]
-        return Reply(_whole_characters(content), self._stop_reason, self.usage())
+        return Reply(_whole_characters(content), self._stop_reason, self.usage(), self._refusal)
 
     def usage(self) -> Usage:
         """What the answer has taken, as far as that was told."""
-        return Usage(
-            self._usage.get("input_tokens", 0),
-            self._usage.get("output_tokens", 0),
-            self._usage.get("cache_read_input_tokens", 0),
-            self._usage.get("cache_creation_input_tokens", 0),
-        )
+        whole = self._priced(_usage_of(self._usage))
+        for one in self._summing_up:
+            whole = whole.plus(self._priced(one))
+        return whole
 
     def _delta(self, index: int, delta: dict[str, Any]) -> None:
         block = self._blocks.get(index)
         if block is None:
-            raise _TryAgainError("what it sent is out of order", self.usage())
+            raise _TryAgainError("what it sent is out of order")
         match delta["type"]:
             case "text_delta":
                 block["text"] = block.get("text", "") + delta["text"]
@@ -321,14 +358,28 @@ class _Reading:
             case "signature_delta":
                 block["signature"] = block.get("signature", "") + delta["signature"]
             case "compaction_delta":
-                block["content"] = (block.get("content") or "") + (delta.get("content") or "")
+                # A summary that failed is null, and goes back as null: the API refuses an empty one.
+                for name in ("content", "encrypted_content"):
+                    if delta.get(name) is not None:
+                        block[name] = (block.get(name) or "") + delta[name]
 
     def _count(self, usage: dict[str, Any]) -> None:
-        for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
-            value = usage.get(name)
-            if value is not None:
-                # Later counts are of the whole message.
-                self._usage[name] = value
+        # Later counts are of the whole message.
+        self._usage |= {name: value for name in _COUNTS if (value := usage.get(name)) is not None}
+        if (iterations := usage.get("iterations")) is not None:
+            self._summing_up = [_usage_of(one) for one in iterations if one["type"] == "compaction"]
+
+
+_COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+"""What the API counts, in the order of our `Usage`."""
+
+
+def _sum(took: Iterable[Usage]) -> Usage:
+    return functools.reduce(Usage.plus, took, Usage())
+
+
+def _usage_of(counts: Mapping[str, int]) -> Usage:
+    return Usage(*(counts.get(name) or 0 for name in _COUNTS))
 
 
 MALFORMED: Final = "__malformed__"
@@ -371,11 +422,23 @@ def _with_cache_marks(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, A
 
 def _wait_for(number: int, headers: Mapping[str, str]) -> float:
     """Seconds to wait before the next try: what the server asks for, or longer each time, with some chance in it."""
+    asked = _asked_for(headers)
+    if asked is not None:
+        return min(max(asked, 0.0), LONGEST_ASKED_FOR)
+    return min(FIRST_WAIT * 2.0 ** (number - 1) * (0.75 + random.random() / 2), LONGEST_WAIT)  # noqa: S311  # to spread load
+
+
+def _asked_for(headers: Mapping[str, str]) -> float | None:
+    """How long the server wants to be left alone, in seconds: `retry-after` is a number of them, or a date."""
+    said = headers.get("retry-after", "")
     try:
-        asked = float(headers.get("retry-after", ""))
+        seconds = float(said)
     except ValueError:
-        asked = FIRST_WAIT * 2 ** (number - 1) * (0.75 + random.random() / 2)  # noqa: S311  # to spread load
-    return min(max(asked, 0.0), LONGEST_WAIT)
+        try:
+            seconds = parsedate_to_datetime(said).timestamp() - time.time()
+        except ValueError:
+            return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _kind_of(error: APIStatusError) -> str:

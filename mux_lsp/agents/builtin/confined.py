@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LARGEST: Final = 10_000_000
 """Bytes of a file that a tool reads or writes at the most."""
 
+LONGEST_PATH: Final = 4096
+"""Characters. No system knows a longer path, and to follow one of a megabyte takes half a minute."""
+
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -37,6 +40,8 @@ class Confined:
         """
         if "\0" in path:
             raise UsageError("A path cannot hold a NUL character.")
+        if len(path) > LONGEST_PATH:
+            raise UsageError(f"A path of {len(path):,} characters is longer than any can be.")
         real = Path(os.path.realpath((start or self.root) / path))
         if real != self.root and not real.is_relative_to(self.root):
             raise UsageError(f"{path} is outside the worktree. Only files below {self.root} can be reached.")
@@ -94,16 +99,19 @@ class Confined:
 
     @contextlib.contextmanager
     def _open(self, relative: Path, *, make: bool = False) -> Iterator[int]:
-        with contextlib.ExitStack() as stack, _told(relative):
+        with _told(relative):
             folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            stack.callback(os.close, folder)
-            for part in relative.parts:
-                if make:
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(part, dir_fd=folder)
-                folder = os.open(part, _FOLDER, dir_fd=folder)
-                stack.callback(os.close, folder)
-            yield folder
+            try:
+                # One is open at a time: a model can name more folders than a process may have files open.
+                for part in relative.parts:
+                    if make:
+                        with contextlib.suppress(FileExistsError):
+                            os.mkdir(part, dir_fd=folder)
+                    above, folder = folder, os.open(part, _FOLDER, dir_fd=folder)
+                    os.close(above)
+                yield folder
+            finally:
+                os.close(folder)
 
 
 def _mode_of(relative: Path, folder: int) -> int | None:

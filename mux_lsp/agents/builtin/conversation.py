@@ -18,8 +18,11 @@ from mux_lsp.agents.files import open_to_append, open_to_read
 from mux_lsp.errors import AgentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from mux_lsp.agents.builtin.api import Reply
+    from mux_lsp.agents.builtin.tools import Result
 
 CONVERSATION: Final = "conversation.jsonl"
 """The file's name in the run's folder."""
@@ -46,8 +49,12 @@ class Conversation:
     """Results of the last message's tool calls, by the call's id."""
     begun: set[str] = field(default_factory=set)
     """The last message's calls that were about to be carried out."""
+    also: dict[str, str] = field(default_factory=dict)
+    """What else the model reads beside those results, by the call's id. It stays when old results are cleared."""
     stop_reason: str | None = None
     """Why the model stopped after its last message."""
+    refusal: str | None = None
+    """Why it refused, where it did and the API says so."""
     spent: Usage = field(default_factory=Usage)
     """What all of its messages have taken."""
     answers: int = 0
@@ -67,7 +74,7 @@ class Conversation:
         except FileNotFoundError:
             return conversation
         except OSError as error:
-            raise AgentError(f"{conversation.file} cannot be read: {error}.") from error
+            raise AgentError(f"{conversation.file} cannot be read: {error.strerror or error}.") from error
         for number, line in enumerate(lines[:-1], 1):
             try:
                 conversation._take(json.loads(line))
@@ -84,18 +91,17 @@ class Conversation:
         """The person speaks."""
         self._keep({"kind": "prompt", "turn": turn, "text": text})
 
-    def message(self, content: list[Block], stop_reason: str | None, usage: Usage) -> None:
+    def message(self, reply: Reply) -> None:
         """The model has spoken."""
-        line = {"kind": "message", "content": content, "stop_reason": stop_reason, "usage": dataclasses.asdict(usage)}
-        self._keep(line)
+        self._keep({"kind": "message", **dataclasses.asdict(reply)})
 
     def calling(self, call_id: str) -> None:
         """A call is about to be carried out."""
         self._keep({"kind": "call", "id": call_id})
 
-    def result(self, call_id: str, text: str, *, ok: bool) -> None:
+    def result(self, call_id: str, result: Result) -> None:
         """A call has its result."""
-        self._keep({"kind": "result", "id": call_id, "text": text, "ok": ok})
+        self._keep({"kind": "result", "id": call_id, **dataclasses.asdict(result)})
 
     def answered(self) -> None:
         """All calls of the last message have their results: they become the next thing that the model reads."""
@@ -113,11 +119,11 @@ class Conversation:
         return [block for block in last["content"] if block["type"] == "tool_use"]
 
     def said(self) -> Iterator[str]:
-        """What the model was given to read: prompts and results."""
-        for message in self.messages:
+        """What the model was given to read beside results, as far as it still has it word by word."""
+        summed_up = [number for number, one in enumerate(self.messages) if is_summed_up(one["content"])]
+        for message in self.messages[summed_up[-1] if summed_up else 0 :]:
             if message["role"] == "user":
-                for block in message["content"]:
-                    yield str(block.get("text") or block.get("content") or "")
+                yield from (block["text"] for block in message["content"] if block["type"] == "text")
 
     def _keep(self, line: dict[str, Any]) -> None:
         try:
@@ -135,15 +141,14 @@ class Conversation:
             case "prompt":
                 self.turn, self.finished, self.answers = line["turn"], False, 0
                 # Calls that were never answered come before the person's words.
-                content = [*self._answers(), {"type": "text", "text": line["text"]}]
-                self._user(content)
+                self._user([*self._answers(), {"type": "text", "text": line["text"]}])
             case "message":
                 content = line["content"] or [{"type": "text", "text": NO_ANSWER}]
                 self.messages.append({"role": "assistant", "content": content})
                 self.answers += 1
-                self.stop_reason = line["stop_reason"]
+                self.stop_reason, self.refusal = line["stop_reason"], line.get("refusal")
                 self.spent = self.spent.plus(Usage(**line["usage"]))
-                self.results, self.begun = {}, set()
+                self._begin_anew()
             case "call":
                 self.begun.add(line["id"])
             case "result":
@@ -153,6 +158,8 @@ class Conversation:
                     "content": line["text"] or "[no output]",
                     **({} if line["ok"] else {"is_error": True}),
                 }
+                if also := line.get("also"):
+                    self.also[line["id"]] = also
             case "answered":
                 self._user(self._answers())
             case "finished":
@@ -167,15 +174,24 @@ class Conversation:
                 self.results.get(block["id"])
                 or {"type": "tool_result", "tool_use_id": block["id"], "content": missing, "is_error": True}
             )
-        return answers
+        # All results go first: the API wants them so.
+        return answers + [{"type": "text", "text": text} for text in self.also.values()]
 
     def _user(self, content: list[Block]) -> None:
         if self.messages and self.messages[-1]["role"] == "user":
             self.messages[-1]["content"] = [*self.messages[-1]["content"], *content]
         elif content:
             self.messages.append({"role": "user", "content": content})
-        self.results, self.begun = {}, set()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.results, self.begun, self.also = {}, set(), {}
 
     def _cut(self, length: int) -> None:
         with open_to_append(self.file) as file:
             file.truncate(os.fstat(file.fileno()).st_size - length)
+
+
+def is_summed_up(content: Iterable[Block]) -> bool:
+    """Whether a message holds a summary that stands for all that came before it."""
+    return any(block["type"] == "compaction" and block.get("content") for block in content)

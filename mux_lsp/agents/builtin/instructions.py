@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -22,32 +23,49 @@ _GIVEN: Final = re.compile(r'^<instructions file="([^"\n]*)">$', re.MULTILINE)
 
 
 class Instructions:
-    """Gives each file of instructions once: when work first comes to its folder. `said` is what was said before."""
+    """Gives each file of instructions once: when work first comes to its folder.
 
-    def __init__(self, confined: Confined, said: Iterable[str] = ()) -> None:
+    Those of the folder where work starts, and of the ones above it, are `standing`: they hold all the time. `said` is
+    what was given before.
+    """
+
+    def __init__(self, confined: Confined, start: Path, said: Iterable[str] = ()) -> None:
         self._confined = confined
         self._seen: set[Path] = set()
-        self._given = {file for text in said for file in _GIVEN.findall(text)}
+        self._given: set[str] = set()
+        """Files, by their real paths."""
+        self.standing = self.at(start)
+        self._always = frozenset(self._seen), frozenset(self._given)
+        self._given.update(file for text in said for file in _GIVEN.findall(text))
 
     def at(self, path: Path) -> str:
-        """The instructions, not given before, of a folder (or a file's) and those above it; "" if there are none."""
+        """The instructions, not given before, of a folder and those above it; "" if there are none."""
         found = []
         for folder in reversed((path, *path.parents)):
             if folder in self._seen:
                 continue
             self._seen.add(folder)
-            found += [text for name in NAMES if (text := self._read(folder / name))]
-        return "\n\n".join(dict.fromkeys(found))
+            # To follow all links of a path takes a while where it is deep, and hardly any folder has instructions.
+            here = [name for name in NAMES if os.path.lexists(self._confined.root / folder / name)]
+            found += [text for name in here if (text := self._read(folder / name))]
+        return "\n\n".join(found)
+
+    def forget(self) -> None:
+        """What was given is no longer known word by word: give it again where work comes to it."""
+        seen, given = self._always
+        self._seen, self._given = set(seen), set(given)
 
     def _read(self, path: Path) -> str:
-        if path.as_posix() in self._given:
-            return ""
         try:
             # A link may lead to the other file of the two, or to one that is shared with other folders.
-            text = self._confined.read(self._confined.resolve(path.as_posix())).decode("utf-8", "replace").strip()
+            real = self._confined.resolve(path.as_posix())
+            if real.as_posix() in self._given:
+                return ""
+            text = self._confined.read(real).decode("utf-8", "replace").strip()
         except UsageError:
             return ""
         if not text:
             return ""
+        self._given.add(real.as_posix())
         more = "\n[shortened]" if len(text) > LONGEST else ""
-        return f'<instructions file="{path.as_posix()}">\n{text[:LONGEST]}{more}\n</instructions>'
+        return f'<instructions file="{real.as_posix()}">\n{text[:LONGEST]}{more}\n</instructions>'

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from mux_lsp.errors import AgentError
+from mux_lsp.keys import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +51,10 @@ class KeySource:
             return await _from_command(self.command)
         key = os.environ.get(self.variable, "").strip() or self.without
         if not key:
+            how = "" if self.variable in KEYS else " where the daemon is started (`mux-lsp stop` ends the one there is)"
             raise AgentError(
-                f"There is no key: {self.variable} is not set where the daemon was started. Set it and run `mux-lsp "
-                "stop`, or have `api_key_command` or `api_key_keyring` in config.toml give it."
+                f"There is no key: {self.variable} is not set. Set it{how}, or have `api_key_command` or "
+                "`api_key_keyring` in config.toml give it."
             )
         return key
 

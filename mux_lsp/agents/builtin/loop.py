@@ -7,7 +7,7 @@ import functools
 import json
 import platform
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mux_lsp.agents import process
@@ -15,7 +15,7 @@ from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.builtin import tools as toolbox
 from mux_lsp.agents.builtin.api import MALFORMED, Api
 from mux_lsp.agents.builtin.confined import Confined
-from mux_lsp.agents.builtin.conversation import INTERRUPTED, NO_ANSWER, Block, Conversation
+from mux_lsp.agents.builtin.conversation import INTERRUPTED, NO_ANSWER, Block, Conversation, is_summed_up
 from mux_lsp.agents.builtin.instructions import Instructions
 from mux_lsp.agents.builtin.pricing import price_of
 from mux_lsp.agents.builtin.shell import Shell
@@ -48,6 +48,9 @@ what you leave in the files is your result, so leave nothing in them that is not
 You work in the folder {folder}, on {system}. Relative paths begin there, and only files below {worktree} can be read
 and changed by the tools. Some commands need the leave of a person who may not be there. Where one is refused, find
 another way. What needs a network port takes those from $MUX_PORT on, ten of them.
+
+What the repository tells those who work in it comes in <instructions> tags: follow it, in a folder that of the folder
+before that of those above it.
 
 When you are done, or cannot go on, call `finish` with a summary."""
 
@@ -110,12 +113,10 @@ class BuiltinBackend:
         conversation = await asyncio.to_thread(Conversation.load, attempt.run_folder)
         confined = Confined(attempt.worktree)
         start = confined.resolve(str(attempt.folder))
-        instructions = Instructions(confined, conversation.said())
+        instructions = Instructions(confined, start, conversation.said())
         tools = Tools(confined, attempt.folder, shell, instructions, host)
         if conversation.turn < attempt.turn:
-            words = (
-                "\n\n".join(filter(None, [instructions.at(start), attempt.prompt])).encode("utf-8", "replace").decode()
-            )
+            words = attempt.prompt.encode("utf-8", "replace").decode()
             await asyncio.to_thread(conversation.prompt, words, attempt.turn)
         elif not conversation.finished:
             host.emit(Notice("Going on from where mux-lsp was stopped."))
@@ -126,7 +127,8 @@ class BuiltinBackend:
                 1, f"max_cost_usd is set, but what {api.model} costs is not known: set max_tokens for it instead"
             )
         system = SYSTEM.format(folder=attempt.folder, worktree=attempt.worktree, system=platform.system())
-        return await _Turn(host, api, tools, conversation, self.limits, system).work()
+        words = "\n\n".join(filter(None, [system, instructions.standing]))
+        return await _Turn(host, api, tools, conversation, self.limits, words).work()
 
 
 @dataclass(slots=True)
@@ -152,11 +154,12 @@ class _Turn:
             if (over := self._over_limit()) is not None:
                 return Outcome(1, over)
             reply = await self.api.ask(self.system, conversation.messages, toolbox.definitions(), self.host)
-            usage = self._with_cost(reply.usage)
             # Counted first: should the daemon be killed before the answer is kept, it is asked for, and paid, again.
-            self.host.emit(usage)
+            self.host.emit(reply.usage)
             self._tell(reply)
-            await asyncio.to_thread(conversation.message, reply.content, reply.stop_reason, usage)
+            await asyncio.to_thread(conversation.message, reply)
+            if is_summed_up(reply.content):
+                self.tools.instructions.forget()
             stopped = await self._go_on()
         return stopped
 
@@ -167,7 +170,7 @@ class _Turn:
             return await self._carry_out()
         match reason:
             case "refusal":
-                said = toolbox.one_line(_text_of(content))
+                said = toolbox.one_line(_text_of(content) or self.conversation.refusal or "")
                 return Outcome(1, f"the model refused to do this{f': {said}' if said else ''}")
             case "max_tokens":
                 most = f"{self.api.max_output:,} tokens (max_output_tokens)"
@@ -186,7 +189,7 @@ class _Turn:
                 result = await self._result_of(call)
                 if call["name"] != toolbox.FINISH:
                     self.host.emit(ToolResult(call["id"], result.ok, result.text))
-                await asyncio.to_thread(conversation.result, call["id"], result.text, ok=result.ok)
+                await asyncio.to_thread(conversation.result, call["id"], result)
                 if (stuck := self._stuck(call, result)) is not None:
                     return stuck
             done = conversation.results[call["id"]]
@@ -233,10 +236,6 @@ class _Turn:
                     self.host.emit(Text(block["text"]))
                 case "thinking":
                     self.host.emit(Thought(block["thinking"]))
-
-    def _with_cost(self, usage: Usage) -> Usage:
-        price = price_of(self.api.model, usage)
-        return usage if price is None else replace(usage, cost_usd=price.of(usage))
 
     def _over_limit(self) -> str | None:
         limits, spent = self.limits, self.conversation.spent

@@ -5,7 +5,7 @@ A model that is not among them has no known cost, which is said and never guesse
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -72,3 +72,9 @@ def price_of(model: str, usage: Usage) -> Price | None:
     if limit is not None and usage.input + usage.cache_read + usage.cache_write > limit:
         return long
     return _PRICES[name]
+
+
+def priced(model: str, usage: Usage) -> Usage:
+    """The same with what the request has cost, where that is known."""
+    price = price_of(model, usage)
+    return usage if price is None else replace(usage, cost_usd=price.of(usage))

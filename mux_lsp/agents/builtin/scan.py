@@ -26,12 +26,26 @@ _PASSED_OVER: Final = frozenset({".git", ".hg", ".svn", "node_modules", "__pycac
 
 def walk(root: Path, folder: Path) -> Iterator[Path]:
     """The files below a folder of `root`, relative to `root`, in order. No link is followed."""
-    for place, folders, names in os.walk(root / folder):
-        folders[:] = sorted(name for name in folders if name not in _PASSED_OVER)
-        relative = Path(place).relative_to(root)
-        for name in sorted(names):
-            if name != ".git":
-                yield relative / name
+    waiting = [folder]
+    # Not by `os.walk`, which calls itself for each folder and breaks off where they are deep.
+    while waiting:
+        place = waiting.pop()
+        with contextlib.suppress(OSError), os.scandir(root / place) as entries:
+            found = sorted((entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries)
+            yield from (place / name for name, is_folder, _ in found if not is_folder and name != ".git")
+            waiting += (
+                place / name
+                for name, is_folder, is_link in reversed(found)
+                if is_folder and not is_link and name not in _PASSED_OVER
+            )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one. A link in a circle, or to where nobody may look, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def main(largest: int, longest: int, pattern: str, folder: str, glob: str) -> int:

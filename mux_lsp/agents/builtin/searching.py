@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import sys
 from fnmatch import fnmatch
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.builtin import scan
-from mux_lsp.agents.environment import KEYS, scrubbed
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mux_lsp.agents.builtin.confined import Confined
 
 MOST_MATCHES: Final = 200
@@ -43,7 +43,9 @@ def files(confined: Confined, folder: Path, pattern: str | None) -> str:
     return "\n".join(found) or "[no files]"
 
 
-async def search(confined: Confined, pattern: str, folder: Path, glob: str | None) -> str:
+async def search(
+    confined: Confined, pattern: str, folder: Path, glob: str | None, environment: Mapping[str, str]
+) -> str:
     """The lines that match a regular expression, as `path:line:text`."""
     ripgrep = shutil.which("rg")
     if ripgrep is not None:
@@ -59,21 +61,21 @@ async def search(confined: Confined, pattern: str, folder: Path, glob: str | Non
         arguments += ["--glob=!.git", f"--max-columns={LONGEST_LINE}", "--max-columns-preview", "--max-filesize=2M"]
         arguments += [f"--glob={glob}"] if glob else []
         arguments += ["--regexp", pattern, "--", folder.as_posix()]
-        lines, status = await _lines_of(arguments, confined.root)
+        lines, status = await _lines_of(arguments, confined.root, environment)
         if status != RIPGREP_FAILED:
             return _shown(lines)
     # In a process of its own: a pattern can keep Python's matching busy for hours, and the interpreter with it.
     program = [sys.executable, "-I", str(Path(scan.__file__)), str(LARGEST_SEARCHED), str(LONGEST_LINE)]
-    lines, status = await _lines_of([*program, pattern, folder.as_posix(), glob or ""], confined.root)
+    lines, status = await _lines_of([*program, pattern, folder.as_posix(), glob or ""], confined.root, environment)
     if status == scan.NO_EXPRESSION:
         raise UsageError(f"{pattern!r} is not a regular expression: {' '.join(lines)}.")
     return _shown(lines)
 
 
-async def _lines_of(arguments: list[str], folder: Path) -> tuple[list[str], int | None]:
+async def _lines_of(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[list[str], int | None]:
     """What a searching program prints, up to what is shown, and its exit status."""
     child = await asyncio.create_subprocess_exec(
-        *arguments, cwd=folder, env=scrubbed(os.environ, folder, KEYS), stdin=asyncio.subprocess.DEVNULL,
+        *arguments, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, limit=1_000_000,
     )  # fmt: skip
     assert child.stdout is not None  # noqa: S101  # asked for above

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents import process
 from mux_lsp.agents.command import explain, mark
-from mux_lsp.agents.environment import KEYS, scrubbed
+from mux_lsp.agents.environment import keyless
 from mux_lsp.agents.files import open_to_read
 from mux_lsp.errors import UsageError
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 HEAD: Final = 10_000
 TAIL: Final = 20_000
 """Bytes of a command's output that a model gets to read, from its start and from its end."""
-
-_SECRET: Final = re.compile("KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
-"""Names of variables that hold what no model should get to read."""
 
 _PLAIN: Final = {"TERM": "dumb", "NO_COLOR": "1", "PAGER": "cat", "GIT_PAGER": "cat", "GIT_EDITOR": "true"}
 """Nobody is there to page, to edit or to look at colours."""
@@ -104,6 +100,14 @@ class Shell:
         for command in list(self._commands.values()):
             await self._end(command)
 
+    def environment(self) -> Mapping[str, str]:
+        """What a program finds that a model has run, with the mark by which it is ended with the run."""
+        ours = {"MUX_TASK": self.attempt.task, "MUX_REPOSITORY": str(self.attempt.repository)}
+        if self.attempt.port is not None:
+            ours["MUX_PORT"] = str(self.attempt.port)
+        person = keyless(os.environ, self.attempt.folder, self.secrets)
+        return {**person, **_PLAIN, **ours, **self.attempt.environment, **mark(self.attempt.run, self.attempt.worktree)}
+
     def _known(self, command_id: str) -> Command:
         command = self._commands.get(command_id)
         if command is None:
@@ -127,7 +131,7 @@ class Shell:
             # One stream, in the order in which it was printed.
             ["/bin/sh", "-c", f"exec 2>&1\n{_LIMITED}\n{line}"],
             folder=self.attempt.folder,
-            environment=self._environment(),
+            environment=self.environment(),
             run_folder=folder,
             mark=self._mark(name),
         )
@@ -143,14 +147,6 @@ class Shell:
 
     def _mark(self, name: str) -> dict[str, str]:
         return {**mark(self.attempt.run, self.attempt.worktree), "MUX_COMMAND": name}
-
-    def _environment(self) -> Mapping[str, str]:
-        ours = {"MUX_TASK": self.attempt.task, "MUX_REPOSITORY": str(self.attempt.repository)}
-        if self.attempt.port is not None:
-            ours["MUX_PORT"] = str(self.attempt.port)
-        secret = {name for name in os.environ if _SECRET.search(name)}
-        person = scrubbed(os.environ, self.attempt.folder, KEYS | self.secrets | secret)
-        return {**person, **_PLAIN, **ours, **self.attempt.environment}
 
 
 def _output(folder: Path, offset: int) -> tuple[str, int]:

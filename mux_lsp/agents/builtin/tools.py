@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -111,6 +111,8 @@ class Result:
 
     text: str
     ok: bool = True
+    also: str = ""
+    """What the model reads beside it: instructions for the place that it has come to."""
 
 
 Begin = Callable[[], Awaitable[None]]
@@ -148,16 +150,17 @@ class Tools:
             return Result(f"The input of {name} is not right: {problems}.", ok=False)
         except (UsageError, AgentError) as error:
             return Result(str(error), ok=False)
-        return Result(_shortened(result.text), result.ok)
+        return replace(result, text=_shortened(result.text))
 
     def _request(self, asked: _Input) -> PermissionRequest | None:
         """What a call needs leave for."""
         match asked:
             case EditFile(path=path) | WriteFile(path=path):
-                place = self.confined.resolve(path, start=self.folder).as_posix()
-                return PermissionRequest(WRITE, place, f"Write {one_line(place)}", unasked=True)
+                return to_write(self.confined.resolve(path, start=self.folder))
             case RunCommand(command=command):
-                return PermissionRequest(RUN, command, f"Run `{one_line(command)}`")
+                # Not even in a title a second line may pass for the rest of the first, behind a `#`.
+                title = one_line(command.replace("\n", " ⏎ "))
+                return PermissionRequest(RUN, command, f"Run `{title}`")
         return None
 
     async def _carry_out(self, asked: _Input) -> Result:  # noqa: PLR0911  # one answer for each tool
@@ -165,13 +168,14 @@ class Tools:
             case ReadFile(path=path):
                 place = self.confined.resolve(path, start=self.folder)
                 text = await asyncio.to_thread(editing.read, self.confined, place, asked.first_line, asked.lines)
-                return Result(self._with_instructions(place, text))
+                return Result(text, also=await asyncio.to_thread(self.instructions.at, place.parent))
             case ListFiles(path=path):
                 place = self.confined.resolve(path, start=self.folder)
                 return Result(await asyncio.to_thread(searching.files, self.confined, place, asked.pattern))
             case Search(path=path):
                 place = self.confined.resolve(path, start=self.folder)
-                return Result(await searching.search(self.confined, asked.pattern, place, asked.glob))
+                environment = self.shell.environment()
+                return Result(await searching.search(self.confined, asked.pattern, place, asked.glob, environment))
             case EditFile(path=path):
                 replacements = [editing.Replacement(one.old, one.new, one.everywhere) for one in asked.edits]
                 return await self._change(path, lambda place: editing.edit(self.confined, place, replacements))
@@ -191,17 +195,13 @@ class Tools:
         place = self.confined.resolve(path, start=self.folder)
         said = await asyncio.to_thread(work, place)
         self.host.emit(FileTouched(place.as_posix()))
-        return Result(self._with_instructions(place, said))
+        return Result(said, also=await asyncio.to_thread(self.instructions.at, place.parent))
 
     async def _run(self, asked: RunCommand) -> Result:
         if asked.background:
             return Result(f"Started in the background as {self.shell.start(asked.command)}.")
         ok, output = await self.shell.run(asked.command, asked.timeout_seconds)
         return Result(output, ok)
-
-    def _with_instructions(self, place: Path, text: str) -> str:
-        more = self.instructions.at(place.parent)
-        return f"{text}\n\n{more}" if more else text
 
 
 FINISH: Final = "finish"
@@ -235,6 +235,11 @@ def _schema(kind: type[_Input]) -> dict[str, Any]:
     schema = kind.model_json_schema()
     schema.pop("description", None)
     return schema
+
+
+def to_write(place: Path) -> PermissionRequest:
+    """What it takes to write a file of the worktree: no leave, unless a rule denies it."""
+    return PermissionRequest(WRITE, place.as_posix(), f"Write {one_line(place.as_posix())}", unasked=True)
 
 
 def title(name: str, given: Any) -> str:

@@ -60,9 +60,9 @@ def launch(order: Order) -> Launch:
 
 _EDIT: Final = re.compile(r"(?:Applied edit to|Created new file|Creating empty file) (?P<path>.+)")
 _TOKENS: Final = re.compile(
-    r"Tokens: (?P<sent>[\d.,]+[kKmM]?) sent,"
-    r"(?: (?P<written>[\d.,]+[kKmM]?) cache write,)?(?: (?P<read>[\d.,]+[kKmM]?) cache hit,)?"
-    r" (?P<received>[\d.,]+[kKmM]?) received\.(?: Cost: \$(?P<cost>[\d.,]+) message)?"
+    r"Tokens: (?P<sent>[\d.,]{1,20}[kKmM]?) sent,"
+    r"(?: (?P<written>[\d.,]{1,20}[kKmM]?) cache write,)?(?: (?P<read>[\d.,]{1,20}[kKmM]?) cache hit,)?"
+    r" (?P<received>[\d.,]{1,20}[kKmM]?) received\.(?: Cost: \$(?P<cost>[\d.,]{1,20}) message)?"
 )
 _FACTORS: Final[Mapping[str, int]] = {"k": 1_000, "m": 1_000_000}
 

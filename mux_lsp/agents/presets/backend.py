@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset, is_se
 from mux_lsp.agents.presets.reader import Reader, for_another_turn, raw_name, taken_up
 from mux_lsp.agents.presets.tail import changing
 from mux_lsp.agents.process import STDERR, Process, end, start, wait
+from mux_lsp.agents.retold import earlier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,9 @@ SESSION_FOLDER: Final = "session-folder"
 
 LONGEST_COMPLAINT: Final = 4096
 """Bytes of the end of what an agent complained of, in which the reason for its end is looked for."""
+
+_FORGETS: Final = "finds a conversation only in the folder that it was held in, and this is another one"
+_NAMELESS: Final = "has not told what its conversation is called"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,15 @@ class PresetBackend:
         reader = await asyncio.to_thread(for_another_turn, self.preset, attempt)
         prompt = as_argument(attempt.prompt)
         environment = self._environment(attempt)
-        launch = self.preset.launch(self._order(attempt, prompt, environment))
+        order = self._order(attempt, prompt, environment)
+        launch = self.preset.launch(order)
+        if launch.forgets or (attempt.turn and order.session is None and launch.session is None):
+            why = _FORGETS if launch.forgets else _NAMELESS
+            what = "it begins anew, on top of what it has made, and is told what was said"
+            host.emit(Notice(f"{self.preset.name} {why}: {what}."))
+            prompt = as_argument(await asyncio.to_thread(earlier, attempt.run_folder, attempt.prompt))
+            launch = self.preset.launch(replace(order, prompt=prompt))
         await asyncio.to_thread(_put_down, attempt, prompt, launch)
-        if launch.forgets:
-            host.emit(
-                Notice(
-                    f"{self.preset.name} finds a conversation only in the folder that it was held in, and this is "
-                    "another one: it begins anew, on top of what it has made."
-                )
-            )
         process = start(
             [self.preset.program, *launch.arguments, *self.arguments],
             folder=attempt.folder,
@@ -98,7 +102,8 @@ class PresetBackend:
             "RUN", "TASK", "PROMPT", repository=folder, worktree=folder, folder=folder, run_folder=Path("RUN_FOLDER")
         )
         launch = self.preset.launch(self._order(attempt, attempt.prompt, self._environment(attempt)))
-        line = shlex.join([self.preset.program, *launch.arguments, *self.arguments])
+        added = [f"{name}={shlex.quote(value)}" for name, value in launch.environment.items()]
+        line = " ".join([*added, shlex.join([self.preset.program, *launch.arguments, *self.arguments])])
         return f"{line} < PROMPT" if launch.reads_input else line
 
     async def _follow(self, attempt: Attempt, process: Process, host: Host, reader: Reader) -> Outcome:
@@ -133,6 +138,7 @@ class PresetBackend:
         return Order(
             attempt.run,
             prompt,
+            attempt.worktree,
             attempt.folder,
             attempt.run_folder,
             environment,

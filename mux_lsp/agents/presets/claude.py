@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mux_lsp.agents.builtin.pricing import priced
 from mux_lsp.agents.events import (
     Event,
     FileTouched,
@@ -75,6 +76,15 @@ class Parser(Lines):
         super().__init__()
         self._writing: dict[str, str] = {}
         """The files that calls without a result are about to write, by the call."""
+        self._answer: object = None
+        """The id of the answer that was counted last: each part of it comes by itself, and repeats what it took."""
+        self._told = Usage()
+        """What was told of this turn."""
+
+    def begin_turn(self) -> None:
+        """See `Parser.begin_turn`."""
+        super().begin_turn()
+        self._told = Usage()
 
     def read(self, message: dict[str, Any]) -> Iterable[Event]:
         """See `Lines.read`."""
@@ -82,7 +92,7 @@ class Parser(Lines):
             case "system":
                 return self._system(message)
             case "assistant":
-                return self._said(message["message"]["content"])
+                return [*self._took(message["message"]), *self._said(message["message"]["content"])]
             case "user":
                 content = message["message"]["content"]
                 return [] if isinstance(content, str) else self._results(content)
@@ -105,6 +115,17 @@ class Parser(Lines):
             case "model_refusal_no_fallback":
                 why = message.get("api_refusal_explanation")
                 yield Notice(f"the model refused{f': {why}' if why else ''}")
+
+    def _took(self, answer: dict[str, Any]) -> Iterator[Event]:
+        """What an answer took, as far as it is known at its beginning: limits are to hold while it works."""
+        usage = answer.get("usage")
+        if answer.get("id") == self._answer or not isinstance(usage, dict):
+            return
+        self._answer = answer.get("id")
+        took = priced(str(answer.get("model")), _usage_of(usage))
+        if took.tokens:
+            self._told = self._told.plus(took)
+            yield took
 
     def _said(self, content: list[dict[str, Any]]) -> Iterator[Event]:
         for block in content:
@@ -139,32 +160,40 @@ class Parser(Lines):
     def _ended(self, message: dict[str, Any]) -> Iterator[Event]:
         said = message.get("result")
         said = said if isinstance(said, str) else "; ".join(map(words, message.get("errors", ())))
-        # Every message repeats the usage of its request, so only the whole is counted. By model it has all requests,
-        # as the dollars have.
+        # By model it has all requests, as the dollars have.
         models = message.get("modelUsage") or {}
-        usage = message.get("usage") or {}
-        cost = dollars(message.get("total_cost_usd"))
-        yield (
+        whole = (
             Usage(
                 sum(count(one.get("inputTokens")) for one in models.values()),
                 sum(count(one.get("outputTokens")) for one in models.values()),
                 sum(count(one.get("cacheReadInputTokens")) for one in models.values()),
                 sum(count(one.get("cacheCreationInputTokens")) for one in models.values()),
-                cost,
             )
             if models
-            else Usage(
-                count(usage.get("input_tokens")),
-                count(usage.get("output_tokens")),
-                count(usage.get("cache_read_input_tokens")),
-                count(usage.get("cache_creation_input_tokens")),
-                cost,
-            )
+            else _usage_of(message.get("usage") or {})
+        )
+        cost, told = dollars(message.get("total_cost_usd")), self._told
+        self._told = Usage()
+        yield Usage(
+            max(0, whole.input - told.input),
+            max(0, whole.output - told.output),
+            max(0, whole.cache_read - told.cache_read),
+            max(0, whole.cache_write - told.cache_write),
+            None if cost is None else max(0.0, cost - (told.cost_usd or 0.0)),
         )
         if message.get("is_error"):
             self.failure = said or f"it stopped: {message['subtype']}"
         else:
             yield FinalWords(said)
+
+
+def _usage_of(usage: dict[str, Any]) -> Usage:
+    return Usage(
+        count(usage.get("input_tokens")),
+        count(usage.get("output_tokens")),
+        count(usage.get("cache_read_input_tokens")),
+        count(usage.get("cache_creation_input_tokens")),
+    )
 
 
 def _text_of(content: Any) -> str:

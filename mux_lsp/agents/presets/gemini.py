@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,35 +14,39 @@ from mux_lsp.agents.presets.reading import Lines, count, raw, shortened, shown, 
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 POLICY: Final = "gemini-policy.toml"
 """The file of rules in the run's folder."""
 
-SETTINGS: Final = "gemini-settings.json"
-"""The file of settings in the run's folder that are above the repository's."""
+TRUSTED: Final = "gemini-trusted-folders.json"
+"""The file in the run's folder that says which folders are trusted: not the run's."""
 
+_ADMINISTRATOR: Final = "/etc/gemini-cli/settings.json"
 _NO_SERVER: Final = "none-of-an-untrusted-repository"
 """A name that no server has: an empty list of allowed servers would allow all."""
-
-_SYSTEM_SETTINGS: Final = "GEMINI_CLI_SYSTEM_SETTINGS_PATH"
-_ADMINISTRATOR: Final = Path("/etc/gemini-cli/settings.json")
 
 
 def launch(order: Order) -> Launch:
     """Edits are accepted, commands by a policy of our own: what is not allowed there is refused.
 
-    Without a terminal it works only in a trusted folder, and trust would let the repository's hooks, servers, tools and
-    `.env` take effect. So where the repository is not trusted they are switched off in the settings above all others.
+    In a folder that is not trusted the repository's hooks, servers, tools and `.env` have no effect; `--skip-trust` has
+    it work there all the same. Whoever trusts the home folder has trusted every worktree in it, so for an untrusted
+    repository the list of trusted folders is one of ours.
     """
-    arguments = ["--output-format", "stream-json", "--approval-mode", "auto_edit", "--skip-trust"]
+    arguments = ["--output-format", "stream-json", "--approval-mode", "auto_edit"]
     arguments += ["--policy", str(order.run_folder / POLICY)]
-    environment: dict[str, str] = {}
     files = {POLICY: _policy(order.commands)}
-    if not order.trusted:
-        files[SETTINGS] = json.dumps(_above(_administrators(order.environment)))
-        environment[_SYSTEM_SETTINGS] = str(order.run_folder / SETTINGS)
-        arguments += ["--allowed-mcp-server-names", _NO_SERVER]
+    if order.trusted:
+        environment = {"GEMINI_CLI_TRUST_WORKSPACE": "true"}
+    else:
+        _check_that_trust_matters(order)
+        files[TRUSTED] = json.dumps(dict.fromkeys([str(order.worktree), str(order.folder)], "DO_NOT_TRUST"))
+        environment = {
+            "GEMINI_CLI_TRUST_WORKSPACE": "false",
+            "GEMINI_CLI_TRUSTED_FOLDERS_PATH": str(order.run_folder / TRUSTED),
+        }
+        arguments += ["--skip-trust", "--allowed-mcp-server-names", _NO_SERVER]
     if order.model is not None:
         arguments += ["--model", order.model]
     # A session is found only from the folder it was held in.
@@ -49,6 +54,33 @@ def launch(order: Order) -> Launch:
     if order.session is not None and goes_on:
         arguments += ["--resume", order.session]
     return Launch(tuple(arguments), environment, files, forgets=order.session is not None and not goes_on)
+
+
+def _check_that_trust_matters(order: Order) -> None:
+    """Refuse where the person has switched trust off, so that nothing could keep from running what is there."""
+    home = order.environment.get("GEMINI_CLI_HOME") or order.environment.get("HOME") or "/"
+    brought = next((name for name in (".gemini", ".env") if os.path.lexists(order.folder / name)), None)
+    if brought is None:
+        return
+    for file in (Path(home, ".gemini", "settings.json"), Path(_ADMINISTRATOR)):
+        if _has_switched_trust_off(file):
+            raise UsageError(
+                f"gemini would do what {brought} of this repository says: folder trust is switched off in {file}. "
+                "Switch it on there, or name the repository under `trusted` in [repositories] of config.toml."
+            )
+
+
+def _has_switched_trust_off(file: Path) -> bool:
+    try:
+        text = file.read_text(errors="replace")
+    except OSError:
+        return False
+    try:
+        return json.loads(text)["security"]["folderTrust"]["enabled"] is False
+    except ValueError:
+        return "folderTrust" in text  # it may have comments
+    except (KeyError, TypeError):
+        return False
 
 
 def _policy(commands: Commands) -> str:
@@ -64,35 +96,6 @@ def _policy(commands: Commands) -> str:
             lines.append(f"commandPrefix = {json.dumps(prefix)}")
         lines += [f'decision = "{decision}"', f"priority = {priority}", ""]
     return "\n".join(lines)
-
-
-def _administrators(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The administrator's settings, in whose place ours go."""
-    file = Path(environment.get(_SYSTEM_SETTINGS) or _ADMINISTRATOR)
-    try:
-        settings = json.loads(file.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{file} cannot be read as plain JSON ({error}). Without adding to it, gemini cannot be kept from "
-            "running the hooks of an untrusted repository. Trust the repository in config.toml, or use another agent."
-        ) from error
-    return settings if isinstance(settings, dict) else {}
-
-
-def _above(settings: dict[str, Any]) -> dict[str, Any]:
-    def section(name: str, **changes: object) -> dict[str, Any]:
-        before = settings.get(name)
-        return {**(before if isinstance(before, dict) else {}), **changes}
-
-    return {
-        **settings,
-        "hooksConfig": section("hooksConfig", enabled=False),
-        "mcp": section("mcp", allowed=[_NO_SERVER], serverCommand=""),
-        "tools": section("tools", discoveryCommand="", callCommand=""),
-        "advanced": section("advanced", ignoreLocalEnv=True),
-    }
 
 
 class Parser(Lines):

@@ -7,10 +7,12 @@ import contextlib
 import os
 import re
 import signal
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.environment import KEYS, scrubbed
+from mux_lsp.agents.environment import scrubbed
+from mux_lsp.keys import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,30 +44,32 @@ async def version_of(program: str, environment: Mapping[str, str]) -> str | None
 
     It gets no key, and no folder with anything in it to read.
     """
-    try:
-        child = await asyncio.create_subprocess_exec(
-            program,
-            "--version",
-            cwd="/",
-            env=scrubbed(environment, Path("/"), KEYS),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError:
-        return None
-    assert child.stdout is not None  # noqa: S101  # it was asked for
-    try:
-        async with asyncio.timeout(VERSION_SECONDS):
-            said = await child.stdout.read(_LONGEST)
-            await child.wait()
-    except TimeoutError:
-        return None
-    finally:
-        # Until it is waited for, its number is its session's and cannot pass to another process.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        await child.wait()
+    # In a file: a pipe would stay open for as long as anything that it has started lives.
+    with tempfile.TemporaryFile() as output:
+        try:
+            child = await asyncio.create_subprocess_exec(
+                program,
+                "--version",
+                cwd="/",
+                env=scrubbed(environment, Path("/"), KEYS),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError:
+            return None
+        try:
+            async with asyncio.timeout(VERSION_SECONDS):
+                await child.wait()
+        except TimeoutError:
+            return None
+        finally:
+            if child.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                await child.wait()
+        output.seek(0)
+        said = output.read(_LONGEST)
     match = _VERSION.search(said.decode("utf-8", "replace"))
-    return match[0] if match else None
+    return match[0].rstrip(".") if match else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from mux_lsp.agents.events import (
@@ -18,11 +19,20 @@ from mux_lsp.agents.events import (
     Usage,
 )
 from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.files import open_to_read
 from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset
 from mux_lsp.agents.presets.reading import Lines, count, dollars, raw, shortened, shown, titled, words
+from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_PLUGINS: Final = (".opencode/plugin", ".opencode/plugins")
+_SETTINGS: Final = ("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc")
+
+LONGEST_SETTINGS: Final = 1 << 20
+"""Bytes of a repository's settings that are looked through."""
 
 _STATES: Final = {"completed": "done", "in_progress": "active", "cancelled": "done"}
 
@@ -30,21 +40,51 @@ _STATES: Final = {"completed": "done", "in_progress": "active", "cancelled": "do
 def launch(order: Order) -> Launch:
     """Edits are allowed below its folder, commands by a list, and nothing is ever asked: what is not allowed is denied.
 
-    Configuration and plugins of the repository are left out unless it is trusted.
+    Configuration of the repository is left out unless it is trusted. Its plugins would run all the same, whatever is
+    said on the command line or in the environment (as of 1.18): a repository that has any needs to be trusted.
     """
+    if not order.trusted and (plugin := _plugin(order.folder, order.worktree)) is not None:
+        raise UsageError(
+            f"opencode would run what {plugin} of this repository says, and nothing keeps it from doing so. Name the "
+            "repository under `trusted` in [repositories] of config.toml if you want that, or use another agent."
+        )
     arguments = ["run", "--format", "json", "--thinking"]
     if order.model is not None:
         arguments += ["--model", order.model]
     environment = {"OPENCODE_PERMISSION": json.dumps(_permissions(order.commands)), "OPENCODE_DISABLE_AUTOUPDATE": "1"}
     if not order.trusted:
         environment["OPENCODE_DISABLE_PROJECT_CONFIG"] = "1"
-        # Plugins of the repository would be loaded all the same. This leaves out the person's own too.
-        arguments.append("--pure")
     # In another folder than its own a session would work, and never say so: the program waits for ever.
     goes_on = order.session is not None and not order.moved
     if order.session is not None and goes_on:
         arguments += ["--session", order.session]
     return Launch(tuple(arguments), environment, forgets=order.session is not None and not goes_on)
+
+
+def _plugin(folder: Path, worktree: Path) -> Path | None:
+    """The first thing, relative to the worktree, from which plugins of the repository might be loaded."""
+    for at in (folder, *folder.parents):
+        for name in _PLUGINS:
+            if os.path.lexists(at / name):
+                return (at / name).relative_to(worktree)
+        for name in _SETTINGS:
+            if _speaks_of_plugins(at / name):
+                return (at / name).relative_to(worktree)
+        if at == worktree:
+            break
+    return None
+
+
+def _speaks_of_plugins(file: Path) -> bool:
+    try:
+        with open_to_read(file) as opened:
+            text = opened.read(LONGEST_SETTINGS + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # a link, say: who knows what it is when it is read
+    # With an escape any name can be written without a letter of it.
+    return len(text) > LONGEST_SETTINGS or b"plugin" in text or b"\\u" in text
 
 
 def _permissions(commands: Commands) -> dict[str, object]:

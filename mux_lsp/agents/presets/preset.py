@@ -36,8 +36,9 @@ class Order:
 
     run: str
     prompt: str
+    worktree: Path
     folder: Path
-    """Where it starts."""
+    """Where it starts: `worktree` or a folder in it."""
     run_folder: Path
     """For files that only this run needs."""
     environment: Mapping[str, str]

@@ -46,8 +46,8 @@ def taken_up(preset: Preset, attempt: Attempt) -> Reader:
     """A reader that goes on behind what the transcript has of this turn."""
     reader = _behind_earlier_turns(preset, attempt)
     last, told = _told(attempt.run_folder)
-    if not last:
-        return reader
+    # Should no line end there, then what was told is what is told at the end.
+    reader.told_of_the_end = told
     for line, offset in reader.lines():
         events = reader.parser.feed(line)
         if offset < last:
@@ -56,6 +56,8 @@ def taken_up(preset: Preset, attempt: Attempt) -> Reader:
             # Of this line's events the first ones were told. Were there more, then they were those of the end.
             reader.told_of_the_end = max(0, told - len(events))
             events = events[told:]
+        elif offset > last:
+            reader.told_of_the_end = 0
         reader.waiting += [(event, offset) for event in events]
     return reader
 

@@ -19,6 +19,9 @@ LONGEST_TEXT: Final = 20_000
 LONGEST_RAW: Final = 2_000
 """Characters kept of a line that cannot be read."""
 
+LONGEST_REASON: Final = 500
+"""Characters kept of why an agent says it could not do it."""
+
 LONGEST_TITLE: Final = 160
 
 
@@ -57,7 +60,8 @@ class Lines:
     def outcome(self, exit_status: int | None) -> Outcome:
         """See `Parser.outcome`. Its own words say more than a number; and some end with 0 after a failure."""
         if self.failure is not None and exit_status is not None:
-            return Outcome(exit_status or 1, self.failure)
+            reason = " ".join(self.failure.split())
+            return Outcome(exit_status or 1, reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…")
         return Outcome(exit_status, explain(exit_status))
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import threading
+import functools
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+from mux_lsp.agents.watches import tell, watch_kept_up
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 _DEBOUNCE_MS: Final = 100
 _QUIET_MS: Final = 50
@@ -22,34 +22,22 @@ _QUIET_MS: Final = 50
 async def changing(folder: Path) -> AsyncIterator[asyncio.Event]:
     """An event that is set whenever a file directly in the folder may have changed, and once the watch is in place.
 
-    The folder must exist. A thread for each: watchfiles' own asynchronous watches share forty between all of them.
+    The folder must exist.
     """
-    loop = asyncio.get_running_loop()
     changed = asyncio.Event()
-    stop = threading.Event()
-
-    def tell() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed under a thread that is about to end
-            loop.call_soon_threadsafe(changed.set)
-
-    def watch() -> None:
-        from watchfiles._rust_notify import RustNotify
-
-        try:
-            notify = RustNotify([str(folder)], False, False, 0, False, True)
-        except OSError as error:
-            # It is read to its end all the same when the agent has ended.
-            log.warning("changes in %s cannot be watched: %s", folder, error)
-            return
-        try:
-            tell()
-            while not isinstance(notify.watch(_DEBOUNCE_MS, _QUIET_MS, 0, stop), str):
-                tell()
-        finally:
-            notify.close()
-
-    threading.Thread(target=watch, name=f"tail {folder.name}", daemon=True).start()
-    try:
+    told = functools.partial(tell, asyncio.get_running_loop(), changed.set)
+    # Where it cannot be watched, it is read to its end all the same when the agent has ended.
+    with watch_kept_up(folder, functools.partial(_watch, folder, told)):
         yield changed
+
+
+def _watch(folder: Path, told: Callable[[], None], stop: threading.Event) -> None:
+    from watchfiles._rust_notify import RustNotify
+
+    notify = RustNotify([str(folder)], False, False, 0, False, True)
+    try:
+        told()
+        while not isinstance(notify.watch(_DEBOUNCE_MS, _QUIET_MS, 0, stop), str):
+            told()
     finally:
-        stop.set()
+        notify.close()

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from mux_lsp.errors import UsageError
+from mux_lsp.errors import UsageError, unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,7 +235,7 @@ def load(file: Path) -> Script:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}.") from error
+        raise unreadable(file, error) from error
     return parse(text, str(file))
 
 

@@ -17,9 +17,12 @@ import pytest
 
 from mux_lsp.agents.process import Process, end, start
 from mux_lsp.agents.process_table import read_table
+from tests.integration.agents.builtin import stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["stage"]
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])}
 

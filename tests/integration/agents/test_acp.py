@@ -31,6 +31,7 @@ from mux_lsp.agents.events import (
     ToolResult,
     Usage,
 )
+from mux_lsp.agents.process import start
 from mux_lsp.agents.process_table import is_there, read_table
 from mux_lsp.agents.transcript import Prompted, Transcript
 from mux_lsp.core.permissions import PermissionRequest
@@ -167,7 +168,7 @@ async def test_everything_it_tells_becomes_an_event(stage: Stage) -> None:
         Text("I begin."),
         Plan((PlanEntry("completed", "done"), PlanEntry("in_progress", "active"), PlanEntry("pending", "pending"))),
         ToolCall("1", "edit", "Edit a.py", json.dumps({"path": path})),
-        ToolResult("1", True, path),
+        ToolResult("1", True, f"--- {path}\n+++ {path}\n@@ -1 +1 @@\n-one\n+1\n"),
         FileTouched("a.py"),
         ToolCall("2", "execute", "ls", '{"command": "ls"}'),
         ToolResult("2", False, "no ls"),
@@ -230,14 +231,28 @@ async def test_files_are_those_of_the_worktree(stage: Stage) -> None:
     assert not (stage.folder / "new").exists()
 
 
+async def test_what_a_rule_denies_is_not_written_for_it_either(stage: Stage) -> None:
+    stage.decide = lambda request: Decision(request.subject != "secrets/b.py", "A rule denies this.")
+    places = [str(stage.worktree / name) for name in ("a.py", "secrets/b.py")]
+    await stage.play(*({"write": {"path": place, "content": "b\n"}} for place in places))
+    assert stage.asked == [
+        PermissionRequest("write", place, f"Write {place}", unasked=True) for place in ("a.py", "secrets/b.py")
+    ]
+    assert (stage.worktree / "a.py").read_text() == "b\n"
+    assert not (stage.worktree / "secrets").exists()
+    assert "A rule denies this." in stage.said[1]
+
+
 @pytest.mark.parametrize("steps", [[{"say": "at it"}, {"wait": 1}], [{"say": "at it"}, {"ignore": 1}]])
 async def test_cancelled_in_the_middle(stage: Stage, steps: list[dict[str, Any]]) -> None:
-    backend = stage.backend({"leave": ["sleep", "1000"]}, *steps)
+    took = tell("usage_update", used=500, size=1000, cost={"amount": 0.25, "currency": "USD"})
+    backend = stage.backend({"leave": ["sleep", "1000"]}, took, *steps)
     work = asyncio.create_task(backend.attempt(stage.attempt, stage))
     await stage.until(lambda: len(stage.of(TextPart)) == 2)
     await backend.cancel(stage.attempt, stage.of(Started)[0].process)
     assert (await work).exit_status != 0
     assert stage.said == ["at it"]
+    assert stage.of(Usage) == [Usage(input=500, cost_usd=0.25)], "what it has taken until then is counted"
     stage.assert_nobody_left()
 
 
@@ -286,15 +301,16 @@ async def test_one_that_loads_no_sessions_is_told_what_was_said(stage: Stage) ->
 
 
 async def test_taken_up_by_a_later_daemon(stage: Stage) -> None:
-    first = asyncio.create_task(stage.backend({"say": "at it"}, {"ignore": 1}).attempt(stage.attempt, stage))
-    await stage.until(lambda: len(stage.of(TextPart)) == 2)
-    process = stage.of(Started)[0].process
+    # Whoever started this one is gone.
+    process = start(
+        ["sleep", "1000"], folder=stage.worktree, environment=PERSON, run_folder=stage.folder / "run", mark=stage.mark
+    )
     again = replace(stage.attempt, session=SESSION)
     outcome = await stage.backend({"repeat": 1}, load=1).resume(again, process, stage)
     assert outcome == Outcome(0)
     assert "You were stopped while you worked" in stage.said[-1]
     assert "It is told so" in stage.of(Notice)[0].text
-    assert (await first).exit_status != 0
+    assert not is_there(process)
     unable = await stage.backend({"repeat": 1}).resume(again, process, stage)
     assert (unable.exit_status, unable.reason) == (
         None,

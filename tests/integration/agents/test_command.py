@@ -86,6 +86,7 @@ async def test_agent_is_told_where_it_is_and_what_to_do(attempt: Attempt) -> Non
         "MUX_PROMPT_FILE": str(attempt.run_folder / "prompt"),
         "MUX_PORT": "20010",
         "MUX_MODEL": "big",
+        "MUX_LSP_HOME": "/x",
     }
 
 

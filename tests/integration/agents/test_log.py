@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def _mark(folder: Path) -> dict[str, str]:
+    # The whole machine is searched for it, other workers' tests too: so it names what only this test has.
+    return {"MUX_RUN": "k3f-1", "MUX_WORKTREE": str(folder)}
+
+
 def test_log_is_read_piece_by_piece(tmp_path: Path) -> None:
     (tmp_path / "stdout").write_bytes(b"one\ntwo\xff\n")
     assert read_log(tmp_path, "stdout", 0, 4) == (b"one\n", 4)
@@ -47,12 +52,12 @@ async def test_growth_of_all_runs_is_told(tmp_path: Path) -> None:
             folder=tmp_path,
             environment=ENVIRONMENT,
             run_folder=folder,
-            mark={"MUX_RUN": folder.name},
+            mark=_mark(folder),
         )
         while growth not in seen:
             heard.clear()
             await heard.wait()
-        await end(process, {"MUX_RUN": folder.name}, 0)
+        await end(process, _mark(folder), 0)
 
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         listening = group.create_task(listen())
@@ -67,11 +72,33 @@ async def test_growth_of_all_runs_is_told(tmp_path: Path) -> None:
     assert {growth.run for growth in seen} == {"k3f-1", "b2c-1"}
 
 
-async def test_watch_ends_when_told_and_can_begin_again(tmp_path: Path) -> None:
+async def test_what_is_in_a_folder_from_its_first_moment_is_told(tmp_path: Path) -> None:
+    """Nothing happens in it that a watch could see."""
+    made, runs = tmp_path / "made", tmp_path / "runs"
+    made.mkdir()
+    (made / "stdout").write_text("begun\n")
+    (runs / "k3f-1").mkdir(parents=True)
+    async with asyncio.timeout(20), aclosing(watch_growth(runs)) as told:
+        process = start(
+            ["sh", "-c", "while :; do echo x; sleep 0.05; done"],
+            folder=tmp_path,
+            environment=ENVIRONMENT,
+            run_folder=runs / "k3f-1",
+            mark=_mark(tmp_path),
+        )
+        await anext(told)
+        made.rename(runs / "b2c-1")
+        async for growths in told:
+            if Growth("b2c-1", "stdout") in growths:
+                break
+        await end(process, _mark(tmp_path), 0)
+
+
+async def test_watch_ends_when_it_is_closed_and_can_begin_again(tmp_path: Path) -> None:
+    (tmp_path / "k3f-1").mkdir()
     for _ in range(3):
-        stop = asyncio.Event()
-        stop.set()
-        assert [growth async for growth in watch_growth(tmp_path, stop)] == []
+        async with asyncio.timeout(20), aclosing(watch_growth(tmp_path)) as told:
+            assert await anext(told) == {Growth("k3f-1", "stdout"), Growth("k3f-1", "stderr")}
 
 
 async def test_nothing_printed_is_missing_after_the_end(tmp_path: Path) -> None:
@@ -80,10 +107,10 @@ async def test_nothing_printed_is_missing_after_the_end(tmp_path: Path) -> None:
         folder=tmp_path,
         environment=ENVIRONMENT,
         run_folder=tmp_path,
-        mark={"MUX_RUN": "k3f-1"},
+        mark=_mark(tmp_path),
     )
     assert await wait(process, tmp_path) == 0
-    await end(process, {"MUX_RUN": "k3f-1"}, 0)
+    await end(process, _mark(tmp_path), 0)
     collected, offset = b"", 0
     while True:
         data, offset = read_log(tmp_path, "stdout", offset, 1000)
@@ -99,13 +126,14 @@ async def test_other_files_are_not_growth(tmp_path: Path, name: str) -> None:
     folder.mkdir()
     (folder / name).touch()
     async with asyncio.timeout(20), aclosing(watch_growth(tmp_path)) as told:
+        await anext(told)
         following = asyncio.ensure_future(anext(told))
         process = start(
             ["sh", "-c", f"while :; do echo x >>{name}; echo y; sleep 0.05; done"],
             folder=folder,
             environment=ENVIRONMENT,
             run_folder=folder,
-            mark={"MUX_RUN": "k3f-1"},
+            mark=_mark(tmp_path),
         )
         assert await following <= {Growth("k3f-1", "stdout"), Growth("k3f-1", "stderr")}
-        await end(process, {"MUX_RUN": "k3f-1"}, 0)
+        await end(process, _mark(tmp_path), 0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from acp.schema import ToolCallUpdate
 
-from mux_lsp.agents.acp.calls import LONGEST, Call, requests, shortened
+from mux_lsp.agents.acp.calls import LONGEST, LONGEST_COMPARED, Call, requests, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,12 +64,86 @@ def test_what_is_asked_for(tmp_path: Path, call: dict[str, Any], asked: list[str
     assert told == [one.replace("OUTSIDE", str(tmp_path)) for one in asked]
 
 
+@pytest.mark.timeout(20)
+def test_a_path_that_is_none_is_not_followed(tmp_path: Path) -> None:
+    call = Call("1")
+    call.learn(ToolCallUpdate.model_validate({"toolCallId": "1", "kind": "edit", "locations": [place("d/" * 500_000)]}))
+    (asked,) = requests(call, tmp_path, tmp_path)
+    assert asked.subject == "d/" * 2048 + "…"
+
+
+@pytest.mark.parametrize(("end", "subject"), [("key", "key"), ("../key", "OUTSIDE/key")])
+def test_a_detour_does_not_make_a_path_another_one(tmp_path: Path, end: str, subject: str) -> None:
+    """A rule for `src/*` is none for what is beside it, whatever way its agent says it goes."""
+    (tmp_path / "project" / "src").mkdir(parents=True)
+    call = Call("1")
+    path = "src/../" * 1000 + end
+    call.learn(ToolCallUpdate.model_validate({"toolCallId": "1", "kind": "edit", "locations": [place(path)]}))
+    (asked,) = requests(call, tmp_path / "project", tmp_path / "project")
+    assert asked.subject == subject.replace("OUTSIDE", str(tmp_path))
+
+
 def test_an_update_leaves_what_it_does_not_name() -> None:
     call = Call("1")
     first = {"toolCallId": "1", "kind": "edit", "title": "Edit a", "content": [diff("a")], "rawInput": {"path": "a"}}
     for update in (first, {"toolCallId": "1", "status": "completed"}):
         call.learn(ToolCallUpdate.model_validate(update))
-    assert (call.kind, call.title, call.status, call.diffs) == ("edit", "Edit a", "completed", ["a"])
+    assert (call.kind, call.title, call.status, list(call.diffs)) == ("edit", "Edit a", "completed", ["a"])
+
+
+def words(text: str) -> dict[str, Any]:
+    return {"type": "content", "content": {"type": "text", "text": text}}
+
+
+@pytest.mark.parametrize(
+    ("update", "result"),
+    [
+        ({"content": [words("done")], "rawOutput": {"status": 0}}, "done"),
+        ({"content": [words("```sh\nno ls\n```")]}, "no ls"),
+        ({"content": [words("see ```this```")]}, "see ```this```"),
+        ({"rawOutput": {"status": 0}}, '{"status": 0}'),
+        ({"rawOutput": "plain"}, "plain"),
+        ({}, ""),
+        (
+            {"content": [{"type": "diff", "path": "/w/a", "oldText": "a\nb\nc\n", "newText": "a\nB\nc\n"}]},
+            "--- /w/a\n+++ /w/a\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n",
+        ),
+        (
+            {"content": [words("Edited."), {"type": "diff", "path": "n", "newText": "new"}]},
+            "Edited.\n--- n\n+++ n\n@@ -0,0 +1 @@\n+new\n\\ No newline at end of file\n",
+        ),
+        (
+            {"content": [{"type": "diff", "path": "big", "oldText": "x" * LONGEST_COMPARED, "newText": "y"}]},
+            "--- big\n+++ big\n(200,000 characters become 1)\n",
+        ),
+        (
+            {"content": [{"type": "diff", "path": name, "newText": "x" * 150_000 + "\n"} for name in ("a", "b")]},
+            shortened(
+                f"--- a\n+++ a\n@@ -0,0 +1 @@\n+{'x' * 150_000}\n\n--- b\n+++ b\n(0 characters become 150,001)\n"
+            ),
+        ),
+    ],
+)
+def test_what_came_of_it(update: dict[str, Any], result: str) -> None:
+    call = Call("1")
+    call.learn(ToolCallUpdate.model_validate({"toolCallId": "1", "kind": "edit", **update}))
+    assert call.result() == result
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "content",
+    [
+        [words("`" * 300_000 + "\n" + "`" * 600_000 + "x")],
+        [diff(f"{number}.txt") for number in range(20_000)],
+    ],
+    ids=["backticks", "many files"],
+)
+def test_a_message_that_would_take_hours_is_read_at_once(content: list[dict[str, Any]]) -> None:
+    """It is read on the event loop: nobody else is heard meanwhile."""
+    call = Call("1")
+    call.learn(ToolCallUpdate.model_validate({"toolCallId": "1", "kind": "edit", "content": content}))
+    assert call.result()
 
 
 def test_long_texts_keep_head_and_tail() -> None:

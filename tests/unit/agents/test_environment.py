@@ -26,7 +26,6 @@ FOLDER = Path("/w/repository/sub")
         "GIT_PREFIX",
         "GIT_ASKPASS",
         "GIT_EDITOR",
-        "MUX_LSP_HOME",
         "MUX_RUN",
         "MUX_WORKTREE",
         "NVIM",
@@ -49,6 +48,7 @@ def test_dropped(name: str) -> None:
         "GIT_SSH_COMMAND",
         "VIRTUAL_ENV",
         "MUXER",
+        "MUX_LSP_HOME",  # by which an agent's own `mux-lsp` finds the daemon that counts what it starts
     ],
 )
 def test_kept(name: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.agents.log import printable
+from mux_lsp.agents.log import exact, printable
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,18 @@ def test_nothing_that_drives_a_terminal_is_left(text: str) -> None:
 @pytest.mark.parametrize("text", ["\x9d", "\x1b]", "\x1b[", "\x1b[0;", "\x9d0", "\x1b("])
 def test_hostile_output_takes_no_time(text: str) -> None:
     printable(text * 300_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ls \x1b];rm x;\x07", "ls ␛];rm x;␇"),
+        ("ls \x9d;rm x;\x9c", "ls <U+009D>;rm x;<U+009C>"),
+        ("ls\r\nrm x", "ls␍\nrm x"),
+        ("ls \u202ex", "ls <U+202E>x"),
+        ("ask 'hi\U000e0072\U000e006d'\u200b", "ask 'hi<U+E0072><U+E006D>'<U+200B>"),
+        ("ask hi\ufe03\ufe0f\u3164", "ask hi<U+FE03><U+FE0F><U+3164>"),
+    ],
+)
+def test_of_what_is_decided_on_nothing_is_left_out(text: str, shown: str) -> None:
+    assert exact(text) == shown

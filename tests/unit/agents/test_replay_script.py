@@ -101,12 +101,12 @@ def test_every_problem_has_its_line() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [None, b"\xff"])
-def test_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file or directory"), (b"\xff", "it is not UTF-8")])
+def test_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, why: str) -> None:
     file = tmp_path / "play.toml"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(UsageError, match=r"play\.toml cannot be read: "):
+    with pytest.raises(UsageError, match=rf"play\.toml cannot be read: {why}\.$"):
         load(file)
 
 
@@ -116,6 +116,14 @@ def test_example_of_the_documentation_is_a_script() -> None:
     example = (script.__doc__ or "").split("\n\n", 1)[1].rsplit("\n\n", 1)[0]
     (conversation,) = parse(example, "documentation").conversations
     assert [len(turn.content) for turn in conversation.turn] == [3, 1]
+
+
+def test_example_of_the_command_is_a_script() -> None:
+    from mux_lsp.cli.replaying import replay
+
+    example = (replay.help or "").split("\n\n", 2)[2].replace("\b", "")
+    (conversation,) = parse(example, "help").conversations
+    assert [len(turn.content) for turn in conversation.turn] == [2, 1]
 
 
 def test_faults_come_one_after_the_other_each_as_often_as_it_says() -> None:

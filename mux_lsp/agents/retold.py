@@ -1,0 +1,36 @@
+"""What was said in a run, for an agent that does not know it any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents import transcript
+from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.events import Text
+from mux_lsp.agents.transcript import Prompted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LONGEST: Final = 8000
+"""Characters of what it was told, and of its last words."""
+
+
+def earlier(run_folder: Path, prompt: str) -> str:
+    """A further message for an agent that knows nothing of the conversation so far: what it was told and answered."""
+    told: list[str] = []
+    said = ""
+    for entry in transcript.read(run_folder):
+        match entry.event:
+            case Prompted(text=text) if text != prompt:
+                told.append(text)
+            case Text(text=text) | FinalWords(text=text):
+                said = text
+    if not told:
+        return prompt
+    before = "\n\n".join(told)[-_LONGEST:]
+    closing = f"\n\nYour last words were:\n\n{said[-_LONGEST:]}" if said else ""
+    return (
+        "You have worked in this folder before, and what you did is in its files. "
+        f"You were told:\n\n{before}{closing}\n\nNow you are told:\n\n{prompt}"
+    )

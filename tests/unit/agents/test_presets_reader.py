@@ -1,0 +1,130 @@
+"""Events of an agent's raw output: each told once, wherever the output is cut and whenever a daemon ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mux_lsp.agents import transcript
+from mux_lsp.agents.backend import Attempt, Decision
+from mux_lsp.agents.events import Raw, Session, Usage
+from mux_lsp.agents.presets import reader as reading
+from mux_lsp.agents.presets.known import PRESETS
+from mux_lsp.agents.presets.reader import for_another_turn, raw_name, taken_up
+from mux_lsp.agents.transcript import Prompted, Transcript
+
+if TYPE_CHECKING:
+    from mux_lsp.agents.events import Event
+    from mux_lsp.core.permissions import PermissionRequest
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+class KilledError(Exception):
+    """The daemon is no more."""
+
+
+@dataclass
+class Keeper:
+    """Keeps what it is told, and is killed after so many events."""
+
+    folder: Path
+    lives: int | None = None
+    told: list[Event] = field(default_factory=list)
+
+    def emit(self, event: Event, offset: int | None = None) -> None:
+        if self.lives is not None and len(self.told) >= self.lives:
+            raise KilledError
+        Transcript(self.folder).add(event, offset)
+        self.told.append(event)
+
+    async def ask(self, request: PermissionRequest) -> Decision:
+        raise NotImplementedError
+
+
+def attempt_in(folder: Path, turn: int = 0) -> Attempt:
+    return Attempt("k3f-1", "k3f", "x", folder, folder, folder, folder, turn=turn)
+
+
+async def whole(preset: str, data: bytes, folder: Path) -> list[Event]:
+    """What is told where nothing comes between."""
+    folder.mkdir()  # noqa: ASYNC240  # as quick as what the tests do beside it
+    (folder / raw_name(0)).write_bytes(data)
+    reader, keeper = taken_up(PRESETS[preset], attempt_in(folder)), Keeper(folder)
+    await reader.tell(keeper)
+    reader.finish(keeper)
+    return keeper.told
+
+
+@pytest.mark.parametrize("preset", ["claude", "codex", "gemini", "opencode", "copilot"])
+@pytest.mark.parametrize("end", ["", "cut off"])
+async def test_each_event_is_told_once_over_any_number_of_daemons(preset: str, end: str, tmp_path: Path) -> None:
+    data = (SAMPLES / f"{preset}.jsonl").read_bytes() + end.encode()
+    expected = await whole(preset, data, tmp_path / "whole")
+    assert len(expected) > 8
+    for lives in (1, 2, 3, 5):
+        folder = tmp_path / str(lives)
+        folder.mkdir()
+        Transcript(folder).add(Prompted("x", 0))
+        (folder / raw_name(0)).write_bytes(data)
+        for _ in range(len(expected) // lives + 1):
+            reader, keeper = taken_up(PRESETS[preset], attempt_in(folder)), Keeper(folder, lives)
+            try:
+                await reader.tell(keeper)
+                reader.finish(keeper)
+            except KilledError:
+                continue
+        kept = [entry.event for entry in transcript.read(folder)]
+        assert kept[1:] == expected
+
+
+@settings(max_examples=30)
+@given(cuts=st.lists(st.integers(0, 20_000), max_size=6), piece=st.integers(100, 5_000))
+async def test_output_that_grows_in_pieces(
+    cuts: list[int], piece: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = (SAMPLES / "gemini.jsonl").read_bytes()
+    folder = tmp_path_factory.mktemp("grows")
+    expected = await whole("gemini", data, folder / "whole")
+    with patch.object(reading, "PIECE", piece):
+        reader, keeper = taken_up(PRESETS["gemini"], attempt_in(folder)), Keeper(folder)
+        for cut in (*sorted(cuts), len(data)):
+            (folder / raw_name(0)).write_bytes(data[:cut])
+            await reader.tell(keeper)
+        reader.finish(keeper)
+    assert keeper.told == expected
+
+
+async def test_a_further_message_counts_on_from_what_was_said_before(tmp_path: Path) -> None:
+    def turn(total: int) -> str:
+        usage = f'{{"input_tokens":{total},"cached_input_tokens":0,"output_tokens":0}}'
+        return f'{{"type":"thread.started","thread_id":"a"}}\n{{"type":"turn.completed","usage":{usage}}}\n'
+
+    (tmp_path / raw_name(0)).write_text(turn(100))
+    reader, keeper = for_another_turn(PRESETS["codex"], attempt_in(tmp_path, 1)), Keeper(tmp_path)
+    (tmp_path / raw_name(1)).write_text(turn(130))
+    await reader.tell(keeper)
+    assert [event for event in keeper.told if isinstance(event, Usage)] == [Usage(30)]
+
+
+async def test_a_session_whose_name_is_none(tmp_path: Path) -> None:
+    (tmp_path / raw_name(0)).write_text('{"type":"thread.started","thread_id":"--config=x"}\n')
+    reader, keeper = taken_up(PRESETS["codex"], attempt_in(tmp_path)), Keeper(tmp_path)
+    await reader.tell(keeper)
+    assert keeper.told == [Raw("--config=x")]
+    assert not [event for event in keeper.told if isinstance(event, Session)]
+
+
+async def test_a_line_without_an_end(tmp_path: Path) -> None:
+    (tmp_path / raw_name(0)).write_bytes(b"x" * 100_000)
+    with patch.object(reading, "LONGEST_LINE", 1_000):
+        reader, keeper = taken_up(PRESETS["claude"], attempt_in(tmp_path)), Keeper(tmp_path)
+        await reader.tell(keeper)
+        assert all(isinstance(event, Raw) for event in keeper.told)
+        assert keeper.told
