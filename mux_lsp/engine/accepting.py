@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import FileChange, HunkStatus, Run, Task
-from mux_lsp.engine import disk, review
+from mux_lsp.engine import discarding, disk, review
 from mux_lsp.engine.offers import How
 from mux_lsp.engine.resolving import Choice, Resolved, resolve
-from mux_lsp.errors import ConflictError, UsageError
+from mux_lsp.errors import ConflictError, GitError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -70,14 +70,57 @@ def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...
     return tuple(change for change, names in by_name if not names.isdisjoint(wanted))
 
 
+def refuse_moved_on(engine: Engine, run: Run, result: str, paths: Collection[str] | None) -> None:
+    """Raise ConflictError where a run's newest result is not as `result` in these files and folders, or in any.
+
+    Slow: for a thread. Raises UsageError where there is no such result.
+    """
+    if run.result == result:
+        return
+    store = engine.room(Path(engine.task(run.task).repository)).shadow
+    try:
+        moved = store.listed(result, run.result or "")
+    except GitError:
+        raise UsageError(f"{run.id} never had the result {result}.") from None
+    wanted = {path.strip("/") for path in paths or [""]}
+    for change in moved:
+        if not _names(change).isdisjoint(wanted):
+            raise moved_on(run, change.path)
+
+
+def moved_on(run: Run, path: str | None = None) -> ConflictError:
+    """What to say of a run whose result is another one than was looked at, there."""
+    what = "it" if path is None else printable(text.shown_path(path))
+    return ConflictError(
+        f"{run.id} has gone on since you looked, and {what} is different now: look again. Nothing was written."
+    )
+
+
 def _names(change: FileChange) -> set[str]:
     """What a person may call a changed file by: its paths, as they are and as they are shown, and its folders."""
     names = {"", "."}
     for path in change.paths:
         for name in (path, text.shown_path(path)):
-            names.add(name)
-            names.update(name[:at] for at, character in enumerate(name) if character == "/")
+            names.update((name, *disk.folders_of(name)))
     return names
+
+
+def _refuse_alike(run: Run, changes: Iterable[FileChange], paths: Collection[str]) -> None:
+    """Raise UsageError where a name stands for more than one file or folder.
+
+    A byte that is not UTF-8 is shown as four characters, of which an agent can make a name too: one file would be
+    looked at, and another one come with it.
+    """
+    wanted = {path.strip("/") for path in paths}
+    meant: dict[str, str] = {}
+    for path in {path for change in changes for path in change.paths}:
+        for name in (path, *disk.folders_of(path)):
+            shown = text.shown_path(name)
+            if shown in wanted and meant.setdefault(shown, name) != name:
+                raise UsageError(
+                    f"{run.id} changes more than one file or folder that is shown as {printable(shown)!r}. Nothing was "
+                    f"written. Look at `mux-lsp diff {run.id}`, and accept by hunk or all of it."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +165,7 @@ def rivals(task: Task, paths: frozenset[str], reviews: Reviews) -> list[Candidat
     """What the runs of a task change at these paths, equal changes once. What was rejected counts as the rest does."""
     root = Path(task.repository)
     found: dict[tuple[str, str | None, str, int], Candidate] = {}
-    for run in task.runs:
+    for run in task.kept:
         for change in run.files:
             if not paths.isdisjoint(change.paths):
                 outcome = (change.path, change.old_path, change.new_object, change.new_mode)
@@ -143,15 +186,19 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
 
     Among the names "" stands for what a change does that is in none of its hunks.
 
-    Raises UsageError for a path or hunk that the run does not have, ConflictError where one cannot be placed in the
-    way that `how` says.
+    Raises UsageError for a path or hunk that the run does not have and for a run that was thrown away, ConflictError
+    where one cannot be placed in the way that `how` says.
     """
     run = engine.run(run_id)
+    discarding.refuse(run)
     task = engine.task(run.task)
     reviews = engine.reviews(Path(task.repository))
     wanted: list[tuple[Candidate, list[Item], list[Item]]] = []
     rejected = 0
-    for candidate in candidates(engine, run, changes_of(run, paths)):
+    changes = changes_of(run, paths)
+    if paths:
+        _refuse_alike(run, changes, paths)
+    for candidate in candidates(engine, run, changes):
         # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
         if hunks is not None and not ids_of(candidate, hunks):
             continue

@@ -7,38 +7,47 @@ be begun again at any point: the run's state says how far an earlier daemon came
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mux_lsp.agents import process
 from mux_lsp.agents.backend import Attempt
 from mux_lsp.agents.command import mark
-from mux_lsp.agents.environment import KEYS, scrubbed
-from mux_lsp.core.model import Check, CheckState, Run, RunState, Snapshot, Task
+from mux_lsp.core.model import Run, RunState, Snapshot, Task
 from mux_lsp.engine import renewal
 from mux_lsp.engine.host import RunHost
+from mux_lsp.engine.judging import is_judge, judge
+from mux_lsp.engine.setup import make_ready
+from mux_lsp.engine.waiting import first_of
 from mux_lsp.engine.watching import Batch, merge, watching
 from mux_lsp.errors import MuxError
 from mux_lsp.git.repository import discover
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from mux_lsp.agents.backend import Backend, Outcome
+    from mux_lsp.agents.backend import Outcome
     from mux_lsp.agents.ports import PortBlocks
     from mux_lsp.config import Runs
     from mux_lsp.core.model import FileChange
     from mux_lsp.engine.backends import Backends
+    from mux_lsp.engine.ending import Ending
     from mux_lsp.engine.output import Outputs
     from mux_lsp.engine.permissions import Asks
+    from mux_lsp.engine.queue import Place
     from mux_lsp.engine.repositories import Room
-    from mux_lsp.git.worktrees import Worktree
+    from mux_lsp.engine.trial import Terms
+    from mux_lsp.git.repository import Repository
+    from mux_lsp.git.worktrees import Harvest, Worktree
 
 log = logging.getLogger(__name__)
+
+FOLLOWED_AFTER: Final = 0.5
+"""Seconds. To begin to follow a worktree takes as long as to read it; who is done so soon is read once, at the end."""
 
 
 class Advance(Protocol):
@@ -58,14 +67,20 @@ class Job:
     settings: Runs
     run_folder: Path
     ports: PortBlocks
-    slots: asyncio.Semaphore
-    """Limits how many agents work at once."""
-    cancelled: asyncio.Event
-    """Set when a person ends the run."""
+    place: Place
+    """Among the agents that may work at once."""
+    cancelled: Ending
+    """Set when the run is to end early."""
     current: Callable[[], Run]
     advance: Advance
     outputs: Outputs
     asks: Asks
+    terms: Terms
+    """By what its result is judged."""
+    places: asyncio.Semaphore
+    """Limits how many worktrees are checked at once."""
+    tell_apart: Callable[[], Awaitable[None]]
+    """Tells its checks apart from those of the snapshot, now or when those are known."""
     trusted: bool
     """Whether the person trusts what the repository itself would have agents run."""
     prompt: Callable[[Run], str]
@@ -80,52 +95,37 @@ async def carry_out(job: Job) -> None:
     """
     run = job.current()
     if not run.state.ended:
-        # An agent that an earlier daemon started is at work already, whatever the limit says now.
-        waits = run.worktree is None
-        if waits and not await _turn(job):
-            job.advance(RunState.CANCELLED, finished=time.time())
-            return
         try:
+            if not await _turn(job):
+                job.advance(RunState.CANCELLED, reason=job.cancelled.reason, finished=time.time())
+                return
             await _with_worktree(job)
         except MuxError as error:
             job.advance(RunState.FAILED, reason=str(error), finished=time.time())
         finally:
-            if waits:
-                job.slots.release()
+            job.place.leave()
     await _give_back(job)
 
 
 async def _turn(job: Job) -> bool:
     """Wait for a free place; False when cancelled meanwhile."""
-    taking = asyncio.ensure_future(job.slots.acquire())
+    taking = asyncio.ensure_future(job.place.taken())
     try:
-        await _first_of(taking, job.cancelled)
-    except BaseException:
-        if taking.done() and not taking.cancelled():
-            job.slots.release()
-        taking.cancel()
-        raise
-    if job.cancelled.is_set():
-        if not taking.cancel():
-            job.slots.release()
-        return False
-    return True
-
-
-async def _first_of(work: asyncio.Future[Any], cancelled: asyncio.Event) -> None:
-    """Wait until a piece of work is done or the run is cancelled, whichever is first."""
-    watch: asyncio.Future[Any] = asyncio.ensure_future(cancelled.wait())
-    try:
-        await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+        await first_of(taking, job.cancelled)
     finally:
-        watch.cancel()
+        taking.cancel()
+    return job.current().worktree is not None or not job.cancelled.is_set()
 
 
 async def _with_worktree(job: Job) -> None:
     run = job.current()
     if run.worktree is None:
         run = job.advance(RunState.PREPARING, started=run.started or time.time())
-        worktree = await asyncio.to_thread(_prepare, job, run)
+        prepared = await _prepared(job, run)
+        if prepared is None:
+            job.advance(RunState.CANCELLED, reason=job.cancelled.reason, finished=time.time())
+            return
+        worktree = prepared
         run = job.advance(worktree=worktree.slot)
     else:
         worktree = await asyncio.to_thread(job.room.worktrees.reopen, run.worktree)
@@ -133,13 +133,54 @@ async def _with_worktree(job: Job) -> None:
         outcome = await _agent(job, worktree)
         if not _ended_well(job, outcome):
             return
-    await _checks(job, worktree)
+    if job.current().state is RunState.CHECKING:
+        # What follows needs no agent's place.
+        job.place.leave()
+    if run.state is RunState.CHECKING:
+        # An earlier daemon was killed while one ran.
+        await process.end(None, mark(job.run_id, worktree.folder), 0)
+    await judge(job, worktree)
     state = RunState.CANCELLED if job.cancelled.is_set() else RunState.FINISHED
-    reason = await asyncio.to_thread(renewal.unresolved, job.room, job.current())
-    job.advance(state, reason=reason, finished=time.time())
+    unresolved = await asyncio.to_thread(renewal.unresolved, job.room, job.current())
+    job.advance(state, reason=job.cancelled.reason or unresolved, finished=time.time())
 
 
-def _prepare(job: Job, run: Run) -> Worktree:
+async def _prepared(job: Job, run: Run) -> Worktree | None:
+    """A worktree for a run, made ready; None where the run was cancelled while it waited for one. Until it is noted as
+    the run's it is nobody's: the next daemon removes it.
+    """
+    snapshot, repository = await asyncio.to_thread(_start_of, job, run)
+    async with job.room.claims.claim(snapshot, run.id, job.cancelled) as claim:
+        if claim is None:
+            return None
+        prepare = job.room.worktrees.prepare
+        worktree = await asyncio.to_thread(prepare, snapshot, run.id, repository=repository, claim=claim)
+
+    def begins(digest: str) -> None:
+        job.advance(RunState.PREPARING, reason="waits for the set-up", setup=digest)
+
+    try:
+        digest = await make_ready(
+            job.room,
+            worktree,
+            job.task.setup,
+            snapshot,
+            _base(job),
+            settings=job.settings,
+            cancelled=job.cancelled,
+            begins=begins,
+        )
+    except MuxError as error:
+        await asyncio.to_thread(job.room.worktrees.release, worktree)
+        hint = f" `mux-lsp log {run.id} --setup` has its output." if job.current().setup else ""
+        raise MuxError(f"{str(error).rstrip('.')}.{hint}") from error
+    if digest is not None:
+        job.advance(setup=digest)
+    return worktree
+
+
+def _start_of(job: Job, run: Run) -> tuple[Snapshot, Repository]:
+    """What a run's worktree is prepared from, and whose. For use in a thread."""
     repository = discover(job.room.root)
     snapshot = job.task.snapshot
     assert snapshot is not None, "a task has its snapshot before its runs begin"  # noqa: S101
@@ -148,7 +189,7 @@ def _prepare(job: Job, run: Run) -> Worktree:
         # It goes on from what it has made, above the HEAD that its snapshot was taken of.
         head = snapshot.head if run.base in {None, snapshot.commit} else job.room.shadow.parent_of(_base(job))
         snapshot = Snapshot(run.result, job.room.shadow.tree_of(run.result), head)
-    return job.room.worktrees.prepare(snapshot, run.id, repository=repository)
+    return snapshot, repository
 
 
 async def _agent(job: Job, worktree: Worktree) -> Outcome:
@@ -180,16 +221,27 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         taken_up = run.state in {RunState.RUNNING, RunState.WAITING}
         known = _known_process(run)
         if taken_up and known is None:
-            # The daemon was killed between starting the agent and noting it, or the agent has no process of its own: it
-            # goes on from what was kept, with nobody else at work.
-            await backend.cancel(attempt, None)
+            known = await asyncio.to_thread(process.left_behind, job.run_folder, mark(run.id, worktree.folder))
+            if known is None:
+                # It was not started yet, or has no process of its own: it goes on from what was kept, with nobody else
+                # at work.
+                await backend.cancel(attempt, None)
+            else:
+                # The daemon was killed between starting the agent and noting it.
+                job.advance(pid=known.pid, pid_created=known.created)
+        elif not taken_up:
+            await asyncio.to_thread(process.forget, job.run_folder)
         job.outputs.follow(run.id)
         job.advance(RunState.RUNNING, port=port)
-        host = RunHost(job)
+        host = RunHost(job, worktree.folder)
         if not taken_up:
             host.prompted(attempt.prompt, attempt.turn)
+        # One that is taken up in its first turn has worked for as long as its run has been there.
+        begun = run.started if taken_up and run.worked is None and run.started is not None else time.time()
         working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
-        outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), backend, attempt)
+        end = functools.partial(backend.cancel, attempt)
+        outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), end, host.started)
+        job.advance(worked=(run.worked or 0.0) + max(0.0, time.time() - begun))
         await job.outputs.finish(run.id)
     finally:
         job.ports.release(run.id)
@@ -198,13 +250,21 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
 
 
 async def _until_ended(
-    job: Job, worktree: Worktree, work: asyncio.Future[Outcome], backend: Backend, attempt: Attempt
+    job: Job,
+    worktree: Worktree,
+    work: asyncio.Future[Outcome],
+    end: Callable[[process.Process | None], Awaitable[None]],
+    started: asyncio.Event,
 ) -> Outcome:
+    """What becomes of the agent's work, which is ended where the run is."""
     follow = asyncio.create_task(_follow(job, worktree))
     try:
-        await _first_of(work, job.cancelled)
-        if not work.done():
-            await backend.cancel(attempt, _known_process(job.current()))
+        await first_of(work, job.cancelled)
+        while not work.done():
+            # It may only be about to start its process: then that is to be ended as soon as it is there.
+            started.clear()
+            await end(_known_process(job.current()))
+            await first_of(work, started)
         return await work
     finally:
         # Where the daemon ends, this leaves the agent at work.
@@ -219,6 +279,7 @@ def _known_process(run: Run) -> process.Process | None:
 
 async def _follow(job: Job, worktree: Worktree) -> None:
     """Take the result anew whenever the worktree changes: one at a time, whatever came meanwhile taken together."""
+    await asyncio.sleep(FOLLOWED_AFTER)
     async with watching(worktree.folder) as batches:
         while True:
             waiting: list[Batch] = [await batches.get()]
@@ -233,30 +294,31 @@ async def _follow(job: Job, worktree: Worktree) -> None:
                 log.exception("the result of %s could not be taken while it works", job.run_id)
 
 
-async def _harvest(job: Job, worktree: Worktree, paths: Batch) -> None:
+async def _harvest(job: Job, worktree: Worktree, paths: Batch) -> Harvest:
     run = job.current()
-    harvest = await asyncio.to_thread(job.room.worktrees.harvest, worktree, run.id, paths)
+    harvest = await asyncio.to_thread(job.room.worktrees.harvest, worktree, run.id, paths, is_judge(job))
     left_out = harvest.left_out
     if paths is not None:
         # Of the rest nothing was said this time.
         left_out = tuple({left.path: left for left in (*run.left_out, *left_out)}.values())
     if harvest.commit == run.result:
         job.advance(left_out=left_out)
-        return
+        return harvest
     files, hunks = await asyncio.to_thread(job.read_result, _base(job), harvest.commit)
     job.advance(result=harvest.commit, files=files, hunks=hunks, left_out=left_out)
+    return harvest
 
 
 async def _take_result(job: Job, worktree: Worktree) -> None:
-    await _harvest(job, worktree, None)
-    job.advance(taken=True)
+    harvest = await _harvest(job, worktree, None)
+    job.advance(taken=True, hidden=harvest.hidden)
 
 
 def _ended_well(job: Job, outcome: Outcome) -> bool:
     """Whether the agent ended well; otherwise the run is brought to its end."""
     run = job.current()
     if job.cancelled.is_set():
-        state, reason = RunState.CANCELLED, None
+        state, reason = RunState.CANCELLED, job.cancelled.reason
     elif outcome.exit_status is None:
         state, reason = RunState.INTERRUPTED, outcome.reason
     elif outcome.exit_status != 0:
@@ -266,52 +328,6 @@ def _ended_well(job: Job, outcome: Outcome) -> bool:
         return True
     job.advance(state, reason=reason, exit_status=outcome.exit_status, finished=time.time())
     return False
-
-
-async def _checks(job: Job, worktree: Worktree) -> None:
-    done: list[Check] = []
-    # An earlier daemon may have been killed while one ran.
-    await process.end(None, mark(job.run_id, worktree.folder), 0)
-    for number, command in enumerate(job.task.checks):
-        if job.cancelled.is_set():
-            return
-        job.advance(checks=(*done, Check(command, CheckState.RUNNING)))
-        done.append(await _check(job, worktree, number, command))
-        job.advance(checks=tuple(done))
-
-
-async def _check(job: Job, worktree: Worktree, number: int, command: str) -> Check:
-    run_folder = check_folder(job.run_folder, number)
-    run_folder.mkdir(exist_ok=True)
-    folder = worktree.folder / job.task.folder
-    marked = mark(job.run_id, worktree.folder)
-    begun = time.monotonic()
-    child = process.start(
-        ["/bin/sh", "-c", command],
-        folder=folder,
-        environment=scrubbed(os.environ, folder, KEYS),
-        run_folder=run_folder,
-        mark=marked,
-    )
-    waiting = asyncio.ensure_future(process.wait(child, run_folder))
-    in_time = False
-    try:
-        async with asyncio.timeout(job.settings.check_timeout_seconds):
-            await _first_of(waiting, job.cancelled)
-        in_time = waiting.done()
-    except TimeoutError:
-        log.info("check %d of %s took too long and was ended", number, job.run_id)
-    finally:
-        waiting.cancel()
-        await process.end(child, marked, job.settings.grace_seconds, run_folder=run_folder)
-    status = process.read_exit(run_folder)
-    state = CheckState.PASSED if in_time and status == 0 else CheckState.FAILED
-    return Check(command, state, status, round(time.monotonic() - begun, 3))
-
-
-def check_folder(run_folder: Path, number: int) -> Path:
-    """Where the output of a run's check is."""
-    return run_folder / f"check-{number}"
 
 
 def _base(job: Job) -> str:

@@ -10,7 +10,7 @@ from mux_lsp.agents.builtin.keys import is_on_this_machine
 from mux_lsp.agents.command import CommandBackend, inline_command
 from mux_lsp.agents.log import printable
 from mux_lsp.agents.presets.backend import PresetBackend
-from mux_lsp.agents.presets.known import PRESETS, installed
+from mux_lsp.agents.presets.known import PRESETS, installed, program_of
 from mux_lsp.agents.presets.preset import commands_of
 from mux_lsp.config import AcpAgent, AnthropicAgent, PresetAgent
 from mux_lsp.core.permissions import rules
@@ -27,13 +27,22 @@ BUILT_IN = "anthropic"
 """The name of the built-in agent where configuration has no agent of that name."""
 
 NO_AGENT: Final = (
-    "No agent was named, and there is none to take by itself. Set ANTHROPIC_API_KEY for the built-in agent, or "
-    "install one of those that `mux-lsp agents` lists, and run `mux-lsp stop`, since the daemon has the environment "
-    "that it was started with; or name a command line: `-a 'sh:COMMAND'`, or `agents = [\"NAME\"]` under [defaults] in "
-    "config.toml. "
-    "`mux-lsp demo` shows how it works, without any of that."
+    "No agent was named, and there is none to take by itself: set ANTHROPIC_API_KEY for the built-in agent, or install "
+    f"one of {', '.join(PRESETS)} (with `mux-lsp stop` where PATH has changed since the daemon was started), "
+    "or name a command line, `sh:COMMAND`. `mux-lsp demo` shows how it all works without any of them."
 )
 """What to tell a person who has no agent."""
+
+
+def no_agent(configuration: Configuration) -> str:
+    """What to tell a person who has named none, where there is none to take by itself."""
+    if not configuration.agents:
+        return NO_AGENT
+    names = ", ".join(printable(name) for name in sorted(configuration.agents))
+    return (
+        f"No agent was named: name one ({names}), or say in config.toml which to take by itself, by `agents` under "
+        "[defaults]."
+    )
 
 
 def default_agents(configuration: Configuration, environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -66,6 +75,14 @@ def agents_of(configuration: Configuration) -> dict[str, Agent]:
     return dict(sorted({**known, **configuration.agents}.items()))
 
 
+def names_of(configuration: Configuration, agent: str) -> frozenset[str]:
+    """What an agent goes by in the limits of `[runs]`: its name and its kind."""
+    if inline_command(agent) is not None:
+        return frozenset({"command"})
+    configured = agents_of(configuration).get(agent)
+    return frozenset({agent} if configured is None else {agent, configured.kind})
+
+
 class Backends:
     """The agents of a configuration, the built-in one, and `sh:COMMAND`."""
 
@@ -96,6 +113,19 @@ class Backends:
             case _:
                 return CommandBackend(configured.command, configured.environment, grace=grace)
 
+    def check(self, agent: str) -> None:
+        """Raises UsageError where there is no agent of that name, or it is known not to be installed."""
+        self.of(agent)
+        configured = agents_of(self._configuration).get(agent)
+        if not isinstance(configured, PresetAgent):
+            return
+        preset = PRESETS[configured.kind]
+        if program_of(preset, {**os.environ, **configured.environment}) is None:
+            raise UsageError(
+                f"{printable(agent)} is not installed: there is no program {preset.program!r} on PATH. Install it "
+                f"(`{preset.install}`), and say `mux-lsp stop` where PATH has changed since the daemon was started."
+            )
+
     def preset(self, agent: PresetAgent) -> PresetBackend:
         """The backend of a command-line agent that we know."""
         permissions = self._configuration.permissions
@@ -110,6 +140,13 @@ class Backends:
         )
 
 
+def api_of(configuration: Configuration, agent: str, model: str | None) -> Api:
+    """The server of an agent of the kind `anthropic`."""
+    settings = agents_of(configuration)[agent]
+    assert isinstance(settings, AnthropicAgent), "the settings were checked"  # noqa: S101
+    return _api(settings, model)
+
+
 def _built_in(settings: AnthropicAgent, grace: float) -> Backend:
     from mux_lsp.agents.builtin.loop import BuiltinBackend, Limits
 
@@ -118,7 +155,7 @@ def _built_in(settings: AnthropicAgent, grace: float) -> Backend:
 
 
 def _api(settings: AnthropicAgent, model: str | None) -> Api:
-    from mux_lsp.agents.builtin.api import Api
+    from mux_lsp.agents.builtin.api import CLEARING, COMPACTING, Api
     from mux_lsp.agents.builtin.keys import KeySource
 
     without = "none" if is_on_this_machine(_address(settings, os.environ)) else None
@@ -129,5 +166,5 @@ def _api(settings: AnthropicAgent, model: str | None) -> Api:
         key.get,
         settings.effort,
         settings.max_output_tokens,
-        settings.context_management,
+        (CLEARING, COMPACTING) if settings.context_management else (),
     )

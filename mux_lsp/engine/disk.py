@@ -108,7 +108,24 @@ def safe_place(root: Path, path: str) -> Path:
         if place.is_symlink():
             link = "/".join(place.relative_to(root).parts)
             raise ConflictError(f"{path} leads through the symbolic link {link}; nothing was written.")
-    return place / parts[-1]
+    place /= parts[-1]
+    if _is_gits(root, place):
+        raise ConflictError(f"{path} is in the git directory of the repository; nothing was written.")
+    return place
+
+
+def _is_gits(root: Path, place: Path) -> bool:
+    """Whether a place is in the git directory of a repository that has it among its files by another name.
+
+    `.git` is a link to it then, or a file that names it (`git init --separate-git-dir`).
+    """
+    git_dir = root / ".git"
+    if git_dir.is_file():
+        git_dir = root / os.fsdecode(content_of(git_dir).removeprefix(b"gitdir:").strip())
+    elif not git_dir.is_symlink():
+        return False
+    real = Path(os.path.realpath(place.parent), place.name)
+    return real.is_relative_to(os.path.realpath(git_dir))
 
 
 def obstacle(root: Path, path: str) -> str | None:
@@ -131,6 +148,11 @@ def obstacle(root: Path, path: str) -> str | None:
     return path
 
 
+def folders_of(path: str) -> Iterator[str]:
+    """The folders that a path leads through."""
+    return (path[:at] for at, character in enumerate(path) if character == "/")
+
+
 def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
     """Carry out every write, or none. Raises ConflictError where the disk is not as expected.
 
@@ -147,15 +169,18 @@ def write_all(root: Path, writes: Sequence[Write]) -> Callable[[], None]:
         write.moved_from: _permissions(root, write.moved_from) for write in writes if write.moved_from is not None
     }
     done: list[tuple[Write, int | None]] = []
+    where = root
     try:
         for write in _in_order(writes):
+            where = root / write.path
             check(root, write)
             done.append((write, _permissions(root, write.path)))
             _put(root, write, permissions.get(write.moved_from))
     except BaseException as error:
         _put_all_back(root, done)
         if isinstance(error, OSError):
-            raise MuxError(f"Writing failed ({error}); everything was put back as it was.") from error
+            why = error.strerror or error
+            raise MuxError(f"{where} could not be written ({why}); everything was put back as it was.") from error
         raise
     return lambda: _put_all_back(root, done)
 
@@ -167,20 +192,15 @@ def _in_order(writes: Iterable[Write]) -> list[Write]:
     between, or the power fails, what the person has changed in it is nowhere else.
     """
     coming = {write.path for write in writes if write.entry is not None}
-    folders = {folder for path in coming for folder in _folders_of(path)}
+    folders = {folder for path in coming for folder in folders_of(path)}
 
     def turn(write: Write) -> tuple[int, str]:
         if write.entry is not None:
             return 1, write.path
-        makes_way = write.path in folders or not coming.isdisjoint(_folders_of(write.path))
+        makes_way = write.path in folders or not coming.isdisjoint(folders_of(write.path))
         return 0 if makes_way else 2, write.path
 
     return sorted(writes, key=turn)
-
-
-def _folders_of(path: str) -> Iterator[str]:
-    """The folders that a path leads through."""
-    return (path[:at] for at, character in enumerate(path) if character == "/")
 
 
 def check(root: Path, write: Write) -> None:
@@ -228,7 +248,8 @@ def _check_link(root: Path, path: str, target: str) -> None:
     plain = not target.startswith("/") and (not below or names.refusal(below) is None)
     reads = Path(os.path.normpath(folder / target))
     leads = Path(os.path.realpath(folder / target))
-    if not (plain and reads.is_relative_to(root) and leads.is_relative_to(os.path.realpath(root))):
+    inside = reads.is_relative_to(root) and leads.is_relative_to(os.path.realpath(root))
+    if not (plain and inside) or _is_gits(root, leads):
         raise ConflictError(
             f"{path} would be a symbolic link to {target!r}, outside the repository or into .git; nothing was written."
         )

@@ -16,29 +16,47 @@ from typing import TYPE_CHECKING, Any
 
 from mux_lsp import config
 from mux_lsp.agents import process
-from mux_lsp.agents.log import printable
 from mux_lsp.agents.ports import PortBlocks
+from mux_lsp.core.merit import Weights
 from mux_lsp.core.model import AgentChoice, FileChange, Run, RunState, Task
-from mux_lsp.core.permissions import Rule, Rules, rules
-from mux_lsp.engine import backends, renewal
+from mux_lsp.engine import backends, discarding, renewal
 from mux_lsp.engine.attempt import Job, carry_out
 from mux_lsp.engine.backends import Backends
-from mux_lsp.engine.changed import Changed, paths_at, paths_of
+from mux_lsp.engine.book import Book
+from mux_lsp.engine.changed import paths_at
+from mux_lsp.engine.discarding import Discards
+from mux_lsp.engine.ending import Ending
+from mux_lsp.engine.enough import agreed
 from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.engine.history import History
+from mux_lsp.engine.judge import Judging
+from mux_lsp.engine.judgements import Judgements
+from mux_lsp.engine.limits import Limits
 from mux_lsp.engine.output import Outputs
-from mux_lsp.engine.permissions import Answer, Asked, Asks
+from mux_lsp.engine.permissions import Answer, Asked, Asks, Kept
+from mux_lsp.engine.queue import Queue
+from mux_lsp.engine.ranking import Rankings
 from mux_lsp.engine.rejections import Rejections
 from mux_lsp.engine.repositories import Room, Rooms, locate
 from mux_lsp.engine.request import Client, StartRequest, buffers_of, context_of, prompt_of
 from mux_lsp.engine.results import Results
 from mux_lsp.engine.reviews import Reviews
+from mux_lsp.engine.standing import NO_STANDING, Standing
+from mux_lsp.engine.trial import sweep
+from mux_lsp.engine.trust import Trust
+from mux_lsp.engine.verifying import Verifying, roots
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
+from mux_lsp.store.spending import Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from mux_lsp.core.model import Snapshot
+    from mux_lsp.core.ranking import Ranked
+    from mux_lsp.core.spending import Spent
+    from mux_lsp.engine.settings import Settings
 
 
 log = logging.getLogger(__name__)
@@ -57,24 +75,32 @@ class Engine:
         self._state = state
         self._config_file = config_file
         self._configuration = config.Configuration()
-        self._tasks: dict[str, Task] = {}
-        self._runs: dict[str, Run] = {}
         self._lives: dict[str, Life] = {}
         self._owned: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
         self._outputs = Outputs(state / "runs", self._emit)
-        self._new_ids: set[str] = set()
-        self._changed = Changed()
         self._clients: list[Client] = []
         self._reviews: dict[Path, tuple[Results, Reviews]] = {}
-        self._rooms = Rooms(state / "repos")
+        self._rooms = Rooms(state / "repos", lambda: self._configuration.key_variables)
         self._ports = PortBlocks()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._journal: Journal
+        self._book: Book
+        self._asks: Asks
+        self._queue: Queue
+        self.limits: Limits
+        """What runs may spend, and have spent."""
         self._rejections: Rejections
+        self.judgements: Judgements
+        """By what runs are judged."""
         self.history: History
         """What became part of a person's text."""
-        self._asks = Asks(self._emit, self._rules_of, self._remember_rule, self._permission_seconds)
+        self.trust: Trust
+        """What counts of repositories' own settings."""
+        self.discards: Discards
+        """What a person has thrown away."""
+        self.verifying = Verifying(self, lambda: self._configuration.runs, self._own, self._emit)
+        """Checks on the live texts of its clients."""
 
     # Life
 
@@ -82,40 +108,79 @@ class Engine:
         """Read the settings and the journal, and take up what an earlier daemon left. Raises MuxError."""
         asyncio.get_running_loop().set_default_executor(self._pool)
         self._configuration = config.load(self._config_file)
-        self._slots = asyncio.Semaphore(self._configuration.runs.concurrent)
         # A git that a killed daemon has left at work would write among ours.
         await process.end(None, own(str(self._state)), GIT_GRACE_SECONDS)
         (self._state / "runs").mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(shutil.rmtree, self.client_files, ignore_errors=True)
         self._journal = Journal(self._state / "mux.db")
-        for task in self._journal.tasks():
-            self._tasks[task.id] = task
-            self._runs |= {run.id: run for run in task.runs}
-        self._rejections = Rejections(self._journal, self._runs)
+        self._book = Book(self._journal, self._emit)
+        kept = Kept(lambda: self._configuration, self._journal, self._book)
+        self._asks = Asks(self._emit, kept, lambda: self._configuration.permissions.timeout_seconds)
+        self._queue = Queue(self._book, self._emit)
+        self.limits = Limits(self._book, self._emit, self._end, self._config_file)
+        self.limits.load(self._journal.spending())
+        self._book.spent = self.limits.spent
+        self.subscribe(self.limits.told)
+        self._rankings = Rankings(self._book.find_task, self.reviews, self._weights, self._emit, self._own)
+        self.subscribe(self._rankings.notice)
+        self._judging = Judging(
+            self._state / "opinions",
+            lambda: self._configuration,
+            self._rankings,
+            self._patch,
+            self.limits.admit_spending,
+            self._charge,
+            self._own,
+        )
+        self.subscribe(self._judging.notice)
+        self.subscribe(self._spare)
+        self._take_settings(self._configuration)
+        self.trust = Trust(self._journal, self.configured)
+        self._rejections = Rejections(self._journal, (run.id for run in self._book.runs))
         self.history = History(self._journal, self.task, self.run)
+        self.judgements = Judgements(
+            self._book, self._rooms, lambda: self._configuration.runs, self.run_folder, self._own
+        )
+        self.discards = Discards(
+            self._book,
+            free=self._free,
+            forget=self._forget,
+            days=lambda: self._configuration.runs.retention_days,
+            own=self._own,
+        )
         self._own(self._outputs.pump())
-        for root in {task.repository for task in self._tasks.values()}:
+        verified = await asyncio.to_thread(roots, self._state / "repos")
+        for root in {*(task.repository for task in self.tasks()), *map(str, verified)}:
             used = {run.worktree for task in self.tasks(Path(root)) for run in task.runs if run.worktree}
-            try:
-                await asyncio.to_thread(self._rooms.of(Path(root)).worktrees.sweep, used)
-            except Exception:
-                # One folder that cannot be removed must not keep the daemon from starting.
-                log.exception("worktrees of %s that nobody uses could not be removed", root)
-        for run in self._runs.values():
+            await sweep(self._rooms.of(Path(root)), used)
+        for place in verified:
+            await self.verifying.take_up(place)
+        self._queue.take_up(self.tasks())
+        self.judgements.take_up()
+        for run in list(self._book.runs):
             if not run.state.ended or run.worktree is not None:
                 self._begin(run.id)
+        self.limits.enforce()
+        for task in self.tasks():
+            self._end_the_rest(task)
+        self._own(self.discards.take_up())
 
     async def close(self) -> None:
         """Stop watching. Agents of runs that have not ended go on, and the next daemon takes them up."""
+        self.discards.close()
         for task in self._owned:
             task.cancel()
         await asyncio.gather(*self._owned, return_exceptions=True)
+        await self._rankings.close()
         self._rooms.close()
         self._journal.close()
 
     def busy(self) -> bool:
-        """Whether a run has not ended."""
-        return any(not run.state.ended for run in self._runs.values())
+        """Whether a run has not ended, or checks run.
+
+        Runs that wait in a pause are no such thing: they would wait for the next daemon too.
+        """
+        return self._book.busy() or self.judgements.busy or self.verifying.busy
 
     def can_hand_over(self) -> bool:
         """Whether another daemon can take up everything now: command agents go on by themselves."""
@@ -123,8 +188,7 @@ class Engine:
 
     def status(self) -> dict[str, object]:
         """A few numbers, at no cost."""
-        unfinished = sum(not run.state.ended for run in self._runs.values())
-        return {"tasks": len(self._tasks), "runs": len(self._runs), "unfinished_runs": unfinished}
+        return self._book.status()
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Have a function called with every event from now on. Returns what ends it."""
@@ -143,30 +207,52 @@ class Engine:
 
     async def configured(self) -> config.Configuration:
         """The settings as they are now. Raises UsageError where the file is wrong."""
-        self._configuration = await asyncio.to_thread(config.load, self._config_file)
+        self._take_settings(await asyncio.to_thread(config.load, self._config_file))
+        self.discards.configured()
         return self._configuration
+
+    def _take_settings(self, configuration: config.Configuration) -> None:
+        self._configuration = configuration
+        self._queue.configure(configuration)
+        self.limits.configure(configuration.limits)
 
     async def default_agents(self) -> tuple[str, ...]:
         """What a task takes that names no agent. Raises UsageError where the settings are wrong."""
         return backends.default_agents(await self.configured(), os.environ)
+
+    async def no_agent(self) -> str | None:
+        """Why no task begins that names no agent; None where one does. Raises UsageError as `default_agents` does."""
+        return None if await self.default_agents() else backends.no_agent(self._configuration)
 
     # Tasks and runs
 
     async def start(self, request: StartRequest) -> Task:
         """Take a snapshot of what the person sees, and begin a run for each agent asked for.
 
-        Raises NotARepositoryError, UsageError for a bad agent, MuxError where the snapshot fails.
+        Raises NotARepositoryError, UsageError for a bad agent, MuxError where a limit is reached or the snapshot fails.
         """
-        backends = Backends(await self.configured())
-        choices = request.choices or self._default_choices()
-        for choice in choices:
-            backends.of(choice.agent)
         repository = await asyncio.to_thread(locate, request.folder)
-        room = self._rooms.of(repository.root)
-        context = tuple(context_of(repository.root, *place) for place in request.context)
         buffers, left_out = buffers_of(request.clients, repository.root)
-        with self._new_id() as task_id:
+        settings = await self.trust.settings(repository.root, buffers)
+        backends = Backends(self._configuration)
+        choices = request.choices or self._default_choices(settings)
+        for choice in choices:
+            backends.check(choice.agent)
+        parent = self._book.find_run(request.parent)
+        admit = functools.partial(self.limits.admit, str(repository.root), sum(choice.count for choice in choices))
+        admit(parent)
+        room = self._rooms.of(repository.root)
+        room.setups.try_again()
+        context = tuple(context_of(repository.root, *place) for place in request.context)
+        with self._book.new_id() as task_id:
             snapshot = await asyncio.to_thread(room.shadow.snapshot, repository, buffers, task_id)
+            try:
+                # Meanwhile others may have begun, or the agent that asks for it may have been ended.
+                parent = None if parent is None else self.run(parent.id)
+                admit(parent)
+            except MuxError:
+                await asyncio.to_thread(_drop, room, snapshot, task_id)
+                raise
             snapshot = replace(snapshot, left_out=(*snapshot.left_out, *left_out))
             names = [(choice.agent, choice.model) for choice in choices for _ in range(choice.count)]
             task = Task(
@@ -176,76 +262,143 @@ class Engine:
                 folder=repository.prefix,
                 created=time.time(),
                 snapshot=snapshot,
-                checks=self._configuration.defaults.checks if request.checks is None else request.checks,
+                setup=settings.setup,
+                checks=settings.checks if request.checks is None else request.checks,
+                check_seconds=settings.check_seconds,
+                protected=settings.protected,
+                notices=settings.notices,
                 context=context,
                 runs=tuple(
                     Run(f"{task_id}-{number}", task_id, agent, model, RunState.QUEUED, base=snapshot.commit)
                     for number, (agent, model) in enumerate(names, 1)
                 ),
                 numbered=len(names),
+                # What an agent starts is no more urgent than what it works on.
+                priority=request.priority if parent is None else min(request.priority, self.task(parent.task).priority),
+                enough=self._configuration.defaults.enough if request.enough is None else request.enough,
+                parent=None if parent is None else parent.id,
+                max_cost_usd=request.max_cost_usd,
+                max_tokens=request.max_tokens,
             )
-            self._journal.add_task(task)
-        self._tasks[task.id] = task
-        self._runs |= {run.id: run for run in task.runs}
-        self._emit(TaskChanged(task))
+            self._book.add(task)
+        self._queue.enter(task, task.runs)
         for run in task.runs:
             self._begin(run.id)
         return task
 
-    @contextlib.contextmanager
-    def _new_id(self) -> Iterator[str]:
-        """An id that no task has, and none gets that begins meanwhile."""
-        task_id = self._journal.new_task_id()
-        while task_id in self._new_ids:
-            task_id = self._journal.new_task_id()
-        self._new_ids.add(task_id)
-        try:
-            yield task_id
-        finally:
-            self._new_ids.discard(task_id)
-
     def tasks(self, root: Path | None = None) -> tuple[Task, ...]:
         """All tasks, oldest first; those of one repository where its root is given."""
-        wanted = (task for task in self._tasks.values() if root is None or task.repository == str(root))
-        return tuple(map(self._whole, sorted(wanted, key=lambda task: task.created)))
+        return self._book.tasks(root)
 
     def task(self, task_id: str) -> Task:
         """A task by its id. Raises UsageError where there is none."""
-        task = self._tasks.get(task_id)
-        if task is None:
-            raise UsageError(f"There is no task {printable(task_id)!r}; `mux-lsp list` shows those there are.")
-        return self._whole(task)
+        return self._book.task(task_id)
 
     def run(self, run_id: str) -> Run:
         """A run by its id. Raises UsageError where there is none."""
-        run = self._runs.get(run_id)
-        if run is None:
-            raise UsageError(f"There is no run {printable(run_id)!r}; `mux-lsp list` shows those there are.")
-        return run
+        return self._book.run(run_id)
+
+    def find_run(self, run_id: str) -> Run | None:
+        """A run by its id, None where there is none."""
+        return self._book.find_run(run_id)
+
+    def starter(self, names: Iterable[str]) -> str | None:
+        """Who has started a program that says it belongs to these: a run, for its agent, or the name of a set-up or a
+        trial, for its commands. None for a person, and for what another daemon has started.
+        """
+        for name in names:
+            # What tries a result out says so behind the run's id.
+            run = self.find_run(name.partition(".")[0])
+            if run is not None or self._rooms.tries_out(name):
+                return name if run is None else run.id
+        return None
+
+    def ancestors(self, task_id: str) -> tuple[str, ...]:
+        """The runs whose agents brought a task about, the nearest first; none where a person did."""
+        return self._book.ancestors(task_id)
+
+    def find(self, typed: str) -> str:
+        """The id of the task or run that somebody means. Raises UsageError where that is none, or may be several."""
+        return self._book.find(typed)
+
+    def standing(self, run: Run) -> Standing:
+        """Where a run stands among the others, at no cost."""
+        if run.discarded is not None:
+            return Standing(kept_until=self.discards.kept_until(run))
+        number, ranked = self._queue.number(run.id), self._rankings.of(run)
+        if ranked is not None:
+            return Standing(number, ranked.rank, ranked.tied, ranked.reasons)
+        return NO_STANDING if number is None else Standing(queue_place=number)
+
+    def ranking(self, task_id: str) -> tuple[Ranked, ...]:
+        """The ranked runs of a task as they were found last, best first, at no cost."""
+        return self._rankings.ranking(task_id)
+
+    async def ranked(self, task_id: str) -> Task:
+        """A task whose runs are ranked as everything stands now, so that `standing` tells it. Raises as `task`."""
+        self.task(task_id)
+        # With settings that are wrong the last good ones hold.
+        with contextlib.suppress(UsageError):
+            await self.configured()
+        await self._rankings.settled(task_id)
+        return self.task(task_id)
 
     async def cancel(self, run_id: str) -> Run:
-        """End a run and its whole process tree; its result so far is kept. A run that has ended stays as it is."""
+        """End a run and its whole process tree, and the runs that its agent has started; the results so far are kept.
+
+        A run that has ended stays as it is.
+        """
         run = self.run(run_id)
-        life = self._lives.get(run_id)
-        if run.state.ended or life is None:
+        self._end(run_id, None)
+        if run.state.ended or run_id not in self._lives:
             return run
-        life.cancelled.set()
-        await self.until(run_id, lambda run: run.state.ended)
-        return self.run(run_id)
+        return await self.until(run_id, lambda run: run.state.ended)
+
+    def _end(self, run_id: str, reason: str | None) -> None:
+        life = self._lives.get(run_id)
+        if life is not None and not self.run(run_id).state.ended:
+            life.cancelled.end(reason)
+        for task in self._book.started_by(run_id):
+            for run in task.runs:
+                self._end(run.id, f"{run_id}, whose agent had started it, was ended")
+
+    def _spare(self, event: Event) -> None:
+        if isinstance(event, RunChanged) and event.run.state is RunState.FINISHED:
+            self._end_the_rest(self.task(event.run.task))
+
+    def _end_the_rest(self, task: Task) -> None:
+        """End the runs that no one needs any more."""
+        if (reason := agreed(task)) is not None:
+            for run in task.runs:
+                self._end(run.id, reason)
+
+    def pause(self, task_id: str) -> Task:
+        """Keep the runs of a task that are queued from beginning; those at work go on."""
+        return self._judged(task_id, "paused", paused=True)
+
+    def resume(self, task_id: str) -> Task:
+        """Let the runs of a task begin again when their turn comes."""
+        return self._judged(task_id, "resumed", paused=False)
+
+    def prioritize(self, task_id: str, priority: int) -> Task:
+        """Have the queued runs of a task begin before those of tasks with a lower priority."""
+        return self._judged(task_id, "prioritized", priority=priority)
+
+    def _judged(self, task_id: str, kind: str, **changes: object) -> Task:
+        task = self._book.change_task(self.task(task_id).id, kind, **changes)
+        self._queue.judge(task)
+        return task
 
     async def retry(self, run_id: str) -> Run:
         """Another attempt by the same agent at the same task, as a new run."""
         backends = Backends(await self.configured())
         old = self.run(run_id)
+        discarding.refuse(old)
         backends.of(old.agent)
-        task = self.task(old.task)
-        number = task.numbered + 1
-        run = Run(f"{task.id}-{number}", task.id, old.agent, old.model, RunState.QUEUED, base=old.base)
-        self._journal.save_run(run, "retried", {"of": run_id})
-        self._runs[run.id] = run
-        self._tasks[task.id] = replace(task, runs=(*task.runs, run), numbered=number)
-        self._journal.save_task(self._tasks[task.id], "numbered")
-        self._emit(TaskChanged(self.task(task.id)))
+        self.limits.admit_more(self.task(old.task))
+        self.room(Path(self.task(old.task).repository)).setups.try_again()
+        run = self._book.retried(old)
+        self._queue.enter(self.task(run.task), [run])
         self._begin(run.id)
         return run
 
@@ -253,31 +406,40 @@ class Engine:
         """Have the agent of a run that has ended go on from its own result, with a further message as its prompt.
 
         With `clients`, what the person has by now, the unsaved buffers of these clients included, is merged into its
-        result first. A run that waits for leave takes the message as a no to what it asked for.
+        result first. A run that waits for leave takes the message as a no to what it asked for; to be brought up to
+        date it ends what it does, since its files are to change.
         """
         backends = Backends(await self.configured())
         await self._settled(run_id)
         run = self.run(run_id)
-        if run.state is RunState.WAITING and clients is None:
-            for asked in self.asked:
-                if run_id in asked.runs:
-                    self._asks.reply(asked.id, "refuse", message)
-            return self.run(run_id)
+        discarding.refuse(run)
+        if run.state is RunState.WAITING:
+            if clients is None:
+                if not self._asks.refuse(run_id, message):
+                    raise UsageError(f"{run_id} has its answer and goes on; send the message when it has ended.")
+                return self.run(run_id)
+            renewal.unsaved_of(clients, self._rooms.of(Path(self.task(run.task).repository)))
+            await self.cancel(run_id)
+            await self._settled(run_id)
+            run = self.run(run_id)
         if not run.state.ended:
             raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
         backends.of(run.agent)
+        self.limits.admit_again(run)
+        self.room(Path(self.task(run.task).repository)).setups.try_again()
         renewed: dict[str, Any] = {}
         if clients is not None:
             room = self._rooms.of(Path(self.task(run.task).repository))
             new = await asyncio.to_thread(renewal.renew, room, run, renewal.unsaved_of(clients, room))
+            files, hunks = await asyncio.to_thread(_read_result, *self._results_of(room.root), new.base, new.result)
+            # From here on nothing is awaited.
             if self.run(run_id) != run:
                 raise UsageError(f"{run_id} went on meanwhile; send the message again when it has ended.")
-            files, hunks = await asyncio.to_thread(_read_result, *self._results_of(room.root), new.base, new.result)
             renewed = {
                 "base": new.base, "result": new.result, "files": files, "hunks": hunks, "collided": new.conflicts,
             }  # fmt: skip
             message = renewal.told(message, new.conflicts)
-        run = self._advance(
+        run = self._book.advance(
             run_id,
             RunState.QUEUED,
             message=message,
@@ -291,7 +453,10 @@ class Engine:
             pid=None,
             pid_created=None,
             checks=(),
+            meddled=(),
+            restored_checks=(),
         )
+        self._queue.enter(self.task(run.task), [run])
         self._emit(TaskChanged(self.task(run.task)))
         self._begin(run_id)
         return run
@@ -301,29 +466,23 @@ class Engine:
 
         Raises UsageError where one of them has not ended.
         """
-        await self._settled(*(run.id for run in self._named(id_)[1]))
+        await self._settled(*(run.id for run in self._book.named(id_)[1]))
         # From here to the end of the journal's part nothing is awaited: nobody can begin a run of it meanwhile.
-        task, doomed = self._named(id_)
+        task, doomed = self._book.named(id_)
         for run in doomed:
             if not run.state.ended:
                 raise UsageError(f"{run.id} is still {run.state}; cancel it first: `mux-lsp cancel {run.id}`.")
-        whole = len(doomed) == len(task.runs)
+        return await self._forget(task, doomed)
+
+    async def _forget(self, task: Task, doomed: Sequence[Run]) -> tuple[str, ...]:
+        whole = self._book.remove(task, doomed)
         if whole:
-            self._journal.delete_task(task.id)
-            del self._tasks[task.id]
-        else:
-            for run in doomed:
-                self._journal.delete_run(run.id)
-            self._tasks[task.id] = replace(task, runs=tuple(run for run in task.runs if run not in doomed))
+            self._queue.forget(task.id)
         ids = tuple(run.id for run in doomed)
-        for run_id in ids:
-            del self._runs[run_id]
         self._rejections.forget(ids)
-        self._changed.forget(ids)
-        self._asks.forget((*ids, *([task.id] if whole else [])))
-        self._emit(TaskChanged(task if whole else self.task(task.id), deleted=whole))
-        self._emit(ReviewChanged(task.repository, paths_of(change for run in doomed for change in run.files)))
         room = self._rooms.of(Path(task.repository))
+        if whole:
+            await self.judgements.forget(task.id)
         renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
         for name in (*ids, *renewals, *([task.id] if whole else [])):
             await asyncio.to_thread(room.shadow.delete_refs, name)
@@ -331,15 +490,18 @@ class Engine:
             await asyncio.to_thread(shutil.rmtree, self.run_folder(run_id), ignore_errors=True)
         return ids
 
-    def _named(self, id_: str) -> tuple[Task, tuple[Run, ...]]:
-        """The task of an id, and the runs that it names: all of a task's, or the one."""
-        task = self.task(self.run(id_).task if "-" in id_ else id_)
-        return task, tuple(run for run in task.runs if id_ in {run.id, task.id})
+    async def _free(self, run_id: str) -> None:
+        """End a run and have its worktree given back, also where that could not be done at its end."""
+        with contextlib.suppress(UsageError):  # one that was deleted meanwhile
+            await self.cancel(run_id)
+            if self.run(run_id).worktree is not None and run_id not in self._lives:
+                self._begin(run_id)
+            await self._settled(run_id)
 
     async def _settled(self, *run_ids: str) -> None:
         """Wait until those of these runs that have ended have given their worktrees back."""
-        lives = {life.task for one in run_ids if self.run(one).state.ended and (life := self._lives.get(one))}
-        if lives:
+        # Another one of them may end meanwhile.
+        while lives := {life.task for one in run_ids if self.run(one).state.ended and (life := self._lives.get(one))}:
             await asyncio.wait(lives)
 
     async def until(self, run_id: str, met: Callable[[Run], bool]) -> Run:
@@ -368,18 +530,6 @@ class Engine:
     def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> Asked:
         """Answer what an agent asked. Raises UsageError where nobody waits for it any more."""
         return self._asks.reply(ask_id, answer, reason)
-
-    def _rules_of(self, repository: str) -> Rules:
-        permissions = self._configuration.permissions
-        given = tuple(Rule(tool, subject) for tool, subject in self._journal.allowed(repository))
-        return rules(permissions.allow, permissions.deny).and_also(Rules(given))
-
-    def _remember_rule(self, repository: str, rule: Rule) -> None:
-        assert rule.subject is not None, "what was asked for had a subject"  # noqa: S101
-        self._journal.allow(repository, rule.tool, rule.subject)
-
-    def _permission_seconds(self) -> float:
-        return self._configuration.permissions.timeout_seconds
 
     # Output
 
@@ -423,32 +573,39 @@ class Engine:
         """Remember that the person does not want these; in the words of `Item.rejected_as`."""
         self._rejections.add(run_id, path, hunks)
         run = self.run(run_id)
-        self._emit(ReviewChanged(self._tasks[run.task].repository, paths_at(run, {path})))
+        self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, {path})))
 
     def accepted(self, run_id: str, chosen: Mapping[str, frozenset[str]]) -> None:
         """Note what a person has accepted, hunks by path; a rejection of it is forgotten."""
         run = self.run(run_id)
-        for path, hunks in chosen.items():
-            self._rejections.remove(run_id, path, hunks)
-        self._journal.save_run(run, "accepted", {"hunks": {path: sorted(hunks) for path, hunks in chosen.items()}})
-        self._emit(ReviewChanged(self._tasks[run.task].repository, paths_at(run, chosen)))
+        try:
+            for path, hunks in chosen.items():
+                self._rejections.remove(run_id, path, hunks)
+            self._journal.note(run_id, "accepted", {"hunks": {path: sorted(hunks) for path, hunks in chosen.items()}})
+        except MuxError as error:
+            # It is in the person's text. Whoever is told of a failure would take it for not accepted.
+            log.error("what was accepted of %s could not be noted: %s", run_id, error)
+        self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, chosen)))
 
     def runs_at(self, file: Path) -> list[tuple[Run, FileChange]]:
-        """The runs that change a file, those of the newest task first."""
-        found: list[tuple[Run, FileChange]] = []
-        roots = {task.repository for task in self._tasks.values()}
-        relative = {
-            root: file.relative_to(root).as_posix() for root in roots if file.is_relative_to(root) and str(file) != root
-        }
-        for task in reversed(self._tasks.values()):
-            path = relative.get(task.repository)
-            if path is None:
-                continue
-            for run in map(self._runs.__getitem__, [run.id for run in task.runs]):
-                found += [(run, change) for change in self._changed.at(run, path)]
-        return found
+        """The runs that change a file, those of the newest task first and of each task the best first; of those
+        thrown away none."""
+        return self._rankings.best_first(self._book.runs_at(file))
 
     # Inside
+
+    def _patch(self, task: Task, run: Run) -> bytes:
+        assert run.base is not None and run.result is not None, "it was ranked by its result"  # noqa: S101
+        return self._rooms.of(Path(task.repository)).shadow.patch(run.base, run.result)
+
+    def _charge(self, task: Task, spent: Spent) -> None:
+        """Count what a judge has taken: for its task, by a run that there is none of."""
+        spending = Spending(f"{task.id}-0", task.id, task.repository, self._book.ancestors(task.id), spent)
+        self._journal.spend(spending)
+        self.limits.spent(spending)
+
+    def _weights(self) -> Weights:
+        return Weights(**self._configuration.ranking.model_dump())
 
     def _begin(self, run_id: str) -> None:
         task = self.task(self.run(run_id).task)
@@ -460,72 +617,42 @@ class Engine:
             settings=self._configuration.runs,
             run_folder=self.run_folder(run_id),
             ports=self._ports,
-            slots=self._slots,
-            cancelled=asyncio.Event(),
+            place=self._queue.place_of(run_id),
+            cancelled=Ending(),
             current=lambda: self.run(run_id),
-            advance=lambda *arguments, **changes: self._advance(run_id, *arguments, **changes),
+            advance=functools.partial(self._book.advance, run_id),
             outputs=self._outputs,
             asks=self._asks,
+            terms=self.judgements.terms_of(task),
+            places=self.judgements.places,
+            tell_apart=lambda: self.judgements.tell_apart(run_id),
             trusted=self._configuration.trusts(Path(task.repository)),
-            prompt=lambda run: prompt_of(self._tasks[run.task]) if run.message is None else run.message,
+            prompt=lambda run: prompt_of(self.task(run.task)) if run.message is None else run.message,
             read_result=functools.partial(_read_result, *self._results_of(Path(task.repository))),
         )
         self._lives[run_id] = Life(self._own(self._live(job)), job.cancelled)
+        self.judgements.begin(task, self.run(run_id))
 
     async def _live(self, job: Job) -> None:
         try:
             await carry_out(job)
             await self._tidy(job.room)
         except MuxError as error:
-            self._fail(job.run_id, str(error))
+            self._book.fail(job.run_id, str(error))
         except Exception:
             log.exception("run %s ended by a bug in mux-lsp", job.run_id)
-            self._fail(job.run_id, "a bug in mux-lsp; its log has the details")
+            self._book.fail(job.run_id, "a bug in mux-lsp; its log has the details")
         finally:
             if (life := self._lives.get(job.run_id)) and life.cancelled is job.cancelled:
                 del self._lives[job.run_id]
+            if self._book.find_run(job.run_id) is not None:
+                self.judgements.ended(self.task(job.task.id))
 
     async def _tidy(self, room: Room) -> None:
         """Pack what runs have left in the shadow store, once none is at work and it is worth it."""
         at_work = any(not run.state.ended for task in self.tasks(room.root) for run in task.runs)
         if not at_work and await asyncio.to_thread(lambda: room.shadow.grown):
             await asyncio.to_thread(room.shadow.tidy)
-
-    def _fail(self, run_id: str, reason: str) -> None:
-        """A run has ended by an error that nobody expected where it came up."""
-        before = self._runs.get(run_id)
-        if before is None or before.state.ended:
-            log.warning("after the end of run %s: %s", run_id, reason)
-            return
-        try:
-            self._advance(run_id, RunState.FAILED, reason=reason, finished=time.time())
-        except MuxError as error:
-            # The journal cannot be written. Nobody shall wait for a run that nothing carries out any more.
-            log.error("run %s failed (%s), and that could not be journalled: %s", run_id, reason, error)
-            self._become(before, replace(before, state=RunState.FAILED, reason=reason, finished=time.time()))
-
-    def _advance(
-        self, run_id: str, state: RunState | None = None, *, reason: str | None = None, **changes: object
-    ) -> Run:
-        """The one place where a run changes: into the journal first, then told to everyone."""
-        before = self._runs[run_id]
-        after = replace(before, state=state or before.state, **changes)  # type: ignore[arg-type]  # checked by replace
-        if state is not None:
-            after = replace(after, reason=reason)
-        if after == before:
-            return before
-        if after.state is not before.state:
-            log.info("run %s: %s -> %s%s", run_id, before.state, after.state, f" ({reason})" if reason else "")
-        self._journal.save_run(after, after.state, {"previous": before.state, "reason": after.reason})
-        return self._become(before, after)
-
-    def _become(self, before: Run, after: Run) -> Run:
-        self._runs[after.id] = after
-        self._emit(RunChanged(after, before.state))
-        if after.files != before.files:
-            paths = paths_of(set(after.files) ^ set(before.files))
-            self._emit(ReviewChanged(self._tasks[after.task].repository, paths))
-        return after
 
     def _emit(self, event: Event) -> None:
         for listener in list(self._listeners):
@@ -540,14 +667,17 @@ class Engine:
         task.add_done_callback(self._owned.discard)
         return task
 
-    def _whole(self, task: Task) -> Task:
-        return replace(task, runs=tuple(self._runs[run.id] for run in task.runs))
-
-    def _default_choices(self) -> tuple[AgentChoice, ...]:
-        chosen = backends.default_agents(self._configuration, os.environ)
+    def _default_choices(self, settings: Settings) -> tuple[AgentChoice, ...]:
+        chosen = settings.agents or backends.default_agents(self._configuration, os.environ)
         if not chosen:
-            raise UsageError(backends.NO_AGENT)
+            raise UsageError(" ".join((*settings.notices, backends.no_agent(self._configuration))))
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
+
+
+def _drop(room: Room, snapshot: Snapshot, name: str) -> None:
+    """Forget a snapshot that was just taken."""
+    room.shadow.complete(snapshot)
+    room.shadow.delete_refs(name)
 
 
 def _read_result(results: Results, reviews: Reviews, base: str, result: str) -> tuple[tuple[FileChange, ...], int]:
@@ -559,4 +689,4 @@ class Life:
     """What carries a run out, and what ends it early."""
 
     task: asyncio.Task[None]
-    cancelled: asyncio.Event
+    cancelled: Ending

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from mux_lsp.core.model import Run, RunState, Task
     from mux_lsp.core.permissions import PermissionRequest
+    from mux_lsp.core.spending import Unit
+    from mux_lsp.engine.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
-    """A task began, got another run, or was deleted."""
+    """A task is another one: it began, got a run, lost or threw away some, was paused; or was deleted."""
 
     task: Task
     deleted: bool = False
@@ -37,6 +39,13 @@ class RunOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptGrown:
+    """There is more of a run's conversation to read: for those within the daemon who show it."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewChanged:
     """What there is to review in these paths of a repository is different now."""
 
@@ -46,7 +55,7 @@ class ReviewChanged:
 
 @dataclass(frozen=True, slots=True)
 class PermissionRequested:
-    """Runs of a task wait for a person to allow something, or another run has come to wait for the same."""
+    """Runs of a task wait for a person to allow something, or others do than did before."""
 
     id: str
     task: str
@@ -63,4 +72,52 @@ class PermissionSettled:
     answer: str
 
 
-Event = TaskChanged | RunChanged | RunOutput | ReviewChanged | PermissionRequested | PermissionSettled
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """Runs wait for a place in this order now. Those of paused tasks are not among them."""
+
+    runs: tuple[str, ...]
+
+
+Scope = Literal["run", "task", "day", "repository"]
+"""What a limit is for; `repository` is a day in one repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """A limit is near, or it is spent and what it was for was `stopped`.
+
+    `of` is the run, the task or the root of the repository, None for a day. `message` says it all in words.
+    """
+
+    scope: Scope
+    of: str | None
+    unit: Unit
+    spent: float
+    most: float
+    stopped: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictChanged:
+    """A repository has a new verdict, or the text has moved on from it, or back to it."""
+
+    verdict: Verdict
+    stale: bool
+
+
+Told = (
+    TaskChanged
+    | RunChanged
+    | RunOutput
+    | ReviewChanged
+    | PermissionRequested
+    | PermissionSettled
+    | QueueChanged
+    | LimitReached
+    | VerdictChanged
+)
+"""What clients are told."""
+
+Event = Told | TranscriptGrown

@@ -345,7 +345,7 @@ class History:
             before=before,
             after=after,
             agreed=tuple(agreed),
-            of=sum(bool(one.files) for one in task.runs),
+            of=sum(bool(one.files) for one in task.kept),
         )
 
     def _record(self, accepted: list[Row], withdrawn: list[Key]) -> None:
@@ -358,13 +358,13 @@ class History:
 
 
 def agreement(selection: Selection, task: Task, reviews: Reviews) -> dict[Key, list[str]]:
-    """By change, the other runs of the task that make it too. Slow: for a thread."""
+    """By change, the other runs of the task that make it too, but for those thrown away. Slow: for a thread."""
     by_path: dict[str, list[Item]] = {}
     for item in selection.placed:
         by_path.setdefault(item.review.change.base_path, []).append(item)
     agreed: dict[Key, list[str]] = {}
     compared = 0
-    for run in task.runs:
+    for run in task.kept:
         if run.id == selection.run.id:
             continue
         for change in run.files:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents import transcript
-from mux_lsp.agents.events import Final, Session, Started, Text, TextPart, Usage
+from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.events import Session, Started, Text, TextPart, Usage
 from mux_lsp.agents.transcript import Prompted, Transcript
+from mux_lsp.core.permissions import in_any_worktree
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mux_lsp.agents.backend import Decision
     from mux_lsp.agents.events import Event
     from mux_lsp.core.permissions import PermissionRequest
@@ -17,12 +22,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_TOKENS: Final = 10**15
+"""What a run can have taken at the most. An agent may tell any number, and there are some that cannot be kept."""
+
+MOST_DOLLARS: Final = 1e9
+"""Likewise."""
+
 
 class RunHost:
     """Notes what the agent of one run does."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, worktree: Path) -> None:
         self._job = job
+        self._worktree = str(worktree)
+        self.started = asyncio.Event()
+        """Set when the agent has started a process of its own."""
         self._transcript = Transcript(job.run_folder)
         self._parts = ""
         """What the agent is saying, as far as it has been told in parts."""
@@ -32,22 +46,26 @@ class RunHost:
     def prompted(self, prompt: str, turn: int) -> None:
         """Note what the agent is told."""
         self._transcript.add(Prompted(prompt, turn))
+        self._job.outputs.noted(self._job.run_id)
 
     def emit(self, event: Event, offset: int | None = None) -> None:
         """See `Host.emit`."""
         job = self._job
         try:
-            self._transcript.add(event, offset)
+            if self._transcript.add(event, offset):
+                job.outputs.noted(job.run_id)
         except OSError as error:
             log.warning("what %s does could not be kept: %s", job.run_id, error)
         match event:
             case Started(process=child):
                 job.advance(pid=child.pid, pid_created=child.created)
+                self.started.set()
             case Session(id=session):
                 job.advance(session=session)
             case Usage():
                 run = job.current()
-                job.advance(tokens=(run.tokens or 0) + event.tokens, cost_usd=_sum(run.cost_usd, event.cost_usd))
+                tokens = min((run.tokens or 0) + event.tokens, MOST_TOKENS)
+                job.advance(tokens=tokens, cost_usd=_sum(run.cost_usd, event.cost_usd))
         if said := self._said(event):
             job.outputs.say(job.run_id, said)
 
@@ -55,7 +73,7 @@ class RunHost:
         said = transcript.spoken(event)
         if isinstance(event, Text):
             self._last_text = event.text.strip()
-        if isinstance(event, Final) and event.text.strip() not in self._last_text:
+        if isinstance(event, FinalWords) and event.text.strip() not in self._last_text:
             said = f"{event.text.rstrip()}\n"
         if isinstance(event, TextPart):
             self._parts += said
@@ -71,8 +89,8 @@ class RunHost:
 
     async def ask(self, request: PermissionRequest) -> Decision:
         """See `Host.ask`."""
-        return await self._job.asks.ask(self._job, request)
+        return await self._job.asks.ask(self._job, in_any_worktree(request, self._worktree))
 
 
 def _sum(before: float | None, more: float | None) -> float | None:
-    return before if more is None else (before or 0.0) + more
+    return before if more is None else min((before or 0.0) + more, MOST_DOLLARS)

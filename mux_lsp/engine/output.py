@@ -5,53 +5,58 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from mux_lsp.agents.files import open_to_append
-from mux_lsp.agents.log import Stream, printable, read_text, size_of, watch_growth
+from mux_lsp.agents.files import Appended
+from mux_lsp.agents.log import STREAMS, Stream, printable, read_text, size_of, watch_growth
 from mux_lsp.agents.process import STDOUT
 from mux_lsp.agents.transcript import TRANSCRIPT
-from mux_lsp.engine.attempt import check_folder
-from mux_lsp.engine.events import Event, RunChanged, RunOutput
+from mux_lsp.engine.events import Event, RunChanged, RunOutput, TranscriptGrown
+from mux_lsp.engine.setup import setup_folder
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.judgements import On
 
 log = logging.getLogger(__name__)
-
-STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
 PIECE: Final = 65_536
 """Bytes told of a stream at a time. Of what is printed faster only the end is told; the log has all of it."""
 
 
-SOON: Final = 0.02
-"""Seconds for which what an agent says is gathered before it is told."""
+SOON: Final = 0.025
+"""Seconds for which what agents say is gathered before it is told: of all of them together, since they may be many."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPiece:
-    """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number."""
+    """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number.
+
+    `on` is what the check ran on.
+    """
 
     stream: Stream | Literal["transcript"]
     offset: int
     limit: int
     check: int | None = None
+    on: On = "result"
+    setup: bool = False
+    """Whether that of the run's set-up is meant."""
 
 
 class Outputs:
     """Follows the output of the runs that are at work. `runs` is the folder of their folders."""
 
-    def __init__(self, runs: Path, emit: Callable[[RunOutput], None]) -> None:
+    def __init__(self, runs: Path, emit: Callable[[Event], None]) -> None:
         self._runs = runs
         self._emit = emit
         self._offsets: dict[str, dict[Stream, int]] = {}
         self._said: dict[str, list[str]] = {}
-        self._sayers: set[str] = set()
+        self._files: dict[str, Appended] = {}
         """The runs whose output is written here, and told when it is."""
 
     def follow(self, run_id: str) -> None:
@@ -60,21 +65,26 @@ class Outputs:
 
     def say(self, run_id: str, said: str) -> None:
         """Append to what a run prints, for an agent that prints nothing itself. Told soon."""
-        self._sayers.add(run_id)
-        waiting = self._said.setdefault(run_id, [])
-        if not waiting:
-            asyncio.get_running_loop().call_later(SOON, self._write, run_id)
-        waiting.append(said)
+        if run_id not in self._files:
+            self._files[run_id] = Appended(self._runs / run_id / STDOUT)
+        if not self._said:
+            asyncio.get_running_loop().call_later(SOON, self._write_all)
+        self._said.setdefault(run_id, []).append(said)
+
+    def noted(self, run_id: str) -> None:
+        """A run's transcript has one entry more."""
+        self._emit(TranscriptGrown(run_id))
+
+    def _write_all(self) -> None:
+        for run_id in list(self._said):
+            self._write(run_id)
 
     def _write(self, run_id: str) -> None:
         said = "".join(self._said.pop(run_id, ())).encode("utf-8", "replace")
         if not said:
             return
-        folder = self._runs / run_id
         try:
-            with open_to_append(folder / STDOUT) as file:
-                offset = file.tell()
-                file.write(said)
+            offset = self._files[run_id].append(said)
         except OSError as error:
             log.warning("what %s says could not be kept: %s", run_id, error)
             return
@@ -88,14 +98,16 @@ class Outputs:
         self._write(run_id)
         for stream in STREAMS:
             await self._tell(run_id, stream)
+        self._write(run_id)  # should anything have been said meanwhile
         self._offsets.pop(run_id, None)
-        self._sayers.discard(run_id)
+        if (file := self._files.pop(run_id, None)) is not None:
+            file.close()
 
     async def pump(self) -> None:
         """Tell output as it grows, one piece of each stream in turn. Goes on until it is cancelled."""
         async for grown in watch_growth(self._runs):
             for growth in grown:
-                if growth.stream != "stdout" or growth.run not in self._sayers:
+                if growth.stream != "stdout" or growth.run not in self._files:
                     await self._tell(growth.run, growth.stream)
 
     async def _tell(self, run_id: str, stream: Stream) -> None:
@@ -120,17 +132,17 @@ async def read_log(engine: Engine, run_id: str, piece: LogPiece, *, follow: bool
     run = engine.run(run_id)
     folder = engine.run_folder(run_id)
     if piece.check is not None:
-        if piece.check >= len(run.checks):
-            raise UsageError(
-                f"{run_id} has no check with the number {piece.check + 1}; `mux-lsp show {run_id}` lists them."
-            )
-        folder = check_folder(folder, piece.check)
+        folder = await engine.judgements.output_of(run, piece.check, piece.on)
+    if piece.setup:
+        if run.setup is None:
+            raise UsageError(f"{run_id} had no set-up.")
+        folder = setup_folder(engine.room(Path(engine.task(run.task).repository)), run.setup)
     # It is JSON in ASCII: no escape code is in it, only the names of some.
     file = TRANSCRIPT if piece.stream == "transcript" else piece.stream
     more = asyncio.Event()
 
     def listen(event: Event) -> None:
-        if (isinstance(event, RunOutput) and event.run == run_id) or (
+        if (isinstance(event, RunOutput | TranscriptGrown) and event.run == run_id) or (
             isinstance(event, RunChanged) and event.run.id == run_id and event.run.state.ended
         ):
             more.set()

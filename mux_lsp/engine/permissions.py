@@ -6,20 +6,23 @@ import asyncio
 import logging
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mux_lsp.agents.backend import Decision
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import RunState
-from mux_lsp.core.permissions import RUN, PermissionRequest, Rule, Rules, Verdict, rule_for
+from mux_lsp.core.permissions import RUN, PermissionRequest, Rule, Rules, Verdict, rule_for, rules
 from mux_lsp.engine.events import PermissionRequested, PermissionSettled
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
+    from mux_lsp.config import Configuration
     from mux_lsp.engine.attempt import Job
+    from mux_lsp.engine.book import Book
     from mux_lsp.engine.events import Event
+    from mux_lsp.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +40,8 @@ class Asked:
     task: str
     repository: str
     request: PermissionRequest
-    waiting: dict[str, asyncio.Future[tuple[Answer | None, str | None]]] = field(default_factory=dict)
-    """By run; what is set is the answer, None where nobody answered in time, and why it was a no."""
+    waiting: dict[str, asyncio.Future[tuple[Answer, str | None]]] = field(default_factory=dict)
+    """By run; what is set is the answer, and what the person said with it."""
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -46,29 +49,75 @@ class Asked:
         return tuple(self.waiting)
 
 
-class Asks:
-    """The questions that are open, and what was answered for longer than once.
+class Said(Protocol):
+    """What the person has said for longer than once."""
 
-    `rules_of` gives the rules of a repository; `remember` keeps one that a person gave for good.
-    """
+    def rules_of(self, repository: str) -> Rules:
+        """Those of the settings, and those given for the repository for good."""
+        ...
+
+    def remember(self, repository: str, rule: Rule) -> None:
+        """One more of the latter."""
+        ...
+
+    def given(self, owner: str) -> Collection[Rule]:
+        """What a run or a task was allowed, by its id."""
+        ...
+
+    def give(self, owner: str, rule: Rule) -> None:
+        """One more of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """See `Said`: with its run or task, or in the journal, so that the next daemon knows it too."""
+
+    configuration: Callable[[], Configuration]
+    journal: Journal
+    book: Book
+
+    def rules_of(self, repository: str) -> Rules:
+        """See `Said.rules_of`."""
+        permissions = self.configuration().permissions
+        given = tuple(Rule(tool, subject) for tool, subject in self.journal.allowed(repository))
+        return rules(permissions.allow, permissions.deny).and_also(Rules(given))
+
+    def remember(self, repository: str, rule: Rule) -> None:
+        """See `Said.remember`."""
+        assert rule.subject is not None, "what was asked for had a subject"  # noqa: S101
+        self.journal.allow(repository, rule.tool, rule.subject)
+
+    def given(self, owner: str) -> Collection[Rule]:
+        """See `Said.given`."""
+        run = self.book.find_run(owner)
+        return self.book.task(owner).allowed if run is None else run.allowed
+
+    def give(self, owner: str, rule: Rule) -> None:
+        """See `Said.give`."""
+        allowed = (*self.given(owner), rule)
+        if self.book.find_run(owner) is None:
+            self.book.change_task(owner, "allowed", allowed=allowed)
+        else:
+            self.book.advance(owner, allowed=allowed)
+
+
+class Asks:
+    """The questions that are open."""
 
     def __init__(
         self,
         emit: Callable[[Event], None],
-        rules_of: Callable[[str], Rules],
-        remember: Callable[[str, Rule], None],
+        said: Said,
         timeout: Callable[[], float],
         new_id: Callable[[], str] = lambda: f"ask{secrets.token_hex(3)}",
     ) -> None:
         self._emit = emit
-        self._rules_of = rules_of
-        self._remember = remember
+        self._said = said
         self._timeout = timeout
         # No task's id, which have no vowels, and not a question's of an earlier daemon, which a person may still see.
         self._new_id = new_id
         self._open: dict[tuple[str, PermissionRequest], Asked] = {}
-        self._given: dict[str, set[tuple[str, str]]] = {}
-        """What was allowed for a run or a task, by its id, as tool and subject."""
 
     def open(self) -> tuple[Asked, ...]:
         """The questions that wait for an answer, oldest first."""
@@ -88,25 +137,28 @@ class Asks:
         job.advance(RunState.WAITING, reason=_reason(request))
         self._emit(PermissionRequested(asked.id, asked.task, asked.runs, request))
         seconds = self._timeout()
-        answer: Answer | None = None
-        why: str | None = None
+        answer: Answer = "refuse"
+        words: str | None = None
+        why = REFUSED
         try:
             async with asyncio.timeout(seconds):
-                answer, why = await asyncio.shield(future)
+                answer, words = await asyncio.shield(future)
         except TimeoutError:
-            why = f"Nobody answered within {seconds:.0f} seconds, so it is refused. Do it in another way, or finish."
+            why = f"Nobody answered within {seconds:g} seconds, so it is refused. Do it in another way, or finish."
             log.info("run %s: nobody answered %r in time", job.run_id, request.title)
         finally:
             asked.waiting.pop(job.run_id, None)
             if not asked.waiting and self._open.get(key) is asked:
                 self._open.pop(key, None)
-                self._emit(PermissionSettled(asked.id, asked.task, answer or "refuse"))
+                self._emit(PermissionSettled(asked.id, asked.task, answer))
+            elif not all(one.done() for one in asked.waiting.values()):
+                self._emit(PermissionRequested(asked.id, asked.task, asked.runs, request))
         others = [one for one in self._open.values() if job.run_id in one.waiting]
         if job.current().state is RunState.WAITING:
             state = RunState.WAITING if others else RunState.RUNNING
             job.advance(state, reason=_reason(others[0].request) if others else None)
-        if answer in {None, "refuse"}:
-            return Decision(False, why or REFUSED)
+        if answer == "refuse":
+            return Decision(False, f"{why} They say: {words}" if words else why, words)
         return Decision(True)
 
     def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> Asked:
@@ -116,38 +168,41 @@ class Asks:
             raise UsageError(
                 f"There is no open question {printable(ask_id)!r}: it was answered, or nobody answered in time."
             )
-        request = asked.request
+        rule = rule_for(asked.request)
         if answer == "always":
-            self._remember(asked.repository, rule_for(request))
+            self._said.remember(asked.repository, rule)
         given_to: Iterable[str] = {"run": asked.runs, "task": (asked.task,)}.get(answer, ())
         for one in given_to:
-            self._given.setdefault(one, set()).add((request.tool, request.subject))
+            self._said.give(one, rule)
         for future in asked.waiting.values():
             if not future.done():
-                future.set_result((answer, f"{REFUSED} They say: {reason}" if reason else None))
+                future.set_result((answer, reason))
         return asked
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Runs or tasks that have been deleted."""
-        for one in ids:
-            self._given.pop(one, None)
+    def refuse(self, run_id: str, words: str) -> bool:
+        """Refuse a run what it waits for, with words for its agent. Others that ask the same go on waiting.
+
+        Returns whether it was waiting still.
+        """
+        futures = [asked.waiting[run_id] for asked in self._open.values() if run_id in asked.waiting]
+        waiting = [future for future in futures if not future.done()]
+        for future in waiting:
+            future.set_result(("refuse", words))
+        return bool(waiting)
 
     def _known(self, job: Job, request: PermissionRequest) -> Decision | None:
         """What needs no question."""
-        verdict = self._rules_of(job.task.repository).judge(request)
+        verdict = self._said.rules_of(job.task.repository).judge(request)
         if verdict is Verdict.DENY:
             return Decision(False, f"A rule of the person's denies this: {printable(request.subject)}.")
         if verdict is not Verdict.ALLOW and request.tool == RUN and request.subject.strip() in job.task.checks:
             # The person has said already that this may run here.
             return Decision(True)
-        wanted = (request.tool, request.subject)
-        if (
-            request.unasked
-            or verdict is Verdict.ALLOW
-            or any(wanted in self._given.get(one, ()) for one in (job.run_id, job.task.id))
-        ):
+        if request.unasked or verdict is Verdict.ALLOW:
             return Decision(True)
-        return None
+        wanted = rule_for(request)
+        given = any(wanted in self._said.given(one) for one in (job.run_id, job.task.id))
+        return Decision(True) if given else None
 
 
 def _reason(request: PermissionRequest) -> str:

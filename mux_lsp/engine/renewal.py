@@ -41,7 +41,9 @@ def renew(room: Room, run: Run, buffers: Mapping[str, bytes]) -> Renewed:
     ours, theirs = f"refs/mux/results/{run.id}", f"refs/mux/snapshots/{snapshot_name(run.id, run.turn + 1)}"
     tree, conflicts = room.shadow.merge(run.base, ours, theirs)
     result = room.shadow.commit(tree, snapshot.commit, f"mux-lsp: {run.id}, brought up to date")
-    room.shadow.set_refs({f"refs/mux/results/{run.id}": result})
+    # The one that the journal still has stays: killed before the new one is on record, the run goes on from that.
+    before = f"refs/mux/results/{snapshot_name(run.id, run.turn + 1)}"
+    room.shadow.set_refs({f"refs/mux/results/{run.id}": result, before: run.result})
     return Renewed(snapshot.commit, result, conflicts)
 
 

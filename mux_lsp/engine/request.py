@@ -35,6 +35,13 @@ class StartRequest:
     checks: tuple[str, ...] | None = None
     context: tuple[tuple[Path, int | None, int | None], ...] = ()
     clients: tuple[Client, ...] = ()
+    priority: int = 0
+    enough: int | None = None
+    """So many equal results that passed every check end the runs that are left; None for what the settings say."""
+    max_cost_usd: float | None = None
+    max_tokens: int | None = None
+    parent: str | None = None
+    """The run whose agent asks; None where a person does."""
 
 
 def buffers_of(clients: tuple[Client, ...], root: Path) -> tuple[dict[str, bytes], tuple[LeftOut, ...]]:

@@ -167,6 +167,9 @@ def live_text(root: Path, path: str, buffer: str | None) -> LiveText:
     if on_disk.entry is not None and _is_link(on_disk.entry.mode):
         # What is open is the text of another file.
         return replace(on_disk, unsaved=True, open=True)
+    if not buffer and on_disk.missing:
+        # An editor was opened for a file that is still to be: nothing stands there.
+        return replace(on_disk, open=True)
     lines = tuple(text.split_lines(buffer))
     return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True, compared={})
 

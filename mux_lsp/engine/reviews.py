@@ -84,9 +84,13 @@ class Reviews:
         """The review of one changed file."""
         return replace(self._found(change), run=run.id, agent=run.agent, change=change)
 
+    def hunks(self, change: FileChange) -> tuple[Hunk, ...]:
+        """The hunks of one changed file; none where it can only be taken as a whole."""
+        return self._found(change).hunks
+
     def count(self, change: FileChange) -> int:
         """How many hunks a change has."""
-        return len(self._found(change).hunks)
+        return len(self.hunks(change))
 
     def _found(self, change: FileChange) -> Review:
         # Hunks are named after the file that they change, so that runs agree on them wherever they move it.

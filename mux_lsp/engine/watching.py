@@ -1,27 +1,28 @@
 """Seeing a worktree change: one thread per watched folder, batches of paths on the event loop, nothing polled.
 
 watchfiles' Rust backend is used directly (its documented `RustNotify`), because `watch()` does not tell when its
-watches are in place, and because `awatch()` shares forty threads between all watchers.
+watches are in place.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import functools
 import os
 import re
 import sys
-import threading
 from typing import TYPE_CHECKING
 
-from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+from watchfiles._rust_notify import RustNotify
+
+from mux_lsp.agents.watches import tell, watch_kept_up
+from mux_lsp.git.folders import walk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    import threading
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-
-log = logging.getLogger(__name__)
 
 QUIET_MILLISECONDS = 100
 """A batch ends when nothing changed for this long."""
@@ -45,38 +46,14 @@ Batch = frozenset[str] | None
 @contextlib.asynccontextmanager
 async def watching(folder: Path) -> AsyncIterator[asyncio.Queue[Batch]]:
     """A queue of batches of what changes below a folder. The first, None, says that the watches are in place."""
-    loop = asyncio.get_running_loop()
     queue: asyncio.Queue[Batch] = asyncio.Queue()
-    stop = threading.Event()
-
-    def deliver(batch: Batch) -> None:
-        # The loop may have been closed under a thread that is about to end.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(queue.put_nowait, batch)
-
-    thread = threading.Thread(target=_watch, args=(folder, stop, deliver), name=f"watch {folder.name}", daemon=True)
-    thread.start()
-    try:
+    deliver = functools.partial(tell, asyncio.get_running_loop(), queue.put_nowait)
+    # Without live sight the result is still taken whole when the agent ends.
+    with watch_kept_up(folder, functools.partial(_watch, folder, deliver)):
         yield queue
-    finally:
-        stop.set()
 
 
-def _watch(folder: Path, stop: threading.Event, deliver: _Deliver) -> None:
-    while not stop.is_set():
-        try:
-            _watch_until(folder, stop, deliver)
-            return
-        except WatchfilesRustInternalError as error:
-            # A name that is not UTF-8, which ends the watch. A new one begins with a look at everything.
-            log.debug("the watch of %s begins anew: %s", folder, error)
-        except OSError as error:
-            # Without live sight the result is still taken whole when the agent ends.
-            log.warning("changes in %s cannot be watched: %s", folder, error)
-            return
-
-
-def _watch_until(folder: Path, stop: threading.Event, deliver: _Deliver) -> None:
+def _watch(folder: Path, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
     prefix = os.fspath(folder) + os.sep
     watched, notify = _watch_all(_folders(os.fspath(folder)))
     try:
@@ -124,7 +101,7 @@ def _folders(folder: str) -> set[str]:
     """A folder and all below it, where each is to be watched by itself. One whose name is not UTF-8 cannot be."""
     if not EACH_FOLDER:
         return {folder}
-    found = {path for path, _, _ in os.walk(folder)}
+    found = {path for path, _, _ in walk(folder)}
     return {path for path in found if path.isascii() or not _UNSPEAKABLE.search(path)}
 
 
@@ -136,9 +113,3 @@ def merge(batches: list[Batch]) -> Batch:
             return None
         paths |= batch
     return frozenset(paths) if len(paths) <= MANY_PATHS else None
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    _Deliver = Callable[[Batch], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,7 +283,8 @@ def test_what_was_written_is_put_back_where_the_next_fails(
         original(root, write, permissions)
 
     monkeypatch.setattr(disk, "_put", fail)
-    with pytest.raises(MuxError, match=r"No space left on device.*everything was put back as it was"):
+    why = r"could not be written \(No space left on device\); everything was put back as it was\."
+    with pytest.raises(MuxError, match=rf"/{re.escape(failing)} {why}$"):
         write_all(filled, WRITES)
     assert failed == [failing]
     after = snapshot(filled)

@@ -14,6 +14,7 @@ from mux_lsp.core import text
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus, Run, RunState, Task
 from mux_lsp.engine import accepting
 from mux_lsp.engine.disk import FILE_MODE
+from mux_lsp.engine.events import ReviewChanged
 from mux_lsp.engine.history import OFFERS, History, Seen, Watch, agreement, key_of, look
 from mux_lsp.engine.review import Item, LiveText, judge
 from mux_lsp.engine.reviews import Reviews
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.history import Acceptance, Key
     from mux_lsp.engine.accepting import Selection
+    from mux_lsp.engine.events import Event
 
 BASE = "a b c d e f g h"
 BLOBS: dict[str, bytes] = {}
@@ -317,3 +319,25 @@ async def test_an_engine_keeps_it_over_a_restart(workshop: Workshop) -> None:
         assert list(engine.history.read(root=workshop.root)) == [one]
         assert list(engine.history.read(workshop.root / "g.txt")) == []
     assert text.split_lines((workshop.root / "f.txt").read_text()) == ["one\n", "2\n", "three\n"]
+
+
+async def test_an_accept_that_is_in_the_text_is_no_failure_where_the_journal_cannot_be_written(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who is told so looks for nothing in the text, and tries again."""
+    async with workshop.engine() as engine:
+        task = await workshop.start(engine, "sh:sed -i s/two/2/ f.txt")
+        run = await ended(engine, task.runs[0].id)
+        selection = accepting.select(engine, run.id, Lives(workshop.root, {}))
+        client: Any = SimpleNamespace(name="terminal", unsaved=lambda _: ({}, ()))
+        told: list[Event] = []
+        engine.subscribe(told.append)
+        with closing(sqlite3.connect(workshop.state / "mux.db", isolation_level=None)) as other:
+            engine._journal._database.execute("PRAGMA busy_timeout = 0")
+            other.execute("BEGIN IMMEDIATE")
+            with engine.history.deciding(selection, client.name):
+                accepting.write(engine, selection, selection.plans)
+                await accepting.note(engine, selection, client)
+        assert (workshop.root / "f.txt").read_text() == "one\n2\nthree\n"
+        assert [event.paths for event in told if isinstance(event, ReviewChanged)] == [frozenset({"f.txt"})]
+        assert f"what was accepted of {run.id} could not be noted" in caplog.text

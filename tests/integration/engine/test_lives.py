@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
 
 from mux_lsp.agents import process
+from mux_lsp.agents.events import Event, Started
+from mux_lsp.agents.presets import backend
 from mux_lsp.core.model import RunState
+from mux_lsp.engine.events import RunOutput
+from mux_lsp.engine.host import RunHost
+from mux_lsp.engine.results import Results
 from mux_lsp.errors import GitError, MuxError, UsageError
-from mux_lsp.git.worktrees import Worktrees
+from mux_lsp.git.worktrees import Worktree, Worktrees
 from tests.integration.engine.conftest import Workshop, ended
+from tests.support.home import wait_for_exit
 from tests.support.person import git
 from tests.support.signals import signals
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from mux_lsp.engine.engine import Engine
 
@@ -81,6 +90,92 @@ async def test_agents_taken_up_do_not_wait_for_a_place(workshop: Workshop, tmp_p
                 assert not process.is_there(process.Process(run.pid, run.pid_created))
 
 
+@pytest.mark.parametrize("when", ["at work", "at its end"])
+async def test_an_agent_that_the_last_daemon_did_not_come_to_note_is_not_started_twice(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    emit = RunHost.emit
+
+    def forgetful(host: RunHost, event: Event, offset: int | None = None) -> None:
+        if not isinstance(event, Started):
+            emit(host, event, offset)
+
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        monkeypatch.setattr(RunHost, "emit", forgetful)
+        async with workshop.engine() as engine:
+            task = await workshop.start(engine, f"sh:echo x >> x; {arrived.give}; {go.take}; echo done")
+            run = task.runs[0]
+            await arrived.happened()
+            assert engine.run(run.id).pid is None
+            folder = engine.run_folder(run.id)
+        monkeypatch.undo()
+        pid = int((folder / "supervisor").read_text())
+        if when == "at its end":
+            go.happens()
+            assert await asyncio.to_thread(wait_for_exit, psutil.Process(pid), 20)
+        async with workshop.engine() as engine:
+            if when == "at work":
+                assert (await engine.until(run.id, lambda run: run.pid is not None)).pid == pid
+                go.happens()
+            run = await ended(engine, run.id)
+            assert (run.state, (folder / "stdout").read_text()) == (RunState.FINISHED, "done\n")
+            assert run.result is not None
+            assert engine.room(workshop.root).shadow.read_at(run.result, "x") == b"x\n"
+
+
+async def test_an_agent_that_is_cancelled_right_before_it_begins_ends_all_the_same(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "codex"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    cancel, put_down = backend.PresetBackend.cancel, backend._put_down
+    about_to_begin, go = threading.Event(), threading.Event()
+
+    def slow(*given: Any) -> None:
+        about_to_begin.set()
+        go.wait()
+        put_down(*given)
+
+    async def cancelled(*given: Any) -> None:
+        await cancel(*given)
+        go.set()
+
+    monkeypatch.setattr(backend, "_put_down", slow)
+    monkeypatch.setattr(backend.PresetBackend, "cancel", cancelled)
+    workshop.config.write_text("[runs]\ngrace_seconds = 0.1\n")
+    async with workshop.engine() as engine, asyncio.timeout(20):
+        run_id = (await workshop.start(engine, "codex")).runs[0].id
+        await asyncio.to_thread(about_to_begin.wait)
+        assert (await engine.cancel(run_id)).state is RunState.CANCELLED
+        run = await ended(engine, run_id)
+        assert run.pid is not None
+        assert run.pid_created is not None
+        assert not process.is_there(process.Process(run.pid, run.pid_created))
+
+
+async def test_a_name_that_is_not_utf_8_silences_nobody(workshop: Workshop, tmp_path: Path) -> None:
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        async with workshop.engine() as engine:
+            told = asyncio.Event()
+
+            def listen(event: object) -> None:
+                if isinstance(event, RunOutput) and "hello" in event.text:
+                    told.set()
+
+            engine.subscribe(listen)
+            bad = """touch "$(dirname "$MUX_PROMPT_FILE")/$(printf '\\377')" """
+            task = await workshop.start(engine, f"sh:{bad}; {arrived.give}; {go.take}; echo hello; {go.take}")
+            await arrived.happened()
+            go.happens()
+            async with asyncio.timeout(20):
+                await told.wait()
+            go.happens()
+            await ended(engine, task.runs[0].id)
+
+
 async def test_no_number_is_given_twice(workshop: Workshop) -> None:
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:echo x > x", "sh:echo x > x")
@@ -96,6 +191,28 @@ async def test_no_number_is_given_twice(workshop: Workshop) -> None:
         await engine.delete(again.id)
         assert (await engine.retry(task.runs[0].id)).id == f"{task.id}-4"
         await ended(engine, f"{task.id}-4")
+
+
+async def test_a_retry_that_was_cut_off_takes_the_place_of_no_other(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with workshop.engine() as engine:
+        run = (await workshop.start(engine, "sh:echo x > x")).runs[0]
+        await ended(engine, run.id)
+
+        def killed(*_: object) -> None:
+            raise MuxError("killed")
+
+        for half in ("save_task", "save_run"):
+            with monkeypatch.context() as patch:
+                patch.setattr(engine._journal, half, killed)
+                with pytest.raises(MuxError, match="killed"):
+                    await engine.retry(run.id)
+    async with workshop.engine() as engine:
+        known = [run.id for run in engine.task(run.task).runs]
+        assert (await engine.retry(run.id)).id not in known
+        for one in engine.task(run.task).runs:
+            await ended(engine, one.id)
 
 
 async def test_retry_and_continue_use_the_settings_as_they_are_now(workshop: Workshop) -> None:
@@ -180,3 +297,63 @@ async def test_a_message_is_never_written_through_a_link(workshop: Workshop, tmp
         await engine.carry_on(run_id, "overwritten")
         await ended(engine, run_id)
     assert precious.read_text() == "mine"
+
+
+async def test_the_result_that_a_run_has_outlives_being_brought_up_to_date(workshop: Workshop) -> None:
+    """Also where the agent then changes nothing, and where a daemon is killed before the new one is on record."""
+    async with workshop.engine() as engine:
+        task = await workshop.start(engine, "sh:echo x > x")
+        first = await ended(engine, task.runs[0].id)
+        (workshop.root / "x").write_text("x\n")
+        await engine.carry_on(first.id, "go on", ())
+        again = await ended(engine, first.id)
+        store = engine.room(workshop.root).shadow.git_dir
+        git(store, "gc", "--quiet", "--prune=now")
+        for result in (first.result, again.result):
+            assert result is not None
+            assert git(store, "show", f"{result}:x") == "x\n"
+        await engine.delete(task.id)
+        assert task.id not in git(store, "for-each-ref")
+
+
+async def test_a_run_that_ends_while_its_task_is_deleted_gives_its_worktree_back_first(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    release, may = Worktrees.release, {"1": threading.Event(), "2": threading.Event()}
+
+    def held(worktrees: Worktrees, worktree: Worktree) -> None:
+        may[str(worktree.run_id)[-1]].wait()
+        release(worktrees, worktree)
+
+    monkeypatch.setattr(Worktrees, "release", held)
+    with signals(tmp_path / "signals", "go") as (go,):
+        async with workshop.engine() as engine:
+            task = await workshop.start(engine, "sh:true", f"sh:{go.take}")
+            one, other = (run.id for run in task.runs)
+            await engine.until(one, lambda run: run.state.ended)
+            deleting = asyncio.create_task(engine.delete(task.id))
+            go.happens(1)
+            await engine.until(other, lambda run: run.state.ended)
+            first = engine._lives[one].task
+            may["1"].set()
+            await asyncio.wait({first})
+            may["2"].set()
+            assert await deleting == (one, other)
+    assert "a bug" not in caplog.text
+
+
+async def test_a_run_that_is_deleted_while_it_is_brought_up_to_date_is_said_to_be_gone(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with workshop.engine() as engine:
+        task = await workshop.start(engine, "sh:echo x > x")
+        run = await ended(engine, task.runs[0].id)
+        loop = asyncio.get_running_loop()
+
+        def read(_results: object, base: str, result: str, count: object) -> tuple[tuple[()], int]:
+            asyncio.run_coroutine_threadsafe(engine.delete(run.id), loop).result()
+            return (), 0
+
+        monkeypatch.setattr(Results, "read", read)
+        with pytest.raises(UsageError, match=f"There is no run '{run.id}'"):
+            await engine.carry_on(run.id, "go on", ())

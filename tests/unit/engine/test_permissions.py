@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -32,18 +33,26 @@ class Office:
     seconds: float = 60.0
     events: list[Any] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
+    gave: defaultdict[str, list[Rule]] = field(default_factory=lambda: defaultdict(list))
     asks: Asks = field(init=False)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         numbers = itertools.count(1)
-        self.asks = Asks(
-            self.hear, lambda _: self.rules, self.remember, lambda: self.seconds, lambda: f"p{next(numbers)}"
-        )
+        self.asks = Asks(self.hear, self, lambda: self.seconds, lambda: f"p{next(numbers)}")
 
     def hear(self, event: Any) -> None:
         self.events.append(event)
         self.changed.set()
+
+    def rules_of(self, _: str) -> Rules:
+        return self.rules
+
+    def given(self, owner: str) -> list[Rule]:
+        return self.gave[owner]
+
+    def give(self, owner: str, rule: Rule) -> None:
+        self.gave[owner].append(rule)
 
     def remember(self, repository: str, rule: Rule) -> None:
         assert repository == "/repo"
@@ -143,6 +152,27 @@ async def test_the_tasks_own_checks_may_run() -> None:
     assert (await office.ask("k3f-1", PermissionRequest("run", "make test", ""))).allowed
     denied = Office(rules([], ["run:make"]))
     assert not (await denied.ask("k3f-1", PermissionRequest("run", "make test", ""))).allowed
+
+
+async def test_what_is_said_to_one_is_no_answer_for_the_others() -> None:
+    office = Office()
+    deciding = [office.ask("k3f-1"), office.ask("k3f-1", FETCH), office.ask("k3f-2")]
+    await office.asked(3)
+    assert office.asks.refuse("k3f-1", "Use yarn.")
+    assert not office.asks.refuse("k3f-1", "Use pnpm."), "it has its answer"
+    for refused in (await deciding[0], await deciding[1]):
+        assert not refused.allowed
+        assert refused.words == "Use yarn."
+        assert refused.reason is not None
+        assert refused.reason.endswith("They say: Use yarn.")
+    assert office.runs["k3f-1"].state is RunState.RUNNING
+    assert office.runs["k3f-2"].state is RunState.WAITING
+    assert [one.runs for one in office.asks.open()] == [("k3f-2",)]
+    # Who was told that both wait hears that one is left.
+    assert PermissionRequested("p1", "k3f", ("k3f-2",), INSTALL) in office.events
+    office.asks.reply("p1", "once")
+    assert (await deciding[2]).allowed
+    assert office.asks.open() == ()
 
 
 async def test_nobody_there_is_a_no() -> None:

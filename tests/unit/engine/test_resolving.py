@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mux_lsp.core import text
-from mux_lsp.core.model import HunkStatus, Run, RunState
+from mux_lsp.core.model import HunkStatus, Run, RunState, Task
 from mux_lsp.engine import accepting
 from mux_lsp.engine.disk import EXECUTABLE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.engine.offers import How, Offers, offers
@@ -44,7 +44,7 @@ class World:
         entries = [entry for entry in (self.base, *self.results.values()) if entry]
         self.reviews = Reviews({name_of(entry.content): entry.content for entry in entries}.__getitem__)
         self.runs = {name: self._run(name, result) for name, result in self.results.items()}
-        task = SimpleNamespace(repository="/nowhere", runs=tuple(self.runs.values()))
+        task = Task("k3f", "", "/nowhere", "", 0.0, runs=tuple(self.runs.values()))
         self.engine = cast(
             "Engine",
             SimpleNamespace(
@@ -447,7 +447,6 @@ WORDS = st.lists(st.sampled_from("abc"), max_size=7)
 STEPS = st.lists(st.sampled_from(["keep", "drop", "change", "insert"]), min_size=7, max_size=7)
 
 
-@settings(deadline=None)
 @given(WORDS, WORDS, WORDS, WORDS | st.none())
 def test_whatever_is_offered_can_be_done(base: list[str], x: list[str], y: list[str], live: list[str] | None) -> None:
     found = [" ".join(one) for one in (base, x, y, x if live is None else live)]
@@ -465,7 +464,7 @@ def edited(by: str, steps: list[str]) -> str:
     return " ".join(made[step].format(line, by) for line, step in zip("abcdefg", steps, strict=True))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, STEPS, STEPS)
 def test_what_was_taken_or_switched_to_is_there(x: list[str], y: list[str], mine: list[str]) -> None:
     for live in (edited("x", x), edited("m", mine)):
@@ -478,7 +477,6 @@ def test_what_was_taken_or_switched_to_is_there(x: list[str], y: list[str], mine
                 it.live = start
 
 
-@settings(deadline=None)
 @given(WORDS, WORDS, WORDS)
 def test_switching_there_and_back_leaves_everything_as_it_was(base: list[str], x: list[str], y: list[str]) -> None:
     numbered = [f"{word}{number}" for number, word in enumerate(base)]

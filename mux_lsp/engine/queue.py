@@ -1,0 +1,110 @@
+"""The queue of a daemon's runs: what the scheduler needs to know of them, and what clients are told of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.core.model import RunState
+from mux_lsp.engine.backends import names_of
+from mux_lsp.engine.events import QueueChanged
+from mux_lsp.engine.scheduler import Entrant, Scheduler, Urgency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mux_lsp.config import Configuration
+    from mux_lsp.core.model import Run, Task
+    from mux_lsp.engine.book import Book
+    from mux_lsp.engine.events import Event
+
+SOON: Final = 0.05
+"""Seconds for which changes of the order are gathered before it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place that one run has or waits for."""
+
+    _scheduler: Scheduler
+    _run: str
+
+    async def taken(self) -> None:
+        """Wait until the run's turn has come."""
+        await self._scheduler.turn(self._run)
+
+    def leave(self) -> None:
+        """The run needs it no more, or has given up waiting. Nothing the second time."""
+        self._scheduler.leave(self._run)
+
+
+class Queue:
+    """Who waits for an agent's place. Lives on one event loop."""
+
+    def __init__(self, book: Book, emit: Callable[[Event], None]) -> None:
+        self._book = book
+        self._emit = emit
+        self._scheduler = Scheduler(self._changed)
+        self._configuration: Configuration
+        self._telling: asyncio.TimerHandle | None = None
+        self._told: tuple[str, ...] = ()
+
+    def configure(self, configuration: Configuration) -> None:
+        """How many agents may be at work from now on."""
+        self._configuration = configuration
+        self._scheduler.limit(configuration.runs.concurrent, configuration.runs.limits)
+
+    def take_up(self, tasks: Iterable[Task]) -> None:
+        """Take in the runs that an earlier daemon has left, in the order that they had."""
+        tasks = tuple(tasks)
+        left = [run for task in tasks for run in task.runs if not run.state.ended]
+        for task in tasks:
+            self.judge(task)
+        for run in left:
+            # Its turn had come already, whatever the limits say now.
+            if run.state in {RunState.PREPARING, RunState.RUNNING, RunState.WAITING}:
+                self._scheduler.hold(self._entrant(run))
+        begun = {task.id: max((run.started or 0.0) for run in task.runs) for task in tasks if task.runs}
+        self._scheduler.had_turns(sorted((task for task in begun if begun[task]), key=begun.__getitem__))
+        self._scheduler.enter([self._entrant(run) for run in left if run.state is RunState.QUEUED])
+
+    def enter(self, task: Task, runs: Iterable[Run]) -> None:
+        """Have these runs of a task wait for their turns."""
+        self.judge(task)
+        self._scheduler.enter([self._entrant(run) for run in runs])
+
+    def judge(self, task: Task) -> None:
+        """Look at how urgent a task is now."""
+        self._scheduler.judge(task.id, Urgency(task.priority, task.paused))
+
+    def forget(self, task_id: str) -> None:
+        """The task is no more."""
+        self._scheduler.forget(task_id)
+
+    def place_of(self, run_id: str) -> Place:
+        """What the run itself does about its place."""
+        return Place(self._scheduler, run_id)
+
+    def number(self, run_id: str) -> int | None:
+        """Where a run stands, counted from 1; None where it does not wait or its task is paused."""
+        return self._scheduler.queue_place(run_id)
+
+    def _entrant(self, run: Run) -> Entrant:
+        return Entrant(
+            run.id,
+            run.task,
+            int(run.id.rpartition("-")[2]),
+            names_of(self._configuration, run.agent),
+            self._book.ancestors(run.task),
+        )
+
+    def _changed(self) -> None:
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(SOON, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        if (queue := self._scheduler.queue) != self._told:
+            self._told = queue
+            self._emit(QueueChanged(queue))

@@ -1,0 +1,31 @@
+"""Waits that a person may end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+async def first_of(work: asyncio.Future[Any], cancelled: asyncio.Event) -> None:
+    """Wait until a piece of work is done or was cancelled by a person, whichever is first. The work itself goes on."""
+    watch: asyncio.Future[Any] = asyncio.ensure_future(cancelled.wait())
+    try:
+        await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watch.cancel()
+
+
+@asynccontextmanager
+async def place_of(places: asyncio.Semaphore, cancelled: asyncio.Event) -> AsyncIterator[None]:
+    """Have one of so many places, or none where a person ends the wait for it: `cancelled` is set then."""
+    taking = asyncio.ensure_future(places.acquire())
+    try:
+        await first_of(taking, cancelled)
+        yield
+    finally:
+        if not taking.cancel() and not taking.cancelled():
+            places.release()

@@ -1,0 +1,145 @@
+"""Who wants a baseline gets it, whoever else has stopped wanting it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from mux_lsp.core.model import Check, CheckState, Setup, Snapshot
+from mux_lsp.engine import baselines
+from mux_lsp.engine.baselines import Baselines
+from mux_lsp.engine.trial import Terms
+from mux_lsp.errors import GitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.trial import Trial
+
+TERMS = Terms(("true",), "", Setup(), 10)
+SNAPSHOT = Snapshot("c" * 40, "t" * 40, None)
+
+
+class Stand:
+    """Baselines whose trials end when the test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.room = cast("Room", SimpleNamespace(shadow=SimpleNamespace(folder=folder)))
+        self.tasks: list[asyncio.Task[None]] = []
+        self.begun: asyncio.Queue[asyncio.Future[tuple[Check, ...]]] = asyncio.Queue()
+        self.ended = 0
+        self.baselines = self.anew()
+
+    def anew(self) -> Baselines:
+        return Baselines(self.trial, self.own, self.count)
+
+    def own(self, work: Any) -> asyncio.Task[None]:
+        self.tasks.append(asyncio.create_task(work))
+        return self.tasks[-1]
+
+    def count(self, _: Room) -> None:
+        self.ended += 1
+
+    def trial(self, room: Room, terms: Terms, snapshot: Snapshot, name: str) -> Trial:
+        made = SimpleNamespace(room=room, terms=terms, snapshot=snapshot, name=name, cancelled=asyncio.Event())
+        return cast("Trial", made)
+
+    async def try_out(self, trial: Trial) -> tuple[Check, ...]:
+        answer = asyncio.get_running_loop().create_future()
+        self.begun.put_nowait(answer)
+        ended = asyncio.create_task(trial.cancelled.wait())
+        await asyncio.wait({answer, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        return answer.result() if answer.done() else ()
+
+    def want(self, task: str) -> None:
+        self.baselines.want(self.room, TERMS, SNAPSHOT, task)
+
+    def known(self) -> bool:
+        return self.baselines.of(self.room, TERMS, SNAPSHOT.tree) is not None
+
+    async def quiet(self) -> None:
+        while self.tasks:
+            await self.tasks.pop(0)
+
+
+@pytest.fixture
+def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
+    made = Stand(tmp_path)
+    monkeypatch.setattr(baselines, "try_out", made.try_out)
+    return made
+
+
+PASSED = (Check("true", CheckState.PASSED, 0, 0.1),)
+
+
+async def test_one_for_all_who_want_it_also_after_a_restart(stand: Stand) -> None:
+    stand.want("a")
+    stand.want("b")
+    (await stand.begun.get()).set_result(PASSED)
+    await stand.quiet()
+    stand.want("c")
+    assert (stand.known(), stand.ended, stand.begun.empty(), stand.baselines.busy) == (True, 1, True, False)
+    stand.baselines = stand.anew()
+    assert not stand.known()
+    stand.want("d")
+    await stand.quiet()
+    assert (stand.known(), stand.ended, stand.begun.empty()) == (True, 2, True)
+
+
+async def test_it_ends_when_the_last_one_leaves_and_not_before(stand: Stand) -> None:
+    stand.want("a")
+    stand.want("b")
+    answer = await stand.begun.get()
+    stand.baselines.leave("a")
+    await stand.baselines.settle()  # waits for nothing
+    assert stand.baselines.busy
+    stand.baselines.leave("b")
+    await stand.baselines.settle()
+    assert (stand.baselines.busy, stand.known(), stand.ended, answer.done()) == (False, False, 1, False)
+    assert not baselines.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
+
+
+async def test_who_comes_while_it_is_being_ended_gets_it_all_the_same(stand: Stand) -> None:
+    stand.want("a")
+    await stand.begun.get()
+    stand.baselines.leave("a")
+    stand.want("b")
+    (await stand.begun.get()).set_result(PASSED)
+    await stand.quiet()
+    assert stand.known()
+
+
+async def test_what_cannot_be_found_leaves_nothing_behind(stand: Stand) -> None:
+    stand.want("a")
+    (await stand.begun.get()).set_exception(GitError("the disk is full"))
+    await stand.quiet()
+    assert (stand.known(), stand.ended, stand.baselines.busy) == (False, 1, False)
+    assert not baselines.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
+
+
+async def test_what_a_killed_daemon_was_at_is_known(stand: Stand) -> None:
+    stand.want("a")
+    await stand.begun.get()
+    assert baselines.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
+    for task in stand.tasks:
+        task.cancel()
+    await asyncio.gather(*stand.tasks, return_exceptions=True)
+    assert baselines.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
+
+
+async def test_only_so_many_are_kept(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "KEPT", 2)
+    monkeypatch.setattr(baselines, "IN_MEMORY", 1)
+    for number in range(4):
+        snapshot = Snapshot("c" * 40, f"{number}" * 40, None)
+        stand.baselines.want(stand.room, TERMS, snapshot, "a")
+        (await stand.begun.get()).set_result(PASSED)
+        await stand.quiet()
+        assert stand.baselines.of(stand.room, TERMS, snapshot.tree) is not None
+    assert len(list(stand.room.shadow.folder.glob("baselines/*"))) == 2
+    assert stand.baselines.of(stand.room, TERMS, "2" * 40) is None
