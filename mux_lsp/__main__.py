@@ -22,8 +22,10 @@ def main() -> int:
         from mux_lsp.daemon.server import main as daemon
 
         return daemon(arguments[1:])
-    from mux_lsp.cli.main import main as command_line
-
+    try:
+        from mux_lsp.cli.main import main as command_line
+    except KeyboardInterrupt:
+        return 130  # as `command_line` has it, whose import takes a moment
     return command_line(arguments)
 
 

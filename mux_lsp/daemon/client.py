@@ -11,6 +11,7 @@ import os
 from mux_lsp import __version__, paths
 from mux_lsp.daemon import handshake
 from mux_lsp.errors import MuxError
+from mux_lsp.keys import ADDRESSES, KEYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,6 +132,11 @@ def attempt(home: paths.Home, want: Want) -> Connection:
     try:
         sock = _open(str(record.get("address")))
         hello = {"mux": handshake.PROTOCOL, "version": __version__, "token": record.get("token"), "want": want}
+        if run := os.environ.get("MUX_RUN"):
+            hello["run"] = run
+        elif want == "lsp" and str(record.get("address")).startswith("unix:"):
+            # A daemon that was started without them needs them for what is asked of it here.
+            hello["keys"] = {name: value for name in KEYS | ADDRESSES if (value := os.environ.get(name))}
         sock.sendall(handshake.line(hello))
         first, rest = _read_line(sock)
     except TimeoutError as error:

@@ -20,7 +20,8 @@ HEADER_LINES = 16
 """Header fields that one message may have. LSP knows two."""
 
 WAITING_LIMIT = 16 * 1024 * 1024
-"""Bytes that may wait for a client to read them before more is refused and the client dropped."""
+"""Bytes that may wait for a client to read them, beside one message of any size, before more is refused and the client
+dropped."""
 
 STALLED_SECONDS = 30.0
 """How long a client may read nothing of what waits for it."""
@@ -48,8 +49,12 @@ class ClientWriter:
         self._name = name
         self._waiting_limit = waiting_limit
         self._stalled_seconds = stalled_seconds
+        self._pending: list[bytes] = []
+        """What is sent with the next turn of the loop, in one call of the system for all that this one brings."""
         self._written = 0
         self._taken = 0
+        self._largest = 0
+        """Bytes of the largest message since nothing waited: who has asked for it takes a while to read it."""
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, data: bytes) -> None:
@@ -57,16 +62,18 @@ class ClientWriter:
         if self._transport.is_closing():
             return
         waiting = self._waiting()
-        if waiting > self._waiting_limit:
+        if waiting > self._waiting_limit + self._largest:
             self._drop(f"does not read: {waiting} bytes wait for it")
             return
+        self._largest = max(self._largest, len(data)) if waiting else len(data)
         self._written += len(data)
-        self._transport.write(data)
-        if self._timer is None and self._waiting():
-            self._watch()
+        if not self._pending:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._pending.append(data)
 
     def close(self) -> None:
         """Ends the connection once the client has taken what waits."""
+        self._send()
         self._transport.close()
 
     async def closed(self, seconds: float) -> None:
@@ -81,8 +88,15 @@ class ClientWriter:
         finally:
             self._stop_watching()
 
+    def _send(self) -> None:
+        pending, self._pending = self._pending, []
+        if pending and not self._transport.is_closing():
+            self._transport.write(b"".join(pending))
+            if self._timer is None and self._waiting():
+                self._watch()
+
     def _waiting(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + sum(map(len, self._pending))
 
     def _watch(self) -> None:
         self._taken = self._written - self._waiting()

@@ -1,13 +1,15 @@
 """Telling an editor why there is no daemon, in the one way that its person will see.
 
 An editor whose server just ends says "server exited" and no more. So the first request, which is `initialize`, is
-answered with an error that holds the reason, and the same sentence goes out as a message to be shown.
+answered with an error that holds the reason, and the same sentence goes out as a message to be shown, but for clients
+of our own protocol, which show what that says.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 
 TYPE_CHECKING = False
@@ -23,6 +25,9 @@ _ERROR_MESSAGE = 1
 
 _LIMIT = 1 << 26
 
+_HEARD_SECONDS = 2.0
+"""How long an editor has to say something more, or go, before this does."""
+
 
 def answer(sentence: str) -> None:
     """Answers the first request on standard input with the sentence. Returns after that, or when the editor is gone."""
@@ -32,9 +37,21 @@ def answer(sentence: str) -> None:
         if "method" in message and "id" in message:
             show = {"type": _ERROR_MESSAGE, "message": f"mux-lsp: {sentence}"}
             error = {"code": _REQUEST_FAILED, "message": f"mux-lsp: {sentence}", "data": {"retry": False}}
-            _send({"jsonrpc": "2.0", "method": "window/showMessage", "params": show})
+            if not _is_ours(message.get("params")):
+                _send({"jsonrpc": "2.0", "method": "window/showMessage", "params": show})
             _send({"jsonrpc": "2.0", "id": message["id"], "error": error})
+            # VS Code's client forgets the answer where it sees the end of this process first. Whatever the editor does
+            # next, it has read it by then.
+            select.select([0], [], [], _HEARD_SECONDS)
             return
+
+
+def _is_ours(params: Any) -> bool:
+    """Whether a client speaks our protocol: those show the error themselves, and would say everything twice."""
+    try:
+        return "protocol" in params["initializationOptions"]["mux"]
+    except (KeyError, TypeError):
+        return False
 
 
 def _messages() -> Iterator[dict[str, Any]]:

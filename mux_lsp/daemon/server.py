@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,13 +26,17 @@ import psutil
 from mux_lsp import __version__, paths
 from mux_lsp.daemon import handshake, lifecycle, logs
 from mux_lsp.daemon.connection import ClientReader, ClientWriter
-from mux_lsp.daemon.peer import Peer, peer_of
+from mux_lsp.daemon.peer import Peer, peer_of, runs_around
 from mux_lsp.errors import MuxError
+from mux_lsp.keys import ACCOUNTS
 
 log = logging.getLogger(__name__)
 
 COLLECTED_AFTER = (50_000, 20, 50)
 """The thresholds of Python's garbage collector in the daemon."""
+
+OPEN_FILES = 10_240
+"""Files that the daemon may have open, where its system lets it. Each run that is at work has some."""
 
 IDLE_SECONDS = 600.0
 """How long the daemon stays with no client and no unfinished run."""
@@ -65,6 +69,9 @@ class Engine(Protocol):
     def status(self) -> dict[str, object]:
         """What it would tell the person of itself, as JSON. `unfinished_runs` is how many there are."""
 
+    def starter(self, names: Iterable[str], /) -> str | None:
+        """Which of its runs or checks has started a client that says it belongs to these; None where a person has."""
+
     def subscribe(self, listener: Callable[[Any], None], /) -> Callable[[], None]:
         """Has a function called, in the event loop, whenever something happens: `busy` may say otherwise after it."""
 
@@ -72,8 +79,9 @@ class Engine(Protocol):
 CreateEngine = Callable[[paths.Home], Engine]
 """Makes an engine over the person's folders."""
 
-ServeClient = Callable[[ClientReader, ClientWriter, Any], Awaitable[None]]
-"""Speaks LSP with one client over the engine, until the reader ends. It may be cancelled."""
+ServeClient = Callable[[ClientReader, ClientWriter, Any, tuple[str, ...]], Awaitable[None]]
+"""Speaks LSP with one client over the engine, until the reader ends. It may be cancelled. The names are those of the
+runs that the client may belong to, the one to believe first."""
 
 
 def main(arguments: list[str]) -> int:
@@ -84,6 +92,7 @@ def main(arguments: list[str]) -> int:
     # A view of a text with fifty runs is ten thousand small objects, made anew with every key and never in cycles: by
     # default the collector would look through all that the daemon has for each few hundred of them.
     gc.set_threshold(*COLLECTED_AFTER)
+    _allow_open_files()
 
     def create_engine(home: paths.Home) -> Engine:
         import mux_lsp.lsp.session  # noqa: F401  (half a second that no client should find the others waiting for)
@@ -91,10 +100,10 @@ def main(arguments: list[str]) -> int:
 
         return RealEngine(Path(home.state), Path(home.config_file))
 
-    async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any) -> None:
+    async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any, inside: tuple[str, ...]) -> None:
         from mux_lsp.lsp.session import serve_client as serve
 
-        await serve(reader, writer, engine)
+        await serve(reader, writer, engine, inside)
 
     def idle_seconds(home: paths.Home) -> float:
         from mux_lsp import config
@@ -102,6 +111,19 @@ def main(arguments: list[str]) -> int:
         return config.load(Path(home.config_file)).daemon.idle_seconds
 
     return run_daemon(create_engine, serve_client, starter=starter, idle_seconds=idle_seconds)
+
+
+def _allow_open_files() -> None:
+    """Many systems begin with 256 or 1024, which is for programs that cannot do with more."""
+    if sys.platform == "win32":
+        return  # no such limit there
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has one limit more, and does not tell of it here
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _ready_descriptor(arguments: list[str]) -> int | None:
@@ -271,13 +293,18 @@ class _Daemon:
         out = ClientWriter(writer, name)
         try:
             peer = peer_of(writer.get_extra_info("socket"))
-            want = await self._shake_hands(reader, out, peer, name)
-            if want == "lsp":
-                await self._session(reader, out, peer, name)
-            elif want is not None:
+            request = await self._shake_hands(reader, out, peer, name)
+            if request is None:
+                return
+            if request["want"] == "lsp":
+                inside = _runs_around(request, peer)
+                if not inside:
+                    _take_keys(request.get("keys"), name)
+                await self._session(reader, out, peer, name, inside)
+            else:
                 # Never closed: the client takes its end for the end of this process.
                 os.dup(writer.get_extra_info("socket").fileno())
-                self._stop(f"{want} asked for by {name}")
+                self._stop(f"{request['want']} asked for by {name}")
         except OSError as error:
             log.info("%s: connection lost: %s", name, error)
         except (Exception, SystemExit):  # a session that calls sys.exit must not take the daemon with it
@@ -288,8 +315,8 @@ class _Daemon:
 
     async def _shake_hands(
         self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer | None, name: str
-    ) -> str | None:
-        """What the client wants and was granted, where there is more to do than to answer."""
+    ) -> dict[str, Any] | None:
+        """What the client said, where it was granted and there is more to do than to answer."""
         try:
             async with asyncio.timeout(handshake.SECONDS):
                 said = await reader.readline()
@@ -311,7 +338,7 @@ class _Daemon:
             answer |= {"ok": False, "code": code, "error": sentence}
             log.warning("%s refused: %s", name, sentence)
         out.write(handshake.line(answer))
-        return str(want) if refusal is None and want != "status" else None
+        return request if refusal is None and want != "status" else None
 
     def _refusal(self, request: dict[str, Any], peer: Peer | None) -> tuple[str, str] | None:
         """Why the request is not granted, as a code and a sentence."""
@@ -328,7 +355,13 @@ class _Daemon:
             return "version", self._other_version(version)
         if want == "handover" and (self._clients or not self._engine.can_hand_over()):
             return "busy", self._other_version(version)
-        return None
+        return self._refusal_to_end(request, peer) if want in {"stop", "handover"} else None
+
+    def _refusal_to_end(self, request: dict[str, Any], peer: Peer | None) -> tuple[str, str] | None:
+        starter = self._engine.starter(_runs_around(request, peer))
+        if starter is None:
+            return None
+        return "inside", f"only a person can end the mux-lsp daemon, and {starter} has started what asks for it"
 
     def _other_version(self, version: str) -> str:
         runs = self._engine.status().get("unfinished_runs")
@@ -356,7 +389,9 @@ class _Daemon:
             ],
         }
 
-    async def _session(self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer | None, name: str) -> None:
+    async def _session(
+        self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer | None, name: str, inside: tuple[str, ...]
+    ) -> None:
         task = asyncio.current_task()
         if task is None or self._stopping.is_set():
             return
@@ -364,11 +399,34 @@ class _Daemon:
         self._clients.add(client)
         self._watch_idle()
         try:
-            await self._serve_client(client.reader, out, self._engine)
+            await self._serve_client(client.reader, out, self._engine, inside)
         finally:
             self._clients.discard(client)
             self._watch_idle()
             log.info("%s: ended", name)
+
+
+def _runs_around(request: dict[str, Any], peer: Peer | None) -> tuple[str, ...]:
+    """The runs that a client may belong to: those that its processes tell of, then the one that it names itself."""
+    found = () if peer is None or peer.pid is None else runs_around(peer.pid)
+    claimed = request.get("run")
+    return (*found, claimed) if isinstance(claimed, str) else found
+
+
+def _take_keys(keys: object, name: str) -> None:
+    """Keys to models that the daemon was started without, from whoever has them: they are kept in memory alone.
+
+    With the address of their server, and only where nothing of the account is known here: a key goes to no other one.
+    """
+    brought = keys if isinstance(keys, dict) else {}
+    for account in ACCOUNTS:
+        if any(os.environ.get(variable) for variable in account):
+            continue
+        for variable in account:
+            if isinstance(value := brought.get(variable), str):
+                with contextlib.suppress(ValueError):  # what no variable can hold
+                    os.environ[variable] = value
+                    log.info("%s has brought %s", name, variable)
 
 
 def _count(number: int, noun: str) -> str:

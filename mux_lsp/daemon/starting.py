@@ -122,10 +122,13 @@ def _spawn(home: paths.Home) -> None:
 
 def _daemon_environment() -> dict[str, str]:
     """The starter's environment. Where an agent starts a daemon, the run's mark stays behind: it is how processes of a
-    run are found when the run is ended, and the daemon is none of them."""
-    return {
+    run are found when the run is ended, and the daemon is none of them. The daemon works in another folder, from which
+    a relative `MUX_LSP_HOME` would name another."""
+    kept = {
         name: value for name, value in os.environ.items() if not name.startswith("MUX_") or name.startswith("MUX_LSP_")
     }
+    root = paths.named_root()
+    return kept if root is None else {**kept, paths.ROOT: root}
 
 
 def _read_to_end(descriptor: int, deadline: float) -> str:

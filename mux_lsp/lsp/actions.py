@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from lsprotocol import types
 
 from mux_lsp.core import text
+from mux_lsp.core.agreement import equal_runs
 from mux_lsp.core.model import ChangeKind, HunkStatus
 from mux_lsp.engine.offers import How
 from mux_lsp.lsp import calls
-from mux_lsp.lsp.comparing import equal_runs
 from mux_lsp.lsp.hints import SOURCE
 from mux_lsp.lsp.places import NAMES, one_line
 from mux_lsp.lsp.taking import lost_lines
@@ -201,7 +201,8 @@ def _selection(found: View, here: Sequence[Place], range_: types.Range) -> Itera
 def _files_and_runs(found: View, places: Iterable[Place]) -> Iterator[types.CodeAction]:
     """Accept a run's whole file, and its whole result. Of runs whose file or result is the same, one is offered."""
     changes = {item.review.run: item.review.change for item in found.items}
-    equal = {run: group for task in found.tasks.values() for group in equal_runs(task) for run in group}
+    equal = {run: group for task in found.tasks.values() for group in equal_runs(task.kept) for run in group}
+    results = {run.id: run.result for task in found.tasks.values() for run in task.runs}
     conflicts = Counter(item.review.run for item in found.items if item.status is HunkStatus.CONFLICT)
     done: set[tuple[str, str]] = set()
     runs = [run for place in places for variant in (place.in_order or place.others) for run in variant.runs]
@@ -211,9 +212,10 @@ def _files_and_runs(found: View, places: Iterable[Place]) -> Iterator[types.Code
         change = changes[run]
         same_file = [one for one, other in changes.items() if _is_same(other, change) and _task(one) == _task(run)]
         path = text.shown_path(change.path)
+        looked_at = {"run": run, "result": results.get(run)}
         for kind, same, where, name, argument in (
-            (FILE, same_file, " in this file", "mux.file.accept", {"run": run, "path": path}),
-            (RUN, equal.get(run, []), "", "mux.run.accept", {"run": run}),
+            (FILE, same_file, " in this file", "mux.file.accept", {**looked_at, "path": path}),
+            (RUN, equal.get(run, []), "", "mux.run.accept", looked_at),
         ):
             if (kind, run) in done:
                 continue

@@ -33,11 +33,23 @@ class Kind(StrEnum):
     """A run: what it was told, what it printed, how it ended."""
     COMPARE = "compare"
     """The runs of a task side by side."""
+    PLOT = "plot"
+    """Their agreement and cost, as a drawing."""
 
     @property
     def page(self) -> bool:
         """Whether it is a page about a run or a task; the others are about a file."""
-        return self in {Kind.TRANSCRIPT, Kind.COMPARE}
+        return self in {Kind.TRANSCRIPT, Kind.COMPARE, Kind.PLOT}
+
+    @property
+    def of_task(self) -> bool:
+        """Whether it is a page about a task."""
+        return self in {Kind.COMPARE, Kind.PLOT}
+
+    @property
+    def suffix(self) -> str:
+        """What the names of its pages end with."""
+        return ".svg" if self is Kind.PLOT else ".md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +67,14 @@ class Address:
     def name(self) -> str:
         """A file name for it, by which its language can be told."""
         if self.kind.page:
-            return f"{self.of}.md"
+            return self.of + self.kind.suffix
         return self.path.rpartition("/")[2] + (".diff" if self.kind is Kind.DIFF else "")
 
     @property
     def uri(self) -> str:
         """Its URI."""
         if self.kind.page:
-            return f"{SCHEME}:/{self.kind}/{quote(self.of, safe='')}.md"
+            return f"{SCHEME}:/{self.kind}/{quote(self.of, safe='')}{self.kind.suffix}"
         raw = os.fsencode(self.path)
         shown = raw.decode(errors="replace")
         query = [f"hunk={self.hunk}"] if self.hunk is not None else []
@@ -91,9 +103,9 @@ def parse(uri: str) -> Address:
 def _address(kind: Kind, of: str, names: list[str], asked: dict[str, str]) -> Address:
     """Raises ValueError where these do not make one."""
     if kind.page:
-        if names or asked or not of.endswith(".md"):
+        if names or asked or not of.endswith(kind.suffix):
             raise ValueError(of)
-        return Address(kind, of.removesuffix(".md"))
+        return Address(kind, of.removesuffix(kind.suffix))
     path = "/".join(names)
     hunk = None
     if kind is Kind.DIFF:
@@ -114,5 +126,6 @@ def _address(kind: Kind, of: str, names: list[str], asked: dict[str, str]) -> Ad
 def _unknown(uri: str) -> UsageError:
     return UsageError(
         f"{printable(uri)!r} names no document of mux-lsp; they are mux:/run/RUN/PATH, mux:/snapshot/TASK/PATH, "
-        "mux:/pending/RUN/PATH, mux:/diff/RUN/PATH.diff, mux:/transcript/RUN.md and mux:/compare/TASK.md."
+        "mux:/pending/RUN/PATH, mux:/diff/RUN/PATH.diff, mux:/transcript/RUN.md, mux:/compare/TASK.md and "
+        "mux:/plot/TASK.svg."
     )

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from mux_lsp.agents.log import printable
+from mux_lsp.agents.log import exact
+from mux_lsp.engine.events import PermissionRequested
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.events import PermissionRequested
     from mux_lsp.engine.permissions import Answer
     from mux_lsp.lsp.server import MuxServer
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 ANSWERS: Final[dict[str, Answer]] = {
     "Allow once": "once",
+    "Allow for this run": "run",
     "Allow for this task": "task",
     "Always allow here": "always",
     "Refuse": "refuse",
@@ -37,6 +38,11 @@ class Asking:
         self._server = server
         self._engine = engine
         self._asking: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self) -> None:
+        """The client is there: ask what was asked before it came."""
+        for asked in self._engine.asked:
+            self.requested(PermissionRequested(asked.id, asked.task, asked.runs, asked.request))
 
     def requested(self, event: PermissionRequested) -> None:
         """Ask, unless this client is being asked already."""
@@ -58,8 +64,8 @@ class Asking:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, event: PermissionRequested) -> None:
-        subject = printable(event.request.subject)
-        message = f"{', '.join(event.runs)} asks for leave: {printable(event.request.title)}"
+        subject = exact(event.request.subject)
+        message = f"{', '.join(event.runs)} asks for leave: {exact(event.request.title)}"
         if subject not in message:
             message += f"\n{subject}"
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +12,10 @@ from mux_lsp.agents.log import Stream, printable, read_text, size_of
 from mux_lsp.agents.transcript import Prompted
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import CheckState, HunkStatus
-from mux_lsp.engine import accepting, review
-from mux_lsp.engine.attempt import check_folder
+from mux_lsp.engine import accepting, discarding, review
+from mux_lsp.engine.checks import check_folder
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.lsp import comparing, pages
+from mux_lsp.lsp import compare_page, comparing, convert, pages, plot
 from mux_lsp.lsp.addresses import Kind
 from mux_lsp.lsp.documents import Lives
 from mux_lsp.lsp.pages import Output, Printed
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mux_lsp.core.model import FileChange, Run, Task
+    from mux_lsp.core.ranking import Ranked
     from mux_lsp.engine.accepting import Candidate
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review import Item, LiveText
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mux_lsp.git.shadow import Shadow
     from mux_lsp.lsp.addresses import Address
     from mux_lsp.lsp.documents import Document
+    from mux_lsp.lsp.protocol import TaskShape
 
 LARGEST_SHOWN = 2_000_000
 """Bytes of a file that is shown. Larger ones are reviewed as a whole too."""
@@ -60,14 +61,17 @@ def source(engine: Engine, documents: Mapping[Path, Document], address: Address)
             run = engine.run(address.of)
             return Source(partial(_transcript, engine.task(run.task), run, engine.run_folder(run.id)))
         case Kind.COMPARE:
-            task = engine.task(address.of)
-            return Source(partial(_comparison, task, engine.reviews(Path(task.repository))))
+            return Source(partial(_comparison, *_compared(engine, address.of)))
+        case Kind.PLOT:
+            return Source(partial(plot.drawing, engine.task(address.of), engine.ranking(address.of)))
         case Kind.PENDING | Kind.DIFF:
             return _live_file(engine, documents, address)
 
 
 def language(address: Address) -> str | None:
     """The language of a document by LSP's name for it; None for a file, whose name tells."""
+    if address.kind is Kind.PLOT:
+        return "xml"
     if address.kind.page:
         return "markdown"
     return "diff" if address.kind is Kind.DIFF else None
@@ -128,6 +132,7 @@ def _shown(path: str) -> str:
 
 def _live_file(engine: Engine, documents: Mapping[Path, Document], address: Address) -> Source:
     run = engine.run(address.of)
+    discarding.refuse(run)
     change = next((change for change in run.files if change.path == address.path), None)
     if change is None:
         raise UsageError(
@@ -245,15 +250,13 @@ def _printed(folder: Path, stream: Stream) -> Printed:
     return Printed(printed, offset)
 
 
-def _comparison(task: Task, reviews: Reviews) -> str:
-    paths = sorted({change.base_path for run in task.runs for change in run.files}, key=os.fsencode)
-    shown = frozenset(paths[: pages.FILES_SHOWN])
-    files = comparing.compared_files(task, reviews, shown)
-    hunks = {
-        hunk.id: hunk
-        for run in task.runs
-        for change in run.files
-        if change.base_path in shown
-        for hunk in reviews.of(run, change).hunks
-    }
-    return pages.comparison(task, files, comparing.equal_runs(task), hunks, len(paths) - len(shown))
+def _compared(engine: Engine, task_id: str) -> tuple[TaskShape, Task, tuple[Ranked, ...], Reviews]:
+    task = engine.task(task_id)
+    shape = convert.task_shape(task, engine.standing)
+    return shape, task, engine.ranking(task_id), engine.reviews(Path(task.repository))
+
+
+def _comparison(shape: TaskShape, task: Task, ranking: tuple[Ranked, ...], reviews: Reviews) -> str:
+    compared = comparing.compare(shape, task, ranking, reviews)
+    shown = comparing.compared_paths(task)[: len(compared.files)]
+    return compare_page.page(task.prompt, compared, comparing.hunks_of(task, reviews, shown))

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from mux_lsp.agents.log import printable
+from mux_lsp.agents.log import exact, printable
 from mux_lsp.core import text
 from mux_lsp.engine.events import (
+    LimitReached,
     PermissionRequested,
     PermissionSettled,
+    QueueChanged,
     ReviewChanged,
     RunChanged,
     RunOutput,
     TaskChanged,
+    VerdictChanged,
 )
+from mux_lsp.engine.standing import NO_STANDING, Standing
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.documents import uri_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from mux_lsp.core.model import FileChange, LeftOut, Run, Task
+    from mux_lsp.core.model import Check, FileChange, LeftOut, Run, Task
     from mux_lsp.core.permissions import PermissionRequest
-    from mux_lsp.engine.events import Event
+    from mux_lsp.engine.events import Told
     from mux_lsp.engine.offers import How
     from mux_lsp.engine.review import Item
+    from mux_lsp.engine.verdicts import Verdict
+
+    Standings = Callable[[Run], Standing]
+    """What the engine makes of a run now: `Engine.standing`."""
 
 
-def run_shape(run: Run, most: int | None = protocol.FILES_TOLD) -> protocol.RunShape:
+def run_shape(run: Run, standing: Standing = NO_STANDING, most: int | None = protocol.FILES_TOLD) -> protocol.RunShape:
     """A run as clients see it, with so many of its files at the most."""
     return protocol.RunShape(
         id=run.id,
@@ -44,12 +53,10 @@ def run_shape(run: Run, most: int | None = protocol.FILES_TOLD) -> protocol.RunS
         added=sum(change.lines_added or 0 for change in run.files),
         removed=sum(change.lines_removed or 0 for change in run.files),
         hunks=run.hunks,
-        checks=[
-            protocol.CheckResult(
-                command=check.command, state=check.state.value, exit_status=check.exit_status, seconds=check.seconds
-            )
-            for check in run.checks
-        ],
+        result=run.result,
+        checks=[check_result(check) for check in run.checks],
+        meddled=list(map(text.shown_path, run.meddled)),
+        restored_checks=[check_result(check) for check in run.restored_checks],
         left_out=[left_out_path(left) for left in run.left_out],
         worktree=run.worktree,
         exit_status=run.exit_status,
@@ -57,11 +64,54 @@ def run_shape(run: Run, most: int | None = protocol.FILES_TOLD) -> protocol.RunS
         tokens=run.tokens,
         started=run.started,
         finished=run.finished,
+        discarded=run.discarded,
+        kept_until=standing.kept_until,
+        queue_place=standing.queue_place,
+        rank=standing.rank,
+        tied=list(standing.tied),
+        reasons=list(standing.reasons),
     )
 
 
-def task_shape(task: Task) -> protocol.TaskShape:
+def check_result(check: Check) -> protocol.CheckResult:
+    """How a check went."""
+    tests = None
+    if check.tests is not None:
+        names = {
+            "names_passing": list(map(printable, check.tests.names_passing)),
+            "names_failing": list(map(printable, check.tests.names_failing)),
+        }
+        tests = protocol.TestsShape(**{**dataclasses.asdict(check.tests), **names})
+    return protocol.CheckResult(
+        command=check.command,
+        state=check.state.value,
+        exit_status=check.exit_status,
+        seconds=check.seconds,
+        before=None if check.before is None else check.before.value,
+        tests=tests,
+    )
+
+
+def verdict_shape(verdict: Verdict, *, stale: bool) -> protocol.VerdictShape:
+    """A verdict as clients see it."""
+    return protocol.VerdictShape(
+        repository=uri_of(Path(verdict.repository)),
+        passed=verdict.passed,
+        checks=[check_result(check) for check in verdict.checks],
+        run=verdict.run,
+        hunks=list(verdict.hunks),
+        paths=list(map(text.shown_path, verdict.paths)),
+        left_out=[left_out_path(left) for left in verdict.left_out],
+        at=verdict.at,
+        seconds=verdict.seconds,
+        stale=stale,
+    )
+
+
+def task_shape(task: Task, standings: Standings) -> protocol.TaskShape:
     """A task as clients see it."""
+    costs = [run.cost_usd for run in task.runs if run.cost_usd is not None]
+    tokens = [run.tokens for run in task.runs if run.tokens is not None]
     return protocol.TaskShape(
         id=task.id,
         prompt=task.prompt,
@@ -70,25 +120,60 @@ def task_shape(task: Task) -> protocol.TaskShape:
         snapshot=task.snapshot.commit if task.snapshot else None,
         left_out=[left_out_path(left) for left in (task.snapshot.left_out if task.snapshot else ())],
         created=task.created,
-        runs=[run_shape(run) for run in task.runs],
+        notices=list(map(printable, task.notices)),
+        setup=list(task.setup.commands),
+        baseline=[check_result(check) for check in task.baseline],
+        priority=task.priority,
+        paused=task.paused,
+        enough=task.enough,
+        parent=task.parent,
+        max_cost_usd=task.max_cost_usd,
+        max_tokens=task.max_tokens,
+        cost_usd=sum(costs) if costs else None,
+        tokens=sum(tokens) if tokens else None,
+        runs=[run_shape(run, standings(run)) for run in task.runs],
     )
 
 
-def notification(event: Event) -> tuple[str, protocol.Shape]:
-    """What clients are told of an event: a method of the protocol and its parameters."""
+def notification(  # noqa: PLR0911 - one an event
+    event: Told, standings: Standings, uri: Callable[[Path], str]
+) -> tuple[str, protocol.Shape]:
+    """What a client is told of an event: a method of the protocol and its parameters. `uri` names files as it does."""
     match event:
         case TaskChanged(task=task, deleted=deleted):
-            return "mux/taskChanged", protocol.TaskChangedParams(task=task_shape(task), deleted=deleted)
+            return "mux/taskChanged", protocol.TaskChangedParams(task=task_shape(task, standings), deleted=deleted)
         case RunChanged(run=run, previous=previous):
-            return "mux/runChanged", protocol.RunChangedParams(run=run_shape(run), previous=previous.value)
+            shape = run_shape(run, standings(run))
+            return "mux/runChanged", protocol.RunChangedParams(run=shape, previous=previous.value)
         case RunOutput(run=run_id, stream=stream, offset=offset, text=printed):
             return "mux/runOutput", protocol.RunOutputParams(run=run_id, stream=stream, offset=offset, text=printed)
         case PermissionRequested() | PermissionSettled():
             return permission_notification(event)
+        case QueueChanged() | LimitReached():
+            return schedule_notification(event)
+        case VerdictChanged(verdict=verdict, stale=stale):
+            return "mux/verdictChanged", protocol.VerdictChangedParams(verdict=verdict_shape(verdict, stale=stale))
         case ReviewChanged(repository=repository, paths=paths):
             named = sorted(paths)[: protocol.FILES_TOLD]
-            uris = [uri_of(Path(repository) / path) for path in named]
+            uris = [uri(Path(repository) / path) for path in named]
             return "mux/reviewChanged", protocol.ReviewChangedParams(uris=uris, more=len(paths) - len(named))
+
+
+def schedule_notification(event: QueueChanged | LimitReached) -> tuple[str, protocol.Shape]:
+    """What clients are told of what keeps runs from going on."""
+    if isinstance(event, QueueChanged):
+        told = list(event.runs[: protocol.RUNS_TOLD])
+        return "mux/queueChanged", protocol.QueueChangedParams(runs=told, more=len(event.runs) - len(told))
+    of = uri_of(Path(event.of)) if event.scope == "repository" and event.of is not None else event.of
+    return "mux/limitReached", protocol.LimitReachedParams(
+        scope=event.scope,
+        of=of,
+        unit=event.unit.value,
+        spent=event.spent,
+        most=event.most,
+        stopped=event.stopped,
+        message=printable(event.message),
+    )
 
 
 def permission_notification(event: PermissionRequested | PermissionSettled) -> tuple[str, protocol.Shape]:
@@ -109,9 +194,9 @@ def permission_shape(
         id=ask_id,
         task=task,
         runs=list(runs),
-        tool=printable(request.tool),
-        subject=printable(request.subject),
-        title=printable(request.title),
+        tool=exact(request.tool),
+        subject=exact(request.subject),
+        title=exact(request.title),
     )
 
 

@@ -23,7 +23,7 @@ from mux_lsp.engine import disk, review
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 ENCODINGS = (
     "utf-8", "utf-16", "utf-32", "cp1252", "iso-8859-1", "iso-8859-15", "shift_jis", "euc_jp", "gb18030", "big5",
@@ -60,9 +60,9 @@ class Documents:
         """The open document of a URI."""
         return self._open.get(uri)
 
-    def versions(self) -> dict[str, int]:
-        """The version of every open document, by its URI."""
-        return {uri: document.version for uri, document in self._open.items()}
+    def versions(self, files: Collection[Path] | None = None) -> dict[str, int]:
+        """The version of every open document, or of those of some files, by its URI."""
+        return {document.uri: document.version for document in self if files is None or document.path in files}
 
     def by_path(self) -> dict[Path, Document]:
         """Every open document, by its file. Of a file that is open under several URIs it is the one opened last."""
@@ -71,6 +71,11 @@ class Documents:
     def at(self, path: Path) -> Document | None:
         """The open document of a file, whatever its client's URI looks like; the same as in `by_path`."""
         return next((document for document in reversed(self._open.values()) if document.path == path), None)
+
+    def uri(self, path: Path) -> str:
+        """The URI of a file, as the client spells it where it has the file open."""
+        document = self.at(path)
+        return document.uri if document else uri_of(path)
 
     def refuse_two_texts(self, files: Iterable[Path]) -> None:
         """Raise ConflictError where a file is open under several URIs, with different texts: neither is the file's."""
@@ -151,6 +156,13 @@ def encoded(document: Document) -> bytes | None:
     if document.encoding is None:
         return None
     return document.bom + document.content.encode(document.encoding)
+
+
+def as_saved(document: Document) -> bytes | None:
+    """The same, and None where it cannot be saved at all."""
+    with contextlib.suppress(LookupError, UnicodeEncodeError):
+        return encoded(document)
+    return None
 
 
 def is_saved(document: Document) -> bool:

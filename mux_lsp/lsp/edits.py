@@ -10,7 +10,6 @@ from lsprotocol import types
 from mux_lsp.core import text
 from mux_lsp.engine import disk
 from mux_lsp.lsp import convert, taking
-from mux_lsp.lsp.documents import uri_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,16 +104,16 @@ def workspace_edit(
     """The edit that carries these plans out."""
     if not abilities.versions:
         return types.WorkspaceEdit(
-            changes={_uri(selection, plan.path, documents): list(_text_edits(plan, documents)) for plan in plans}
+            changes={documents.uri(selection.root / plan.path): list(_text_edits(plan, documents)) for plan in plans}
         )
     changes: list[types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile] = []
     note = selection.run.id if abilities.annotations else None
     taken = taking.taken(selection) if abilities.annotations else []
     for plan in plans:
-        uri = _uri(selection, plan.path, documents)
+        uri = documents.uri(selection.root / plan.path)
         if plan.old_path is not None:
             # The edits go to the old place, where the text and its version are known; then it moves.
-            old = _uri(selection, plan.old_path, documents)
+            old = documents.uri(selection.root / plan.old_path)
             if plan.edits:
                 changes.append(_document_edit(old, plan, documents, taken))
             options = types.RenameFileOptions(overwrite=False, ignore_if_exists=False)
@@ -144,12 +143,6 @@ def _document_edit(uri: str, plan: PathPlan, documents: Documents, taken: Sequen
     document = documents.get(uri)
     identifier = types.OptionalVersionedTextDocumentIdentifier(uri, document.version if document else None)
     return types.TextDocumentEdit(identifier, taking.to_confirm(plan, _text_edits(plan, documents), taken))
-
-
-def _uri(selection: Selection, path: str, documents: Documents) -> str:
-    file = selection.root / path
-    document = documents.at(file)
-    return document.uri if document else uri_of(file)
 
 
 def _text_edits(plan: PathPlan, documents: Documents) -> list[types.TextEdit]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def lenses(found: View, shows: Shows) -> list[types.CodeLens]:
-    """What there is, Accept, Next, Diff and Reject at each place; a conflict says why there is no Accept.
+    """What there is, Accept, Next, Diff and Reject at each place; a conflict says why, and has Merge for Accept.
 
     Each is at a character of its own: not every editor keeps the order of lenses that are at the same one.
     """
@@ -39,6 +39,8 @@ def _line(found: View, place: Place, shows: Shows) -> Iterator[types.Command]:
     yield calls.command(headline(place), "mux.review.places", {"uri": found.buffer.uri})
     if variant.status is HunkStatus.PENDING:
         yield calls.accept(variant, "Accept")
+    elif merge := calls.merge(found, variant, "Merge", shows):
+        yield merge
     if len(place.open) > 1:
         yield calls.show(found, place.next(), "Next")
     if diff := calls.diff(found, variant, "Diff", shows):

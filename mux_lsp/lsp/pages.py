@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mux_lsp.agents.transcript import Entry
-    from mux_lsp.core.model import Check, Hunk, LeftOut, Run, Task
-    from mux_lsp.lsp.protocol import ComparedFile
+    from mux_lsp.core.model import Check, LeftOut, Run, Task
 
 PROMPT_SHOWN = 50_000
 """Characters of a prompt that a page shows at the most."""
@@ -24,12 +23,6 @@ MESSAGES_SHOWN = 20
 
 FILES_SHOWN = 200
 """Files that a page names at the most."""
-
-HUNKS_SHOWN = 200
-"""Hunks of one file that a page names at the most."""
-
-GIST_LENGTH = 80
-"""Characters of a hunk's first line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +47,11 @@ class Output:
 
 def transcript(task: Task, run: Run, output: Output) -> str:
     """What a run was told, what it printed, what it changed and how it ended."""
-    parts = [f"# {run.id}", _standing(run), "## Prompt", _shortened(task.prompt)]
+    parts = [f"# {run.id}", _standing(run), "## Prompt", shortened(task.prompt)]
     if output.conversation:
         parts += ["## Conversation", *conversation.parts(output.conversation, f"mux-lsp log {run.id} --json-lines")]
     elif output.messages:
-        parts += ["## Messages that followed", *map(_shortened, output.messages[-MESSAGES_SHOWN:])]
+        parts += ["## Messages that followed", *map(shortened, output.messages[-MESSAGES_SHOWN:])]
     for title, printed, option in (("Output", output.stdout, ""), ("Errors", output.stderr, " --stderr")):
         if printed.text.strip() and not (output.conversation and title == "Output"):
             parts += [f"## {title}", *_printed(printed, f"mux-lsp log {run.id}{option}")]
@@ -68,41 +61,15 @@ def transcript(task: Task, run: Run, output: Output) -> str:
             parts.append(f"{_check(check)}: {markdown.code(check.command)}")
             if number in output.checks:
                 parts += _printed(output.checks[number], f"mux-lsp log {run.id} --check {number + 1}")
+    if run.meddled:
+        parts += ["## Changed what judges it", _list(_meddled(run), len(run.meddled))]
+    if run.restored_checks:
+        parts.append("## Checks with that as the snapshot had it")
+        parts += [f"{_check(check)}: {markdown.code(check.command)}" for check in run.restored_checks]
     if run.files:
         parts += ["## Files", _list(_files(run), len(run.files))]
     if run.left_out:
         parts += ["## Left out of the result", _list(_left_out(run.left_out), len(run.left_out))]
-    return "\n\n".join(parts) + "\n"
-
-
-def comparison(
-    task: Task, files: Sequence[ComparedFile], equal: Sequence[Sequence[str]], hunks: Mapping[str, Hunk], more: int
-) -> str:
-    """The runs of a task side by side. `files` leaves out `more`; `hunks` has those of `files` by their ids."""
-    rows = [
-        (run.id, markdown.code(_agent(run)), _state(run), _checks(run.checks), str(len(run.files)), _lines(run))
-        for run in task.runs
-    ]
-    parts = [f"# {task.id}", "## Prompt", _shortened(task.prompt), "## Runs"]
-    parts.append(markdown.table(("run", "agent", "state", "checks", "files", "lines"), rows))
-    parts += [f"{', '.join(group)} have the same result." for group in equal]
-    if files:
-        parts.append("## Files")
-    for file in files:
-        parts += [f"### {markdown.code(file.path)}", f"Changed by {len(file.runs)} of {_count(len(task.runs), 'run')}."]
-        for path, runs in file.renamed.items():
-            parts.append(f"{', '.join(runs)}: renamed to {markdown.code(path)}.")
-        shared = sorted(file.hunks.items(), key=lambda entry: -len(entry[1]))
-        if shared:
-            found = [
-                (f"`{hunk}`", f"{len(runs)}/{len(task.runs)}", ", ".join(runs), *_gist(hunks.get(hunk)))
-                for hunk, runs in shared[:HUNKS_SHOWN]
-            ]
-            parts.append(markdown.table(("hunk", "agreement", "runs", "lines", "begins"), found))
-        if len(shared) > HUNKS_SHOWN:
-            parts.append(f"… and {_count(len(shared) - HUNKS_SHOWN, 'more hunk')}.")
-    if more:
-        parts.append(f"… and {_count(more, 'more file')}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -141,8 +108,12 @@ def _checks(checks: Sequence[Check]) -> str:
 
 def _check(check: Check) -> str:
     status = "" if check.exit_status in {None, 0} else f" with exit status {check.exit_status}"
+    if check.silent:
+        status = " without a word of its tests"
     after = "" if check.seconds is None else f" after {check.seconds:.1f} s"
-    return f"{check.state.value.capitalize()}{status}{after}"
+    failed = check.state is CheckState.FAILED
+    before = " (before too)" if failed and check.before is CheckState.FAILED else ""
+    return f"{check.state.value.capitalize()}{before}{status}{after}"
 
 
 def _lines(run: Run) -> str:
@@ -160,6 +131,10 @@ def _files(run: Run) -> Iterable[str]:
         yield f"{markdown.code(shown_path(change.path))} {change.kind.value}{was}, {lines}"
 
 
+def _meddled(run: Run) -> Iterable[str]:
+    return (markdown.code(shown_path(path)) for path in run.meddled[:FILES_SHOWN])
+
+
 def _left_out(left_out: Sequence[LeftOut]) -> Iterable[str]:
     for left in left_out[:FILES_SHOWN]:
         yield f"{markdown.code(shown_path(left.path))}: {markdown.code(left.reason)}"
@@ -170,7 +145,8 @@ def _list(entries: Iterable[str], count: int) -> str:
     return "\n".join(f"- {entry}" for entry in (*entries, *more))
 
 
-def _shortened(words: str) -> str:
+def shortened(words: str) -> str:
+    """A prompt or message as a block, the beginning of it where it is long."""
     more = f"\n… {len(words) - PROMPT_SHOWN} more characters" if len(words) > PROMPT_SHOWN else ""
     return markdown.fenced(words[:PROMPT_SHOWN] + more, "text")
 
@@ -180,23 +156,6 @@ def _printed(printed: Printed, whole: str) -> list[str]:
     if not printed.missing:
         return [block]
     return [f"The first {_count(printed.missing, 'byte')} are left out; `{whole}` prints all of it.", block]
-
-
-def _gist(hunk: Hunk | None) -> tuple[str, str]:
-    """How many lines a hunk adds and removes, and its first line that says something."""
-    if hunk is None:
-        return "", ""
-    for sign, lines in (("+", hunk.added), ("-", hunk.removed)):
-        for line in lines:
-            words = " ".join(line.split())
-            if words:
-                cut = words if len(words) <= GIST_LENGTH else f"{words[: GIST_LENGTH - 1]}…"
-                return _size(hunk), markdown.code(f"{sign} {cut}")
-    return _size(hunk), ""
-
-
-def _size(hunk: Hunk) -> str:
-    return f"+{len(hunk.added)} −{len(hunk.removed)}"  # noqa: RUF001  a minus sign
 
 
 def _count(number: int, noun: str) -> str:

@@ -252,7 +252,7 @@ def view(buffer: Buffer, items: Iterable[Item], tasks: Mapping[str, Task], encod
         return found
 
     for (task, *_), group in alike.items():
-        of = sum(bool(run.files) for run in tasks[task].runs)
+        of = sum(bool(run.files) for run in tasks[task].kept)
         made += _whole_places(task, [item for item in group if item.hunk is None], of, range_of)
         made += _hunk_places(task, [item for item in group if item.hunk is not None], of, range_of)
     made.sort(key=lambda place: place.shown.item.start)

@@ -1,4 +1,5 @@
-"""Code actions that have agents begin: from what other language servers complain about, and from a selection."""
+"""Code actions that have agents begin: from what other language servers complain about, from a selection, and from what
+a comment says is to be done."""
 
 from __future__ import annotations
 
@@ -30,14 +31,14 @@ MESSAGE: Final = 4000
 OFFERED: Final = 5
 """For so many complaints, and comments, agents are offered."""
 
-NO_AGENTS: Final = 'no default agents are configured: set `agents = ["NAME"]` under [defaults] in config.toml'
-
 _COMMENT: Final = re.compile(r"#|//|/\*|\*|--|;|%|<!--|\"\"\"|'''")
 """How comments begin in most languages."""
 
 _TODO: Final = re.compile(r"\b(?:TODO|FIXME)\b(?!\.\w)")
 """A word with which a comment says what is to be done. Sought behind the sign: both in one would take its time over the
 lines of minified files."""
+
+_WORDS: Final = ("TODO", "FIXME")
 
 _COMMENT_END: Final = re.compile(r"(?:\*/|-->|\"\"\"|''')$")
 
@@ -47,6 +48,14 @@ _SEVERITIES: Final = {
     types.DiagnosticSeverity.Information: "note",
     types.DiagnosticSeverity.Hint: "hint",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """How a task begins here: the command that an action has, and why none can begin, if so."""
+
+    command: str = "mux.task.start"
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +92,37 @@ def is_selection(range_: types.Range, complaints: Iterable[types.Diagnostic]) ->
     return range_.start != range_.end and all(one.range != range_ for one in complaints)
 
 
-def fixes(subject: Subject, complaints: Iterable[types.Diagnostic], refusal: str | None) -> list[types.CodeAction]:
-    """For each complaint of another language server: have agents fix it. `refusal` says why none can begin."""
+def may_have_todos(content: str) -> bool:
+    """Whether it is worth reading a text's lines for what comments say."""
+    return any(word in content for word in _WORDS)
+
+
+def fixes(subject: Subject, complaints: Iterable[types.Diagnostic], begin: Begin) -> list[types.CodeAction]:
+    """For each complaint of another language server: have agents fix it."""
     asks = [_Ask(f"fix: {_short(one.message)}", _complaint(subject, one), one.range) for one in complaints]
-    return _actions(subject, asks, actions.ASK_TO_FIX, refusal)
+    return _actions(subject, asks, actions.ASK_TO_FIX, begin)
 
 
-def work(subject: Subject, range_: types.Range, refusal: str | None) -> list[types.CodeAction]:
+def todo(subject: Subject, line: int, begin: Begin) -> list[types.CodeAction]:
+    """Where a line is, or ends in, a TODO comment: have agents do what it says."""
+    asks = [
+        _Ask(f"do: {_short(words)}", _todo(subject, words, line), _line(subject, line))
+        for _, words in _todos(subject.lines[line : line + 1], line)
+    ]
+    return _actions(subject, asks, actions.ASK, begin)
+
+
+def work(subject: Subject, range_: types.Range, begin: Begin) -> list[types.CodeAction]:
     """Have agents work on a selection: do what its TODO comments say, or else finish and mend what is there."""
     first, last = range_.start.line, last_line(range_)
     todos = _todos(subject.lines[first : last + 1], first)[:OFFERED]
-    asks = [_Ask(f"do: {_short(todo)}", _todo(subject, todo, line), range_) for line, todo in todos]
+    asks = [_Ask(f"do: {_short(words)}", _todo(subject, words, line), range_) for line, words in todos]
     where = f"line {first + 1}" if first == last else f"lines {first + 1}-{last + 1}"
     prompt = (
         f"Work on {where} of {subject.path}: finish what is not finished there, correct what is wrong, and make clear "
         "what is not. Change other places only where that makes it necessary."
     )
-    return _actions(subject, asks or [_Ask("work on the selection", prompt, range_)], actions.ASK, refusal)
+    return _actions(subject, asks or [_Ask("work on the selection", prompt, range_)], actions.ASK, begin)
 
 
 class _Ask(NamedTuple):
@@ -108,7 +131,7 @@ class _Ask(NamedTuple):
     range: types.Range
 
 
-def _actions(subject: Subject, asks: Iterable[_Ask], kind: str, refusal: str | None) -> list[types.CodeAction]:
+def _actions(subject: Subject, asks: Iterable[_Ask], kind: str, begin: Begin) -> list[types.CodeAction]:
     made = []
     for ask in asks:
         argument: dict[str, Any] = {
@@ -117,9 +140,16 @@ def _actions(subject: Subject, asks: Iterable[_Ask], kind: str, refusal: str | N
             "repository": subject.folder,
         }
         title = f"Ask agents to {ask.what}"
-        one = actions.action(calls.command(title, "mux.task.start", argument), kind)
-        made.append(actions.disabled(one, refusal) if refusal else one)
+        one = actions.action(calls.command(title, begin.command, argument), kind)
+        made.append(actions.disabled(one, begin.refusal) if begin.refusal else one)
     return made
+
+
+def _line(subject: Subject, line: int) -> types.Range:
+    """One line without its end."""
+    # UTF-16 is never shorter than what the client counts in, and a position behind the end is the end.
+    end = len(subject.lines[line].rstrip("\r\n").encode("utf-16-le")) // 2
+    return types.Range(types.Position(line, 0), types.Position(line, end))
 
 
 def _wire(range_: types.Range) -> dict[str, dict[str, int]]:
@@ -147,14 +177,14 @@ def _todos(lines: Iterable[str], first: int) -> list[tuple[int, str]]:
     for number, line in enumerate(lines, first):
         comment = _COMMENT.search(line)
         if comment and (match := _TODO.search(line, comment.end())):
-            todo = _COMMENT_END.sub("", line[match.start() :].rstrip()).rstrip()[:MESSAGE]
-            if re.sub(r"\W", "", todo) not in {"TODO", "FIXME"}:
-                found.append((number, todo))
+            words = _COMMENT_END.sub("", line[match.start() :].rstrip()).rstrip()[:MESSAGE]
+            if re.sub(r"\W", "", words) not in _WORDS:
+                found.append((number, words))
     return found
 
 
-def _todo(subject: Subject, todo: str, line: int) -> str:
-    return f"{todo}\n\nThis comment stands in {subject.path}, line {line + 1}. Do what it asks, then take it away.\n"
+def _todo(subject: Subject, words: str, line: int) -> str:
+    return f"{words}\n\nThis comment stands in {subject.path}, line {line + 1}. Do what it asks, then take it away.\n"
 
 
 def _short(words: str) -> str:

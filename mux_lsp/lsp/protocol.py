@@ -31,13 +31,15 @@ class Shape(BaseModel):
 
 
 Text = Annotated[str, StringConstraints(min_length=1)]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
 class AgentChoice(Params):
     """An agent by its configured name, or an inline command as `sh:COMMAND`."""
 
     agent: Text
-    count: Annotated[int, Field(ge=1, le=100)] = 1
+    count: Annotated[int, Field(ge=1, le=500)] = 1
     model: str | None = None
 
 
@@ -60,7 +62,12 @@ class ContextPlace(Params):
 
 class TaskStartParams(Params):
     """`unsaved`: whose unsaved buffers go into the snapshot: this client's (`own`), those of every connected client
-    (`all`: refused where two clients hold different unsaved texts of one file), or nobody's (`none`)."""
+    (`all`: refused where two clients hold different unsaved texts of one file), or nobody's (`none`).
+
+    Runs of tasks with a higher `priority` leave the queue first. `enough` equal results that passed every check end the
+    runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings' `task_usd`
+    and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends counts for it
+    too. One that the server does not know counts for nothing, and it looks for itself."""
 
     prompt: Text
     agents: list[AgentChoice] | None = None
@@ -68,6 +75,18 @@ class TaskStartParams(Params):
     context: list[ContextPlace] = []
     repository: str | None = None
     unsaved: Literal["own", "all", "none"] = "own"
+    priority: Priority = 0
+    enough: Annotated[int, Field(ge=1)] | None = None
+    max_cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    parent: str | None = None
+
+
+class TaskPrioritizeParams(Params):
+    """Runs of tasks with a higher `priority` leave the queue first."""
+
+    task: Text
+    priority: Priority
 
 
 class TaskListParams(Params):
@@ -86,6 +105,12 @@ class IdParams(Params):
     id: Text
 
 
+class DiscardParams(IdParams):
+    """`keep`: runs of the task that stay."""
+
+    keep: list[Text] = []
+
+
 class RunParams(Params):
     run: Text
 
@@ -97,20 +122,33 @@ class RunReviewParams(RunParams):
 
 
 class RunAcceptParams(RunReviewParams):
-    """`how` says what to do where something collides, as for hunks."""
+    """`how` says what to do where something collides, as for hunks. `result`: the result of the run that was looked at;
+    where its newest has something else in these files, nothing is accepted."""
 
     how: Literal["exact", "instead", "take", "mark"] = "exact"
+    result: Commit | None = None
+
+
+class RunPickParams(RunParams):
+    """`how` and `result` as for accepting it."""
+
+    how: Literal["exact", "instead", "take", "mark"] = "exact"
+    result: Commit | None = None
 
 
 class RunLogParams(Params):
     """`offset` and `limit` are in bytes of the stream. `follow` waits until there is more, or the run has ended.
 
-    `check`: the output of the run's check of that number, counted from 0, instead of the agent's. `transcript`: the
-    conversation and the tool calls as JSON lines, one event to a line, with `kind` and `at`.
+    `check`: the output of the run's check of that number, counted from 0, instead of the agent's; `on` its result, its
+    result with what judges `restored`, or the `snapshot`. `setup`: that of the set-up by which its worktree was made
+    ready, all of it in `stdout`. `transcript`: the conversation and the tool calls as JSON lines, one event to a line,
+    with `kind` and `at`.
     """
 
     run: Text
     check: Annotated[int, Field(ge=0)] | None = None
+    on: Literal["result", "restored", "snapshot"] = "result"
+    setup: bool = False
     stream: Literal["stdout", "stderr", "transcript"] = "stdout"
     offset: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=1, le=1_000_000)] = 262_144
@@ -173,9 +211,10 @@ class FileParams(Params):
 
 
 class FileAcceptParams(FileParams):
-    """`how` says what to do where something collides, as for hunks."""
+    """`how` says what to do where something collides, as for hunks; `result` is as for a whole run."""
 
     how: Literal["exact", "instead", "take", "mark"] = "exact"
+    result: Commit | None = None
 
 
 class PermissionReplyParams(Params):
@@ -210,6 +249,20 @@ class HistoryListParams(Params):
     limit: Annotated[int, Field(ge=1, le=100_000)] = 1000
 
 
+class VerifyParams(Params):
+    """What to verify: the live text of the repository as this client has it (`own`), with the unsaved buffers of every
+    connected client (`all`), or as it is on disk (`none`). `run`: that text with changes of this run placed on it, as
+    accepting would place them: all of them, those of `paths`, or `hunks`. Without `checks` those of the repository's
+    newest task count, else those of the settings."""
+
+    repository: str | None = None
+    run: Text | None = None
+    paths: list[Text] | None = None
+    hunks: Annotated[list[Text], Field(min_length=1)] | None = None
+    checks: Annotated[list[Text], Field(min_length=1)] | None = None
+    unsaved: Literal["own", "all", "none"] = "own"
+
+
 class ReviewPlacesParams(Params):
     """A document that the client has open."""
 
@@ -233,6 +286,24 @@ class VersionsShowParams(Params):
     path: Text
 
 
+class RepositoryNameParams(Params):
+    """The repository at a folder; without a name the one that the client has open."""
+
+    repository: str | None = None
+
+
+class RepositoryParams(RepositoryNameParams):
+    """`unsaved`: in whose unsaved buffers its `mux.toml` may be, as at `mux.task.start`."""
+
+    unsaved: Literal["own", "all", "none"] = "own"
+
+
+class RepositoryTrustParams(RepositoryParams):
+    """`digest` is that of what the person was shown. It is refused where the file says something else by now."""
+
+    digest: Text
+
+
 class NoParams(Params):
     pass
 
@@ -248,11 +319,31 @@ class FileSummary(Shape):
     removed: int | None
 
 
+class TestsShape(Shape):
+    """What a check's report says of its tests, told apart from the same check on the snapshot. `added` of the
+    `newly_passing` were not there; `newly_failing` counts those too that passed there and are gone. Of each kind 50
+    names at the most are told."""
+
+    passed: int
+    failed: int
+    skipped: int
+    newly_passing: int
+    added: int
+    newly_failing: int
+    names_passing: list[str]
+    names_failing: list[str]
+
+
 class CheckResult(Shape):
+    """`before` is how the check went on the snapshot itself, null while that is not known. `tests` is null where it
+    wrote no report."""
+
     command: str
     state: Literal["running", "passed", "failed"]
     exit_status: int | None
     seconds: float | None
+    before: Literal["running", "passed", "failed"] | None
+    tests: TestsShape | None
 
 
 class LeftOutPath(Shape):
@@ -266,11 +357,21 @@ FILES_TOLD = 200
 """How many files of a run, or documents, are named where many runs are told of or one again and again."""
 
 
+RUNS_TOLD = 200
+"""How many waiting runs are named."""
+
+
 class RunShape(Shape):
     """One agent's attempt. `reason` says in words why it is in this state.
 
     `files` names 200 at the most, all of them in the answer of `mux.run.get`. `file_count`, `added` and `removed` are
-    of all files, the last two in lines of those that are text.
+    of all files, the last two in lines of those that are text. `result` is the commit of what it has made, in the
+    shadow store: another one whenever that is different.
+
+    `meddled` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
+    with those as the snapshot had them. `queue_place` counts from 1. `rank` counts from 1 among the task's runs that
+    have ended, with the reasons in words, each a sentence; `tied` are those that share it. `discarded` is when it was
+    thrown away, `kept_until` when it can be brought back no more.
     """
 
     id: str
@@ -286,7 +387,10 @@ class RunShape(Shape):
     added: int
     removed: int
     hunks: int
+    result: str | None
     checks: list[CheckResult]
+    meddled: list[str]
+    restored_checks: list[CheckResult]
     left_out: list[LeftOutPath]
     worktree: str | None
     exit_status: int | None
@@ -294,10 +398,20 @@ class RunShape(Shape):
     tokens: int | None
     started: float | None
     finished: float | None
+    discarded: float | None
+    kept_until: float | None
+    queue_place: int | None
+    rank: int | None
+    tied: list[str]
+    reasons: list[str]
 
 
 class TaskShape(Shape):
-    """`repository` is the URI of the repository's root, `snapshot` a commit of the shadow store."""
+    """`repository` is the URI of the repository's root, `snapshot` a commit of the shadow store. `baseline` is how the
+    checks go on the snapshot itself: all of them `running` while they are at it, empty before, and where it could not
+    be told. `cost_usd` and `tokens` are those of all runs, null where no agent told any. `parent` is the run whose
+    agent started it, null where a person did. `notices` are sentences for the person who started it: a `mux.toml` that
+    is not trusted, for one."""
 
     id: str
     prompt: str
@@ -306,6 +420,17 @@ class TaskShape(Shape):
     snapshot: str | None
     left_out: list[LeftOutPath]
     created: float
+    notices: list[str]
+    setup: list[str]
+    baseline: list[CheckResult]
+    priority: int
+    paused: bool
+    enough: int | None
+    parent: str | None
+    max_cost_usd: float | None
+    max_tokens: int | None
+    cost_usd: float | None
+    tokens: int | None
     runs: list[RunShape]
 
 
@@ -321,20 +446,80 @@ class RunResult(Shape):
     run: RunShape
 
 
+class RankedRun(Shape):
+    """A run by what it was ranked for. `grade` is what the checks say, with what judges as the snapshot had it.
+
+    `agreement` is how much of its lines another run has too, in the mean, from 0 to 1; `sharing` of the `of` others
+    have some of them, and `shared` is how much of them any has. `fixed` tests pass that failed on the snapshot,
+    `broken` ones passed there. `outside` are the files that it changes and that the prompt was not about, 200 at the
+    most. `seconds` is how long its agent worked. `reasons` and `tied` are those of the run.
+    """
+
+    run: str
+    rank: int
+    tied: list[str]
+    grade: Literal["passes", "as_before", "unchecked", "own_tests", "fails", "unfinished", "empty"]
+    reasons: list[str]
+    agreement: float
+    shared: float
+    sharing: int
+    of: int
+    fixed: int
+    broken: int
+    lines: int
+    outside: list[str]
+    cost_usd: float | None
+    seconds: float | None
+
+
+class ComparedChange(Shape):
+    """What a run does to a file. Lines are null where it is not text."""
+
+    change: Literal["added", "modified", "deleted", "renamed", "copied"]
+    added: int | None
+    removed: int | None
+
+
+class ComparedVariant(Shape):
+    """A change at a place, of all the `runs` that share it, best first. `gist` is the first line that says something,
+    with its sign in front."""
+
+    hunk: str
+    runs: list[str]
+    added: int
+    removed: int
+    gist: str
+
+
+class ComparedPlace(Shape):
+    """Lines `[start, end)` of the snapshot's file that runs change, with the variants there are, best first. `differs`
+    says that not all runs that have changed anything do the same here."""
+
+    start: int
+    end: int
+    differs: bool
+    variants: list[ComparedVariant]
+
+
 class ComparedFile(Shape):
     """`runs` are those that change the file; `hunks` says for every hunk which runs share it. A file that runs rename
-    is compared at its path in the snapshot; `renamed` says which runs have it at which path."""
+    is compared at its path in the snapshot; `renamed` says which runs have it at which path. `changes` has what each of
+    the runs does to it, `places` where; 200 of them at the most."""
 
     path: str
     runs: list[str]
     hunks: dict[str, list[str]]
-    renamed: dict[str, list[str]] = {}
+    renamed: dict[str, list[str]]
+    changes: dict[str, ComparedChange]
+    places: list[ComparedPlace]
 
 
 class TaskCompareResult(Shape):
-    """`files` are 200 at the most, `more` counts the others. `equal` groups the runs with the same result."""
+    """`ranking` has the runs that have ended, best first. `files` are 200 at the most, `more` counts the others.
+    `equal` groups the runs with the same result. Runs that were thrown away are in none of them."""
 
     task: TaskShape
+    ranking: list[RankedRun]
     files: list[ComparedFile]
     more: int
     equal: list[list[str]]
@@ -456,6 +641,15 @@ class ClientMergeParams(Shape):
     theirs: str
 
 
+class ClientAskParams(Shape):
+    """`mux.client.ask`: have the person pick agents, and start a task with them. The fields are those of
+    `mux.task.start`."""
+
+    prompt: str
+    context: list[ContextPlace]
+    repository: str
+
+
 class AcceptResult(Shape):
     """`accepted` counts the hunks that were placed, `already` those that were there, `files` names what was changed.
     `instead_of` are the runs whose hunks were taken out, `marked` counts the conflicts put between markers, `rejected`
@@ -469,6 +663,31 @@ class AcceptResult(Shape):
     rejected: int
     kept: str | None
     files: list[str]
+
+
+class PickResult(AcceptResult):
+    """What was accepted, and which runs were thrown away."""
+
+    discarded: list[str]
+
+
+class DiscardResult(Shape):
+    """The runs that were not thrown away before, and when they can be brought back no more (null where none)."""
+
+    discarded: list[str]
+    kept_until: float | None
+
+
+class RestoreResult(Shape):
+    """The runs that were brought back."""
+
+    restored: list[str]
+
+
+class IdResult(Shape):
+    """The id of a task or a run."""
+
+    id: str
 
 
 class RejectResult(Shape):
@@ -550,23 +769,102 @@ class AgentShape(Shape):
     logged_in: bool | None
 
 
+class RepositoryResult(Shape):
+    """What a repository's own `mux.toml` (`file`) says; null for what it leaves open. It counts only while `trusted`:
+    its person trusts exactly this, whose `digest` is null where it says nothing. `problem` is why it cannot be read.
+    `hooks_trusted`: whether the person's config.toml lets agents run the hooks and servers that the repository brings.
+    """
+
+    repository: str
+    file: str
+    digest: str | None
+    trusted: bool
+    problem: str | None
+    agents: list[str] | None
+    checks: list[str] | None
+    setup: list[str] | None
+    setup_inputs: list[str] | None
+    protected: list[str] | None
+    check_timeout_seconds: float | None
+    hooks_trusted: bool
+
+
+class TrustedRepository(Shape):
+    """`at` is when its person last said so."""
+
+    repository: str
+    at: float
+
+
+class TrustListResult(Shape):
+    trusted: list[TrustedRepository]
+
+
 class AgentListResult(Shape):
     agents: list[AgentShape]
     defaults: list[str]
 
 
+class SpentShape(Shape):
+    """Dollars as far as agents told any, and tokens."""
+
+    cost_usd: float
+    tokens: int
+
+
+class VerdictShape(Shape):
+    """How checks went on the live text of a repository; where `run` is given, with changes of it placed on that: its
+    `hunks`, those of `paths`, or all. `before` of a check is how it goes on the snapshot of the newest task that has
+    these checks. `stale`: the text is neither what it was nor what was checked any more. `left_out` could not be taken.
+    `seconds` is how long it took, `at` when it began."""
+
+    repository: str
+    passed: bool
+    checks: list[CheckResult]
+    run: str | None
+    hunks: list[str]
+    paths: list[str]
+    left_out: list[LeftOutPath]
+    at: float
+    seconds: float
+    stale: bool
+
+
+class VerifyResult(Shape):
+    """`printed` is the end of what each check printed, standard output before standard error."""
+
+    verdict: VerdictShape
+    printed: list[str]
+
+
+class VerdictChangedParams(Shape):
+    """`mux/verdictChanged`: a new verdict, or the text has moved on from it, or back to it."""
+
+    verdict: VerdictShape
+
+
 class RepositoryStatus(Shape):
-    """`disk_bytes` is what the shadow store and the hidden worktrees take up."""
+    """`disk_bytes` is what the shadow store and the hidden worktrees take up, `spent` what was spent here today.
+    `verdict` is the last one of `mux.verify`."""
 
     repository: str
     worktrees: int
     disk_bytes: int
+    spent: SpentShape
+    verdict: VerdictShape | None
 
 
 class StatusResult(Shape):
+    """`queued_runs` are those of the unfinished that wait for their turn, also in paused tasks. `spent` is what all
+    agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day."""
+
     version: str
     pid: int
     unfinished_runs: int
+    queued_runs: int
+    spent: SpentShape
+    day_usd: float | None
+    day_tokens: int | None
     repositories: list[RepositoryStatus]
 
 
@@ -629,11 +927,38 @@ class PermissionSettledParams(Shape):
 class ReviewChangedParams(Shape):
     """`mux/reviewChanged`: what there is to review in these documents is different now.
 
-    `uris` names 200 at the most; `more` counts the others.
+    `uris` names 200 at the most, as the client names those that it has open; `more` counts the others.
     """
 
     uris: list[str]
     more: int
+
+
+class QueueChangedParams(Shape):
+    """`mux/queueChanged`: runs wait for their turn in this order now, without those of paused tasks.
+
+    `runs` names 200 at the most; `more` counts the others. Those that are not named, and waited before, have their
+    turn, are paused or have ended.
+    """
+
+    runs: list[str]
+    more: int
+
+
+class LimitReachedParams(Shape):
+    """`mux/limitReached`: four fifths of what may be spent are, or all of it and what it was for was `stopped`.
+
+    `scope` is what the limit is for; `repository` is a day in one repository. `of` is the run, the task or the URI of
+    the repository, null for a day. `message` says it in words.
+    """
+
+    scope: Literal["run", "task", "day", "repository"]
+    of: str | None
+    unit: Literal["usd", "tokens"]
+    spent: float
+    most: float
+    stopped: bool
+    message: str
 
 
 class ErrorData(Shape):
@@ -642,13 +967,25 @@ class ErrorData(Shape):
     kind: Literal["failed", "usage", "conflict"]
 
 
+class VersionErrorData(ErrorData):
+    """`data` where `initialize` is refused for the client's protocol version; `protocol` is the server's."""
+
+    protocol: int
+
+
 COMMANDS: dict[str, tuple[type[Params], type[Shape]]] = {
     "mux.task.start": (TaskStartParams, TaskResult),
     "mux.task.list": (TaskListParams, TaskListResult),
     "mux.task.get": (TaskParams, TaskResult),
     "mux.task.compare": (TaskParams, TaskCompareResult),
     "mux.task.cancel": (TaskParams, TaskResult),
+    "mux.task.pause": (TaskParams, TaskResult),
+    "mux.task.resume": (TaskParams, TaskResult),
+    "mux.task.prioritize": (TaskPrioritizeParams, TaskResult),
+    "mux.task.discard": (DiscardParams, DiscardResult),
+    "mux.task.restore": (IdParams, RestoreResult),
     "mux.task.delete": (IdParams, DeleteResult),
+    "mux.id.find": (IdParams, IdResult),
     "mux.run.get": (RunParams, RunResult),
     "mux.run.log": (RunLogParams, RunLogResult),
     "mux.run.diff": (RunDiffParams, RunDiffResult),
@@ -665,13 +1002,19 @@ COMMANDS: dict[str, tuple[type[Params], type[Shape]]] = {
     "mux.file.reject": (FileParams, RejectResult),
     "mux.run.accept": (RunAcceptParams, AcceptResult),
     "mux.run.reject": (RunReviewParams, RejectResult),
+    "mux.run.pick": (RunPickParams, PickResult),
     "mux.permission.list": (NoParams, PermissionListResult),
     "mux.permission.reply": (PermissionReplyParams, PermissionListResult),
     "mux.document.get": (DocumentParams, DocumentResult),
     "mux.document.show": (DocumentShowParams, DocumentShowResult),
     "mux.history.list": (HistoryListParams, HistoryListResult),
+    "mux.repository.get": (RepositoryParams, RepositoryResult),
+    "mux.repository.trust": (RepositoryTrustParams, RepositoryResult),
+    "mux.repository.distrust": (RepositoryNameParams, TrustListResult),
+    "mux.repository.list": (NoParams, TrustListResult),
     "mux.agent.list": (NoParams, AgentListResult),
     "mux.status": (NoParams, StatusResult),
+    "mux.verify": (VerifyParams, VerifyResult),
 }
 """Every command with the type of its argument and of its answer."""
 
@@ -682,10 +1025,14 @@ NOTIFICATIONS: dict[str, type[Shape]] = {
     "mux/reviewChanged": ReviewChangedParams,
     "mux/permissionRequested": PermissionRequestedParams,
     "mux/permissionSettled": PermissionSettledParams,
+    "mux/queueChanged": QueueChangedParams,
+    "mux/limitReached": LimitReachedParams,
+    "mux/verdictChanged": VerdictChangedParams,
 }
 """The notifications beside LSP's own. They go to clients that name a mux protocol at initialize."""
 
 CLIENT_COMMANDS: dict[str, type[Shape]] = {
+    "mux.client.ask": ClientAskParams,
     "mux.client.diff": ClientDiffParams,
     "mux.client.merge": ClientMergeParams,
 }

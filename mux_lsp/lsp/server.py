@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from concurrent.futures import Future
@@ -56,6 +57,8 @@ class MuxProtocol(LanguageServerProtocol):
 
     def handle_message(self, message: Any) -> None:
         """Read a message and carry it out. One that cannot be is answered at once: its sender would wait for ever."""
+        if "method" not in message and message.get("error") is None:
+            message.pop("error", None)  # some clients name one also where there is none
         id_ = message.get("id") if "method" in message else None
         if self._shutdown and id_ is not None:
             self._refuse(id_, JsonRpcInvalidRequest(f"{message['method']} came after shutdown, where only exit may."))
@@ -67,6 +70,8 @@ class MuxProtocol(LanguageServerProtocol):
                 self._refuse(
                     id_, JsonRpcInvalidParams(f"The parameters of {message['method']} are not as LSP has them.")
                 )
+            elif (asked := self._request_futures.pop(message.get("id"), None)) is not None:
+                asked.set_exception(JsonRpcException("its answer is not as LSP has it", REQUEST_FAILED))
             raise
         super().handle_message(read)
 
@@ -74,7 +79,11 @@ class MuxProtocol(LanguageServerProtocol):
         self._send_response(id_, error=error.to_response_error())
 
     def tell(self, method: str, params: Shape) -> None:
-        """Send one of our own notifications. Many come in a second, so it is written without pygls' way round."""
+        """Send one of our own notifications. Many come in a second, so it is written without pygls' way round.
+
+        Not at once: an answer is sent one turn of the loop after it was made, and what happened after that must come
+        after it. Else a client would take the older of the two for what holds now.
+        """
         if self._gone or self.writer is None:
             return
         try:
@@ -83,7 +92,11 @@ class MuxProtocol(LanguageServerProtocol):
             # A prompt may hold half of a character, for which only JSON's escapes have a place.
             told = json.dumps(params.model_dump()).encode()
         body = b'{"jsonrpc":"2.0","method":"%b","params":%b}' % (method.encode(), told)
-        self.writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        asyncio.get_running_loop().call_soon(self._write, b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    def _write(self, data: bytes) -> None:
+        if not self._gone and self.writer is not None:
+            self.writer.write(data)
 
     def send_request(self, method: str, *arguments: Any, **named: Any) -> Future[Any]:
         """Ask the client for something. Whoever asks when there is nobody to answer is cancelled."""
@@ -109,20 +122,22 @@ class MuxProtocol(LanguageServerProtocol):
         if self.writer is not None:
             self.writer.close()
 
+    # No generators, as pygls has them: of each call of one, so of each key that is typed, it keeps a little for ever.
+
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Generator[Any, Any, None]:
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         """Left to the session."""
-        yield self.fm.features[types.TEXT_DOCUMENT_DID_OPEN], (params,), None
+        self.fm.features[types.TEXT_DOCUMENT_DID_OPEN](params)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
-    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Generator[Any, Any, None]:
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Left to the session."""
-        yield self.fm.features[types.TEXT_DOCUMENT_DID_CHANGE], (params,), None
+        self.fm.features[types.TEXT_DOCUMENT_DID_CHANGE](params)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
-    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> Generator[Any, Any, None]:
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         """Left to the session."""
-        yield self.fm.features[types.TEXT_DOCUMENT_DID_CLOSE], (params,), None
+        self.fm.features[types.TEXT_DOCUMENT_DID_CLOSE](params)
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     async def lsp_workspace__execute_command(  # type: ignore[override]  # a generator there
@@ -193,5 +208,8 @@ def refusal(error: MuxError) -> JsonRpcException:
         kind = "conflict"
     elif isinstance(error, UsageError):
         kind = "usage"
-    # A path that an agent chose may drive a terminal.
-    return JsonRpcException(printable(str(error)), REQUEST_FAILED, ErrorData(kind=kind).model_dump())
+    # A path that an agent chose may drive a terminal, or have lines of its own. Only a person's settings need several.
+    words = printable(str(error))
+    if kind != "usage":
+        words = words.replace("\n", "\\n")
+    return JsonRpcException(words, REQUEST_FAILED, ErrorData(kind=kind).model_dump())

@@ -11,19 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 
 from mux_lsp import __version__
+from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.engine import accepting, review
 from mux_lsp.engine.events import (
     Event,
+    LimitReached,
     PermissionRequested,
     PermissionSettled,
+    QueueChanged,
     ReviewChanged,
     RunChanged,
     RunOutput,
     TaskChanged,
+    TranscriptGrown,
+    VerdictChanged,
 )
 from mux_lsp.engine.history import Watch, look
 from mux_lsp.engine.offers import How
@@ -31,10 +37,11 @@ from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import actions, convert, edits, hints, lenses, places, prompts, protocol, virtual
 from mux_lsp.lsp.asking import Asking
 from mux_lsp.lsp.commands import CHANGES, Commands
-from mux_lsp.lsp.documents import Document, Documents, Lives, path_of
+from mux_lsp.lsp.decisions import Decisions
+from mux_lsp.lsp.documents import Document, Documents, Lives, as_saved, path_of
 from mux_lsp.lsp.hover import hover
 from mux_lsp.lsp.progress import Progress
-from mux_lsp.lsp.server import MuxServer, guarded, refusal
+from mux_lsp.lsp.server import MuxServer, guarded
 from mux_lsp.lsp.shows import Shows
 from mux_lsp.lsp.virtual import VirtualDocuments
 
@@ -54,11 +61,15 @@ log = logging.getLogger(__name__)
 P = TypeVar("P", bound=protocol.Params)
 
 
-async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine) -> None:
-    """Speak LSP with one client until its stream ends. What is in flight for it then is cancelled."""
-    session = Session(engine)
+async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine, inside: tuple[str, ...] = ()) -> None:
+    """Speak LSP with one client until its stream ends. What is in flight for it then is cancelled.
+
+    `inside` names the runs that it may belong to, the one to believe first.
+    """
+    session = Session(engine, inside)
     session.server.protocol.set_writer(writer)
-    leave = engine.join(session)
+    # What an agent has in an editor of its own is nothing that its person sees.
+    leave = engine.join(session) if session.starter is None else lambda: None
     unsubscribe = engine.subscribe(session.tell)
     unwatch = engine.history.join(session.watch)
     try:
@@ -79,8 +90,10 @@ async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine) -> N
 class Session:
     """What the daemon knows of one client."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, inside: tuple[str, ...] = ()) -> None:
         self.engine = engine
+        self.starter = engine.starter(inside) if inside else None
+        """The run whose agent has started this client, or the set-up or the checks that have; None for a person's."""
         self.server = MuxServer()
         self.documents = Documents()
         self.watch = Watch(lambda: self._name)
@@ -88,8 +101,11 @@ class Session:
         self.folders: list[Path] = []
         self._name = "a client"
         self._own_protocol = False
+        self._follows_files = False
         self._capabilities = types.ClientCapabilities()
         self._shows = Shows()
+        self._draws = False
+        """Whether the client draws the places itself: it gets no hints for them."""
         self._views: dict[str, tuple[tuple[int, int], places.View]] = {}
         self._chosen: dict[str, tuple[places.Choice, ...]] = {}
         """Which variants the person wants to see, by document."""
@@ -106,6 +122,7 @@ class Session:
         self._progress = Progress(self.server, engine)
         self._asking = Asking(self.server, engine)
         self.virtual = VirtualDocuments(self)
+        self.decisions = Decisions(self)
         self._register()
 
     # What the engine asks
@@ -119,12 +136,23 @@ class Session:
         """See `engine.Client`."""
         return self.documents.unsaved(root)
 
+    def folder(self, uri: str | None) -> Path:
+        """The folder of a `file:` URI; without one the first that is open. Raises UsageError where there is neither."""
+        if uri is not None:
+            path = path_of(uri)
+            if path is None:
+                raise UsageError(f"{uri} is not a folder on this machine: give a file: URI.")
+            return path
+        if not self.folders:
+            raise UsageError("No folder is open in this client: open one, or name it as `repository`.")
+        return self.folders[0]
+
     # What the daemon tells
 
     def tell(self, event: Event) -> None:
         """Pass an engine's event on, in the shapes of the wire."""
-        if self._own_protocol:
-            method, params = convert.notification(event)
+        if self._own_protocol and not isinstance(event, TranscriptGrown):
+            method, params = convert.notification(event, self.engine.standing, self.documents.uri)
             self.server.protocol.tell(method, params)
         self.virtual.told(event)
         match event:
@@ -144,8 +172,15 @@ class Session:
                 self._asking.requested(event)
             case PermissionSettled(id=ask_id):
                 self._asking.settled(ask_id)
-            case RunOutput():
+            case LimitReached(message=message, stopped=stopped):
+                self.warn(message, types.MessageType.Error if stopped else types.MessageType.Warning)
+            case RunOutput() | TranscriptGrown() | QueueChanged() | VerdictChanged():
                 pass
+
+    def warn(self, message: str, kind: types.MessageType = types.MessageType.Warning) -> None:
+        """Have the client show its person a message. One that speaks our protocol was told the same by that."""
+        if not self._own_protocol:
+            self.server.window_show_message(types.ShowMessageParams(kind, printable(message)))
 
     async def close(self) -> None:
         """The client has gone."""
@@ -190,7 +225,7 @@ class Session:
         seen = self.watch.of(document.uri)
         try:
             made, said = await self._view_of(document)
-            self.engine.history.looked(self.watch, seen, said)
+            self._looked(seen, said)
             if self.documents.get(document.uri) is document:
                 self._views[document.uri] = (key, made.showing(self._chosen.get(document.uri, ())))
         finally:
@@ -201,7 +236,12 @@ class Session:
         if making := self._making.get(document.uri):
             await asyncio.wait([making])
         _, said = await self._view_of(document)
-        self.engine.history.looked(self.watch, seen, said)
+        self._looked(seen, said)
+
+    def _looked(self, seen: Seen, said: Look) -> None:
+        # What an agent writes into a text that it has opened itself is no person's acceptance.
+        if self.starter is None:
+            self.engine.history.looked(self.watch, seen, said)
 
     async def _view_of(self, document: Document) -> tuple[places.View, Look]:
         found = accepting.candidates_at(self.engine, document.path)
@@ -261,7 +301,9 @@ class Session:
             self._send_diagnostics(uri, found.buffer.version, hints.diagnostics(found, self._shows))
 
     def _send_diagnostics(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
-        self.server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
+        if not self._draws:
+            params = types.PublishDiagnosticsParams(uri, found, version)
+            self.server.text_document_publish_diagnostics(params)
 
     # Features
 
@@ -274,6 +316,7 @@ class Session:
         feature(types.TEXT_DOCUMENT_DID_CHANGE)(self._did_change)
         feature(types.TEXT_DOCUMENT_DID_CLOSE)(self._did_close)
         feature(types.TEXT_DOCUMENT_DID_SAVE)(self._did_save)
+        feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(self._did_change_files)
         feature(types.TEXT_DOCUMENT_CODE_LENS, types.CodeLensOptions())(self._code_lens)
         feature(
             types.TEXT_DOCUMENT_CODE_ACTION,
@@ -301,21 +344,24 @@ class Session:
         version = _protocol_of(params.initialization_options)
         if version is not None and version != protocol.PROTOCOL_VERSION:
             newer = isinstance(version, int) and version > protocol.PROTOCOL_VERSION
-            raise refusal(
-                UsageError(
-                    f"This client speaks mux protocol {version}, mux-lsp {__version__} speaks "
-                    f"{protocol.PROTOCOL_VERSION}: upgrade {'mux-lsp' if newer else 'the client'}."
-                )
+            raise JsonRpcException(
+                f"This client speaks mux protocol {version}, mux-lsp {__version__} speaks {protocol.PROTOCOL_VERSION}: "
+                f"upgrade {'mux-lsp' if newer else 'the client'}.",
+                protocol.REQUEST_FAILED,
+                protocol.VersionErrorData(kind="usage", protocol=protocol.PROTOCOL_VERSION).model_dump(),
             )
         self._own_protocol = version is not None
-        self._asking.enabled = not self._own_protocol
+        self._draws = _mux_options(params.initialization_options).get("draws") is True
+        self._asking.enabled = not self._own_protocol and self.starter is None
         self._capabilities = params.capabilities
         self.abilities = edits.Abilities.of(params.capabilities)
         self.virtual.initialized(params.capabilities)
         shows = Shows.of(params.capabilities, _client_commands(params.initialization_options))
         # An edit that is kept until it is chosen is for a version of its text, which not every client can be told.
         self._shows = replace(shows, lazily=shows.lazily and self.abilities.versions)
-        self._progress.enabled = bool(params.capabilities.window and params.capabilities.window.work_done_progress)
+        # Whoever has a task's bar can cancel it there.
+        able = params.capabilities.window and params.capabilities.window.work_done_progress
+        self._progress.enabled = bool(able) and self.starter is None
         if params.client_info is not None:
             self._name = params.client_info.name
         self.documents.encoding = text.PositionEncoding(self.server.workspace.position_encoding or "utf-16")
@@ -323,6 +369,7 @@ class Session:
 
     def _initialized(self, _: types.InitializedParams) -> None:
         self.keep(self.virtual.register())
+        self._asking.begin()
 
     def _did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         removed = _folders(folder.uri for folder in params.event.removed)
@@ -332,14 +379,14 @@ class Session:
     def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         if (document := self.documents.opened(params.text_document)) is not None:
             self._refresh(params.text_document.uri)
-            self.virtual.live_text_changed(document.path)
+            self._live_text_changed(document.path)
 
     def _did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         identifier = params.text_document
         document = self.documents.changed(identifier.uri, identifier.version, params.content_changes)
         if document is not None:
             self._refresh(identifier.uri)
-            self.virtual.live_text_changed(document.path)
+            self._live_text_changed(document.path)
 
     def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
@@ -350,7 +397,7 @@ class Session:
         self._stale.discard(uri)
         if (document := self.documents.closed(uri)) is not None:
             self._send_diagnostics(uri, None, [])
-            self.virtual.live_text_changed(document.path)
+            self._live_text_changed(document.path)
             if self.watch.awaits(uri):
                 looking = self.keep(self._last_look(document, self.watch.of(uri)))
                 self._last_looks.add(looking)
@@ -363,7 +410,32 @@ class Session:
         self._moved_on(params.text_document.uri)
         self._refresh(params.text_document.uri)
         if (document := self.documents.get(params.text_document.uri)) is not None:
-            self.virtual.live_text_changed(document.path)
+            self._live_text_changed(document.path)
+
+    def _did_change_files(self, params: types.DidChangeWatchedFilesParams) -> None:
+        for change in params.changes:
+            if (file := path_of(change.uri)) is not None and self.documents.at(file) is None:
+                self.engine.verifying.watched.text_changed(self, file, None)
+
+    def follow_files(self) -> None:
+        """Have the client tell of files that change on disk, if it can and has not been asked to."""
+        workspace = self._capabilities.workspace
+        able = workspace and workspace.did_change_watched_files
+        if not self._follows_files and able and able.dynamic_registration:
+            self._follows_files = True
+            options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher("**/*")])
+            registration = types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+            self.server.protocol.send_request(
+                types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams([registration])
+            )
+
+    def _live_text_changed(self, file: Path) -> None:
+        """The text of a file is another one now, or may be."""
+        self.virtual.live_text_changed(file)
+        watched = self.engine.verifying.watched
+        if watched.follows(self, file):
+            document = self.documents.at(file)
+            watched.text_changed(self, file, None if document is None else as_saved(document))
 
     async def _code_lens(self, params: types.CodeLensParams) -> list[types.CodeLens]:
         found = await self.view(params.text_document.uri)
@@ -384,26 +456,33 @@ class Session:
         document = self.documents.get(params.text_document.uri)
         complaints = prompts.foreign(params.context.diagnostics)
         selected = prompts.is_selection(params.range, complaints)
-        if document is None or not (complaints or selected):
+        if document is None or not (complaints or selected or prompts.may_have_todos(document.content)):
             return []
-        refusal = await self._refusal()
         subject = prompts.Subject.of(document, self.folders)
-        made = prompts.fixes(subject, complaints, refusal)
-        return made + prompts.work(subject, params.range, refusal) if selected else made
+        begin = await self._begin()
+        made = prompts.fixes(subject, complaints, begin)
+        if selected:
+            return made + prompts.work(subject, params.range, begin)
+        return made + prompts.todo(subject, params.range.start.line, begin)
+
+    async def _begin(self) -> prompts.Begin:
+        """How a code action begins a task: the client may have its person pick the agents."""
+        if "mux.client.ask" in self._shows.commands:
+            return prompts.Begin("mux.client.ask")
+        return prompts.Begin(refusal=await self._refusal())
 
     async def _refusal(self) -> str | None:
         """Why no agent would begin that is not named, in words."""
         try:
-            chosen = await self.engine.default_agents()
+            return await self.engine.no_agent()
         except UsageError as error:
             return places.one_line(str(error))
-        return None if chosen else prompts.NO_AGENTS
 
     async def _resolve(self, action: types.CodeAction) -> types.CodeAction:
         if action.data is None:
             return action
         wanted = _argument(types.CODE_ACTION_RESOLVE, protocol.HunkAcceptParams, (action.data,))
-        action.edit = await Commands(self).edit(wanted.run, wanted.hunks, How(wanted.how))
+        action.edit = await self.decisions.edit(wanted.run, wanted.hunks, How(wanted.how))
         return action
 
     async def _hover(self, params: types.HoverParams) -> types.Hover | None:
@@ -464,16 +543,20 @@ def _call(handler: Callable[[Any], Any], params: Any) -> Any:
     return handler(params)
 
 
+def _mux_options(options: Any) -> dict[str, Any]:
+    """What a client's initialization options say of mux."""
+    asked = options.get("mux") if isinstance(options, dict) else None
+    return asked if isinstance(asked, dict) else {}
+
+
 def _protocol_of(options: Any) -> Any:
     """The version of mux's own protocol that a client speaks by its initialization options, None if it speaks none."""
-    asked = options.get("mux") if isinstance(options, dict) else None
-    return asked.get("protocol") if isinstance(asked, dict) else None
+    return _mux_options(options).get("protocol")
 
 
 def _client_commands(options: Any) -> frozenset[str]:
     """The commands of ours that a client says it has itself."""
-    asked = options.get("mux") if isinstance(options, dict) else None
-    named = asked.get("commands") if isinstance(asked, dict) else None
+    named = _mux_options(options).get("commands")
     return frozenset(name for name in protocol.CLIENT_COMMANDS if isinstance(named, list) and name in named)
 
 

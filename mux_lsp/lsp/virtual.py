@@ -18,7 +18,7 @@ from pygls.exceptions import JsonRpcException
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core.text import shown_path
-from mux_lsp.engine.events import ReviewChanged, RunChanged, RunOutput, TaskChanged
+from mux_lsp.engine.events import ReviewChanged, RunChanged, RunOutput, TaskChanged, TranscriptGrown
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import addresses, contents, fallback
 from mux_lsp.lsp.addresses import Address, Kind
@@ -137,11 +137,10 @@ class VirtualDocuments:
         """The engine has told something that documents may show."""
         self._moves += 1
         match event:
-            case RunOutput(run=run_id):
+            case RunOutput(run=run_id) | TranscriptGrown(run=run_id):
                 self._changed(lambda one: one.address == Address(Kind.TRANSCRIPT, run_id))
             case RunChanged(run=run):
-                pages = {Address(Kind.TRANSCRIPT, run.id), Address(Kind.COMPARE, run.task)}
-                self._changed(lambda one: one.address in pages)
+                self._changed(lambda one: one.address.kind.page and one.address.of in {run.id, run.task})
             case TaskChanged(task=task):
                 self._changed(lambda one: one.address.kind.page and one.address.of.partition("-")[0] == task.id)
             case ReviewChanged(repository=repository, paths=paths):
@@ -167,6 +166,8 @@ class VirtualDocuments:
     # Inside
 
     async def _read(self, address: Address) -> tuple[_Followed, str]:
+        if address.kind.of_task:
+            await self._session.engine.ranked(address.of)
         found = contents.source(self._session.engine, self._session.documents.by_path(), address)
         content = await asyncio.to_thread(found.read)
         return _Followed(address, hash(content), found.files), content

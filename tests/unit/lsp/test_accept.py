@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -15,13 +16,11 @@ from mux_lsp.engine.accepting import Selection
 from mux_lsp.engine.disk import FILE_MODE, Entry
 from mux_lsp.engine.review import PathPlan
 from mux_lsp.errors import ConflictError
-from mux_lsp.lsp.commands import Commands
+from mux_lsp.lsp.decisions import Decisions
 from mux_lsp.lsp.documents import Documents
 from mux_lsp.lsp.edits import Abilities
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mux_lsp.lsp.session import Session
 
 
@@ -36,13 +35,16 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
 
     server = SimpleNamespace(workspace_apply_edit_async=apply)
     session = SimpleNamespace(documents=documents, name="an editor", server=server, engine=None)
-    commands = Commands(cast("Session", session))
-    versions = documents.versions()
-    await commands._have_applied(types.WorkspaceEdit(), versions, "k3f-1")
+    decisions = Decisions(cast("Session", session))
+    files = frozenset({Path("/nowhere/a")})
+    versions = documents.versions(files)
+    # What is opened and changed elsewhere is no reason.
+    documents.opened(types.TextDocumentItem("file:///nowhere/b", "x", 1, "b"))
+    await decisions._have_applied(types.WorkspaceEdit(), files, versions, "k3f-1")
     assert [params.label for params in sent] == ["mux: accept k3f-1"]
     documents.changed("file:///nowhere/a", 2, [])
     with pytest.raises(ConflictError, match=r"an editor refused the edit .the text changed a moment ago.; nothing"):
-        await commands._have_applied(types.WorkspaceEdit(), versions, "k3f-1")
+        await decisions._have_applied(types.WorkspaceEdit(), files, versions, "k3f-1")
     assert len(sent) == 1
 
 
@@ -77,7 +79,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
     )
     selection = Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), root, (edited, tool), (), 0)
     with pytest.raises(ConflictError, match=r"edited\.txt changed on disk a moment ago; nothing was written"):
-        await Commands(cast("Session", session))._place(selection)
+        await Decisions(cast("Session", session))._place(selection)
     assert sent == []
     assert (root / "edited.txt").read_text() == "mine\n"
     assert (root / "tool.sh").read_text() == "a\n"

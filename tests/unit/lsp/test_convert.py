@@ -18,10 +18,13 @@ from mux_lsp.core.model import (
     RunState,
     Snapshot,
     Task,
+    Tests,
 )
 from mux_lsp.core.text import PositionEncoding, split_lines
 from mux_lsp.engine.events import ReviewChanged
+from mux_lsp.engine.standing import NO_STANDING, Standing
 from mux_lsp.lsp import convert, protocol
+from mux_lsp.lsp.documents import uri_of
 
 CHANGE = FileChange("caf\udce9.txt", ChangeKind.ADDED, 0, 0o100644, "", "2" * 40, 1, 0)
 RUN = Run(
@@ -33,12 +36,26 @@ RUN = Run(
     reason="it \x1b[31mfailed\u202e",
     files=(CHANGE,),
     hunks=1,
-    checks=(Check("make", CheckState.FAILED, 2, 1.5),),
+    checks=(
+        Check(
+            "make",
+            CheckState.FAILED,
+            2,
+            1.5,
+            CheckState.PASSED,
+            Tests(3, 1, newly_failing=1, names_failing=("t\u202e",)),
+        ),
+    ),
+    meddled=("test\udce9.py",),
     left_out=(LeftOut("caf\udce9", "too big"),),
     pid=7,
     exit_status=3,
     started=1.0,
 )
+
+
+def _no_standing(_: Run) -> Standing:
+    return NO_STANDING
 
 
 def test_a_run_says_what_it_is_and_nothing_of_how_it_is_carried_out() -> None:
@@ -47,8 +64,20 @@ def test_a_run_says_what_it_is_and_nothing_of_how_it_is_carried_out() -> None:
     assert shape["files"] == [{"path": "caf\\xe9.txt", "old_path": None, "change": "added", "added": 1, "removed": 0}]
     assert shape["left_out"] == [{"path": "caf\\xe9", "reason": "too big"}]
     assert shape["reason"] == "it failed<U+202E>"
-    assert shape["checks"] == [{"command": "make", "state": "failed", "exit_status": 2, "seconds": 1.5}]
-    assert not {"pid", "port", "base", "result", "pid_created"} & set(shape)
+    tests = {
+        "passed": 3,
+        "failed": 1,
+        "skipped": 0,
+        "newly_passing": 0,
+        "added": 0,
+        "newly_failing": 1,
+        "names_passing": [],
+        "names_failing": ["t<U+202E>"],
+    }
+    check = {"command": "make", "state": "failed", "exit_status": 2, "seconds": 1.5, "before": "passed", "tests": tests}
+    assert (shape["checks"], shape["restored_checks"]) == ([check], [])
+    assert shape["meddled"] == ["test\\xe9.py"]
+    assert not {"pid", "port", "base", "pid_created"} & set(shape)
 
 
 def test_of_very_many_files_the_first_are_named_and_all_are_counted() -> None:
@@ -62,7 +91,7 @@ def test_of_very_many_files_the_first_are_named_and_all_are_counted() -> None:
     assert (told.file_count, told.added, told.removed) == (1000, 2 * 999, 1000)
     assert len(convert.run_shape(run, most=None).files) == 1000
     event = ReviewChanged("/r", frozenset(change.path for change in many))
-    _, params = convert.notification(event)
+    _, params = convert.notification(event, _no_standing, uri_of)
     assert isinstance(params, protocol.ReviewChangedParams)
     assert (params.uris[0], params.uris[-1], len(params.uris), params.more) == (
         "file:///r/0000",
@@ -77,15 +106,15 @@ def test_every_state_has_its_name_on_the_wire(state: RunState) -> None:
     run = Run("k3f-1", "k3f", "a", "m", state)
     assert convert.run_shape(run).state == state.value
     task = Task("k3f", "p", "/r", "", 1.0, runs=(run,))
-    assert convert.task_shape(task).state == ("ended" if state.ended else "running")
+    assert convert.task_shape(task, _no_standing).state == ("ended" if state.ended else "running")
 
 
 def test_a_task_without_a_snapshot_and_with_one() -> None:
     task = Task("k3f", "p", "/a b/\udce9", "sub", 1.0)
-    shape = convert.task_shape(task)
+    shape = convert.task_shape(task, _no_standing)
     assert (shape.repository, shape.snapshot, shape.left_out) == ("file:///a%20b/%E9", None, [])
     snapshot = Snapshot("1" * 40, "2" * 40, None, (LeftOut("big", "over 20 MB"),))
-    shape = convert.task_shape(Task("k3f", "p", "/r", "", 1.0, snapshot))
+    shape = convert.task_shape(Task("k3f", "p", "/r", "", 1.0, snapshot), _no_standing)
     assert (shape.snapshot, shape.left_out) == ("1" * 40, [protocol.LeftOutPath(path="big", reason="over 20 MB")])
 
 

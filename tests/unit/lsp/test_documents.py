@@ -297,3 +297,13 @@ def test_a_link_in_place_of_a_file_has_no_text_of_its_own(tmp_path: Path) -> Non
     found.changed(uri_of(root / "a.txt"), 2, [change((0, 0), (0, 0), "mine\n")])
     live = live_text(root, "a.txt", found.at(root / "a.txt"))
     assert (live.lines, live.open, live.unsaved) == (None, True, True)
+
+
+def test_an_empty_document_of_a_file_that_is_not_there_is_no_file(tmp_path: Path) -> None:
+    found = Documents()
+    found.opened(types.TextDocumentItem((tmp_path / "new.txt").as_uri(), "text", 1, ""))
+    assert live_text(tmp_path, "new.txt", found.at(tmp_path / "new.txt")).missing
+    (tmp_path / "new.txt").write_text("")
+    assert not live_text(tmp_path, "new.txt", found.at(tmp_path / "new.txt")).missing
+    found.opened(types.TextDocumentItem((tmp_path / "other.txt").as_uri(), "text", 1, "begun\n"))
+    assert not live_text(tmp_path, "other.txt", found.at(tmp_path / "other.txt")).missing

@@ -91,6 +91,18 @@ def test_a_diff_is_shown_by_the_clients_own_command_or_as_a_document_or_not_at_a
     assert "Diff" not in lines(view)[1]
 
 
+def test_a_conflict_is_merged_where_the_client_has_means_for_it() -> None:
+    view = runs(BEFORE, B, live="a\nmine\nc\nd\n")
+    for shows, command in (
+        (EVERYTHING, "mux.client.merge"),
+        (replace(EVERYTHING, commands=frozenset()), "mux.versions.show"),
+    ):
+        (merge,) = [one.command for one in lenses.lenses(view, shows) if one.command and one.command.title == "Merge"]
+        assert merge.command == command
+        assert lines(view, shows)[1][1:] == ["Merge", "Diff", "Reject"]
+    assert lines(view)[1][1:] == ["Reject"]
+
+
 def test_what_a_click_does() -> None:
     view = runs(BEFORE, B, X)
     first, second = (variant.hunk_id for variant in view.places[0].variants)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mux_lsp.engine.events import Event
+from mux_lsp.engine.events import Told
 from mux_lsp.lsp import actions, protocol
 from mux_lsp.lsp.commands import Commands
+from tests.support import protocol_typescript
 from tests.support.protocol_tables import DOCUMENT, models, updated
 
 if TYPE_CHECKING:
@@ -29,10 +30,18 @@ def test_the_reference_is_up_to_date() -> None:
     assert document == updated(document), "run `python -m tests.support.protocol_tables`"
 
 
+def test_the_types_of_the_extension_are_up_to_date() -> None:
+    made = protocol_typescript.made()
+    there = protocol_typescript.MODULE.read_text(encoding="utf-8")
+    assert there == made, "run `python -m tests.support.protocol_tables`"
+    assert "  count?: number;" in made
+    assert "  hunks: Record<string, string[]>;" in made
+
+
 def test_every_command_is_carried_out_and_every_type_is_used() -> None:
     for name in protocol.COMMANDS:
         assert callable(getattr(Commands, name.removeprefix("mux.").replace(".", "_"), None)), name
-    used: set[type[BaseModel]] = {protocol.ErrorData}
+    used: set[type[BaseModel]] = {protocol.VersionErrorData}
     waiting: list[type[BaseModel]] = [*protocol.NOTIFICATIONS.values(), *protocol.CLIENT_COMMANDS.values()]
     for pair in protocol.COMMANDS.values():
         waiting += pair
@@ -43,7 +52,7 @@ def test_every_command_is_carried_out_and_every_type_is_used() -> None:
         waiting += [one for one in models() if one not in used and re.search(rf"\b{one.__name__}\b", text)]
     bases = {base for model in used for base in model.__mro__}
     assert set(models()) <= used | bases
-    assert len(protocol.NOTIFICATIONS) == len(Event.__args__)
+    assert len(protocol.NOTIFICATIONS) == len(Told.__args__)
 
 
 def test_every_code_action_kind_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import json
 import threading
@@ -15,6 +16,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 
 from mux_lsp.errors import ConflictError, MuxError, UsageError
+from mux_lsp.lsp import protocol
 from mux_lsp.lsp.server import MuxServer, guarded
 from tests.unit.lsp.wire import Written, receive
 
@@ -62,6 +64,28 @@ async def test_a_command_gets_its_arguments_as_they_came_and_leaves_nothing_behi
     assert (answers[1]["result"], answers[2]["result"]) == ([{"a": [1, None]}, 2], [])
     assert answers[3]["error"]["data"] == {"kind": "usage"}
     assert server.protocol._request_futures == {}
+
+
+async def test_what_is_told_keeps_its_order_among_answers() -> None:
+    """A client takes what came last for what holds: nothing older than that may come after it."""
+    server, written = MuxServer(), Written()
+    server.protocol.set_writer(written)
+    loop = asyncio.get_running_loop()
+
+    def tell(moment: str) -> None:
+        server.protocol.tell("mux/reviewChanged", protocol.ReviewChangedParams(uris=[moment], more=0))
+
+    async def look(*_: Any) -> str:
+        tell("before")
+        # The very next thing that happens in the daemon, when the answer is made and not yet sent.
+        loop.call_soon(tell, "after")
+        return "look"
+
+    server.command("look")(look)
+    receive(server, command("look", 1))
+    await written.have(3)
+    told = [message["result"] if "result" in message else message["params"]["uris"][0] for message in written]
+    assert told == ["before", "look", "after"]
 
 
 async def test_parameters_that_are_not_lsps_are_answered() -> None:
@@ -118,6 +142,41 @@ async def test_a_client_that_has_gone_is_asked_nothing_more() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asked
     assert len(written) == 1
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"applied": True, "failedChange": "first"}])
+async def test_who_asks_is_not_left_waiting_by_an_answer_that_cannot_be_read(answer: Any) -> None:
+    server, written = MuxServer(), Written()
+    server.protocol.set_writer(written)
+    edit = types.ApplyWorkspaceEditParams(types.WorkspaceEdit())
+    asked = server.protocol.send_request_async(types.WORKSPACE_APPLY_EDIT, edit)
+    with pytest.raises(JsonRpcException):
+        receive(server, {"id": written[0]["id"], "result": answer})
+    with pytest.raises(JsonRpcException, match="its answer is not as LSP has it"):
+        await asked
+    assert server.protocol._request_futures == {}
+
+
+async def test_an_answer_that_says_that_there_was_no_error_is_no_error() -> None:
+    server, written = MuxServer(), Written()
+    server.protocol.set_writer(written)
+    edit = types.ApplyWorkspaceEditParams(types.WorkspaceEdit())
+    asked = server.protocol.send_request_async(types.WORKSPACE_APPLY_EDIT, edit)
+    receive(server, {"id": written[0]["id"], "result": {"applied": True}, "error": None})
+    assert (await asked).applied
+
+
+async def test_nothing_is_kept_of_what_a_person_typed() -> None:
+    """An editor is connected for weeks."""
+    server = MuxServer()
+    for method in ("textDocument/didOpen", "textDocument/didChange", "textDocument/didClose"):
+        server.feature(method)(functools.partial(lambda _: None))
+    text = {"uri": "file:///a", "version": 1}
+    opened = text | {"languageId": "plaintext", "text": ""}
+    receive(server, {"method": "textDocument/didOpen", "params": {"textDocument": opened}})
+    receive(server, {"method": "textDocument/didChange", "params": {"textDocument": text, "contentChanges": []}})
+    receive(server, {"method": "textDocument/didClose", "params": {"textDocument": {"uri": "file:///a"}}})
+    assert server.protocol._request_futures == {}
 
 
 async def test_only_the_outermost_object_is_a_message() -> None:

@@ -10,8 +10,10 @@ import pytest
 from lsprotocol import types
 
 from mux_lsp.core.model import Run, RunState, Task
+from mux_lsp.core.permissions import PermissionRequest
 from mux_lsp.engine import review
-from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, RunOutput, TaskChanged
+from mux_lsp.engine.events import Event, PermissionRequested, ReviewChanged, RunChanged, RunOutput, TaskChanged
+from mux_lsp.engine.standing import NO_STANDING
 from mux_lsp.lsp import convert, places, protocol
 from mux_lsp.lsp.session import Session
 from tests.unit.lsp.wire import Written, receive
@@ -34,20 +36,30 @@ EVENTS: dict[str, Event] = {
 
 def begun(options: object) -> tuple[Session, Written]:
     """A session behind the answer to its initialize."""
-    session, written = Session(cast("Engine", SimpleNamespace())), Written()
+    session, written = Session(cast("Engine", SimpleNamespace(standing=lambda _: NO_STANDING))), Written()
     session.server.protocol.set_writer(written)
     params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": options}
     receive(session.server, {"id": 1, "method": "initialize", "params": params})
     return session, written
 
 
-def test_a_client_of_our_protocol_is_told_of_every_event() -> None:
+async def test_a_client_of_our_protocol_is_told_of_every_event() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION}})
     for event in EVENTS.values():
         session.tell(event)
+    await written.have(1 + len(EVENTS))
     assert [message["method"] for message in written[1:]] == list(EVENTS)
     for message in written[1:]:
         protocol.NOTIFICATIONS[message["method"]].model_validate(message["params"])
+
+
+async def test_a_file_is_named_as_the_client_spells_it_where_it_is_open() -> None:
+    session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION}})
+    session.documents.opened(types.TextDocumentItem("file:///r/%c3%a4%2bb", "text", 1, ""))
+    session.tell(ReviewChanged("/r", frozenset({"ä+b", "ö"})))
+    await written.have(2)
+    assert written[-1]["params"]["uris"] == ["file:///r/%c3%a4%2bb", "file:///r/%C3%B6"]
+    await session.close()
 
 
 @pytest.mark.parametrize("options", [None, {}, {"somebody": "else"}])
@@ -64,17 +76,20 @@ def test_nothing_is_made_for_a_client_that_is_told_nothing(options: object, monk
     assert len(written) == 1
 
 
-def test_a_client_whose_protocol_was_refused_is_told_nothing() -> None:
+async def test_a_client_whose_protocol_was_refused_is_told_nothing() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION + 1}})
     assert "error" in written[0]
     for event in EVENTS.values():
         session.tell(event)
+    await asyncio.sleep(0)  # what would have been told is told in the next turn of the loop
     assert len(written) == 1
 
 
 async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One view is made at a time, and while it is made the next one waits for the newest text."""
-    session = Session(cast("Engine", SimpleNamespace(history=SimpleNamespace(looked=lambda *_: None))))
+    history = SimpleNamespace(looked=lambda *_: None)
+    verifying = SimpleNamespace(watched=SimpleNamespace(follows=lambda *_: False))
+    session = Session(cast("Engine", SimpleNamespace(history=history, verifying=verifying)))
     sent: list[int | None] = []
     made: list[int] = []
     gate, begun = asyncio.Event(), asyncio.Event()
@@ -111,4 +126,21 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
     session._refresh(uri)
     await session._refreshing
     assert (made, sent) == ([1, 11], [11]), "what is known is not made again, and not sent again"
+    await session.close()
+
+
+async def test_a_client_of_an_agent_is_neither_asked_for_its_person_nor_given_a_way_to_cancel() -> None:
+    asked = SimpleNamespace(id="ask1", task="k3f", runs=("k3f-1",), request=PermissionRequest("run", "ls", "Run `ls`"))
+    engine = SimpleNamespace(standing=lambda _: NO_STANDING, asked=(asked,), starter=lambda names: names[0])
+    session, written = Session(cast("Engine", engine), ("k3f-1",)), Written()
+    session.server.protocol.set_writer(written)
+    able = {"window": {"workDoneProgress": True}}
+    receive(
+        session.server,
+        {"id": 1, "method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": able}},
+    )
+    receive(session.server, {"method": "initialized", "params": {}})
+    session.tell(PermissionRequested("ask2", "k3f", ("k3f-1",), asked.request))
+    session.tell(EVENTS["mux/taskChanged"])
+    assert (session._asking._asking, session._progress._begun) == ({}, {})
     await session.close()

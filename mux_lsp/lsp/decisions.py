@@ -1,0 +1,227 @@
+"""What a client decides of runs: hunks placed on its live texts and brought there, or rejected."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core import text
+from mux_lsp.core.model import HunkStatus
+from mux_lsp.engine import accepting, discarding, disk, keeping
+from mux_lsp.engine.offers import How
+from mux_lsp.errors import ConflictError
+from mux_lsp.lsp import edits, protocol, taking
+from mux_lsp.lsp.documents import Lives
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from mux_lsp.core.model import Task
+    from mux_lsp.engine.accepting import Candidate, Selection
+    from mux_lsp.engine.review import Item, PathPlan
+    from mux_lsp.lsp.documents import Document
+    from mux_lsp.lsp.session import Session
+
+MANY_FILES = 50
+"""More files than that are placed in a thread."""
+
+
+class Decisions:
+    """Carries out what a session's client decides."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._engine = session.engine
+
+    async def edit(self, run_id: str, hunks: list[str], how: How = How.EXACT) -> types.WorkspaceEdit:
+        """The edit that accepts these hunks, for a client that applies it itself."""
+        selection = await self.select(run_id, hunks=hunks, how=how)
+        carried, written = edits.split(selection, self._session.abilities)
+        if written:
+            raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
+        edit = edits.workspace_edit(selection, carried, self._session.documents, self._session.abilities)
+        await self._refuse_unsaved_elsewhere(selection, carried)
+        self._session.watch.offer(selection)
+        return edit
+
+    async def select(
+        self,
+        run_id: str,
+        *,
+        paths: list[str] | None = None,
+        hunks: list[str] | None = None,
+        how: How = How.EXACT,
+        result: str | None = None,
+    ) -> Selection:
+        """Hunks of a run placed on the client's texts as they are now. See `accepting.select`.
+
+        With the `result` that was looked at, ConflictError is raised where the newest has something else in its place.
+        """
+        run = self._engine.run(run_id)
+        task = self._engine.task(run.task)
+        if result is not None:
+            await asyncio.to_thread(accepting.refuse_moved_on, self._engine, run, result, paths)
+        wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
+        await asyncio.to_thread(_warm, wanted, task, hunks, how)
+        documents = self._session.documents
+
+        def placed() -> Selection:
+            lives = Lives(Path(task.repository), documents.by_path())
+            selection = accepting.select(self._engine, run_id, lives, paths=paths, hunks=hunks, how=how)
+            documents.refuse_two_texts(selection.root / path for plan in selection.plans for path in plan.paths)
+            if result is not None and selection.run.result != run.result:
+                # A moment ago: what has changed is not worth a second look.
+                raise accepting.moved_on(run)
+            return selection
+
+        if len(wanted) > MANY_FILES:
+            # Thousands of files would keep every other client waiting.
+            versions = documents.versions()
+            selection = await asyncio.to_thread(placed)
+            if documents.versions() == versions:
+                return selection
+        # On the loop and not in a thread: between placing the hunks and sending the edit no text may change here.
+        return placed()
+
+    async def accept(self, selection: Selection) -> protocol.AcceptResult:
+        """Bring a selection into the client's texts and to the disk. Raises ConflictError; nothing is written then."""
+        with self._engine.history.deciding(selection, self._session.name):
+            return await self._place(selection)
+
+    async def _place(self, selection: Selection) -> protocol.AcceptResult:
+        session = self._session
+        carried, written = edits.split(selection, session.abilities)
+        for plan in written:
+            path = plan.live.path
+            if plan.live.unsaved:
+                raise ConflictError(f"{path} is open with unsaved changes: save it first. Nothing was written.")
+            if plan.transcodes:
+                raise ConflictError(
+                    f"{path} is not saved in UTF-8: save it so, or accept its hunks. Nothing was written."
+                )
+        # Made now, with the versions of the texts that the hunks were placed on.
+        edit = edits.workspace_edit(selection, carried, session.documents, session.abilities) if carried else None
+        files = frozenset(selection.root / path for plan in selection.plans for path in plan.paths)
+        versions = session.documents.versions(files)
+        await self._refuse_unsaved_elsewhere(selection, carried)
+        over = taking.taken(selection)
+        lost = [plan.live for plan in selection.plans if taking.is_over(plan, over)]
+        kept = await asyncio.to_thread(keeping.keep, self._engine.kept, selection.run.id, lost) if lost else None
+        take_back = None
+        if written:
+            take_back = await asyncio.to_thread(accepting.write, self._engine, selection, written)
+        if edit is not None:
+            try:
+                await asyncio.to_thread(_refuse_changed, selection.root, carried)
+                await self._have_applied(edit, files, versions, selection.run.id)
+            except BaseException:
+                # All of it or nothing, also where the client has gone meanwhile.
+                if take_back is not None:
+                    await asyncio.shield(session.keep(asyncio.to_thread(take_back)))
+                raise
+        await accepting.note(self._engine, selection, session)
+        self._engine.verifying.watched.disk_changed(selection.root, [path for plan in written for path in plan.paths])
+        return protocol.AcceptResult(
+            accepted=selection.accepted,
+            already=selection.already,
+            instead_of=list(selection.instead_of),
+            marked=selection.marked,
+            rejected=selection.rejected,
+            kept=None if kept is None else str(kept),
+            files=[text.shown_path(plan.path) for plan in selection.plans],
+        )
+
+    async def _refuse_unsaved_elsewhere(self, selection: Selection, carried: list[PathPlan]) -> None:
+        """Raise ConflictError where another client has unsaved text of a file that this one is to take away."""
+        if taken := [plan for plan in carried if plan.entry is None or plan.old_path is not None]:
+            others = [client for client in self._engine.clients if client is not self._session]
+            await asyncio.to_thread(accepting.refuse_unsaved, selection, taken, others)
+
+    async def _have_applied(
+        self, edit: types.WorkspaceEdit, files: Collection[Path], versions: dict[str, int], run_id: str
+    ) -> None:
+        """Have the client apply an edit of files that had these versions. Raises ConflictError where it does not."""
+        session = self._session
+        why = "the text changed a moment ago"
+        # Not every client looks at versions.
+        if session.documents.versions(files) == versions:
+            try:
+                answer = await session.server.workspace_apply_edit_async(
+                    types.ApplyWorkspaceEditParams(edit, label=f"mux: accept {run_id}")
+                )
+            except JsonRpcException as error:
+                why = error.message
+            else:
+                if answer.applied:
+                    return
+                why = answer.failure_reason or why
+        raise ConflictError(f"{session.name} refused the edit ({printable(why)}); nothing was written. Try again.")
+
+    async def reject(
+        self,
+        run_id: str,
+        *,
+        paths: list[str] | None = None,
+        hunks: list[str] | None = None,
+        shared: bool = False,
+    ) -> protocol.RejectResult:
+        """Say no to all of a run, or to these paths or hunks; `shared`: also where other runs have the same hunks."""
+        run = self._engine.run(run_id)
+        discarding.refuse(run)
+        wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
+        if shared:
+            for other in self._engine.task(run.task).kept:
+                if other.id != run.id:
+                    wanted += accepting.candidates(self._engine, other, other.files)
+        judged = await asyncio.to_thread(judge, wanted, self._session.documents.by_path(), hunks)
+        if hunks is not None:
+            own = [items for one, items in judged if one.run.id == run.id]
+            accepting.refuse_unknown(run, hunks, {item.id for items in own for item in items})
+        rejected = applied = 0
+        for one, items in judged:
+            # Also of what is in this client's text: another client's may not have it.
+            named = frozenset(item.rejected_as for item in items if item.status is not HunkStatus.REJECTED)
+            there = sum(item.place is HunkStatus.APPLIED for item in items)
+            applied += there
+            rejected += len(named) - there
+            if named:
+                self._engine.reject(one.run.id, one.path, named)
+        return protocol.RejectResult(rejected=rejected, applied=applied)
+
+
+def _refuse_changed(root: Path, carried: list[PathPlan]) -> None:
+    """Raise ConflictError where a file that an edit is for and that is not open is another one by now.
+
+    Such a file has no version by which the client could tell, and writing the others may have taken its time.
+    """
+    for plan in carried:
+        if not plan.live.open:
+            for write in plan.writes():
+                disk.check(root, write)
+
+
+def _warm(candidates: list[Candidate], task: Task, hunks: list[str] | None, how: How) -> None:
+    accepting.warm(candidates)
+    if how is not How.INSTEAD:
+        return
+    for one in candidates:
+        if hunks is None or accepting.ids_of(one, hunks):
+            accepting.warm(accepting.rivals(task, frozenset(one.change.paths), one.reviews))
+
+
+def judge(
+    candidates: list[Candidate], documents: Mapping[Path, Document], hunks: list[str] | None = None
+) -> list[tuple[Candidate, list[Item]]]:
+    """How these hunks, or all, of each candidate stand to the client's live texts."""
+    lives: dict[Path, Lives] = {}
+    judged = []
+    for candidate in candidates:
+        live_of = lives.setdefault(candidate.root, Lives(candidate.root, documents))
+        items = [item for item in candidate.items(live_of) if hunks is None or item.id in hunks]
+        judged.append((candidate, items))
+    return judged
