@@ -59,7 +59,9 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     except MuxError as error:
         return Finding(name, "bad", str(error))
     except OSError as error:
-        return Finding(name, "bad", f"{error}", "See whether the file system is full or the permissions are wrong.")
+        # The name that it holds is that of a file which is made to try.
+        detail = f"{paths.home().state} cannot be used ({error.strerror or error})"
+        return Finding(name, "bad", detail, "See whether the file system is full or the permissions are wrong.")
 
 
 def _python() -> Finding:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mux_lsp.cli.output import complain, say
 from mux_lsp.cli.permissions import open_questions, question_lines
 from mux_lsp.cli.tables import ENDED, RUN_HEADERS, run_line, run_row
-from mux_lsp.cli.text import one_line
+from mux_lsp.cli.text import one_line, visible
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from mux_lsp.cli.client import Client
-    from mux_lsp.lsp.protocol import PermissionShape, RunShape
+    from mux_lsp.lsp.protocol import PermissionShape, RunShape, TaskShape
 
 CLOCK_PER_SECOND = 4
 """How often the live table is drawn anew: the time of a run passes without anybody telling."""
@@ -38,12 +38,18 @@ class Board:
         """Questions as they came, until somebody takes them from here."""
         self.changed: list[RunShape] = []
         """Runs as they became, in order, until somebody takes them from here."""
+        self.new_warnings: list[str] = []
+        """What was said of limits, until somebody takes it from here."""
+        self.checking: set[str] = set()
+        """The tasks whose checks run on the snapshot itself."""
         client.notified = self._notified
 
     def _notified(self, method: str, parameters: dict[str, Any]) -> None:
         from mux_lsp.lsp.protocol import (
+            LimitReachedParams,
             PermissionRequestedParams,
             PermissionSettledParams,
+            QueueChangedParams,
             RunChangedParams,
             RunOutputParams,
             TaskChangedParams,
@@ -62,19 +68,38 @@ class Board:
             self.ask([PermissionRequestedParams.model_validate(parameters).permission])
         elif method == "mux/permissionSettled":
             self.asked.pop(PermissionSettledParams.model_validate(parameters).id, None)
+        elif method == "mux/queueChanged":
+            self._queue(QueueChangedParams.model_validate(parameters).runs)
+        elif method == "mux/limitReached":
+            reached = LimitReachedParams.model_validate(parameters)
+            # Limits of other people's tasks, so to speak, are none of this command's.
+            if reached.scope in {"day", "repository"} or reached.of in {*self.runs, *map(_task_of, self.runs)}:
+                self.new_warnings.append(reached.message)
         elif method == "mux/taskChanged":
             task = TaskChangedParams.model_validate(parameters)
+            self.look_at(task.task)
             if task.deleted:
+                self.checking.discard(task.task.id)
                 self.deleted |= {run.id for run in task.task.runs}
 
     def known(self, runs: Sequence[RunShape]) -> None:
         """Take in runs from an answer. What was told since they were asked for is newer."""
         self.runs = {run.id: run for run in runs} | self.runs
 
+    def look_at(self, task: TaskShape) -> None:
+        """Take in what was said last of a task itself."""
+        running = any(check.state == "running" for check in task.baseline)
+        (self.checking.add if running else self.checking.discard)(task.id)
+
     def ask(self, asked: Sequence[PermissionShape]) -> None:
         """Take in what waits for an answer."""
         self.new_questions += [one for one in asked if one.id not in self.asked]
         self.asked |= {one.id: one for one in asked}
+
+    def _queue(self, queue: Sequence[str]) -> None:
+        places = {run: number for number, run in enumerate(queue, 1)}
+        for run in [run for run in self.runs.values() if run.state == "queued"]:
+            self.runs[run.id] = run.model_copy(update={"queue_place": places.get(run.id)})
 
     def table(self, ids: Sequence[str], width: int) -> Group:
         """These runs as they stand, for a terminal of that width, and what they ask."""
@@ -87,7 +112,7 @@ class Board:
         table = rich_table(
             RUN_HEADERS, [run_row(self.runs[id_], now, self.last_lines.get(id_, "")) for id_ in ids], width
         )
-        return Group(table, *map(Text, question_lines(self.asked.values(), ids)))
+        return Group(table, *map(Text, [*question_lines(self.asked.values(), ids), *map(visible, self.new_warnings)]))
 
 
 class View(Protocol):
@@ -110,6 +135,20 @@ def follow(client: Client, board: Board, ids: Sequence[str], *, quiet: bool) -> 
             view.update()
             if gone := board.deleted.intersection(ids):
                 raise MuxError(f"{', '.join(sorted(gone))} was deleted meanwhile.")
+
+
+def wait_for_baseline(client: Client, board: Board, task: str, *, quiet: bool) -> None:
+    """Wait until it is known how the checks of a task go on its snapshot, which may take longer than the runs did."""
+    stream = sys.stderr if quiet else sys.stdout
+    if task not in board.checking:
+        return
+    with contextlib.ExitStack() as shown:
+        if stream.isatty():
+            from rich.console import Console
+
+            shown.enter_context(Console(file=stream).status("Waiting for the checks on the snapshot itself"))
+        while task in board.checking:
+            client.wait()
 
 
 @contextlib.contextmanager
@@ -153,6 +192,13 @@ class _Lines:
         for line in question_lines(self._board.new_questions, self._ids):
             say(line)
         self._board.new_questions.clear()
+        for warning in self._board.new_warnings:
+            say(visible(warning), "conflict")
+        self._board.new_warnings.clear()
+
+
+def _task_of(run_id: str) -> str:
+    return run_id.partition("-")[0]
 
 
 def say_detached(task: str) -> None:

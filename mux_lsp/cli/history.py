@@ -156,6 +156,8 @@ def _nothing(at: Spot, folder: Path) -> str:
     name = visible(os.path.relpath(at.path, folder))
     if at.first is not None:
         return f"Nothing accepted stands at{at.lines} of {name}; `mux-lsp log --accepted {name}` has all of the file."
+    if not os.path.lexists(at.path):
+        raise UsageError(f"There is no file {name}; `mux-lsp log --accepted` has all that was accepted.")
     return f"Nothing that agents made was accepted in {name}."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mux_lsp.cli.text import listed, visible
+from mux_lsp.cli.text import few_of, visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,12 +16,21 @@ def is_run(id_: str) -> bool:
     return "-" in id_
 
 
-def one_run(client: Client, id_: str) -> str:
+def meant(client: Client, typed: str) -> str:
+    """The task or run that is meant: by its id, or by the beginning of a task's where that is enough to tell it.
+
+    Raises UsageError where there is none, with what may have been meant.
+    """
+    return str(client.execute("mux.id.find", {"id": typed})["id"])
+
+
+def one_run(client: Client, typed: str) -> str:
     """The run that is meant. A task stands for its run where it has one only. Raises UsageError where it has more."""
+    id_ = meant(client, typed)
     if is_run(id_):
         return id_
     task = client.execute("mux.task.get", {"task": id_})["task"]
     runs = [run["id"] for run in task["runs"]]
     if len(runs) == 1:
         return str(runs[0])
-    raise UsageError(f"{visible(id_)} has {len(runs)} runs: name one of {listed(runs)}.")
+    raise UsageError(f"{visible(id_)} has {len(runs)} runs: name one of {few_of(runs)}.")

@@ -1,4 +1,4 @@
-"""Commands that show: list, show, log, diff, compare."""
+"""Commands that show: list, show, log, diff."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import click
 
 from mux_lsp.cli import permissions
 from mux_lsp.cli.client import connected
-from mux_lsp.cli.ids import is_run, one_run
+from mux_lsp.cli.ids import is_run, meant, one_run
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import Cell, coloured, on_terminal, say, say_json, say_table
+from mux_lsp.cli.output import Cell, coloured, complain, on_terminal, say, say_json, say_table
 from mux_lsp.cli.text import count, duration, folder_of, listed, one_line, visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from mux_lsp.cli.client import Client, Json
-    from mux_lsp.lsp.protocol import ComparedFile, FileSummary, ReviewItem, RunShape, TaskShape
+    from mux_lsp.lsp.protocol import FileSummary, ReviewItem, RunShape, TaskShape
 
 FILES_SHOWN = 200
 """How many files of a run are shown one by one."""
@@ -54,17 +54,16 @@ def list_(everywhere: bool, as_json: bool) -> None:
 
 
 def _task_row(task: TaskShape, *, everywhere: bool) -> list[Cell]:
-    from mux_lsp.cli.tables import succeeded
+    from mux_lsp.cli import tables
 
-    states = [run.state for run in task.runs]
-    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    style = "running" if task.state == "running" else "finished" if any(map(succeeded, task.runs)) else "failed"
+    states = [tables.state_cell(run).text for run in task.runs]
+    style = "running" if task.state == "running" else "finished" if any(map(tables.succeeded, task.runs)) else "failed"
     where = (Cell(str(folder_of(task.repository))),) if everywhere else ()
     return [
         Cell(task.id),
         Cell(duration(time.time() - task.created), "faint"),
-        Cell(task.state, style),
-        Cell(counted),
+        Cell("paused" if task.paused and "queued" in states else task.state, style),
+        Cell(tables.counted(states)),
         *where,
         Cell(one_line(task.prompt, 100)),
     ]
@@ -91,6 +90,7 @@ def show(id_: str, following: bool, as_json: bool) -> int:
         from mux_lsp.lsp.protocol import RunResult, TaskResult
 
         board = Board(client)
+        id_ = meant(client, id_)
         if is_run(id_):
             answer = client.execute("mux.run.get", {"run": id_})
             runs = [RunResult.model_validate(answer).run]
@@ -128,13 +128,19 @@ def _say_run(client: Client, run: RunShape) -> None:
 
     say(f"{run.id}  {tables.agent_name(run, 100)}", bold=True)
     say(tables.run_line(run, time.time()), run.state)
-    for check in run.checks:
-        status = "" if check.exit_status in {None, 0} else f", exit status {check.exit_status}"
-        after = "" if check.seconds is None else f" after {duration(check.seconds)}"
-        say(f"  check {check.state}{after}{status}: {one_line(check.command, 200)}", check.state)
+    tables.say_discarded(run.id, [run])
+    if run.rank is not None:
+        say(f"  rank {tables.rank_cell(run).text}: {' '.join(run.reasons)}")
+    tables.say_checks(run.checks)
+    if run.meddled:
+        files = listed([visible(path) for path in run.meddled[:FILES_SHOWN]])
+        say(f"  It changed what judges it: {files}{'' if run.restored_checks else '.'}", "conflict")
+        if run.restored_checks:
+            say("  With that as it was:")
+            tables.say_checks(run.restored_checks)
     if run.cost_usd is not None or run.tokens is not None:
         cost = [] if run.cost_usd is None else [f"{run.cost_usd:.4f} US dollars"]
-        tokens = [] if run.tokens is None else [f"{run.tokens} tokens"]
+        tokens = [] if run.tokens is None else [f"{run.tokens:,} tokens"]
         say(f"  {listed(cost + tokens)}", "faint")
     tables.say_left_out("the result", run.left_out)
     shown = run.files[:FILES_SHOWN]
@@ -145,10 +151,11 @@ def _say_run(client: Client, run: RunShape) -> None:
         lines = "not text" if file.added is None else f"+{file.added} -{file.removed}"
         say(f"{_name(file)}  {file.change}, {lines}")
         say_table(("",) * 4, [_item_row(item) for item in items if item.path == file.path], indent="  ")
-    _say_more(run.file_count - len(shown))
+    say_more(run.file_count - len(shown))
 
 
-def _say_more(files: int) -> None:
+def say_more(files: int) -> None:
+    """Say how many files are not shown."""
     if files:
         say(f"… and {count(files, 'more file')}", "faint")
 
@@ -179,6 +186,9 @@ def gist(item: ReviewItem) -> str:
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on until the run has ended.")
 @click.option("--stderr", is_flag=True, help="What it wrote to standard error.")
 @click.option("--check", type=click.IntRange(min=1), metavar="N", help="What the run's Nth check printed instead.")
+@click.option("--baseline", is_flag=True, help="With --check: what it printed on the snapshot itself.")
+@click.option("--restored", is_flag=True, help="With --check: with the tests and settings as the snapshot had them.")
+@click.option("--setup", is_flag=True, help="What the set-up of its worktree printed instead.")
 @click.option("--accepted", is_flag=True, help="List what was accepted in this repository, or in PATH, newest first.")
 @click.option("--markdown", is_flag=True, help="Prompt, conversation, checks and files as a Markdown document.")
 @click.option("--json-lines", is_flag=True, help="The conversation and the tool calls, one JSON object to a line.")
@@ -188,6 +198,9 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
     following: bool,
     stderr: bool,
     check: int | None,
+    baseline: bool,
+    restored: bool,
+    setup: bool,
     accepted: bool,
     markdown: bool,
     json_lines: bool,
@@ -203,6 +216,10 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
         raise UsageError("log --markdown prints all there is of a run: no other option goes with it.")
     if json_lines and (accepted or markdown or stderr or check is not None):
         raise UsageError("log --json-lines prints a run's conversation: of the other options only -f goes with it.")
+    if setup and (accepted or following or stderr or check is not None or markdown or json_lines):
+        raise UsageError("log --setup prints what there is of a set-up: no other option goes with it.")
+    if (baseline or restored) and (check is None or baseline == restored):
+        raise UsageError("--baseline and --restored say what a check ran on: give one of them, with --check.")
     if not accepted and (id_ is None or as_json):
         raise UsageError("log --json goes with --accepted." if as_json else "log takes a RUN, or --accepted.")
     with connected(here()) as client:
@@ -213,7 +230,7 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
             return
         run = one_run(client, id_)
         if markdown:
-            _print_document(client, "transcript", run)
+            print_document(client, "transcript", run)
             return
         # A check's verdict may be in either of its streams, and nobody knows in which.
         streams = (
@@ -225,12 +242,19 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
             if check is None
             else ["stdout", "stderr"]
         )
+        printed = 0
         for stream in streams:
             argument: Json = {"run": run, "stream": stream, "check": check and check - 1, "limit": LOG_PIECE}
-            _print_log(client, {**argument, "follow": following})
+            argument["on"] = "snapshot" if baseline else "restored" if restored else "result"
+            argument["setup"] = setup
+            printed += _print_log(client, {**argument, "follow": following})
+        if not printed and on_terminal():
+            other = f"; `mux-lsp log {run}{'' if stderr else ' --stderr'}` has the other of its outputs"
+            complain(f"There is nothing to print{'' if setup or json_lines or check else other}.")
 
 
-def _print_document(client: Client, kind: Literal["transcript", "compare"], of: str) -> None:
+def print_document(client: Client, kind: Literal["transcript", "compare", "plot"], of: str) -> None:
+    """Print a read-only document about a run or a task."""
     from mux_lsp.lsp.addresses import Address, Kind
 
     document = client.execute("mux.document.get", {"uri": Address(Kind(kind), of).uri})
@@ -238,16 +262,17 @@ def _print_document(client: Client, kind: Literal["transcript", "compare"], of: 
     sys.stdout.flush()
 
 
-def _print_log(client: Client, argument: Json) -> None:
+def _print_log(client: Client, argument: Json) -> int:
+    """Print all that there is, and give how much that was."""
     offset = 0
     while True:
         piece = client.execute("mux.run.log", {**argument, "offset": offset})
         sys.stdout.write(visible(piece["text"], keep="\n\t"))
         sys.stdout.flush()
         end = piece["offset"] == offset
-        offset = piece["offset"]
+        offset = int(piece["offset"])
         if end and (piece["ended"] or not argument["follow"]):
-            return
+            return offset
 
 
 @click.command(short_help="Print a result as a patch for `git apply`.")
@@ -285,64 +310,3 @@ def _say_patch(patch: str) -> None:
             text = click.style(text, fg=style, bold=heading or None)
         sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-@click.command(short_help="Show where the runs of a task agree.")
-@click.argument("task_id", metavar="TASK")
-@click.option("--markdown", is_flag=True, help="As a Markdown document.")
-@json_option
-def compare(task_id: str, markdown: bool, as_json: bool) -> None:
-    """Show which runs of TASK agree: for each hunk, the runs that made it."""
-    if markdown and as_json:
-        raise UsageError("--markdown and --json print the same in two ways: choose one.")
-    if is_run(task_id):
-        task = task_id.rpartition("-")[0]
-        raise UsageError(f"{visible(task_id)} is a run: `mux-lsp compare {visible(task)}` compares it with the others.")
-    with connected(here()) as client:
-        if markdown:
-            _print_document(client, "compare", task_id)
-            return
-        answer = client.execute("mux.task.compare", {"task": task_id})
-        if as_json:
-            say_json(answer)
-            return
-        from mux_lsp.cli import tables
-        from mux_lsp.lsp.protocol import TaskCompareResult
-
-        compared = TaskCompareResult.model_validate(answer)
-        runs = compared.task.runs
-        tables.say_runs(runs)
-        for group in compared.equal:
-            if len(group) > 1:
-                say(f"{listed(group)} have the same result.")
-        items = _items(client, runs, compared.files)
-        for file in compared.files:
-            say(f"\n{visible(file.path)}  changed by {count(len(file.runs), 'run')} of {len(runs)}", bold=True)
-            for path, renaming in file.renamed.items():
-                say(f"  → {visible(path)}  renamed by {listed(renaming)}")
-            rows = [
-                [
-                    Cell(hunk),
-                    Cell(f"{len(sharing)} of {len(runs)}"),
-                    Cell(", ".join(sharing)),
-                    Cell(gist(item) if (item := items.get((sharing[0], hunk))) else ""),
-                ]
-                for hunk, sharing in sorted(file.hunks.items(), key=lambda entry: -len(entry[1]))
-            ]
-            say_table(("",) * 4, rows, indent="  ")
-        _say_more(compared.more)
-
-
-def _items(client: Client, runs: list[RunShape], files: list[ComparedFile]) -> dict[tuple[str, str], ReviewItem]:
-    from mux_lsp.lsp.protocol import ReviewListResult
-
-    found = {}
-    for run in runs:
-        changed = [file.path for file in files if run.id in file.runs]
-        if not changed:
-            continue
-        argument: Json = {"run": run.id, "paths": changed}
-        for item in ReviewListResult.model_validate(client.execute("mux.review.list", argument)).items:
-            if item.hunk is not None:
-                found[run.id, item.hunk] = item
-    return found

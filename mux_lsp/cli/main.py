@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -9,22 +10,55 @@ from pathlib import Path
 import click
 
 from mux_lsp import __version__
-from mux_lsp.cli import look, permissions, replaying, review, service, work
+from mux_lsp.cli import (
+    choosing,
+    clients,
+    compare,
+    look,
+    permissions,
+    queue,
+    replaying,
+    review,
+    service,
+    trust,
+    verify,
+    work,
+)
 from mux_lsp.cli.demo.command import demo
 from mux_lsp.cli.output import complain
 from mux_lsp.errors import MuxError
 
 SECTIONS = {
-    "Have agents work": (work.run, work.continue_, work.retry, work.cancel, work.delete),
-    "See what they did": (look.list_, look.show, look.log, look.diff, look.compare),
-    "Decide": (review.accept, review.reject, permissions.allow, permissions.refuse),
+    "Have agents work": (
+        work.run,
+        work.continue_,
+        work.retry,
+        work.cancel,
+        work.delete,
+        queue.pause,
+        queue.resume,
+        queue.prioritize,
+    ),
+    "See what they did": (look.list_, look.show, look.log, look.diff, compare.compare),
+    "Decide": (
+        verify.verify,
+        review.accept,
+        review.reject,
+        choosing.pick,
+        choosing.discard,
+        choosing.restore,
+        permissions.allow,
+        permissions.refuse,
+    ),
     "mux-lsp itself": (
+        trust.trust,
         service.agents,
         service.status,
         service.doctor,
         service.stop,
         service.serve,
         service.daemon,
+        clients.neovim_path,
         demo,
         replaying.replay,
         replaying.record,
@@ -35,8 +69,13 @@ BROKEN_PIPE = 141
 """The exit status of a program that writes to a reader that has gone, as a shell gives it."""
 
 
-class _ReaderGoneError(Exception):
-    """Nobody reads our output any more."""
+class _OutputLostError(Exception):
+    """What was printed reaches nobody. `words` is what to say of that, if anything."""
+
+    def __init__(self, status: int, words: str = "") -> None:
+        super().__init__(words)
+        self.status = status
+        self.words = words
 
 
 class _Commands(click.Group):
@@ -45,8 +84,12 @@ class _Commands(click.Group):
         try:
             result: object = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:
-            raise _ReaderGoneError from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise _OutputLostError(BROKEN_PIPE) from None
+            if error.errno == errno.ENOSPC:
+                raise _OutputLostError(1, "No space is left on the device: not all was written.") from None
+            raise
         return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -73,6 +116,9 @@ for _section in SECTIONS.values():
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and give its exit status."""
+    # Who has no use for one may have closed it; there is None then.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  (as long as the process)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A terminal that is not UTF-8 gets what it cannot show spelt out.
         if hasattr(stream, "reconfigure"):
@@ -87,10 +133,12 @@ def main(argv: list[str] | None = None) -> int:
     except MuxError as error:
         complain(str(error))
         return error.exit_status
-    except _ReaderGoneError:
+    except _OutputLostError as error:
         # Python would complain of the same again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        if error.words:
+            complain(error.words)
+        return error.status
     except Exception as error:
         return _bug(error)
     return result if isinstance(result, int) else 0

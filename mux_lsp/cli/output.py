@@ -39,6 +39,9 @@ STYLES = {
 GAP = 2
 """Spaces between columns."""
 
+LEAST = 10
+"""No column is cut to less: names and hunks are to be told by what is left."""
+
 
 class Cell(NamedTuple):
     """One field of a table. `style` is a key of STYLES or empty."""
@@ -106,8 +109,24 @@ def aligned(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[str]
     ]
 
 
+def fitting(widest: Sequence[int], room: int) -> list[int]:
+    """Widths for columns that are so wide at the most, GAP between them.
+
+    The widest are cut first. Where all would be cut to less than LEAST the last ones are left out.
+    """
+    widths = list(widest)
+    while sum(widths) + GAP * (len(widths) - 1) > room:
+        most = max(widths)
+        if len(widths) > 1 and most <= LEAST:
+            return fitting(widest[:-1], room)
+        if most <= 1:
+            break
+        widths[len(widths) - 1 - widths[::-1].index(most)] -= 1
+    return widths
+
+
 def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], width: int) -> Table:
-    """The same for a terminal of that width: the last column takes what room is left, the others are never cut.
+    """The same for a terminal of that width.
 
     Cells are `Text`: rich reads no markup in them.
     """
@@ -116,15 +135,15 @@ def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], width: in
     from rich.text import Text
 
     texts = [[Text(visible(cell.text), style=STYLES.get(cell.style, "")) for cell in row] for row in rows]
+    columns = list(range(len(headers)))
+    widest = [max([cell_len(headers[column]), *(row[column].cell_len for row in texts)]) for column in columns]
+    if sum(widest) + GAP * (len(widest) - 1) > width:
+        columns = [column for column in columns if any(row[column] for row in texts)]
     table = Table(box=None, pad_edge=False, show_header=any(headers), header_style="bold", padding=(0, GAP, 0, 0))
-    room = width
-    for column, header in enumerate(headers[:-1]):
-        widest = max([cell_len(header), *(row[column].cell_len for row in texts)])
-        room -= widest + GAP
-        table.add_column(header, no_wrap=True, min_width=widest)
-    table.add_column(headers[-1], no_wrap=True)
+    # Rich itself would take the room from every column.
+    widths = fitting([widest[column] for column in columns], width)
+    for column, room in zip(columns, widths, strict=False):
+        table.add_column(headers[column], no_wrap=True, width=room)
     for row in texts:
-        # Rich itself would take the room from every column.
-        row[-1].truncate(max(room, 1), overflow="ellipsis")
-        table.add_row(*row)
+        table.add_row(*(row[column] for column in columns[: len(widths)]))
     return table

@@ -77,13 +77,18 @@ def _one(id_: str, asked: Iterable[PermissionShape]) -> PermissionShape:
 
 
 def question_lines(asked: Iterable[PermissionShape], runs: Collection[str] | None = None) -> list[str]:
-    """What waits for an answer, of these runs where they are given, and how to give it: two lines each."""
+    """What waits for an answer, of these runs where they are given, and how to give it."""
     lines = []
     for one in asked:
         waiting = [run for run in one.runs if runs is None or run in runs]
         if waiting:
             verb = "asks" if len(waiting) == 1 else "ask"
-            lines.append(f"{listed(waiting)} {verb} for leave: {one_line(one.title, 300)}")
+            title = f"{listed(waiting)} {verb} for leave: {one_line(one.title, 300)}"
+            lines.append(title)
+            subject = visible(one.subject, keep="\n")
+            if subject not in title:
+                # All of it: a title may be cut, and what is behind the cut runs too.
+                lines += [f"    {line}" for line in subject.split("\n")]
             lines.append(f"  mux-lsp allow {one.id} [--run|--task|--always]   or   mux-lsp refuse {one.id} [REASON]")
     return lines
 

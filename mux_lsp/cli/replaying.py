@@ -24,7 +24,24 @@ port_option = click.option("--port", type=click.IntRange(0, 65535), default=0, h
 def replay(script: Path, port: int) -> None:
     """Serve the Messages API on this machine with SCRIPT in the model's place, until Ctrl-C. It takes any key.
 
-    A script is TOML, written by hand or by `mux-lsp record`.
+    A script is TOML, written by `mux-lsp record` or by hand, the model's answers one after the other:
+
+    \b
+      [[conversation]]
+      model = "claude-*"              # which models it is for; left out: any
+      contains = "fix the parser"     # what the prompt contains; left out: anything
+      events_per_second = 25          # so fast it speaks; left out: at once
+    \b
+      [[conversation.turn]]
+      content = [
+        { text = "I look at the parser first." },
+        { tool = "read_file", input = { path = "parser.py" } },
+      ]
+      faults = [{ kind = "overloaded", times = 2 }]    # errors that come before the answer
+      usage = { input = 1200, output = 80 }            # tokens; left out: guessed
+    \b
+      [[conversation.turn]]
+      content = [{ tool = "finish", input = { summary = "Done." } }]
     """
     from mux_lsp.agents.replay.script import load
     from mux_lsp.agents.replay.server import serve

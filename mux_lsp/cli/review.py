@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
@@ -14,18 +14,38 @@ from mux_lsp.cli.text import count, folder_of, is_below, listed, named_path, vis
 from mux_lsp.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mux_lsp.cli.client import Client, Json
+
+
+_Command = TypeVar("_Command", bound="Callable[..., None]")
+
+
+def way_options(command: _Command) -> _Command:
+    """The options that say what to do where something collides."""
+    for option in (
+        click.option("--mark", is_flag=True, help="Where it collides with your lines, have both between markers."),
+        click.option("--take", is_flag=True, help="Where it collides with your lines, have RUN's in their place."),
+        click.option("--instead", is_flag=True, help="Take out what other runs of the task have in its place."),
+    ):
+        command = option(command)
+    return command
+
+
+def one_way(instead: bool, take: bool, mark: bool) -> str:
+    """The way that these options ask for. Raises UsageError for several."""
+    ways = [way for way, wanted in (("instead", instead), ("take", take), ("mark", mark)) if wanted]
+    if len(ways) > 1:
+        raise UsageError(f"{' and '.join(f'--{way}' for way in ways)} exclude each other: give one of them.")
+    return ways[0] if ways else "exact"
 
 
 @click.command(short_help="Put a result, or parts of it, into your files.")
 @click.argument("run_id", metavar="RUN")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--hunk", "hunks", multiple=True, metavar="ID", help="Only this hunk; `show RUN` lists them.")
-@click.option("--instead", is_flag=True, help="Take out what other runs of the task have in its place.")
-@click.option("--take", is_flag=True, help="Where it collides with your lines, have RUN's in their place.")
-@click.option("--mark", is_flag=True, help="Where it collides with your lines, have both between conflict markers.")
+@way_options
 @json_option
 def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
     run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], instead: bool, take: bool, mark: bool, as_json: bool
@@ -35,37 +55,40 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
     Hunks land where their lines are now, exactly, or nothing is written and the exit status is 3. With one of
     --instead, --take and --mark, they also land where something else is by now.
     """
-    ways = [way for way, wanted in (("instead", instead), ("take", take), ("mark", mark)) if wanted]
-    if len(ways) > 1:
-        raise UsageError(f"{' and '.join(f'--{way}' for way in ways)} exclude each other: give one of them.")
-    chosen = _Chosen(run_id, paths, hunks)
+    way = one_way(instead, take, mark)
+    chosen = Chosen(run_id, paths, hunks)
     with connected(here()) as client:
         try:
-            answer = _decide(client, "accept", chosen, how=ways[0] if ways else "exact")
+            answer = _decide(client, "accept", chosen, how=way)
         except ConflictError as error:
-            if ways and ways[0] != "instead":
+            if way not in _OPEN:
                 raise
             raise ConflictError(" ".join([str(error), *_what_next(client, chosen)])) from None
         if as_json:
             say_json(answer)
             return
-        files = [visible(path) for path in answer["files"]]
-        words = []
-        if answer["accepted"]:
-            place = f", in place of what {listed(answer['instead_of'])} had there" if answer["instead_of"] else ""
-            words.append(f"Accepted {count(answer['accepted'], 'change')} in {listed(files)}{place}.")
-        if answer["marked"]:
-            words.append(f"Marked {count(answer['marked'], 'conflict')} in {listed(files)}: decide there.")
-        if answer["already"]:
-            words.append(f"{_are_there(answer['already'])}.")
-        if not words:
-            words.append("There was nothing to accept.")
-        if rejected := answer["rejected"]:
-            left = count(rejected, "change")
-            words.append(f"Left out because you rejected it: {left} (--hunk ID takes one all the same).")
-        if answer["kept"]:
-            words.append(f"What was there before is kept in {visible(answer['kept'])}.")
-        say(" ".join(words))
+        say(" ".join(accepted(answer)))
+
+
+def accepted(answer: Json) -> list[str]:
+    """What was accepted, in sentences."""
+    files = [visible(path) for path in answer["files"]]
+    words = []
+    if answer["accepted"]:
+        place = f", in place of what {listed(answer['instead_of'])} had there" if answer["instead_of"] else ""
+        words.append(f"Accepted {count(answer['accepted'], 'change')} in {listed(files)}{place}.")
+    if answer["marked"]:
+        words.append(f"Marked {count(answer['marked'], 'conflict')} in {listed(files)}: decide there.")
+    if answer["already"]:
+        words.append(f"{_are_there(answer['already'])}.")
+    if not words:
+        words.append("There was nothing to accept.")
+    if rejected := answer["rejected"]:
+        left = count(rejected, "change")
+        words.append(f"Left out because you rejected it: {left} (--hunk ID takes one all the same).")
+    if answer["kept"]:
+        words.append(f"What was there before is kept in {visible(answer['kept'])}.")
+    return words
 
 
 @click.command(short_help="Say no to a result, or to parts of it.")
@@ -76,7 +99,7 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
 def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json: bool) -> None:
     """Say no to what RUN changed: all of it, or these PATHs and hunks. Your files stay as they are."""
     with connected(here()) as client:
-        answer = _decide(client, "reject", _Chosen(run_id, paths, hunks))
+        answer = _decide(client, "reject", Chosen(run_id, paths, hunks))
         if as_json:
             say_json(answer)
             return
@@ -86,7 +109,7 @@ def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
         say(" ".join(words) or "There was nothing left to reject.")
 
 
-class _Chosen(NamedTuple):
+class Chosen(NamedTuple):
     """What a person named: all of a run, or some of its paths and hunks."""
 
     run: str
@@ -100,11 +123,14 @@ _WAYS = {
     "mark": "--mark writes both between conflict markers",
 }
 
+_OPEN = frozenset({"exact", "instead"})
+"""With these a conflict may be left that another way takes."""
+
 _NAMED = 8
 """As many hunks are named in a sentence at the most."""
 
 
-def _what_next(client: Client, chosen: _Chosen) -> list[str]:
+def _what_next(client: Client, chosen: Chosen) -> list[str]:
     """What a person can do after a conflict, in sentences."""
     run = one_run(client, chosen.run)
     items: list[Json] = []
@@ -122,10 +148,19 @@ def _what_next(client: Client, chosen: _Chosen) -> list[str]:
         if None in fitting or len(fitting) > _NAMED:
             which = f"`mux-lsp show {run}` lists {'it' if one else 'them'}"
         sentences.append(f"The other {'one fits' if one else f'{len(fitting)} fit'}: {which}.")
+    return [*sentences, *_ways(colliding)]
+
+
+def ways_out(client: Client, run: str, way: str) -> list[str]:
+    """In which ways all of a run can be accepted after a conflict with this one, in sentences."""
+    items = client.execute("mux.review.list", {"run": run})["items"] if way in _OPEN else []
+    return _ways([item["ways"] for item in items if item["status"] == "conflict"])
+
+
+def _ways(colliding: Sequence[Sequence[str]]) -> list[str]:
     # All of it lands in one way, or nothing does.
-    if ways := [words for way, words in _WAYS.items() if colliding and all(way in open_ for open_ in colliding)]:
-        sentences.append(f"For what collides, {', '.join(ways)}.")
-    return sentences
+    ways = [words for way, words in _WAYS.items() if colliding and all(way in open_ for open_ in colliding)]
+    return [f"For what collides, {', '.join(ways)}."] if ways else []
 
 
 def _items_at(client: Client, run: str, names: Sequence[str]) -> list[Json]:
@@ -140,27 +175,35 @@ def _are_there(number: int) -> str:
     return f"{count(number, 'change')} {'was' if number == 1 else 'were'} there already"
 
 
-def _decide(client: Client, verb: str, chosen: _Chosen, **more: str) -> Json:
+def _decide(client: Client, verb: str, chosen: Chosen, **more: str) -> Json:
+    argument = named_changes(client, verb, chosen)
+    if "hunks" not in argument:
+        return client.execute(f"mux.run.{verb}", {**argument, **more})
+    if not argument["hunks"]:
+        nothing = {
+            "accepted": 0, "already": 0, "instead_of": [], "marked": 0, "rejected": 0, "kept": None, "files": [],
+        }  # fmt: skip
+        return nothing if verb == "accept" else {"rejected": 0, "applied": 0}
+    return client.execute(f"mux.hunk.{verb}", {**argument, **more})
+
+
+def named_changes(client: Client, verb: str, chosen: Chosen) -> Json:
+    """What a person means to `verb`, as the argument of a command: the run, and with it `paths`, `hunks` or neither.
+
+    Raises UsageError where hunks are named beside something that can only be taken as a whole.
+    """
     run, hunks = one_run(client, chosen.run), chosen.hunks
     names = changed_by(client, run, chosen.paths)
-    if not names and not hunks:
-        return client.execute(f"mux.run.{verb}", {"run": run, **more})
     if not names:
-        return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": list(hunks), **more})
+        return {"run": run, "hunks": list(hunks)} if hunks else {"run": run}
     if not hunks:
-        return client.execute(f"mux.run.{verb}", {"run": run, "paths": names, **more})
+        return {"run": run, "paths": names}
     # One command for all of it, so that a conflict in the last file leaves the first one alone too.
     wanted = _items_at(client, run, names)
     for item in wanted:
         if item["hunk"] is None:
             raise UsageError(f"{visible(item['path'])} can only be taken as a whole: {verb} it by itself.")
-    ids = [*hunks, *(item["hunk"] for item in wanted)]
-    if not ids:
-        nothing = {
-            "accepted": 0, "already": 0, "instead_of": [], "marked": 0, "rejected": 0, "kept": None, "files": [],
-        }  # fmt: skip
-        return nothing if verb == "accept" else {"rejected": 0, "applied": 0}
-    return client.execute(f"mux.hunk.{verb}", {"run": run, "hunks": ids, **more})
+    return {"run": run, "hunks": [*hunks, *(item["hunk"] for item in wanted)]}
 
 
 def changed_by(client: Client, run: str, paths: Sequence[str]) -> list[str]:

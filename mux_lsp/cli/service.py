@@ -8,7 +8,7 @@ import click
 
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import Cell, say, say_json, say_table
-from mux_lsp.cli.text import count, duration, folder_of, listed, one_line, size
+from mux_lsp.cli.text import count, dollars, duration, folder_of, listed, one_line, size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,10 @@ def agents(as_json: bool) -> None:
     say("\nWhat they run:")
     for agent in there:
         say(f"  {agent['name']}: {one_line(agent['command'], 2000)}")
+    if missing := [agent for agent in answer["agents"] if agent["installed"] is False and agent["install"]]:
+        say("\nTo install:")
+    for agent in missing:
+        say(f"  {agent['name']}: {agent['install']}")
     if answer["defaults"]:
         say(f"\nWithout -a a task goes to {listed(answer['defaults'])}.")
     say(f"\n{paths.home().config_file} can name more, and change these under [agents.NAME].")
@@ -45,11 +49,11 @@ def agents(as_json: bool) -> None:
 
 def _agent_row(agent: Mapping[str, Any]) -> Sequence[Cell]:
     if agent["installed"] is False:
-        state, style = f"not installed{': ' + agent['install'] if agent['install'] else ''}", "dim"
+        state, style = "not installed", "queued"
     elif agent["logged_in"] is False:
-        state, style = "no key and no login found", "yellow"
+        state, style = "no key and no login found", "cancelled"
     else:
-        state, style = "ready" if agent["logged_in"] else "", "green"
+        state, style = "ready" if agent["logged_in"] else "", "finished"
     return Cell(agent["name"]), Cell(agent["kind"]), Cell(agent["version"] or ""), Cell(one_line(state, 80), style)
 
 
@@ -81,15 +85,39 @@ def status(as_json: bool) -> None:
         say_json(answer)
         return
     say(f"mux-lsp {answer['version']}, pid {answer['pid']}, for {duration(process['uptime_seconds'])}", bold=True)
-    say(f"  {count(answer['unfinished_runs'], 'unfinished run')}, {_clients(process['clients'])}")
+    queued = f" ({answer['queued_runs']} queued)" if answer["queued_runs"] else ""
+    say(f"  {count(answer['unfinished_runs'], 'unfinished run')}{queued}, {_clients(process['clients'])}")
+    say(f"  spent today: {_spent(answer['spent'])}{_of_a_day(answer)}")
     say(f"  {size(process['memory_bytes'])} of memory, log {process['log']}")
     rows = [
-        [Cell(size(each["disk_bytes"])), Cell(str(each["worktrees"])), Cell(_shown(each["repository"]))]
+        [
+            Cell(size(each["disk_bytes"])),
+            Cell(str(each["worktrees"])),
+            Cell(_spent(each["spent"]) if each["spent"]["tokens"] or each["spent"]["cost_usd"] else ""),
+            Cell(_shown(each["repository"])),
+        ]
         for each in answer["repositories"]
     ]
     if rows:
         say()
-        say_table(("disk", "worktrees", "repository"), rows)
+        say_table(("disk", "worktrees", "spent today", "repository"), rows)
+    for each in answer["repositories"]:
+        if each["verdict"] is not None:
+            from mux_lsp.cli.verify import say_last
+
+            say_last(each["verdict"], _shown(each["repository"]))
+
+
+def _spent(spent: Mapping[str, Any]) -> str:
+    if not spent["tokens"] and not spent["cost_usd"]:
+        return "nothing"
+    return f"{dollars(spent['cost_usd'])} and {spent['tokens']:,} tokens"
+
+
+def _of_a_day(answer: Mapping[str, Any]) -> str:
+    usd, tokens = answer["day_usd"], answer["day_tokens"]
+    most = [*([dollars(usd)] if usd is not None else []), *([f"{tokens:,} tokens"] if tokens is not None else [])]
+    return f" (the most is {listed(most)})" if most else ""
 
 
 def _clients(clients: Sequence[object]) -> str:
@@ -128,7 +156,8 @@ def doctor(as_json: bool) -> int:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
             sign, style = signs[finding.state]
-            say(f"{sign:<4}  {finding.name:<{width}}  {finding.detail}", style if finding.state != "ok" else "")
+            detail = finding.detail.replace("\n", f"\n{'':<{width + 8}}")
+            say(f"{sign:<4}  {finding.name:<{width}}  {detail}", style if finding.state != "ok" else "")
             if finding.remedy:
                 say(f"{'':<{width + 8}}{finding.remedy}")
     return 1 if any(finding.state == "bad" for finding in findings) else 0

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
+import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
-from mux_lsp.cli.output import Cell, say, say_table
-from mux_lsp.cli.text import count, duration, one_line, visible
+from mux_lsp.cli.output import Cell, on_terminal, say, say_table
+from mux_lsp.cli.text import count, dollars, duration, few_of, one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mux_lsp.lsp.protocol import CheckResult, LeftOutPath, RunShape, TaskShape
+    from mux_lsp.lsp.protocol import CheckResult, LeftOutPath, RunShape, TaskShape, TestsShape
+
+TESTS_SHOWN = 10
+"""So many tests of a kind are named."""
 
 RUN_HEADERS = ("run", "agent", "state", "time", "files", "lines", "checks", "")
 
@@ -23,18 +30,33 @@ def run_row(run: RunShape, now: float, last_line: str = "") -> list[Cell]:
     return [
         Cell(run.id),
         Cell(agent_name(run)),
-        Cell(run.state, run.state),
+        state_cell(run),
         Cell(elapsed(run, now), "faint"),
         Cell(str(run.file_count)),
         Cell(lines_changed(run)),
-        checks_cell(run.checks),
-        Cell(one_line(run.reason or last_line, 200), "faint"),
+        verdict_cell(run),
+        Cell(one_line(run.reason or last_line or place_in_queue(run), 200), "faint"),
     ]
+
+
+def counted(states: Sequence[str]) -> str:
+    """`2 finished, 1 failed`."""
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+
+
+def state_cell(run: RunShape) -> Cell:
+    """In which state a run is; of one that was thrown away that it was."""
+    return Cell(run.state, run.state) if run.discarded is None else Cell("discarded", "faint")
 
 
 def agent_name(run: RunShape, width: int = 28) -> str:
     """`codex`, `claude:opus`, `sh:make fix`."""
     return one_line(f"{run.agent}:{run.model}" if run.model else run.agent, width)
+
+
+def place_in_queue(run: RunShape) -> str:
+    """`place 3 in the queue`, or nothing."""
+    return f"place {run.queue_place} in the queue" if run.state == "queued" and run.queue_place else ""
 
 
 def elapsed(run: RunShape, now: float) -> str:
@@ -60,9 +82,71 @@ def checks_cell(checks: Sequence[CheckResult]) -> Cell:
     return Cell("failed" if len(states) == 1 else f"{passed} of {len(states)} passed", "failed")
 
 
+def say_checks(checks: Sequence[CheckResult]) -> None:
+    """Print how checks went, one to a line, with their tests where they told of some."""
+    for check in checks:
+        status = "" if check.exit_status in {None, 0} else f", exit status {check.exit_status}"
+        if check.state == "failed" and check.exit_status == 0:
+            status = ", without a word of its tests"
+        after = "" if check.seconds is None else f" after {duration(check.seconds)}"
+        before = {("failed", "failed"): " (before too)", ("failed", "passed"): " (passed before)"}
+        told = before.get((check.state, check.before or ""), "")
+        say(f"  check {check.state}{told}{after}{status}: {one_line(check.command, 200)}", check.state)
+        if check.tests is not None:
+            say_tests(check.tests)
+
+
+def say_tests(tests: TestsShape) -> None:
+    """Print what a check's report says of its tests."""
+    kinds = ((tests.passed, "passed"), (tests.failed, "failed"), (tests.skipped, "skipped"))
+    said = ", ".join(f"{number} {kind}" for number, kind in kinds if number)
+    say(f"    tests: {said or 'none'}", "faint")
+    for number, what, names in (
+        (tests.newly_failing, "passed before", tests.names_failing),
+        (tests.newly_passing, "did not pass before", tests.names_passing),
+    ):
+        if number:
+            more = f" and {number - TESTS_SHOWN} more" if number > TESTS_SHOWN else ""
+            say(f"    {number} {what}: {', '.join(map(visible, names[:TESTS_SHOWN]))}{more}", "faint")
+
+
+def judged(run: RunShape) -> list[CheckResult]:
+    """The checks as they count: with what judges as the snapshot had it."""
+    return run.restored_checks or run.checks
+
+
+def verdict_cell(run: RunShape) -> Cell:
+    """How the checks of a run went, as they count."""
+    cell = checks_cell(judged(run))
+    if run.meddled and cell.style != "checking" and checks_cell(run.checks).style == "passed":
+        return cell if run.restored_checks and cell.style == "passed" else Cell("only with its own tests", "failed")
+    return cell
+
+
 def succeeded(run: RunShape) -> bool:
-    """Whether the run finished and every check of it passed."""
-    return run.state == "finished" and all(check.state == "passed" for check in run.checks)
+    """Whether the run finished and every check of it passed, also with what judges as the snapshot had it."""
+    checks = [*run.checks, *run.restored_checks]
+    honest = not run.meddled or not run.checks or bool(run.restored_checks)
+    return run.state == "finished" and honest and all(check.state == "passed" for check in checks)
+
+
+def tests_changed(run: RunShape) -> str:
+    """`+2 -1`: tests that pass and failed on the snapshot, and the other way round."""
+    reports = [check.tests for check in judged(run) if check.tests is not None]
+    fixed = sum(report.newly_passing - report.added for report in reports)
+    return f"+{fixed} -{sum(report.newly_failing for report in reports)}" if reports else ""
+
+
+def best_first(runs: Sequence[RunShape]) -> list[RunShape]:
+    """Runs in the order of their ranks, those without one behind the others."""
+    return sorted(runs, key=lambda run: len(runs) + 1 if run.rank is None else run.rank)
+
+
+def rank_cell(run: RunShape) -> Cell:
+    """`2`, or `2=` where it shares its rank."""
+    if run.rank is None:
+        return Cell("")
+    return Cell(f"{run.rank}{'=' if run.tied else ''}", "passed" if run.rank == 1 and succeeded(run) else "")
 
 
 def run_line(run: RunShape, now: float) -> str:
@@ -74,16 +158,57 @@ def run_line(run: RunShape, now: float) -> str:
     if run.state in ENDED:
         said.append(f"{count(run.file_count, 'file')}, {lines_changed(run)}" if run.files else "no changes")
         if run.checks:
-            said.append(f"checks {checks_cell(run.checks).text}")
+            said.append(f"checks {verdict_cell(run).text}")
     if run.reason:
         said.append(one_line(run.reason, 300))
+    elif queued := place_in_queue(run):
+        said.append(queued)
+    if run.discarded is not None:
+        said.append("discarded")
     return f"{words}: {', '.join(said)}" if said else words
 
 
 def say_runs(runs: Sequence[RunShape], last_lines: Mapping[str, str] | None = None) -> None:
-    """Print runs as a table."""
+    """Print runs as a table, the best first where they are ranked."""
     now = time.time()
-    say_table(RUN_HEADERS, [run_row(run, now, (last_lines or {}).get(run.id, "")) for run in runs])
+    rows = [run_row(run, now, (last_lines or {}).get(run.id, "")) for run in best_first(runs)]
+    if sum(run.rank is not None for run in runs) < 2:
+        say_table(RUN_HEADERS, rows)
+        return
+    ranks = map(rank_cell, best_first(runs))
+    say_table(("rank", *RUN_HEADERS), [[rank, *row] for rank, row in zip(ranks, rows, strict=True)])
+
+
+def say_why(runs: Sequence[RunShape]) -> None:
+    """Print why runs have the ranks that they have, the best first."""
+    ranked = [run for run in best_first(runs) if run.rank is not None]
+    if len(ranked) < 2 and not any(run.checks for run in ranked):
+        return
+    say("\nWhy:")
+    width = max(len(run.id) for run in ranked)
+    columns = shutil.get_terminal_size().columns if on_terminal() else sys.maxsize
+    # Of hundreds of runs that changed nothing it is said once.
+    for _, alike in itertools.groupby(ranked, key=lambda run: run.id if run.files else (run.rank, run.reasons)):
+        run, *others = alike
+        begin = f"  {rank_cell(run).text:<3} {run.id:<{width}}  "
+        same = [f"The same holds for {few_of([other.id for other in others])}."] if others else []
+        words = visible(" ".join([*run.reasons, *same]))
+        lines = textwrap.wrap(words, max(20, columns - len(begin)), break_on_hyphens=False)
+        say(begin + f"\n{' ' * len(begin)}".join(lines))
+    if any(check.before in {None, "running"} for run in ranked for check in judged(run)):
+        task = ranked[0].task
+        say(f"The checks have not run on the snapshot yet: ranks may change (`mux-lsp show {task}`).", "faint")
+
+
+def say_discarded(id_: str, runs: Sequence[RunShape]) -> None:
+    """Say which runs were thrown away, and how long they can be brought back."""
+    thrown = [run for run in runs if run.discarded is not None]
+    moments = [run.kept_until for run in thrown if run.kept_until is not None]
+    if thrown:
+        until = f" until {time.strftime('%Y-%m-%d %H:%M', time.localtime(min(moments)))}" if moments else ""
+        them = "it" if len(thrown) == 1 else "them"
+        names = few_of([run.id for run in thrown])
+        say(f"Discarded: {names}; `mux-lsp restore {id_}` brings {them} back{until}.", "faint")
 
 
 def say_left_out(what: str, left_out: Sequence[LeftOutPath]) -> None:
@@ -100,30 +225,44 @@ def say_task(task: TaskShape, folder: str) -> None:
 
     created = datetime.fromtimestamp(task.created).astimezone()
     say(f"{task.id}  {one_line(task.prompt, 100)}", bold=True)
-    say(f"{visible(folder)}, {task.state}, started {created:%Y-%m-%d %H:%M:%S}", "faint")
+    say(f"{visible(folder)}, {task.state}, started {created:%Y-%m-%d %H:%M:%S}{_circumstances(task)}", "faint")
     say_left_out("the snapshot", task.left_out)
     say_runs(task.runs)
     for run in task.runs:
         say_left_out(f"the result of {run.id}", run.left_out)
+    say_discarded(task.id, task.runs)
+    say_why(task.runs)
+
+
+def _circumstances(task: TaskShape) -> str:
+    """What is out of the ordinary about a task."""
+    said = [
+        f"by the agent of {task.parent}" if task.parent else "",
+        "paused" if task.paused else "",
+        f"priority {task.priority}" if task.priority else "",
+        dollars(task.cost_usd) if task.cost_usd else "",
+    ]
+    return "".join(f", {words}" for words in said if words)
 
 
 def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
     """Print the commands that a person may want now."""
-    changed = [run for run in runs if run.files]
+    runs = [run for run in runs if run.discarded is None]
+    changed = [run for run in best_first(runs) if run.files]
     good = [run for run in changed if succeeded(run)]
     bad = [run for run in runs if run.state != "finished"]
-    best = next(iter(good or changed or bad), None)
-    if best is None:
-        return
     words = []
     if len(changed) > 1:
         words.append((f"compare {task.id}", "what the runs have in common"))
     if changed:
-        words.append((f"diff {best.id}", f"what {best.id} changed"))
+        best = (good or changed)[0].id
+        words.append((f"diff {best}", f"what {best} changed"))
     if good:
-        words.append((f"accept {best.id}", "put it into your working tree (PATH or --hunk ID for a part)"))
+        words.append((f"accept {best}", "put it into your working tree (PATH or --hunk ID for a part)"))
+        if sum(run.discarded is None for run in task.runs) > 1:
+            words.append((f"pick {best}", "the same, and discard the others"))
     for run in runs:
-        failed = next((number for number, check in enumerate(run.checks, 1) if check.state == "failed"), None)
+        failed = next((number for number, check in enumerate(judged(run), 1) if check.state == "failed"), None)
         if failed is not None and not good:
             words.append((f"log {run.id} --check {failed}", "why the check failed"))
             break

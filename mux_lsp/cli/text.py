@@ -52,9 +52,19 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def dollars(amount: float) -> str:
+    """`$4.10`, `$0.0031`."""
+    return f"${amount:,.2f}" if amount >= 0.1 or not amount else f"${amount:.4f}"
+
+
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def few_of(names: Sequence[str]) -> str:
+    """As `listed`; of more than ten, the first nine and how many more there are."""
+    return listed(names if len(names) <= 10 else [*names[:9], f"{len(names) - 9} more"])
 
 
 def duration(seconds: float) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from mux_lsp.cli.client import connected
-from mux_lsp.cli.ids import is_run, one_run
+from mux_lsp.cli.ids import is_run, meant, one_run
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import say, say_json
-from mux_lsp.cli.text import count, listed, place
+from mux_lsp.cli.output import complain, say, say_json
+from mux_lsp.cli.text import count, few_of, place
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from mux_lsp.cli.client import Client, Json
     from mux_lsp.cli.follow import Board
@@ -33,6 +35,10 @@ INTERRUPTED = 130
 @click.option("-C", "folder", type=click.Path(exists=True, file_okay=False), help="Work on the repository here.")
 @click.option("--context", "places", multiple=True, metavar="PATH[:LINE[-LINE]]", help="What the prompt is about.")
 @click.option("--saved", is_flag=True, help="Without the unsaved buffers of connected editors.")
+@click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Before tasks whose number is lower.")
+@click.option("--enough", type=click.IntRange(1), metavar="N", help="End the rest once N equal results pass.")
+@click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="For all runs together.")
+@click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="For all runs together.")
 @click.option("--no-wait", is_flag=True, help="Return when the runs have started.")
 @json_option
 def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -42,6 +48,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     folder: str | None,
     places: tuple[str, ...],
     saved: bool,
+    priority: int,
+    enough: int | None,
+    max_cost: float | None,
+    max_tokens: int | None,
     no_wait: bool,
     as_json: bool,
 ) -> int:
@@ -64,6 +74,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "context": [_context(text, root) for text in places],
         "repository": root.as_uri(),
         "unsaved": "none" if saved else "all",
+        "priority": priority,
+        "enough": enough,
+        "max_cost_usd": max_cost,
+        "max_tokens": max_tokens,
     }
     with connected(root) as client:
         from mux_lsp.cli.follow import Board
@@ -72,13 +86,23 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         board = Board(client)
         answer = _started(client, argument, root, quiet=as_json)
         task = TaskResult.model_validate(answer).task
+        if not as_json:
+            for notice in task.notices:
+                say(notice, "waiting")
         if no_wait:
-            say_json(answer) if as_json else say(f"{task.id} started: {listed([run.id for run in task.runs])}")
+            say_json(answer) if as_json else _say_started(task)
             return 0
         if not as_json:
-            say(f"{task.id} started with {count(len(task.runs), 'run')}.")
+            _say_started(task)
         board.known(task.runs)
         return watch(client, board, task, [run.id for run in task.runs], as_json=as_json)
+
+
+def _say_started(task: TaskShape) -> None:
+    waiting = [run.queue_place for run in task.runs if run.queue_place is not None]
+    wait = "waits" if len(waiting) == 1 else "wait"
+    queued = f" {len(waiting)} of them {wait}, from place {min(waiting)} of the queue on." if waiting else ""
+    say(f"{task.id} started with {count(len(task.runs), 'run')}.{queued}")
 
 
 def _prompt(text: str) -> str:
@@ -106,29 +130,42 @@ def _context(text: str, folder: Path) -> Json:
 
 
 def _started(client: Client, argument: Json, root: Path, *, quiet: bool) -> Json:
-    stream = sys.stderr if quiet else sys.stdout
+    shown = _waiting(root, sys.stderr if quiet else sys.stdout)
+    try:
+        with shown:
+            return client.execute("mux.task.start", argument)
+    except KeyboardInterrupt:
+        complain("\nThe task begins without you. `mux-lsp list` shows it, and `mux-lsp cancel` ends it.")
+        raise
+
+
+def _waiting(root: Path, stream: TextIO) -> AbstractContextManager[object]:
+    """What a person sees meanwhile, where they see it at all."""
     if not stream.isatty():
-        return client.execute("mux.task.start", argument)
+        return contextlib.nullcontext()
     from rich.console import Console
     from rich.text import Text
 
     from mux_lsp.cli.text import visible
 
-    with Console(file=stream).status(Text(f"Taking a snapshot of {visible(str(root))}")):
-        return client.execute("mux.task.start", argument)
+    return Console(file=stream).status(Text(f"Taking a snapshot of {visible(str(root))}"))
 
 
 def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, as_json: bool) -> int:
     """Follow runs of a task to their end, print what became of it, and give the exit status."""
     from mux_lsp.cli import tables
-    from mux_lsp.cli.follow import follow, say_detached
+    from mux_lsp.cli.follow import follow, say_detached, wait_for_baseline
     from mux_lsp.lsp.protocol import TaskResult
 
     try:
+        board.look_at(task)
         follow(client, board, ids, quiet=as_json)
+        wait_for_baseline(client, board, task.id, quiet=as_json)
     except KeyboardInterrupt:
         say_detached(task.id)
         return INTERRUPTED
+    for warning in board.new_warnings:
+        complain(warning)
     answer = client.execute("mux.task.get", {"task": task.id})
     task = TaskResult.model_validate(answer).task
     runs = [run for run in task.runs if run.id in ids]
@@ -141,6 +178,7 @@ def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, 
         tables.say_runs(runs, board.last_lines)
         for run in runs:
             tables.say_left_out(f"the result of {run.id}", run.left_out)
+        tables.say_why(runs)
         tables.say_next(task, runs)
     return 0 if good else 1
 
@@ -157,7 +195,8 @@ def continue_(  # noqa: PLR0913, PLR0917 - one parameter for each option
 ) -> int:
     """Have the agent of an ended RUN go on from its own result, with MESSAGE as the next prompt.
 
-    A RUN that waits for leave takes MESSAGE as a no to what it asked for.
+    A RUN that waits for leave takes MESSAGE as a no to what it asked for, for itself alone. With --up-to-date it ends
+    what it does and goes on from its result.
     """
     argument: dict[str, Any] = {"message": _prompt(message)}
     if saved and not up_to_date:
@@ -200,16 +239,23 @@ def _again(command: str, id_: str, argument: dict[str, Any], *, no_wait: bool, a
 def cancel(id_: str, as_json: bool) -> None:
     """End a task or a run with every process it started. What it changed so far is kept as its result."""
     with connected(here()) as client:
-        from mux_lsp.cli.tables import say_runs
+        from mux_lsp.cli.tables import ENDED, counted, say_runs
         from mux_lsp.lsp.protocol import RunResult, TaskResult
 
-        if is_run(id_):
-            answer = client.execute("mux.run.cancel", {"run": id_})
-            runs = [] if as_json else [RunResult.model_validate(answer).run]
+        id_ = meant(client, id_)
+        kind = "run" if is_run(id_) else "task"
+        before = client.execute(f"mux.{kind}.get", {kind: id_})[kind]
+        answer = client.execute(f"mux.{kind}.cancel", {kind: id_})
+        if as_json:
+            say_json(answer)
+        elif kind == "run" and before["state"] in ENDED:
+            say(f"{id_} had ended already: {before['state']}.")
+        elif before["state"] == "ended":
+            say(f"{id_} had ended already: {counted([run['state'] for run in before['runs']])}.")
+        elif kind == "run":
+            say_runs([RunResult.model_validate(answer).run])
         else:
-            answer = client.execute("mux.task.cancel", {"task": id_})
-            runs = [] if as_json else TaskResult.model_validate(answer).task.runs
-        say_json(answer) if as_json else say_runs(runs)
+            say_runs(TaskResult.model_validate(answer).task.runs)
 
 
 @click.command(short_help="Forget an ended task or run.")
@@ -219,4 +265,4 @@ def delete(id_: str, as_json: bool) -> None:
     """Forget an ended task or run: its results, its logs and what you decided about them."""
     with connected(here()) as client:
         answer = client.execute("mux.task.delete", {"id": id_})
-        say_json(answer) if as_json else say(f"Deleted {listed(answer['deleted'])}.")
+        say_json(answer) if as_json else say(f"Deleted {few_of(answer['deleted'])}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-AGENTS = ("ceil", "negate", "plus-one")
+AGENTS = ("ceil", "plus-one", "edit-test")
 
 
 @click.command(short_help="Show in a temporary repository what it does.")

@@ -67,9 +67,7 @@ def write_configuration(home: Path, url: str) -> None:
     """A `config.toml` that names the three agents, whose models are at `url`."""
     file = home / "config" / "config.toml"
     file.parent.mkdir(parents=True)
-    # The check of the task is allowed anyway.
-    text = '[permissions]\nallow = ["run:git commit"]\n'
-    text += "".join(f'\n[agents.{name}]\nkind = "anthropic"\nmodel = "{name}"\nbase_url = "{url}"\n' for name in AGENTS)
+    text = "".join(f'\n[agents.{name}]\nkind = "anthropic"\nmodel = "{name}"\nbase_url = "{url}"\n' for name in AGENTS)
     file.write_text(text, encoding="utf-8")
 
 

@@ -106,28 +106,37 @@ def _play(stage: Stage, chosen: str | None) -> None:
     asked = [word for name in AGENTS for word in ("-a", name)]
     status = _mux(stage, "run", PROMPT, *asked, "--check", CHECK)
     _claim(status == 0, "a run passes its check")
+    say("\nplus-one is wrong. edit-test changed your test until it passed; with the test as you had it, it fails.")
     task = _json(stage, "list")["tasks"][-1]
     runs = {run["agent"]: run for run in task["runs"]}
-    passed = [run for run in task["runs"] if all(check["state"] == "passed" for check in run["checks"])]
-    _claim({run["agent"] for run in passed} == {"ceil", "negate"}, "ceil and negate pass the check, plus-one does not")
+    _claim(
+        [_verdicts(runs[name]) for name in AGENTS] == [["passed"], ["failed"], ["passed", "failed"]],
+        "ceil passes the check, plus-one does not, and edit-test only with its own version of the test",
+    )
+    _claim(runs["edit-test"]["meddled"] == ["test_pages.py"], "edit-test is known to have changed the test")
+    _claim(runs["ceil"]["rank"] == 1, "ceil is ranked first")
     _claim(sample.fingerprint(stage.root) == tree, "your files are as they were")
 
     _title("What each of them changed")
     for run in task["runs"]:
-        say(f"{run['agent']}: the check {run['checks'][0]['state']}", run["checks"][0]["state"])
+        say(f"{run['agent']}:")
         _mux(stage, "diff", run["id"])
 
     _title("How one of them came to it")
     _mux(stage, "log", runs["ceil"]["id"])
 
-    _title("Where they agree")
+    _title("Where they agree, and differ")
     _mux(stage, "compare", task["id"])
 
-    best = runs[chosen] if chosen else min(passed, key=_size)
+    best = runs[chosen or "ceil"]
     _title(f"You take the result of {best['agent']}, hunk by hunk")
-    say("It passes and changes least." if not chosen else "You asked for it.")
+    say("It is ranked first." if not chosen else "You asked for it.")
     say("Meanwhile you have gone on typing: the lines above are others than those the agents saw.")
     sample.go_on_typing(stage.root)
+    say("Would your files, as they are now, pass with it? Nothing is written to find out.")
+    tree = sample.fingerprint(stage.root)
+    _claim(_mux(stage, "verify", best["id"]) == 0, f"your files pass the check with what {best['agent']} changed")
+    _claim(sample.fingerprint(stage.root) == tree, "your files are as they were")
     _accept(stage, task["id"], best["id"])
     _git(stage, "diff")
     text = (stage.root / "pages.py").read_text(encoding="utf-8")
@@ -135,6 +144,7 @@ def _play(stage: Stage, chosen: str | None) -> None:
         text.startswith(sample.TYPED_LATER) and "\nPER_PAGE = 20\n" in text, "both of your own edits are still there"
     )
     _claim(_check(stage), "the test passes in your working tree")
+    _claim(_mux(stage, "discard", task["id"], "--keep", best["id"]) == 0, "the other runs can be thrown away")
 
     _title("Your .git is what it was")
     after = sample.fingerprint(stage.root / ".git")
@@ -150,8 +160,9 @@ def _accept(stage: Stage, task: str, run: str) -> None:
                 _claim(_mux(stage, "accept", run, "--hunk", hunk) == 0, f"{hunk} is accepted")
 
 
-def _size(run: dict[str, Any]) -> int:
-    return sum((file["added"] or 0) + (file["removed"] or 0) for file in run["files"])
+def _verdicts(run: dict[str, Any]) -> list[str]:
+    """How its check goes, and behind that how it goes with the test as it was, where the run changed it."""
+    return [check["state"] for check in (*run["checks"], *run["restored_checks"])]
 
 
 def _yours(seconds: float) -> None:
@@ -162,10 +173,10 @@ def _yours(seconds: float) -> None:
     say(
         """
   ANTHROPIC_API_KEY=… mux-lsp run "what is to be done" --check 'make test'
-  mux-lsp run "what is to be done" -a 'sh:claude -p {prompt} --permission-mode acceptEdits*3' --check 'make test'
+  mux-lsp run "what is to be done" -a 'claude*3' -a codex --check 'make test'
 
-The first is the agent you saw, with a real model. Any command line is an agent too: codex exec -s workspace-write
-{prompt}, aider --message {prompt}, a script of yours. Give several -a to have them compete."""
+The first is the agent you saw, with a real model. `mux-lsp agents` lists those that you have. Any command line is one
+too: -a 'sh:my-script {prompt}'."""
     )
 
 

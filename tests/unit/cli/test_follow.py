@@ -30,7 +30,10 @@ def make_run(id_: str = "k3f-1", state: str = "running", **changes: object) -> R
         "added": 0,
         "removed": 0,
         "hunks": 0,
+        "result": None,
         "checks": [],
+        "meddled": [],
+        "restored_checks": [],
         "left_out": [],
         "worktree": None,
         "exit_status": None,
@@ -38,12 +41,19 @@ def make_run(id_: str = "k3f-1", state: str = "running", **changes: object) -> R
         "tokens": None,
         "started": 100.0,
         "finished": None,
+        "discarded": None,
+        "kept_until": None,
+        "queue_place": None,
+        "rank": None,
+        "tied": [],
+        "reasons": [],
     }
     return RunShape.model_validate(values | changes)
 
 
 def make_check(state: str) -> CheckResult:
-    return CheckResult.model_validate({"command": "make test", "state": state, "exit_status": None, "seconds": None})
+    values = {"command": "make test", "state": state, "exit_status": None, "seconds": None}
+    return CheckResult.model_validate({**values, "before": None, "tests": None})
 
 
 def told(client: FakeClient, run: RunShape, previous: str) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 
 from mux_lsp.cli import main as main_module
+from mux_lsp.cli import text, work
 from mux_lsp.cli.main import commands, main
 from mux_lsp.errors import ConflictError, MuxError, UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -67,6 +67,61 @@ def test_an_interrupt_has_the_shells_status() -> None:
     assert main(["fail"]) == 130
 
 
+@pytest.mark.usefixtures("failing")
+def test_an_interrupt_over_the_snapshot_says_that_the_task_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The daemon has been asked by then, and agents cost money."""
+
+    class Waiting:
+        def execute(self, command: str, _: object) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "connected", lambda _: contextlib.nullcontext(Waiting()))
+    assert main(["run", "do it", "-a", "sh:true"]) == 130
+    assert "The task begins without you. `mux-lsp list` shows it, and" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("failing")
+def test_an_interrupt_before_the_daemon_was_asked_promises_no_task(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a terminal is shown meanwhile takes a moment to load."""
+
+    def interrupt(_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "connected", lambda _: contextlib.nullcontext(SimpleNamespace()))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(text, "visible", interrupt)
+    assert main(["run", "do it", "-a", "sh:true"]) == 130
+    assert "begins" not in capsys.readouterr().err
+
+
+def test_an_interrupt_before_there_is_a_command_line_is_one_too() -> None:
+    """It takes a moment to load, in which a person may have seen that they mistyped."""
+    script = """if True:
+        import sys
+        class Interrupted:
+            def find_spec(self, name, *_):
+                if name == "mux_lsp.cli.main":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Interrupted())
+        from mux_lsp.__main__ import main
+        sys.exit(main())
+    """
+    done = subprocess.run([sys.executable, "-c", script, "list"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(("closed", "said"), [(">&-", ""), ("2>&-", "The daemon is not running. "), (">&- 2>&-", "")])
+def test_a_stream_that_was_closed_is_written_to_by_nobody(closed: str, said: str, tmp_path: Path) -> None:
+    command = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "mux_lsp", "status"]
+    environment = {"MUX_LSP_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[: len(said)], done.stderr) == (0, said, "")
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     script = "import sys; sys.stdin.read(); from mux_lsp.cli.main import main; sys.exit(main(['status']))"
     with subprocess.Popen(
@@ -85,12 +140,27 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         assert process.wait() == main_module.BROKEN_PIPE
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_told_in_a_sentence() -> None:
+    script = "import sys; from mux_lsp.cli.main import main; sys.exit(main(['status']))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"MUX_LSP_HOME": "/nowhere"},
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "No space is left on the device: not all was written.\n")
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
     words = (
         "run list show log diff compare accept reject cancel delete continue retry agents status doctor stop demo "
-        "serve daemon allow refuse replay record"
+        "serve daemon allow refuse replay record pick discard restore trust verify pause resume prioritize neovim-path"
     )
     for word in words.split():
         assert f"\n  {word} " in told

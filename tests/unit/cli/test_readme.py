@@ -8,11 +8,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from mux_lsp import config
 from mux_lsp.cli.main import commands
 from mux_lsp.config import Configuration, parse_choice
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+
+CONFIGURATION = README.partition("## Configuration")[2].partition("## Where things are")[0]
 
 
 def typed() -> list[str]:
@@ -20,7 +24,7 @@ def typed() -> list[str]:
     lines = [
         line.strip().removeprefix("$ ")
         for block in re.findall(r"```\n(.*?)```", README, re.DOTALL)
-        for line in block.splitlines()
+        for line in block.replace("\\\n", "").splitlines()
     ]
     inline = re.findall(r"`(mux-lsp [a-z][^`]*)`", README)
     return [re.split(r"   ", line)[0] for line in (*lines, *inline) if line.startswith("mux-lsp ")]
@@ -54,6 +58,26 @@ def test_the_configuration_of_the_readme_is_valid() -> None:
     [text] = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     configuration = Configuration.model_validate(tomllib.loads(text))
     assert [parse_choice(agent)[0] for agent in configuration.defaults.agents] == ["claude", "codex"]
-    # The figures that it shows are the defaults.
-    assert configuration.runs == Configuration().runs
+    # The figures that it shows are the defaults, but for limits, of which there are none without being set.
+    assert configuration.runs.model_copy(update={"limits": {}}) == Configuration().runs
+    assert configuration.ranking == Configuration().ranking
     assert configuration.daemon == Configuration().daemon
+    assert {name for name, value in Configuration().limits if value is not None} == {"runs", "depth"}
+    assert configuration.limits.model_fields_set == set(config.Limits.model_fields)
+    assert (configuration.limits.runs, configuration.limits.depth) == (Configuration().limits.runs, 1)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(type(section) for _, section in Configuration() if isinstance(section, BaseModel)),
+        config.Repository,
+        config.AnthropicAgent,
+        config.CommandAgent,
+        config.AcpAgent,
+        config.PresetAgent,
+    ],
+    ids=lambda model: model.__name__,
+)
+def test_every_setting_is_in_the_readme(model: type[BaseModel]) -> None:
+    assert [name for name in model.model_fields if not re.search(rf"\b{name}\b", CONFIGURATION)] == []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mux_lsp.cli.text import (
     count,
     duration,
+    few_of,
     folder_of,
     is_below,
     listed,
@@ -92,6 +93,12 @@ def test_size(octets: int, words: str) -> None:
 def test_counts_and_lists() -> None:
     assert [count(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
     assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_many_names_are_cut_short() -> None:
+    names = [f"k3f-{number}" for number in range(1, 13)]
+    assert few_of(names[:10]) == listed(names[:10])
+    assert few_of(names) == "k3f-1, k3f-2, k3f-3, k3f-4, k3f-5, k3f-6, k3f-7, k3f-8, k3f-9 and 3 more"
 
 
 @pytest.mark.parametrize("path", ["/plain", "/with space/ä", "/a%41b#?", "/bytes \udcff"])

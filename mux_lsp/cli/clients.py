@@ -1,0 +1,31 @@
+"""Where the editors' clients are, which come with mux-lsp."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mux_lsp.cli.output import say
+from mux_lsp.errors import MuxError
+
+
+def client_folder(editor: str) -> Path:
+    """The folder of an editor's client: in the installed package, or beside it in a checkout. Raises MuxError."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "clients" / editor, package.parent / "editor-clients" / editor):
+        if folder.is_dir():
+            return folder
+    raise MuxError(f"This installation of mux-lsp has no client for {editor}: install it anew, by pip install mux-lsp.")
+
+
+@click.command("neovim-path", short_help="Print the folder of the Neovim plugin.")
+def neovim_path() -> None:
+    """Print the folder of the Neovim plugin, for Neovim's runtimepath.
+
+    \b
+    A link makes a package of it, once and for all:
+      packages=~/.local/share/nvim/site/pack/mux/start
+      mkdir -p "$packages" && ln -sfn "$(mux-lsp neovim-path)" "$packages/mux"
+    """
+    say(str(client_folder("neovim")))
