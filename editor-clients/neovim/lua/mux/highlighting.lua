@@ -1,0 +1,205 @@
+--- Lines that are in no buffer, coloured as their filetype would be: by its treesitter parser where there is one, else by
+--- its syntax file.
+local safe = require('mux.safe')
+
+local M = {}
+
+--- Longer texts are not coloured.
+local MOST_BYTES = 20000
+--- So many texts are remembered.
+local REMEMBERED = 300
+
+---@alias mux.Chunk [string, string|string[]] a piece of virtual text and its groups
+
+---@type table<string, (string|false)[][]> by text: for each line the group of each byte
+local remembered = {}
+local count = 0
+---@type table<string, integer> by filetype: a hidden buffer with its syntax
+local scratch = {}
+
+---@param filetype string
+---@return string? language
+local function language_of(filetype)
+  local language = vim.treesitter.language.get_lang(filetype)
+  if not language or not vim.treesitter.query.get then
+    return nil
+  end
+  local found, added = pcall(vim.treesitter.language.add, language)
+  if found and added ~= false and pcall(vim.treesitter.get_string_parser, '', language) then
+    return language
+  end
+end
+
+---@param lines string[]
+---@param language string
+---@return (string|false)[][]?
+local function by_treesitter(lines, language)
+  local text = table.concat(lines, '\n')
+  local query = vim.treesitter.query.get(language, 'highlights')
+  local tree = query and (vim.treesitter.get_string_parser(text, language):parse() or {})[1]
+  if not query or not tree then
+    return nil
+  end
+  local groups = {} ---@type (string|false)[][]
+  for row = 1, #lines do
+    groups[row] = {}
+  end
+  for id, node in query:iter_captures(tree:root(), text, 0, -1) do
+    local name = query.captures[id]
+    if not name:find('^_') and name ~= 'spell' and name ~= 'nospell' then
+      local first, from, last, to = node:range()
+      for row = first, math.min(last, #lines - 1) do
+        for byte = row == first and from + 1 or 1, row == last and to or #lines[row + 1] do
+          groups[row + 1][byte] = '@' .. name .. '.' .. language
+        end
+      end
+    end
+  end
+  return groups
+end
+
+---@param filetype string
+---@return integer? buf
+local function scratch_of(filetype)
+  local buf = scratch[filetype]
+  if not (buf and vim.api.nvim_buf_is_valid(buf)) then
+    buf = vim.api.nvim_create_buf(false, true)
+    scratch[filetype] = buf
+    -- The option's autocommand reads the syntax file; no filetype plugin and no language server is started.
+    if not pcall(vim.api.nvim_set_option_value, 'syntax', filetype, { buf = buf }) then
+      return nil
+    end
+  end
+  return buf
+end
+
+---@param lines string[]
+---@param filetype string
+---@return (string|false)[][]?
+local function by_syntax(lines, filetype)
+  local buf = vim.g.syntax_on and scratch_of(filetype)
+  if not buf then
+    return nil
+  end
+  vim.api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  local groups = {} ---@type (string|false)[][]
+  vim.api.nvim_buf_call(buf, function()
+    for row, line in ipairs(lines) do
+      groups[row] = {}
+      for byte = 1, math.min(#line, 300) do
+        local name = vim.fn.synIDattr(vim.fn.synID(row, byte, 1), 'name')
+        groups[row][byte] = name ~= '' and name or false
+      end
+    end
+  end)
+  return groups
+end
+
+---@param lines string[]
+---@param filetype string
+---@return (string|false)[][]
+local function groups_of(lines, filetype)
+  local text = table.concat(lines, '\n')
+  local plain = {} ---@type (string|false)[][]
+  if filetype == '' or #text > MOST_BYTES then
+    return plain
+  end
+  local key = filetype .. '\n' .. text
+  if remembered[key] then
+    return remembered[key]
+  end
+  local language = language_of(filetype)
+  local done, groups = pcall(function()
+    return language and by_treesitter(lines, language) or by_syntax(lines, filetype)
+  end)
+  groups = done and groups or plain
+  if count >= REMEMBERED then
+    remembered, count = {}, 0
+  end
+  remembered[key], count = groups, count + 1
+  return groups
+end
+
+---@param line string
+---@param groups (string|false)[]
+---@param base string
+---@param tabstop integer
+---@param emphasis [integer, integer]? bytes that are different, and their group
+---@param emphasized string?
+---@return mux.Chunk[]
+local function chunks_of(line, groups, base, tabstop, emphasis, emphasized)
+  local chunks = {} ---@type mux.Chunk[]
+  local column = 0
+  local from_byte, to_byte = unpack(emphasis or { 0, 0 })
+  local function is_different(byte)
+    return byte > from_byte and byte <= to_byte
+  end
+  local function add(piece, group, different)
+    if piece:find('\t', 1, true) then
+      piece = piece:gsub('[^\t]*\t?', function(part)
+        local words, tabs = part:gsub('\t', '')
+        column = column + vim.api.nvim_strwidth(words)
+        if tabs == 0 then
+          return words
+        end
+        local blanks = tabstop - column % tabstop
+        column = column + blanks
+        return words .. (' '):rep(blanks)
+      end)
+    else
+      column = column + vim.api.nvim_strwidth(piece)
+    end
+    local stack = { base } ---@type string[]
+    if group then
+      table.insert(stack, group)
+    end
+    if different then
+      table.insert(stack, emphasized)
+    end
+    table.insert(chunks, { safe.line(piece), stack })
+  end
+  local from = 1
+  for byte = 2, #line + 1 do
+    -- A character is of one group, also one of several bytes.
+    local starts = byte > #line or bit.band(line:byte(byte), 0xC0) ~= 0x80
+    local other = byte > #line
+      or (groups[byte] or false) ~= (groups[from] or false)
+      or is_different(byte) ~= is_different(from)
+    if starts and other then
+      add(line:sub(from, byte - 1), groups[from], is_different(from))
+      from = byte
+    end
+  end
+  return chunks
+end
+
+--- The lines of a text.
+---@param text string
+---@return string[]
+function M.split(text)
+  return vim.split((text:gsub('\r?\n$', '')), '\r?\n')
+end
+
+--- The first lines of a text as pieces of virtual text, over a group that is the background of all.
+---@param buf integer the buffer in which they are shown
+---@param text string
+---@param base string
+---@param most integer
+---@param emphasis (mux.Emphasis|false)[] what is different in each line
+---@param emphasized string its group
+---@return mux.Chunk[][]
+function M.lines(buf, text, base, most, emphasis, emphasized)
+  local lines = vim.list_slice(M.split(text), 1, most)
+  -- Over a group that swaps the colours those of a syntax would be backgrounds.
+  local swaps = vim.api.nvim_get_hl(0, { name = base, link = false }).reverse
+  local groups = swaps and {} or groups_of(lines, vim.bo[buf].filetype)
+  local made = {} ---@type mux.Chunk[][]
+  for row, line in ipairs(lines) do
+    local different = emphasis[row]
+    made[row] =
+      chunks_of(line, groups[row] or {}, base, vim.bo[buf].tabstop, different and different.added or nil, emphasized)
+  end
+  return made
+end
+
+return M

@@ -1,0 +1,107 @@
+--- Runs and tasks in words, as windows and messages have them.
+local safe = require('mux.safe')
+
+local M = {}
+
+---@type table<string, string> the group of each state
+local GROUPS = {
+  queued = 'MuxEnded',
+  preparing = 'MuxBusy',
+  running = 'MuxBusy',
+  waiting = 'MuxWaiting',
+  checking = 'MuxBusy',
+  finished = 'MuxDone',
+  failed = 'MuxFailed',
+  cancelled = 'MuxEnded',
+  interrupted = 'MuxEnded',
+}
+
+---@param state string
+---@return string
+function M.group(state)
+  return GROUPS[state] or 'MuxBusy'
+end
+
+---@param seconds number
+---@return string
+function M.duration(seconds)
+  local whole = math.max(0, math.floor(seconds))
+  if whole < 60 then
+    return ('%ds'):format(whole)
+  elseif whole < 3600 then
+    return ('%dm%02ds'):format(math.floor(whole / 60), whole % 60)
+  end
+  return ('%dh%02dm'):format(math.floor(whole / 3600), math.floor(whole / 60) % 60)
+end
+
+--- How long a run has taken, up to now while it works.
+---@param run mux.protocol.RunShape
+---@return string
+function M.elapsed(run)
+  if not run.started then
+    return ''
+  end
+  return M.duration((run.finished or os.time()) - run.started)
+end
+
+---@param count integer
+---@return string
+function M.tokens(count)
+  if count < 1000 then
+    return ('%d tok'):format(count)
+  elseif count < 1000000 then
+    return ('%.1fk tok'):format(count / 1000)
+  end
+  return ('%.1fM tok'):format(count / 1000000)
+end
+
+---@param run mux.protocol.RunShape
+---@return string
+function M.lines(run)
+  return run.file_count > 0 and ('+%d −%d'):format(run.added, run.removed) or ''
+end
+
+---@param run mux.protocol.RunShape
+---@return string
+function M.checks(run)
+  local passed = 0
+  for _, check in ipairs(run.checks) do
+    if check.state == 'running' then
+      return 'checks …'
+    end
+    passed = passed + (check.state == 'passed' and 1 or 0)
+  end
+  return #run.checks > 0 and ('checks %d/%d'):format(passed, #run.checks) or ''
+end
+
+---@param run mux.protocol.RunShape
+---@return string
+function M.agent(run)
+  return safe.line(run.model and ('%s:%s'):format(run.agent, run.model) or run.agent)
+end
+
+--- How a task ended, as one line.
+---@param task mux.protocol.TaskShape
+---@return string
+function M.ended(task)
+  local finished, changed = 0, {} ---@type integer, table<string, true>
+  local most = 0 -- files of one run, of which not all are named
+  for _, run in ipairs(task.runs) do
+    finished = finished + (run.state == 'finished' and 1 or 0)
+    most = math.max(most, run.file_count)
+    for _, file in ipairs(run.files) do
+      changed[file.path] = true
+    end
+  end
+  local words = ('%s: %d of %d finished'):format(task.id, finished, #task.runs)
+  local files = math.max(most, vim.tbl_count(changed))
+  if files > 0 then
+    return ('%s, %d %s to review'):format(words, files, files == 1 and 'file' or 'files')
+  end
+  local failed = vim.iter(task.runs):find(function(run)
+    return run.state == 'failed' and run.reason
+  end)
+  return words .. (failed and (': ' .. safe.short(failed.reason, 80)) or ', nothing was changed')
+end
+
+return M
