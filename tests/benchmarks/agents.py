@@ -1,14 +1,15 @@
-"""Many built-in agents at once: what they take of the daemon, and how soon a client sees what they say."""
+"""Many built-in agents at once: what they take of the daemon, and how soon a client sees it. And one alone."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks import memory, place, repository
+from tests.benchmarks import memory, place, repository, three_tools
 from tests.benchmarks.client import TimingClient
 from tests.benchmarks.figures import Goal, Line, percentile
 from tests.benchmarks.reviewed import daemon_of
@@ -41,24 +42,25 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             agent = {"agent": "model", "count": sizes.agents}
             client.command("mux.task.start", {"prompt": "Tell the time.", "agents": [agent]})
             daemon = daemon_of(home)
-            # Until all of them stream their worktrees are still made; when the first has ended less is to do.
+            # Until all of them stream their worktrees are still made; when the first has said all, it comes to its end.
             begun = before = busy = 0.0
             rss = 0
-            spoken: set[str] = set()
+            said: Counter[str] = Counter()
             ended: set[str] = set()
             for message in client.messages():
                 params: Any = message.get("params")
                 match message.get("method"):
                     case "mux/runOutput":
-                        spoken.add(params["run"])
-                        if not begun and len(spoken) == sizes.agents:
+                        stamps = _stamps(params["text"])
+                        said[params["run"]] += len(stamps)
+                        if not begun and len(said) == sizes.agents:
                             begun, before = time.perf_counter(), sum(daemon.cpu_times()[:2])
-                        if begun and not ended:
-                            late += _late(params["text"], client.arrived, begun)
+                        if begun and not busy:
+                            late += [client.arrived - stamp for stamp in stamps]
+                            if said[params["run"]] >= int(sizes.agent_seconds * RATE):
+                                busy = (sum(daemon.cpu_times()[:2]) - before) / (time.perf_counter() - begun)
+                                rss = daemon.memory_info().rss
                     case "mux/runChanged" if params["run"]["finished"] is not None:
-                        if not ended:
-                            busy = (sum(daemon.cpu_times()[:2]) - before) / (time.perf_counter() - begun)
-                            rss = daemon.memory_info().rss
                         ended.add(params["run"]["id"])
                 if len(ended) == sizes.agents:
                     break
@@ -71,6 +73,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
              percentile(trivial, 0.5)),
         Line("agents", f"a piece of text to a client, {what}, p99", percentile(late, 0.99), BASELINE,
              percentile(trivial, 0.99), Goal(0.050, "measured")),
+        *three_tools.measure(sizes, base),
     ]  # fmt: skip
 
 
@@ -86,7 +89,6 @@ def _models(seconds: float) -> Iterator[str]:
             server.communicate()
 
 
-def _late(text: str, arrived: float, since: float) -> list[float]:
-    """How late each piece came. A message holds what was said in a moment."""
-    stamps = [float(word) for word in text.split() if word.replace(".", "", 1).isdigit()]
-    return [arrived - stamp for stamp in stamps if stamp > since]
+def _stamps(text: str) -> list[float]:
+    """When each piece was sent. A message holds what was said in a moment."""
+    return [float(word) for word in text.split() if word.replace(".", "", 1).isdigit()]

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import actions, agents, bridge, large, live, memory, rebase, results, start
+from tests.benchmarks import (
+    actions,
+    agents,
+    bridge,
+    compare,
+    fanout,
+    large,
+    live,
+    memory,
+    neovim,
+    rebase,
+    results,
+    start,
+    vscode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +35,10 @@ GROUPS: Mapping[str, Callable[[Sizes, Path], list[Line]]] = {
     "live": live.measure,
     "large": large.measure,
     "results": results.measure,
+    "compare": compare.measure,
     "rebase": rebase.measure,
     "agents": agents.measure,
+    "neovim": neovim.measure,
+    "vscode": vscode.measure,
+    "fanout": fanout.measure,
 }

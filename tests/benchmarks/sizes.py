@@ -36,14 +36,33 @@ class Sizes:
     """Of the result that is accepted as a whole while somebody else works."""
     result_files: int = 2_000
     result_rounds: int = 9
+    compare_runs: int = 100
+    compare_files: int = 30
+    compare_rounds: int = 5
     agents: int = 100
     """Built-in agents that work at once."""
     agent_seconds: float = 12.0
     """For which the model of each streams."""
+    task_rounds: int = 5
+    """Tasks of three tools, one after the other."""
+    beside_claude: bool = True
+    """Whether Claude Code does them too, which npm installs."""
+    fanout_runs: int = 50
+    """Of the task that is measured from its start to its end."""
+    fanout_baseline: int = 6
+    """Attempts that are made without us, and scaled: a number that two can share."""
+    vscode_runs: int = 100
+    vscode_rounds: int = 12
+    """Places that are decided one by one."""
     rebase_lines: int = 10_000
     rebase_hunks: int = 500
     rebase_edits: int = 200
     rebase_rounds: int = 15
+    neovim_lines: int = 20_000
+    neovim_hunks: int = 1_000
+    """That wait in a file of so many lines."""
+    neovim_keys: int = 200
+    neovim_starts: int = 21
 
 
 TINY = Sizes(
@@ -65,10 +84,23 @@ TINY = Sizes(
     large_files=60,
     result_files=20,
     result_rounds=1,
+    compare_runs=4,
+    compare_files=3,
+    compare_rounds=1,
     agents=2,
-    agent_seconds=1.0,
+    agent_seconds=2.0,
+    task_rounds=1,
+    beside_claude=False,
+    fanout_runs=3,
+    fanout_baseline=2,
+    vscode_runs=2,
+    vscode_rounds=2,
     rebase_lines=300,
     rebase_hunks=10,
     rebase_edits=5,
     rebase_rounds=2,
+    neovim_lines=200,
+    neovim_hunks=10,
+    neovim_keys=5,
+    neovim_starts=2,
 )

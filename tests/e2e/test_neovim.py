@@ -198,7 +198,7 @@ def test_a_conflict_says_why_and_is_put_between_markers(editor: Neovim) -> None:
     hints(editor, headline)
     before = editor.buffer()
     lenses(editor, headline)
-    assert f"{headline} | Diff | Reject" in line_of(editor, "mine ").replace("  ", " ")
+    assert f"{headline} | Merge | Diff | Reject" in line_of(editor, "mine ").replace("  ", " ")
     editor.lua(
         "local task = ...; _G.refused = nil\n"
         "vim.lsp.get_clients({ name = 'mux' })[1]:request('workspace/executeCommand',\n"

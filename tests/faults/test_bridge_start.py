@@ -25,17 +25,25 @@ if TYPE_CHECKING:
 
 
 def check_refused(home: IsolatedHome, *parts: str) -> None:
-    """An editor is told all the parts, in one sentence, as a message and as the answer to `initialize`."""
+    """An editor is told all the parts, in one sentence, as the answer to `initialize`. One that has no plugin of ours
+    is also sent it as a message."""
+    with Editor(home) as editor:
+        number = editor.ask("initialize", {"initializationOptions": {"mux": {"protocol": 1}}})
+        answer = editor.receive()
+        assert answer["id"] == number
+        sentence = answer["error"]["message"]
     with Editor(home) as editor:
         number = editor.ask("initialize", {})
         shown, answer = editor.receive(), editor.receive()
         assert shown["method"] == "window/showMessage"
         assert shown["params"]["type"] == 1
         assert answer["id"] == number
-        sentence = answer["error"]["message"]
-        assert shown["params"]["message"] == sentence
+        assert answer["error"]["message"] == shown["params"]["message"] == sentence
         assert all(part in sentence for part in parts), sentence
         assert "\n" not in sentence
+        # It stays until the editor has had the time to read it: some take its end for all there is to know.
+        assert editor.bridge.poll() is None
+        editor.close_input()
         assert editor.wait() == 1
         errors = editor.errors()
         assert all(part in errors for part in parts)

@@ -67,7 +67,7 @@ async def test_pygls_gets_every_message_however_the_bytes_come() -> None:
         assert await reading == messages
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"Content-Length: 3\r\n", b"\r\n", b"{}", b"[1]"]))))
 def test_no_bytes_whatsoever_raise_out_of_pyglss_loop(pieces: list[bytes]) -> None:
     async def check() -> None:
@@ -122,6 +122,29 @@ async def test_one_message_may_be_larger_than_what_may_wait() -> None:
         loop, taken = asyncio.get_running_loop(), 0
         while taken < 1_000_000:
             taken += len(await loop.sock_recv(client, 1 << 20))
+
+
+async def test_what_is_told_behind_a_large_message_is_no_sign_that_nobody_reads(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A client asks for a diff of many megabytes while agents print."""
+    async with connected(waiting_limit=1000) as (reader, writer, client):
+        writer.write(b"x" * 1_000_000)
+        for _ in range(9):
+            writer.write(b"x" * 100)
+        client.setblocking(False)
+        loop, taken = asyncio.get_running_loop(), 0
+        while taken < 1_000_900:
+            received = await loop.sock_recv(client, 1 << 20)
+            assert received
+            taken += len(received)
+        assert "dropped" not in caplog.text
+        # It is no leave to leave other things unread as well.
+        writer.write(b"x" * 1_000_000)
+        for _ in range(15):
+            writer.write(b"x" * 100)
+        assert await reader.readline() == b""
+    assert "the client dropped: it does not read" in caplog.text
 
 
 async def test_writing_to_a_client_that_is_gone_is_silent(caplog: pytest.LogCaptureFixture) -> None:

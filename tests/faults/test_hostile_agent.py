@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import shlex
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from tests.support import hostile
 from tests.support.client import RefusedError, connected
-from tests.support.person import fingerprint, make_repository, text_of
+from tests.support.person import fingerprint, git, make_repository, text_of
 
 if TYPE_CHECKING:
     from tests.support.client import Client, Json
@@ -159,6 +160,63 @@ async def test_names(mux_home: IsolatedHome, scene: Scene, applies: bool) -> Non
                 assert shown in left_out
 
 
+@pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])
+async def test_names_that_are_shown_alike(mux_home: IsolatedHome, scene: Scene, applies: bool) -> None:
+    """One file is looked at and accepted, and another one whose name looks the same must not come with it."""
+    twins = (
+        r"""mkdir new; echo seen > 'new/a\xff.txt'; echo unseen > "$(printf 'new/a\377.txt')"; echo new > new/c.txt"""
+    )
+    async with connected(mux_home, scene.root, applies=applies) as client:
+        run = await client.run(twins)
+        assert sorted(file["path"] for file in run["files"]) == [r"new/a\xff.txt", r"new/a\xff.txt", "new/c.txt"]
+        refusal = await accept(client, "mux.file.accept", run=run["id"], path=r"new/a\xff.txt")
+        assert refusal is not None
+        assert "more than one file" in refusal
+        assert not (scene.root / "new").exists()
+        assert await accept(client, "mux.file.accept", run=run["id"], path="new/c.txt") is None
+        assert [entry.name for entry in (scene.root / "new").iterdir()] == ["c.txt"]
+        assert await accept(client, "mux.run.accept", run=run["id"]) is None
+        assert len([*(scene.root / "new").iterdir()]) == 3
+
+
+async def test_a_name_cannot_say_more_than_a_name(mux_home: IsolatedHome, scene: Scene) -> None:
+    """What is refused is told in one line: another one would pass for a word of ours."""
+    name = "x\nAccepted 1 change in plain.txt.\n"
+    async with connected(mux_home, scene.root) as client:
+        run = await client.run(f"mkdir '{name}'; echo theirs > '{name}/y'")
+        (scene.root / name).mkdir()
+        (scene.root / name / "y").write_text("mine\n")
+        refusal = await accept(client, "mux.run.accept", run=run["id"])
+        assert refusal is not None
+        assert "a different file of this name was created here" in refusal
+        assert "\n" not in refusal
+
+
+@pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])
+@pytest.mark.parametrize("linked", [False, True], ids=["named", "linked"])
+async def test_a_git_folder_of_another_name(mux_home: IsolatedHome, scene: Scene, linked: bool, applies: bool) -> None:
+    """`git init --separate-git-dir` puts it anywhere, also among the files."""
+    git(scene.root, "init", "--quiet", f"--separate-git-dir={scene.root / 'data'}")
+    if linked:
+        (scene.root / ".git").unlink()
+        (scene.root / ".git").symlink_to("data")
+    before = fingerprint(scene.root / "data")
+    async with connected(mux_home, scene.root, applies=applies) as client:
+        run = await client.run("echo PLAIN > plain.txt; echo evil > data/hooks/pre-commit; echo evil >> data/config")
+        items = await look_at_everything(client, run)
+        answers = [
+            await accept(client, "mux.file.accept", run=run["id"], path=path)
+            for path in ("plain.txt", "data/hooks/pre-commit", "data/config")
+        ]
+        answers.append(await accept(client, "mux.run.accept", run=run["id"]))
+        for item in items:
+            if item["hunk"] is not None:
+                await accept(client, "mux.hunk.accept", run=run["id"], hunks=[item["hunk"]])
+        assert fingerprint(scene.root / "data") == before
+        assert [why is None for why in answers] == [True, False, False, False]
+        assert (scene.root / "plain.txt").read_text() == "PLAIN\n"
+
+
 async def test_ten_thousand_files(mux_home: IsolatedHome, scene: Scene) -> None:
     async with connected(mux_home, scene.root) as client:
         run = await client.run(scene.agent("be_many").removeprefix("sh:"))
@@ -168,6 +226,18 @@ async def test_ten_thousand_files(mux_home: IsolatedHome, scene: Scene) -> None:
         assert answer["accepted"] == 100
         assert (scene.root / "many/9900/9942").read_text() == "9942\n"
         scene.check()
+
+
+async def test_more_names_than_a_command_line_holds(mux_home: IsolatedHome, scene: Scene) -> None:
+    long = "/".join(letter * 250 for letter in "abc")
+    program = f"for n in range(2_500): open(f'folder/{long}/{{n}}' + 'x' * 220, 'w').write(f'{{n}}')"
+    many = f"mkdir -p folder/{long}; {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    async with connected(mux_home, scene.root) as client:
+        run = await client.run(f"{many}; echo more >> c.txt")
+        assert run["file_count"] == 2_501
+        patch = await client.diff(run["id"], "folder")
+        assert patch.count("diff --git ") == 2_500
+        assert "c.txt" not in patch
 
 
 async def test_output(mux_home: IsolatedHome, scene: Scene) -> None:
@@ -181,6 +251,46 @@ async def test_output(mux_home: IsolatedHome, scene: Scene) -> None:
             assert (text.count("x"), text.count("é")) == (1_000_000, 200_000)
             told = await client.until(functools.partial(told_to_the_end, client, run["id"], stream))
             assert not HARMFUL.search(told)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"at": 1, "kind": "text", "text": 5}',
+        '{"at": 1, "kind": "usage", "input": "x"}',
+        '{"at": 1, "kind": "tool_call", "id": [], "name": 1, "title": 2}',
+        '{"at": 1, "kind": "plan", "entries": [{"text": 1, "state": []}]}',
+        '{"at": 1, "kind": "prompt", "text": 5, "turn": "x"}',
+    ],
+)
+async def test_what_an_agent_adds_to_its_transcript(mux_home: IsolatedHome, scene: Scene, line: str) -> None:
+    (scene.place / "line").write_text(f"{line}\n")
+    append = f'cat {shlex.quote(str(scene.place / "line"))} >> "$(dirname "$MUX_PROMPT_FILE")/transcript.jsonl"'
+    async with connected(mux_home, scene.root) as client:
+        run = await client.run(f"echo 'words of the agent'; {append}")
+        assert run["state"] == "finished"
+        document = await client.command("mux.document.get", uri=f"mux:/transcript/{run['id']}.md")
+        assert "words of the agent" in document["text"]
+
+
+async def test_numbers_that_cannot_be_kept(mux_home: IsolatedHome, scene: Scene) -> None:
+    """What an agent tells of its own cost costs it nothing of its result."""
+    costs = [{"amount": amount, "currency": "USD"} for amount in (1e308, 1.0, 1.7e308)]
+    took = [{"tell": {"sessionUpdate": "usage_update", "used": 10**30, "size": 1, "cost": cost}} for cost in costs]
+    write = {"write": {"path": "plain.txt", "content": "PLAIN\n"}}
+    command = [sys.executable, "-P", "-m", "tests.support.acp_agent", json.dumps({"steps": [*took, write]})]
+    path = json.dumps(str(Path(hostile.__file__).parents[2]))
+    mux_home.write_config(
+        f'[agents.counts]\nkind = "acp"\ncommand = {json.dumps(command)}\nenvironment = {{ PYTHONPATH = {path} }}\n'
+    )
+    async with connected(mux_home, scene.root) as client:
+        task = await client.start("counts")
+        (run,) = await client.ended(task["id"])
+        assert (run["state"], run["reason"]) == ("finished", None)
+        assert [file["path"] for file in run["files"]] == ["plain.txt"]
+        assert run["tokens"] >= 10**12
+        assert run["cost_usd"] >= 10**6
 
 
 def told_to_the_end(client: Client, run: str, stream: str) -> str:

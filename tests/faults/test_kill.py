@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import random
 import shlex
@@ -14,7 +15,7 @@ import pytest
 
 from tests.support.client import ENDS, RefusedError, connected
 from tests.support.home import wait_for_exit
-from tests.support.person import make_repository, text_of
+from tests.support.person import git, make_repository, text_of
 from tests.support.runs import heads, processes_of_runs
 from tests.support.signals import Signal, signals
 
@@ -131,19 +132,47 @@ async def test_killed_with_runs_in_the_queue(mux_home: IsolatedHome, root: Path,
 
 
 async def test_killed_while_checking(mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]) -> None:
+    """Checks of a result, of the same with the tests as they were, and of the snapshot: all are made anew."""
     arrived, go = said
+    (root / "tests").mkdir()
+    (root / "tests" / "a.txt").write_text("a\n")
     check = f"grep -q x g.txt; found=$?; {arrived.give}; {go.take}; exit $found"
     async with connected(mux_home, root) as client:
-        task = await client.start("sh:echo x >> g.txt", checks=(check, "true"))
-        await arrived.happened()
+        task = await client.start("sh:echo x >> g.txt; echo b > tests/a.txt", checks=(check, "true"))
+        await arrived.happened(3)
+        first = heads(processes_of_runs(mux_home))
         await kill(client)
     async with connected(mux_home, root) as client:
-        await arrived.happened()  # the check is made anew, and the first one was ended
-        assert len(heads(processes_of_runs(mux_home))) == 1
-        go.happens()
+        await arrived.happened(3)
+        again = heads(processes_of_runs(mux_home))
+        assert (len(first), len(again), set(first) & set(again)) == (3, 3, set())
+        go.happens(3)
         (run,) = await client.ended(task["id"])
-        check_result(run)
-        assert len(run["checks"]) == 2
+        check_result(run, hunks=2)
+        await client.until(lambda: client.runs[run["id"]]["checks"][0]["before"], "the checks of the snapshot")
+        told = client.runs[run["id"]]
+        for checks in (told["checks"], told["restored_checks"]):
+            assert [(one["state"], one["before"]) for one in checks] == [("passed", "failed"), ("passed", "passed")]
+        assert not processes_of_runs(mux_home)
+
+
+async def test_killed_while_verifying(mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]) -> None:
+    arrived, go = said
+    async with connected(mux_home, root) as client:
+        asked = asyncio.ensure_future(client.command("mux.verify", checks=[f"{arrived.give}; {go.take}"]))
+        await arrived.happened()
+        assert len(heads(processes_of_runs(mux_home))) == 1
+        await kill(client)
+        with pytest.raises(EOFError):
+            await asked
+    async with connected(mux_home, root) as client:
+        assert not processes_of_runs(mux_home)
+        store = next(mux_home.state.glob("repos/*/shadow.git"))
+        assert not [one for one in (store.parent / "verify").iterdir() if one.is_dir()]
+        assert "verify" not in git(store, "for-each-ref")
+        assert (await client.command("mux.verify", checks=["true"]))["verdict"]["passed"]
+        (repository,) = (await client.command("mux.status"))["repositories"]
+        assert (repository["worktrees"], repository["verdict"]["stale"]) == (1, False)
 
 
 @pytest.mark.parametrize("subcommand", ["--revs", "read-tree", "update-index", "commit-tree"])
@@ -172,12 +201,13 @@ async def test_killed_with_git_at_work(
             again = await client.run("echo y > g.txt")
             check_result(again)
             status = await client.command("mux.status")
-            assert status["repositories"][0]["worktrees"] == 1
+            # None was lost: there is the run's, and one in which the snapshot was checked.
+            assert status["repositories"][0]["worktrees"] <= 2
             assert not [one for one in mux_home.processes() if subcommand in one.cmdline()], "it works on for nobody"
     finally:
         go.happens()  # whoever may still wait
     (worktrees,) = (mux_home.state / "repos").glob("*/worktrees")
-    assert len(list(worktrees.iterdir())) == 1
+    assert len(list(worktrees.iterdir())) <= 2
 
 
 async def test_cancel_after_take_up_ends_the_whole_tree(
@@ -237,13 +267,21 @@ async def test_killed_again_and_again(mux_home: IsolatedHome, root: Path, seed: 
         assert processes_of_runs(mux_home) == []
 
 
+def known(now: Json, before: Json) -> Json:
+    """A check as it is now, without what was not known before: how it goes on the snapshot comes a moment later."""
+    return {key: None if before[key] is None else value for key, value in now.items()}
+
+
 async def check_survived(client: Client, shown: dict[str, Json], diffs: dict[str, str]) -> None:
     for name, before in shown.items():
         now = (await client.command("mux.run.get", run=name))["run"]
         assert now["state"] not in {"failed", "interrupted", "cancelled"}, now
         if before["state"] == "finished":
-            same = ("state", "files", "hunks", "checks", "exit_status", "started", "finished")
+            same = ("state", "files", "hunks", "exit_status", "started", "finished")
             assert {key: now[key] for key in same} == {key: before[key] for key in same}
+            assert [known(now, before) for now, before in zip(now["checks"], before["checks"], strict=True)] == before[
+                "checks"
+            ]
     for name, patch in diffs.items():
         assert await client.diff(name) == patch
 

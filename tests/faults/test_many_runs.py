@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
 from typing import TYPE_CHECKING
 
 from tests.support.client import connected
@@ -63,6 +64,22 @@ async def test_twenty_runs_of_one_task(mux_home: IsolatedHome, tmp_path: Path) -
             compared = await client.command("mux.task.compare", task=task["id"])
             assert (len(compared["files"][0]["hunks"]), compared["equal"]) == (20, [])
     assert fingerprint(root / ".git") == before
+
+
+async def test_a_limit_of_open_files_that_is_low_by_default_is_no_limit_of_runs(
+    mux_home: IsolatedHome, tmp_path: Path
+) -> None:
+    """Some systems give a process 256 and let it have many more; a daemon with a hundred runs needs those."""
+    root = make_repository(tmp_path / "project", {"f.txt": text_of(range(9))})
+    start = ["/bin/sh", "-c", 'ulimit -Sn 64 && exec "$@"', "sh", *mux_home.command("list", "--all")]
+    await asyncio.to_thread(subprocess.run, start, env=mux_home.environment(), check=True, capture_output=True)
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        async with connected(mux_home, root) as client:
+            task = await client.start(f"sh:{WORK}{arrived.give}; {go.take}", count=15)
+            await arrived.happened(15)
+            go.happens(15)
+            runs = await client.ended(task["id"])
+            assert [(run["state"], run["reason"]) for run in runs] == [("finished", None)] * 15
 
 
 async def test_five_tasks_from_two_clients(mux_home: IsolatedHome, tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ class Agent:
         return None
 
     async def _ask(self, given: dict[str, Any]) -> str:
+        given = json.loads(json.dumps(given).replace("@CWD@", self.folder))
         kinds = given.pop("options", list(OPTIONS))
         options = [PermissionOption(option_id=kind, name=OPTIONS[kind], kind=kind) for kind in kinds]
         call = ToolCallUpdate.model_validate(given)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Json = dict[str, Any]
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 ENDS = {"finished", "failed", "cancelled", "interrupted"}
 
 APPLIES_EDITS: Json = {
@@ -135,14 +135,11 @@ class Client:
         choices = [{"agent": agent, "count": count} for agent in agents]
         answer = await self.command("mux.task.start", prompt="do it", agents=choices, checks=list(checks), **more)
         task: Json = answer["task"]
-        for run in task["runs"]:
-            self._show(run)
         return task
 
     async def ended(self, task: str) -> list[Json]:
         """The runs of a task when all of them have ended and given their worktrees back, in order."""
-        for run in (await self.command("mux.task.get", task=task))["task"]["runs"]:
-            self._show(run)
+        await self.command("mux.task.get", task=task)
         names = [name for name in self.runs if name.startswith(f"{task}-")]
 
         def all_ended() -> bool:
@@ -234,6 +231,7 @@ class Client:
                 if "error" in message:
                     answer.set_exception(RefusedError(message["error"]))
                 else:
+                    self._learn(message.get("result"))
                     answer.set_result(message.get("result"))
             return
         if "id" in message:
@@ -255,6 +253,15 @@ class Client:
                 self.output[key] = self.output.get(key, "") + params["text"]
             case "textDocument/publishDiagnostics":
                 self.diagnostics[path_in(params["uri"])] = params["diagnostics"]
+
+    def _learn(self, result: Any) -> None:
+        """What an answer says of a task's runs is newer than all that came before it, and older than what follows.
+
+        So it is taken in here, and not when whoever has asked comes to read it.
+        """
+        task = result.get("task") if isinstance(result, dict) else None
+        for run in task["runs"] if isinstance(task, dict) else ():
+            self._show(run)
 
     def _show(self, run: Json) -> None:
         self.runs[run["id"]] = run

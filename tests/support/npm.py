@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 
-INSTALL_SECONDS = 300
+from tests.support import node
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def installed(package: str, version: str, program: str) -> Path:
-    """The program of a package. The test is skipped where there is no npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"{package} is installed by npm, which is not here")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mux-lsp" / "npm"
+    """The program of a package, to be run as it is. The test is skipped where there is no Node for that."""
+    if shutil.which("node") is None:
+        pytest.skip(f"{package} runs on Node, which is not here")
+    return install(package, version, program)
+
+
+def install(package: str, version: str, program: str) -> Path:
+    """The program of a package. Raises OSError or subprocess.SubprocessError where it cannot be installed."""
+    cache = node.CACHE / "npm"
     folder = cache / f"{package.replace('/', '+')}@{version}"
-    found = folder / "node_modules" / ".bin" / program
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"{package}@{version}"]
-            subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_SECONDS)
+            folder.mkdir()
+            node.npm(folder, "install", "--prefix", str(folder), f"{package}@{version}")
             (folder / "complete").touch()
-    return found
+    return folder / "node_modules" / ".bin" / program

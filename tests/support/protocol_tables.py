@@ -1,6 +1,7 @@
 """The reference tables of `editor-clients/PROTOCOL.md`, made from `mux_lsp/lsp/protocol.py`.
 
-`python -m tests.support.protocol_tables` brings the document up to date; a test fails where it is not.
+`python -m tests.support.protocol_tables` brings the document up to date, and with it the types of the VS Code
+extension; a test fails where they are not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, StringConstraints
+from pydantic import AllowInfNan, BaseModel, StringConstraints
 
 from mux_lsp.lsp import protocol
 
@@ -124,6 +125,8 @@ def _limits(metadata: Iterable[Any]) -> Iterable[str]:
                 yield "not empty"
             case MinLen(min_length=1):
                 yield "not empty"
+            case StringConstraints(pattern=str(pattern)):
+                yield f"matches `{pattern}`"
             case Ge(ge=limit):
                 yield f"at least {limit}"
             case Gt(gt=limit):
@@ -132,6 +135,8 @@ def _limits(metadata: Iterable[Any]) -> Iterable[str]:
                 yield f"at most {limit}"
             case Lt(lt=limit):
                 yield f"less than {limit}"
+            case AllowInfNan(allow_inf_nan=False):
+                pass  # JSON has no other numbers
             case _ if hasattr(one, "metadata"):
                 yield from _limits(one.metadata)
             case _:
@@ -143,4 +148,7 @@ def _link(model: type[BaseModel]) -> str:
 
 
 if __name__ == "__main__":
+    from tests.support import protocol_typescript
+
     DOCUMENT.write_text(updated(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    protocol_typescript.MODULE.write_text(protocol_typescript.made(), encoding="utf-8")

@@ -13,7 +13,7 @@ from mux_lsp.agents.replay import script
 from mux_lsp.agents.replay.server import serve
 from mux_lsp.daemon.client import read_record
 from tests.support.client import ENDS, connected
-from tests.support.npm import installed
+from tests.support.npm import install
 from tests.support.person import fingerprint, git
 from tests.support.runs import processes_of_runs
 
@@ -54,6 +54,19 @@ content = [{{ tool = "Write", input = {{ file_path = "loud.txt", content = "HELL
 content = [{{ text = "Louder it is." }}]
 
 [[conversation]]
+contains = "Reckon"
+
+[[conversation.turn]]
+content = [{{ tool = "Bash", input = {{ command = {json.dumps(COMMAND)}, description = "Reckon" }} }}]
+
+[[conversation.turn]]
+content = [{{ text = "So I do it in my head." }}]
+
+[[conversation.turn]]
+expect = {{ user_contains = "Do it in your head." }}
+content = [{{ text = "In my head, as you say." }}]
+
+[[conversation]]
 contains = "Take your time"
 
 [[conversation.turn]]
@@ -65,6 +78,10 @@ content = [{{ text = "I went on." }}]
 
 [[conversation.turn]]
 content = [{{ text = "I went on." }}]
+
+# Nobody gets so far. But with it no request for a title, which offers no tools, is taken for this conversation.
+[[conversation.turn]]
+content = [{{ tool = "Bash", input = {{ command = "true" }} }}]
 """
 
 
@@ -78,7 +95,7 @@ async def project(mux_home: IsolatedHome, tmp_path: Path) -> AsyncIterator[Path]
     git(project, "add", ".")
     git(project, "commit", "--quiet", "--message=begin")
     before = fingerprint(project / ".git")
-    program = installed("@agentclientprotocol/claude-agent-acp", "0.101.0", "claude-agent-acp")
+    program = install("@agentclientprotocol/claude-agent-acp", "0.101.0", "claude-agent-acp")
     async with serve(script.parse(PLAY, "play.toml")) as url:
         sections = [agent(mode, program, url, tmp_path) for mode in ("acceptEdits", "bypassPermissions")]
         mux_home.write_config("".join(["[runs]\ngrace_seconds = 1\n", *sections]))
@@ -157,12 +174,17 @@ async def test_a_task_from_end_to_end_and_a_further_message(person: Client, mux_
     assert processes_of_runs(mux_home) == []
 
 
-async def test_refused(person: Client) -> None:
-    run = await start(person, "Write the greeting.")
-    question = await question_of(person, run)
-    await person.command("mux.permission.reply", id=question["id"], answer="refuse")
-    await ended(person, run)
-    assert f"Refused: Run `{COMMAND}`" in await person.log(run)
+async def test_refused_with_words(person: Client) -> None:
+    run = await start(person, "Reckon.")
+    await question_of(person, run)
+    await person.command("mux.run.continue", run=run, message="Do it in your head.")
+    shape = await ended(person, run)
+    assert (shape["state"], shape["reason"]) == ("finished", None)
+    log = await person.log(run)
+    assert f"Refused: Run `{COMMAND}`" in log
+    assert "✗ User refused permission to run tool\n" in log
+    assert "42" not in log
+    assert log.endswith("In my head, as you say.\n")
 
 
 async def speaking(person: Client) -> str:
@@ -176,10 +198,21 @@ async def speaking(person: Client) -> str:
     return run
 
 
-async def test_cancelled_in_the_middle(person: Client, mux_home: IsolatedHome) -> None:
+async def test_cancelled_in_the_middle_and_sent_on(person: Client, mux_home: IsolatedHome) -> None:
     run = await speaking(person)
+    assert processes_of_runs(mux_home) != []
     await person.command("mux.run.cancel", run=run)
+    assert processes_of_runs(mux_home) == []
     assert (await ended(person, run))["state"] == "cancelled"
+    await person.command("mux.run.continue", run=run, message="Go on.")
+    await person.reaches(run, "running")
+    shape = await ended(person, run)
+    assert (shape["state"], shape["reason"]) == ("finished", None)
+    log = await person.log(run)
+    assert log.endswith("I went on.\n")
+    assert "begins anew" not in log
+    told = [json.loads(line) for line in (await person.log(run, "transcript")).splitlines()]
+    assert len({one["id"] for one in told if one["kind"] == "session"}) == 1
     assert processes_of_runs(mux_home) == []
 
 

@@ -35,38 +35,6 @@ def home() -> Iterator[IsolatedHome]:
         yield home
 
 
-def test_a_key_is_all_it_takes(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with replaying(tmp_path, CHANGE, DONE) as url:
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-key")
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
-        said = terminal.ok("run", "Change line five")
-        assert re.search(r"-1 +anthropic +finished .* 1 +\+1 -1 +It is done\.", said), said
-        (task,) = terminal.json("list")["tasks"]
-        run = f"{task['id']}-1"
-        shown = terminal.ok("show", run)
-        assert re.search(r"0\.\d{4} US dollars and \d+ tokens", shown), shown
-        assert "LINE FIVE" in terminal.ok("diff", run)
-        terminal.ok("accept", run)
-        assert "LINE FIVE\n" in (terminal.folder / "notes.txt").read_text()
-    assert "canary-key" not in everything_kept(terminal.home)
-
-
-def everything_kept(home: IsolatedHome) -> str:
-    return "".join(
-        path.read_bytes().decode("latin-1") for path in home.folder.rglob("*") if path.is_file() or path.is_symlink()
-    )
-
-
-def test_without_a_key_it_is_said_what_to_do(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    done = terminal("run", "Change line five")
-    assert done.status == 2
-    for what in ("Set ANTHROPIC_API_KEY", "sh:COMMAND", "mux-lsp demo"):
-        assert what in done.err
-
-
 def test_a_run_that_needs_leave_says_so_and_goes_on_with_it(
     terminal: Terminal, tmp_path: Path, home: IsolatedHome
 ) -> None:
@@ -124,6 +92,19 @@ def test_refused_and_allowed_for_good(terminal: Terminal, tmp_path: Path, home: 
         assert terminal.run("Do it", "-a", "built")["runs"][0]["state"] == "finished"
 
 
+def test_all_of_a_command_is_shown_to_who_is_asked(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
+    """A shell runs what a terminal does not show, what is behind a comment's end, and what is far to the right."""
+    command = f"ls # {'x' * 300}\n true \x1b];echo evil;\x07"
+    with replaying(tmp_path, turn(call("run_command", command=command)), DONE) as url:
+        home.write_config(agent(url))
+        task = start_and_wait_for_question(terminal)
+        asked = terminal.ok("list")
+        assert f"    ls # {'x' * 300}\n     true \u241b];echo evil;\u2407\n" in asked
+        assert "Run `ls # xxx" in asked
+        terminal.ok("refuse", f"{task}-1")
+        terminal("show", task, "--follow")
+
+
 def start_and_wait_for_question(terminal: Terminal) -> str:
     with subprocess.Popen(
         terminal.home.command("run", "Do it", "-a", "built"), cwd=terminal.folder, env=terminal.home.environment(),
@@ -157,7 +138,7 @@ def test_nobody_there_times_out_to_a_refusal(terminal: Terminal, tmp_path: Path,
         home.write_config("[permissions]\ntimeout_seconds = 0.2\n" + agent(url))
         task = terminal.run("Do it", "-a", "built")
     said = terminal.ok("log", task["runs"][0]["id"])
-    assert "✗ Not allowed: Nobody answered within 0 seconds, so it is refused." in said
+    assert "✗ Not allowed: Nobody answered within 0.2 seconds, so it is refused." in said
 
 
 def test_what_it_did_can_be_read(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
@@ -180,6 +161,27 @@ def test_what_it_did_can_be_read(terminal: Terminal, tmp_path: Path, home: Isola
         "final",
     ]  # fmt: skip
     assert lines[2]["text"] == hostile
+
+
+def test_it_can_be_read_while_it_works(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
+    waits = turn(text("\x1b[2JAnd now \x9b2J I think."), more='faults = [{ kind = "stall", after = 1 }]')
+    with replaying(tmp_path, turn(call("read_file", path="src/new.txt")), waits) as url:
+        home.write_config(agent(url))
+        terminal.ok("run", "Do it", "-a", "built", "--no-wait")
+        run = f"{terminal.json('list')['tasks'][0]['id']}-1"
+        with subprocess.Popen(
+            home.command("log", run, "--json-lines", "--follow"), cwd=terminal.folder, env=home.environment(),
+            stdout=subprocess.PIPE, text=True,
+        ) as following:  # fmt: skip
+            assert following.stdout is not None
+            told = [json.loads(following.stdout.readline())["kind"] for _ in range(4)]
+            # The model has said nothing since, and does not.
+            assert told == ["prompt", "usage", "tool_call", "tool_result"]
+            assert "Result of `read_file`\n\n```text\n1\tuntracked\n```" in terminal.ok("log", run, "--markdown")
+            terminal.ok("cancel", run)
+            # What it had read by then is paid.
+            assert [json.loads(line)["kind"] for line in following.stdout] == ["usage"]
+        assert following.returncode == 0
 
 
 def test_a_further_message(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:

@@ -19,6 +19,7 @@ def test_a_run_and_a_task_are_printed_as_markdown(terminal: Terminal) -> None:
     assert page.startswith(f"# {run}\n\n")
     assert "```text\ntold\n" in page
     assert "- `notes.txt` modified, +1 −1\n" in page  # noqa: RUF001  a minus sign
+    assert terminal.ok("compare", task["id"], "--svg").startswith("<svg ")
     compared = terminal.ok("compare", task["id"], "--markdown")
     assert f"| 2/2 | {run}, {task['id']}-2 | +1 −1 | `+ LINE TEN` |" in compared  # noqa: RUF001
 
@@ -29,6 +30,8 @@ def test_a_run_and_a_task_are_printed_as_markdown(terminal: Terminal) -> None:
         (("log", "k3f-1", "--markdown", "--stderr"), "no other option"),
         (("log", "k3f-1", "--markdown", "-f"), "no other option"),
         (("compare", "k3f", "--markdown", "--json"), "choose one"),
+        (("compare", "k3f", "--markdown", "--svg"), "choose one"),
+        (("compare", "zzz", "--svg"), "There is no task 'zzz'"),
         (("compare", "zzz", "--markdown"), "There is no task 'zzz'"),
     ],
 )

@@ -55,6 +55,9 @@ notes.txt:12  {accepted}  sh:sed -i 's/^line 10$/LINE…
     # Where a line was deleted, the two that meet there tell of it.
     assert "- line 15\n" in terminal.ok("show", "notes.txt:17")
     assert terminal.ok("show", "./src/new.txt") == "Nothing that agents made was accepted in src/new.txt.\n"
+    missing = terminal("show", "src/cart.py:abc")
+    assert (missing.status, missing.out) == (2, "")
+    assert missing.err == "There is no file src/cart.py:abc; `mux-lsp log --accepted` has all that was accepted.\n"
     [one] = terminal.json("show", "notes.txt:12")["acceptances"]
     assert (one["run"], one["prompt"], one["range"]["start"]["line"]) == (accepted, PROMPT, 11)
 

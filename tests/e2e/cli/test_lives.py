@@ -62,6 +62,14 @@ def test_ctrl_c_ends_following_a_log_and_nothing_else(terminal: Terminal, fifo: 
     terminal.ok("cancel", task)
 
 
+def test_a_person_hears_that_there_is_nothing_to_print(terminal: Terminal) -> None:
+    run = f"{terminal.run('x', '-a', 'sh:echo out of cheese >&2; exit 3')['id']}-1"
+    assert terminal.ok("log", run) == ""
+    with terminal.on_screen("log", run) as screen:
+        screen.wait_for(f"There is nothing to print; `mux-lsp log {run} --stderr` has the other of its outputs.")
+        assert screen.end() == 0
+
+
 def test_cancel_keeps_what_was_done(terminal: Terminal, fifo: Path) -> None:
     task = started(
         terminal, "-a", f"sh:echo more >> notes.txt; echo ready; read word < {fifo}", "-a", f"sh:read w < {fifo}"

@@ -218,7 +218,11 @@ def test_compare_counts_who_agrees(terminal: Terminal) -> None:
     assert f"{id_}-1 and {id_}-3 have the same result." in out
     assert "notes.txt  changed by 3 runs of 4" in out
     [line] = [line for line in out.splitlines() if "LINE TEN" in line and "3 of 4" in line]
-    assert f"{id_}-1, {id_}-2, {id_}-3" in line
+    assert f"{id_}-1, {id_}-3, {id_}-2" in line
+    ranked = [line.split()[:2] for line in out.splitlines()[1:5]]
+    assert ranked == [["1=", f"{id_}-1"], ["1=", f"{id_}-3"], ["3", f"{id_}-2"], ["4", f"{id_}-4"]]
+    assert f"3   {id_}-2  No check has judged it. Shares 50% of its lines with 2 of the 3 others." in out
+    assert f"Behind {id_}-1 for less agreement with the others and a larger change." in out
     assert "exit status 3" in out
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +47,18 @@ def test_status_and_stop(terminal: Terminal) -> None:
     assert len(terminal.json("list")["tasks"]) == 1  # the next one knows what the last one did
 
 
+def test_a_home_may_be_named_from_where_one_is(terminal: Terminal) -> None:
+    done = subprocess.run(
+        terminal.home.command("run", "x", "-a", "sh:echo x >> notes.txt"),
+        cwd=terminal.folder,
+        env=terminal.home.environment(MUX_LSP_HOME=os.path.relpath(terminal.home.folder, terminal.folder)),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(terminal.json("list")["tasks"]) == 1
+
+
 def test_agents(terminal: Terminal) -> None:
     shown = terminal.ok("agents")
     assert str(terminal.home.paths.config_file) in shown
@@ -78,8 +92,11 @@ def test_doctor(terminal: Terminal) -> None:
 
 
 def test_doctor_says_what_to_do(terminal: Terminal) -> None:
-    terminal.home.write_config("nonsense = 1\n")
+    terminal.home.write_config("nonsense = 1\nfolly = 2\n")
     done = terminal("doctor")
     assert done.status == 1
-    [line] = [line for line in done.out.splitlines() if line.startswith("BAD   configuration")]
-    assert "nonsense: is not a setting" in line
+    [place] = [number for number, line in enumerate(done.out.splitlines()) if line.startswith("BAD   configuration")]
+    first, second = done.out.splitlines()[place : place + 2]
+    assert "nonsense: is not a setting" in first
+    assert "folly: is not a setting" in second
+    assert first.index(str(terminal.home.folder)) == second.index(str(terminal.home.folder))

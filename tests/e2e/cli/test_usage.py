@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         (["run", "x"], "agent"),
         (["run", "x", "-a", "nobody"], "nobody"),
         (["run", "x", "-a", "no body"], "'no body' is not an agent"),
-        (["run", "x", "-a", "sh:true*101"], "1 to 100"),
+        (["run", "x", "-a", "sh:true*501"], "1 to 500"),
         (["run", "x", "-a", "sh: "], "no command"),
         (["run", "x", "-a", "sh:true", "--context", "none.py:3"], "there is no file"),
         (["run", "x", "-a", "sh:true", "--context", "notes.txt:3-2"], "lines are counted from 1"),

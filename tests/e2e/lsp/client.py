@@ -49,7 +49,8 @@ class Refused(Exception):
         super().__init__(error.message)
         self.message = error.message
         self.code = error.code
-        self.kind = error.data.get("kind") if isinstance(error.data, dict) else getattr(error.data, "kind", None)
+        self.data: dict[str, Any] = error.data if isinstance(error.data, dict) else getattr(error.data, "__dict__", {})
+        self.kind = self.data.get("kind")
 
 
 class Editor(LanguageClient):
@@ -357,7 +358,9 @@ class Editor(LanguageClient):
 
     async def done(self, *agents: str, **more: Any) -> protocol.TaskShape:
         """Start a task and wait for its end; every run must have finished."""
-        task = await self.ended((await self.start("do it", *agents, **more)).id)
+        ended = await self.ended((await self.start("do it", *agents, **more)).id)
+        # The best run comes first in all that is shown: this waits until it is known which that is.
+        task = (await self.command("mux.task.get", protocol.TaskResult, task=ended.id)).task
         assert [run.state for run in task.runs] == ["finished"] * len(task.runs), task
         return task
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,13 +24,25 @@ __all__ = ["mux_home"]
 NUMBERS = "".join(f"line {number}\n" for number in range(1, 21))
 """The text of `numbers.txt` in the commit that every test repository begins with."""
 
+BY_NUMBER = "[ranking]\nagreement = 0\nsize = 0\ntime = 0\n"
+"""Settings with which runs come in the order of their numbers in all menus. Ranks have tests of their own."""
+
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[IsolatedHome]:
     """A home whose daemon lives as long as the tests. Nothing an agent started may outlive them."""
     with isolated_home() as made:
+        made.write_config(BY_NUMBER)
         yield made
         assert "Traceback" not in made.log, made.log
+
+
+@contextmanager
+def configured(home: IsolatedHome, toml: str) -> Iterator[None]:
+    """The daemon's settings are others for a while."""
+    home.write_config(toml)
+    yield
+    home.write_config(BY_NUMBER)
 
 
 def git(folder: Path, *arguments: str, input: str | None = None) -> str:

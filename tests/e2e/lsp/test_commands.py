@@ -13,8 +13,9 @@ from lsprotocol import types
 
 from mux_lsp.lsp import protocol
 from tests.e2e.lsp.client import Refused
-from tests.e2e.lsp.conftest import NUMBERS, git
+from tests.e2e.lsp.conftest import NUMBERS, configured, git
 from tests.e2e.lsp.connecting import connect, quit_politely
+from tests.support.runs import processes_of_runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -103,6 +104,25 @@ async def test_continue_goes_on_from_the_result(editor: Editor, gate: Gate) -> N
     assert item.added == "first second"
 
 
+async def test_an_interrupted_run_goes_on_with_a_message(editor: Editor, home: IsolatedHome) -> None:
+    told = 'cat "$MUX_PROMPT_FILE" >> numbers.txt'
+    task = await editor.start("first", f'{told}; test "$(cat "$MUX_PROMPT_FILE")" = " second" || exec sleep 1000')
+    run = task.runs[0].id
+    await editor.until(lambda: editor.runs[run].hunks == 1)
+    # Somebody has killed the agent, and who would have told how it ended.
+    killed = processes_of_runs(home)
+    for process in killed:
+        process.suspend()
+    for process in killed:
+        process.kill()
+    interrupted = (await editor.ended(run)).runs[0]
+    assert (interrupted.state, interrupted.exit_status) == ("interrupted", None)
+    await editor.command("mux.run.continue", protocol.RunResult, run=run, message=" second")
+    assert (await editor.ended(run)).runs[0].state == "finished"
+    (item,) = await editor.review("numbers.txt", run)
+    assert item.added == "first second"
+
+
 async def test_delete_forgets_a_run_or_a_task(editor: Editor, gate: Gate) -> None:
     uri = editor.open("numbers.txt")
     change = "sed -i 's/^line 5$/five/' numbers.txt"
@@ -172,20 +192,35 @@ async def test_diff_is_a_patch_that_git_takes(editor: Editor, repository: Path, 
     assert "-line 5\n+five\n" in part.patch
 
 
-async def test_compare_says_which_runs_share_what(editor: Editor) -> None:
-    task = await editor.done(
-        "sed -i 's/^line 5$/five/' numbers.txt",
-        "sed -i -e 's/^line 5$/five/' -e 's/^line 15$/fifteen/' numbers.txt",
-        "true",
-        "sed -i 's/^line 5$/five/' numbers.txt",
-    )
+async def test_compare_says_which_runs_share_what(editor: Editor, home: IsolatedHome) -> None:
+    with configured(home, "[ranking]\ntime = 0\n"):
+        task = await editor.done(
+            "sed -i 's/^line 5$/five/' numbers.txt",
+            "sed -i -e 's/^line 5$/five/' -e 's/^line 15$/fifteen/' numbers.txt",
+            "true",
+            "sed -i 's/^line 5$/five/' numbers.txt",
+        )
+        compared = await editor.command("mux.task.compare", protocol.TaskCompareResult, task=task.id)
     one, two, _, four = (run.id for run in task.runs)
-    compared = await editor.command("mux.task.compare", protocol.TaskCompareResult, task=task.id)
     assert compared.equal == [[one, four]]
     (file,) = compared.files
     assert (file.path, file.runs) == ("numbers.txt", [one, two, four])
     assert sorted(file.hunks.values()) == [[one, two, four], [two]]
     assert [(run.id, run.files) for run in compared.task.runs] == [(run.id, run.files) for run in task.runs]
+    # The equal ones agree most, the one that does more is behind them, and the one that did nothing is last.
+    assert [(each.run, each.rank, each.grade) for each in compared.ranking] == [
+        (one, 1, "unchecked"), (four, 1, "unchecked"), (two, 3, "unchecked"), (task.runs[2].id, 4, "empty"),
+    ]  # fmt: skip
+    assert [each.rank for each in compared.task.runs] == [1, 3, 4, 1]
+    assert compared.task.runs[0].tied == [four]
+    first = compared.ranking[0]
+    assert (first.agreement, first.shared, first.sharing, first.of) == (1.0, 1.0, 2, 2)
+    assert file.changes[two].added == 2
+    shared, differing = file.places
+    assert (shared.start, shared.end, shared.differs) == (4, 5, False)
+    assert [(each.runs, each.gist) for each in shared.variants] == [([one, four, two], "+ five")]
+    assert (differing.start, differing.differs) == (14, True)
+    assert [(each.runs, each.added, each.removed) for each in differing.variants] == [([two], 1, 1)]
 
 
 async def test_list_is_of_a_repository_or_of_all(editor: Editor, tmp_path: Path) -> None:

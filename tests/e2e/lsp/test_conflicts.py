@@ -110,7 +110,7 @@ async def test_the_three_versions_are_opened_by_a_client_that_can_show_documents
             texts.append(read(uri))
     result = NUMBERS.replace("line 5\n", "five\n").replace("line 15\n", "fifteen\n")
     assert texts == [NUMBERS, result], "the third version is what the person has open"
-    assert (await editor.lens_titles("numbers.txt"))[4][1:] == ["Diff", "Reject"]
+    assert (await editor.lens_titles("numbers.txt"))[4][1:] == ["Merge", "Diff", "Reject"]
     await editor.click("numbers.txt", 4, "Diff")
     assert len(editor.shown_documents) == 3
 
@@ -139,7 +139,7 @@ async def test_commands_of_the_client_come_only_to_those_that_have_them(join: Jo
     plain = {title: name for title, name in (await commands(neither)).items() if not title.startswith("⚠")}
     assert plain == everybodys
     shown = await commands(merges)
-    assert shown["Open the three versions"] == "mux.client.merge"
+    assert shown["Merge"] == shown["Open the three versions"] == "mux.client.merge"
     assert shown["Diff"] == shown[f"Show the diff of {run}"] == "mux.document.show"
     shown = await commands(diffs)
     assert "Open the three versions" not in shown

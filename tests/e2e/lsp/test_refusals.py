@@ -28,7 +28,7 @@ REFUSALS: list[tuple[str, Any, str]] = [
     (
         "mux.task.start",
         [{"prompt": "do it"}],
-        r"No agent was named, and there is none to take by itself\. Set ANTHROPIC_API_KEY .*mux-lsp demo.*\.",
+        r"No agent was named, and there is none to take by itself: set ANTHROPIC_API_KEY .*mux-lsp demo.*\.",
     ),
     (
         "mux.task.start",
@@ -45,7 +45,7 @@ REFUSALS: list[tuple[str, Any, str]] = [
     ("mux.task.start", [START | {"promt": "x"}], r"mux\.task\.start: promt: extra inputs are not permitted\."),
     (
         "mux.task.start",
-        [START | {"agents": [{"agent": "x", "count": 101}]}],
+        [START | {"agents": [{"agent": "x", "count": 501}]}],
         r"mux\.task\.start: agents\.0\.count: .*\.",
     ),
     ("mux.task.start", [START | {"unsaved": "some"}], r"mux\.task\.start: unsaved: input should be 'own', .*\."),
@@ -138,6 +138,7 @@ async def test_a_client_of_another_protocol_is_told_what_to_upgrade(home: Isolat
         assert re.fullmatch(
             rf"This client speaks mux protocol {version}, mux-lsp \S+ speaks 1: upgrade {what}\.", refused.value.message
         )
+        protocol.VersionErrorData.model_validate(refused.value.data)
 
 
 async def test_a_folder_that_is_no_repository_is_told_what_to_do(join: Join, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ async def test_whose_unsaved_buffers_agents_see(join: Join, repository: Path) ->
     (repository / "other.txt").write_text("other\n")
     one.open("numbers.txt", "of one\n" + NUMBERS)
     two.open("other.txt", "of two\nother\n")
+    await two.review("other.txt")  # the daemon has it by now: each client has a connection of its own
     for unsaved, seen in {
         "own": ["of one", "other"],
         "all": ["of one", "of two"],
@@ -71,6 +72,7 @@ async def test_whose_unsaved_buffers_agents_see(join: Join, repository: Path) ->
         assert (await log_of(one, task.runs[0].id)).split("\n") == [*seen, ""]
 
     two.open("numbers.txt", "of two\n" + NUMBERS)
+    await two.review("numbers.txt")
     with pytest.raises(Refused) as refused:
         await one.start("do it", "true", unsaved="all")
     assert refused.value.kind == "usage"
@@ -79,6 +81,7 @@ async def test_whose_unsaved_buffers_agents_see(join: Join, repository: Path) ->
         "an editor, or with --saved from what is on disk."
     )
     two.retype("numbers.txt", "of one\n" + NUMBERS)
+    await two.review("numbers.txt")
     await one.done("true", unsaved="all")
 
 

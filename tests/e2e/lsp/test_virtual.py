@@ -92,7 +92,7 @@ async def test_every_kind_of_document_can_be_read(join: Join, repository: Path) 
     assert "## Messages" not in transcript
     for part in (
         f"# {one}\n", "finished", "1 file, +3 −3", "```text\ndo it\n```", "```text\nhello\n```",  # noqa: RUF001
-        "```text\noh\n```", "Failed with exit status 1", "`false`", "- `numbers.txt` modified",
+        "```text\noh\n```", " with exit status 1", "`false`", "- `numbers.txt` modified",
     ):  # fmt: skip
         assert part in transcript
     comparison = await text(editor, f"mux:/compare/{task.id}.md")
@@ -110,12 +110,19 @@ async def test_documents_come_by_a_command_too_with_their_language(editor: Edito
     comparison = await got(editor, f"mux:/compare/{task.id}.md")
     assert f"{run}, {task.runs[1].id} have the same result." in comparison.text
     assert comparison.language == "markdown"
+    plot = await got(editor, f"mux:/plot/{task.id}.svg")
+    assert plot.language == "xml"
+    assert plot.text.startswith("<svg ")
+    assert f"{run}, rank 1:" in plot.text
 
 
 REFUSALS = [
     ("mux:/run/zzz-1/numbers.txt", "There is no run 'zzz-1'"),
     ("mux:/snapshot/zzz/numbers.txt", "There is no task 'zzz'"),
     ("mux:/transcript/zzz-1.md", "There is no run 'zzz-1'"),
+    ("mux:/compare/zzz.md", "There is no task 'zzz'"),
+    ("mux:/plot/zzz.svg", "There is no task 'zzz'"),
+    ("mux:/plot/TASK.md", "names no document"),
     ("mux:/run/RUN/missing.txt", "RUN has no file 'missing.txt'"),
     ("mux:/run/RUN/numbers.txt/", "names no document"),
     ("mux:/run/RUN/../../../../etc/passwd", "names no document"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     Listener = Callable[[Any], None]
@@ -36,6 +36,9 @@ class Engine:
 
     def can_hand_over(self) -> bool:
         return bool(self.settings.get("can_hand_over", True))
+
+    def starter(self, names: Iterable[str]) -> str | None:
+        return next((name for name in names if name in self.settings.get("runs", ())), None)
 
     def status(self) -> dict[str, object]:
         return {"unfinished_runs": self.unfinished}

