@@ -1,4 +1,4 @@
-# The four commands of this project. Each works on a machine that has python3.11, git and make, and installs the rest
+# The commands of this project. Each works on a machine that has python3.11, git and make, and installs the rest
 # into its own virtual environment in the cache folder, so that the tree stays clean.
 PYTHON ?= python3
 CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/mux-lsp
@@ -6,7 +6,7 @@ KEY := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 DEMO := $(CACHE)/demo-$(KEY)
 TEST := $(CACHE)/test-$(KEY)
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench vsix screenshots clean
 
 demo: $(DEMO)/.installed
 	@$(DEMO)/bin/mux-lsp demo
@@ -19,9 +19,18 @@ check: $(TEST)/.installed
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
+	$(TEST)/bin/python -m tests.support.extension check
 
 bench: $(TEST)/.installed
 	$(TEST)/bin/python -m tests.benchmarks
+
+# The extension for VS Code and its forks, into editor-clients/vscode.
+vsix: $(TEST)/.installed
+	@$(TEST)/bin/python -m tests.support.extension package editor-clients/vscode
+
+# The pictures of its README, taken anew.
+screenshots: $(TEST)/.installed
+	$(TEST)/bin/python -m tests.support.screenshots
 
 clean:
 	rm -rf "$(DEMO)" "$(TEST)"
