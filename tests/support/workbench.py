@@ -187,9 +187,11 @@ class Workbench:
     def open(self, name: str, line: int = 1) -> None:
         """Open a file by its name, and put the cursor at the start of a line."""
         self._ask("Control+P", f"{name}:{line}")
-        self.pick(name.rpartition("/")[2])
-        self.sees(f".tab.active[data-resource-name='{name.rpartition('/')[2]}']")
-        # A diff of the file has a tab of the same name, and may be what was looked at until now.
+        base = name.rpartition("/")[2]
+        # Not a diff of it, which is offered too until the list is of what was typed, and whose tab has the same name.
+        label = self.page.locator(".label-name", has_text=re.compile(f"^{re.escape(base)}$"))
+        self.sees(self.page.locator(PICKS).filter(has=label)).click()
+        self.sees(f".tab.active[data-resource-name='{base}']")
         self.sees(".editor-instance .monaco-editor.focused:not(.monaco-diff-editor *) .view-line")
 
     def go(self, line: int) -> None:
