@@ -10,6 +10,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -31,7 +32,20 @@ AGENT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 MAX_COUNT = 500
 """How many runs of one agent a task may ask for."""
 
+
+def _is_an_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        found = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        found = False
+    if not found:
+        raise ValueError("it is no address such as https://models.example.com")
+    return value
+
+
 NonEmpty = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Address = Annotated[NonEmpty, AfterValidator(_is_an_address)]
 AgentName = Annotated[str, StringConstraints(pattern=f"^{AGENT_NAME}$")]
 
 
@@ -70,7 +84,7 @@ class AnthropicAgent(_Section):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1)] = 32_000
     """Of one answer."""
-    base_url: NonEmpty | None = None
+    base_url: Address | None = None
     api_key_env: NonEmpty = "ANTHROPIC_API_KEY"
     api_key_command: NonEmpty | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
     api_key_keyring: Annotated[str, StringConstraints(pattern="^[^/]+/.+$")] | None = None

@@ -7,10 +7,11 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mux_lsp.agents.builtin.keys import without_login
 from mux_lsp.agents.presets.known import PRESETS, program_of
 from mux_lsp.agents.presets.looks import looks_logged_in, version_of
 from mux_lsp.config import AnthropicAgent, PresetAgent
-from mux_lsp.engine.backends import Backends, agents_of, has_a_key
+from mux_lsp.engine.backends import Backends, address_of, agents_of, has_a_key
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ async def _look(name: str, agent: Agent, configuration: Configuration, environme
     configured = name in configuration.agents
     match agent:
         case AnthropicAgent():
-            command = (
-                f"{agent.model} at {agent.base_url or environment.get('ANTHROPIC_BASE_URL') or 'the Anthropic API'}"
-            )
+            command = f"{agent.model} at {without_login(address_of(agent, environment)) or 'the Anthropic API'}"
             return AgentLook(name, agent.kind, command, configured, True, None, None, has_a_key(agent, environment))
         case PresetAgent():
             preset, whole = PRESETS[agent.kind], {**environment, **agent.environment}

@@ -60,11 +60,11 @@ def default_agents(configuration: Configuration, environment: Mapping[str, str])
 
 def has_a_key(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool:
     sources = (environment.get(settings.api_key_env), settings.api_key_command, settings.api_key_keyring)
-    return any(sources) or is_on_this_machine(_address(settings, environment))
+    return any(sources) or is_on_this_machine(address_of(settings, environment))
 
 
-def _address(settings: AnthropicAgent, environment: Mapping[str, str]) -> str:
-    # The SDK reads the variable too.
+def address_of(settings: AnthropicAgent, environment: Mapping[str, str]) -> str:
+    """Where the server is; "" for the API of Anthropic. The SDK reads the variable too."""
     return settings.base_url or environment.get("ANTHROPIC_BASE_URL", "")
 
 
@@ -158,7 +158,7 @@ def _api(settings: AnthropicAgent, model: str | None) -> Api:
     from mux_lsp.agents.builtin.api import CLEARING, COMPACTING, Api
     from mux_lsp.agents.builtin.keys import KeySource
 
-    without = "none" if is_on_this_machine(_address(settings, os.environ)) else None
+    without = "none" if is_on_this_machine(address_of(settings, os.environ)) else None
     key = KeySource(settings.api_key_env, settings.api_key_command, settings.api_key_keyring, without)
     return Api(
         model or settings.model,

@@ -65,6 +65,12 @@ def test_a_judge_is_the_built_in_agent_or_one_of_its_kind(tmp_path: Path) -> Non
         ('[agents.x]\ncommand = "x"', "agents.x.kind: Field required"),
         ('[agents.x]\nkind = "anthropic"\neffort = "huge"', "agents.x.effort: Input should be 'low'"),
         ('[agents.x]\nkind = "anthropic"\napi_key = "secret"', "agents.x.api_key: is not a setting"),
+        (
+            '[agents.x]\nkind = "anthropic"\nbase_url = "127.0.0.1:8080"',
+            "agents.x.base_url: Value error, it is no addr",
+        ),
+        ('[agents.x]\nkind = "anthropic"\nbase_url = "http://h:port"', "agents.x.base_url: Value error, it is no addr"),
+        ('[agents.x]\nkind = "anthropic"\nbase_url = "http://["', "agents.x.base_url: Value error, it is no address"),
         ('[agents.x]\nkind = "acp"', "agents.x.command: Field required"),
         ('[agents.x]\nkind = "acp"\ncommand = ["x"]\nmode = ""', "agents.x.mode: String should have at least 1"),
         ('[permissions]\nallow = ["Run:x"]', "permissions.allow.0"),

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies
 
-from mux_lsp.agents.builtin.keys import is_on_this_machine
+from mux_lsp.agents.builtin.keys import is_on_this_machine, without_login
 from mux_lsp.agents.builtin.pricing import priced
 from mux_lsp.agents.events import Notice, TextPart, Usage
 from mux_lsp.errors import AgentError
@@ -135,7 +135,8 @@ class Api:
 
     @property
     def _where(self) -> str:
-        return self.base_url or (str(self._client.base_url) if self._client else "The Anthropic API")
+        address = self.base_url or (str(self._client.base_url) if self._client else "")
+        return without_login(address) or "The Anthropic API"
 
     async def _answered(self, asked: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
         """As many tries as it needs. What each has taken comes to `took`, however it ends."""
@@ -240,16 +241,21 @@ class Api:
             # A server on this machine is not behind the proxy that the environment names.
             local = is_on_this_machine(self.base_url or os.environ.get("ANTHROPIC_BASE_URL", ""))
             # Retries are ours, so that they can be told; and no key but the one that was asked for is ever sent.
-            self._client = anthropic.AsyncAnthropic(
-                api_key=self._secret,
-                auth_token=None,
-                base_url=self.base_url,
-                max_retries=0,
-                timeout=timeout,
-                http_client=anthropic.DefaultAsyncHttpxClient(timeout=timeout, transport=network.transport())
-                if local or not getproxies()
-                else None,
-            )
+            try:
+                self._client = anthropic.AsyncAnthropic(
+                    api_key=self._secret,
+                    auth_token=None,
+                    base_url=self.base_url,
+                    max_retries=0,
+                    timeout=timeout,
+                    http_client=anthropic.DefaultAsyncHttpxClient(timeout=timeout, transport=network.transport())
+                    if local or not getproxies()
+                    else None,
+                )
+            except httpx2.InvalidURL as error:
+                raise AgentError(
+                    f"ANTHROPIC_BASE_URL is no address such as https://models.example.com: {error}."
+                ) from error
         return self._client
 
 

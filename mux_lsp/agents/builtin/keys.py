@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import os
+import re
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -23,7 +24,15 @@ COMMAND_SECONDS: Final = 60.0
 
 def is_on_this_machine(url: str) -> bool:
     """Whether the server at an address is a local one. Those ask for no key."""
-    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+    try:
+        return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+    except ValueError:
+        return False
+
+
+def without_login(url: str) -> str:
+    """An address to show: a name and a password in it are for its server alone."""
+    return re.sub("(?<=://)[^/?#]*@", "", url, count=1)
 
 
 @dataclass(frozen=True, slots=True)

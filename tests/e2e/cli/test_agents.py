@@ -162,6 +162,16 @@ def test_without_a_key_the_agent_that_is_installed_is_taken(terminal: Terminal, 
     assert "LINE FIVE" in terminal.ok("diff", the_run(terminal)["id"])
 
 
+def test_an_address_that_is_none_is_told(terminal: Terminal, bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-key")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://me:secret@models:port")
+    said = terminal("run", "Change line five").out
+    assert "ANTHROPIC_BASE_URL is no address such as https://models.example.com: Invalid port: 'port'." in said
+    assert "secret" not in said
+    agent = next(agent for agent in terminal.json("agents")["agents"] if agent["name"] == "anthropic")
+    assert agent["command"].endswith(" at http://models:port")
+
+
 def test_of_several_the_first_in_the_list_is_taken(terminal: Terminal, bare: Path) -> None:
     for name in ("gemini", "claude", "codex"):
         install(bare, name)

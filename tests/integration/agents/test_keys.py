@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.agents.builtin import keys
-from mux_lsp.agents.builtin.keys import KeySource, is_on_this_machine
+from mux_lsp.agents.builtin.keys import KeySource, is_on_this_machine, without_login
 from mux_lsp.errors import AgentError
 
 if TYPE_CHECKING:
@@ -46,6 +46,20 @@ async def test_a_server_on_this_machine_needs_none() -> None:
     assert is_on_this_machine("http://localhost:8080/v1")
     assert not is_on_this_machine("https://localhost.example.org")
     assert not is_on_this_machine("")
+    assert not is_on_this_machine("http://[")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:secret@models.example.com/v1", "https://models.example.com/v1"),
+        ("https://secret@models.example.com?a@b", "https://models.example.com?a@b"),
+        ("https://models.example.com/me@here", "https://models.example.com/me@here"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_shown_without_its_login(address: str, shown: str) -> None:
+    assert without_login(address) == shown
 
 
 @pytest.mark.parametrize(
