@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import TimeoutError, expect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
@@ -36,6 +37,7 @@ class Workbench:
 
     def __init__(self, page: Page, url: str, folder: Path | None) -> None:
         self.page = page
+        self._which = page.locator(TITLE).filter(has_text=re.compile("^(Run|Task)$"))
         page.set_default_timeout(WAIT_MILLISECONDS)
         several = folder is not None and folder.suffix == ".code-workspace"
         opened = "ew=true" if folder is None else f"{'workspace' if several else 'folder'}={folder}"
@@ -154,6 +156,7 @@ class Workbench:
 
     def chord(self, key: str) -> None:
         """One of our keys."""
+        self._pressed()
         self.keys("Alt+M", key)
 
     def type(self, text: str) -> None:
@@ -166,6 +169,7 @@ class Workbench:
 
     def _ask(self, key: str, text: str) -> None:
         """Type into the quick input that a key brings, again where what is just being shown has taken the focus."""
+        self._pressed()
         attempts = 5
         for _ in range(attempts):
             self.keys(key)
@@ -227,10 +231,14 @@ class Workbench:
 
     def menu(self, name: str | re.Pattern[str], action: str) -> None:
         """Choose from the menu of a row of the tasks view."""
-        self.row(name).click(button="right")
-        # A click right after the menu came up is taken for the end of the one that brought it up.
-        self.sees(self.page.get_by_role("menuitem", name=action, exact=True)).hover()
-        self.keys("Enter")
+
+        def press() -> None:
+            self.row(name).click(button="right")
+            # A click right after the menu came up is taken for the end of the one that brought it up.
+            self.sees(self.page.get_by_role("menuitem", name=action, exact=True)).hover()
+            self.keys("Enter")
+
+        self._press(press)
 
     def notice(self, text: str | re.Pattern[str], button: str | None = None) -> Locator:
         """A notification that says this; press a button of it."""
@@ -260,6 +268,29 @@ class Workbench:
 
     def inline(self, name: str | re.Pattern[str], action: str) -> None:
         """Press the button of this name in a row of the tasks view."""
-        row = self.row(name)
-        row.hover()
-        row.get_by_role("button", name=action).click()
+
+        def press() -> None:
+            row = self.row(name)
+            row.hover()
+            row.get_by_role("button", name=action).click()
+
+        self._press(press)
+
+    def _press(self, press: Callable[[], None]) -> None:
+        """Do something to a row; once more where it was being drawn anew just then.
+
+        VS Code does not know the rows below one that is drawn anew. So the person is asked which one is meant, leaves
+        that, and presses again.
+        """
+
+        def again() -> None:
+            self.keys("Escape")
+            press()
+
+        self._pressed()
+        press()
+        self.page.add_locator_handler(self._which, again, times=1)
+
+    def _pressed(self) -> None:
+        """What is asked from now on is meant to be."""
+        self.page.remove_locator_handler(self._which)

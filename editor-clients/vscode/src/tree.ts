@@ -57,7 +57,7 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
   readonly #asking = new Asking();
   /** The rows that were folded, by their ids. */
   readonly #folded = new Set<string>();
-  /** How the rows looked when they were drawn last, by their ids. */
+  /** How the rows look that are drawn, or are to be, by their ids. */
   readonly #looks = new Map<string, string>();
   /** The tasks that had ended before anything was shown, but for the newest: they are shown folded. */
   readonly #old = new Set<string>();
@@ -259,6 +259,10 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
     const changed = order === this.#order ? top.flatMap((one) => this.#changed(one)) : [undefined];
     this.#order = order;
     for (const node of changed) {
+      if (node !== undefined) {
+        // VS Code takes its time, and is not to be told the same again until then.
+        this.#looks.set(key(node), this.#look(node));
+      }
       this.#changes.fire(node);
     }
   }
