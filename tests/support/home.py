@@ -124,3 +124,16 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def in_worktrees(state: Path) -> list[int]:
+    """The processes that work in hidden worktrees below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            place = process.cwd()
+        except psutil.Error:
+            continue
+        if place.startswith(str(state)) and "/worktrees/" in place:
+            found.append(process.pid)
+    return found

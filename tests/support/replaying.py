@@ -45,6 +45,11 @@ def text(words: str) -> str:
     return f"{{ text = {json.dumps(words)} }}"
 
 
+CHANGE = turn(
+    text("I change a line."),
+    call("edit_file", path="notes.txt", edits=[{"old": "line 5\n", "new": "LINE FIVE\n"}]),
+    more="usage = { input = 1000, output = 100 }",
+)
 DONE = turn(call("finish", summary="It is done."))
 
 

@@ -13,19 +13,13 @@ import pytest
 
 from mux_lsp.keys import KEYS
 from tests.support.home import isolated_home
-from tests.support.replaying import DONE, call, replaying, text, turn
+from tests.support.replaying import CHANGE, DONE, replaying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.cli.terminal import Terminal
     from tests.support.home import IsolatedHome
-
-CHANGE = turn(
-    text("I change a line."),
-    call("edit_file", path="notes.txt", edits=[{"old": "line 5\n", "new": "LINE FIVE\n"}]),
-    more="usage = { input = 1000, output = 100 }",
-)
 
 
 @pytest.fixture

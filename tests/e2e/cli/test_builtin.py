@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.home import isolated_home
-from tests.support.replaying import DONE, agent, call, replaying, text, turn
+from tests.support.replaying import CHANGE, DONE, agent, call, replaying, text, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
     from tests.e2e.cli.terminal import Terminal
     from tests.support.home import IsolatedHome
-
-CHANGE = turn(
-    text("I change a line."),
-    call("edit_file", path="notes.txt", edits=[{"old": "line 5\n", "new": "LINE FIVE\n"}]),
-    more="usage = { input = 1000, output = 100 }",
-)
 
 
 @pytest.fixture

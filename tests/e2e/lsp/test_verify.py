@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +10,13 @@ from lsprotocol import types
 
 from mux_lsp.lsp import protocol
 from tests.e2e.lsp.client import Editor, Refused
+from tests.support.home import in_worktrees
 from tests.support.person import fingerprint
 from tests.support.signals import signals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from tests.support.home import IsolatedHome
 
@@ -228,25 +229,11 @@ async def test_a_cancelled_verification_leaves_nothing(
         sent = protocol_.send_request_async(types.WORKSPACE_EXECUTE_COMMAND, params, msg_id="taken back")
         answer = asyncio.ensure_future(sent)
         await arrived.happened()
-        assert in_worktrees(home)
+        assert in_worktrees(home.folder)
         editor.cancel_request(types.CancelParams("taken back"))
         with pytest.raises(Exception, match=r"(?i)cancel"):
             await answer
-    assert in_worktrees(home) == []
+    assert in_worktrees(home.folder) == []
     assert await said_by_status(editor) is None
     # Nor does the next one find anything in its way.
     assert (await verify(editor, checks=["true"])).verdict.passed
-
-
-def in_worktrees(home: IsolatedHome) -> list[str]:
-    """Processes that work in hidden worktrees of this home's daemon."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                place = str((entry / "cwd").readlink())
-            except OSError:
-                continue
-            if place.startswith(str(home.folder)) and "/worktrees/" in place:
-                found.append(entry.name)
-    return found

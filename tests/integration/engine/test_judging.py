@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +13,12 @@ from mux_lsp.engine.output import LogPiece, read_log
 from mux_lsp.errors import GitError
 from mux_lsp.git.worktrees import SlotState, Worktrees
 from tests.integration.engine.conftest import Workshop, ended
+from tests.support.home import in_worktrees
 from tests.support.signals import signals
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mux_lsp.core.model import Check, Run, Snapshot
     from mux_lsp.engine.engine import Engine
     from mux_lsp.git.worktrees import Worktree
@@ -304,20 +306,6 @@ async def test_nobody_waits_for_the_snapshots_checks(workshop: Workshop, tmp_pat
             assert not engine.busy()
 
 
-def at_work(workshop: Workshop) -> list[int]:
-    """Processes in the worktrees of a workshop."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                place = str((entry / "cwd").readlink())
-            except OSError:
-                continue
-            if place.startswith(str(workshop.state)) and "/worktrees/" in place:
-                found.append(int(entry.name))
-    return found
-
-
 async def test_a_check_that_is_cut_off_has_judged_nothing(workshop: Workshop, tmp_path: Path) -> None:
     lay_out(workshop, {"tests/a": "1\n"})
     with signals(tmp_path / "signals", "arrived", "never") as (arrived, never):
@@ -341,7 +329,7 @@ async def test_a_cancelled_task_ends_the_checks_of_its_snapshot_too(workshop: Wo
             await engine.cancel(task.runs[0].id)
             await ended(engine, task.runs[0].id)
             await engine.delete(task.id)
-            assert at_work(workshop) == []
+            assert in_worktrees(workshop.state) == []
             assert not engine.busy()
             assert not list((workshop.state / "repos").glob("*/baselines/*"))
             assert {slot.state for slot in engine.room(workshop.root).worktrees.slots()} == {SlotState.RELEASED}
@@ -359,8 +347,8 @@ async def test_a_daemon_that_is_killed_while_checks_run_leaves_them_to_the_next(
             # The snapshot's, the run's own, and those with the test restored.
             await arrived.happened(3)
             assert engine.run(run_id).state is RunState.CHECKING
-            assert len(at_work(workshop)) >= 3
-        assert at_work(workshop) == []
+            assert len(in_worktrees(workshop.state)) >= 3
+        assert in_worktrees(workshop.state) == []
         (tmp_path / "go").touch()
         async with workshop.engine() as engine:
             run = await judged(engine, run_id)
@@ -407,4 +395,4 @@ async def test_a_check_that_takes_too_long_has_failed(workshop: Workshop, tmp_pa
     with signals(tmp_path / "signals", "never") as (never,):
         run = await one(workshop, "true", never.take, "true")
     assert states(run.checks) == [(FAILED, FAILED), (PASSED, PASSED)]
-    assert at_work(workshop) == []
+    assert in_worktrees(workshop.state) == []
