@@ -170,7 +170,7 @@ def test_the_readme_s_install_lines_install_it(
 ) -> None:
     (lines,) = re.findall(r"(?s)```sh\n(.*?)```", (lua.PLUGIN / "README.md").read_text())
     pipx, *link = lines.splitlines()
-    assert pipx == "pipx install mux-lsp"
+    assert pipx == "pipx install ."
     environment = home.environment(HOME=str(tmp_path))
     environment = {name: value for name, value in environment.items() if not name.startswith(("XDG_", "NVIM"))}
     environment["PATH"] = f"{installed_package}/bin:{environment['PATH']}"
