@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from mux_lsp.errors import ConflictError, MuxError, UsageError
@@ -102,7 +103,9 @@ class Client:
         method = message.get("method")
         if not isinstance(method, str):
             return
-        if "id" in message:
+        if method == "window/showMessage":
+            print(f"mux-lsp: {(message.get('params') or {}).get('message')}", file=sys.stderr)  # noqa: T201
+        elif "id" in message:
             refusal = {"code": METHOD_NOT_FOUND, "message": f"the command line does not do {method}"}
             self._send({"id": message["id"], "error": refusal})
         else:

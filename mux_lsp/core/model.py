@@ -203,6 +203,18 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class RootIdentity:
+    """What tells a working tree from another one that has its name later.
+
+    Without device numbers, which another boot may give anew.
+    """
+
+    inode: int
+    git_inode: int | None
+    """The inode of `.git`; None where that is no folder."""
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """How a worktree is made ready before an agent begins."""
 
@@ -284,6 +296,8 @@ class Task:
     """The folder below it that was opened, `""` for the root: agents start in the same one."""
     created: float
     snapshot: Snapshot | None = None
+    identity: RootIdentity | None = None
+    """Nothing is accepted into another folder that has the root's name later. None in tasks of older versions."""
     setup: Setup = Setup()
     checks: tuple[str, ...] = ()
     check_seconds: float | None = None

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
+from mux_lsp.core.history import Key
 from mux_lsp.core.model import FileChange, HunkStatus, Run, Task
 from mux_lsp.engine import discarding, disk, review
+from mux_lsp.engine.history import key_of
 from mux_lsp.engine.offers import How
 from mux_lsp.engine.resolving import Choice, Resolved, resolve
 from mux_lsp.errors import ConflictError, GitError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from mux_lsp.core.transaction import Intent
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.request import Client
-    from mux_lsp.engine.review import Item, LiveOf, PathPlan
+    from mux_lsp.engine.review import Item, LiveOf, LiveText, PathPlan
     from mux_lsp.engine.reviews import Reviews
+    from mux_lsp.engine.transactions import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,20 +296,51 @@ def refuse_unsaved(selection: Selection, plans: Iterable[PathPlan], clients: Ite
             )
 
 
-def write(engine: Engine, selection: Selection, plans: Sequence[PathPlan]) -> Callable[[], None]:
-    """Carry plans of a selection out on disk, all or none of them, for a client that cannot apply them.
+def applied_by(engine: Engine, intent: Intent) -> frozenset[Key]:
+    """Which of the changes that an editor was asked to apply are in any client's text now, or on disk. Slow."""
+    run, root = engine.find_run(intent.run), Path(intent.root)
+    if run is None:
+        return frozenset()
+    changes = [change for change in run.files if not {*change.paths}.isdisjoint(intent.paths)]
+    wanted = {Key(*one) for one in intent.carried}
+    found: set[Key] = set()
+    for unsaved in [*(client.unsaved(root)[0] for client in engine.clients), {}]:
+        live_of = functools.partial(_live_text, root, unsaved)
+        for candidate in candidates(engine, run, changes):
+            items = candidate.items(live_of)
+            found |= wanted & {key_of(item) for item in items if item.place is HunkStatus.APPLIED}
+    return frozenset(found)
 
-    Returns what takes them back. Raises ConflictError where a client holds unsaved changes of one of the files (the one
-    that asks too: it may have been typed in since), or the disk has moved on.
-    """
-    refuse_unsaved(selection, plans, engine.clients)
-    return disk.write_all(selection.root, [write for plan in plans for write in plan.writes()])
+
+def _live_text(root: Path, unsaved: Mapping[str, bytes], path: str) -> LiveText:
+    data = unsaved.get(path)
+    return review.live_text(root, path, None if data is None else data.decode("utf-8", "replace"))
 
 
-async def note(engine: Engine, selection: Selection, client: Client) -> None:
-    """Journal what a client has accepted, within `engine.history.deciding`. Conflict markers are no such thing."""
+async def offer(engine: Engine, selection: Selection, client: Client) -> None:
+    """Note that a client is given the edit of a selection: it may apply it when no daemon is there to see it."""
+    task = engine.task(selection.run.task)
     reviews = engine.reviews(selection.root)
-    prepared = await asyncio.to_thread(engine.history.prepare, selection, reviews, client.name)
-    engine.history.accepted(selection, prepared)
-    if selection.chosen:
-        engine.accepted(selection.run.id, dict(selection.chosen))
+    rows = await asyncio.to_thread(engine.history.prepare, selection, reviews, client.name)
+    await engine.transactions.offer(selection, task, rows, client.name)
+
+
+async def begin(  # noqa: PLR0913  (all that belongs to it)
+    engine: Engine,
+    selection: Selection,
+    written: Sequence[PathPlan],
+    carried: Sequence[PathPlan],
+    *,
+    client: Client,
+    discard: Collection[str] = (),
+) -> Transaction:
+    """Stage the plans of a selection that the daemon writes, and note the accept, within `engine.history.deciding`.
+
+    Raises ConflictError where a client holds unsaved changes of one of the files (the one that asks too: it may have
+    been typed in since), or the disk has moved on. Conflict markers are on no record.
+    """
+    task = engine.task(selection.run.task)
+    reviews = engine.reviews(selection.root)
+    rows = await asyncio.to_thread(engine.history.prepare, selection, reviews, client.name)
+    await asyncio.to_thread(refuse_unsaved, selection, written, engine.clients)
+    return await engine.transactions.begin(selection, task, rows, written, carried, client=client.name, discard=discard)

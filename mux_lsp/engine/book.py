@@ -225,6 +225,12 @@ class Book:
         if not run_ids:
             return
         self._journal.discard(run_ids, at)
+        self.discarded(run_ids, at)
+
+    def discarded(self, run_ids: Sequence[str], at: float | None) -> None:
+        """The journal has it that runs of one task were thrown away, or with no time brought back."""
+        if not run_ids:
+            return
         for run_id in run_ids:
             self._runs[run_id] = replace(self._runs[run_id], discarded=at)
         task = self.task(self._runs[run_ids[0]].task)

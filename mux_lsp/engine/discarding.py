@@ -85,14 +85,22 @@ class Discards:
 
     async def throw_away(self, run_ids: Iterable[str]) -> tuple[str, ...]:
         """The same for some runs of one task. Those that were deleted meanwhile are passed over."""
-        there = {run.id: run for run in self._book.runs}
-        wanted = [there[run_id] for run_id in run_ids if run_id in there]
+        wanted = self._there(run_ids)
         thrown = tuple(run.id for run in wanted if run.discarded is None)
         # What is kept by the database is as exact as that.
         self._book.discard(thrown, round(self._clock(), 3))
         self._arm()
         await self._ended(wanted)
         return thrown
+
+    def noted(self, run_ids: Iterable[str], at: float) -> None:
+        """The journal has it that these runs of one task were thrown away at a time."""
+        self._book.discarded([run.id for run in self._there(run_ids) if run.discarded is None], at)
+        self._arm()
+
+    async def ended(self, run_ids: Iterable[str]) -> None:
+        """Wait until runs that were thrown away have ended with every process and given their worktrees back."""
+        await self._ended(self._there(run_ids))
 
     async def restore(self, id_: str) -> tuple[str, ...]:
         """Bring a run back, or all of a task. Returns the ids of those that were thrown away.
@@ -122,6 +130,10 @@ class Discards:
             self._alarm.cancel()
 
     # Inside
+
+    def _there(self, run_ids: Iterable[str]) -> list[Run]:
+        there = {run.id: run for run in self._book.runs}
+        return [there[run_id] for run_id in run_ids if run_id in there]
 
     async def _ended(self, runs: Iterable[Run]) -> None:
         await asyncio.gather(*(self._free(run.id) for run in runs))

@@ -20,6 +20,7 @@ from mux_lsp.agents.ports import PortBlocks
 from mux_lsp.core.merit import Weights
 from mux_lsp.core.model import AgentChoice, FileChange, Run, RunState, Task
 from mux_lsp.engine import backends, discarding, renewal
+from mux_lsp.engine.accepting import applied_by
 from mux_lsp.engine.attempt import Job, carry_out
 from mux_lsp.engine.backends import Backends
 from mux_lsp.engine.book import Book
@@ -42,6 +43,8 @@ from mux_lsp.engine.request import Client, StartRequest, buffers_of, context_of,
 from mux_lsp.engine.results import Results
 from mux_lsp.engine.reviews import Reviews
 from mux_lsp.engine.standing import NO_STANDING, Standing
+from mux_lsp.engine.transactions import Transactions
+from mux_lsp.engine.tree import identity_of
 from mux_lsp.engine.trial import sweep
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
@@ -51,12 +54,13 @@ from mux_lsp.store.journal import Journal
 from mux_lsp.store.spending import Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from mux_lsp.core.model import Snapshot
     from mux_lsp.core.ranking import Ranked
     from mux_lsp.core.spending import Spent
     from mux_lsp.engine.settings import Settings
+    from mux_lsp.store.accepting import Accepted
 
 
 log = logging.getLogger(__name__)
@@ -95,6 +99,8 @@ class Engine:
         """By what runs are judged."""
         self.history: History
         """What became part of a person's text."""
+        self.transactions: Transactions
+        """Accepts that are under way."""
         self.trust: Trust
         """What counts of repositories' own settings."""
         self.discards: Discards
@@ -113,6 +119,8 @@ class Engine:
         (self._state / "runs").mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(shutil.rmtree, self.client_files, ignore_errors=True)
         self._journal = Journal(self._state / "mux.db")
+        self.transactions = Transactions(self._journal, self._state, self._own)
+        await self.transactions.take_up(map(Path, self._journal.repositories()))
         self._book = Book(self._journal, self._emit)
         kept = Kept(lambda: self._configuration, self._journal, self._book)
         self._asks = Asks(self._emit, kept, lambda: self._configuration.permissions.timeout_seconds)
@@ -148,6 +156,7 @@ class Engine:
             days=lambda: self._configuration.runs.retention_days,
             own=self._own,
         )
+        self.transactions.serve(self.history, functools.partial(applied_by, self), self._accepted)
         self._own(self._outputs.pump())
         verified = await asyncio.to_thread(roots, self._state / "repos")
         for root in {*(task.repository for task in self.tasks()), *map(str, verified)}:
@@ -168,6 +177,7 @@ class Engine:
     async def close(self) -> None:
         """Stop watching. Agents of runs that have not ended go on, and the next daemon takes them up."""
         self.discards.close()
+        self.transactions.close()
         for task in self._owned:
             task.cancel()
         await asyncio.gather(*self._owned, return_exceptions=True)
@@ -232,6 +242,7 @@ class Engine:
         Raises NotARepositoryError, UsageError for a bad agent, MuxError where a limit is reached or the snapshot fails.
         """
         repository = await asyncio.to_thread(locate, request.folder)
+        identity = await asyncio.to_thread(identity_of, repository.root)
         buffers, left_out = buffers_of(request.clients, repository.root)
         settings = await self.trust.settings(repository.root, buffers)
         backends = Backends(self._configuration)
@@ -262,6 +273,7 @@ class Engine:
                 folder=repository.prefix,
                 created=time.time(),
                 snapshot=snapshot,
+                identity=identity,
                 setup=settings.setup,
                 checks=settings.checks if request.checks is None else request.checks,
                 check_seconds=settings.check_seconds,
@@ -575,17 +587,12 @@ class Engine:
         run = self.run(run_id)
         self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, {path})))
 
-    def accepted(self, run_id: str, chosen: Mapping[str, frozenset[str]]) -> None:
-        """Note what a person has accepted, hunks by path; a rejection of it is forgotten."""
-        run = self.run(run_id)
-        try:
-            for path, hunks in chosen.items():
-                self._rejections.remove(run_id, path, hunks)
-            self._journal.note(run_id, "accepted", {"hunks": {path: sorted(hunks) for path, hunks in chosen.items()}})
-        except MuxError as error:
-            # It is in the person's text. Whoever is told of a failure would take it for not accepted.
-            log.error("what was accepted of %s could not be noted: %s", run_id, error)
-        self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, chosen)))
+    def _accepted(self, accepted: Accepted) -> None:
+        """What a person has accepted is on record."""
+        self._rejections.forget_hunks(accepted.run, accepted.unrejected)
+        if (run := self.find_run(accepted.run)) is not None:
+            self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, accepted.chosen)))
+        self.discards.noted(accepted.discard, accepted.discarded)
 
     def runs_at(self, file: Path) -> list[tuple[Run, FileChange]]:
         """The runs that change a file, those of the newest task first and of each task the best first; of those

@@ -286,15 +286,15 @@ class History:
             rows[key] = row(self._acceptance(item, key, place, who, agreed.get(key, ())))
         return rows
 
-    def accepted(self, selection: Selection, prepared: Mapping[Key, Row]) -> None:
-        """A command has brought a selection into texts or to the disk: note what no text has shown yet.
+    def settled(self, selection: Selection, prepared: Iterable[tuple[Key, Row]]) -> tuple[list[Row], list[Key]]:
+        """What to put on record of a selection that a command has brought into texts or to the disk.
 
-        Within `deciding`.
+        That is what no text has shown yet, and the changes whose acceptance stands no more. Within `deciding`.
         """
-        rows = {key: one for key, one in prepared.items() if key in self._deciding}
+        rows = {key: one for key, one in prepared if key in self._deciding}
         # These were not in the text. An acceptance that stands and that no open text bears out was lost on the way.
         lost = [*rows, *map(key_of, selection.displaced)]
-        self._record(list(rows.values()), [key for key in lost if not self._holds(key)])
+        return list(rows.values()), [key for key in lost if not self._holds(key)]
 
     def looked(self, watch: Watch, seen: Seen, now: Look) -> None:
         """A client's text was looked at."""

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from mux_lsp.store.journal import Journal
 
 
+def taken_back(known: Collection[str], accepted: Collection[str]) -> set[str]:
+    """Which rejections of a file an accept of these hunks takes back.
+
+    Among them "" stands for the change without hunks, whatever it was.
+    """
+    return {one for one in known if one in accepted or ("" in accepted and one.startswith(WHOLE))}
+
+
 class Rejections:
     """What was rejected of every run, by path, in the words of `Item.rejected_as`."""
 
@@ -31,15 +39,10 @@ class Rejections:
         self._journal.reject(run, [(path, hunk) for hunk in hunks])
         self._hunks[run, path] = self.of(run, path) | hunks
 
-    def remove(self, run: str, path: str, hunks: frozenset[str]) -> None:
-        """Take a no to hunks back, where there was one; "" stands for the change without hunks, whatever it was."""
-        known = self.of(run, path)
-        taken_back = known & hunks
-        if "" in hunks:
-            taken_back |= {one for one in known if one.startswith(WHOLE)}
-        if taken_back:
-            self._journal.unreject(run, [(path, hunk) for hunk in taken_back])
-            self._hunks[run, path] = known - taken_back
+    def forget_hunks(self, run: str, hunks: Iterable[tuple[str, str]]) -> None:
+        """The journal has taken a no to these back, each a path and what was rejected there."""
+        for path, hunk in hunks:
+            self._hunks[run, path] = self.of(run, path) - {hunk}
 
     def forget(self, runs: Collection[str]) -> None:
         """These runs have been deleted, and the journal has forgotten them."""

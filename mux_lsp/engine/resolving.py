@@ -83,7 +83,7 @@ def resolve(choice: Choice, how: How) -> Resolved:
         return _switch(choice, colliding)
     if all(item.placement is not None for item in colliding):
         return _at_stretches(choice, colliding, how)
-    disk.safe_place(choice.root, choice.path)
+    disk.refuse_unsafe(choice.root, choice.path)
     if how is How.MARK:
         return _mark_whole(choice, colliding)
     return _take_whole(choice, colliding)

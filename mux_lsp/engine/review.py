@@ -398,7 +398,7 @@ def plan(root: Path, path: str, items: Sequence[Item], reviews: Reviews) -> Path
     elif review.renames and live.path != path:
         planned = replace(planned, old_path=live.path, obstacle=disk.obstacle(root, path))
     for place in planned.paths:
-        disk.safe_place(root, place)
+        disk.refuse_unsafe(root, place)
     if wholly and review.whole:
         entry = disk.Entry(change.new_mode, reviews.bytes_of(change.new_object)) if change.new_mode else None
         return replace(planned, entry=entry)

@@ -11,6 +11,9 @@ import re
 
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _DOT_GIT_ON_NTFS = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE | re.DOTALL)
+STAGING = ".mux-lsp"
+"""The folder in a person's working tree in which an accept is staged. No snapshot and no result has it."""
+
 _DOT_GITMODULES = re.compile(
     r"(\.gitmodules|gitmod~[1-4]|gi7eba~[1-9]|gi7eb[0-9a-f]*~[1-9])[ .]*(:.*)?", re.IGNORECASE | re.DOTALL
 )
@@ -27,6 +30,8 @@ def refusal(path: str, *, symlink: bool = False) -> str | None:
             plain = _IGNORED_BY_HFS.sub("", part)
             if _DOT_GIT_ON_NTFS.fullmatch(part) or _DOT_GIT_ON_NTFS.fullmatch(plain):
                 return "is named like git's own folder"
+            if plain.casefold() == STAGING:
+                return "is named like the folder in which mux-lsp stages what is accepted"
             if symlink and (_DOT_GITMODULES.fullmatch(part) or _DOT_GITMODULES.fullmatch(plain)):
                 return "is a symbolic link in place of .gitmodules"
     return None

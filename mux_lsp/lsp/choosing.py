@@ -52,8 +52,10 @@ class Choosing:
             reasons.insert(0, str(error))
         if reasons:
             raise ConflictError(" ".join([*reasons, f"{run.id} was not picked, and nothing was discarded."]))
-        accepted = await decisions.accept(selection)
-        thrown = await engine.discards.throw_away(rest)
+        before = {one.id for one in engine.task(run.task).kept}
+        accepted = await decisions.accept(selection, rest)
+        await engine.discards.ended(rest)
+        thrown = [one for one in rest if one in before]
         return protocol.PickResult(**accepted.model_dump(), discarded=list(thrown))
 
     async def _rejected(self, run: Run) -> list[str]:

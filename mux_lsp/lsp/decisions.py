@@ -12,8 +12,9 @@ from pygls.exceptions import JsonRpcException
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.engine import accepting, discarding, disk, keeping
+from mux_lsp.engine import accepting, backup, discarding, disk
 from mux_lsp.engine.offers import How
+from mux_lsp.engine.tree import opened
 from mux_lsp.errors import ConflictError
 from mux_lsp.lsp import edits, protocol, taking
 from mux_lsp.lsp.documents import Lives
@@ -46,6 +47,8 @@ class Decisions:
             raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
         edit = edits.workspace_edit(selection, carried, self._session.documents, self._session.abilities)
         await self._refuse_unsaved_elsewhere(selection, carried)
+        if self._session.starter is None:
+            await accepting.offer(self._engine, selection, self._session)
         self._session.watch.offer(selection)
         return edit
 
@@ -64,6 +67,7 @@ class Decisions:
         """
         run = self._engine.run(run_id)
         task = self._engine.task(run.task)
+        await self._engine.transactions.settle(Path(task.repository))
         if result is not None:
             await asyncio.to_thread(accepting.refuse_moved_on, self._engine, run, result, paths)
         wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
@@ -88,12 +92,15 @@ class Decisions:
         # On the loop and not in a thread: between placing the hunks and sending the edit no text may change here.
         return placed()
 
-    async def accept(self, selection: Selection) -> protocol.AcceptResult:
-        """Bring a selection into the client's texts and to the disk. Raises ConflictError; nothing is written then."""
-        with self._engine.history.deciding(selection, self._session.name):
-            return await self._place(selection)
+    async def accept(self, selection: Selection, discard: Collection[str] = ()) -> protocol.AcceptResult:
+        """Bring a selection into the client's texts and to the disk, and discard these runs with it, all or nothing.
 
-    async def _place(self, selection: Selection) -> protocol.AcceptResult:
+        Raises ConflictError, or MuxError where the disk does not let it; nothing is written then.
+        """
+        with self._engine.history.deciding(selection, self._session.name):
+            return await self._place(selection, discard)
+
+    async def _place(self, selection: Selection, discard: Collection[str]) -> protocol.AcceptResult:
         session = self._session
         carried, written = edits.split(selection, session.abilities)
         for plan in written:
@@ -111,20 +118,20 @@ class Decisions:
         await self._refuse_unsaved_elsewhere(selection, carried)
         over = taking.taken(selection)
         lost = [plan.live for plan in selection.plans if taking.is_over(plan, over)]
-        kept = await asyncio.to_thread(keeping.keep, self._engine.kept, selection.run.id, lost) if lost else None
-        take_back = None
-        if written:
-            take_back = await asyncio.to_thread(accepting.write, self._engine, selection, written)
-        if edit is not None:
-            try:
+        save = backup.save_overwritten
+        kept = await asyncio.to_thread(save, self._engine.kept, selection.run.id, lost) if lost else None
+        transaction = await accepting.begin(self._engine, selection, written, carried, client=session, discard=discard)
+        try:
+            await transaction.write()
+            if edit is not None:
                 await asyncio.to_thread(_refuse_changed, selection.root, carried)
+                transaction.asking()
                 await self._have_applied(edit, files, versions, selection.run.id)
-            except BaseException:
-                # All of it or nothing, also where the client has gone meanwhile.
-                if take_back is not None:
-                    await asyncio.shield(session.keep(asyncio.to_thread(take_back)))
-                raise
-        await accepting.note(self._engine, selection, session)
+        except BaseException:
+            # All of it or nothing, also where the client has gone meanwhile.
+            await asyncio.shield(session.keep(transaction.undo()))
+            raise
+        await transaction.finish()
         self._engine.verifying.watched.disk_changed(selection.root, [path for plan in written for path in plan.paths])
         return protocol.AcceptResult(
             accepted=selection.accepted,
@@ -199,10 +206,11 @@ def _refuse_changed(root: Path, carried: list[PathPlan]) -> None:
 
     Such a file has no version by which the client could tell, and writing the others may have taken its time.
     """
-    for plan in carried:
-        if not plan.live.open:
-            for write in plan.writes():
-                disk.check(root, write)
+    with opened(root) as tree:
+        for plan in carried:
+            if not plan.live.open:
+                for write in plan.writes():
+                    disk.check(tree, write)
 
 
 def _warm(candidates: list[Candidate], task: Task, hunks: list[str] | None, how: How) -> None:

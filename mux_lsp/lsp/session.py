@@ -370,6 +370,8 @@ class Session:
     def _initialized(self, _: types.InitializedParams) -> None:
         self.keep(self.virtual.register())
         self._asking.begin()
+        for notice in self.engine.transactions.take_notices() if self.starter is None else ():
+            self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
 
     def _did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         removed = _folders(folder.uri for folder in params.event.removed)
@@ -379,7 +381,7 @@ class Session:
     def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         if (document := self.documents.opened(params.text_document)) is not None:
             self._refresh(params.text_document.uri)
-            self._live_text_changed(document.path)
+            self._live_text_changed(document.path, opened=True)
 
     def _did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         identifier = params.text_document
@@ -429,9 +431,11 @@ class Session:
                 types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams([registration])
             )
 
-    def _live_text_changed(self, file: Path) -> None:
+    def _live_text_changed(self, file: Path, *, opened: bool = False) -> None:
         """The text of a file is another one now, or may be."""
         self.virtual.live_text_changed(file)
+        if self.starter is None:
+            self.engine.transactions.text_seen(file, opened=opened)
         watched = self.engine.verifying.watched
         if watched.follows(self, file):
             document = self.documents.at(file)

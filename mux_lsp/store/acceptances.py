@@ -65,11 +65,15 @@ def insert(database: sqlite3.Connection, rows: Sequence[Row], at: float) -> None
     )
 
 
-def withdraw(database: sqlite3.Connection, keys: Iterable[Key], at: float) -> None:
-    """Note that the acceptances of these hunks that stand do so no more. Within a transaction of the caller's."""
+def withdraw(database: sqlite3.Connection, keys: Iterable[Key], at: float, before: float | None = None) -> None:
+    """Note that the acceptances of these hunks that stand do so no more; with `before` only those older than that.
+
+    Within a transaction of the caller's.
+    """
     database.executemany(
-        "UPDATE acceptances SET withdrawn = ? WHERE task = ? AND origin = ? AND change = ? AND withdrawn IS NULL",
-        [(at, key.task, dumps(key.origin), key.change) for key in keys],
+        "UPDATE acceptances SET withdrawn = ?1 WHERE task = ?2 AND origin = ?3 AND change = ?4"
+        " AND withdrawn IS NULL AND (?5 IS NULL OR at < ?5)",
+        [(at, key.task, dumps(key.origin), key.change, before) for key in keys],
     )
 
 

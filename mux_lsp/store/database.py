@@ -107,6 +107,17 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             PRIMARY KEY (repository, digest)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # Accepts that are under way (`core.transaction.Intent`): noted before the first byte is written. They need no
+        # task: no reference.
+        """CREATE TABLE accepting (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            phase TEXT NOT NULL,
+            at REAL NOT NULL,
+            data TEXT NOT NULL
+        ) STRICT""",
+    ),
 )
 """The statements that lead from each version of the schema to the next. Only ever append."""
 

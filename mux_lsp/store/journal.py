@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from mux_lsp.core.model import Run, Task
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.store import acceptances, spending
+from mux_lsp.store import acceptances, accepting, spending
 from mux_lsp.store.codec import dumps, loads
 from mux_lsp.store.database import open_database, transaction
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.history import Key
+    from mux_lsp.core.transaction import Phase
     from mux_lsp.store.acceptances import Row
+    from mux_lsp.store.accepting import Accepted, Pending
     from mux_lsp.store.spending import Spending
 
 log = logging.getLogger(__name__)
@@ -139,12 +141,7 @@ class Journal:
         As with `note`, nothing else of them is written.
         """
         with transaction(self._database):
-            for run_id in run_ids:
-                task = self._task_of(run_id)
-                self._database.execute(
-                    "UPDATE runs SET data = json_set(data, '$.discarded', ?) WHERE id = ?", (at, run_id)
-                )
-                self._append(task, run_id, "restored" if at is None else "discarded", None)
+            self._discard(run_ids, at)
 
     def task(self, task_id: str) -> Task:
         """A task with its runs in the order they were added."""
@@ -220,15 +217,6 @@ class Journal:
                 [(run_id, dumps(path), hunk, at) for path, hunk in hunks],
             )
 
-    def unreject(self, run_id: str, hunks: Iterable[tuple[str, str]]) -> None:
-        """Take rejections back. No error where there are none."""
-        with transaction(self._database):
-            self._task_of(run_id)
-            self._database.executemany(
-                "DELETE FROM rejections WHERE run = ? AND path = ? AND hunk = ?",
-                [(run_id, dumps(path), hunk) for path, hunk in hunks],
-            )
-
     def rejections(self, run_id: str) -> tuple[Rejection, ...]:
         """What the person rejected of a run, by path and hunk. Nothing for an id that does not exist."""
         if not _is_text(run_id):
@@ -289,9 +277,59 @@ class Journal:
             acceptances.withdraw(self._database, withdrawn, at)
             acceptances.insert(self._database, accepted, at)
 
+    def begin_accept(self, id_: str, phase: Phase, data: str) -> None:
+        """Note an accept before its first byte. It is on the disk when this returns, whatever becomes of the power."""
+        self._database.execute("PRAGMA synchronous = FULL")
+        try:
+            with transaction(self._database):
+                accepting.insert(self._database, accepting.Pending(id_, phase, self._clock(), data))
+        finally:
+            self._database.execute("PRAGMA synchronous = NORMAL")
+
+    def advance_accept(self, id_: str, phase: Phase) -> None:
+        """Note how far an accept has come."""
+        with transaction(self._database):
+            self._database.execute("UPDATE accepting SET phase = ? WHERE id = ?", (phase, id_))
+
+    def end_accept(self, id_: str, accepted: Accepted | None = None) -> None:
+        """Forget that an accept is under way, and put on record what was accepted (None: nothing was), in one go."""
+        with transaction(self._database):
+            self._database.execute("DELETE FROM accepting WHERE id = ?", (id_,))
+            if accepted is not None:
+                self._accept(accepted)
+
+    def repositories(self) -> tuple[str, ...]:
+        """The roots of the working trees that tasks are of."""
+        return tuple(loads(str, row[0]) for row in self._database.execute("SELECT DISTINCT repository FROM tasks"))
+
+    def pending_accepts(self) -> tuple[Pending, ...]:
+        """The accepts that are under way, oldest first: what a daemon finds is what an earlier one has not ended."""
+        return accepting.read(self._database)
+
     def spending(self) -> tuple[Spending, ...]:
         """What counts of what was spent until now, by run and day: see `store.spending.read`."""
         return spending.read(self._database, self._clock())
+
+    def _accept(self, accepted: Accepted) -> None:
+        at = self._clock()
+        acceptances.withdraw(self._database, accepted.withdrawn, at, accepted.before)
+        acceptances.insert(self._database, accepted.rows, at)
+        # A run may have been deleted meanwhile; its record stays.
+        if self._find("SELECT id FROM runs WHERE id = ?", accepted.run) is not None:
+            self._database.executemany(
+                "DELETE FROM rejections WHERE run = ? AND path = ? AND hunk = ?",
+                [(accepted.run, dumps(path), hunk) for path, hunk in accepted.unrejected],
+            )
+            hunks = {path: sorted(ids) for path, ids in accepted.chosen.items()}
+            self._append(self._task_of(accepted.run), accepted.run, "accepted", {"hunks": hunks})
+        kept = "SELECT id FROM runs WHERE id = ? AND json_extract(data, '$.discarded') IS NULL"
+        self._discard([run for run in accepted.discard if self._find(kept, run) is not None], accepted.discarded)
+
+    def _discard(self, run_ids: Iterable[str], at: float | None) -> None:
+        for run_id in run_ids:
+            task = self._task_of(run_id)
+            self._database.execute("UPDATE runs SET data = json_set(data, '$.discarded', ?) WHERE id = ?", (at, run_id))
+            self._append(task, run_id, "restored" if at is None else "discarded", None)
 
     def _put_task(self, task: Task) -> None:
         self._database.execute(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,13 +19,14 @@ from mux_lsp.engine.disk import (
     content_of,
     obstacle,
     read,
-    safe_place,
-    write_all,
+    refuse_unsafe,
 )
 from mux_lsp.errors import ConflictError, MuxError
+from tests.support.accepts import Accept, at, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def file(content: bytes, mode: int = FILE_MODE) -> Entry:
@@ -127,13 +127,14 @@ def test_a_file_makes_way_for_a_folder_and_a_folder_for_a_file(root: Path) -> No
         Write("two/x", file(b"2"), None),
         Write("two/deep/er/y", file(b"2"), None),
     ]
-    take_back = write_all(root, writes)
-    assert {path: content for path, (_, content) in snapshot(root).items()} == {
+    accept = Accept.stage(root, writes)
+    accept.write()
+    assert {path: content for path, (_, content) in snapshot(root).items() if not path.startswith(".mux-lsp")} == {
         "one": b"",
         "one/x": b"11",
         "two": b"22",
     }
-    take_back()
+    assert accept.undo() == []
     assert snapshot(root) == before
 
 
@@ -165,18 +166,20 @@ def test_a_file_that_stays_does_not_make_way_for_a_folder(root: Path) -> None:
     assert set(snapshot(root)) == {"one"}
 
 
-def test_what_made_way_is_put_back_where_the_next_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("point", ["tree.mkdir", "rename.move", "rename.moved"])
+def test_what_made_way_is_put_back_where_the_next_fails(root: Path, point: str) -> None:
     put(root, "one", file(b"1"))
+    before = snapshot(root)
+    passed = []
 
-    def full_for_the_second(self: Path, mode: int) -> None:
-        if (root / "one").is_dir():
+    def full_for_the_second(_: int) -> None:
+        passed.append((root / "one").exists())
+        if len(passed) == 2:
             raise OSError(28, "No space left on device")
-        os.chmod(self, mode)  # noqa: PTH101  the method that this stands for
 
-    with monkeypatch.context() as patched, pytest.raises(MuxError, match="No space left on device"):
-        patched.setattr(Path, "chmod", full_for_the_second)
+    with at(point, full_for_the_second), pytest.raises(MuxError, match="No space left on device"):
         write_all(root, [Write("one", file(b"1"), None), Write("one/deep/x", None, file(b"11"))])
-    assert read(root, "one") == file(b"1")
+    assert snapshot(root) == before
 
 
 def test_obstacles_are_told(root: Path) -> None:
@@ -203,11 +206,12 @@ def test_a_file_that_moves_keeps_who_may_read_it(root: Path, before: int, mode: 
     (root / "a").chmod(before)
     was = snapshot(root)
     writes = [Write("b/c", None, file(b"2", mode), moved_from="a"), Write("a", read(root, "a"), None)]
-    take_back = write_all(root, writes)
-    assert [path.name for path in root.iterdir()] == ["b"]
+    accept = Accept.stage(root, writes)
+    accept.write()
+    assert sorted(path.name for path in root.iterdir()) == [".mux-lsp", "b"]
     assert (root / "b" / "c").read_bytes() == b"2"
     assert stat.S_IMODE((root / "b" / "c").stat().st_mode) == after
-    take_back()
+    assert accept.undo() == []
     assert snapshot(root) == was
 
 
@@ -269,42 +273,31 @@ def test_nothing_is_written_where_one_path_is_not_as_it_was(filled: Path, change
 
 
 @pytest.mark.parametrize("failing", [write.path for write in WRITES])
-def test_what_was_written_is_put_back_where_the_next_fails(
-    filled: Path, failing: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_written_is_put_back_where_the_next_fails(filled: Path, failing: str) -> None:
     before = snapshot(filled)
-    original = disk._put
-    failed: list[str] = []
+    order = [write.path for write in disk.in_order(WRITES)]
 
-    def fail(root: Path, write: Write, permissions: int | None = None) -> None:
-        if write.path == failing and not failed:
-            failed.append(write.path)
+    def fail(number: int) -> None:
+        if order[number] == failing:
             raise OSError(28, "No space left on device")
-        original(root, write, permissions)
 
-    monkeypatch.setattr(disk, "_put", fail)
     why = r"could not be written \(No space left on device\); everything was put back as it was\."
-    with pytest.raises(MuxError, match=rf"/{re.escape(failing)} {why}$"):
+    with at("accept.write", fail), pytest.raises(MuxError, match=rf"/{re.escape(failing)} {why}$"):
         write_all(filled, WRITES)
-    assert failed == [failing]
-    after = snapshot(filled)
-    after.pop("c", None)  # an empty folder that was made on the way
-    assert after == before
+    assert snapshot(filled) == before
 
 
-def test_a_race_with_another_program_is_noticed_at_the_last_moment(
-    filled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_race_with_another_program_is_noticed_at_the_last_moment(filled: Path) -> None:
     """Somebody saves a file after the first look at it, and before its turn."""
-    original = disk._put
 
-    def slow(root: Path, write: Write, permissions: int | None = None) -> None:
-        original(root, write, permissions)
-        if write.path == "a.txt":
+    def save(number: int) -> None:
+        if number == 0:
             (filled / "e.sh").write_bytes(b"saved just now")
 
-    monkeypatch.setattr(disk, "_put", slow)
-    with pytest.raises(ConflictError, match=r"e\.sh changed on disk a moment ago; nothing was written\. Try again\."):
+    with (
+        at("accept.written", save),
+        pytest.raises(ConflictError, match=r"e\.sh changed on disk a moment ago; nothing was written\. Try again\."),
+    ):
         write_all(filled, WRITES)
     assert (filled / "e.sh").read_bytes() == b"saved just now"
     assert {path: read(filled, path) for path in ("a.txt", "b/b.txt", "c/new.txt", "d")} == {
@@ -315,44 +308,26 @@ def test_a_race_with_another_program_is_noticed_at_the_last_moment(
     }
 
 
-@pytest.mark.parametrize("path", ["a.txt", "new.txt"])
-def test_what_is_saved_while_the_disk_is_waited_for_is_not_written_over(
-    filled: Path, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = Path.chmod
-
-    def slow(self: Path, mode: int) -> None:
-        """Stands behind the wait for the disk, and before the file is put in its place."""
-        original(self, mode)
-        (filled / path).write_bytes(b"saved just now")
-
-    monkeypatch.setattr(Path, "chmod", slow)
-    with pytest.raises(ConflictError, match=rf"{path} changed on disk a moment ago; nothing was written\. Try again\."):
-        write_all(filled, [Write(path, read(filled, path), file(b"the run's"))])
-    assert (filled / path).read_bytes() == b"saved just now"
-
-
-def test_a_file_that_moves_is_in_one_of_its_places_at_any_moment(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_moves_is_in_one_of_its_places_at_any_moment(filled: Path) -> None:
     """A daemon may be killed between any two steps, and the person's words in the file are nowhere else."""
     mine = read(filled, "a.txt")
     seen: list[list[str]] = []
-    original = disk._put
 
-    def watched(root: Path, write: Write, permissions: int | None = None) -> None:
-        original(root, write, permissions)
+    def look(_: int) -> None:
         seen.append([path for path in ("a.txt", "moved/a.txt") if read(filled, path) == mine])
 
-    monkeypatch.setattr(disk, "_put", watched)
-    write_all(filled, [Write("a.txt", mine, None), Write("moved/a.txt", None, mine, moved_from="a.txt")])
+    with at("accept.written", look):
+        write_all(filled, [Write("a.txt", mine, None), Write("moved/a.txt", None, mine, moved_from="a.txt")])
     assert seen == [["a.txt", "moved/a.txt"], ["moved/a.txt"]]
 
 
 def test_all_of_it_can_be_taken_back_but_for_what_somebody_changed_since(filled: Path) -> None:
     before = snapshot(filled)
-    take_back = write_all(filled, WRITES)
+    accept = Accept.stage(filled, WRITES)
+    accept.write()
     assert read(filled, "a.txt") == file(b"A")
     (filled / "e.sh").write_bytes(b"mine")
-    take_back()
+    assert accept.undo() == ["e.sh"]
     after = snapshot(filled)
     assert after.pop("e.sh")[1] == b"mine"
     before.pop("e.sh")
@@ -371,7 +346,7 @@ def test_no_path_leads_outside_or_into_git(root: Path, path: str) -> None:
     (root / ".git").mkdir()
     before = snapshot(root.parent)
     with pytest.raises(ConflictError, match="is not a path inside the repository; nothing was written"):
-        safe_place(root, path)
+        refuse_unsafe(root, path)
     with pytest.raises(ConflictError):
         write_all(root, [Write("good.txt", None, file(b"x")), Write(path, None, file(b"x"))])
     assert snapshot(root.parent) == before
@@ -418,8 +393,9 @@ def test_a_file_that_turns_into_a_pipe_is_not_waited_for(root: Path, monkeypatch
     original = os.open
 
     def swap(path: Any, flags: int, *more: Any, **options: Any) -> int:
-        (root / "a").unlink()
-        os.mkfifo(root / "a")
+        if path == "a":
+            (root / "a").unlink()
+            os.mkfifo(root / "a")
         return original(path, flags, *more, **options)
 
     monkeypatch.setattr(os, "open", swap)
@@ -433,8 +409,9 @@ def test_a_file_that_turns_into_a_link_is_not_followed(root: Path, monkeypatch: 
     original = os.open
 
     def swap(path: Any, flags: int, *more: Any, **options: Any) -> int:
-        (root / "a").unlink()
-        (root / "a").symlink_to("secret")
+        if path == "a":
+            (root / "a").unlink()
+            (root / "a").symlink_to("secret")
         return original(path, flags, *more, **options)
 
     monkeypatch.setattr(os, "open", swap)

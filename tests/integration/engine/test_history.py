@@ -18,7 +18,7 @@ from mux_lsp.engine.events import ReviewChanged
 from mux_lsp.engine.history import OFFERS, History, Seen, Watch, agreement, key_of, look
 from mux_lsp.engine.review import Item, LiveText, judge
 from mux_lsp.engine.reviews import Reviews
-from mux_lsp.errors import UsageError
+from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp.documents import Lives
 from mux_lsp.store.journal import Journal
 from tests.integration.engine.conftest import Workshop, ended
@@ -161,7 +161,8 @@ class Desk:
         return cast("Selection", SimpleNamespace(run=self.runs[run], placed=placed, plans=(plan,), displaced=()))
 
     def accept(self, selection: Selection, client: str) -> None:
-        self.history.accepted(selection, self.history.prepare(selection, REVIEWS, client))
+        prepared = self.history.prepare(selection, REVIEWS, client)
+        self.journal.record(*self.history.settled(selection, prepared.items()))
 
     @property
     def noted(self) -> list[Acceptance]:
@@ -310,8 +311,9 @@ async def test_an_engine_keeps_it_over_a_restart(workshop: Workshop) -> None:
         selection = accepting.select(engine, run.id, Lives(workshop.root, {}))
         client: Any = SimpleNamespace(name="terminal", unsaved=lambda _: ({}, ()))
         with engine.history.deciding(selection, client.name):
-            accepting.write(engine, selection, selection.plans)
-            await accepting.note(engine, selection, client)
+            transaction = await accepting.begin(engine, selection, selection.plans, (), client=client)
+            await transaction.write()
+            await transaction.finish()
         await engine.delete(task.id)
     async with workshop.engine() as engine:
         [one] = engine.history.read(workshop.root / "f.txt")
@@ -332,12 +334,35 @@ async def test_an_accept_that_is_in_the_text_is_no_failure_where_the_journal_can
         client: Any = SimpleNamespace(name="terminal", unsaved=lambda _: ({}, ()))
         told: list[Event] = []
         engine.subscribe(told.append)
-        with closing(sqlite3.connect(workshop.state / "mux.db", isolation_level=None)) as other:
+        with (
+            closing(sqlite3.connect(workshop.state / "mux.db", isolation_level=None)) as other,
+            engine.history.deciding(selection, client.name),
+        ):
+            transaction = await accepting.begin(engine, selection, selection.plans, (), client=client)
             engine._journal._database.execute("PRAGMA busy_timeout = 0")
             other.execute("BEGIN IMMEDIATE")
-            with engine.history.deciding(selection, client.name):
-                accepting.write(engine, selection, selection.plans)
-                await accepting.note(engine, selection, client)
+            await transaction.write()
+            await transaction.finish()
+            assert list(engine.history.read()) == []
         assert (workshop.root / "f.txt").read_text() == "one\n2\nthree\n"
         assert [event.paths for event in told if isinstance(event, ReviewChanged)] == [frozenset({"f.txt"})]
-        assert f"what was accepted of {run.id} could not be noted" in caplog.text
+        assert f"what was accepted of {run.id} could not be put on record yet" in caplog.text
+    async with workshop.engine() as engine:
+        assert [one.run for one in engine.history.read()] == [run.id]
+
+
+async def test_nothing_is_written_under_what_any_client_has_typed_since(workshop: Workshop) -> None:
+    async with workshop.engine() as engine:
+        task = await workshop.start(engine, "sh:sed -i s/two/2/ f.txt")
+        run = await ended(engine, task.runs[0].id)
+        selection = accepting.select(engine, run.id, Lives(workshop.root, {}))
+        editor: Any = SimpleNamespace(name="editor", unsaved=lambda _: ({"f.txt": b"mine"}, ()))
+        leave = engine.join(editor)
+        with (
+            engine.history.deciding(selection, editor.name),
+            pytest.raises(ConflictError, match=r"f\.txt has unsaved changes in editor"),
+        ):
+            await accepting.begin(engine, selection, selection.plans, (), client=editor)
+        leave()
+        assert (workshop.root / "f.txt").read_text() == "one\ntwo\nthree\n"
+        assert sorted(path.name for path in workshop.root.iterdir()) == [".git", "f.txt"]

@@ -29,6 +29,7 @@ from mux_lsp.core.model import (
     Task,
 )
 from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.store.accepting import Accepted
 from mux_lsp.store.journal import Event, Journal, Rejection
 
 if TYPE_CHECKING:
@@ -200,7 +201,8 @@ def test_rejections(journal: Journal) -> None:
         Rejection("b.py", "22", 100.0),
         Rejection("b.py", "33", 100.0),
     )
-    journal.unreject("k3f-1", [("a\udce9.py", "11"), ("b.py", "33"), ("never", "1")])
+    back = [("a\udce9.py", "11"), ("b.py", "33"), ("never", "1")]
+    journal.end_accept("none", Accepted("k3f-1", (), (), None, back, {}, (), 0.0))
     assert journal.rejections("k3f-1") == (Rejection("b.py", "22", 100.0),)
     assert journal.rejections("k3f-2") == journal.rejections("nothing") == ()
 

@@ -10,14 +10,11 @@ import pytest
 
 from mux_lsp.core.model import FileChange, Run, RunState
 from mux_lsp.engine import accepting
-from mux_lsp.engine.review import PathPlan
 from mux_lsp.engine.reviews import Reviews
-from mux_lsp.errors import ConflictError, UsageError
+from mux_lsp.errors import UsageError
 from tests.unit.engine.test_review import BASE, RESULT, change_of, file, name_of, on_disk
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review import LiveText
     from mux_lsp.engine.reviews import Review
@@ -112,18 +109,3 @@ def test_an_id_of_two_changes_accepts_neither(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UsageError, match=f"more than one change with the id {one}"):
         chosen.select([one])
     assert chosen.select().accepted == len(PATHS)
-
-
-def test_nothing_is_written_under_what_any_client_has_typed_since(tmp_path: Path) -> None:
-    root = tmp_path.resolve()
-    (root / "a.txt").write_text(BASE)
-    editor = SimpleNamespace(name="editor", unsaved=lambda _: ({"a.txt": b"mine"}, ()))
-    engine = cast("Engine", SimpleNamespace(clients=(editor,)))
-    plan = PathPlan("a.txt", on_disk(file(BASE)), entry=file(RESULT))
-    selection = accepting.Selection(Chosen().run, root, (plan,), (), 0)
-    with pytest.raises(ConflictError, match=r"a\.txt has unsaved changes in editor"):
-        accepting.write(engine, selection, [plan])
-    assert (root / "a.txt").read_text() == BASE
-    editor.unsaved = lambda _: ({}, ())
-    accepting.write(engine, selection, [plan])
-    assert (root / "a.txt").read_text() == RESULT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -9,16 +10,18 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from lsprotocol import types
 
-from mux_lsp.core.model import Run, RunState
+from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.rebase import LineEdit
 from mux_lsp.engine import disk, review
 from mux_lsp.engine.accepting import Selection
 from mux_lsp.engine.disk import FILE_MODE, Entry
 from mux_lsp.engine.review import PathPlan
+from mux_lsp.engine.transactions import Transactions
 from mux_lsp.errors import ConflictError
 from mux_lsp.lsp.decisions import Decisions
 from mux_lsp.lsp.documents import Documents
 from mux_lsp.lsp.edits import Abilities
+from mux_lsp.store.journal import Journal
 
 if TYPE_CHECKING:
     from mux_lsp.lsp.session import Session
@@ -50,7 +53,8 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
 
 async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_path: Path) -> None:
     """What the daemon writes itself goes first and may take long; somebody has saved the other file meanwhile."""
-    root = tmp_path
+    root = tmp_path / "project"
+    root.mkdir()
     for name in ("edited.txt", "tool.sh"):
         (root / name).write_text("a\n")
     sent: list[types.ApplyWorkspaceEditParams] = []
@@ -72,14 +76,24 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
         keep=lambda work: work,
         unsaved=unsaved,
     )
-    session.engine = SimpleNamespace(clients=(session,))
+    journal = Journal(tmp_path / "mux.db")
+    session.engine = SimpleNamespace(
+        clients=(session,),
+        history=SimpleNamespace(prepare=lambda *_: {}),
+        task=lambda _: Task("k3f", "do it", str(root), "", 1.0),
+        reviews=lambda _: None,
+        transactions=Transactions(journal, tmp_path, asyncio.ensure_future),
+    )
     edited, tool = (
         PathPlan(name, review.live_text(root, name, None), (LineEdit(0, 1, "b\n"),), Entry(mode, b"b\n"), ("b\n",), 1)
         for name, mode in (("edited.txt", FILE_MODE), ("tool.sh", disk.EXECUTABLE_MODE))
     )
     selection = Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), root, (edited, tool), (), 0)
     with pytest.raises(ConflictError, match=r"edited\.txt changed on disk a moment ago; nothing was written"):
-        await Decisions(cast("Session", session))._place(selection)
+        await Decisions(cast("Session", session))._place(selection, ())
     assert sent == []
+    assert journal.pending_accepts() == ()
+    journal.close()
+    assert sorted(path.name for path in root.iterdir()) == ["edited.txt", "tool.sh"]
     assert (root / "edited.txt").read_text() == "mine\n"
     assert (root / "tool.sh").read_text() == "a\n"

@@ -89,7 +89,8 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
     """One view is made at a time, and while it is made the next one waits for the newest text."""
     history = SimpleNamespace(looked=lambda *_: None)
     verifying = SimpleNamespace(watched=SimpleNamespace(follows=lambda *_: False))
-    session = Session(cast("Engine", SimpleNamespace(history=history, verifying=verifying)))
+    transactions = SimpleNamespace(text_seen=lambda *_, **__: None)
+    session = Session(cast("Engine", SimpleNamespace(history=history, verifying=verifying, transactions=transactions)))
     sent: list[int | None] = []
     made: list[int] = []
     gate, begun = asyncio.Event(), asyncio.Event()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mux_lsp.engine.review import LiveText
 
 
-def keep(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Path | None:
+def save_overwritten(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Path | None:
     """Copy live texts, unsaved ones as they are on the screen, into a new folder below `folder`. For use in a thread.
 
     Returns that folder, None where there was nothing to keep. Raises MuxError where it cannot be written: then nothing
@@ -25,25 +25,35 @@ def keep(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Path | None:
     texts = [(live, data) for live in lives if (data := _data(live)) is not None]
     if not texts:
         return None
+    place = folder
+    try:
+        place = new_folder(folder, run_id)
+        for live, data in texts:
+            if names.refusal(live.path) is None:
+                put(place, live.path, data)
+    except OSError as error:
+        raise MuxError(f"Nothing was written: no copy could be kept in {place} ({error}).") from error
+    return place
+
+
+def new_folder(folder: Path, run_id: str) -> Path:
+    """Make a folder for copies below `folder`, named after the time and the run. Raises OSError."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for number in itertools.count(1):
         place = folder / f"{stamp}-{run_id}-{number}"
         try:
             place.mkdir(mode=0o700, parents=True)
-            break
         except FileExistsError:
             continue
-        except OSError as error:
-            raise MuxError(f"Nothing was written: no copy could be kept in {folder} ({error}).") from error
-    try:
-        for live, data in texts:
-            if names.refusal(live.path) is None:
-                file = place.joinpath(*live.path.split("/"))
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(data)
-    except OSError as error:
-        raise MuxError(f"Nothing was written: no copy could be kept in {place} ({error}).") from error
+        break
     return place
+
+
+def put(folder: Path, path: str, data: bytes) -> None:
+    """Write one copy. Raises OSError."""
+    file = folder.joinpath(*path.split("/"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
 
 
 def _data(live: LiveText) -> bytes | None:

@@ -1,0 +1,108 @@
+"""Bring an accept that was cut off to one of its ends: all of it is in the working tree, or none of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.engine import staging
+from mux_lsp.engine.backup import new_folder, put
+from mux_lsp.engine.steps import State, Steps
+from mux_lsp.engine.tree import opened
+from mux_lsp.errors import ConflictError, MuxError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from mux_lsp.core.transaction import Intent
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(Enum):
+    """What became of an accept."""
+
+    FORWARD = auto()
+    """All of it is written."""
+    BACK = auto()
+    """None of it is, but where the person has changed a file after it was written."""
+    ABSENT = auto()
+    """The working tree is not there."""
+    REPLACED = auto()
+    """Another folder stands in the working tree's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How an accept was brought to its end."""
+
+    outcome: Outcome
+    stays: frozenset[str] = frozenset()
+    """The files that have what was accepted though the rest of it was undone."""
+    copies: Path | None = None
+    """Where copies are of what was there before, in files that could not be put back."""
+
+
+def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
+    """Roll an accept forward, or back: where `back` says so, or the person has touched a file before its turn.
+
+    For use in a thread. Raises OSError where the disk does not let it.
+    """
+    try:
+        with opened(Path(intent.root)) as tree:
+            if tree.identity != intent.identity:
+                return Recovered(Outcome.REPLACED)
+            with staging.staged(tree, intent.id, intent.stages) as folders:
+                steps = Steps(tree, intent, folders)
+                if not back and _roll_forward(steps, len(intent.steps)):
+                    return Recovered(Outcome.FORWARD)
+                return _roll_back(steps, intent, kept)
+    except ConflictError:
+        return Recovered(Outcome.ABSENT)
+
+
+def roll_back(intent: Intent, kept: Path) -> None:
+    """Undo an accept. Raises OSError where the disk does not let it, ConflictError where there is no working tree."""
+    with opened(Path(intent.root)) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
+        _roll_back(Steps(tree, intent, folders), intent, kept)
+
+
+def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:
+    """Remove the staging folders of ours that no accept needs: what was cut off before it was noted, or after."""
+    for root in roots:
+        with contextlib.suppress(ConflictError, OSError), opened(root) as tree:
+            for folder, name in staging.found_in(tree, prefix):
+                if name not in but:
+                    staging.remove(tree, name, (folder,))
+
+
+def _roll_forward(steps: Steps, count: int) -> bool:
+    states = [steps.state(number) for number in range(count)]
+    if State.TOUCHED in states or State.LOST in states:
+        return False
+    try:
+        for number, state in enumerate(states):
+            if state is State.TODO:
+                steps.carry_out(number)
+    except MuxError as error:
+        log.warning("an accept cannot be completed: %s", error)
+        return False
+    return True
+
+
+def _roll_back(steps: Steps, intent: Intent, kept: Path) -> Recovered:
+    left = set(steps.undo_all())
+    if not left:
+        return Recovered(Outcome.BACK)
+    copies = None
+    for number, step in enumerate(intent.steps):
+        content = steps.content(number) if step.path in left and step.before is not None else None
+        if content is not None:
+            copies = copies or new_folder(kept, intent.run)
+            put(copies, step.path, content)
+    stays = frozenset(step.path for step in intent.steps if step.path in left and step.after is not None)
+    return Recovered(Outcome.BACK, stays, copies)
