@@ -24,6 +24,7 @@ from mux_lsp.git.names import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from mux_lsp.engine.disk import Write
     from mux_lsp.engine.tree import Tree
@@ -49,6 +50,33 @@ def stage(tree: Tree, name: str, writes: Sequence[Write]) -> Plan:
     """
     check_all(tree, writes)
     ordered = in_order(writes)
+    where = tree.root
+    try:
+        plan = _plan(tree, ordered)
+    except OSError as error:
+        raise _unwritten(tree.root, error) from error
+    try:
+        for folder in plan.stages:
+            where = tree.root / folder / STAGING
+            _make(tree, folder, name)
+        with staged(tree, name, plan.stages) as folders:
+            for number, write in enumerate(ordered):
+                where = tree.root / write.path
+                fault("accept.stage", number)
+                if write.entry is not None:
+                    place = folders[plan.steps[number].stage]
+                    assert place is not None, "it was made a moment ago"  # noqa: S101
+                    _write_new(tree, At(place, str(number)), write)
+                fault("accept.staged", number)
+    except BaseException as error:
+        remove(tree, name, plan.stages)
+        if isinstance(error, OSError):
+            raise _unwritten(where, error) from error
+        raise
+    return plan
+
+
+def _plan(tree: Tree, ordered: Sequence[Write]) -> Plan:
     mounts = mounts_below(tree.root)
     stages = tuple(dict.fromkeys(_mount_of(write.path, mounts) for write in ordered))
     steps = tuple(
@@ -62,32 +90,12 @@ def stage(tree: Tree, name: str, writes: Sequence[Write]) -> Plan:
         for write in ordered
     )
     leaving = {folder for write in ordered if write.entry is None for folder in folders_of(write.path)}
-    modes = [FolderMode(folder, mode) for folder in sorted(leaving) if (mode := tree.permissions(folder)) is not None]
-    plan = Plan(steps, stages, tuple(modes))
-    # A folder that makes way gives its file nothing.
-    sources = {
-        write.path: write.moved_from or (write.path if write.expected is not None else None) for write in ordered
-    }
-    permissions = {path: None if source is None else tree.permissions(source) for path, source in sources.items()}
-    where = str(tree.root / STAGING)
-    try:
-        for folder in stages:
-            _make(tree, folder, name)
-        with staged(tree, name, stages) as folders:
-            for number, write in enumerate(ordered):
-                where = str(tree.root / write.path)
-                fault("accept.stage", number)
-                if write.entry is not None:
-                    place = folders[steps[number].stage]
-                    assert place is not None, "it was made a moment ago"  # noqa: S101
-                    _write_new(At(place, str(number)), write, permissions[write.path])
-                fault("accept.staged", number)
-    except BaseException as error:
-        remove(tree, name, stages)
-        if isinstance(error, OSError):
-            raise MuxError(f"{where} could not be written ({error.strerror or error}); nothing was written.") from error
-        raise
-    return plan
+    modes = ((folder, tree.permissions(folder)) for folder in sorted(leaving))
+    return Plan(steps, stages, tuple(FolderMode(folder, mode) for folder, mode in modes if mode is not None))
+
+
+def _unwritten(place: Path, error: OSError) -> MuxError:
+    return MuxError(f"{place} could not be written ({error.strerror or error}); nothing was written.")
 
 
 @contextlib.contextmanager
@@ -166,7 +174,7 @@ def _make(tree: Tree, folder: str, name: str) -> None:
             os.close(inner)
 
 
-def _write_new(slot: At, write: Write, permissions: int | None) -> None:
+def _write_new(tree: Tree, slot: At, write: Write) -> None:
     entry = write.entry
     assert entry is not None, "what goes needs nothing staged"  # noqa: S101
     if entry.mode == SYMLINK_MODE:
@@ -174,7 +182,9 @@ def _write_new(slot: At, write: Write, permissions: int | None) -> None:
         return
     # A power cut must not cost what was there, or moves here. A new file costs nothing: the result still has it, and
     # waiting for the disk ten thousand times would take minutes.
-    write_file(slot, entry.content, entry.mode, permissions)
+    # A folder that makes way gives its file no permissions.
+    source = write.moved_from or (write.path if write.expected else None)
+    write_file(slot, entry.content, entry.mode, None if source is None else tree.permissions(source))
 
 
 def write_file(place: At, content: bytes, mode: int | None = None, permissions: int | None = None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from mux_lsp.engine.tree import Tree
 
 _OTHER: Final = "other"
-"""The digest of what is neither file nor link, or cannot be read."""
+"""The digest of what is neither file, link nor folder, or behind a link."""
+
+_FOLDER: Final = "folder"
+"""The digest of a folder."""
 
 
 class State(Enum):
@@ -80,6 +84,14 @@ class Steps:
             raise MuxError(f"{place} could not be written ({why}); everything was put back as it was.") from error
         fault("accept.written", number)
 
+    def complete(self, number: int) -> None:
+        """Bring a step to its end that may have been cut off. Raises as `carry_out` does."""
+        step = self._steps[number]
+        if self.state(number) is State.TODO:
+            self.carry_out(number)
+        elif step.after is None:
+            self._remove_empty_folders(step.path)
+
     def undo_all(self) -> list[str]:
         """Undo every step that was carried out, but where somebody has changed the path since.
 
@@ -103,7 +115,9 @@ class Steps:
                 return State.DONE
             return State.TODO if here == step.before else State.DONE if here is None else State.TOUCHED
         if slot == step.after:
-            return State.TODO if here == step.before else State.DONE if here == step.after else State.TOUCHED
+            # A folder may be on its way out: the step itself finds out.
+            todo = here == step.before or (step.before is None and here == _FOLDER)
+            return State.TODO if todo else State.DONE if here == step.after else State.TOUCHED
         if slot is not None or here == step.after:
             return State.DONE if slot in {None, step.before} else State.TOUCHED
         if here != step.before:
@@ -135,9 +149,9 @@ class Steps:
         with self._tree.parent(step.path) as at:
             move(at, slot)
             fault("accept.taken", number)
-            if not self._compare(number):
+            if (problem := self._problem(number)) is not None:
                 move(slot, at)
-                raise self._changed(number)
+                raise problem
         self._remove_empty_folders(step.path)
 
     def _bring(self, number: int) -> None:
@@ -158,14 +172,16 @@ class Steps:
                 self._swap_by_link(number, at)
                 return
             fault("accept.exchanged", number)
-            if not self._compare(number):
+            if (problem := self._problem(number)) is not None:
                 self._exchange_back(number, at)
-                raise self._changed(number)
+                raise problem
 
     def _exchange_back(self, number: int, at: At) -> None:
         slot = self._slot(number)
         exchange(slot, at)
-        if self._digest_of(number) != self._steps[number].after:
+        with contextlib.suppress(OSError):  # what cannot be read now was staged by us
+            if self._digest_of(number) == self._steps[number].after:
+                return
             # Saved once more in between: the newer text stays.
             exchange(slot, at)
 
@@ -189,9 +205,9 @@ class Steps:
         os.rename(slot.name, at.name, src_dir_fd=slot.folder, dst_dir_fd=at.folder)
         fault("accept.replaced", number)
         self._settle_link(number)
-        if not self._compare(number):
+        if (problem := self._problem(number)) is not None:
             os.rename(slot.name, at.name, src_dir_fd=slot.folder, dst_dir_fd=at.folder)
-            raise self._changed(number)
+            raise problem
 
     def _settle_link(self, number: int) -> None:
         """Bring what `_swap_by_link` has left half-way to one of its ends."""
@@ -207,10 +223,14 @@ class Steps:
         step = self._steps[number]
         self._settle_link(number)
         here, slot = self._digest_here(step.path), self._digest_of(number)
+        if self._folders[step.stage] is None:
+            # Somebody has removed what was staged: there is nothing to undo it by.
+            return here != step.after
         if step.after is None:
             return slot is None or self._bring_back(number)
         if slot == step.after:
-            # It was not carried out.
+            # It was not carried out, but for its folders.
+            self._remove_made(step)
             return True
         if here != step.after:
             # For what was new and is gone there is nothing to do.
@@ -240,24 +260,26 @@ class Steps:
 
     def _bring_back(self, number: int) -> bool:
         step = self._steps[number]
-        missing = self._tree.missing_folders(step.path)
         try:
             with self._tree.parent(step.path, make=True) as at:
                 move(self._slot(number), at)
         except (FileExistsError, NotADirectoryError, ConflictError):
             return False
-        for folder in missing:
-            if (mode := self._modes.get(folder)) is not None:
+        for folder in folders_of(step.path):
+            if (mode := self._modes.get(folder)) not in {None, self._tree.permissions(folder)}:
                 with self._tree.parent(folder) as at, contextlib.suppress(OSError):
                     os.chmod(at.name, mode, dir_fd=at.folder)
         return True
 
-    def _compare(self, number: int) -> bool:
-        """Whether what came out of a path is what was expected there."""
-        if self._digest_of(number) != self._steps[number].before:
-            return False
-        self._compared[number] = self._looks(number)
-        return True
+    def _problem(self, number: int) -> Exception | None:
+        """Why what came out of a path may not be replaced; None where it is what was expected there."""
+        try:
+            if self._digest_of(number) != self._steps[number].before:
+                return self._changed(number)
+            self._compared[number] = self._looks(number)
+        except OSError as error:
+            return error
+        return None
 
     def _looks(self, number: int) -> tuple[int, int]:
         slot = self._slot(number)
@@ -307,5 +329,5 @@ def _digest_at(at: At) -> str | None:
         return digest(read_at(at))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError:
-        return _OTHER
+    except IsADirectoryError:
+        return _FOLDER if stat.S_ISDIR(os.lstat(at.name, dir_fd=at.folder).st_mode) else _OTHER

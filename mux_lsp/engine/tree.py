@@ -30,6 +30,11 @@ SYMLINK_MODE: Final = 0o120000
 LARGEST_FILE: Final = 256 * 1024 * 1024
 """Bytes. A larger file is not read into memory: no text in an editor and no result of a run comes near."""
 
+_STAYS: Final = frozenset(
+    {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY, errno.EACCES, errno.EPERM, errno.EINVAL}
+)
+"""The errors of rmdir(2) for a folder that is not empty, or not to be removed by us."""
+
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -111,14 +116,18 @@ class Tree:
         return ()
 
     def remove_folder(self, path: str) -> bool:
-        """Remove a folder if it is empty. Returns whether it is gone."""
+        """Remove a folder if it is empty. Returns whether it is gone. Raises OSError where the disk fails."""
         try:
             with self.parent(path) as at:
                 fault("tree.rmdir")
                 os.rmdir(at.name, dir_fd=at.folder)
         except FileNotFoundError:
             return True
-        except (OSError, ConflictError):
+        except ConflictError:
+            return False
+        except OSError as error:
+            if error.errno not in _STAYS:
+                raise
             return False
         return True
 
