@@ -73,7 +73,7 @@ class Transactions:
         self._ended: Callable[[Accepted], None] = lambda _: None
         self._undecided: dict[str, _Undecided] = {}
         self._unrecorded: dict[str, Accepted] = {}
-        self._settling = asyncio.Lock()
+        self._settled = asyncio.Condition()
         self._alarm: asyncio.TimerHandle | None = None
         self._notices: list[str] = []
 
@@ -186,6 +186,11 @@ class Transactions:
         if any(one.intent.root == str(root) and one.phase is Phase.ASKING for one in self._undecided.values()):
             await self._settle(lambda one: one.intent.root == str(root) and one.phase is Phase.ASKING)
 
+    async def decided(self) -> None:
+        """Wait until nothing is undecided any more."""
+        async with self._settled:
+            await self._settled.wait_for(lambda: not self._undecided)
+
     def take_notices(self) -> tuple[str, ...]:
         """What a person should know of accepts that were cut off: sentences, each once."""
         notices, self._notices = tuple(self._notices), []
@@ -202,7 +207,7 @@ class Transactions:
         self._own(self._settle(lambda one: one.phase is Phase.ASKING))
 
     async def _settle(self, which: Callable[[_Undecided], bool], *, wait: bool = False) -> None:
-        async with self._settling:
+        async with self._settled:
             for id_, one in list(self._undecided.items()):
                 if not which(one):
                     continue
@@ -217,6 +222,7 @@ class Transactions:
                     await asyncio.to_thread(_remove, one.intent)
                 else:
                     await self._give_up(one.intent, one.at)
+            self._settled.notify_all()
 
     async def _end(self, intent: Intent, pending: Pending) -> None:
         """End an accept that was cut off while files were written."""
