@@ -177,7 +177,13 @@ def _stands(added: tuple[str, ...], live: list[str], places: dict[str, list[int]
     if any(start >= 0 and tuple(live[start : start + len(added)]) == added for start in islice(starts, _LOOKS)):
         return True
     # Lines that repeat as often as this may hide anything.
-    return next(starts, None) is not None
+    if next(starts, None) is not None:
+        return True
+    # A plain diff may take equal lines elsewhere for the new ones.
+    if any(count > len(places.get(line, ())) for line, count in Counter(added).items()):
+        return False
+    starts = (start for start, line in enumerate(live) if line == added[0])
+    return any(tuple(live[start : start + len(added)]) == added for start in islice(starts, _LOOKS))
 
 
 def _seen_past(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_Foreign]:

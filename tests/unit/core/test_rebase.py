@@ -96,6 +96,7 @@ def test_where_hunks_stand(base: str, result: str, live: str, expected: str) -> 
         ("0 0", "0 0 0 0 0", "F 0 0 0 0 0", ["applied 3-6"]),
         ("0 0 0 2 2 2 1 0 0", "0 0 0 0 483 157 2 2 1 0 0", "0 0 0 0 483 157 2 2 F 1 G 0 0", ["applied 3-6"]),
         ("0 0 0", "0 0 0 0", "F 0 G 0 0 0", ["applied 5-6"]),
+        ("0 0 0 0", "0 0 0 0 0 0", "F 0 G 0 H 0 0 0 0", ["applied 7-9"]),
         ("2 2 2", "2 2", "F 2 2", ["applied 3-3"]),
         ("2 2 2 a b c d e", "2 2 a b c X e", "F 2 2 a N b c d e", ["applied 3-3", "pending 7-8"]),
         ("2 2 2 a b c d e", "2 2 a X c d e", "F 2 2 a N b c d e", ["applied 3-3", "conflict 4-6"]),
