@@ -296,12 +296,10 @@ class Transactions:
         self, intent: Intent, rows: Sequence[Row], withdrawn: Sequence[Key], before: float | None = None
     ) -> None:
         chosen = {path: ids for path, *ids in intent.chosen}
-        known = {(one.path, one.hunk) for one in self._journal.rejections(intent.run)}
-        back = [
-            (path, hunk)
-            for path, ids in chosen.items()
-            for hunk in taken_back({hunk for at, hunk in known if at == path}, ids)
-        ]
+        known: dict[str, set[str]] = {}
+        for one in self._journal.rejections(intent.run):
+            known.setdefault(one.path, set()).add(one.hunk)
+        back = [(path, hunk) for path in known for hunk in taken_back(known[path], chosen.get(path, ()))]
         now = round(time.time(), 3)
         self._unrecorded[intent.id] = Accepted(intent.run, rows, withdrawn, before, back, chosen, intent.discard, now)
         self._ended(self._unrecorded[intent.id])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from mux_lsp.core.model import Run, Task
+from mux_lsp.core.transaction import Phase
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store import acceptances, accepting, spending
 from mux_lsp.store.codec import dumps, loads
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.history import Key
-    from mux_lsp.core.transaction import Phase
     from mux_lsp.store.acceptances import Row
     from mux_lsp.store.accepting import Accepted, Pending
     from mux_lsp.store.spending import Spending
@@ -278,8 +278,12 @@ class Journal:
             acceptances.insert(self._database, accepted, at)
 
     def begin_accept(self, id_: str, phase: Phase, data: str) -> None:
-        """Note an accept before its first byte. It is on the disk when this returns, whatever becomes of the power."""
-        self._database.execute("PRAGMA synchronous = FULL")
+        """Note an accept before its first byte.
+
+        One that writes files is on the disk when this returns, whatever becomes of the power.
+        """
+        if phase is Phase.WRITING:
+            self._database.execute("PRAGMA synchronous = FULL")
         try:
             with transaction(self._database):
                 accepting.insert(self._database, accepting.Pending(id_, phase, self._clock(), data))
