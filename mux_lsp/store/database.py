@@ -6,7 +6,6 @@ import contextlib
 import os
 import sqlite3
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp import storage
@@ -15,6 +14,7 @@ from mux_lsp.store.mark import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -237,15 +237,13 @@ def explained(error: sqlite3.Error, path: Path) -> MuxError:
         )
     if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return StorageError(
-            f"The journal {path} is damaged ({error}), and mux-lsp leaves it as it is. End the daemon (`mux-lsp stop`), "
-            f"copy {path.name}, {path.name}-wal and {path.name}-shm to a safe place, and see what `sqlite3 {path} "
-            "'PRAGMA integrity_check'` says. `.recover` of the same program writes what can still be read as statements "
-            f"for a new database. Or, to begin with an empty journal, move the three files out of {folder}: what agents "
-            "made of your tasks stays in the stores beside it, and your repositories are not touched."
+            f"The journal {path} is damaged ({error}), and mux-lsp leaves it as it is. End the daemon (`mux-lsp stop`) "
+            f"and copy {path.name}, {path.name}-wal and {path.name}-shm to a safe place. `sqlite3 {path} "
+            "'PRAGMA integrity_check'` says what is wrong, and `.recover` of the same program writes all that can "
+            f"still be read as statements for a new one. To begin with an empty journal, move the three files out of "
+            f"{folder}: results of agents stay in the stores beside it, and your repositories are not touched."
         )
-    return MuxError(
-        f"The journal {path} could not be used: {error}. Try again; `mux-lsp doctor` says where the log is."
-    )
+    return MuxError(f"The journal {path} could not be used: {error}. `mux-lsp doctor` says where the log is.")
 
 
 _BY_CODE: Final = {

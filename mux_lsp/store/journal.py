@@ -78,9 +78,9 @@ class Journal:
         if not self._database.lost:
             return None
         return (
-            f"The journal {self.path} lacks the last {self._database.lost} of its changes: the machine went down before "
-            f"they were on the disk, or {self.path.name}-wal beside it was cut or removed. Tasks may be missing or "
-            "stand as they did before."
+            f"The journal {self.path} lacks the last {self._database.lost} of its changes: the machine went down "
+            f"before they were on the disk, or {self.path.name}-wal beside it was cut or removed. Tasks may be missing "
+            "or stand as they did before."
         )
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ _SHAPE: Final = struct.Struct(">QQ")
 
 
 class Mark:
-    """The mark beside the database at `path`: a file of 16 bytes, which needs no room on a full disk once it is there."""
+    """The mark beside the database at `path`: 16 bytes, which need no room on a full disk once they are there."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError where it can be neither opened nor made."""
