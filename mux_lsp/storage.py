@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 from enum import Enum
 
@@ -18,6 +19,16 @@ from mux_lsp.errors import StorageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+    class _Kept(Protocol):
+        @property
+        def folder(self) -> os.PathLike[str]: ...
+
+    Keeper = TypeVar("Keeper", bound=_Kept)
 
 
 class Refusal(Enum):
@@ -102,6 +113,17 @@ def told(place: object) -> Iterator[None]:
         if refused is None:
             raise
         raise refused from error
+
+
+def telling(method: Callable[Concatenate[Keeper, P], R]) -> Callable[Concatenate[Keeper, P], R]:
+    """A method in which errors of the disk become sentences about the folder of its object."""
+
+    @functools.wraps(method)
+    def within(self: Keeper, /, *arguments: P.args, **named: P.kwargs) -> R:
+        with told(self.folder):
+            return method(self, *arguments, **named)
+
+    return within
 
 
 def probe(folder: str) -> Refusal | None:

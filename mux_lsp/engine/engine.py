@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mux_lsp import config
+from mux_lsp import config, storage
 from mux_lsp.agents import process
 from mux_lsp.agents.ports import PortBlocks
 from mux_lsp.core.merit import Weights
@@ -639,9 +639,11 @@ class Engine:
             await self._tidy(job.room)
         except MuxError as error:
             self._book.fail(job.run_id, str(error))
-        except Exception:
-            log.exception("run %s ended by a bug in mux-lsp", job.run_id)
-            self._book.fail(job.run_id, "a bug in mux-lsp; its log has the details")
+        except Exception as error:
+            refused = storage.explained(error, str(self._state)) if isinstance(error, OSError) else None
+            if refused is None:
+                log.exception("run %s ended by a bug in mux-lsp", job.run_id)
+            self._book.fail(job.run_id, str(refused or "a bug in mux-lsp; its log has the details"))
         finally:
             if (life := self._lives.get(job.run_id)) and life.cancelled is job.cancelled:
                 del self._lives[job.run_id]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from typing import TYPE_CHECKING
 
-from mux_lsp.errors import MuxError
+from mux_lsp import storage
+from mux_lsp.errors import MuxError, StorageError
 from mux_lsp.git import names
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def keep(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Path | None:
         except FileExistsError:
             continue
         except OSError as error:
-            raise MuxError(f"Nothing was written: no copy could be kept in {folder} ({error}).") from error
+            raise _failed(folder, error) from error
     try:
         for live, data in texts:
             if names.refusal(live.path) is None:
@@ -42,8 +44,17 @@ def keep(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Path | None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(data)
     except OSError as error:
-        raise MuxError(f"Nothing was written: no copy could be kept in {place} ({error}).") from error
+        # Half of a copy would pass for a whole one.
+        shutil.rmtree(place, ignore_errors=True)
+        raise _failed(folder, error) from error
     return place
+
+
+def _failed(folder: Path, error: OSError) -> MuxError:
+    refused = storage.explained(error, str(folder))
+    kind = StorageError if refused else MuxError
+    why = refused or f"{error.strerror or error}."
+    return kind(f"Nothing was written, since no copy of your text could be kept in {folder}. {why}")
 
 
 def _data(live: LiveText) -> bytes | None:

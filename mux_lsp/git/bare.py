@@ -6,7 +6,9 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from mux_lsp import storage
 from mux_lsp.errors import GitError
+from mux_lsp.git import leftovers
 from mux_lsp.git.command import ISOLATED, alternates_variable, git
 from mux_lsp.git.view import RAW_ATTRIBUTES, write_if_changed
 
@@ -35,7 +37,8 @@ def run(
 ) -> bytes:
     """Run git on the store itself."""
     extra = {**ISOLATED, **(environment or {})}
-    return git(arguments, folder=git_dir, git_dir=git_dir, extra_environment=extra, input=input, ok=ok)
+    with leftovers.watched(git_dir / "objects"):
+        return git(arguments, folder=git_dir, git_dir=git_dir, extra_environment=extra, input=input, ok=ok)
 
 
 def make(git_dir: Path, repository: Repository) -> None:
@@ -59,9 +62,14 @@ def make(git_dir: Path, repository: Repository) -> None:
 
 
 def clear_locks(git_dir: Path) -> None:
-    """Remove the locks of whoever was killed. Only before anybody works in the store: a lock may be in use later on."""
-    for lock in (*git_dir.glob("*.lock"), *(git_dir / "refs").rglob("*.lock")):
+    """Remove the locks of whoever was killed, and what is half written.
+
+    Only before anybody works in the store: a lock may be in use later on.
+    """
+    for lock in (git_dir / "refs").rglob("*.lock"):
         lock.unlink(missing_ok=True)
+    leftovers.clear_new(git_dir)
+    leftovers.clear(git_dir / "objects")
 
 
 def pack(git_dir: Path, wanted: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -84,9 +92,7 @@ def add_shallow(git_dir: Path, head: str) -> None:
     file = git_dir / "shallow"
     lines = file.read_text().split() if file.exists() else []
     if head not in lines:
-        temporary = file.with_suffix(".new")
-        temporary.write_text("".join(f"{line}\n" for line in [*lines, head]))
-        temporary.replace(file)
+        storage.write_whole(file, "".join(f"{line}\n" for line in [*lines, head]).encode())
 
 
 def _pack(git_dir: Path, options: Sequence[str], names: bytes, environment: Mapping[str, str]) -> None:

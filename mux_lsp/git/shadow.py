@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mux_lsp import storage
 from mux_lsp.core.model import Snapshot
 from mux_lsp.errors import GitError
 from mux_lsp.git import bare, parse, person, quick, textdiff
@@ -99,6 +100,7 @@ class Shadow:
 
     # --- snapshots ---
 
+    @storage.telling
     def snapshot(self, repository: Repository, buffers: Mapping[str, bytes], name: str) -> Snapshot:
         """Take the repository as its person sees it now, with unsaved `buffers` (path to bytes), as `name`.
 
@@ -124,6 +126,7 @@ class Shadow:
             tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
             return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
 
+    @storage.telling
     def complete(self, snapshot: Snapshot) -> None:
         """Wait until the snapshot stands alone in the store and its ref names it. Raises GitError if that failed."""
         pending = self._pending.get(snapshot.commit)
@@ -132,6 +135,7 @@ class Shadow:
         # Whoever waits for a snapshot is about to begin: our index could not follow earlier without being in the way.
         self._start_catching_up()
 
+    @storage.telling
     def secure(self, snapshot: Snapshot, name: str, repository: Repository) -> None:
         """Complete a snapshot under whose packing an earlier daemon was killed. Nothing happens where there is no need.
 
@@ -291,6 +295,7 @@ class Shadow:
         except FileNotFoundError:
             return False
 
+    @storage.telling
     def tidy(self) -> None:
         """Put objects and packs together, and drop what no ref has needed for a day. Slow: for idle times."""
         with self._lock:

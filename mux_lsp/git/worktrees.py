@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mux_lsp import storage
 from mux_lsp.errors import GitError
 from mux_lsp.git import made
 from mux_lsp.git.agentdir import write_agent_dir
@@ -109,6 +110,7 @@ class Worktrees:
         self._results: dict[str, tuple[str, str]] = {}
         self.freed: Callable[[], object] = lambda: None
         """Called, in whatever thread, when a worktree was released."""
+        self.folder = shadow.folder
         self._pinned: dict[str, str] = {}
         """By slot, the commit that its ref names."""
         for file in sorted((shadow.folder / "slots").glob("*/slot.json")):
@@ -119,6 +121,7 @@ class Worktrees:
 
     # --- a run's way through a worktree ---
 
+    @storage.telling
     def claim(self, snapshot: Snapshot, run_id: str, folder_name: str, *, may_make: bool = True) -> Claim | None:
         """A released worktree for a run, or the place of a new one where it `may_make` one. It is to be prepared.
 
@@ -144,6 +147,7 @@ class Worktrees:
             self._store(slot)
         return Claim(old, slot)
 
+    @storage.telling
     def prepare(
         self, snapshot: Snapshot, run_id: str, *, repository: Repository, claim: Claim | None = None
     ) -> Worktree:
@@ -196,6 +200,7 @@ class Worktrees:
             with (worktree.git_dir / "info" / "exclude").open("ab") as file:
                 file.write(exclude_lines(sorted(new.files)))
 
+    @storage.telling
     def harvest(
         self,
         worktree: Worktree,
@@ -222,6 +227,7 @@ class Worktrees:
             tree = write_tree(view)
             return Harvest(self._result(worktree, run_id, tree), tree, taken.left_out, taken.hidden)
 
+    @storage.telling
     def release(self, worktree: Worktree) -> None:
         """Bring the worktree back to its snapshot for the next run. **Only after the last harvest**: the rest is lost.
 
@@ -241,6 +247,7 @@ class Worktrees:
                 return
         self.remove(worktree)
 
+    @storage.telling
     def remove(self, worktree: Worktree) -> None:
         """Remove the worktree, its git directory and its slot from the disk."""
         with self._lock_of(worktree.slot):
@@ -324,9 +331,7 @@ class Worktrees:
     def _store(self, slot: Slot) -> None:
         file = self._own_dir(slot.name) / "slot.json"
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".new")
-        temporary.write_text(json.dumps(asdict(slot)))
-        temporary.replace(file)
+        storage.write_whole(file, json.dumps(asdict(slot)).encode())
         self._slots[slot.name] = slot
 
     def _write_own_dir(self, slot: Slot, repository: Repository, settings: Settings, exclude: bytes = b"") -> None:
