@@ -45,7 +45,7 @@ from mux_lsp.engine.standing import NO_STANDING, Standing
 from mux_lsp.engine.trial import sweep
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
-from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.errors import MuxError, StorageError, UsageError
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 from mux_lsp.store.spending import Spending
@@ -80,6 +80,8 @@ class Engine:
         self._listeners: list[Callable[[Event], None]] = []
         self._outputs = Outputs(state / "runs", self._emit)
         self._clients: list[Client] = []
+        self._doomed_refs: dict[Path, set[str]] = {}
+        """What of deleted tasks and runs is still in stores that could not be written."""
         self._reviews: dict[Path, tuple[Results, Reviews]] = {}
         self._rooms = Rooms(state / "repos", lambda: self._configuration.key_variables)
         self._ports = PortBlocks()
@@ -483,12 +485,23 @@ class Engine:
         room = self._rooms.of(Path(task.repository))
         if whole:
             await self.judgements.forget(task.id)
-        renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
-        for name in (*ids, *renewals, *([task.id] if whole else [])):
-            await asyncio.to_thread(room.shadow.delete_refs, name)
+        # Folders first: on a full disk they make the room that the rest takes.
         for run_id in ids:
             await asyncio.to_thread(shutil.rmtree, self.run_folder(run_id), ignore_errors=True)
+        renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
+        self._doomed_refs.setdefault(room.root, set()).update((*ids, *renewals, *([task.id] if whole else [])))
+        await self._delete_refs(room)
         return ids
+
+    async def _delete_refs(self, room: Room) -> None:
+        """Let go of what deleted tasks and runs have in the store. Where the disk refuses, that waits: they are gone."""
+        doomed = self._doomed_refs.pop(room.root, set())
+        for name in sorted(doomed):
+            try:
+                await asyncio.to_thread(room.shadow.delete_refs, name)
+            except StorageError as error:
+                log.warning("what is left of %s in the store could not be removed yet: %s", name, error)
+                self._doomed_refs.setdefault(room.root, set()).add(name)
 
     async def _free(self, run_id: str) -> None:
         """End a run and have its worktree given back, also where that could not be done at its end."""
@@ -653,8 +666,10 @@ class Engine:
     async def _tidy(self, room: Room) -> None:
         """Pack what runs have left in the shadow store, once none is at work and it is worth it."""
         at_work = any(not run.state.ended for task in self.tasks(room.root) for run in task.runs)
-        if not at_work and await asyncio.to_thread(lambda: room.shadow.grown):
-            await asyncio.to_thread(room.shadow.tidy)
+        if not at_work:
+            await self._delete_refs(room)
+            if await asyncio.to_thread(lambda: room.shadow.grown):
+                await asyncio.to_thread(room.shadow.tidy)
 
     def _emit(self, event: Event) -> None:
         for listener in list(self._listeners):

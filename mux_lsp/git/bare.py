@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from mux_lsp import storage
@@ -46,11 +45,7 @@ def make(git_dir: Path, repository: Repository) -> None:
     folder = git_dir.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (git_dir / "HEAD").exists():
-        shutil.rmtree(git_dir, ignore_errors=True)
-        made_as = ["--quiet", "--bare", "--template=", "--initial-branch=main"]
-        made_as.append(f"--object-format={repository.object_format}")
-        git(["init", *made_as, os.fspath(git_dir)], folder=folder, extra_environment=ISOLATED)
-        git_dir.chmod(0o700)
+        init(git_dir, repository)
     object_format = run(git_dir, ["rev-parse", "--show-object-format"]).decode().strip()
     if object_format != repository.object_format:
         raise GitError(
@@ -59,6 +54,14 @@ def make(git_dir: Path, repository: Repository) -> None:
         )
     (git_dir / "info").mkdir(exist_ok=True)
     write_if_changed(git_dir / "info" / "attributes", RAW_ATTRIBUTES)
+
+
+def init(git_dir: Path, repository: Repository) -> None:
+    """Make a bare repository, or what is missing of one. What is there stays."""
+    made_as = ["--quiet", "--bare", "--template=", "--initial-branch=main"]
+    made_as.append(f"--object-format={repository.object_format}")
+    git(["init", *made_as, os.fspath(git_dir)], folder=git_dir.parent, extra_environment=ISOLATED)
+    git_dir.chmod(0o700)
 
 
 def clear_locks(git_dir: Path) -> None:
@@ -84,6 +87,11 @@ def pack_trees(git_dir: Path, wanted: Sequence[str], borrowed: Sequence[Path]) -
     environment = alternates_variable(borrowed)
     listing = ["rev-list", "--objects", "--no-object-names", "--filter=blob:none", "--stdin"]
     names = run(git_dir, listing, input=_lines(wanted), environment=environment)
+    _pack(git_dir, ["--window=0"], names, environment)
+
+
+def pack_names(git_dir: Path, names: bytes, environment: Mapping[str, str]) -> None:
+    """Copy objects by name, each in a line."""
     _pack(git_dir, ["--window=0"], names, environment)
 
 

@@ -139,11 +139,13 @@ def status_of(
     )
 
 
-def start(arguments: Sequence[str], *, folder: Path, git_dir: Path) -> Git.AutoInterrupt:
+def start(
+    arguments: Sequence[str], *, folder: Path, git_dir: Path, extra_environment: Mapping[str, str] | None = None
+) -> Git.AutoInterrupt:
     """Start a git of ours whose input and output are pipes, and which ends with the returned object."""
     from subprocess import PIPE
 
-    environment = _environment(git_dir, None, None, ISOLATED)
+    environment = _environment(git_dir, None, None, {**ISOLATED, **(extra_environment or {})})
     return _runner(folder).execute(command_line(arguments, environment), istream=PIPE, as_process=True, env=environment)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OBJECTS: Final = "[0-9a-f][0-9a-f]/tmp_obj_*"
-_OTHERS: Final = ("tmp_*", "pack/tmp_*", "pack/.tmp-*", "info/*.lock")
+_OTHERS: Final = ("tmp_*", "pack/tmp_*", "pack/.tmp-*", "info/*.lock", "../fast_import_crash_*")
 
 _lock = threading.Lock()
 _at_work: Counter[Path] = Counter()

@@ -11,23 +11,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import threading
 import time
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp import storage
 from mux_lsp.core.model import Snapshot
-from mux_lsp.errors import GitError
-from mux_lsp.git import bare, parse, person, quick, textdiff
+from mux_lsp.errors import GitError, MuxError
+from mux_lsp.git import bare, mending, parse, person, quick, textdiff
 from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import alternates_variable
-from mux_lsp.git.folders import disk_use
+from mux_lsp.git.damage import DamageError, is_damage
+from mux_lsp.git.folders import disk_use, remove_tree
 from mux_lsp.git.objects import CatFile, read_many
-from mux_lsp.git.repository import object_folders, read_head, read_settings
+from mux_lsp.git.repository import discover, object_folders, read_head, read_settings
 from mux_lsp.git.view import (
     View,
     clear_locks,
@@ -43,6 +46,13 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import FileChange, LeftOut
     from mux_lsp.git.repository import Repository, Settings
+
+log = logging.getLogger(__name__)
+
+_GONE = "it is damaged or gone, and could not be brought back. Start the task again."
+
+_MENDED = "mended"
+"""The name of a snapshot that nobody needs: no task is called so."""
 
 FIND_RENAMES = ("-M", "-C", "-l400", "--no-rename-empty")
 """git's way to find renames and copies. Of files with other content than before only among so few of them that a result
@@ -81,8 +91,10 @@ class _Pending:
 class Shadow:
     """The shadow store in `folder`, made when it is first needed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
+        """`root` is that of the person's repository, for what must be mended before a snapshot has told it."""
         self.folder = folder
+        self.root = root
         self.git_dir = folder / "shadow.git"
         self._lock = threading.RLock()
         self._pending: dict[str, _Pending] = {}
@@ -94,6 +106,10 @@ class Shadow:
         """What our index still has to learn of the last snapshot."""
         self._catching_up: Future[None] | None = None
         self._objects = CatFile(self.git_dir)
+        self._repository: Repository | None = None
+        self._gone: set[str] = set()
+        self.mendings = 0
+        """How often something damaged was looked for."""
         # Not when the store is opened for a snapshot: runs of an earlier daemon may have gone on by then.
         bare.clear_locks(self.git_dir)
         clear_locks(self._person_dir)
@@ -108,23 +124,33 @@ class Shadow:
         checkout that borrows (see `borrowed`); `Worktrees.prepare` sees to both. Raises GitError.
         """
         with self._lock:
-            self._settle()
-            self._open(repository)
-            settings = self._settings = read_settings(repository)
-            head_read = pool.submit(read_head, repository)
-            memory, seen = self._memory, None
-            write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
-            view = View(self._person_dir, repository.root, self.git_dir / "objects")
-            if memory is not None and not (memory.sparse and self._is_other_index(repository)):
-                with contextlib.suppress(person.SparseChangedError):
-                    seen = person.look(view, repository, memory)
-            if memory is not None and seen is not None and not buffers:
-                quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
-                if quickly is not None:
-                    return quickly
-            memory, left_out = self._update(view, repository, settings, head_read, seen)
-            tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
-            return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
+            try:
+                return self._take(repository, buffers, name)
+            except GitError as error:
+                if not is_damage(error):
+                    raise
+                self._mend(repository, error)
+            return self._take(repository, buffers, name)
+
+    def _take(self, repository: Repository, buffers: Mapping[str, bytes], name: str) -> Snapshot:
+        self._settle()
+        self._open(repository)
+        self._repository = repository
+        settings = self._settings = read_settings(repository)
+        head_read = pool.submit(read_head, repository)
+        memory, seen = self._memory, None
+        write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
+        view = View(self._person_dir, repository.root, self.git_dir / "objects")
+        if memory is not None and not (memory.sparse and self._is_other_index(repository)):
+            with contextlib.suppress(person.SparseChangedError):
+                seen = person.look(view, repository, memory)
+        if memory is not None and seen is not None and not buffers:
+            quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
+            if quickly is not None:
+                return quickly
+        memory, left_out = self._update(view, repository, settings, head_read, seen)
+        tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
+        return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
 
     @storage.telling
     def complete(self, snapshot: Snapshot) -> None:
@@ -158,6 +184,57 @@ class Shadow:
                 ) from error
             self.set_refs({ref: snapshot.commit})
 
+    @storage.telling
+    def mend(self, error: GitError, since: int) -> None:
+        """Mend what made a git fail, and take over what the person has by now. See `git.mending`.
+
+        `since` is what `mendings` was before that git began: of many that failed for the same the first one mends.
+        Raises the error where nobody knows of whose repository the store is, and GitError where it cannot be mended.
+        """
+        with self._lock:
+            if self.mendings != since:
+                return
+            repository = self._owner()
+            if repository is None:
+                raise error
+            self._mend(repository, error)
+            # Files of the person's that no commit of theirs has are nowhere else.
+            self.complete(self._take(repository, {}, _MENDED))
+            self.delete_refs(_MENDED)
+
+    def _heals(self, what: str) -> bool:
+        """Whether the store was mended for the sake of something that is not there. Tried once for each."""
+        if what in self._gone:
+            return False
+        self._gone.add(what)
+        try:
+            self.mend(GitError(f"{what} is damaged or gone"), self.mendings)
+        except MuxError as error:
+            log.warning("the store %s could not be mended: %s", self.git_dir, error)
+            return False
+        return True
+
+    def _owner(self) -> Repository | None:
+        """Whose store it is, as far as that is known or there."""
+        if self._repository is None and self.root is not None:
+            with contextlib.suppress(MuxError):
+                self._repository = discover(self.root)
+        return self._repository
+
+    def _mend(self, repository: Repository, error: GitError) -> None:
+        log.warning("the store %s is looked through, since git says: %s", self.git_dir, error)
+        self.mendings += 1
+        self._objects.close()
+        # All that we remember of the person's tree can be found anew.
+        with self._behind_lock:
+            self._behind = None
+            work = [] if self._catching_up is None else [self._catching_up]
+        wait([*work, *(pending.done for pending in self._pending.values())])
+        self._memory, self._opened = None, False
+        remove_tree(self._person_dir)
+        wrong = mending.mend(self.git_dir, repository)
+        log.warning("the store %s %s", self.git_dir, "was damaged, and is mended" if wrong else "is whole")
+
     def borrowed(self, commit: str) -> tuple[Path, ...]:
         """The person's object folders that git must read too as long as the snapshot is not complete."""
         pending = self._pending.get(commit)
@@ -174,7 +251,7 @@ class Shadow:
         if base == result:
             return ()
         return parse.file_changes(
-            self.git(["diff-tree", "-r", "-z", *FIND_RENAMES, "--no-ext-diff", "--no-textconv", "--raw", "--numstat",
+            self._look(["diff-tree", "-r", "-z", *FIND_RENAMES, "--no-ext-diff", "--no-textconv", "--raw", "--numstat",
                       "--no-abbrev", base, result, "--"])
         )  # fmt: skip
 
@@ -183,7 +260,7 @@ class Shadow:
         if base == result:
             return ()
         return parse.file_changes(
-            self.git(["diff-tree", "-r", "-z", *FIND_RENAMES, "--raw", "--no-abbrev", base, result, "--"])
+            self._look(["diff-tree", "-r", "-z", *FIND_RENAMES, "--raw", "--no-abbrev", base, result, "--"])
         )
 
     def text_diffs(self, base: str, result: str, paths: Collection[str] = ()) -> Iterator[textdiff.TextDiff]:
@@ -204,15 +281,17 @@ class Shadow:
     def read(self, object_name: str) -> bytes:
         """The bytes of a blob. Raises GitError if there is none of that name."""
         found = self._objects.read(object_name)
+        if found is None and self._heals(object_name):
+            found = self._objects.read(object_name)
         if found is None or found[0] != "blob":
-            raise GitError(f"The shadow store {self.git_dir} has no file content named {object_name}.")
+            raise DamageError(f"The shadow store {self.git_dir} has no file content named {object_name}: {_GONE}")
         return found[1]
 
     def read_at(self, commit: str, path: str) -> bytes | None:
         """The bytes of the file at `path` in `commit`, or None if there is no file (a symbolic link is its target)."""
         if "\n" in path or path.endswith("\r"):
             # One name a line is what git reads there, and it takes a return at its end for a part of the line end.
-            output = self.git(["ls-tree", "-z", "--format=%(objectname)", commit, "--", path])
+            output = self._look(["ls-tree", "-z", "--format=%(objectname)", commit, "--", path])
             name = os.fsdecode(output).rstrip("\0")
         else:
             name = f"{commit}:{path}"
@@ -221,14 +300,14 @@ class Shadow:
 
     def links(self, commit: str) -> dict[str, str]:
         """Every symbolic link of a commit, with its target. Takes a moment for each thousand files of it."""
-        listing = self.git(["ls-tree", "-r", "-z", "--full-tree", commit])
+        listing = self._look(["ls-tree", "-r", "-z", "--full-tree", commit])
         found = re.findall(rb"(?:\A|\0)120000 blob ([0-9a-f]+)\t([^\0]*)", listing)
         targets = self.read_many([name.decode() for name, _ in found])
         return {os.fsdecode(path): os.fsdecode(target or b"") for (_, path), target in zip(found, targets, strict=True)}
 
     def patch(self, base: str, result: str, paths: Collection[str] = ()) -> bytes:
         """A patch from `base` to `result` (of `paths` alone if given) that `git apply` takes, binary files included."""
-        return self.git(
+        return self._look(
             ["diff-tree", "-r", "-p", "--binary", "--full-index", *FIND_RENAMES, "--no-ext-diff", "--no-textconv",
              "--src-prefix=a/", "--dst-prefix=b/", base, result, "--", *paths]
         )  # fmt: skip
@@ -245,7 +324,7 @@ class Shadow:
     def _header(self, commit: str) -> list[bytes]:
         found = self._objects.read(f"{commit}^{{commit}}")
         if found is None:
-            raise GitError(f"The shadow store {self.git_dir} has no commit {commit}.")
+            raise DamageError(f"The shadow store {self.git_dir} has no commit {commit}: {_GONE}")
         return found[1].split(b"\n", 2)
 
     def merge(self, base: str, ours: str, theirs: str) -> tuple[str, tuple[str, ...]]:
@@ -253,7 +332,7 @@ class Shadow:
 
         Raises GitError where git cannot merge them at all.
         """
-        output = self.git(
+        output = self._look(
             ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", f"--merge-base={base}", ours, theirs],
             ok=(0, 1),
         )
@@ -305,7 +384,16 @@ class Shadow:
             # Most of a store is in the pack of its first snapshot, which takes minutes to write anew where it is large.
             # Not by `git repack --geometric`: it packs what no ref needs as well, which then stays for ever.
             kept = [] if self._many_loose else ["--keep-largest-pack"]
-            self.git(["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago", *kept])
+            collect = ["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago"]
+            try:
+                self.git([*collect, *kept])
+            except GitError as error:
+                repository = self._owner()
+                if not is_damage(error) or repository is None:
+                    raise
+                self._mend(repository, error)
+                mending.set_refs_aside(self.git_dir)
+                self.git(collect)
 
     def disk_use(self) -> int:
         """Bytes on disk of everything under the store's folder, worktrees included."""
@@ -327,6 +415,18 @@ class Shadow:
     ) -> bytes:
         """Run git on the store itself."""
         return bare.run(self.git_dir, arguments, input=input, ok=ok, environment=environment)
+
+    def _look(self, arguments: Sequence[str], *, ok: Collection[int] = (0,)) -> bytes:
+        """The same for what only reads. Raises DamageError where something stays damaged or gone."""
+        try:
+            return self.git(arguments, ok=ok)
+        except GitError as error:
+            if not is_damage(error):
+                raise
+            if self._heals(str(error)):
+                with contextlib.suppress(GitError):
+                    return self.git(arguments, ok=ok)
+            raise DamageError(f"Something that this needs in {self.git_dir}: {_GONE} ({error})") from error
 
     # --- within ---
 

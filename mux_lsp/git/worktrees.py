@@ -19,7 +19,8 @@ from mux_lsp.errors import GitError
 from mux_lsp.git import made
 from mux_lsp.git.agentdir import write_agent_dir
 from mux_lsp.git.brought import Brought, brought, note, noted
-from mux_lsp.git.checkout import check_out, reset
+from mux_lsp.git.checkout import check_out, forget_states, reset
+from mux_lsp.git.damage import is_damage, is_index_damage
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.harvest import take
 from mux_lsp.git.include import copy_included, exclude_lines, included
@@ -139,13 +140,24 @@ class Worktrees:
             )
             if old is None and not may_make:
                 return None
-            number = 1
-            while old is None and (f"s{number}" in self._slots or self._own_dir(f"s{number}").exists()):
-                number += 1
-            name = old.name if old else f"s{number}"
+            name = old.name if old else self._free_name()
             slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
             self._store(slot)
         return Claim(old, slot)
+
+    def _reserve(self, snapshot: Snapshot, run_id: str, folder_name: str) -> Slot:
+        """The place of a new worktree."""
+        with self._lock:
+            name = self._free_name()
+            slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
+            self._store(slot)
+        return slot
+
+    def _free_name(self) -> str:
+        number = 1
+        while f"s{number}" in self._slots or self._own_dir(f"s{number}").exists():
+            number += 1
+        return f"s{number}"
 
     @storage.telling
     def prepare(
@@ -156,8 +168,23 @@ class Worktrees:
         Returns when the snapshot is complete in the store. Any number may be prepared side by side. Raises GitError,
         and then the slot is gone.
         """
-        claim = claim or self.claim(snapshot, run_id, repository.root.name)
+        claim = claim or self._claim_any(snapshot, run_id, repository)
+        mendings = self.shadow.mendings
+        try:
+            return self._prepare(snapshot, repository, claim)
+        except GitError as error:
+            # What a worktree held before may be what is damaged. It is gone: the next try is on an empty folder.
+            if not is_damage(error):
+                raise
+            self.shadow.mend(error, mendings)
+        return self._prepare(snapshot, repository, Claim(None, self._reserve(snapshot, run_id, repository.root.name)))
+
+    def _claim_any(self, snapshot: Snapshot, run_id: str, repository: Repository) -> Claim:
+        claim = self.claim(snapshot, run_id, repository.root.name)
         assert claim is not None, "one may be made"  # noqa: S101
+        return claim
+
+    def _prepare(self, snapshot: Snapshot, repository: Repository, claim: Claim) -> Worktree:
         old, slot = claim.old, claim.slot
         worktree = self._worktree(slot)
         try:
@@ -217,14 +244,25 @@ class Worktrees:
         """
         with self._lock_of(worktree.slot):
             view = self._view(worktree.slot, worktree.folder)
+            mendings = self.shadow.mendings
             if not os.path.lexists(worktree.folder):
                 worktree.folder.mkdir(parents=True)
             if not is_plain_folder(worktree.folder):
                 raise GitError(
                     f"The worktree {worktree.folder} has been replaced by something else: it cannot be read."
                 )
-            taken = take(view, tuple(sorted(paths)) if paths is not None else (), worktree.snapshot, wanted)
-            tree = write_tree(view)
+            named = tuple(sorted(paths)) if paths is not None else ()
+            try:
+                taken = take(view, named, worktree.snapshot, wanted)
+                tree = write_tree(view)
+            except GitError as error:
+                if not is_damage(error):
+                    raise
+                if not is_index_damage(error):
+                    self.shadow.mend(error, mendings)
+                forget_states(view, worktree.snapshot)
+                taken = take(view, (), worktree.snapshot, wanted)
+                tree = write_tree(view)
             return Harvest(self._result(worktree, run_id, tree), tree, taken.left_out, taken.hidden)
 
     @storage.telling
