@@ -494,7 +494,7 @@ class Engine:
         return ids
 
     async def _delete_refs(self, room: Room) -> None:
-        """Let go of what deleted tasks and runs have in the store. Where the disk refuses, that waits: they are gone."""
+        """Let go of what deleted tasks and runs have in the store. Where the disk refuses, it waits."""
         doomed = self._doomed_refs.pop(room.root, set())
         for name in sorted(doomed):
             try:

@@ -43,6 +43,7 @@ _SIGNS: Final = re.compile(
             r"unordered stage entries",
             r"malformed (name field|extension)",
             r"unknown index entry format",
+            r"null sha1",
             # The store itself.
             r"not a git repository",
             r"bad (numeric )?config",
@@ -59,7 +60,7 @@ _SIGNS: Final = re.compile(
 
 _OF_INDEX: Final = re.compile(
     r"index file (corrupt|smaller than expected|open failed)|bad signature 0x|bad index (file|version)"
-    r"|unordered stage entries|malformed (name field|extension)|unknown index entry format"
+    r"|unordered stage entries|malformed (name field|extension)|unknown index entry format|null sha1"
 )
 
 

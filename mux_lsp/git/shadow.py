@@ -29,6 +29,7 @@ from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import alternates_variable
 from mux_lsp.git.damage import DamageError, is_damage
 from mux_lsp.git.folders import disk_use, remove_tree
+from mux_lsp.git.indexfile import is_whole
 from mux_lsp.git.objects import CatFile, read_many
 from mux_lsp.git.repository import discover, object_folders, read_head, read_settings
 from mux_lsp.git.view import (
@@ -202,6 +203,15 @@ class Shadow:
             self.complete(self._take(repository, {}, _MENDED))
             self.delete_refs(_MENDED)
 
+    def _object(self, name: str) -> tuple[str, bytes] | None:
+        """An object, where it can be read or made readable."""
+        try:
+            return self._objects.read(name)
+        except GitError as error:
+            if not self._heals(str(error)):
+                raise
+        return self._objects.read(name)
+
     def _heals(self, what: str) -> bool:
         """Whether the store was mended for the sake of something that is not there. Tried once for each."""
         if what in self._gone:
@@ -272,17 +282,17 @@ class Shadow:
         """The bytes of many blobs in the order of their names, None where there is none; one at a time."""
         if len(names) > FEW_BLOBS:
             return read_many(self.git_dir, names)
-        return (None if found is None else found[1] for found in map(self._objects.read, names))
+        return (None if found is None else found[1] for found in map(self._object, names))
 
     def has(self, name: str) -> bool:
         """Whether a ref or an object of that name is there."""
-        return self._objects.read(name) is not None
+        return self._object(name) is not None
 
     def read(self, object_name: str) -> bytes:
         """The bytes of a blob. Raises GitError if there is none of that name."""
-        found = self._objects.read(object_name)
+        found = self._object(object_name)
         if found is None and self._heals(object_name):
-            found = self._objects.read(object_name)
+            found = self._object(object_name)
         if found is None or found[0] != "blob":
             raise DamageError(f"The shadow store {self.git_dir} has no file content named {object_name}: {_GONE}")
         return found[1]
@@ -295,7 +305,7 @@ class Shadow:
             name = os.fsdecode(output).rstrip("\0")
         else:
             name = f"{commit}:{path}"
-        found = self._objects.read(name) if name else None
+        found = self._object(name) if name else None
         return found[1] if found is not None and found[0] == "blob" else None
 
     def links(self, commit: str) -> dict[str, str]:
@@ -322,7 +332,9 @@ class Shadow:
         return line.removeprefix(b"parent ").decode() if line.startswith(b"parent ") else None
 
     def _header(self, commit: str) -> list[bytes]:
-        found = self._objects.read(f"{commit}^{{commit}}")
+        found = self._object(f"{commit}^{{commit}}")
+        if found is None and self._heals(commit):
+            found = self._object(f"{commit}^{{commit}}")
         if found is None:
             raise DamageError(f"The shadow store {self.git_dir} has no commit {commit}: {_GONE}")
         return found[1].split(b"\n", 2)
@@ -447,6 +459,8 @@ class Shadow:
         memory = person.Memory.load(self._memory_file)
         # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
         lost = memory is not None and memory.commit is not None and self._objects.read(memory.commit) is None
+        # And where the power was cut, our index may be of any time, or half of one.
+        lost = lost or not is_whole(self._person_dir / "index", repository.object_format)
         self._memory = None if lost else memory
         self._opened = True
 

@@ -24,7 +24,8 @@ from mux_lsp.git.damage import is_damage, is_index_damage
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.harvest import take
 from mux_lsp.git.include import copy_included, exclude_lines, included
-from mux_lsp.git.view import View, clear_locks, copy_own_index, pool, view_files, write_git_dir, write_tree
+from mux_lsp.git.indexfile import is_whole
+from mux_lsp.git.view import NULL, View, clear_locks, copy_own_index, pool, view_files, write_git_dir, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -112,6 +113,7 @@ class Worktrees:
         self.freed: Callable[[], object] = lambda: None
         """Called, in whatever thread, when a worktree was released."""
         self.folder = shadow.folder
+        self._looked_at: set[str] = set()
         self._pinned: dict[str, str] = {}
         """By slot, the commit that its ref names."""
         for file in sorted((shadow.folder / "slots").glob("*/slot.json")):
@@ -188,6 +190,11 @@ class Worktrees:
         old, slot = claim.old, claim.slot
         worktree = self._worktree(slot)
         try:
+            if old is not None and not self._is_whole(worktree, repository.object_format):
+                # Nobody can tell what its files are.
+                old = None
+                remove_tree(worktree.folder.parent)
+                worktree.index.unlink()
             settings = self.shadow.settings(repository)
             self._write_own_dir(slot, repository, settings)
             note(self._own_dir(slot.name), Brought())
@@ -253,6 +260,9 @@ class Worktrees:
                 )
             named = tuple(sorted(paths)) if paths is not None else ()
             try:
+                if not self._is_whole(worktree, "sha1" if len(worktree.snapshot) == len(NULL) else "sha256"):
+                    forget_states(view, worktree.snapshot)
+                    named = ()
                 taken = take(view, named, worktree.snapshot, wanted)
                 tree = write_tree(view)
             except GitError as error:
@@ -357,6 +367,13 @@ class Worktrees:
             slot.commit,
             slot.run_id,
         )
+
+    def _is_whole(self, worktree: Worktree, object_format: str) -> bool:
+        """Whether our index of a worktree can be believed. Looked at once: what this daemon writes is whole."""
+        if worktree.slot in self._looked_at:
+            return True
+        self._looked_at.add(worktree.slot)
+        return is_whole(worktree.index, object_format)
 
     def _lock_of(self, slot: str) -> threading.Lock:
         with self._lock:

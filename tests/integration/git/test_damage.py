@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -12,12 +11,12 @@ import pytest
 from mux_lsp.errors import GitError
 from mux_lsp.git.damage import DamageError
 from mux_lsp.git.repository import discover
-from mux_lsp.git.shadow import Shadow
 from mux_lsp.git.worktrees import Worktrees
 from tests.integration.git.support import commit, files_in, files_on_disk, make_repository, run, stands_alone, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mux_lsp.core.model import Snapshot
     from tests.integration.git.support import World
@@ -138,3 +137,176 @@ def stands_alone_but_for_the_old(known: Known) -> None:
     for old in ("snapshots/t1", "results/t1-1"):
         known.shadow.set_refs({f"refs/mux/{old}": None})
     stands_alone(known.shadow)
+
+
+PACKED: Final[dict[str, Callable[[Path], object]]] = {
+    "a cut pack": lambda pack: writable(pack).write_bytes(pack.read_bytes()[: pack.stat().st_size // 2]),
+    "a pack with a hole": lambda pack: _overwrite(pack, pack.stat().st_size // 2),
+    "an empty pack": lambda pack: writable(pack).write_bytes(b""),
+    "no pack": lambda pack: pack.unlink(),
+    "a cut index": lambda pack: _cut(pack.with_suffix(".idx")),
+    "an empty index": lambda pack: writable(pack.with_suffix(".idx")).write_bytes(b""),
+    "no index": lambda pack: pack.with_suffix(".idx").unlink(),
+}
+
+
+def _cut(file: Path) -> None:
+    writable(file).write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def _overwrite(file: Path, offset: int) -> None:
+    with writable(file).open("r+b") as opened:
+        opened.seek(offset)
+        opened.write(b"\xff" * 20)
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_a_pack_is_damaged(known: Known, how: str) -> None:
+    pack = known.packed()
+    content = pack.read_bytes()
+    PACKED[how](pack)
+    known.again()
+    known.begins("t2", ALL)
+    known.shadow.tidy()
+    if how != "no pack":
+        # Nothing was thrown away.
+        (aside,) = known.shadow.folder.glob("damaged/*/objects/pack/*.pack")
+        assert content.startswith(aside.read_bytes()[: len(content) // 3])
+    if "index" in how:
+        assert known.shadow.read_at(known.result, "a.txt") == b"an agent's\n"
+    stands_alone_but_for_the_old(known)
+
+
+def test_what_a_damaged_pack_still_holds_is_taken_over(known: Known) -> None:
+    """Nobody else has what an agent wrote."""
+    write(known.world.root, {"long.txt": os.urandom(5000).hex()})
+    commit(known.world.root, "second")
+    known.begins("t2", {**ALL, "long.txt": (known.world.root / "long.txt").read_bytes()})
+    pack = known.packed()
+    listing = run(known.git_dir, "verify-pack", "-v", os.fspath(pack)).decode().splitlines()
+    long = known.name("refs/mux/snapshots/t2:long.txt")
+    (offset,) = (int(line.split()[4]) for line in listing if line.startswith(long))
+    _overwrite(pack, offset + 100)
+    known.again()
+    known.begins("t3", {**ALL, "long.txt": (known.world.root / "long.txt").read_bytes()})
+    assert known.shadow.read_at(known.result, "a.txt") == b"an agent's\n"
+    known.shadow.tidy()
+    stands_alone(known.shadow)
+
+
+STORE: Final[dict[str, Callable[[Path], object]]] = {
+    "an empty HEAD": lambda store: (store / "HEAD").write_bytes(b""),
+    "half of a HEAD": lambda store: (store / "HEAD").write_bytes(b"ref: re"),
+    "no HEAD": lambda store: (store / "HEAD").unlink(),
+    "an empty configuration": lambda store: (store / "config").write_bytes(b""),
+    "half of a configuration": lambda store: (store / "config").write_bytes(b"[core]\n\trepositoryfor"),
+    "a wrong configuration": lambda store: (store / "config").write_bytes(b"[core\nbare = yes please"),
+    "no configuration": lambda store: (store / "config").unlink(),
+    "no refs": lambda store: _remove(store / "refs"),
+    "an empty ref": lambda store: (store / "refs/mux/person").write_bytes(b""),
+    "a ref of rubbish": lambda store: (store / "refs/mux/person").write_bytes(b"\0" * 41),
+    "a ref to nothing": lambda store: (store / "refs/mux/person").write_bytes(b"1" * 40 + b"\n"),
+    "rubbish among packed refs": lambda store: (store / "packed-refs").write_bytes(b"nonsense\n"),
+    "an empty shallow": lambda store: (store / "shallow").write_bytes(b""),
+    "a cut shallow": lambda store: _cut(store / "shallow"),
+    "no shallow": lambda store: (store / "shallow").unlink(),
+    "an empty index": lambda store: (store.parent / "person" / "index").write_bytes(b""),
+    "a cut index": lambda store: _cut(store.parent / "person" / "index"),
+    "an index of rubbish": lambda store: (store.parent / "person" / "index").write_bytes(b"x" * 100),
+    "half of our HEAD": lambda store: (store.parent / "person" / "HEAD").write_bytes(b"ref: re"),
+    "half of our configuration": lambda store: (store.parent / "person" / "config").write_bytes(b"[core"),
+    "half of what we remember": lambda store: _cut(store.parent / "person" / "memory.json"),
+    "a worktree's empty index": lambda store: (store.parent / "slots" / "s1" / "index").write_bytes(b""),
+    "a worktree's cut index": lambda store: _cut(store.parent / "slots" / "s1" / "index"),
+    "half of a worktree's record": lambda store: _cut(store.parent / "slots" / "s1" / "slot.json"),
+}
+
+
+def _remove(folder: Path) -> None:
+    for file in sorted(folder.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("what", STORE)
+def test_the_store_itself_is_damaged(known: Known, what: str) -> None:
+    (known.world.root / "a.txt").write_text("second\n")
+    commit(known.world.root, "second")
+    known.begins("t2", {**ALL, "a.txt": b"second\n"})
+    STORE[what](known.git_dir)
+    known.again()
+    write(known.world.root, {"more.txt": "more\n"})
+    known.begins("t3", {**ALL, "a.txt": b"second\n", "more.txt": b"more\n"})
+    # What an agent made is still there.
+    assert known.shadow.read(known.name(f"{known.result}:a.txt")) == b"an agent's\n"
+    known.shadow.tidy()
+    if what != "no refs":
+        stands_alone(known.shadow)
+
+
+@pytest.mark.parametrize("how", ["empty", "cut"])
+def test_the_index_of_a_worktree_at_work_is_damaged(known: Known, how: str) -> None:
+    snapshot = known.shadow.snapshot(known.repository, {}, "t2")
+    worktree = known.worktrees.prepare(snapshot, "t2-1", repository=known.repository)
+    write(worktree.folder, {"a.txt": "another's\n", "made.txt": "made\n"})
+    (worktree.folder / "sub" / "b.txt").unlink()
+    HARM[how](worktree.index)
+    known.again()
+    worktree = known.worktrees.reopen(worktree.slot)
+    harvest = known.worktrees.harvest(worktree, "t2-1")
+    expected = {**ALL, "a.txt": b"another's\n", "made.txt": b"made\n"}
+    del expected["sub/b.txt"]
+    assert files_in(known.shadow, harvest.commit) == expected
+    known.worktrees.release(worktree)
+
+
+def test_an_object_that_a_result_needs_is_damaged(known: Known) -> None:
+    """Whatever the agent left as it was is in its worktree too."""
+    known.loose()
+    snapshot = known.shadow.snapshot(known.repository, {}, "t2")
+    worktree = known.worktrees.prepare(snapshot, "t2-1", repository=known.repository)
+    write(worktree.folder, {"sub/b.txt": "another's\n"})
+    for name in (known.name(f"{snapshot.commit}:sub"), known.name(f"{snapshot.commit}:new.txt")):
+        HARM["empty"](known.git_dir / "objects" / name[:2] / name[2:])
+    harvest = known.worktrees.harvest(worktree, "t2-1")
+    assert files_in(known.shadow, harvest.commit) == {**ALL, "sub/b.txt": b"another's\n"}
+    known.worktrees.release(worktree)
+
+
+def test_what_cannot_be_brought_back_is_said_in_a_sentence(known: Known) -> None:
+    known.loose()
+    blob = known.name(f"{known.result}:a.txt")
+    HARM["empty"](known.git_dir / "objects" / blob[:2] / blob[2:])
+    sentence = r"(?s)damaged or gone, and could not be brought back\. Start the task again\."
+    for _ in range(2):
+        with pytest.raises(DamageError, match=sentence):
+            known.shadow.patch(known.snapshot.commit, known.result)
+        with pytest.raises(DamageError, match=sentence):
+            known.shadow.read(blob)
+    known.begins("t2", ALL)
+    # Nothing can be packed as long as a ref names what is not there. It is noted what it named.
+    known.shadow.tidy()
+    (noted,) = known.shadow.folder.glob("damaged/*/refs.txt")
+    assert noted.read_text() == f"{known.result} refs/mux/results/t1-1\n"
+    stands_alone(known.shadow)
+
+
+def test_a_store_of_someone_whose_repository_is_gone_is_left_alone(known: Known) -> None:
+    known.loose()
+    blob = known.name(f"{known.result}:a.txt")
+    HARM["empty"](known.git_dir / "objects" / blob[:2] / blob[2:])
+    known.again()
+    known.world.root.rename(known.world.folder / "elsewhere")
+    with pytest.raises(DamageError):
+        known.shadow.read(blob)
+    assert not (known.shadow.folder / "damaged").exists()
+
+
+def test_damage_of_the_persons_own_repository_is_theirs(world: World) -> None:
+    make_repository(world.root, FILES)
+    repository = discover(world.root)
+    shadow = world.shadow(repository)
+    tree = run(world.root, "rev-parse", "HEAD:sub").decode().strip()
+    (world.root / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    with pytest.raises(GitError):
+        shadow.complete(shadow.snapshot(repository, {}, "t1"))
