@@ -64,6 +64,9 @@ log = logging.getLogger(__name__)
 GIT_GRACE_SECONDS = 2.0
 """How long a git that a killed daemon has left behind may take to tidy up after itself."""
 
+MISSED_NAMED = 10
+"""How many runs that the journal has lost are named."""
+
 WORKERS = 32
 """Threads for git and the disk."""
 
@@ -80,6 +83,8 @@ class Engine:
         self._listeners: list[Callable[[Event], None]] = []
         self._outputs = Outputs(state / "runs", self._emit)
         self._clients: list[Client] = []
+        self.notices: tuple[str, ...] = ()
+        """Sentences for every person who comes, as long as this daemon runs."""
         self._doomed_refs: dict[Path, set[str]] = {}
         """What of deleted tasks and runs is still in stores that could not be written."""
         self._reviews: dict[Path, tuple[Results, Reviews]] = {}
@@ -116,6 +121,9 @@ class Engine:
         await asyncio.to_thread(shutil.rmtree, self.client_files, ignore_errors=True)
         self._journal = Journal(self._state / "mux.db")
         self._book = Book(self._journal, self._emit)
+        if self._journal.lost is not None:
+            self.notices = (await asyncio.to_thread(self._missed, self._journal.lost),)
+            log.error("%s", self.notices[0])
         kept = Kept(lambda: self._configuration, self._journal, self._book)
         self._asks = Asks(self._emit, kept, lambda: self._configuration.permissions.timeout_seconds)
         self._queue = Queue(self._book, self._emit)
@@ -166,6 +174,15 @@ class Engine:
         for task in self.tasks():
             self._end_the_rest(task)
         self._own(self.discards.take_up())
+
+    def _missed(self, lost: str) -> str:
+        """What is gone of the journal, with the runs that only their output still tells of."""
+        known = {run.id for run in self._book.runs}
+        unknown = sorted(folder.name for folder in (self._state / "runs").iterdir() if folder.name not in known)
+        if not unknown:
+            return lost
+        named = ", ".join(unknown[:MISSED_NAMED]) + (" and more" if len(unknown) > MISSED_NAMED else "")
+        return f"{lost} Without a task, but with output in {self._state / 'runs'}: {named}."
 
     async def close(self) -> None:
         """Stop watching. Agents of runs that have not ended go on, and the next daemon takes them up."""

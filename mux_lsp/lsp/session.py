@@ -370,6 +370,10 @@ class Session:
     def _initialized(self, _: types.InitializedParams) -> None:
         self.keep(self.virtual.register())
         self._asking.begin()
+        if self.starter is None:
+            for notice in self.engine.notices:
+                # Also to clients that speak our protocol: no notification of ours says it.
+                self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
 
     def _did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         removed = _folders(folder.uri for folder in params.event.removed)
