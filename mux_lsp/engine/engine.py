@@ -303,7 +303,14 @@ class Engine:
         self._queue.enter(task, task.runs)
         for run in task.runs:
             self._begin(run.id)
+        self._take_up_left(repository.root)
         return task
+
+    def _take_up_left(self, root: Path) -> None:
+        """Take the results that a full disk kept from being taken. A task has begun, so there is room."""
+        for run in [run for task in self.tasks(root) for run in task.runs]:
+            if run.state.ended and run.worktree is not None and run.id not in self._lives:
+                self._begin(run.id)
 
     def tasks(self, root: Path | None = None) -> tuple[Task, ...]:
         """All tasks, oldest first; those of one repository where its root is given."""

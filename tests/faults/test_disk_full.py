@@ -18,6 +18,7 @@ from tests.support.client import RefusedError, connected
 from tests.support.disks import Disks, small_disks
 from tests.support.home import IsolatedHome, isolated_home
 from tests.support.person import WHO, text_of
+from tests.support.signals import signals
 
 if TYPE_CHECKING:
     import subprocess
@@ -346,3 +347,130 @@ async def check_operation(world: World, client: Client, runs: list[Json], case: 
     if refused:
         await operation.act(client, runs)
         await operation.done(client, world, runs)
+
+
+# The daemon's start
+
+
+@pytest.mark.parametrize("fault", SENTENCES)
+async def test_a_daemon_cannot_start(world: World, fault: str) -> None:
+    """The first one, and one that finds tasks: neither loses any."""
+    disk = world.disks.disk(world.home.state)
+    for tasks in (0, 1):
+        if fault == READ_ONLY:
+            world.disks.read_only(disk.place)
+        else:
+            world.breaks("state", fault)
+        done = world.home.run(world.root, "list")
+        assert done.returncode == 1
+        world.refused("state", fault, done.stderr.decode())
+        with pytest.raises(RefusedError) as refused:
+            async with client_of(world):
+                pass
+        world.refused("state", fault, str(refused.value))
+        world.mended("state", fault)
+        async with client_of(world) as client:
+            assert len((await client.command("mux.task.list"))["tasks"]) == tasks
+            assert (await client.command("mux.status"))["notices"] == []
+            await _started(client, [])
+        world.home.run(world.root, "stop")
+    world.check_nothing_left()
+
+
+# While agents and checks are at work
+
+
+@pytest.mark.parametrize("fault", [BYTES, INODES])
+async def test_the_disk_is_full_at_the_end_of_an_agent(world: World, tmp_path: Path, fault: str) -> None:
+    """What it has made is taken as soon as something is started with room, and by the next daemon otherwise."""
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        async with client_of(world) as client:
+            command = f"sh:{EDIT}; {arrived.give}; {go.take}; echo printed; echo new > new.txt"
+            task = await client.start(command, count=2)
+            await arrived.happened(2)
+            world.breaks("state", fault)
+            go.happens(2)
+            runs = await client.ended(task["id"])
+            for run in runs:
+                assert run["state"] == "failed"
+                world.refused("state", fault, run["reason"])
+            world.mended("state", fault)
+            await _started(client, [])
+            found = await client.until(lambda: _taken(client, task), "their results")
+            assert all(run["hunks"] >= 1 for run in found)
+            for run in found:
+                assert "LINE 3" in await client.diff(run["id"], "f.txt")
+    world.home.run(world.root, "stop")
+    world.check_nothing_left()
+
+
+def _taken(client: Client, task: Json) -> list[Json]:
+    found = [client.runs[run["id"]] for run in task["runs"]]
+    return found if all(run["worktree"] is None for run in found) else []
+
+
+@pytest.mark.parametrize("fault", [BYTES, INODES])
+async def test_the_disk_is_full_between_checks(world: World, tmp_path: Path, fault: str) -> None:
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        async with client_of(world) as client:
+            gate = f"test -e baseline || {{ {arrived.give}; {go.take}; }}"
+            task = await client.start(f"sh:{EDIT}", checks=(gate, "echo printed"))
+            # The snapshot is checked beside it.
+            await arrived.happened(2)
+            world.breaks("state", fault)
+            go.happens(2)
+            run = await client.reaches(task["runs"][0]["id"], "failed")
+            world.refused("state", fault, run["reason"])
+            assert run["hunks"] == 1
+            world.mended("state", fault)
+            await _started(client, [])
+            await client.command("mux.run.accept", run=run["id"])
+            assert world.text() == EDITED
+    world.home.run(world.root, "stop")
+    world.check_nothing_left()
+
+
+# What a person keeps
+
+
+@pytest.mark.parametrize("fault", SENTENCES)
+async def test_no_copy_can_be_kept_of_what_would_be_written_over(world: World, fault: str) -> None:
+    mine = TEXT.replace("line 3\n", "mine\n")
+    async with client_of(world) as client:
+        (run,) = await client.ended((await client.start(f"sh:{EDIT}"))["id"])
+        world.seen("f.txt").write_text(mine)
+        world.breaks("state", fault)
+        with pytest.raises(RefusedError) as refused:
+            await client.command("mux.run.accept", run=run["id"], how="take")
+        world.refused("state", fault, str(refused.value))
+        assert world.text() == mine
+        assert not list((world.state / "kept").rglob("f.txt"))
+        world.mended("state", fault)
+        await client.command("mux.run.accept", run=run["id"], how="take")
+        assert world.text() == EDITED
+        (kept,) = (world.state / "kept").rglob("f.txt")
+        assert kept.read_text() == mine
+    world.home.run(world.root, "stop")
+    world.check_nothing_left()
+
+
+@pytest.mark.parametrize("fault", [BYTES, INODES])
+async def test_trust_is_kept_or_refused(world: World, fault: str) -> None:
+    world.seen("mux.toml").write_text('setup = ["true"]\n')
+    async with client_of(world) as client:
+        shown = await client.command("mux.repository.get")
+        # Until the journal's log has no room left within.
+        world.breaks("state", fault)
+        try:
+            answer = await client.command("mux.repository.trust", digest=shown["digest"])
+        except RefusedError as error:
+            assert fault == BYTES
+            world.refused("state", fault, str(error))
+            assert not (await client.command("mux.repository.get"))["trusted"]
+        else:
+            assert answer["trusted"]
+        world.mended("state", fault)
+        assert (await client.command("mux.repository.trust", digest=shown["digest"]))["trusted"]
+    world.home.run(world.root, "stop")
+    async with client_of(world) as client:
+        assert (await client.command("mux.repository.get"))["trusted"]

@@ -82,7 +82,12 @@ def check_tasks(journal: Journal) -> None:
     assert (done.tokens, done.cost_usd, done.started, done.finished) == (5000, 0.25, 1000.5, 1060.25)
     assert done.left_out == (LeftOut("big.bin", "is too large"),)
     text, picture = done.files
-    assert (text.path, text.kind, text.lines_added, text.base_path) == ("src/b\udce9.py", ChangeKind.ADDED, 3, text.path)
+    assert (text.path, text.kind, text.lines_added, text.base_path) == (
+        "src/b\udce9.py",
+        ChangeKind.ADDED,
+        3,
+        text.path,
+    )
     assert (picture.path, picture.kind, picture.lines_added) == ("logo.png", ChangeKind.MODIFIED, None)
     (check,) = done.checks
     assert (check.command, check.state, check.seconds, check.tests) == ("make test", CheckState.PASSED, 1.5, None)
@@ -118,7 +123,7 @@ def test_written_to_as_before(tmp_path: Path, version: int) -> None:
         journal.allow(REPOSITORY, "bash", "ls")
         journal.delete_task("k3f")
         assert [task.id for task in journal.tasks()] == ["b2c"]
-        assert "k3f" != journal.new_task_id()
+        assert journal.new_task_id() != "k3f"
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -52,10 +52,10 @@ def tasks() -> list[Any]:
         reason="ended with exit status 3", started=1001.0, finished=1002.0, discarded=1003.0,
     )  # fmt: skip
     first = made(
-        model.Task, id="k3f", prompt="Do \u00fcn\u00efc\u00f6d\u00e9\nand half of a character: \ud800", repository=REPOSITORY,
-        folder="src", created=1000.0, snapshot=model.Snapshot(COMMIT, TREE, HEAD), checks=("make test",),
-        protected=("judge/",), context=(model.Context("a.py", 1, 2), model.Context("b.py")), numbered=3,
-        runs=(done, working, failed), priority=2, max_cost_usd=1.5,
+        model.Task, id="k3f", prompt="Do \u00fcn\u00efc\u00f6d\u00e9\nand half of a character: \ud800",
+        repository=REPOSITORY, folder="src", created=1000.0, snapshot=model.Snapshot(COMMIT, TREE, HEAD),
+        checks=("make test",), protected=("judge/",), context=(model.Context("a.py", 1, 2), model.Context("b.py")),
+        numbered=3, runs=(done, working, failed), priority=2, max_cost_usd=1.5,
     )  # fmt: skip
     run = made(model.Run, id="b2c-1", task="b2c", agent="gemini", model="pro", state=model.RunState.QUEUED, base=COMMIT)
     second = made(
@@ -94,9 +94,10 @@ def accept(journal: Any) -> None:
     accepted = [
         made(
             history.Acceptance, repository=REPOSITORY, task="k3f", run="k3f-1", agent="claude", model=None,
-            prompt="Do it\n\ud800", message=None, path="src/b\udce9.py", origin="src/b\udce9.py", hunk=hunk, change=hunk,
-            how=history.Cause.ACCEPT, client="neovim", person="ada", line=4, removed=history.Extract(1, "old\n"),
-            added=history.Extract(2, "new\nnewer\n"), before=("def f():",), after=("",),
+            prompt="Do it\n\ud800", message=None, path="src/b\udce9.py", origin="src/b\udce9.py", hunk=hunk,
+            change=hunk, how=history.Cause.ACCEPT, client="neovim", person="ada", line=4,
+            removed=history.Extract(1, "old\n"), added=history.Extract(2, "new\nnewer\n"),
+            before=("def f():",), after=("",),
         )
         for hunk in ("0123456789", "abcdef0123")
     ]  # fmt: skip
