@@ -703,7 +703,7 @@ class Engine:
                 log.exception("a listener failed on %s", type(event).__name__)
 
     def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(_in_words(work))
         self._owned.add(task)
         task.add_done_callback(self._owned.discard)
         return task
@@ -713,6 +713,14 @@ class Engine:
         if not chosen:
             raise UsageError(" ".join((*settings.notices, backends.no_agent(self._configuration))))
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
+
+
+async def _in_words(work: Coroutine[None, None, None]) -> None:
+    """Work that nobody waits for, with what it cannot do in the log."""
+    try:
+        await work
+    except MuxError as error:
+        log.warning("%s", error)
 
 
 def _drop(room: Room, snapshot: Snapshot, name: str) -> None:
