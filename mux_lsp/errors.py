@@ -32,6 +32,14 @@ class GitError(MuxError):
     """git ended with an error we did not expect. The message carries git's own last words."""
 
 
+class StorageError(MuxError):
+    """A disk or the system refused: full, read-only, out of inodes or descriptors, damaged. See `mux_lsp.storage`."""
+
+
+class GitStorageError(GitError, StorageError):
+    """git could not read or write for such a reason. Trying again changes nothing before that is put right."""
+
+
 class AgentError(MuxError):
     """An agent could not be started."""
 

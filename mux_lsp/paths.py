@@ -111,6 +111,13 @@ def make_private_folder(path: str) -> None:
 
 def unusable(path: str, error: OSError) -> MuxError:
     """The sentence for a folder or file of ours that the system refuses."""
+    import errno
+
+    if error.errno not in {errno.EACCES, errno.EPERM}:
+        from mux_lsp import storage
+
+        if refused := storage.explained(error, path):
+            return refused
     return MuxError(
         f"mux-lsp cannot use {path} ({error.strerror or error}): make it writable or set MUX_LSP_HOME to another folder"
     )

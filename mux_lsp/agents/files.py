@@ -68,10 +68,15 @@ def append(path: Path, data: bytes) -> None:
 def write_anew(path: Path, data: bytes) -> None:
     """Put a new plain file in the place of whatever has that name."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-        file.write(data)
-    if path.is_dir() and not path.is_symlink():
-        remove(path)
-    Path(file.name).replace(path)
+        try:
+            file.write(data)
+            file.flush()
+            if path.is_dir() and not path.is_symlink():
+                remove(path)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def remove(path: Path) -> None:

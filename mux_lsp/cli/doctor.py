@@ -107,7 +107,10 @@ def _daemon() -> Finding:
 
     with connected(Path.home()) as client:
         status = client.execute("mux.status", {})
-    return Finding("daemon", "ok", f"answers (pid {status['pid']}, mux-lsp {status['version']})")
+    answers = f"answers (pid {status['pid']}, mux-lsp {status['version']})"
+    if status["notices"]:
+        return Finding("daemon", "note", answers, " ".join(status["notices"]))
+    return Finding("daemon", "ok", answers)
 
 
 def _watching() -> Finding:

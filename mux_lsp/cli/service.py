@@ -86,6 +86,8 @@ def status(as_json: bool) -> None:
         return
     say(f"mux-lsp {answer['version']}, pid {answer['pid']}, for {duration(process['uptime_seconds'])}", bold=True)
     queued = f" ({answer['queued_runs']} queued)" if answer["queued_runs"] else ""
+    for notice in answer["notices"]:
+        say(notice, "failed")
     say(f"  {count(answer['unfinished_runs'], 'unfinished run')}{queued}, {_clients(process['clients'])}")
     say(f"  spent today: {_spent(answer['spent'])}{_of_a_day(answer)}")
     say(f"  {size(process['memory_bytes'])} of memory, log {process['log']}")

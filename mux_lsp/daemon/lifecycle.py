@@ -163,9 +163,13 @@ def publish(home: paths.Home, address: str, version: str) -> Record:
     record = Record(os.getpid(), psutil.Process().create_time(), address, secrets.token_urlsafe(32), version)
     final, new = Path(home.daemon_record), Path(f"{home.daemon_record}.new")
     new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(record), file)
-    new.replace(final)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(record), file)
+        new.replace(final)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise paths.unusable(home.daemon_record, error) from error
     return record
 
 

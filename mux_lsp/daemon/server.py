@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from mux_lsp import __version__, paths
+from mux_lsp import __version__, paths, storage
 from mux_lsp.daemon import handshake, lifecycle, logs
 from mux_lsp.daemon.connection import ClientReader, ClientWriter
 from mux_lsp.daemon.peer import Peer, peer_of, runs_around
@@ -164,9 +164,10 @@ def run_daemon(
     except MuxError as error:
         _say_failure(str(error), starter)
     except OSError as error:
-        if error.filename is None:
+        refused = storage.explained(error, here.state)
+        if refused is None and error.filename is None:
             raise
-        _say_failure(str(paths.unusable(os.fspath(error.filename), error)), starter)
+        _say_failure(str(refused or paths.unusable(os.fspath(error.filename), error)), starter)
     except Exception as error:
         log.exception("a bug ended the daemon")
         starter.failed(

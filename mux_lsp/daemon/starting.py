@@ -106,7 +106,10 @@ def _spawn(home: paths.Home) -> None:
     except (TimeoutError, subprocess.TimeoutExpired) as error:
         raise MuxError(f"the mux-lsp daemon was not ready after {START_SECONDS:g} s: see {home.log}") from error
     except OSError as error:
-        raise MuxError(f"the mux-lsp daemon could not be started: {error}") from error
+        from mux_lsp import storage
+
+        refused = storage.explained(error, home.state)
+        raise refused or MuxError(f"the mux-lsp daemon could not be started: {error}") from error
     finally:
         os.close(log)
         os.close(reading)

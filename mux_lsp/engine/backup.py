@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from typing import TYPE_CHECKING
 
-from mux_lsp.errors import MuxError
+from mux_lsp import storage
+from mux_lsp.errors import MuxError, StorageError
 from mux_lsp.git import names
 
 if TYPE_CHECKING:
@@ -25,14 +27,17 @@ def save_overwritten(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Pa
     texts = [(live, data) for live in lives if (data := _data(live)) is not None]
     if not texts:
         return None
-    place = folder
+    place = None
     try:
         place = new_folder(folder, run_id)
         for live, data in texts:
             if names.refusal(live.path) is None:
                 put(place, live.path, data)
     except OSError as error:
-        raise MuxError(f"Nothing was written: no copy could be kept in {place} ({error}).") from error
+        if place is not None:
+            # Half of a copy would pass for a whole one.
+            shutil.rmtree(place, ignore_errors=True)
+        raise _failed(folder, error) from error
     return place
 
 
@@ -54,6 +59,13 @@ def put(folder: Path, path: str, data: bytes) -> None:
     file = folder.joinpath(*path.split("/"))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
+
+
+def _failed(folder: Path, error: OSError) -> MuxError:
+    refused = storage.explained(error, str(folder))
+    kind = StorageError if refused else MuxError
+    why = refused or f"{error.strerror or error}."
+    return kind(f"Nothing was written, since no copy of your text could be kept in {folder}. {why}")
 
 
 def _data(live: LiveText) -> bytes | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mux_lsp import config
+from mux_lsp import config, storage
 from mux_lsp.agents import process
 from mux_lsp.agents.ports import PortBlocks
 from mux_lsp.core.merit import Weights
@@ -48,7 +48,7 @@ from mux_lsp.engine.tree import identity_of
 from mux_lsp.engine.trial import sweep
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
-from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.errors import MuxError, StorageError, UsageError
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 from mux_lsp.store.spending import Spending
@@ -68,6 +68,9 @@ log = logging.getLogger(__name__)
 GIT_GRACE_SECONDS = 2.0
 """How long a git that a killed daemon has left behind may take to tidy up after itself."""
 
+MISSED_NAMED = 10
+"""How many runs that the journal has lost are named."""
+
 WORKERS = 32
 """Threads for git and the disk."""
 
@@ -84,6 +87,10 @@ class Engine:
         self._listeners: list[Callable[[Event], None]] = []
         self._outputs = Outputs(state / "runs", self._emit)
         self._clients: list[Client] = []
+        self.notices: tuple[str, ...] = ()
+        """Sentences for every person who comes, as long as this daemon runs."""
+        self._doomed_refs: dict[Path, set[str]] = {}
+        """What of deleted tasks and runs is still in stores that could not be written."""
         self._reviews: dict[Path, tuple[Results, Reviews]] = {}
         self._rooms = Rooms(state / "repos", lambda: self._configuration.key_variables)
         self._ports = PortBlocks()
@@ -122,6 +129,9 @@ class Engine:
         self.transactions = Transactions(self._journal, self._state, self._own)
         await self.transactions.take_up(map(Path, self._journal.repositories()))
         self._book = Book(self._journal, self._emit)
+        if self._journal.lost is not None:
+            self.notices = (await asyncio.to_thread(self._missed, self._journal.lost),)
+            log.error("%s", self.notices[0])
         kept = Kept(lambda: self._configuration, self._journal, self._book)
         self._asks = Asks(self._emit, kept, lambda: self._configuration.permissions.timeout_seconds)
         self._queue = Queue(self._book, self._emit)
@@ -173,6 +183,15 @@ class Engine:
         for task in self.tasks():
             self._end_the_rest(task)
         self._own(self.discards.take_up())
+
+    def _missed(self, lost: str) -> str:
+        """What is gone of the journal, with the runs that only their output still tells of."""
+        known = {run.id for run in self._book.runs}
+        unknown = sorted(folder.name for folder in (self._state / "runs").iterdir() if folder.name not in known)
+        if not unknown:
+            return lost
+        named = ", ".join(unknown[:MISSED_NAMED]) + (" and more" if len(unknown) > MISSED_NAMED else "")
+        return f"{lost} Without a task, but with output in {self._state / 'runs'}: {named}."
 
     async def close(self) -> None:
         """Stop watching. Agents of runs that have not ended go on, and the next daemon takes them up."""
@@ -296,7 +315,14 @@ class Engine:
         self._queue.enter(task, task.runs)
         for run in task.runs:
             self._begin(run.id)
+        self._take_up_left(repository.root)
         return task
+
+    def _take_up_left(self, root: Path) -> None:
+        """Take the results that a full disk kept from being taken. A task has begun, so there is room."""
+        for run in [run for task in self.tasks(root) for run in task.runs]:
+            if run.state.ended and run.worktree is not None and run.id not in self._lives:
+                self._begin(run.id)
 
     def tasks(self, root: Path | None = None) -> tuple[Task, ...]:
         """All tasks, oldest first; those of one repository where its root is given."""
@@ -495,12 +521,23 @@ class Engine:
         room = self._rooms.of(Path(task.repository))
         if whole:
             await self.judgements.forget(task.id)
-        renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
-        for name in (*ids, *renewals, *([task.id] if whole else [])):
-            await asyncio.to_thread(room.shadow.delete_refs, name)
+        # Folders first: on a full disk they make the room that the rest takes.
         for run_id in ids:
             await asyncio.to_thread(shutil.rmtree, self.run_folder(run_id), ignore_errors=True)
+        renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
+        self._doomed_refs.setdefault(room.root, set()).update((*ids, *renewals, *([task.id] if whole else [])))
+        await self._delete_refs(room)
         return ids
+
+    async def _delete_refs(self, room: Room) -> None:
+        """Let go of what deleted tasks and runs have in the store. Where the disk refuses, it waits."""
+        doomed = self._doomed_refs.pop(room.root, set())
+        for name in sorted(doomed):
+            try:
+                await asyncio.to_thread(room.shadow.delete_refs, name)
+            except StorageError as error:
+                log.warning("what is left of %s in the store could not be removed yet: %s", name, error)
+                self._doomed_refs.setdefault(room.root, set()).add(name)
 
     async def _free(self, run_id: str) -> None:
         """End a run and have its worktree given back, also where that could not be done at its end."""
@@ -646,9 +683,11 @@ class Engine:
             await self._tidy(job.room)
         except MuxError as error:
             self._book.fail(job.run_id, str(error))
-        except Exception:
-            log.exception("run %s ended by a bug in mux-lsp", job.run_id)
-            self._book.fail(job.run_id, "a bug in mux-lsp; its log has the details")
+        except Exception as error:
+            refused = storage.explained(error, str(self._state)) if isinstance(error, OSError) else None
+            if refused is None:
+                log.exception("run %s ended by a bug in mux-lsp", job.run_id)
+            self._book.fail(job.run_id, str(refused or "a bug in mux-lsp; its log has the details"))
         finally:
             if (life := self._lives.get(job.run_id)) and life.cancelled is job.cancelled:
                 del self._lives[job.run_id]
@@ -658,8 +697,10 @@ class Engine:
     async def _tidy(self, room: Room) -> None:
         """Pack what runs have left in the shadow store, once none is at work and it is worth it."""
         at_work = any(not run.state.ended for task in self.tasks(room.root) for run in task.runs)
-        if not at_work and await asyncio.to_thread(lambda: room.shadow.grown):
-            await asyncio.to_thread(room.shadow.tidy)
+        if not at_work:
+            await self._delete_refs(room)
+            if await asyncio.to_thread(lambda: room.shadow.grown):
+                await asyncio.to_thread(room.shadow.tidy)
 
     def _emit(self, event: Event) -> None:
         for listener in list(self._listeners):
@@ -669,7 +710,7 @@ class Engine:
                 log.exception("a listener failed on %s", type(event).__name__)
 
     def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(_in_words(work))
         self._owned.add(task)
         task.add_done_callback(self._owned.discard)
         return task
@@ -679,6 +720,14 @@ class Engine:
         if not chosen:
             raise UsageError(" ".join((*settings.notices, backends.no_agent(self._configuration))))
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
+
+
+async def _in_words(work: Coroutine[None, None, None]) -> None:
+    """Work that nobody waits for, with what it cannot do in the log."""
+    try:
+        await work
+    except MuxError as error:
+        log.warning("%s", error)
 
 
 def _drop(room: Room, snapshot: Snapshot, name: str) -> None:

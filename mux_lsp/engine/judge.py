@@ -12,6 +12,7 @@ import logging
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mux_lsp import storage
 from mux_lsp.core.merit import Opinion
 from mux_lsp.core.spending import Spent
 from mux_lsp.engine import backends, opinions
@@ -124,8 +125,7 @@ def _load(file: Path, digest: str) -> dict[str, Opinion] | None:
 def _save(file: Path, digest: str, found: dict[str, Opinion]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     kept = {"digest": digest, "opinions": {run: asdict(one) for run, one in found.items()}}
-    # Nobody reads it while it is written: the next daemon does, and half of it is none.
-    file.write_text(json.dumps(kept), encoding="utf-8")
+    storage.write_whole(file, json.dumps(kept).encode())
 
 
 def _remove(file: Path) -> None:

@@ -159,6 +159,13 @@ class Judgements:
 
     def _tell(self, task: Task) -> None:
         """Tell of a task how its checks go on its snapshot, as far as that is known."""
+        try:
+            self._tell_now(task)
+        except MuxError as error:
+            # Whoever begins a run must not take it for not begun because this could not be journalled.
+            log.warning("how the checks of %s go on its snapshot cannot be told: %s", task.id, error)
+
+    def _tell_now(self, task: Task) -> None:
         if task.snapshot is None:
             return
         room, terms = self._rooms.of(Path(task.repository)), self.terms_of(task)

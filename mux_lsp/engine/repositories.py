@@ -43,7 +43,7 @@ class Rooms:
         """The room of a repository by its root, which need not exist any more: results outlive it."""
         room = self._rooms.get(root)
         if room is None:
-            shadow = Shadow(self._folder / key_of(root))
+            shadow = Shadow(self._folder / key_of(root), root)
             worktrees = Worktrees(shadow)
             setups = Setups(shadow.folder / "setups")
             room = self._rooms[root] = Room(root, shadow, worktrees, Claims(worktrees, root.name), setups, self._keys)

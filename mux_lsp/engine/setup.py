@@ -20,6 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp import storage
 from mux_lsp.agents import process
 from mux_lsp.agents.command import explain, mark
 from mux_lsp.agents.environment import scrubbed
@@ -103,7 +104,8 @@ async def make_ready(  # noqa: PLR0913 - where, by what, from what, within which
         try:
             await asyncio.to_thread(room.worktrees.bring, worktree, plan.folder, kept)
         except OSError as error:
-            raise SetupError(f"What the set-up has made could not be copied: {error}.") from error
+            why = storage.explained(error, str(room.shadow.folder)) or f"{error}."
+            raise SetupError(f"What the set-up has made could not be copied: {why}") from error
     return plan.digest
 
 
@@ -205,7 +207,8 @@ class Setups:
             # Another one may have been done with it in the moment before.
             outcome = await asyncio.to_thread(_use, plan.folder) or await _carry_out(room, plan, settings, cancelled)
         except (MuxError, OSError) as error:
-            outcome = SetupError(f"The set-up could not be done: {str(error).rstrip('.')}.")
+            why = (isinstance(error, OSError) and storage.explained(error, str(self.folder))) or error
+            outcome = SetupError(f"The set-up could not be done: {str(why).rstrip('.')}.")
         finally:
             del self._flights[plan.digest]
         if isinstance(outcome, SetupError):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
+from mux_lsp import storage
 from mux_lsp.errors import GitError
+from mux_lsp.git import leftovers
 from mux_lsp.git.command import ISOLATED, alternates_variable, git
 from mux_lsp.git.view import RAW_ATTRIBUTES, write_if_changed
 
@@ -35,7 +36,8 @@ def run(
 ) -> bytes:
     """Run git on the store itself."""
     extra = {**ISOLATED, **(environment or {})}
-    return git(arguments, folder=git_dir, git_dir=git_dir, extra_environment=extra, input=input, ok=ok)
+    with leftovers.watched(git_dir / "objects"):
+        return git(arguments, folder=git_dir, git_dir=git_dir, extra_environment=extra, input=input, ok=ok)
 
 
 def make(git_dir: Path, repository: Repository) -> None:
@@ -43,11 +45,7 @@ def make(git_dir: Path, repository: Repository) -> None:
     folder = git_dir.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (git_dir / "HEAD").exists():
-        shutil.rmtree(git_dir, ignore_errors=True)
-        made_as = ["--quiet", "--bare", "--template=", "--initial-branch=main"]
-        made_as.append(f"--object-format={repository.object_format}")
-        git(["init", *made_as, os.fspath(git_dir)], folder=folder, extra_environment=ISOLATED)
-        git_dir.chmod(0o700)
+        init(git_dir, repository)
     object_format = run(git_dir, ["rev-parse", "--show-object-format"]).decode().strip()
     if object_format != repository.object_format:
         raise GitError(
@@ -58,10 +56,23 @@ def make(git_dir: Path, repository: Repository) -> None:
     write_if_changed(git_dir / "info" / "attributes", RAW_ATTRIBUTES)
 
 
+def init(git_dir: Path, repository: Repository) -> None:
+    """Make a bare repository, or what is missing of one. What is there stays."""
+    made_as = ["--quiet", "--bare", "--template=", "--initial-branch=main"]
+    made_as.append(f"--object-format={repository.object_format}")
+    git(["init", *made_as, os.fspath(git_dir)], folder=git_dir.parent, extra_environment=ISOLATED)
+    git_dir.chmod(0o700)
+
+
 def clear_locks(git_dir: Path) -> None:
-    """Remove the locks of whoever was killed. Only before anybody works in the store: a lock may be in use later on."""
-    for lock in (*git_dir.glob("*.lock"), *(git_dir / "refs").rglob("*.lock")):
+    """Remove the locks of whoever was killed, and what is half written.
+
+    Only before anybody works in the store: a lock may be in use later on.
+    """
+    for lock in (git_dir / "refs").rglob("*.lock"):
         lock.unlink(missing_ok=True)
+    leftovers.clear_new(git_dir)
+    leftovers.clear(git_dir / "objects")
 
 
 def pack(git_dir: Path, wanted: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -79,14 +90,17 @@ def pack_trees(git_dir: Path, wanted: Sequence[str], borrowed: Sequence[Path]) -
     _pack(git_dir, ["--window=0"], names, environment)
 
 
+def pack_names(git_dir: Path, names: bytes, environment: Mapping[str, str]) -> None:
+    """Copy objects by name, each in a line."""
+    _pack(git_dir, ["--window=0"], names, environment)
+
+
 def add_shallow(git_dir: Path, head: str) -> None:
     """Cut history at `head`: agents see one commit of context, and the store holds no more."""
     file = git_dir / "shallow"
     lines = file.read_text().split() if file.exists() else []
     if head not in lines:
-        temporary = file.with_suffix(".new")
-        temporary.write_text("".join(f"{line}\n" for line in [*lines, head]))
-        temporary.replace(file)
+        storage.write_whole(file, "".join(f"{line}\n" for line in [*lines, head]).encode())
 
 
 def _pack(git_dir: Path, options: Sequence[str], names: bytes, environment: Mapping[str, str]) -> None:

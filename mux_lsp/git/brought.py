@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp import storage
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -57,9 +59,7 @@ def note(own_dir: Path, what: Brought) -> None:
     if not what:
         file.unlink(missing_ok=True)
         return
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps({"files": sorted(what.files), "folders": sorted(what.folders)}))
-    new.replace(file)
+    storage.write_whole(file, json.dumps({"files": sorted(what.files), "folders": sorted(what.folders)}).encode())
 
 
 def noted(own_dir: Path) -> Brought:

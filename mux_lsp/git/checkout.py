@@ -47,6 +47,16 @@ def reset(view: View, commit: str) -> bool:
         return False
 
 
+def forget_states(view: View, commit: str) -> None:
+    """Make our index anew from a commit, with no file in it known: the next reading compares and writes each of them.
+
+    It may name objects that are gone.
+    """
+    view.index.unlink(missing_ok=True)
+    entries = view.git(["ls-tree", "-r", "-z", "--full-tree", commit])
+    view.git(["update-index", "-z", "--index-info"], input=entries)
+
+
 def _restore_known(view: View, commit: str) -> bool:
     """Undo what the last harvest saw, and nothing else. True if that made the worktree clean."""
     try:

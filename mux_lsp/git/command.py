@@ -10,13 +10,14 @@ import contextlib
 import os
 import re
 import threading
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import TYPE_CHECKING
 
-from mux_lsp.errors import GitError, MuxError
+from mux_lsp import storage
+from mux_lsp.errors import GitError, GitStorageError, MuxError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from git.cmd import Git
@@ -98,20 +99,22 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
     with contextlib.ExitStack() as stack:
         stream = None
         if input is not None:
-            stream = stack.enter_context(TemporaryFile())
-            stream.write(input)
-            stream.seek(0)
-        status, output, errors = runner.execute(
-            command_line(arguments, environment),
-            istream=stream,
-            with_extended_output=True,
-            with_exceptions=False,
-            stdout_as_string=False,
-            strip_newline_in_stdout=False,
-            env=environment,
-        )
+            with _told(gettempdir()):
+                stream = stack.enter_context(TemporaryFile())
+                stream.write(input)
+                stream.seek(0)
+        with _told(os.fspath(folder)):
+            status, output, errors = runner.execute(
+                command_line(arguments, environment),
+                istream=stream,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                env=environment,
+            )
     if status not in ok:
-        raise GitError(failure_message(arguments, folder, status, errors))
+        raise failure(arguments, folder, status, errors, environment)
     return output
 
 
@@ -136,11 +139,13 @@ def status_of(
     )
 
 
-def start(arguments: Sequence[str], *, folder: Path, git_dir: Path) -> Git.AutoInterrupt:
+def start(
+    arguments: Sequence[str], *, folder: Path, git_dir: Path, extra_environment: Mapping[str, str] | None = None
+) -> Git.AutoInterrupt:
     """Start a git of ours whose input and output are pipes, and which ends with the returned object."""
     from subprocess import PIPE
 
-    environment = _environment(git_dir, None, None, ISOLATED)
+    environment = _environment(git_dir, None, None, {**ISOLATED, **(extra_environment or {})})
     return _runner(folder).execute(command_line(arguments, environment), istream=PIPE, as_process=True, env=environment)
 
 
@@ -164,6 +169,25 @@ def failure_message(arguments: Sequence[str], folder: Path, status: int, errors:
     words_only = (word for word in arguments if not word.startswith("-") and "=" not in word)
     asked = next(words_only, "")
     return f"git {asked} failed in {folder}: {words}"
+
+
+def failure(
+    arguments: Sequence[str], folder: Path, status: int, errors: str, environment: Mapping[str, str]
+) -> GitError:
+    """The error for a failed command. One of the disk names the disk that git writes to."""
+    place = environment.get("GIT_OBJECT_DIRECTORY") or environment.get("GIT_DIR") or os.fspath(folder)
+    message = failure_message(arguments, folder, status, errors)
+    refusal = storage.in_words_of(errors, place)
+    return GitError(message) if refusal is None else GitStorageError(f"{storage.sentence(refusal, place)} ({message})")
+
+
+@contextlib.contextmanager
+def _told(place: str) -> Iterator[None]:
+    try:
+        with storage.told(place):
+            yield
+    except StorageError as error:
+        raise GitStorageError(str(error)) from error
 
 
 def alternates_variable(folders: Collection[Path]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from mux_lsp import storage
 from mux_lsp.git import parse
 from mux_lsp.git.brought import Brought
 from mux_lsp.git.copying import copy_file
@@ -74,9 +75,7 @@ def take_out(view: View, brought: Brought, store: Path) -> tuple[Made, tuple[str
         ignored=(*apart, *(path for path in plain if path.endswith("/"))),
         rewritten=tuple(_naming(store / FILES, tuple(map(os.fsencode, origin)))),
     )
-    new = store / f"{RECORD}.new"
-    new.write_text(json.dumps(asdict(made)))
-    new.replace(store / RECORD)
+    storage.write_whole(store / RECORD, json.dumps(asdict(made)).encode())
     return made, tuple(path for _, path in changed)
 
 

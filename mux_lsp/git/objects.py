@@ -10,7 +10,7 @@ from mux_lsp.errors import GitError
 from mux_lsp.git.command import start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -24,8 +24,10 @@ IDLE_SECONDS = 600.0
 class CatFile:
     """A reader of one object store. Thread-safe: one question at a time. A process that died is started anew."""
 
-    def __init__(self, git_dir: Path) -> None:
+    def __init__(self, git_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+        """`environment` has further variables for git."""
         self._git_dir = git_dir
+        self._environment = environment or {}
         self._lock = threading.Lock()
         self._process: Git.AutoInterrupt | None = None
         self._alarm: threading.Timer | None = None
@@ -54,7 +56,12 @@ class CatFile:
     def _ask(self, name: str) -> tuple[str, bytes] | None:
         self._asked = True
         if self._process is None:
-            self._process = start(["cat-file", "--batch"], folder=self._git_dir, git_dir=self._git_dir)
+            self._process = start(
+                ["cat-file", "--batch"],
+                folder=self._git_dir,
+                git_dir=self._git_dir,
+                extra_environment=self._environment,
+            )
             self._set_alarm()
         questions: IO[bytes] = self._process.stdin
         answers: IO[bytes] = self._process.stdout

@@ -14,6 +14,7 @@ import stat
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from mux_lsp import storage
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.command import git
@@ -67,9 +68,7 @@ class Memory:
 
     def save(self, path: Path) -> None:
         """Write it beside the index."""
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps({"version": _VERSION, **asdict(self)}))
-        temporary.replace(path)
+        storage.write_whole(path, json.dumps({"version": _VERSION, **asdict(self)}).encode())
 
     @classmethod
     def load(cls, path: Path) -> Memory | None:

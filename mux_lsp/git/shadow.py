@@ -11,22 +11,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import threading
 import time
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mux_lsp import storage
 from mux_lsp.core.model import Snapshot
-from mux_lsp.errors import GitError
-from mux_lsp.git import bare, parse, person, quick, textdiff
+from mux_lsp.errors import GitError, MuxError
+from mux_lsp.git import bare, mending, person, quick
 from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import alternates_variable
-from mux_lsp.git.folders import disk_use
-from mux_lsp.git.objects import CatFile, read_many
-from mux_lsp.git.repository import object_folders, read_head, read_settings
+from mux_lsp.git.damage import is_damage
+from mux_lsp.git.folders import disk_use, remove_tree
+from mux_lsp.git.indexfile import is_whole
+from mux_lsp.git.reading import StoreReader
+from mux_lsp.git.repository import discover, object_folders, read_head, read_settings
 from mux_lsp.git.view import (
     View,
     clear_locks,
@@ -37,22 +42,16 @@ from mux_lsp.git.view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from mux_lsp.core.model import FileChange, LeftOut
+    from mux_lsp.core.model import LeftOut
     from mux_lsp.git.repository import Repository, Settings
 
-FIND_RENAMES = ("-M", "-C", "-l400", "--no-rename-empty")
-"""git's way to find renames and copies. Of files with other content than before only among so few of them that a result
-of any size takes a fraction of a second; those with the same content are always found. An empty file tells nothing of
-where it comes from."""
+log = logging.getLogger(__name__)
 
-LARGEST_COMPARED = 16_000_000
-"""Bytes. The lines of larger files are not compared, nor counted."""
-
-FEW_BLOBS = 16
-"""For more of them a process is started, so that nobody else waits."""
+_MENDED = "mended"
+"""The name of a snapshot that nobody needs: no task is called so."""
 
 LOOSE_OBJECTS = 6700
 """About how many loose objects there may be before they are packed, as many as git's `gc.auto`."""
@@ -77,12 +76,14 @@ class _Pending:
     borrowed: tuple[Path, ...]
 
 
-class Shadow:
+class Shadow(StoreReader):
     """The shadow store in `folder`, made when it is first needed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
+        """`root` is that of the person's repository, for what must be mended before a snapshot has told it."""
+        super().__init__(folder / "shadow.git")
         self.folder = folder
-        self.git_dir = folder / "shadow.git"
+        self.root = root
         self._lock = threading.RLock()
         self._pending: dict[str, _Pending] = {}
         self._memory: person.Memory | None = None
@@ -92,13 +93,17 @@ class Shadow:
         self._behind: Callable[[], None] | None = None
         """What our index still has to learn of the last snapshot."""
         self._catching_up: Future[None] | None = None
-        self._objects = CatFile(self.git_dir)
+        self._repository: Repository | None = None
+        self._gone: set[str] = set()
+        self.mendings = 0
+        """How often something damaged was looked for."""
         # Not when the store is opened for a snapshot: runs of an earlier daemon may have gone on by then.
         bare.clear_locks(self.git_dir)
         clear_locks(self._person_dir)
 
     # --- snapshots ---
 
+    @storage.telling
     def snapshot(self, repository: Repository, buffers: Mapping[str, bytes], name: str) -> Snapshot:
         """Take the repository as its person sees it now, with unsaved `buffers` (path to bytes), as `name`.
 
@@ -106,24 +111,35 @@ class Shadow:
         checkout that borrows (see `borrowed`); `Worktrees.prepare` sees to both. Raises GitError.
         """
         with self._lock:
-            self._settle()
-            self._open(repository)
-            settings = self._settings = read_settings(repository)
-            head_read = pool.submit(read_head, repository)
-            memory, seen = self._memory, None
-            write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
-            view = View(self._person_dir, repository.root, self.git_dir / "objects")
-            if memory is not None and not (memory.sparse and self._is_other_index(repository)):
-                with contextlib.suppress(person.SparseChangedError):
-                    seen = person.look(view, repository, memory)
-            if memory is not None and seen is not None and not buffers:
-                quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
-                if quickly is not None:
-                    return quickly
-            memory, left_out = self._update(view, repository, settings, head_read, seen)
-            tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
-            return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
+            try:
+                return self._take(repository, buffers, name)
+            except GitError as error:
+                if not is_damage(error):
+                    raise
+                self._mend(repository, error)
+            return self._take(repository, buffers, name)
 
+    def _take(self, repository: Repository, buffers: Mapping[str, bytes], name: str) -> Snapshot:
+        self._settle()
+        self._open(repository)
+        self._repository = repository
+        settings = self._settings = read_settings(repository)
+        head_read = pool.submit(read_head, repository)
+        memory, seen = self._memory, None
+        write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
+        view = View(self._person_dir, repository.root, self.git_dir / "objects")
+        if memory is not None and not (memory.sparse and self._is_other_index(repository)):
+            with contextlib.suppress(person.SparseChangedError):
+                seen = person.look(view, repository, memory)
+        if memory is not None and seen is not None and not buffers:
+            quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
+            if quickly is not None:
+                return quickly
+        memory, left_out = self._update(view, repository, settings, head_read, seen)
+        tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
+        return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
+
+    @storage.telling
     def complete(self, snapshot: Snapshot) -> None:
         """Wait until the snapshot stands alone in the store and its ref names it. Raises GitError if that failed."""
         pending = self._pending.get(snapshot.commit)
@@ -132,6 +148,7 @@ class Shadow:
         # Whoever waits for a snapshot is about to begin: our index could not follow earlier without being in the way.
         self._start_catching_up()
 
+    @storage.telling
     def secure(self, snapshot: Snapshot, name: str, repository: Repository) -> None:
         """Complete a snapshot under whose packing an earlier daemon was killed. Nothing happens where there is no need.
 
@@ -154,6 +171,57 @@ class Shadow:
                 ) from error
             self.set_refs({ref: snapshot.commit})
 
+    @storage.telling
+    def mend(self, error: GitError, since: int) -> None:
+        """Mend what made a git fail, and take over what the person has by now. See `git.mending`.
+
+        `since` is what `mendings` was before that git began: of many that failed for the same the first one mends.
+        Raises the error where nobody knows of whose repository the store is, and GitError where it cannot be mended.
+        """
+        with self._lock:
+            if self.mendings != since:
+                return
+            repository = self._owner()
+            if repository is None:
+                raise error
+            self._mend(repository, error)
+            # Files of the person's that no commit of theirs has are nowhere else.
+            self.complete(self._take(repository, {}, _MENDED))
+            self.delete_refs(_MENDED)
+
+    def heals(self, what: str) -> bool:
+        """See `StoreReader.heals`."""
+        if what in self._gone:
+            return False
+        self._gone.add(what)
+        try:
+            self.mend(GitError(f"{what} is damaged or gone"), self.mendings)
+        except MuxError as error:
+            log.warning("the store %s could not be mended: %s", self.git_dir, error)
+            return False
+        return True
+
+    def _owner(self) -> Repository | None:
+        """Whose store it is, as far as that is known or there."""
+        if self._repository is None and self.root is not None:
+            with contextlib.suppress(MuxError):
+                self._repository = discover(self.root)
+        return self._repository
+
+    def _mend(self, repository: Repository, error: GitError) -> None:
+        log.warning("the store %s is looked through, since git says: %s", self.git_dir, error)
+        self.mendings += 1
+        self._objects.close()
+        # All that we remember of the person's tree can be found anew.
+        with self._behind_lock:
+            self._behind = None
+            work = [] if self._catching_up is None else [self._catching_up]
+        wait([*work, *(pending.done for pending in self._pending.values())])
+        self._memory, self._opened = None, False
+        remove_tree(self._person_dir)
+        wrong = mending.mend(self.git_dir, repository)
+        log.warning("the store %s %s", self.git_dir, "was damaged, and is mended" if wrong else "is whole")
+
     def borrowed(self, commit: str) -> tuple[Path, ...]:
         """The person's object folders that git must read too as long as the snapshot is not complete."""
         pending = self._pending.get(commit)
@@ -162,99 +230,6 @@ class Shadow:
     def settings(self, repository: Repository) -> Settings:
         """The person's settings as the last snapshot saw them."""
         return self._settings or read_settings(repository)
-
-    # --- reading ---
-
-    def changes(self, base: str, result: str) -> tuple[FileChange, ...]:
-        """How `result` differs from `base` (commits or trees), by path, with renames and copies found."""
-        if base == result:
-            return ()
-        return parse.file_changes(
-            self.git(["diff-tree", "-r", "-z", *FIND_RENAMES, "--no-ext-diff", "--no-textconv", "--raw", "--numstat",
-                      "--no-abbrev", base, result, "--"])
-        )  # fmt: skip
-
-    def listed(self, base: str, result: str) -> tuple[FileChange, ...]:
-        """The changes without their lines: no file is opened, so that it takes milliseconds."""
-        if base == result:
-            return ()
-        return parse.file_changes(
-            self.git(["diff-tree", "-r", "-z", *FIND_RENAMES, "--raw", "--no-abbrev", base, result, "--"])
-        )
-
-    def text_diffs(self, base: str, result: str, paths: Collection[str] = ()) -> Iterator[textdiff.TextDiff]:
-        """git's comparison of the texts that `result` changes (of `paths` alone if given), while git makes it."""
-        arguments = ["-c", f"core.bigFileThreshold={LARGEST_COMPARED}", "diff-tree", "-r", *FIND_RENAMES]
-        return textdiff.read(self.git_dir, [*arguments, *textdiff.ARGUMENTS, base, result, "--", *paths])
-
-    def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
-        """The bytes of many blobs in the order of their names, None where there is none; one at a time."""
-        if len(names) > FEW_BLOBS:
-            return read_many(self.git_dir, names)
-        return (None if found is None else found[1] for found in map(self._objects.read, names))
-
-    def has(self, name: str) -> bool:
-        """Whether a ref or an object of that name is there."""
-        return self._objects.read(name) is not None
-
-    def read(self, object_name: str) -> bytes:
-        """The bytes of a blob. Raises GitError if there is none of that name."""
-        found = self._objects.read(object_name)
-        if found is None or found[0] != "blob":
-            raise GitError(f"The shadow store {self.git_dir} has no file content named {object_name}.")
-        return found[1]
-
-    def read_at(self, commit: str, path: str) -> bytes | None:
-        """The bytes of the file at `path` in `commit`, or None if there is no file (a symbolic link is its target)."""
-        if "\n" in path or path.endswith("\r"):
-            # One name a line is what git reads there, and it takes a return at its end for a part of the line end.
-            output = self.git(["ls-tree", "-z", "--format=%(objectname)", commit, "--", path])
-            name = os.fsdecode(output).rstrip("\0")
-        else:
-            name = f"{commit}:{path}"
-        found = self._objects.read(name) if name else None
-        return found[1] if found is not None and found[0] == "blob" else None
-
-    def links(self, commit: str) -> dict[str, str]:
-        """Every symbolic link of a commit, with its target. Takes a moment for each thousand files of it."""
-        listing = self.git(["ls-tree", "-r", "-z", "--full-tree", commit])
-        found = re.findall(rb"(?:\A|\0)120000 blob ([0-9a-f]+)\t([^\0]*)", listing)
-        targets = self.read_many([name.decode() for name, _ in found])
-        return {os.fsdecode(path): os.fsdecode(target or b"") for (_, path), target in zip(found, targets, strict=True)}
-
-    def patch(self, base: str, result: str, paths: Collection[str] = ()) -> bytes:
-        """A patch from `base` to `result` (of `paths` alone if given) that `git apply` takes, binary files included."""
-        return self.git(
-            ["diff-tree", "-r", "-p", "--binary", "--full-index", *FIND_RENAMES, "--no-ext-diff", "--no-textconv",
-             "--src-prefix=a/", "--dst-prefix=b/", base, result, "--", *paths]
-        )  # fmt: skip
-
-    def tree_of(self, commit: str) -> str:
-        """The tree of a commit. Raises GitError if the store has no such commit."""
-        return self._header(commit)[0].removeprefix(b"tree ").decode()
-
-    def parent_of(self, commit: str) -> str | None:
-        """The first parent of a commit: of a snapshot the person's HEAD then. Raises GitError as `tree_of` does."""
-        line = self._header(commit)[1]
-        return line.removeprefix(b"parent ").decode() if line.startswith(b"parent ") else None
-
-    def _header(self, commit: str) -> list[bytes]:
-        found = self._objects.read(f"{commit}^{{commit}}")
-        if found is None:
-            raise GitError(f"The shadow store {self.git_dir} has no commit {commit}.")
-        return found[1].split(b"\n", 2)
-
-    def merge(self, base: str, ours: str, theirs: str) -> tuple[str, tuple[str, ...]]:
-        """The tree of a three-way merge of commits, and the paths in conflict: texts have markers, the rest is `ours`.
-
-        Raises GitError where git cannot merge them at all.
-        """
-        output = self.git(
-            ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", f"--merge-base={base}", ours, theirs],
-            ok=(0, 1),
-        )
-        tree, *paths = output.rstrip(b"\0").split(b"\0")
-        return tree.decode(), tuple(sorted({os.fsdecode(path) for path in paths if path}))
 
     # --- writing ---
 
@@ -291,6 +266,7 @@ class Shadow:
         except FileNotFoundError:
             return False
 
+    @storage.telling
     def tidy(self) -> None:
         """Put objects and packs together, and drop what no ref has needed for a day. Slow: for idle times."""
         with self._lock:
@@ -300,7 +276,16 @@ class Shadow:
             # Most of a store is in the pack of its first snapshot, which takes minutes to write anew where it is large.
             # Not by `git repack --geometric`: it packs what no ref needs as well, which then stays for ever.
             kept = [] if self._many_loose else ["--keep-largest-pack"]
-            self.git(["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago", *kept])
+            collect = ["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago"]
+            try:
+                self.git([*collect, *kept])
+            except GitError as error:
+                repository = self._owner()
+                if not is_damage(error) or repository is None:
+                    raise
+                self._mend(repository, error)
+                mending.set_refs_aside(self.git_dir)
+                self.git(collect)
 
     def disk_use(self) -> int:
         """Bytes on disk of everything under the store's folder, worktrees included."""
@@ -311,17 +296,6 @@ class Shadow:
         with self._lock:
             self._settle()
         self._objects.close()
-
-    def git(
-        self,
-        arguments: Sequence[str],
-        *,
-        input: bytes | None = None,
-        ok: Collection[int] = (0,),
-        environment: Mapping[str, str] | None = None,
-    ) -> bytes:
-        """Run git on the store itself."""
-        return bare.run(self.git_dir, arguments, input=input, ok=ok, environment=environment)
 
     # --- within ---
 
@@ -342,6 +316,8 @@ class Shadow:
         memory = person.Memory.load(self._memory_file)
         # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
         lost = memory is not None and memory.commit is not None and self._objects.read(memory.commit) is None
+        # And where the power was cut, our index may be of any time, or half of one.
+        lost = lost or not is_whole(self._person_dir / "index", repository.object_format)
         self._memory = None if lost else memory
         self._opened = True
 

@@ -17,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mux_lsp import storage
 from mux_lsp.core.model import LeftOut
-from mux_lsp.git import names, parse
+from mux_lsp.errors import GitStorageError
+from mux_lsp.git import leftovers, names, parse
 from mux_lsp.git.command import ISOLATED, alternates_variable, git, quoted
 
 if TYPE_CHECKING:
@@ -79,16 +81,17 @@ class View:
             "GIT_ALLOC_LIMIT": ALLOCATED,
             **alternates_variable(self.alternates),
         }
-        return git(
-            arguments,
-            folder=self.work_tree,
-            git_dir=self.git_dir,
-            work_tree=self.work_tree,
-            index=index or self.index,
-            extra_environment=environment,
-            input=input,
-            ok=ok,
-        )
+        with leftovers.watched(self.objects):
+            return git(
+                arguments,
+                folder=self.work_tree,
+                git_dir=self.git_dir,
+                work_tree=self.work_tree,
+                index=index or self.index,
+                extra_environment=environment,
+                input=input,
+                ok=ok,
+            )
 
 
 @dataclass(slots=True)
@@ -128,7 +131,7 @@ def write_if_changed(path: Path, content: bytes) -> None:
         if path.read_bytes() == content:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    storage.write_whole(path, content)
 
 
 def write_git_dir(git_dir: Path, files: Mapping[str, bytes], head: str | None) -> None:
@@ -294,7 +297,12 @@ def ignored(view: View, paths: Sequence[str]) -> set[str]:
 
 
 def unprocessable(error: GitError, intake: Intake) -> str | None:
-    """The path that git could not take, if that is what the error is about."""
+    """The path that git could not take, if that is what the error is about.
+
+    Raises the error where it is one of the disk: then it is none of the path, which must not be left out for it.
+    """
+    if isinstance(error, GitStorageError):
+        raise error
     _, found, rest = str(error).partition("Unable to process path ")
     return next((path for path in intake.add if path == rest), None) if found else None
 
@@ -315,8 +323,12 @@ def write_tree(view: View, index: Path | None = None, options: Sequence[str] = (
 def copy_index(source: Path, target: Path) -> None:
     """Copy an index file with its time, by which git tells entries that changed in the same tick from older ones."""
     temporary = target.with_name(target.name + ".new")
-    shutil.copy2(source, temporary)
-    temporary.replace(target)
+    try:
+        shutil.copy2(source, temporary)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def copy_own_index(source: Path, target: Path, object_format: str) -> None:
@@ -335,8 +347,9 @@ def copy_own_index(source: Path, target: Path, object_format: str) -> None:
 
 
 def clear_locks(git_dir: Path) -> None:
-    """Remove the lock of an index whose writer was killed. Only for directories that nobody else writes."""
-    (git_dir / "index.lock").unlink(missing_ok=True)
+    """Remove the lock of an index whose writer was killed, and half files of ours. Only where nobody else writes."""
+    leftovers.clear_new(git_dir)
+    leftovers.clear_new(git_dir / "info")
 
 
 def _read(path: Path) -> bytes:

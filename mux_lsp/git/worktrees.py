@@ -14,15 +14,18 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mux_lsp import storage
 from mux_lsp.errors import GitError
 from mux_lsp.git import made
 from mux_lsp.git.agentdir import write_agent_dir
 from mux_lsp.git.brought import Brought, brought, note, noted
-from mux_lsp.git.checkout import check_out, reset
+from mux_lsp.git.checkout import check_out, forget_states, reset
+from mux_lsp.git.damage import is_damage, is_index_damage
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.harvest import take
 from mux_lsp.git.include import copy_included, exclude_lines, included
-from mux_lsp.git.view import View, clear_locks, copy_own_index, pool, view_files, write_git_dir, write_tree
+from mux_lsp.git.indexfile import is_whole
+from mux_lsp.git.view import NULL, View, clear_locks, copy_own_index, pool, view_files, write_git_dir, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -109,6 +112,8 @@ class Worktrees:
         self._results: dict[str, tuple[str, str]] = {}
         self.freed: Callable[[], object] = lambda: None
         """Called, in whatever thread, when a worktree was released."""
+        self.folder = shadow.folder
+        self._looked_at: set[str] = set()
         self._pinned: dict[str, str] = {}
         """By slot, the commit that its ref names."""
         for file in sorted((shadow.folder / "slots").glob("*/slot.json")):
@@ -119,6 +124,7 @@ class Worktrees:
 
     # --- a run's way through a worktree ---
 
+    @storage.telling
     def claim(self, snapshot: Snapshot, run_id: str, folder_name: str, *, may_make: bool = True) -> Claim | None:
         """A released worktree for a run, or the place of a new one where it `may_make` one. It is to be prepared.
 
@@ -136,14 +142,26 @@ class Worktrees:
             )
             if old is None and not may_make:
                 return None
-            number = 1
-            while old is None and (f"s{number}" in self._slots or self._own_dir(f"s{number}").exists()):
-                number += 1
-            name = old.name if old else f"s{number}"
+            name = old.name if old else self._free_name()
             slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
             self._store(slot)
         return Claim(old, slot)
 
+    def _reserve(self, snapshot: Snapshot, run_id: str, folder_name: str) -> Slot:
+        """The place of a new worktree."""
+        with self._lock:
+            name = self._free_name()
+            slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
+            self._store(slot)
+        return slot
+
+    def _free_name(self) -> str:
+        number = 1
+        while f"s{number}" in self._slots or self._own_dir(f"s{number}").exists():
+            number += 1
+        return f"s{number}"
+
+    @storage.telling
     def prepare(
         self, snapshot: Snapshot, run_id: str, *, repository: Repository, claim: Claim | None = None
     ) -> Worktree:
@@ -152,11 +170,31 @@ class Worktrees:
         Returns when the snapshot is complete in the store. Any number may be prepared side by side. Raises GitError,
         and then the slot is gone.
         """
-        claim = claim or self.claim(snapshot, run_id, repository.root.name)
+        claim = claim or self._claim_any(snapshot, run_id, repository)
+        mendings = self.shadow.mendings
+        try:
+            return self._prepare(snapshot, repository, claim)
+        except GitError as error:
+            # What a worktree held before may be what is damaged. It is gone: the next try is on an empty folder.
+            if not is_damage(error):
+                raise
+            self.shadow.mend(error, mendings)
+        return self._prepare(snapshot, repository, Claim(None, self._reserve(snapshot, run_id, repository.root.name)))
+
+    def _claim_any(self, snapshot: Snapshot, run_id: str, repository: Repository) -> Claim:
+        claim = self.claim(snapshot, run_id, repository.root.name)
         assert claim is not None, "one may be made"  # noqa: S101
+        return claim
+
+    def _prepare(self, snapshot: Snapshot, repository: Repository, claim: Claim) -> Worktree:
         old, slot = claim.old, claim.slot
         worktree = self._worktree(slot)
         try:
+            if old is not None and not self._is_whole(worktree, repository.object_format):
+                # Nobody can tell what its files are.
+                old = None
+                remove_tree(worktree.folder.parent)
+                worktree.index.unlink()
             settings = self.shadow.settings(repository)
             self._write_own_dir(slot, repository, settings)
             note(self._own_dir(slot.name), Brought())
@@ -196,6 +234,7 @@ class Worktrees:
             with (worktree.git_dir / "info" / "exclude").open("ab") as file:
                 file.write(exclude_lines(sorted(new.files)))
 
+    @storage.telling
     def harvest(
         self,
         worktree: Worktree,
@@ -212,16 +251,31 @@ class Worktrees:
         """
         with self._lock_of(worktree.slot):
             view = self._view(worktree.slot, worktree.folder)
+            mendings = self.shadow.mendings
             if not os.path.lexists(worktree.folder):
                 worktree.folder.mkdir(parents=True)
             if not is_plain_folder(worktree.folder):
                 raise GitError(
                     f"The worktree {worktree.folder} has been replaced by something else: it cannot be read."
                 )
-            taken = take(view, tuple(sorted(paths)) if paths is not None else (), worktree.snapshot, wanted)
-            tree = write_tree(view)
+            named = tuple(sorted(paths)) if paths is not None else ()
+            try:
+                if not self._is_whole(worktree, "sha1" if len(worktree.snapshot) == len(NULL) else "sha256"):
+                    forget_states(view, worktree.snapshot)
+                    named = ()
+                taken = take(view, named, worktree.snapshot, wanted)
+                tree = write_tree(view)
+            except GitError as error:
+                if not is_damage(error):
+                    raise
+                if not is_index_damage(error):
+                    self.shadow.mend(error, mendings)
+                forget_states(view, worktree.snapshot)
+                taken = take(view, (), worktree.snapshot, wanted)
+                tree = write_tree(view)
             return Harvest(self._result(worktree, run_id, tree), tree, taken.left_out, taken.hidden)
 
+    @storage.telling
     def release(self, worktree: Worktree) -> None:
         """Bring the worktree back to its snapshot for the next run. **Only after the last harvest**: the rest is lost.
 
@@ -241,6 +295,7 @@ class Worktrees:
                 return
         self.remove(worktree)
 
+    @storage.telling
     def remove(self, worktree: Worktree) -> None:
         """Remove the worktree, its git directory and its slot from the disk."""
         with self._lock_of(worktree.slot):
@@ -313,6 +368,13 @@ class Worktrees:
             slot.run_id,
         )
 
+    def _is_whole(self, worktree: Worktree, object_format: str) -> bool:
+        """Whether our index of a worktree can be believed. Looked at once: what this daemon writes is whole."""
+        if worktree.slot in self._looked_at:
+            return True
+        self._looked_at.add(worktree.slot)
+        return is_whole(worktree.index, object_format)
+
     def _lock_of(self, slot: str) -> threading.Lock:
         with self._lock:
             return self._slot_locks.setdefault(slot, threading.Lock())
@@ -324,9 +386,7 @@ class Worktrees:
     def _store(self, slot: Slot) -> None:
         file = self._own_dir(slot.name) / "slot.json"
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".new")
-        temporary.write_text(json.dumps(asdict(slot)))
-        temporary.replace(file)
+        storage.write_whole(file, json.dumps(asdict(slot)).encode())
         self._slots[slot.name] = slot
 
     def _write_own_dir(self, slot: Slot, repository: Repository, settings: Settings, exclude: bytes = b"") -> None:

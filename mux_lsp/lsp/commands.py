@@ -333,6 +333,7 @@ class Commands(Choosing, Trusting, Verification):
             spent=self._spent(),
             day_usd=settings.day_usd,
             day_tokens=settings.day_tokens,
+            notices=list(map(printable, self._engine.notices)),
             repositories=repositories,
         )
 

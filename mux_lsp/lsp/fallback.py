@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from mux_lsp import paths
+from mux_lsp import paths, storage
 from mux_lsp.errors import MuxError
 
 MODE = 0o444
@@ -38,4 +38,5 @@ def write(file: Path, content: str) -> None:
         if new is not None:
             with contextlib.suppress(OSError):
                 Path(new).unlink()
-        raise MuxError(f"{file} cannot be written ({error.strerror or error}).") from error
+        refused = storage.explained(error, str(file))
+        raise refused or MuxError(f"{file} cannot be written ({error.strerror or error}).") from error

@@ -856,7 +856,8 @@ class RepositoryStatus(Shape):
 
 class StatusResult(Shape):
     """`queued_runs` are those of the unfinished that wait for their turn, also in paused tasks. `spent` is what all
-    agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day."""
+    agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day. `notices` are sentences for the
+    person that hold as long as this daemon runs: that its journal has lost its last changes, say."""
 
     version: str
     pid: int
@@ -865,6 +866,7 @@ class StatusResult(Shape):
     spent: SpentShape
     day_usd: float | None
     day_tokens: int | None
+    notices: list[str]
     repositories: list[RepositoryStatus]
 
 

@@ -20,7 +20,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
 from pygls.protocol.language_server import lsp_method
 
-from mux_lsp import __version__
+from mux_lsp import __version__, paths, storage
 from mux_lsp.agents.log import printable
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp.protocol import REQUEST_FAILED, ErrorData
@@ -193,6 +193,10 @@ def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         except JsonRpcException:
             raise
         except Exception as error:
+            refused = storage.explained(error, paths.home().state) if isinstance(error, OSError) else None
+            if refused is not None:
+                log.warning("%s: %s", getattr(handler, "__qualname__", handler), error)
+                raise refusal(refused) from None
             log.exception("a bug in mux-lsp, in %s", getattr(handler, "__qualname__", handler))
             raise JsonRpcInternalError(
                 f"A bug in mux-lsp ({type(error).__name__}). Its log has the details: `mux-lsp doctor` says where."

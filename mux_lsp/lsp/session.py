@@ -370,7 +370,8 @@ class Session:
     def _initialized(self, _: types.InitializedParams) -> None:
         self.keep(self.virtual.register())
         self._asking.begin()
-        for notice in self.engine.transactions.take_notices() if self.starter is None else ():
+        for notice in self.engine.take_notices() if self.starter is None else ():
+            # Also to clients that speak our protocol: no notification of ours says it.
             self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
 
     def _did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:

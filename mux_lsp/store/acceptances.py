@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mux_lsp.core.history import Acceptance
-from mux_lsp.errors import MuxError
 from mux_lsp.store.codec import dumps, loads
+from mux_lsp.store.database import explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -103,4 +103,4 @@ def read(path: Path, places: Sequence[tuple[str, str | None]] | None = None) -> 
                 else:
                     yield replace(found, id=id_, at=at, withdrawn=withdrawn, prompt=json.loads(prompt))
     except sqlite3.Error as error:
-        raise MuxError(f"The history in {path} could not be read: {error}. Try again.") from error
+        raise explained(error, path) from error

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.errors import MuxError
+from mux_lsp import storage
+from mux_lsp.errors import MuxError, StorageError
+from mux_lsp.store.mark import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +128,63 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
 _BUSY_MS: Final = 5000
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+class Database(sqlite3.Connection):
+    """A connection whose commits are numbered, and marked beside the file.
+
+    The number is the one that SQLite keeps for the next event: what writes an event raises it by that, and what writes
+    none raises it alone. So a commit costs no more pages than without.
+    """
+
+    path: Path
+    number: int = 0
+    lost: int = 0
+    """How much higher the number had been when the file was last written: above 0, commits are gone."""
+    _mark: Mark | None = None
+
+    def begin_to_mark(self, path: Path) -> None:
+        """Compare the file with its mark, and mark it from now on."""
+        self.path = path
+        if not self.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
+            return
+        self.number = self._numbered()
+        with contextlib.suppress(OSError):  # without a mark it is only not noticed should the log be cut
+            self._mark = Mark(path)
+            self.lost = max(0, self._mark.number - self.number)
+        if self.lost:
+            # A number that was once given is never given again, also where nobody knows any more what for.
+            with all_or_none(self):
+                self._number(self.number + self.lost)
+            self.number = self._numbered()
+        self.noted()
+
+    def count(self) -> None:
+        """Raise the number, unless what was written has. Within a transaction, at its end."""
+        if self._mark is not None and self._numbered() == self.number:
+            self._number(self.number + 1)
+
+    def noted(self) -> None:
+        """Note the number of what was committed."""
+        if self._mark is not None:
+            self.number = self._numbered()
+            self._mark.note(self.number)
+
+    def close(self) -> None:
+        """Close it with its mark."""
+        super().close()
+        mark, self._mark = self._mark, None
+        if mark is not None:
+            mark.close()
+
+    def _numbered(self) -> int:
+        row = self.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _number(self, number: int) -> None:
+        if not self.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'", (number,)).rowcount:
+            self.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (number,))
+
+
+def open_database(path: Path) -> Database:
     """Open the database, made where it is missing and migrated where it is older. The caller closes it.
 
     In autocommit mode: write within `transaction`. The folder must exist; the file is its owner's alone.
@@ -133,43 +193,93 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     try:
         path.touch(mode=0o600)
-        connection = sqlite3.connect(path, isolation_level=None)
+        connection = sqlite3.connect(path, isolation_level=None, factory=Database)
         try:
             _prepare(connection, path)
+            connection.begin_to_mark(path)
         except BaseException:
             connection.close()
             raise
-    except sqlite3.DatabaseError as error:
-        raise MuxError(
-            f"The database {path} cannot be used: {error}. Move it away to begin with an empty one."
-        ) from error
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
     except OSError as error:
-        raise MuxError(f"The database {path} cannot be opened: {error.strerror}.") from error
+        refused = storage.explained(error, os.fspath(path))
+        raise refused or MuxError(f"The database {path} cannot be opened: {error.strerror}.") from error
     return connection
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: Database) -> Iterator[None]:
     """All writes within, or none of them. Raises MuxError where they cannot be written."""
-    try:
-        with _all_or_none(connection):
+    with reading(connection):
+        with all_or_none(connection):
             yield
-    except sqlite3.Error as error:
-        raise MuxError(
-            f"The journal could not be written: {error}. Make sure that there is room on the disk, and try again."
-        ) from error
+            connection.count()
+        connection.noted()
 
 
 @contextmanager
-def _all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
+def reading(connection: Database) -> Iterator[None]:
+    """Turn what SQLite says within into a sentence. Raises MuxError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explained(error, connection.path) from error
+
+
+def explained(error: sqlite3.Error, path: Path) -> MuxError:
+    """Say in a sentence what SQLite could not do, where, and what to do.
+
+    SQLite has one code for a full disk and several for each other trouble, some of which a full disk brings too: so the
+    disk itself is asked first.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    primary = code & 0xFF
+    folder = os.fspath(path.parent)
+    refusal = None
+    if primary in _BY_THE_DISK:
+        refusal = storage.probe(folder) or (_BY_CODE.get(primary) if path.exists() else None)
+    if refusal is not None:
+        return StorageError(f"The journal cannot be used. {storage.sentence(refusal, folder)}")
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StorageError(
+            f"The journal {path} is held by another program: end that (`fuser {path}` names it) and try again. "
+            "Nothing was lost."
+        )
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return StorageError(
+            f"The journal {path} is damaged ({error}), and mux-lsp leaves it as it is. End the daemon (`mux-lsp stop`) "
+            f"and copy {path.name}, {path.name}-wal and {path.name}-shm to a safe place. `sqlite3 {path} "
+            "'PRAGMA integrity_check'` says what is wrong, and `.recover` of the same program writes all that can "
+            f"still be read as statements for a new one. To begin with an empty journal, move the three files out of "
+            f"{folder}: results of agents stay in the stores beside it, and your repositories are not touched."
+        )
+    return MuxError(f"The journal {path} could not be used: {error}. `mux-lsp doctor` says where the log is.")
+
+
+_BY_CODE: Final = {
+    sqlite3.SQLITE_FULL: storage.Refusal.FULL,
+    sqlite3.SQLITE_READONLY: storage.Refusal.READ_ONLY,
+    sqlite3.SQLITE_PERM: storage.Refusal.FORBIDDEN,
+    sqlite3.SQLITE_CANTOPEN: storage.Refusal.FORBIDDEN,
+    sqlite3.SQLITE_IOERR: storage.Refusal.DEVICE,
+}
+"""What a primary code of SQLite means where the disk has nothing against another file."""
+
+_BY_THE_DISK: Final = frozenset({*_BY_CODE, sqlite3.SQLITE_NOMEM})
+
+
+@contextmanager
+def all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
+    """All writes within, or none of them. Raises what SQLite raises."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:  # SQLite itself takes everything back where the disk is full
             connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -180,7 +290,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # the file stays whole.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
-    with _all_or_none(connection):
+    with all_or_none(connection):
         for version in range(_refuse_newer(connection, path), len(MIGRATIONS)):
             for statement in MIGRATIONS[version]:
                 connection.execute(statement)

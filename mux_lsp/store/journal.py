@@ -14,7 +14,7 @@ from mux_lsp.core.transaction import Phase
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store import acceptances, accepting, spending
 from mux_lsp.store.codec import dumps, loads
-from mux_lsp.store.database import open_database, transaction
+from mux_lsp.store.database import open_database, reading, transaction
 
 if TYPE_CHECKING:
     import sqlite3
@@ -74,6 +74,17 @@ class Journal:
         """Where the database is, for those who only read, in other threads."""
         self._clock = clock
 
+    @property
+    def lost(self) -> str | None:
+        """The sentence for what is gone since a daemon last wrote the journal; None where all of it is there."""
+        if not self._database.lost:
+            return None
+        return (
+            f"The journal {self.path} lacks the last {self._database.lost} of its changes: the machine went down "
+            f"before they were on the disk, or {self.path.name}-wal beside it was cut or removed. Tasks may be missing "
+            "or stand as they did before."
+        )
+
     def close(self) -> None:
         """Close the database. Nothing can be called after it."""
         self._database.close()
@@ -87,7 +98,7 @@ class Journal:
     def new_task_id(self) -> str:
         """An id that no task has, nor one that history tells of or whose spending counts: three characters, or more
         once a quarter of those that length are taken."""
-        taken = {row[0] for row in self._database.execute(_NAMED_TASKS)}
+        taken = {row[0] for row in self._rows(_NAMED_TASKS)}
         length = _SHORTEST
         while sum(len(one) == length for one in taken) * 4 > _count(length):
             length += 1
@@ -146,7 +157,7 @@ class Journal:
     def task(self, task_id: str) -> Task:
         """A task with its runs in the order they were added."""
         row = self._require_task(task_id)
-        runs = self._database.execute("SELECT id, data FROM runs WHERE task = ? ORDER BY position", (task_id,))
+        runs = self._rows("SELECT id, data FROM runs WHERE task = ? ORDER BY position", (task_id,))
         return replace(
             self._decode(Task, task_id, row[0]), runs=tuple(self._decode(Run, name, text) for name, text in runs)
         )
@@ -156,30 +167,32 @@ class Journal:
 
         A record that cannot be read is named in the log and left out: one of them must not hide all the others.
         """
+        values: tuple[str, ...]
         which, values = ("", ()) if repository is None else ("WHERE repository = ?", (dumps(repository),))
         runs: dict[str, list[Run]] = {}
-        for task, name, text in self._database.execute(
-            f"SELECT task, id, data FROM runs WHERE task IN (SELECT id FROM tasks {which}) ORDER BY position",  # noqa: S608
-            values,
-        ):
-            if run := self._readable(Run, name, text):
-                runs.setdefault(task, []).append(run)
-        rows = self._database.execute(f"SELECT id, data FROM tasks {which} ORDER BY position", values)  # noqa: S608
+        with reading(self._database):
+            for task, name, text in self._database.execute(
+                f"SELECT task, id, data FROM runs WHERE task IN (SELECT id FROM tasks {which}) ORDER BY position",  # noqa: S608
+                values,
+            ):
+                if run := self._readable(Run, name, text):
+                    runs.setdefault(task, []).append(run)
+        rows = self._rows(f"SELECT id, data FROM tasks {which} ORDER BY position", values)  # noqa: S608
         return tuple(
             replace(task, runs=tuple(runs.get(name, ())))
-            for name, text in rows.fetchall()
+            for name, text in rows
             if (task := self._readable(Task, name, text))
         )
 
     def run(self, run_id: str) -> Run:
         """One run."""
         self._task_of(run_id)
-        row = self._database.execute("SELECT data FROM runs WHERE id = ?", (run_id,)).fetchone()
-        return self._decode(Run, run_id, row[0])
+        ((data,),) = self._rows("SELECT data FROM runs WHERE id = ?", (run_id,))
+        return self._decode(Run, run_id, data)
 
     def unfinished_runs(self) -> tuple[Run, ...]:
         """The runs that have not ended, oldest first: what a new daemon has to take up."""
-        rows = self._database.execute("SELECT id, data FROM runs WHERE ended = 0 ORDER BY position")
+        rows = self._rows("SELECT id, data FROM runs WHERE ended = 0 ORDER BY position")
         return tuple(self._decode(Run, name, text) for name, text in rows)
 
     def delete_task(self, task_id: str) -> None:
@@ -201,7 +214,7 @@ class Journal:
         """
         if not _is_text(task_or_run):
             return ()
-        rows = self._database.execute(
+        rows = self._rows(
             "SELECT seq, task, run, at, kind, data FROM events WHERE (task = ?1 OR run = ?1) AND seq > ?2 ORDER BY seq",
             (task_or_run, after),
         )
@@ -221,9 +234,7 @@ class Journal:
         """What the person rejected of a run, by path and hunk. Nothing for an id that does not exist."""
         if not _is_text(run_id):
             return ()
-        rows = self._database.execute(
-            "SELECT path, hunk, at FROM rejections WHERE run = ? ORDER BY path, hunk", (run_id,)
-        )
+        rows = self._rows("SELECT path, hunk, at FROM rejections WHERE run = ? ORDER BY path, hunk", (run_id,))
         return tuple(Rejection(json.loads(path), hunk, at) for path, hunk, at in rows)
 
     def allow(self, repository: str, tool: str, subject: str) -> None:
@@ -237,7 +248,7 @@ class Journal:
 
     def allowed(self, repository: str) -> tuple[tuple[str, str], ...]:
         """What was allowed in a repository for good, as tool and subject, in order."""
-        rows = self._database.execute(
+        rows = self._rows(
             "SELECT tool, subject FROM permission_rules WHERE repository = ? ORDER BY at, tool, subject",
             (dumps(repository),),
         )
@@ -259,12 +270,12 @@ class Journal:
 
     def trusted(self, repository: str) -> frozenset[str]:
         """The digests of the settings that are trusted in a repository."""
-        rows = self._database.execute("SELECT digest FROM trusted_settings WHERE repository = ?", (dumps(repository),))
+        rows = self._rows("SELECT digest FROM trusted_settings WHERE repository = ?", (dumps(repository),))
         return frozenset(row[0] for row in rows)
 
     def trusting(self) -> tuple[tuple[str, float], ...]:
         """The repositories of which settings are trusted, each with the time of the last such word, by name."""
-        rows = self._database.execute("SELECT repository, max(at) FROM trusted_settings GROUP BY repository")
+        rows = self._rows("SELECT repository, max(at) FROM trusted_settings GROUP BY repository")
         return tuple(sorted((loads(str, repository), at) for repository, at in rows))
 
     def record(self, accepted: Sequence[Row], withdrawn: Iterable[Key] = ()) -> None:
@@ -312,7 +323,8 @@ class Journal:
 
     def spending(self) -> tuple[Spending, ...]:
         """What counts of what was spent until now, by run and day: see `store.spending.read`."""
-        return spending.read(self._database, self._clock())
+        with reading(self._database):
+            return spending.read(self._database, self._clock())
 
     def _accept(self, accepted: Accepted) -> None:
         at = self._clock()
@@ -374,8 +386,12 @@ class Journal:
     def _find(self, query: str, one_id: str) -> sqlite3.Row | None:
         if not _is_text(one_id):
             return None
-        row: sqlite3.Row | None = self._database.execute(query, (one_id,)).fetchone()
-        return row
+        return next(iter(self._rows(query, (one_id,))), None)
+
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """All rows of a query. Raises MuxError where the database cannot be read."""
+        with reading(self._database):
+            return self._database.execute(query, values).fetchall()
 
     def _readable(self, kind: type[T], one_id: str, text: str) -> T | None:
         try:

@@ -898,7 +898,8 @@ export interface RepositoryStatus {
 
 /**
  * `queued_runs` are those of the unfinished that wait for their turn, also in paused tasks. `spent` is what all
- * agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day.
+ * agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day. `notices` are sentences for the
+ * person that hold as long as this daemon runs: that its journal has lost its last changes, say.
  */
 export interface StatusResult {
   version: string;
@@ -908,6 +909,7 @@ export interface StatusResult {
   spent: SpentShape;
   day_usd: number | null;
   day_tokens: number | null;
+  notices: string[];
   repositories: RepositoryStatus[];
 }
 

@@ -131,7 +131,7 @@ class World:
 
     def shadow(self, repository: Repository) -> Shadow:
         """The repository's store."""
-        shadow = Shadow(self.folder / "state" / key_of(repository.root))
+        shadow = Shadow(self.folder / "state" / key_of(repository.root), repository.root)
         self._open.append(shadow)
         return shadow
 

@@ -123,5 +123,5 @@ def test_one_that_cannot_be_read_hides_no_other(journal: Journal, caplog: pytest
 
 
 def test_a_database_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(MuxError, match="could not be read: unable to open"):
+    with pytest.raises(MuxError, match="could not be used: unable to open"):
         list(read(tmp_path / "mux.db"))

@@ -131,7 +131,7 @@ def test_events_of_task_and_run_in_order(journal: Journal) -> None:
 def test_event_numbers_are_never_given_again(journal: Journal) -> None:
     last = journal.add_task(TASK)
     journal.delete_task("k3f")
-    assert journal.add_task(TASK).seq == last.seq + 1
+    assert journal.add_task(TASK).seq == last.seq + 2  # the deletion has one of its own
 
 
 def test_run_and_event_are_stored_both_or_neither(journal: Journal) -> None:
@@ -267,7 +267,7 @@ def test_a_full_disk_is_said_in_words_and_nothing_is_half_written(journal: Journ
     journal.add_task(TASK)
     pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
     journal._database.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(MuxError, match="could not be written: database or disk is full"):
+    with pytest.raises(MuxError, match=r"cannot be used. The disk of .* is full .*make room on it and try again"):
         journal.save_run(replace(TASK.runs[0], reason="x" * 100_000), "run.changed")
     journal._database.execute("PRAGMA max_page_count = 1000000")
     assert journal.run(TASK.runs[0].id) == TASK.runs[0]

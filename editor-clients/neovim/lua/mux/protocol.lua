@@ -676,7 +676,8 @@
 ---@field verdict? mux.protocol.VerdictShape
 
 --- `queued_runs` are those of the unfinished that wait for their turn, also in paused tasks. `spent` is what all
---- agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day.
+--- agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day. `notices` are sentences for the
+--- person that hold as long as this daemon runs: that its journal has lost its last changes, say.
 ---@class mux.protocol.StatusResult
 ---@field version string
 ---@field pid integer
@@ -685,6 +686,7 @@
 ---@field spent mux.protocol.SpentShape
 ---@field day_usd? number
 ---@field day_tokens? integer
+---@field notices string[]
 ---@field repositories mux.protocol.RepositoryStatus[]
 
 ---@class mux.protocol.DeleteResult
