@@ -88,7 +88,8 @@ class Engine:
         self._outputs = Outputs(state / "runs", self._emit)
         self._clients: list[Client] = []
         self.notices: tuple[str, ...] = ()
-        """Sentences for every person who comes, as long as this daemon runs."""
+        """What the person should know of what an earlier daemon has left: sentences, as long as this daemon runs."""
+        self._untold: list[str] = []
         self._doomed_refs: dict[Path, set[str]] = {}
         """What of deleted tasks and runs is still in stores that could not be written."""
         self._reviews: dict[Path, tuple[Results, Reviews]] = {}
@@ -126,12 +127,11 @@ class Engine:
         (self._state / "runs").mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(shutil.rmtree, self.client_files, ignore_errors=True)
         self._journal = Journal(self._state / "mux.db")
-        self.transactions = Transactions(self._journal, self._state, self._own)
+        self.transactions = Transactions(self._journal, self._state, self._notify, self._own)
         await self.transactions.take_up(map(Path, self._journal.repositories()))
         self._book = Book(self._journal, self._emit)
         if self._journal.lost is not None:
-            self.notices = (await asyncio.to_thread(self._missed, self._journal.lost),)
-            log.error("%s", self.notices[0])
+            self._notify(await asyncio.to_thread(self._missed, self._journal.lost))
         kept = Kept(lambda: self._configuration, self._journal, self._book)
         self._asks = Asks(self._emit, kept, lambda: self._configuration.permissions.timeout_seconds)
         self._queue = Queue(self._book, self._emit)
@@ -223,6 +223,11 @@ class Engine:
         """Have a function called with every event from now on. Returns what ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def take_notices(self) -> tuple[str, ...]:
+        """The notices that no client was told yet."""
+        notices, self._untold = tuple(self._untold), []
+        return notices
 
     def join(self, client: Client) -> Callable[[], None]:
         """Take a client in: its unsaved buffers are respected from now on. Returns what ends it."""
@@ -701,6 +706,11 @@ class Engine:
             await self._delete_refs(room)
             if await asyncio.to_thread(lambda: room.shadow.grown):
                 await asyncio.to_thread(room.shadow.tidy)
+
+    def _notify(self, sentence: str) -> None:
+        log.warning("%s", sentence)
+        self.notices = (*self.notices, sentence)
+        self._untold.append(sentence)
 
     def _emit(self, event: Event) -> None:
         for listener in list(self._listeners):

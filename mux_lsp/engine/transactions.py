@@ -58,15 +58,23 @@ class _Undecided:
 
 
 class Transactions:
-    """The accepts that are under way. Lives on one event loop. `own` keeps a task of ours.
+    """The accepts that are under way. Lives on one event loop.
 
+    `notify` tells the person a sentence, `own` keeps a task of ours.
     `take_up` comes first, before anything else reads the journal, then `serve`.
     """
 
-    def __init__(self, journal: Journal, state: Path, own: Callable[[Coroutine[None, None, None]], object]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        state: Path,
+        notify: Callable[[str], None],
+        own: Callable[[Coroutine[None, None, None]], object],
+    ) -> None:
         self._journal = journal
         self._prefix = f"{hashlib.sha256(str(state).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-"
         self._kept = state / "kept"
+        self._notify = notify
         self._own = own
         self._history: History
         self._applied: Callable[[Intent], frozenset[Key]]
@@ -75,7 +83,6 @@ class Transactions:
         self._unrecorded: dict[str, Accepted] = {}
         self._settled = asyncio.Condition()
         self._alarm: asyncio.TimerHandle | None = None
-        self._notices: list[str] = []
 
     def serve(
         self, history: History, applied: Callable[[Intent], frozenset[Key]], ended: Callable[[Accepted], None]
@@ -191,11 +198,6 @@ class Transactions:
         async with self._settled:
             await self._settled.wait_for(lambda: not self._undecided)
 
-    def take_notices(self) -> tuple[str, ...]:
-        """What a person should know of accepts that were cut off: sentences, each once."""
-        notices, self._notices = tuple(self._notices), []
-        return notices
-
     def close(self) -> None:
         """Ring no more."""
         if self._alarm is not None:
@@ -231,21 +233,21 @@ class Transactions:
         if found is None:
             return
         if found.outcome is Outcome.ABSENT:
-            self._notices.append(
+            self._notify(
                 f"An accept of {intent.run} in {intent.root} was cut off, and that folder is not there now: mux-lsp "
                 "looks for it again when it starts the next time."
             )
             return
         if found.outcome is Outcome.REPLACED:
             self._journal.end_accept(intent.id)
-            self._notices.append(
+            self._notify(
                 f"An accept of {intent.run} in {intent.root} was cut off, and another folder stands there now: nothing "
                 f"was written to it. `mux-lsp accept {intent.run}` does it anew."
             )
             return
         if found.outcome is Outcome.FORWARD:
             self._record_found(intent, pending.at, self._rows(intent))
-            self._notices.append(f"An accept of {intent.run} was cut off, and was completed now.")
+            self._notify(f"An accept of {intent.run} was cut off, and was completed now.")
         else:
             self._record_back(intent, pending.at, found.stays, found.copies)
         await asyncio.to_thread(_remove, intent)
@@ -262,7 +264,7 @@ class Transactions:
         try:
             return await asyncio.to_thread(recover, intent, self._kept, back=back)
         except OSError as error:
-            self._notices.append(
+            self._notify(
                 f"An accept of {intent.run} in {intent.root} was cut off, and what was written cannot be put back "
                 f"({error.strerror or error}): mux-lsp tries again when it starts the next time."
             )
@@ -285,7 +287,7 @@ class Transactions:
             words += f" What you have changed since stays as it is: {', '.join(sorted(stays))}."
         if copies is not None:
             words += f" Copies of what was there before are in {copies}."
-        self._notices.append(words)
+        self._notify(words)
 
     def _rows(self, intent: Intent, *, but_carried: bool = False, also: Collection[Key] = ()) -> list[tuple[Key, Row]]:
         carried = {Key(*one) for one in intent.carried} if but_carried else set()

@@ -94,11 +94,11 @@ async def test_what_was_noted_is_completed_by_the_next_engine(shop: Workshop, *,
         assert files(shop.root) == AFTER
         assert on_record(engine) == CHANGES
         assert discarded(engine) == [False, True]
-        [notice] = engine.transactions.take_notices()
+        [notice] = engine.take_notices()
         assert "was cut off, and was completed now" in notice
-        assert engine.transactions.take_notices() == ()
+        assert engine.take_notices() == ()
     async with shop.engine() as engine:
-        assert engine.transactions.take_notices() == ()
+        assert engine.take_notices() == ()
         assert on_record(engine) == CHANGES
 
 
@@ -110,7 +110,7 @@ async def test_where_the_person_has_saved_a_file_meanwhile_it_is_undone(shop: Wo
         assert files(shop.root) == BEFORE | {"f.txt": b"mine\n"}
         assert on_record(engine) == 0
         assert discarded(engine) == [False, False]
-        [notice] = engine.transactions.take_notices()
+        [notice] = engine.take_notices()
         assert "was cut off, and was undone: `mux-lsp accept" in notice
 
 
@@ -169,7 +169,7 @@ async def test_what_no_editor_has_applied_is_undone_in_the_end(shop: Workshop, m
         assert files(shop.root) == BEFORE
         assert on_record(engine) == 0
         assert discarded(engine) == [False, False]
-        [notice] = engine.transactions.take_notices()
+        [notice] = engine.take_notices()
         assert "was cut off, and was undone" in notice
 
 
@@ -205,7 +205,7 @@ async def test_an_edit_that_an_editor_was_given_counts_where_its_text_has_it(sho
         await engine.transactions.decided()
         assert on_record(engine) == applied
         assert files(shop.root) == BEFORE
-        assert engine.transactions.take_notices() == ()
+        assert engine.take_notices() == ()
         assert engine._journal.pending_accepts() == ()
 
 
@@ -249,7 +249,7 @@ async def test_a_root_that_comes_back_is_completed_then(shop: Workshop, tmp_path
         await begun(engine, await chosen(shop, engine))
     shop.root.rename(tmp_path / "away")
     async with shop.engine() as engine:
-        [notice] = engine.transactions.take_notices()
+        [notice] = engine.take_notices()
         assert "that folder is not there now" in notice
         assert on_record(engine) == 0
     (tmp_path / "away").rename(shop.root)

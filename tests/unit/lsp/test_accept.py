@@ -82,7 +82,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
         history=SimpleNamespace(prepare=lambda *_: {}),
         task=lambda _: Task("k3f", "do it", str(root), "", 1.0),
         reviews=lambda _: None,
-        transactions=Transactions(journal, tmp_path, asyncio.ensure_future),
+        transactions=Transactions(journal, tmp_path, lambda _: None, asyncio.ensure_future),
     )
     edited, tool = (
         PathPlan(name, review.live_text(root, name, None), (LineEdit(0, 1, "b\n"),), Entry(mode, b"b\n"), ("b\n",), 1)
