@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mux_lsp.faults import fault
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -71,9 +73,11 @@ def write_anew(path: Path, data: bytes) -> None:
         try:
             file.write(data)
             file.flush()
+            fault("run_file.written")
             if path.is_dir() and not path.is_symlink():
                 remove(path)
             Path(file.name).replace(path)
+            fault("run_file.replaced")
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise

@@ -46,6 +46,7 @@ from mux_lsp.engine.trial import sweep
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
 from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.faults import fault
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 from mux_lsp.store.spending import Spending
@@ -358,6 +359,7 @@ class Engine:
         life = self._lives.get(run_id)
         if life is not None and not self.run(run_id).state.ended:
             life.cancelled.end(reason)
+            fault("cancel.given")
         for task in self._book.started_by(run_id):
             for run in task.runs:
                 self._end(run.id, f"{run_id}, whose agent had started it, was ended")
@@ -488,6 +490,7 @@ class Engine:
             await asyncio.to_thread(room.shadow.delete_refs, name)
         for run_id in ids:
             await asyncio.to_thread(shutil.rmtree, self.run_folder(run_id), ignore_errors=True)
+            fault("delete.folder_gone")
         return ids
 
     async def _free(self, run_id: str) -> None:
