@@ -282,6 +282,11 @@ class Worktrees:
             ]
         for slot in doomed:
             self.remove(self._worktree(slot))
+        # Whoever was killed right before a slot was recorded, or while it was removed, has left what no record names.
+        for own in sorted((self.shadow.folder / "slots").glob("*")):
+            if not (own / "slot.json").exists():
+                for part in ("gitdirs", "worktrees", "slots"):
+                    remove_tree(self.shadow.folder / part / own.name)
 
     # --- what there is ---
 
