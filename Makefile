@@ -6,7 +6,7 @@ KEY := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 DEMO := $(CACHE)/demo-$(KEY)
 TEST := $(CACHE)/test-$(KEY)
 
-.PHONY: demo test check bench vsix screenshots clean
+.PHONY: demo test check bench soak vsix screenshots clean
 
 demo: $(DEMO)/.installed
 	@$(DEMO)/bin/mux-lsp demo
@@ -23,6 +23,10 @@ check: $(TEST)/.installed
 
 bench: $(TEST)/.installed
 	$(TEST)/bin/python -m tests.benchmarks
+
+# Random operations over a daemon that is killed again and again: `make soak MINUTES=60`.
+soak: $(TEST)/.installed
+	$(TEST)/bin/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
 
 # The extension for VS Code and its forks, into editor-clients/vscode.
 vsix: $(TEST)/.installed

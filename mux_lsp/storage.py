@@ -15,6 +15,7 @@ import os
 from enum import Enum
 
 from mux_lsp.errors import StorageError
+from mux_lsp.faults import fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,9 +153,12 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     final = os.fspath(path)
     new = f"{final}.new"
     try:
+        fault("file.begins")
         with open(new, "wb") as file:
             file.write(data)
+        fault("file.written")
         os.replace(new, final)
+        fault("file.replaced")
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(new)

@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mux_lsp.faults import fault
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -66,17 +68,21 @@ def append(path: Path, data: bytes) -> None:
 
 
 def write_anew(path: Path, data: bytes) -> None:
-    """Put a new plain file in the place of whatever has that name."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-        try:
+    """Put a new plain file in the place of whatever has that name. One writer at a time."""
+    # Always of the same name, so that what a killed daemon has left goes with the next writing.
+    new = path.with_name(f".new-{path.name}")
+    remove(new)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL, 0o600), "wb") as file:
             file.write(data)
-            file.flush()
-            if path.is_dir() and not path.is_symlink():
-                remove(path)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        fault("run_file.written")
+        if path.is_dir() and not path.is_symlink():
+            remove(path)
+        new.replace(path)
+        fault("run_file.replaced")
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def remove(path: Path) -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from mux_lsp.agents.files import open_to_append, open_to_read, remove
 from mux_lsp.agents.process_table import Process, created_at, is_there, members, own_line, read_table
 from mux_lsp.errors import AgentError
+from mux_lsp.faults import fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -154,7 +155,8 @@ def _start(
     forget(run_folder)
     with open_to_append(run_folder / STDERR) as errors:
         try:
-            return subprocess.Popen(
+            fault("process.begins")
+            child = subprocess.Popen(
                 ["/bin/sh", "-c", _SUPERVISOR, str(run_folder.absolute()), program, *arguments[1:]],
                 cwd=folder,
                 env=environment,
@@ -173,6 +175,8 @@ def _start(
             raise AgentError(f"{arguments[0]!r} could not be started in {folder}: {error.strerror}.") from error
         except ValueError as error:  # a NUL among the arguments, or a name with = in the environment
             raise AgentError(f"{arguments[0]!r} could not be started: {error}.") from error
+    fault("process.started")
+    return child
 
 
 def _noted(child: subprocess.Popen[bytes]) -> Process:

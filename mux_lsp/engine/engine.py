@@ -29,6 +29,7 @@ from mux_lsp.engine.discarding import Discards
 from mux_lsp.engine.ending import Ending
 from mux_lsp.engine.enough import agreed
 from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, TaskChanged
+from mux_lsp.engine.going import Going, Leftovers
 from mux_lsp.engine.history import History
 from mux_lsp.engine.judge import Judging
 from mux_lsp.engine.judgements import Judgements
@@ -49,6 +50,7 @@ from mux_lsp.engine.trial import sweep
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
 from mux_lsp.errors import MuxError, StorageError, UsageError
+from mux_lsp.faults import fault
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 from mux_lsp.store.spending import Spending
@@ -94,6 +96,7 @@ class Engine:
         """What of deleted tasks and runs is still in stores that could not be written."""
         self._reviews: dict[Path, tuple[Results, Reviews]] = {}
         self._rooms = Rooms(state / "repos", lambda: self._configuration.key_variables)
+        self._leftovers = Leftovers(state / "going")
         self._ports = PortBlocks()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._journal: Journal
@@ -174,6 +177,7 @@ class Engine:
             await sweep(self._rooms.of(Path(root)), used)
         for place in verified:
             await self.verifying.take_up(place)
+        await self._leftovers.clear(self._journal.ids(), self._rooms.of, self.run_folder)
         self._queue.take_up(self.tasks())
         self.judgements.take_up()
         for run in list(self._book.runs):
@@ -280,6 +284,7 @@ class Engine:
         room.setups.try_again()
         context = tuple(context_of(repository.root, *place) for place in request.context)
         with self._book.new_id() as task_id:
+            self._leftovers.expect(task_id, Going(str(repository.root), (task_id,)))
             snapshot = await asyncio.to_thread(room.shadow.snapshot, repository, buffers, task_id)
             try:
                 # Meanwhile others may have begun, or the agent that asks for it may have been ended.
@@ -287,6 +292,7 @@ class Engine:
                 admit(parent)
             except MuxError:
                 await asyncio.to_thread(_drop, room, snapshot, task_id)
+                self._leftovers.done(task_id)
                 raise
             snapshot = replace(snapshot, left_out=(*snapshot.left_out, *left_out))
             names = [(choice.agent, choice.model) for choice in choices for _ in range(choice.count)]
@@ -317,6 +323,7 @@ class Engine:
                 max_tokens=request.max_tokens,
             )
             self._book.add(task)
+            self._leftovers.done(task_id)
         self._queue.enter(task, task.runs)
         for run in task.runs:
             self._begin(run.id)
@@ -401,6 +408,7 @@ class Engine:
         life = self._lives.get(run_id)
         if life is not None and not self.run(run_id).state.ended:
             life.cancelled.end(reason)
+            fault("cancel.given")
         for task in self._book.started_by(run_id):
             for run in task.runs:
                 self._end(run.id, f"{run_id}, whose agent had started it, was ended")
@@ -518,10 +526,16 @@ class Engine:
         return await self._forget(task, doomed)
 
     async def _forget(self, task: Task, doomed: Sequence[Run]) -> tuple[str, ...]:
-        whole = self._book.remove(task, doomed)
+        ids = tuple(run.id for run in doomed)
+        whole = len(doomed) == len(task.runs)
+        renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
+        names = (*ids, *renewals, *([task.id] if whole else []))
+        going = ids[0] if ids else task.id
+        with contextlib.suppress(StorageError):  # what is deleted makes room
+            self._leftovers.expect(going, Going(task.repository, names))
+        self._book.remove(task, doomed)
         if whole:
             self._queue.forget(task.id)
-        ids = tuple(run.id for run in doomed)
         self._rejections.forget(ids)
         room = self._rooms.of(Path(task.repository))
         if whole:
@@ -529,9 +543,11 @@ class Engine:
         # Folders first: on a full disk they make the room that the rest takes.
         for run_id in ids:
             await asyncio.to_thread(shutil.rmtree, self.run_folder(run_id), ignore_errors=True)
-        renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
-        self._doomed_refs.setdefault(room.root, set()).update((*ids, *renewals, *([task.id] if whole else [])))
+            fault("delete.folder_gone")
+        self._doomed_refs.setdefault(room.root, set()).update(names)
         await self._delete_refs(room)
+        if self._doomed_refs.get(room.root, set()).isdisjoint(names):
+            self._leftovers.done(going)
         return ids
 
     async def _delete_refs(self, room: Room) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mux_lsp.faults import fault
 from mux_lsp.git.view import RAW_ATTRIBUTES, configuration, view_files
 
 if TYPE_CHECKING:
@@ -60,3 +61,4 @@ def write_agent_dir(  # noqa: PLR0913 - the parts of a git directory
         path = git_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    fault("agentdir.written")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mux_lsp import storage
 from mux_lsp.errors import GitError, GitStorageError, MuxError, StorageError
+from mux_lsp.faults import fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -75,6 +76,14 @@ ISOLATED = {
 OWNER = "MUX_DAEMON"
 """The variable by which a git that outlives its daemon is found again."""
 
+WRITES = frozenset(
+    {
+        "clean", "commit-tree", "fast-import", "gc", "hash-object", "init", "merge-tree", "pack-objects", "read-tree",
+        "restore", "update-index", "update-ref", "write-tree",
+    }
+)  # fmt: skip
+"""The commands that change a store, an index, a ref or a worktree: each is a point for tests, before and after it."""
+
 _version_lock = threading.Lock()
 _version_checked = threading.Event()
 
@@ -96,6 +105,9 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
     """
     runner = _runner(folder)
     environment = _environment(git_dir, work_tree, index, extra_environment)
+    command = subcommand(arguments)
+    if command in WRITES:
+        fault(f"git.{command}.begins")
     with contextlib.ExitStack() as stack:
         stream = None
         if input is not None:
@@ -115,6 +127,8 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
             )
     if status not in ok:
         raise failure(arguments, folder, status, errors, environment)
+    if command in WRITES:
+        fault(f"git.{command}.done")
     return output
 
 
@@ -160,6 +174,14 @@ def command_line(arguments: Sequence[str], environment: Mapping[str, str]) -> li
         for word in ("-u", name)
     ]
     return [*(["env", *dropped] if dropped else []), "git", *HARDENING, *literal, *arguments]
+
+
+def subcommand(arguments: Sequence[str]) -> str:
+    """The command that git is asked for, behind the settings that stand before it (`-c NAME=VALUE`)."""
+    at = 0
+    while arguments[at] == "-c":
+        at += 2
+    return arguments[at]
 
 
 def failure_message(arguments: Sequence[str], folder: Path, status: int, errors: str) -> str:

@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mux_lsp.faults import fault
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,6 +49,7 @@ def remove_tree(path: Path) -> None:
     if not is_plain_folder(path):
         path.unlink(missing_ok=True)
         return
+    fault("folder.begins")
     tame(path, stat.S_IRWXU)
     try:
         _remove(path)
@@ -57,6 +60,7 @@ def remove_tree(path: Path) -> None:
         subprocess.run(["rm", "-rf", "--", os.fspath(path)], capture_output=True, check=False)
         if os.path.lexists(path):
             raise
+    fault("folder.removed")
 
 
 def _remove(path: Path) -> None:
@@ -65,6 +69,7 @@ def _remove(path: Path) -> None:
             Path(folder, name).unlink(missing_ok=True)
         for name in folders:
             Path(folder, name).rmdir()
+    fault("folder.emptied")
     path.rmdir()
 
 

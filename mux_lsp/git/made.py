@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from mux_lsp import storage
+from mux_lsp.faults import fault
 from mux_lsp.git import parse
 from mux_lsp.git.brought import Brought
 from mux_lsp.git.copying import copy_file
@@ -129,6 +130,7 @@ def _move(source: Path, target: Path) -> None:
         source.chmod(mode | stat.S_IRWXU)
         source.rename(target)
         target.chmod(mode)
+    fault("setup.moved")
 
 
 def _spellings(folder: Path) -> tuple[str, ...]:

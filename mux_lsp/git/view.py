@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from mux_lsp import storage
 from mux_lsp.core.model import LeftOut
 from mux_lsp.errors import GitStorageError
+from mux_lsp.faults import fault
 from mux_lsp.git import leftovers, names, parse
 from mux_lsp.git.command import ISOLATED, alternates_variable, git, quoted
 
@@ -324,8 +325,11 @@ def copy_index(source: Path, target: Path) -> None:
     """Copy an index file with its time, by which git tells entries that changed in the same tick from older ones."""
     temporary = target.with_name(target.name + ".new")
     try:
+        fault("index.begins")
         shutil.copy2(source, temporary)
+        fault("index.written")
         temporary.replace(target)
+        fault("index.replaced")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

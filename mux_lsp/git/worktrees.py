@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mux_lsp import storage
 from mux_lsp.errors import GitError
+from mux_lsp.faults import fault
 from mux_lsp.git import made
 from mux_lsp.git.agentdir import write_agent_dir
 from mux_lsp.git.brought import Brought, brought, note, noted
@@ -329,6 +330,11 @@ class Worktrees:
             ]
         for slot in doomed:
             self.remove(self._worktree(slot))
+        # Whoever was killed right before a slot was recorded, or while it was removed, has left what no record names.
+        for own in sorted((self.shadow.folder / "slots").glob("*")):
+            if not (own / "slot.json").exists():
+                for part in ("gitdirs", "worktrees", "slots"):
+                    remove_tree(self.shadow.folder / part / own.name)
 
     # --- what there is ---
 
@@ -423,6 +429,7 @@ class Worktrees:
         if worktree.index.exists():
             copy_own_index(worktree.index, worktree.git_dir / "index", object_format)
         (worktree.folder / ".git").write_bytes(os.fsencode(f"gitdir: {worktree.git_dir}\n"))
+        fault("worktree.handed_over")
 
     def _result(self, worktree: Worktree, run_id: str, tree: str) -> str:
         """The commit of `tree` as the result of a run, under its ref."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp import storage
 from mux_lsp.errors import MuxError, StorageError
+from mux_lsp.faults import fault
 from mux_lsp.store.mark import Mark
 
 if TYPE_CHECKING:
@@ -275,7 +276,9 @@ def all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        fault("journal.written")
         connection.execute("COMMIT")
+        fault("journal.committed")
     except BaseException:
         if connection.in_transaction:  # SQLite itself takes everything back where the disk is full
             connection.execute("ROLLBACK")

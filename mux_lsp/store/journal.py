@@ -108,6 +108,10 @@ class Journal:
             if new not in taken and any(character in _DIGITS for character in rest):
                 return new
 
+    def ids(self) -> frozenset[str]:
+        """The ids of all tasks and runs on record, also of those that cannot be read."""
+        return frozenset(row[0] for row in self._rows("SELECT id FROM tasks UNION SELECT id FROM runs"))
+
     def add_task(self, task: Task, event_kind: str = "task.added", data: Mapping[str, object] | None = None) -> Event:
         """Store a new task with its runs. Raises UsageError where its id is taken."""
         with transaction(self._database):

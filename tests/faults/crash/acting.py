@@ -1,0 +1,247 @@
+"""What a zygote's child does: prepare an operation, pass its points, be killed at one, and come back after that."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import os
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from mux_lsp import faults
+from mux_lsp.errors import GitError, MuxError
+from tests.faults.crash.bench import Ground, bench, tree_of
+from tests.faults.crash.catalogue import find
+from tests.faults.crash.oracle import breaches
+from tests.support.client import RefusedError
+
+if TYPE_CHECKING:
+    from tests.faults.crash.bench import Bench
+    from tests.faults.crash.operations import Operation
+
+Json = dict[str, Any]
+
+END = "end"
+"""Stands for a point behind all others: everything is done, and the daemon is killed."""
+
+
+class Plan:
+    """Takes down the points that are passed, each as its name and how often it was passed, and acts at one of them."""
+
+    def __init__(self, point: str | None, mode: str) -> None:
+        self.passed: list[str] = []
+        self.reached = False
+        self._point = point
+        self._mode = mode
+        self._counts: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def __call__(self, name: str, number: int) -> None:
+        with self._lock:
+            known = f"{name}({number})" if number else name
+            self._counts[known] += 1
+            point = f"{known}#{self._counts[known]}"
+            self.passed.append(point)
+            if self.reached or point != self._point:
+                return
+            self.reached = True
+        if self._mode == "kill":
+            os._exit(9)
+        raise self._error(name)
+
+    def finish(self) -> None:
+        """All points were passed."""
+        if self._point == END and self._mode == "kill":
+            os._exit(9)
+
+    def _error(self, name: str) -> Exception:
+        area = name.partition(".")[0]
+        if area == "journal":
+            return sqlite3.OperationalError("database or disk is full")
+        if area == "git":
+            return GitError(f"git {name.split('.')[1]} failed: No space left on device")
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class Bugs(logging.Handler):
+    """What was logged as a bug: an error that came with a traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.found.append(
+                "logged as a bug: "
+                + " | ".join(self.format(record).splitlines()[:1] + self.format(record).splitlines()[-3:])
+            )
+
+
+def act(what: str, operation: str, base: str, **said: Any) -> Json:
+    """Do one of the things below. Returns what it has found."""
+    bugs = Bugs()
+    logging.getLogger().addHandler(bugs)
+    op, ground = find(operation), Ground(Path(base))
+    match what:
+        case "prepare":
+            found = asyncio.run(_prepare(op, ground))
+        case "look":
+            found = asyncio.run(_look(op, ground))
+        case "strike":
+            found = asyncio.run(_strike(op, ground, Plan(said["point"], said["mode"]), said["goal"]))
+            if said["mode"] == "raise" and breaches(ground):
+                # What could not be given back is tried again by the next daemon.
+                asyncio.run(_look(op, ground))
+        case "recover":
+            found = asyncio.run(_recover(op, ground, said["before"], said["after"]))
+        case _:
+            raise ValueError(what)
+    found["breaches"] = [*found.get("breaches", []), *bugs.found]
+    if what != "look":
+        found["breaches"] += breaches(ground)
+    return found
+
+
+async def _prepare(op: Operation, ground: Ground) -> Json:
+    ground.state.mkdir(parents=True)
+    op.repository(ground)
+    ground.config.write_text(op.config.replace("{root}", str(ground.root)))
+    async with bench(ground, applies=op.applies) as found:
+        memory = await op.prepare(found)
+        ground.memory.write_text(json.dumps(memory))
+        if op.dies:
+            os._exit(9)
+        await found.settled()
+    return {}
+
+
+async def _look(op: Operation, ground: Ground) -> Json:
+    """What there is, in an engine of its own."""
+    async with bench(ground, applies=op.applies) as found:
+        await found.settled()
+        return {"facts": await found.facts(), "tree": tree_of(ground.root)}
+
+
+async def _strike(op: Operation, ground: Ground, plan: Plan, goal: list[Json]) -> Json:
+    """Do the operation by a plan. Where that has it fail, do it once more in the same daemon."""
+    refused = None
+    if op.at_start:
+        faults.install(plan)
+        try:
+            return await _start(op, ground, plan)
+        except MuxError as error:
+            refused = str(error)
+        except OSError as error:
+            return {"passed": plan.passed, "breaches": [f"no sentence at start: {error!r}"]}
+        finally:
+            faults.install(None)
+        return {**await _start(op, ground, plan), "refused": refused}
+    async with bench(ground, applies=op.applies) as found:
+        await op.lead_in(found)
+        faults.install(plan)
+        try:
+            await op.do(found)
+            await found.settled()
+        except RefusedError as error:
+            refused = str(error)
+        finally:
+            faults.install(None)
+        plan.finish()
+        facts = await found.facts()
+        if plan.reached:
+            await found.settled()
+            if op.again or not reaches(facts, goal):
+                await op.do(found)
+                await found.settled()
+                facts = await found.facts()
+        return {
+            "passed": plan.passed, "reached": plan.reached, "refused": refused, "facts": facts,
+            "tree": tree_of(ground.root),
+        }  # fmt: skip
+
+
+async def _start(op: Operation, ground: Ground, plan: Plan) -> Json:
+    async with bench(ground, applies=op.applies) as found:
+        await found.settled()
+        faults.install(None)
+        plan.finish()
+        return {
+            "passed": plan.passed, "reached": plan.reached, "refused": None, "facts": await found.facts(),
+            "tree": tree_of(ground.root),
+        }  # fmt: skip
+
+
+def reaches(facts: Json, goal: list[Json]) -> bool:
+    """Whether there is all that an operation is for."""
+    return all(one in goal_of(facts) for one in goal)
+
+
+def goal_of(facts: Json) -> list[Json]:
+    """What an operation is for: how runs have ended, whatever their number and their turn; what was accepted; verdicts.
+
+    Where an error has an agent work twice, its result may be another one.
+    """
+    kept = ("state", "reason", "discarded", "checks")
+    runs = [
+        {**{name: run[name] for name in kept}, "hunks": [one[2] for one in run["hunks"]]}
+        for task in facts["tasks"]
+        for run in task["runs"]
+    ]
+    return [*runs, *({"accepted": one[1:]} for one in facts["accepted"]), *facts["verdicts"]]
+
+
+async def _redone(op: Operation, found: Bench, before: Json | None) -> Json:
+    if op.waits:
+        await found.settled()
+    if op.again or await found.facts() == before:
+        await op.do(found)
+    await found.settled()
+    return await found.facts()
+
+
+async def _recover(op: Operation, ground: Ground, before: Json, after: Json) -> Json:
+    """Come back after a kill: what is there must be as before or as after, and as after when it is done once more."""
+    found: list[str] = []
+    trees = [before["tree"], after["tree"]]
+    if json.loads(json.dumps(tree_of(ground.root))) not in trees:
+        found.append(f"right after the kill the tree is neither: {_differs(tree_of(ground.root), after['tree'])}")
+    async with bench(ground, applies=op.applies) as one:
+        if op.waits:
+            await one.settled()
+            facts = await one.facts()
+            if facts not in [before.get("facts"), after["facts"]]:
+                found.append(f"the next daemon shows neither: {_differs(facts, after['facts'])}")
+        now = json.loads(json.dumps(tree_of(ground.root)))
+        if now not in trees:
+            found.append(f"with the next daemon the tree is neither: {_differs(now, after['tree'])}")
+        try:
+            facts = await _redone(op, one, before.get("facts"))
+        except RefusedError as error:
+            found.append(f"it cannot be done once more: {error}")
+            facts = await one.facts()
+        if facts != after["facts"]:
+            found.append(f"done once more, it is not done: {_differs(facts, after['facts'])}")
+        now = json.loads(json.dumps(tree_of(ground.root)))
+        if now != after["tree"]:
+            found.append(f"done once more, the tree differs: {_differs(now, after['tree'])}")
+    return {"breaches": found}
+
+
+def _differs(now: Any, wanted: Any, path: str = "") -> str:
+    """Where two values are different, in short."""
+    if isinstance(now, dict) and isinstance(wanted, dict):
+        for key in sorted({*now, *wanted}):
+            if now.get(key) != wanted.get(key):
+                return _differs(now.get(key), wanted.get(key), f"{path}/{key}")
+    if isinstance(now, list) and isinstance(wanted, list) and len(now) == len(wanted):
+        for number, (one, other) in enumerate(zip(now, wanted, strict=True)):
+            if one != other:
+                return _differs(one, other, f"{path}/{number}")
+    return f"{path}: {str(now)[:300]!r} and not {str(wanted)[:300]!r}"

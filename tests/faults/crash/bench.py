@@ -1,0 +1,147 @@
+"""A person's repository, the engine that works for it, and a client: what an operation is done with."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import stat
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mux_lsp.engine.engine import Engine
+from tests.support.desk import at_desk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.support.client import Client
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where everything of one case is. The template of an operation is copied to the very same place each time: git
+    directories, worktrees and the journal name it."""
+
+    base: Path
+
+    @property
+    def root(self) -> Path:
+        return self.base / "project"
+
+    @property
+    def state(self) -> Path:
+        return self.base / "state"
+
+    @property
+    def config(self) -> Path:
+        return self.base / "config.toml"
+
+    @property
+    def memory(self) -> Path:
+        return self.base / "memory.json"
+
+
+@dataclass
+class Bench:
+    """An open engine with a client. `memory` is what preparing has left for later: the ids of tasks and runs."""
+
+    ground: Ground
+    engine: Engine
+    client: Client
+    memory: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        return self.ground.root
+
+    async def settled(self) -> None:
+        """Wait until nothing is at work: runs have ended, worktrees were given back, checks are done."""
+        changed = asyncio.Event()
+        stop = self.engine.subscribe(lambda _: changed.set())
+        try:
+            while self.engine.busy():
+                changed.clear()
+                await changed.wait()
+        finally:
+            stop()
+        await self.engine._settled(*(run.id for task in self.engine.tasks() for run in task.runs))
+
+    async def finished(self, *agents: str, **more: Any) -> list[str]:
+        """Start a task, and wait for its end. Returns the ids of its runs."""
+        task = await self.client.start(*agents, **more)
+        await self.settled()
+        return [run["id"] for run in task["runs"]]
+
+    async def facts(self) -> Json:
+        """All that a person could see of tasks, runs, hunks and acceptances, without ids and times."""
+        tasks = []
+        for task in self.engine.tasks():
+            shadow = self.engine.room(self.root).shadow
+            runs = []
+            for run in task.runs:
+                reviewed = await self.client.review(run.id) if run.files and run.discarded is None else []
+                patch = shadow.patch(run.base, run.result) if run.base and run.result else b""
+                runs.append(
+                    {
+                        "id": run.id,
+                        "state": run.state,
+                        "reason": run.reason,
+                        "turn": run.turn,
+                        "message": run.message,
+                        "discarded": run.discarded is not None,
+                        "holds a worktree": run.worktree is not None,
+                        "patch": patch.decode(errors="replace"),
+                        "hunks": [[item["path"], item["hunk"], item["status"]] for item in reviewed],
+                        "checks": [[check.command, check.state] for check in run.checks],
+                    }
+                )
+            tasks.append({"id": task.id, "prompt": task.prompt, "paused": task.paused, "runs": runs})
+        history = (await self.client.command("mux.history.list"))["acceptances"]
+        accepted = sorted([one["run"], one["path"], str(one["hunk"]), one["withdrawn"] is None] for one in history)
+        status = await self.client.command("mux.status")
+        verdicts = [
+            {key: one["verdict"][key] for key in ("passed", "stale")}
+            for one in status["repositories"]
+            if one.get("verdict")
+        ]
+        found = json.dumps({"tasks": tasks, "accepted": accepted, "verdicts": verdicts})
+        for number, task in enumerate(self.engine.tasks(), 1):
+            found = re.sub(rf"\b{task.id}\b", f"T{number}", found)
+        facts: Json = json.loads(found)
+        return facts
+
+
+@asynccontextmanager
+async def bench(ground: Ground, *, applies: bool = False) -> AsyncIterator[Bench]:
+    """An engine over what is on the ground, as a daemon opens it, with a client."""
+    engine = Engine(ground.state, ground.config)
+    await engine.open()
+    try:
+        async with at_desk(engine, ground.root, applies=applies) as client:
+            memory = json.loads(ground.memory.read_text()) if ground.memory.exists() else {}
+            yield Bench(ground, engine, client, memory)
+    finally:
+        await engine.close()
+
+
+def tree_of(root: Path) -> dict[str, tuple[int, str]]:
+    """The person's working tree: every file, link and folder with its mode and content. `.git` is not looked into."""
+    found: dict[str, tuple[int, str]] = {}
+    for place in sorted(root.rglob("*")):
+        name = place.relative_to(root).as_posix()
+        if name == ".git" or name.startswith(".git/"):
+            continue
+        status = place.lstat()
+        content = ""
+        if stat.S_ISLNK(status.st_mode):
+            content = str(place.readlink())
+        elif stat.S_ISREG(status.st_mode):
+            content = hashlib.sha256(place.read_bytes()).hexdigest()[:16]
+        found[name] = (status.st_mode, content)
+    return found

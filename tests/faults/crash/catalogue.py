@@ -1,0 +1,17 @@
+"""All operations that are enumerated, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.faults.crash.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from tests.faults.crash.operations import Operation
+
+ALL: dict[str, Operation] = {one.name: one for one in OPERATIONS}
+
+
+def find(name: str) -> Operation:
+    """An operation by its name."""
+    return ALL[name]

@@ -1,0 +1,82 @@
+"""A client of an engine in the same process: a real session, over streams in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+from mux_lsp.lsp.documents import uri_of
+from mux_lsp.lsp.session import serve_client
+from tests.support.client import APPLIES_EDITS, Client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mux_lsp.engine.engine import Engine
+
+
+class _Stream(asyncio.StreamReader):
+    """One direction: what is written is there to be read at once."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=2**26)
+        self.ended = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        if not self.ended.is_set():
+            self.feed_data(data)
+
+    def close(self) -> None:
+        if not self.ended.is_set():
+            self.ended.set()
+            self.feed_eof()
+
+
+class _Line:
+    """Stands for the bridge between a client and its session."""
+
+    def __init__(self) -> None:
+        self.stdin, self.stdout = _Stream(), _Stream()
+
+    def kill(self) -> None:
+        self.stdin.close()
+
+    async def wait(self) -> None:
+        await self.stdout.ended.wait()
+
+
+@asynccontextmanager
+async def at_desk(engine: Engine, folder: Path, *, applies: bool = False, name: str = "test") -> AsyncIterator[Client]:
+    """A client of this engine that has `folder` open. `applies`: whether it can apply edits."""
+    line = _Line()
+
+    async def serve() -> None:
+        try:
+            await serve_client(line.stdin, line.stdout, engine)
+        finally:
+            line.stdout.close()
+
+    session = asyncio.create_task(serve())
+    client = Client(cast("asyncio.subprocess.Process", line), applies=applies)
+    try:
+        await client.request(
+            "initialize",
+            {
+                "processId": None,
+                "clientInfo": {"name": name},
+                "rootUri": uri_of(folder),
+                "capabilities": {"workspace": APPLIES_EDITS if applies else {}},
+                "initializationOptions": {"mux": {"protocol": 1}},
+            },
+        )
+        client.notify("initialized", {})
+        yield client
+    finally:
+        line.kill()
+        # Without a time limit: a session that does not end is a breach, which the limit of the test shows.
+        with contextlib.suppress(EOFError):
+            await session
+        await client.close()
