@@ -154,7 +154,9 @@ def run_daemon(
         paths.make_private_folder(os.path.dirname(here.log))  # noqa: PTH120  (paths deals in strings)
         logs.set_up(here.log, detached=starter.waits)
         with lifecycle.only_daemon(here):
-            asyncio.run(_Daemon(here, serve_client, idle_seconds(here)).run(create_engine, starter))
+            # All that takes long to import is there before the event loop is.
+            engine = create_engine(here)
+            asyncio.run(_Daemon(here, engine, serve_client, idle_seconds(here)).run(starter))
         log.info("ended")
         return 0
     except lifecycle.AlreadyRunningError as error:
@@ -195,8 +197,9 @@ class _Client:
 class _Daemon:
     """The state of the running daemon. Owns the tasks of its connections."""
 
-    def __init__(self, home: paths.Home, serve_client: ServeClient, idle_seconds: float) -> None:
+    def __init__(self, home: paths.Home, engine: Engine, serve_client: ServeClient, idle_seconds: float) -> None:
         self._home = home
+        self._engine = engine
         self._serve_client = serve_client
         self._idle_seconds = idle_seconds
         self._clients: set[_Client] = set()
@@ -204,12 +207,10 @@ class _Daemon:
         self._number = 0
         self._stopping = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._engine: Engine
         self._record: lifecycle.Record
 
-    async def run(self, create_engine: CreateEngine, starter: lifecycle.Starter) -> None:
+    async def run(self, starter: lifecycle.Starter) -> None:
         """From the opening of the engine to its close."""
-        self._engine = create_engine(self._home)
         await self._engine.open()
         try:
             await self._serve(starter)

@@ -58,6 +58,11 @@ class Session:
         # After what was sent in this turn of it.
         asyncio.get_running_loop().call_soon(time.sleep, 3600)
 
+    async def on_work(self, params: Any) -> None:
+        until = time.thread_time() + params["seconds"]
+        while time.thread_time() < until:
+            pass
+
     async def on_block_at_the_end(self, _: Any) -> None:
         self.hangs_at_end = True
 
