@@ -49,6 +49,10 @@ IN_ORDER = frozenset({types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHAN
 """The methods for whose handler the client's next message waits. No other is about a text that is not known yet."""
 
 
+NAMED = 100
+"""Characters of a name from a client that are repeated in a message."""
+
+
 class Incoming(Protocol):
     """A client's messages."""
 
@@ -199,7 +203,7 @@ class MuxProtocol(LanguageServerProtocol):
         """
         handler = self.fm.commands.get(params.command)
         if handler is None:
-            raise refusal(UsageError(f"There is no command {params.command!r} in mux-lsp {__version__}."))
+            raise refusal(UsageError(f"There is no command {shortened(params.command)!r} in mux-lsp {__version__}."))
         return await handler(*(params.arguments or ()))
 
     def cancel_all(self) -> None:
@@ -262,6 +266,11 @@ def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
             ) from error
 
     return guard
+
+
+def shortened(name: str) -> str:
+    """A name as a message has room for: whoever sent it may have sent megabytes."""
+    return name if len(name) <= NAMED else f"{name[:NAMED]}…"
 
 
 def refusal(error: MuxError) -> JsonRpcException:

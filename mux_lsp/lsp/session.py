@@ -39,7 +39,7 @@ from mux_lsp.lsp.decisions import Decisions
 from mux_lsp.lsp.documents import TEXT_LIMIT, Document, Documents, Lives, as_changed, as_opened, as_saved, path_of
 from mux_lsp.lsp.hover import hover
 from mux_lsp.lsp.progress import Progress
-from mux_lsp.lsp.server import MuxServer, guarded, receive_all
+from mux_lsp.lsp.server import MuxServer, guarded, receive_all, shortened
 from mux_lsp.lsp.shows import Shows
 from mux_lsp.lsp.virtual import VirtualDocuments
 
@@ -518,7 +518,10 @@ class Session:
 
     async def _command(self, commands: Commands, name: str, params: type[protocol.Params], *arguments: Any) -> Any:
         async def run() -> Any:
-            argument = _argument(name, params, arguments)
+            if heavy.is_large(arguments):
+                argument = await heavy.in_thread(_argument, name, params, arguments)
+            else:
+                argument = _argument(name, params, arguments)
             work = commands.run(name, argument)
             # A change that has begun is brought to its end, also when the client has gone meanwhile.
             answer = await (asyncio.shield(self.keep(work)) if name in CHANGES else work)
@@ -592,6 +595,6 @@ def _argument(name: str, params: type[P], arguments: tuple[Any, ...]) -> P:
     try:
         return params.model_validate(arguments[0] if arguments else {})
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "its argument"
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = shortened(".".join(map(str, problem["loc"])) or "its argument")
         raise UsageError(f"{name}: {where}: {problem['msg'].lower()}.") from None
