@@ -138,17 +138,37 @@ class ClientWriter:
         self._transport.abort()
 
 
+class Turnstile:
+    """Lets one newcomer at a time be worked for, in the order in which they come.
+
+    A session that begins, and its first message, take longer than all that a client asks later. Two hundred of them at
+    once would have everybody wait for all, since an event loop does all that is ready before it looks again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def turn(self) -> None:
+        """Wait for a turn: it lasts until whoever has it waits for something else."""
+        await self._lock.acquire()
+        asyncio.get_running_loop().call_soon(self._lock.release)
+
+
 class ClientReader:
     """The way in from one client: its messages, one after the other.
 
     Gives only JSON-RPC objects. A body that is none is answered here, and so is a message that is too large, of which
     no more is kept than its beginning; broken framing ends the connection, which reads as the end of the stream.
+
+    The first message comes when it is its client's turn.
     """
 
-    def __init__(self, stream: asyncio.StreamReader, writer: ClientWriter, name: str) -> None:
+    def __init__(self, stream: asyncio.StreamReader, writer: ClientWriter, newcomers: Turnstile, name: str) -> None:
         self._stream = stream
         self._writer = writer
+        self._newcomers = newcomers
         self._name = name
+        self._first = True
         self._ended = False
         self._scope: asyncio.Timeout | None = None
 
@@ -161,6 +181,9 @@ class ClientReader:
                     if body is None:
                         return None
                     found = await self._read(body)
+                    if self._first:
+                        await self._newcomers.turn()
+                    self._first = False
             except TimeoutError:
                 return None
             except (OSError, asyncio.IncompleteReadError, _MalformedError) as error:

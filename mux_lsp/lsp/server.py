@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import json
 import logging
 from concurrent.futures import Future
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lsprotocol import types
@@ -129,6 +129,10 @@ class MuxProtocol(LanguageServerProtocol):
         except Exception as error:
             self._server.report_server_error(error, FeatureNotificationError)
 
+    def answers(self, command: str, handler: Callable[..., Awaitable[Any]]) -> None:
+        """Have a command answered. pygls would look at the handler's signature, for each command of each session."""
+        self.fm.commands[command] = handler
+
     def _refuse(self, id_: int | str, error: JsonRpcException) -> None:
         self._send_response(id_, error=error.to_response_error())
 
@@ -140,11 +144,11 @@ class MuxProtocol(LanguageServerProtocol):
         """
         if self._gone or self.writer is None:
             return
-        asyncio.get_running_loop().call_soon(self._post, params, partial(_notification, method, params))
+        asyncio.get_running_loop().call_soon(self._post, params, functools.partial(_notification, method, params))
 
     def _send_data(self, data: Any) -> None:
         if data and self.writer is not None:
-            self._post(data, partial(self._encoded, data))
+            self._post(data, functools.partial(self._encoded, data))
 
     def _post(self, data: Any, encode: Callable[[], bytes]) -> None:
         if heavy.is_large(data):
@@ -215,13 +219,20 @@ class MuxProtocol(LanguageServerProtocol):
         self._result_types.clear()
 
 
+@functools.cache
+def _converter() -> Converter:
+    """The one converter of all sessions: it compiles a function for each type that it meets, which takes long."""
+    made: Converter = default_converter()  # type: ignore[no-untyped-call]  # pygls gives it no types
+    return made
+
+
 class MuxServer(LanguageServer):
     """The language server that one client talks to."""
 
     protocol: MuxProtocol
 
     def __init__(self) -> None:
-        super().__init__("mux-lsp", __version__, protocol_cls=MuxProtocol, converter_factory=default_converter)
+        super().__init__("mux-lsp", __version__, protocol_cls=MuxProtocol, converter_factory=_converter)
 
     def report_server_error(self, error: Exception, source: ServerErrors) -> None:
         """Note in the log what pygls could not handle; the sender has been answered where an answer was due."""

@@ -321,7 +321,7 @@ class Session:
         feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, virtual.OPTIONS)(self._content)
         commands = Commands(self)
         for name, (params, _) in protocol.COMMANDS.items():
-            self.server.command(name)(functools.partial(self._command, commands, name, params))
+            self.server.protocol.answers(name, functools.partial(self._command, commands, name, params))
 
     def _feature(self, method: str, options: Any = None) -> Callable[[Callable[[Any], Any]], None]:
         def register(handler: Callable[[Any], Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mux_lsp.daemon.connection import ClientReader, ClientWriter
+from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
 from tests.support.editor import frame
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def connected(**limits: Any) -> AsyncIterator[tuple[ClientReader, ClientWr
     stream, out = await asyncio.open_connection(sock=ours)
     writer = ClientWriter(out, "the client", **limits)
     try:
-        yield ClientReader(stream, writer, "the client"), writer, theirs
+        yield ClientReader(stream, writer, Turnstile(), "the client"), writer, theirs
     finally:
         theirs.close()
         writer.close()
