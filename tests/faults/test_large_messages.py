@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.client import Client, Json
     from tests.support.home import IsolatedHome
 
-TURNS = 20
+TURNS = 5
 """Requests of the neighbour that are answered before one large message is."""
 
 
