@@ -34,6 +34,10 @@ class NoAnswerError(MuxError):
     """A daemon is there but says nothing: it hangs."""
 
 
+class BusyError(NoAnswerError):
+    """A daemon is there, and lets nobody in: more connections wait than its system keeps waiting."""
+
+
 class OtherVersionError(MuxError):
     """A daemon of another version answers."""
 
@@ -145,6 +149,11 @@ def attempt(home: paths.Home, want: Want) -> Connection:
             f"the mux-lsp daemon (pid {record.get('pid')}) does not answer: run `mux-lsp stop`, then try again "
             f"(its log: {home.log})"
         ) from error
+    except BlockingIOError as error:  # of a connect alone: everything else has a time limit
+        raise BusyError(
+            f"the mux-lsp daemon (pid {record.get('pid')}) has let nobody in for {ANSWER_SECONDS:g} s, since too many "
+            f"clients connect at the same time: try again. Nothing was started or changed (its log: {home.log})"
+        ) from error
     except (OSError, ValueError) as error:
         _close(sock)
         raise NotRunningError(f"no mux-lsp daemon is running ({record.get('address')}: {error})") from error
@@ -199,11 +208,29 @@ def _open(address: str) -> socket.socket:
         raise ValueError(f"not an address: {address}")
     try:
         sock.settimeout(ANSWER_SECONDS)
-        sock.connect(target)
+        try:
+            sock.connect(target)
+        except BlockingIOError:
+            _wait_for_room(sock, target)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _wait_for_room(sock: socket.socket, target: str | tuple[str, int]) -> None:
+    """Connects to a daemon before whom too many wait. Raises BlockingIOError if it lets nobody in.
+
+    A time limit in Python makes a socket one that does not wait for that (connect(2): EAGAIN), so it is the system's.
+    Linux alone says EAGAIN. macOS refuses the connection as if nobody was there (unix(4)), and whoever then starts a
+    daemon finds the lock of the one that runs.
+    """
+    import struct
+
+    sock.settimeout(None)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(ANSWER_SECONDS), 0))
+    sock.connect(target)
+    sock.settimeout(ANSWER_SECONDS)
 
 
 def _read_line(sock: socket.socket) -> tuple[bytes, bytes]:

@@ -9,12 +9,24 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from mux_lsp.daemon import bodies
 
 log = logging.getLogger(__name__)
 
-MESSAGE_LIMIT = 64 * 1024 * 1024
-"""Bytes that one message may have. No text that a person edits comes near."""
+DOCUMENT_LIMIT = 64 * 1024 * 1024
+"""Maximum bytes of a message with the text of a document. No text that a person edits comes near."""
+
+MESSAGE_LIMIT = 8 * 1024 * 1024
+"""Maximum bytes of every other message."""
+
+LARGE = 64 * 1024
+"""Bytes from which on a message is read in a thread: it would hold up the other clients."""
+
+_readers = ThreadPoolExecutor(4, "large-message")
+"""Reads large messages. Not the threads of everybody, which would all wait for four of these."""
 
 HEADER_LINES = 16
 """Header fields that one message may have. LSP knows two."""
@@ -26,7 +38,10 @@ dropped."""
 STALLED_SECONDS = 30.0
 """How long a client may read nothing of what waits for it."""
 
-_PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
+_PIECE = 256 * 1024
+"""Bytes of a message that are passed over at a time."""
+
+_PARSE_ERROR, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
 
 
 class _MalformedError(Exception):
@@ -123,48 +138,52 @@ class ClientWriter:
         self._transport.abort()
 
 
-class ClientReader:
-    """The way in from one client, in the shape that pygls reads: `readline` and `readexactly`.
+class Turnstile:
+    """Lets one newcomer at a time be worked for, in the order in which they come.
 
-    Gives each message as one `Content-Length` line, an empty line and a body that is a JSON-RPC object. A body that is
-    not is answered here; broken framing ends the connection, which reads as the end of the stream.
+    A session that begins, and its first message, take longer than all that a client asks later. Two hundred of them at
+    once would have everybody wait for all, since an event loop does all that is ready before it looks again.
     """
 
-    def __init__(self, stream: asyncio.StreamReader, writer: ClientWriter, name: str) -> None:
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def turn(self) -> None:
+        """Wait for a turn: it lasts until whoever has it waits for something else."""
+        await self._lock.acquire()
+        asyncio.get_running_loop().call_soon(self._lock.release)
+
+
+class ClientReader:
+    """The way in from one client: its messages, one after the other.
+
+    Gives only JSON-RPC objects. A body that is none is answered here, and so is a message that is too large, of which
+    no more is kept than its beginning; broken framing ends the connection, which reads as the end of the stream.
+
+    The first message comes when it is its client's turn.
+    """
+
+    def __init__(self, stream: asyncio.StreamReader, writer: ClientWriter, newcomers: Turnstile, name: str) -> None:
         self._stream = stream
         self._writer = writer
+        self._newcomers = newcomers
         self._name = name
-        self._lines: list[bytes] = []
-        self._body = b""
+        self._first = True
         self._ended = False
         self._scope: asyncio.Timeout | None = None
 
-    async def readline(self) -> bytes:
-        """The next line of a header, or nothing at the end of the stream."""
-        if not self._lines:
-            body = await self._next_message()
-            if body is None:
-                return b""
-            self._body = body
-            self._lines = [b"\r\n", b"Content-Length: %d\r\n" % len(body)]
-        return self._lines.pop()
-
-    async def readexactly(self, n: int) -> bytes:
-        """The body that the header announced."""
-        body, self._body = self._body[:n], self._body[n:]
-        return body
-
-    def end(self) -> None:
-        """Lets the stream end here, so that the session behind it closes in its own order."""
-        self._ended = True
-        if self._scope is not None:
-            self._scope.reschedule(asyncio.get_running_loop().time())
-
-    async def _next_message(self) -> bytes | None:
+    async def message(self) -> tuple[dict[str, Any], int] | None:
+        """The next message and the bytes that its body had, or None at the end of the stream."""
         while not self._ended:
             try:
                 async with asyncio.timeout(None) as self._scope:  # `end` gives it its time
                     body = await self._receive()
+                    if body is None:
+                        return None
+                    found = await self._read(body)
+                    if self._first:
+                        await self._newcomers.turn()
+                    self._first = False
             except TimeoutError:
                 return None
             except (OSError, asyncio.IncompleteReadError, _MalformedError) as error:
@@ -172,12 +191,49 @@ class ClientReader:
                 return None
             finally:
                 self._scope = None
-            if body is None or self._is_message(body):
+            if found is not None:
+                return found, len(body)
+        return None
+
+    def end(self) -> None:
+        """Lets the stream end here, so that the session behind it closes in its own order."""
+        self._ended = True
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+    async def _receive(self) -> bytes | None:
+        """The next body that is not too large, or None if the client closed its side between two messages."""
+        while (length := await self._receive_header()) is not None:
+            if length <= MESSAGE_LIMIT:
+                return await self._stream.readexactly(length)
+            if (body := await self._receive_large(length)) is not None:
                 return body
         return None
 
-    async def _receive(self) -> bytes | None:
-        """The next body, or None if the client closed its side between two messages."""
+    async def _receive_large(self, length: int) -> bytes | None:
+        """A body over `MESSAGE_LIMIT` if it may have a document's text. Any other is passed over, and refused."""
+        head = await self._stream.readexactly(bodies.END)
+        first, rest = bodies.first_members(head), length - len(head)
+        if first.method is None or first.method in bodies.DOCUMENT_METHODS:
+            body = head + await self._stream.readexactly(rest)
+            last = bodies.last_members(body[-bodies.END :])
+            if (first.method or last.method) in bodies.DOCUMENT_METHODS:
+                return body
+        else:
+            last = bodies.last_members(b"")
+            while rest:
+                rest -= len(piece := await self._stream.read(min(rest, _PIECE)))
+                if not piece:
+                    raise asyncio.IncompleteReadError(b"", rest)
+        sentence = (
+            f"the message has {length:,} bytes and was not read: {MESSAGE_LIMIT:,} is the most for one that does not "
+            "have the text of a document"
+        )
+        self._refuse(last.id if first.id is None else first.id, _INVALID_PARAMS, sentence)
+        return None
+
+    async def _receive_header(self) -> int | None:
+        """The length of the next body, or None if the client closed its side between two messages."""
         length: int | None = None
         for count in range(HEADER_LINES + 1):
             try:
@@ -191,7 +247,7 @@ class ClientReader:
             if not line.strip():
                 if length is None:
                     raise _MalformedError("a message without Content-Length")
-                return await self._stream.readexactly(length)
+                return length
             name, colon, value = line.partition(b":")
             if not colon:
                 raise _MalformedError(f"not a header: {line[:40]!r}")
@@ -199,27 +255,33 @@ class ClientReader:
                 length = _length(value.strip())
         raise _MalformedError(f"more than {HEADER_LINES} header lines")
 
-    def _is_message(self, body: bytes) -> bool:
-        """Whether the body is a JSON-RPC message. If not, the client is told so."""
+    async def _read(self, body: bytes) -> dict[str, Any] | None:
+        """The JSON-RPC message that the body is. If it is none, the client is told so."""
         try:
-            message = json.loads(body)
+            if len(body) < LARGE:
+                message = bodies.parse(body)
+            else:
+                message = await asyncio.get_running_loop().run_in_executor(_readers, bodies.parse_patiently, body)
         except (ValueError, RecursionError):
             self._refuse(None, _PARSE_ERROR, "the message is not JSON")
-            return False
+            return None
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             self._refuse(None, _INVALID_REQUEST, "the message is not a JSON-RPC 2.0 object")
-            return False
-        number = message.get("id")
+            return None
+        number, method = message.get("id"), message.get("method")
         if isinstance(number, bool) or not isinstance(number, int | str | None):
             self._refuse(None, _INVALID_REQUEST, "the message's id is neither a number nor a string")
-            return False
-        if "method" in message:
-            if isinstance(message["method"], str):
-                return True
-        elif "id" in message and ("result" in message or "error" in message):
-            return True
-        self._refuse(number, _INVALID_REQUEST, "the message is no request, notification or response")
-        return False
+        elif isinstance(number, str) and len(number) > bodies.ID_LIMIT:
+            self._refuse(None, _INVALID_REQUEST, f"the message's id has more than {bodies.ID_LIMIT} characters")
+        elif isinstance(method, str) and len(method) > bodies.METHOD_LIMIT:
+            self._refuse(number, _INVALID_REQUEST, f"the method's name has more than {bodies.METHOD_LIMIT} characters")
+        elif isinstance(method, str) or (
+            "method" not in message and "id" in message and ("result" in message or "error" in message)
+        ):
+            return message
+        else:
+            self._refuse(number, _INVALID_REQUEST, "the message is no request, notification or response")
+        return None
 
     def _refuse(self, number: int | str | None, code: int, sentence: str) -> None:
         log.warning("%s: %s", self._name, sentence)
@@ -232,8 +294,8 @@ def _length(value: bytes) -> int:
     if not value.isdigit() or len(value) > 20:
         raise _MalformedError(f"not a length: {value[:40]!r}")
     length = int(value)
-    if length > MESSAGE_LIMIT:
-        raise _MalformedError(f"a message of {length} bytes, more than {MESSAGE_LIMIT}")
+    if length > DOCUMENT_LIMIT:
+        raise _MalformedError(f"a message of {length} bytes, more than {DOCUMENT_LIMIT}")
     return length
 
 

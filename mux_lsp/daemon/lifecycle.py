@@ -27,6 +27,11 @@ LOCK_SECONDS = 30.0
 """How long a new daemon waits for one that is ending: as long as that one gives itself."""
 
 
+BACKLOG = 4096
+"""Connections that may wait to be let in. The system has a bound of its own (`net.core.somaxconn`) and takes the lower
+one."""
+
+
 class AlreadyRunningError(MuxError):
     """Another daemon serves this person already."""
 
@@ -153,7 +158,7 @@ def listen(home: paths.Home) -> tuple[socket.socket, str]:
         sock = socket.socket(socket.AF_INET)
         sock.bind(("127.0.0.1", 0))
         address = f"tcp:127.0.0.1:{sock.getsockname()[1]}"
-    sock.listen(128)  # editors that a session manager starts all at once
+    sock.listen(BACKLOG)  # editors that a session manager starts all at once
     sock.setblocking(False)
     return sock, address
 

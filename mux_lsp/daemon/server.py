@@ -19,16 +19,19 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
 from mux_lsp import __version__, paths, storage
 from mux_lsp.daemon import handshake, lifecycle, logs
-from mux_lsp.daemon.connection import ClientReader, ClientWriter
+from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
 from mux_lsp.daemon.peer import Peer, peer_of, runs_around
 from mux_lsp.errors import MuxError
 from mux_lsp.keys import ACCOUNTS
+
+if TYPE_CHECKING:
+    import socket
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,15 @@ COLLECTED_AFTER = (50_000, 20, 50)
 
 OPEN_FILES = 10_240
 """Files that the daemon may have open, where its system lets it. Each run that is at work has some."""
+
+CLIENTS = 2000
+"""Maximum number of clients. Fewer where the system does not let the daemon have so many files."""
+
+STRANGERS = 200
+"""Maximum number of connections that are let in and have not said yet what they want."""
+
+RETRY_SECONDS = 1.0
+"""Until when it is tried again to let a connection in where the system had no room for it."""
 
 IDLE_SECONDS = 600.0
 """How long the daemon stays with no client and no unfinished run."""
@@ -126,6 +138,16 @@ def _allow_open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _most_clients() -> int:
+    """How many clients there may be: the other half of the files is for the work that they ask for."""
+    if sys.platform == "win32":
+        return CLIENTS
+    import resource
+
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CLIENTS if allowed == resource.RLIM_INFINITY else min(CLIENTS, allowed // 2)
+
+
 def _ready_descriptor(arguments: list[str]) -> int | None:
     if not arguments:
         return None
@@ -154,7 +176,9 @@ def run_daemon(
         paths.make_private_folder(os.path.dirname(here.log))  # noqa: PTH120  (paths deals in strings)
         logs.set_up(here.log, detached=starter.waits)
         with lifecycle.only_daemon(here):
-            asyncio.run(_Daemon(here, serve_client, idle_seconds(here)).run(create_engine, starter))
+            # All that takes long to import is there before the event loop is.
+            engine = create_engine(here)
+            asyncio.run(_Daemon(here, engine, serve_client, idle_seconds(here)).run(starter))
         log.info("ended")
         return 0
     except lifecycle.AlreadyRunningError as error:
@@ -196,21 +220,24 @@ class _Client:
 class _Daemon:
     """The state of the running daemon. Owns the tasks of its connections."""
 
-    def __init__(self, home: paths.Home, serve_client: ServeClient, idle_seconds: float) -> None:
+    def __init__(self, home: paths.Home, engine: Engine, serve_client: ServeClient, idle_seconds: float) -> None:
         self._home = home
+        self._engine = engine
         self._serve_client = serve_client
         self._idle_seconds = idle_seconds
         self._clients: set[_Client] = set()
         self._connections: set[asyncio.Task[None]] = set()
+        self._most_clients = _most_clients()
+        self._strangers = asyncio.Semaphore(STRANGERS)
+        self._newcomers = Turnstile()
+        self._room = asyncio.Event()
         self._number = 0
         self._stopping = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._engine: Engine
         self._record: lifecycle.Record
 
-    async def run(self, create_engine: CreateEngine, starter: lifecycle.Starter) -> None:
+    async def run(self, starter: lifecycle.Starter) -> None:
         """From the opening of the engine to its close."""
-        self._engine = create_engine(self._home)
         await self._engine.open()
         try:
             await self._serve(starter)
@@ -225,8 +252,7 @@ class _Daemon:
         sock, address = lifecycle.listen(self._home)
         try:
             self._record = lifecycle.publish(self._home, address, __version__)
-            start = asyncio.start_server if address.startswith("tcp:") else asyncio.start_unix_server
-            server = await start(self._accept, sock=sock)
+            accepting = asyncio.create_task(self._accept(sock))
             with contextlib.ExitStack() as signals:
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
@@ -237,7 +263,8 @@ class _Daemon:
                 starter.ready()
                 await self._stopping.wait()
             faulthandler.dump_traceback_later(SHUTDOWN_SECONDS, exit=True)
-            server.close()
+            accepting.cancel()
+            await asyncio.wait([accepting])
         finally:
             lifecycle.withdraw(self._home, address)
             sock.close()
@@ -282,26 +309,59 @@ class _Daemon:
 
     # Connections
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A plain function, so that the stream's protocol leaves the task to us.
-        self._number += 1
-        task = asyncio.create_task(self._connection(reader, writer, f"client {self._number}"))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+    async def _accept(self, listening: socket.socket) -> None:
+        """Lets connections in, as long as there are not too many that have not said yet what they want.
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+        Those that are not let in wait where they are. None is turned away without a word.
+        """
+        while True:
+            await self._strangers.acquire()
+            try:
+                connection, _ = await asyncio.get_running_loop().sock_accept(listening)
+            except OSError as error:
+                self._strangers.release()
+                log.warning("no connection can be let in: %s", error)
+                await self._wait_for_room()
+                continue
+            self._number += 1
+            task = asyncio.create_task(self._connection(connection, f"client {self._number}"))
+            self._connections.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _wait_for_room(self) -> None:
+        """Waits until a connection ends, or for a second: files are closed elsewhere too, of which nobody tells."""
+        self._room.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RETRY_SECONDS):
+                await self._room.wait()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        self._room.set()
+
+    async def _connection(self, connection: socket.socket, name: str) -> None:
         """One connection from its first byte to its last. Whatever goes wrong in it stays in it."""
+        stranger = contextlib.ExitStack()
+        stranger.callback(self._strangers.release)
+        try:
+            reader, writer = await asyncio.open_connection(sock=connection)
+        except OSError as error:
+            log.info("%s: connection lost: %s", name, error)
+            connection.close()
+            stranger.close()
+            return
         out = ClientWriter(writer, name)
         try:
             peer = peer_of(writer.get_extra_info("socket"))
             request = await self._shake_hands(reader, out, peer, name)
+            stranger.close()
             if request is None:
                 return
             if request["want"] == "lsp":
                 inside = _runs_around(request, peer)
                 if not inside:
                     _take_keys(request.get("keys"), name)
-                await self._session(reader, out, peer, name, inside)
+                await self._session(ClientReader(reader, out, self._newcomers, name), out, peer, name, inside)
             else:
                 # Never closed: the client takes its end for the end of this process.
                 os.dup(writer.get_extra_info("socket").fileno())
@@ -311,6 +371,7 @@ class _Daemon:
         except (Exception, SystemExit):  # a session that calls sys.exit must not take the daemon with it
             log.exception("a bug ended the session of %s", name)
         finally:
+            stranger.close()
             out.close()
             await out.closed(DRAIN_SECONDS)
 
@@ -326,6 +387,7 @@ class _Daemon:
             return None
         except ValueError:
             said = b""
+        await self._newcomers.turn()
         request = handshake.parse(said) or {}
         want, refusal = request.get("want"), self._refusal(request, peer)
         answer: dict[str, object] = {"mux": handshake.PROTOCOL, "version": __version__}
@@ -352,11 +414,21 @@ class _Daemon:
         if want not in {"lsp", "stop", "status", "handover"}:
             return "want", f"mux-lsp {__version__} does not know how to serve {str(want)[:40]!r}"
         version = str(request.get("version"))[:40]
-        if want == "lsp" and (version != __version__ or request.get("mux") != handshake.PROTOCOL):
-            return "version", self._other_version(version)
+        if want == "lsp":
+            return self._refusal_to_serve(request, version)
         if want == "handover" and (self._clients or not self._engine.can_hand_over()):
             return "busy", self._other_version(version)
         return self._refusal_to_end(request, peer) if want in {"stop", "handover"} else None
+
+    def _refusal_to_serve(self, request: dict[str, Any], version: str) -> tuple[str, str] | None:
+        if version != __version__ or request.get("mux") != handshake.PROTOCOL:
+            return "version", self._other_version(version)
+        if len(self._clients) < self._most_clients:
+            return None
+        return "full", (
+            f"the mux-lsp daemon serves {_count(len(self._clients), 'client')}, the most that it can: close one of the "
+            "editors, then try again. Nothing was changed"
+        )
 
     def _refusal_to_end(self, request: dict[str, Any], peer: Peer | None) -> tuple[str, str] | None:
         starter = self._engine.starter(_runs_around(request, peer))
@@ -391,12 +463,12 @@ class _Daemon:
         }
 
     async def _session(
-        self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer | None, name: str, inside: tuple[str, ...]
+        self, reader: ClientReader, out: ClientWriter, peer: Peer | None, name: str, inside: tuple[str, ...]
     ) -> None:
         task = asyncio.current_task()
         if task is None or self._stopping.is_set():
             return
-        client = _Client(name, peer, ClientReader(reader, out, name), task)
+        client = _Client(name, peer, reader, task)
         self._clients.add(client)
         self._watch_idle()
         try:

@@ -23,7 +23,7 @@ from mux_lsp.engine import disk, review
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 ENCODINGS = (
     "utf-8", "utf-16", "utf-32", "cp1252", "iso-8859-1", "iso-8859-15", "shift_jis", "euc_jp", "gb18030", "big5",
@@ -31,6 +31,12 @@ ENCODINGS = (
     "cp1251", "koi8_r", "iso-8859-2", "cp1250", "iso-8859-7", "cp1253", "iso-8859-9", "cp1255", "cp1256", "mac_roman",
 )  # fmt: skip
 """What a file may be saved in, likeliest first. Tried when a document is opened, against its text."""
+
+TEXT_LIMIT = 16 * 1024 * 1024
+"""Maximum characters of a document whose text is followed."""
+
+URI_LIMIT = 16 * 1024
+"""Maximum characters of a `file:` URI: a path of 4,096 bytes, each as `%2F`, has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +95,9 @@ class Documents:
                     "written."
                 )
 
-    def opened(self, item: types.TextDocumentItem) -> Document | None:
-        """A document was opened. None where it is not a file."""
-        path = path_of(item.uri)
-        if path is None:
-            return None
-        encoding, bom = _encoding_of(path, item.text)
-        document = self._open[item.uri] = Document(item.uri, path, item.version, item.text, encoding, bom)
-        return document
-
-    def changed(
-        self, uri: str, version: int, changes: Iterable[types.TextDocumentContentChangeEvent]
-    ) -> Document | None:
-        """A document was changed."""
-        document = self._open.get(uri)
-        if document is None:
-            return None
-        content = apply_changes(document.content, changes, self.encoding)
-        document = self._open[uri] = replace(document, version=version, content=content)
-        return document
+    def put(self, document: Document) -> None:
+        """A document was opened, or has another text now."""
+        self._open[document.uri] = document
 
     def saved(self, uri: str) -> None:
         """A document was saved: how its file is saved can be seen now where it could not be before."""
@@ -149,6 +139,25 @@ class Documents:
             elif content != on_disk and not (on_disk is None and not content):
                 buffers[path] = content
         return buffers, tuple(left_out)
+
+
+def as_opened(item: types.TextDocumentItem) -> Document | None:
+    """A document as it was opened. None where it is not a file."""
+    path = path_of(item.uri)
+    if path is None:
+        return None
+    encoding, bom = _encoding_of(path, item.text)
+    return Document(item.uri, path, item.version, item.text, encoding, bom)
+
+
+def as_changed(
+    document: Document,
+    version: int,
+    changes: Sequence[types.TextDocumentContentChangeEvent],
+    encoding: text.PositionEncoding,
+) -> Document:
+    """A document after content changes."""
+    return replace(document, version=version, content=apply_changes(document.content, changes, encoding))
 
 
 def encoded(document: Document) -> bytes | None:
@@ -274,6 +283,8 @@ def _one_line_end(content: str) -> str:
 
 def path_of(uri: str) -> Path | None:
     """The file of a `file:` URI with its folder's real path, or None for any other scheme, and for what is no URI."""
+    if len(uri) > URI_LIMIT:
+        return None
     try:
         parts = urlsplit(uri)
         raw = os.fsdecode(unquote_to_bytes(parts.path))

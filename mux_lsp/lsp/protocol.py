@@ -30,17 +30,28 @@ class Shape(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-Text = Annotated[str, StringConstraints(min_length=1)]
-Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+# Every text and every list that a client sends has a bound, by the kind of thing that it is.
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(max_length=1000)]
+Words = Annotated[str, StringConstraints(max_length=1_000_000)]
+CommandLine = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
+Prompt = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
+# A path of 4,096 bytes, of which each may be written as `\\xff`, or as `%FF` in a URI.
+Path = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
+Uri = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
+Commit = Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+Ids = Annotated[list[Id], Field(max_length=100_000)]
+Paths = Annotated[list[Path], Field(max_length=100_000)]
+Checks = Annotated[list[CommandLine], Field(max_length=100)]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
 class AgentChoice(Params):
     """An agent by its configured name, or an inline command as `sh:COMMAND`."""
 
-    agent: Text
+    agent: CommandLine
     count: Annotated[int, Field(ge=1, le=500)] = 1
-    model: str | None = None
+    model: Name | None = None
 
 
 class Position(Params):
@@ -56,7 +67,7 @@ class Range(Params):
 class ContextPlace(Params):
     """A place that the prompt is about; the whole file without `range`."""
 
-    uri: Text
+    uri: Uri
     range: Range | None = None
 
 
@@ -69,56 +80,56 @@ class TaskStartParams(Params):
     and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends counts for it
     too. One that the server does not know counts for nothing, and it looks for itself."""
 
-    prompt: Text
-    agents: list[AgentChoice] | None = None
-    checks: list[Text] | None = None
-    context: list[ContextPlace] = []
-    repository: str | None = None
+    prompt: Prompt
+    agents: Annotated[list[AgentChoice], Field(max_length=500)] | None = None
+    checks: Checks | None = None
+    context: Annotated[list[ContextPlace], Field(max_length=1000)] = []
+    repository: Uri | None = None
     unsaved: Literal["own", "all", "none"] = "own"
     priority: Priority = 0
     enough: Annotated[int, Field(ge=1)] | None = None
     max_cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    parent: str | None = None
+    parent: Name | None = None
 
 
 class TaskPrioritizeParams(Params):
     """Runs of tasks with a higher `priority` leave the queue first."""
 
-    task: Text
+    task: Id
     priority: Priority
 
 
 class TaskListParams(Params):
     """`repository`: the URI of any folder in it; all repositories without."""
 
-    repository: str | None = None
+    repository: Uri | None = None
 
 
 class TaskParams(Params):
-    task: Text
+    task: Id
 
 
 class IdParams(Params):
     """A task's or a run's id."""
 
-    id: Text
+    id: Id
 
 
 class DiscardParams(IdParams):
     """`keep`: runs of the task that stay."""
 
-    keep: list[Text] = []
+    keep: Ids = []
 
 
 class RunParams(Params):
-    run: Text
+    run: Id
 
 
 class RunReviewParams(RunParams):
     """`paths`: only these files, and those in these folders; the whole run without."""
 
-    paths: list[Text] | None = None
+    paths: Paths | None = None
 
 
 class RunAcceptParams(RunReviewParams):
@@ -145,7 +156,7 @@ class RunLogParams(Params):
     with `kind` and `at`.
     """
 
-    run: Text
+    run: Id
     check: Annotated[int, Field(ge=0)] | None = None
     on: Literal["result", "restored", "snapshot"] = "result"
     setup: bool = False
@@ -156,16 +167,16 @@ class RunLogParams(Params):
 
 
 class RunDiffParams(Params):
-    run: Text
-    paths: list[Text] = []
+    run: Id
+    paths: Paths = []
 
 
 class RunContinueParams(Params):
     """`up_to_date`: first merge into the run's files what the person has by now: with this client's unsaved buffers
     (`own`), those of every connected client (`all`), or what is on disk (`saved`)."""
 
-    run: Text
-    message: Text
+    run: Id
+    message: Prompt
     up_to_date: Literal["own", "all", "saved"] | None = None
 
 
@@ -175,16 +186,16 @@ class ReviewListParams(Params):
     `paths`: of the run only these files, and those in these folders.
     """
 
-    uri: str | None = None
-    run: str | None = None
-    paths: list[Text] | None = None
+    uri: Uri | None = None
+    run: Id | None = None
+    paths: Paths | None = None
 
 
 class HunkParams(Params):
     """Hunks of one run by their ids."""
 
-    run: Text
-    hunks: Annotated[list[Text], Field(min_length=1)]
+    run: Id
+    hunks: Annotated[Ids, Field(min_length=1)]
 
 
 class HunkAcceptParams(HunkParams):
@@ -205,8 +216,8 @@ class FileParams(Params):
     """`what`: all that the run does to the file, or only what is in none of its hunks (`file`): its name, its mode, or
     a content that goes as a whole."""
 
-    run: Text
-    path: Text
+    run: Id
+    path: Path
     what: Literal["all", "file"] = "all"
 
 
@@ -221,15 +232,15 @@ class PermissionReplyParams(Params):
     """`answer`: allow it this once, for the runs that ask (`run`), for their task, or for the repository from now on
     (`always`); or refuse it, with a `reason` that the agent reads."""
 
-    id: Text
+    id: Id
     answer: Literal["once", "run", "task", "always", "refuse"]
-    reason: str | None = None
+    reason: Words | None = None
 
 
 class DocumentParams(Params):
     """A read-only document by its `mux:` URI."""
 
-    uri: Text
+    uri: Uri
 
 
 class DocumentShowParams(DocumentParams):
@@ -242,8 +253,8 @@ class HistoryListParams(Params):
     """`uri`: one file, and of it only what touches its lines `start` to `end` if given, counted from 0, both included.
     `repository`: the URI of any folder in it. Everything without either. `limit`: only the newest so many."""
 
-    uri: str | None = None
-    repository: str | None = None
+    uri: Uri | None = None
+    repository: Uri | None = None
     start: Annotated[int, Field(ge=0)] | None = None
     end: Annotated[int, Field(ge=0)] | None = None
     limit: Annotated[int, Field(ge=1, le=100_000)] = 1000
@@ -255,41 +266,41 @@ class VerifyParams(Params):
     accepting would place them: all of them, those of `paths`, or `hunks`. Without `checks` those of the repository's
     newest task count, else those of the settings."""
 
-    repository: str | None = None
-    run: Text | None = None
-    paths: list[Text] | None = None
-    hunks: Annotated[list[Text], Field(min_length=1)] | None = None
-    checks: Annotated[list[Text], Field(min_length=1)] | None = None
+    repository: Uri | None = None
+    run: Id | None = None
+    paths: Paths | None = None
+    hunks: Annotated[Ids, Field(min_length=1)] | None = None
+    checks: Annotated[Checks, Field(min_length=1)] | None = None
     unsaved: Literal["own", "all", "none"] = "own"
 
 
 class ReviewPlacesParams(Params):
     """A document that the client has open."""
 
-    uri: Text
+    uri: Uri
 
 
 class VariantShowParams(Params):
     """A change at a place of an open document: `hunk` is null for one without hunks. The one that is `step` further on
     among the variants that wait there is shown from now on, to this client."""
 
-    uri: Text
-    run: Text
-    hunk: Text | None = None
+    uri: Uri
+    run: Id
+    hunk: Id | None = None
     step: int = 0
 
 
 class VersionsShowParams(Params):
     """A file that a run changes."""
 
-    run: Text
-    path: Text
+    run: Id
+    path: Path
 
 
 class RepositoryNameParams(Params):
     """The repository at a folder; without a name the one that the client has open."""
 
-    repository: str | None = None
+    repository: Uri | None = None
 
 
 class RepositoryParams(RepositoryNameParams):
@@ -301,7 +312,7 @@ class RepositoryParams(RepositoryNameParams):
 class RepositoryTrustParams(RepositoryParams):
     """`digest` is that of what the person was shown. It is refused where the file says something else by now."""
 
-    digest: Text
+    digest: Id
 
 
 class NoParams(Params):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import json
 import logging
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lsprotocol import types
+from pydantic import BaseModel
 from pygls.exceptions import (
+    FeatureNotificationError,
     FeatureRequestError,
     JsonRpcException,
     JsonRpcInternalError,
@@ -23,11 +27,14 @@ from pygls.protocol.language_server import lsp_method
 from mux_lsp import __version__, paths, storage
 from mux_lsp.agents.log import printable
 from mux_lsp.errors import ConflictError, MuxError, UsageError
+from mux_lsp.lsp import heavy
+from mux_lsp.lsp.outbox import Outbox
 from mux_lsp.lsp.protocol import REQUEST_FAILED, ErrorData
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
+    from cattrs import Converter
     from pygls.server import ServerErrors
 
     from mux_lsp.lsp.protocol import Shape
@@ -38,10 +45,45 @@ log = logging.getLogger(__name__)
 logging.getLogger("pygls").setLevel(logging.CRITICAL)
 
 
+IN_ORDER = frozenset({types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE})
+"""The methods for whose handler the client's next message waits. No other is about a text that is not known yet."""
+
+
+NAMED = 100
+"""Characters of a name from a client that are repeated in a message."""
+
+
+class Incoming(Protocol):
+    """A client's messages."""
+
+    async def message(self) -> tuple[dict[str, Any], int] | None:
+        """The next message and the bytes that it had, or None at the end."""
+
+
+async def receive_all(incoming: Incoming, server: MuxServer) -> None:
+    """Handle a client's messages, each in its turn, until there are no more."""
+    while (received := await incoming.message()) is not None:
+        held, size = [received[0]], received[1]
+        del received  # what is large is freed by `take`, which must have the last reference
+        try:
+            await server.protocol.take(held.pop(), size)
+        except Exception as error:
+            server.report_server_error(error, JsonRpcException)
+        # A client that says a thousand things at once is one among others.
+        await asyncio.sleep(0)
+
+
 class MuxProtocol(LanguageServerProtocol):
-    """Leaves document sync to `documents`, keeps no protocol alive by a cache, and answers what it cannot read."""
+    """Leaves document sync to `documents`, keeps no protocol alive by a cache, and answers what it cannot read.
+
+    What grows with a message, its parameters and its answer, is read and encoded in threads, in the order of messages.
+    """
 
     _gone = False
+
+    def __init__(self, server: LanguageServer, converter: Converter) -> None:
+        super().__init__(server, converter)
+        self._outbox = Outbox(self._write)
 
     def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
         """The type of a message. Not cached on `self`, unlike the original, which would keep every protocol alive."""
@@ -51,29 +93,45 @@ class MuxProtocol(LanguageServerProtocol):
         """The type of a method's result."""
         return types.METHOD_TO_TYPES.get(method, (None, None))[1]
 
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        """Leave an object as it came: this is asked of every one, and only the outermost is a message."""
-        return data
-
-    def handle_message(self, message: Any) -> None:
+    async def take(self, message: dict[str, Any], size: int) -> None:
         """Read a message and carry it out. One that cannot be is answered at once: its sender would wait for ever."""
         if "method" not in message and message.get("error") is None:
             message.pop("error", None)  # some clients name one also where there is none
-        id_ = message.get("id") if "method" in message else None
-        if self._shutdown and id_ is not None:
-            self._refuse(id_, JsonRpcInvalidRequest(f"{message['method']} came after shutdown, where only exit may."))
+        method, id_ = message.get("method"), message.get("id")
+        if self._shutdown and method is not None and id_ is not None:
+            self._refuse(id_, JsonRpcInvalidRequest(f"{method} came after shutdown, where only exit may."))
             return
+        structure = self.structure_message
         try:
-            read = super().structure_message(message)
+            read = structure(message) if size < heavy.LARGE else await heavy.in_thread(structure, message)
         except JsonRpcException:
-            if id_ is not None:
-                self._refuse(
-                    id_, JsonRpcInvalidParams(f"The parameters of {message['method']} are not as LSP has them.")
-                )
-            elif (asked := self._request_futures.pop(message.get("id"), None)) is not None:
+            if method is not None and id_ is not None:
+                self._refuse(id_, JsonRpcInvalidParams(f"The parameters of {method} are not as LSP has them."))
+            elif id_ is not None and (asked := self._request_futures.pop(id_, None)) is not None:
                 asked.set_exception(JsonRpcException("its answer is not as LSP has it", REQUEST_FAILED))
             raise
-        super().handle_message(read)
+        if method in IN_ORDER:
+            await self._follow(method, read.params)
+        else:
+            self.handle_message(read)
+        if size >= heavy.LARGE:
+            held = [message, read]
+            del message, read
+            heavy.drop(held)
+
+    async def _follow(self, method: str, params: Any) -> None:
+        if self._shutdown or (handler := self.fm.features.get(method)) is None:
+            return
+        try:
+            done = handler(params)
+            if inspect.isawaitable(done):
+                await done
+        except Exception as error:
+            self._server.report_server_error(error, FeatureNotificationError)
+
+    def answers(self, command: str, handler: Callable[..., Awaitable[Any]]) -> None:
+        """Have a command answered. pygls would look at the handler's signature, for each command of each session."""
+        self.fm.commands[command] = handler
 
     def _refuse(self, id_: int | str, error: JsonRpcException) -> None:
         self._send_response(id_, error=error.to_response_error())
@@ -86,13 +144,23 @@ class MuxProtocol(LanguageServerProtocol):
         """
         if self._gone or self.writer is None:
             return
-        try:
-            told = params.model_dump_json().encode()
-        except ValueError:
-            # A prompt may hold half of a character, for which only JSON's escapes have a place.
-            told = json.dumps(params.model_dump()).encode()
-        body = b'{"jsonrpc":"2.0","method":"%b","params":%b}' % (method.encode(), told)
-        asyncio.get_running_loop().call_soon(self._write, b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        asyncio.get_running_loop().call_soon(self._post, params, functools.partial(_notification, method, params))
+
+    def _send_data(self, data: Any) -> None:
+        if data and self.writer is not None:
+            self._post(data, functools.partial(self._encoded, data))
+
+    def _post(self, data: Any, encode: Callable[[], bytes]) -> None:
+        if heavy.is_large(data):
+            self._outbox.post_large(encode)
+        else:
+            self._outbox.post(encode())
+
+    def _encoded(self, data: Any) -> bytes:
+        return _framed(json.dumps(data, default=self._serialize_message).encode())
+
+    def _serialize_message(self, data: Any) -> Any:
+        return data.model_dump() if isinstance(data, BaseModel) else super()._serialize_message(data)
 
     def _write(self, data: bytes) -> None:
         if not self._gone and self.writer is not None:
@@ -122,17 +190,7 @@ class MuxProtocol(LanguageServerProtocol):
         if self.writer is not None:
             self.writer.close()
 
-    # No generators, as pygls has them: of each call of one, so of each key that is typed, it keeps a little for ever.
-
-    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        """Left to the session."""
-        self.fm.features[types.TEXT_DOCUMENT_DID_OPEN](params)
-
-    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
-    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Left to the session."""
-        self.fm.features[types.TEXT_DOCUMENT_DID_CHANGE](params)
+    # No generator, as pygls has it: of each call of one it keeps a little for ever. What is typed goes to `_follow`.
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
@@ -149,7 +207,7 @@ class MuxProtocol(LanguageServerProtocol):
         """
         handler = self.fm.commands.get(params.command)
         if handler is None:
-            raise refusal(UsageError(f"There is no command {params.command!r} in mux-lsp {__version__}."))
+            raise refusal(UsageError(f"There is no command {shortened(params.command)!r} in mux-lsp {__version__}."))
         return await handler(*(params.arguments or ()))
 
     def cancel_all(self) -> None:
@@ -161,19 +219,39 @@ class MuxProtocol(LanguageServerProtocol):
         self._result_types.clear()
 
 
+@functools.cache
+def _converter() -> Converter:
+    """The one converter of all sessions: it compiles a function for each type that it meets, which takes long."""
+    made: Converter = default_converter()  # type: ignore[no-untyped-call]  # pygls gives it no types
+    return made
+
+
 class MuxServer(LanguageServer):
     """The language server that one client talks to."""
 
     protocol: MuxProtocol
 
     def __init__(self) -> None:
-        super().__init__("mux-lsp", __version__, protocol_cls=MuxProtocol, converter_factory=default_converter)
+        super().__init__("mux-lsp", __version__, protocol_cls=MuxProtocol, converter_factory=_converter)
 
     def report_server_error(self, error: Exception, source: ServerErrors) -> None:
         """Note in the log what pygls could not handle; the sender has been answered where an answer was due."""
         if source is FeatureRequestError:
             return  # its sender has the answer
         log.warning("a message could not be handled (%s): %s", source.__name__, error)
+
+
+def _notification(method: str, params: Shape) -> bytes:
+    try:
+        told = params.model_dump_json().encode()
+    except ValueError:
+        # A prompt may hold half of a character, for which only JSON's escapes have a place.
+        told = json.dumps(params.model_dump()).encode()
+    return _framed(b'{"jsonrpc":"2.0","method":"%b","params":%b}' % (method.encode(), told))
+
+
+def _framed(body: bytes) -> bytes:
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 def registers_content(capabilities: types.ClientCapabilities) -> bool:
@@ -203,6 +281,11 @@ def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
             ) from error
 
     return guard
+
+
+def shortened(name: str) -> str:
+    """A name as a message has room for: whoever sent it may have sent megabytes."""
+    return name if len(name) <= NAMED else f"{name[:NAMED]}…"
 
 
 def refusal(error: MuxError) -> JsonRpcException:

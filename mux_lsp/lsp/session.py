@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.io_ import run_async
 
 from mux_lsp import __version__
 from mux_lsp.agents.log import printable
@@ -34,34 +32,35 @@ from mux_lsp.engine.events import (
 from mux_lsp.engine.history import Watch, look
 from mux_lsp.engine.offers import How
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.lsp import actions, convert, edits, hints, lenses, places, prompts, protocol, virtual
+from mux_lsp.lsp import actions, convert, edits, heavy, hints, lenses, places, prompts, protocol, virtual
 from mux_lsp.lsp.asking import Asking
 from mux_lsp.lsp.commands import CHANGES, Commands
 from mux_lsp.lsp.decisions import Decisions
-from mux_lsp.lsp.documents import Document, Documents, Lives, as_saved, path_of
+from mux_lsp.lsp.documents import TEXT_LIMIT, Document, Documents, Lives, as_changed, as_opened, as_saved, path_of
 from mux_lsp.lsp.hover import hover
 from mux_lsp.lsp.progress import Progress
-from mux_lsp.lsp.server import MuxServer, guarded
+from mux_lsp.lsp.server import MuxServer, guarded, receive_all, shortened
 from mux_lsp.lsp.shows import Shows
 from mux_lsp.lsp.virtual import VirtualDocuments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
-    from pygls.io_ import AsyncReader, Writer
+    from pygls.io_ import Writer
 
     from mux_lsp.core.model import LeftOut, Task
     from mux_lsp.engine.accepting import Candidate
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.history import Look, Seen
     from mux_lsp.engine.review import Item
+    from mux_lsp.lsp.server import Incoming
 
 log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=protocol.Params)
 
 
-async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine, inside: tuple[str, ...] = ()) -> None:
+async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, inside: tuple[str, ...] = ()) -> None:
     """Speak LSP with one client until its stream ends. What is in flight for it then is cancelled.
 
     `inside` names the runs that it may belong to, the one to believe first.
@@ -73,13 +72,7 @@ async def serve_client(reader: AsyncReader, writer: Writer, engine: Engine, insi
     unsubscribe = engine.subscribe(session.tell)
     unwatch = engine.history.join(session.watch)
     try:
-        await run_async(
-            threading.Event(),
-            reader,
-            session.server.protocol,
-            logging.getLogger("pygls"),
-            session.server.report_server_error,
-        )
+        await receive_all(incoming, session.server)
     finally:
         unsubscribe()
         leave()
@@ -328,14 +321,14 @@ class Session:
         feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, virtual.OPTIONS)(self._content)
         commands = Commands(self)
         for name, (params, _) in protocol.COMMANDS.items():
-            self.server.command(name)(functools.partial(self._command, commands, name, params))
+            self.server.protocol.answers(name, functools.partial(self._command, commands, name, params))
 
     def _feature(self, method: str, options: Any = None) -> Callable[[Callable[[Any], Any]], None]:
         def register(handler: Callable[[Any], Any]) -> None:
             if asyncio.iscoroutinefunction(handler):
                 self.server.feature(method, options)(guarded(handler))
             else:
-                # Sync handlers run in the order of the messages; nothing may come between two changes of a text.
+                # Sync handlers run in the order of the messages.
                 self.server.feature(method, options)(functools.partial(_call, handler))
 
         return register
@@ -379,20 +372,47 @@ class Session:
         added = _folders(folder.uri for folder in params.event.added)
         self.folders = [folder for folder in self.folders if folder not in removed + added] + added
 
-    def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        if (document := self.documents.opened(params.text_document)) is not None:
-            self._refresh(params.text_document.uri)
-            self._live_text_changed(document.path, opened=True)
+    # The next message of the client waits for these two: nothing may come between two changes of a text.
 
-    def _did_change(self, params: types.DidChangeTextDocumentParams) -> None:
-        identifier = params.text_document
-        document = self.documents.changed(identifier.uri, identifier.version, params.content_changes)
-        if document is not None:
-            self._refresh(identifier.uri)
-            self._live_text_changed(document.path)
+    async def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+        item = params.text_document
+        if len(item.text) < heavy.LARGE:
+            document = as_opened(item)
+        else:
+            document = await heavy.in_thread(as_opened, item)
+        self._follow(item.uri, document, opened=True)
+
+    async def _did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+        uri, version = params.text_document.uri, params.text_document.version
+        document = self.documents.get(uri)
+        if document is None:
+            return
+        if len(document.content) < heavy.LARGE and not heavy.is_large(params.content_changes):
+            changed = as_changed(document, version, params.content_changes, self.documents.encoding)
+        else:
+            work = heavy.in_thread(as_changed, document, version, params.content_changes, self.documents.encoding)
+            changed = await work
+        self._follow(uri, changed)
+
+    def _follow(self, uri: str, document: Document | None, *, opened: bool = False) -> None:
+        """A document has this text now. One with more of it than is followed counts as not open, in all respects."""
+        if document is not None and len(document.content) > TEXT_LIMIT:
+            message = (
+                f"{document.path.name} has {len(document.content):,} characters, more than the {TEXT_LIMIT:,} of which "
+                "mux-lsp follows the text. To mux-lsp it is not open: agents get it as it is on disk, and its changes "
+                "are reviewed once it is smaller and opened again. Nothing in it was changed."
+            )
+            self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(message)))
+            self._closed(uri)
+        elif document is not None:
+            self.documents.put(document)
+            self._refresh(uri)
+            self._live_text_changed(document.path, opened=opened)
 
     def _did_close(self, params: types.DidCloseTextDocumentParams) -> None:
-        uri = params.text_document.uri
+        self._closed(params.text_document.uri)
+
+    def _closed(self, uri: str) -> None:
         self._views.pop(uri, None)
         self._published.pop(uri, None)
         self._generations.pop(uri, None)
@@ -503,11 +523,14 @@ class Session:
 
     async def _command(self, commands: Commands, name: str, params: type[protocol.Params], *arguments: Any) -> Any:
         async def run() -> Any:
-            argument = _argument(name, params, arguments)
+            if heavy.is_large(arguments):
+                argument = await heavy.in_thread(_argument, name, params, arguments)
+            else:
+                argument = _argument(name, params, arguments)
             work = commands.run(name, argument)
             # A change that has begun is brought to its end, also when the client has gone meanwhile.
             answer = await (asyncio.shield(self.keep(work)) if name in CHANGES else work)
-            return answer.model_dump()
+            return answer
 
         return await guarded(run)()
 
@@ -577,6 +600,6 @@ def _argument(name: str, params: type[P], arguments: tuple[Any, ...]) -> P:
     try:
         return params.model_validate(arguments[0] if arguments else {})
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "its argument"
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = shortened(".".join(map(str, problem["loc"])) or "its argument")
         raise UsageError(f"{name}: {where}: {problem['msg'].lower()}.") from None

@@ -1,38 +1,22 @@
-"""The guarded reader under pygls's own reading loop, and the bounded writer, without a daemon around them."""
+"""The guarded reader and the bounded writer, without a daemon around them."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pygls.io_ import run_async
 
-from mux_lsp.daemon.connection import ClientReader, ClientWriter
+from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
 from tests.support.editor import frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import pytest
-
-
-class Received:
-    """Stands where pygls's protocol does."""
-
-    def __init__(self) -> None:
-        self.messages: list[Any] = []
-
-    def structure_message(self, data: Any) -> Any:
-        return data
-
-    def handle_message(self, message: Any) -> None:
-        self.messages.append(message)
 
 
 @asynccontextmanager
@@ -42,24 +26,26 @@ async def connected(**limits: Any) -> AsyncIterator[tuple[ClientReader, ClientWr
     stream, out = await asyncio.open_connection(sock=ours)
     writer = ClientWriter(out, "the client", **limits)
     try:
-        yield ClientReader(stream, writer, "the client"), writer, theirs
+        yield ClientReader(stream, writer, Turnstile(), "the client"), writer, theirs
     finally:
         theirs.close()
         writer.close()
         await writer.closed(1)
 
 
-async def read_as_pygls(reader: ClientReader) -> list[Any]:
-    received = Received()
-    await run_async(threading.Event(), reader, received, logging.getLogger("pygls"), None)  # type: ignore[arg-type]  # pygls asks for its own class
-    return received.messages
+async def read(reader: ClientReader) -> list[Any]:
+    """All messages that come."""
+    messages = []
+    while (received := await reader.message()) is not None:
+        messages.append(received[0])
+    return messages
 
 
-async def test_pygls_gets_every_message_however_the_bytes_come() -> None:
+async def test_every_message_is_read_however_the_bytes_come() -> None:
     messages: list[Any] = [{"jsonrpc": "2.0", "method": f"m{n}", "params": "é" * n} for n in range(50)]
     data = b"".join(frame(message) for message in messages)
     async with connected() as (reader, _, client):
-        reading = asyncio.create_task(read_as_pygls(reader))
+        reading = asyncio.create_task(read(reader))
         for begin in range(0, len(data), 7):
             client.send(data[begin : begin + 7])
             await asyncio.sleep(0)  # lets the reader see the piece alone
@@ -69,12 +55,12 @@ async def test_pygls_gets_every_message_however_the_bytes_come() -> None:
 
 @settings(max_examples=200)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"Content-Length: 3\r\n", b"\r\n", b"{}", b"[1]"]))))
-def test_no_bytes_whatsoever_raise_out_of_pyglss_loop(pieces: list[bytes]) -> None:
+def test_no_bytes_whatsoever_raise_out_of_the_reader(pieces: list[bytes]) -> None:
     async def check() -> None:
         async with connected() as (reader, _, client):
             client.sendall(b"".join(pieces))
             client.shutdown(socket.SHUT_WR)
-            for message in await read_as_pygls(reader):
+            for message in await read(reader):
                 assert message["jsonrpc"] == "2.0"
 
     asyncio.run(check())
@@ -84,20 +70,18 @@ async def test_the_end_can_be_asked_for_in_the_middle_of_a_message() -> None:
     async with connected() as (reader, _, client):
         body = b'{"jsonrpc": "2.0", "method": "first"}'
         client.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body) + b"Content-Length: 100\r\n\r\nhalf")
-        assert await reader.readline() == b"Content-Length: %d\r\n" % len(body)
-        assert await reader.readline() == b"\r\n"
-        assert await reader.readexactly(len(body)) == body
-        waiting = asyncio.create_task(reader.readline())
+        assert await reader.message() == ({"jsonrpc": "2.0", "method": "first"}, len(body))
+        waiting = asyncio.create_task(reader.message())
         await asyncio.sleep(0)  # it waits for the other half
         reader.end()
-        assert await waiting == b""
-        assert await reader.readline() == b""
+        assert await waiting is None
+        assert await reader.message() is None
 
 
 async def test_a_client_that_takes_nothing_is_dropped_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
     async with connected(stalled_seconds=0.05) as (reader, writer, _):
         writer.write(b"x" * 3_000_000)
-        assert await reader.readline() == b""  # the drop ends the reading too
+        assert await reader.message() is None  # the drop ends the reading too
     assert "the client dropped: it has read nothing for 0.05 s" in caplog.text
 
 
@@ -143,14 +127,14 @@ async def test_what_is_told_behind_a_large_message_is_no_sign_that_nobody_reads(
         writer.write(b"x" * 1_000_000)
         for _ in range(15):
             writer.write(b"x" * 100)
-        assert await reader.readline() == b""
+        assert await reader.message() is None
     assert "the client dropped: it does not read" in caplog.text
 
 
 async def test_writing_to_a_client_that_is_gone_is_silent(caplog: pytest.LogCaptureFixture) -> None:
     async with connected() as (reader, writer, client):
         client.close()
-        assert await reader.readline() == b""
+        assert await reader.message() is None
         for _ in range(20):
             writer.write(b"x" * 1000)
             await asyncio.sleep(0)  # lets the transport notice

@@ -82,7 +82,7 @@ class Client:
         """The bodies of all notifications."""
         self._in, self._out = bridge.stdin, bridge.stdout
         self._ids = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._answers: dict[int | str, asyncio.Future[Any]] = {}
         self._news = asyncio.Event()
         self._ended = False
         self._reader = asyncio.create_task(self._read())
@@ -92,10 +92,14 @@ class Client:
     async def request(self, method: str, params: object = None) -> Any:
         """The result of a request. Raises RefusedError, and EOFError where the server has gone."""
         number = next(self._ids)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
+        answer = self.expect(number)
         self.send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         return await self._bounded(answer, method)
+
+    def expect(self, number: int | str) -> asyncio.Future[Any]:
+        """The answer to a request that is sent by other means."""
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        return answer
 
     async def command(self, command: str, **argument: Any) -> Any:
         """The answer to one of the protocol's commands."""
@@ -105,7 +109,10 @@ class Client:
         self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
     def send(self, message: Json) -> None:
-        self._in.write(frame(message))
+        self.send_bytes(frame(message))
+
+    def send_bytes(self, data: bytes) -> None:
+        self._in.write(data)
 
     async def until(self, condition: Callable[[], T], what: str = "") -> T:
         """Wait until the condition holds; it is asked again whenever a message has come."""

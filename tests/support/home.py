@@ -17,6 +17,7 @@ import pytest
 
 from mux_lsp.daemon.client import request_stop
 from mux_lsp.paths import Home
+from tests.support.watchdog import sitecustomize as watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +51,9 @@ class IsolatedHome:
     def environment(self, **changes: str) -> dict[str, str]:
         """For child processes: the test's own environment with this home, and with the changes."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MUX_", "GIT_"))}
-        return kept | dict(self.extra) | {"MUX_LSP_HOME": str(self.folder)} | changes
+        made = kept | dict(self.extra) | {"MUX_LSP_HOME": str(self.folder)} | changes
+        others = [entry for entry in made.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        return made | {"PYTHONPATH": os.pathsep.join([watchdog.FOLDER, *others])}
 
     def command(self, *arguments: str) -> list[str]:
         """The command line `mux-lsp ARGUMENTS` of the interpreter that runs the tests."""
@@ -66,7 +69,10 @@ class IsolatedHome:
         return [process for process in psutil.process_iter() if _lives_in(process, str(self.folder))]
 
     def stop(self) -> None:
-        """Ends the daemon, and asserts that no process of this home is left. What is left is killed all the same."""
+        """Ends the daemon, and asserts that no process of this home is left, and that nothing has held its event loop.
+
+        What is left is killed all the same.
+        """
         try:
             request_stop(GONE_SECONDS, home=self.paths)
         finally:
@@ -76,6 +82,12 @@ class IsolatedHome:
                 process.kill()
                 wait_for_exit(process, GONE_SECONDS)
         assert not told, f"processes outlived the test: {told}\n{self.log}"
+        assert self.held() == [], self.log
+
+    def held(self) -> list[str]:
+        """All that has held the event loop of a daemon, a line each."""
+        path = self.folder / watchdog.FILE
+        return path.read_text().splitlines() if path.exists() else []
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import AllowInfNan, BaseModel, StringConstraints
 
 from mux_lsp.lsp import protocol
@@ -100,33 +100,39 @@ def _type(model: type[BaseModel]) -> str:
 
 
 def _field(name: str, field: FieldInfo) -> str:
-    notes = [*_limits(field.metadata), *(f"each {limit}" for limit in _limits(_nested(field.annotation)))]
+    own, each = limits_of(field.annotation)
+    notes = [*_words(own + field.metadata), *(f"each {limit}" for limit in _words(each))]
     if not field.is_required():
         notes.insert(0, f"optional, `{json.dumps(field.default)}` if left out")
     kind = type_name(field.annotation).replace("|", "\\|")
     return f"| `{name}` | `{kind}` | {'; '.join(notes)} |"
 
 
-def _nested(annotation: Any) -> list[Any]:
-    """What is asked of the elements of a list, or of what may be null."""
-    found: list[Any] = []
-    for argument in get_args(annotation):
-        if get_origin(argument) is Annotated:
-            found += get_args(argument)[1:]
-        else:
-            found += _nested(argument)
-    return found
+def limits_of(annotation: Any) -> tuple[list[Any], list[Any]]:
+    """What is asked of a value, where it is not null, and of the elements of a list."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        own, each = limits_of(arguments[0])
+        return [*own, *arguments[1:]], each
+    if origin in {types.UnionType, Union}:
+        found = [limits_of(argument) for argument in arguments]
+        return [one for own, _ in found for one in own], [one for _, each in found for one in each]
+    if origin is list:
+        return [], limits_of(arguments[0])[0]
+    return [], []
 
 
-def _limits(metadata: Iterable[Any]) -> Iterable[str]:
+def _words(metadata: Iterable[Any]) -> Iterable[str]:
     for one in metadata:
         match one:
-            case StringConstraints(min_length=1):
-                yield "not empty"
-            case MinLen(min_length=1):
-                yield "not empty"
             case StringConstraints(pattern=str(pattern)):
                 yield f"matches `{pattern}`"
+            case StringConstraints(min_length=least, max_length=most):
+                yield f"{'not empty, ' if least else ''}at most {most} characters"
+            case MinLen(min_length=1):
+                yield "not empty"
+            case MaxLen(max_length=most):
+                yield f"at most {most} entries"
             case Ge(ge=limit):
                 yield f"at least {limit}"
             case Gt(gt=limit):
@@ -138,7 +144,7 @@ def _limits(metadata: Iterable[Any]) -> Iterable[str]:
             case AllowInfNan(allow_inf_nan=False):
                 pass  # JSON has no other numbers
             case _ if hasattr(one, "metadata"):
-                yield from _limits(one.metadata)
+                yield from _words(one.metadata)
             case _:
                 raise NotImplementedError(f"{one!r} has no words in the document yet")
 

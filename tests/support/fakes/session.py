@@ -1,4 +1,4 @@
-"""A language server that reads as pygls does, echoes, and misbehaves on request."""
+"""A language server that echoes, and misbehaves on request."""
 
 from __future__ import annotations
 
@@ -16,13 +16,8 @@ _named: dict[str, Session] = {}
 async def serve_client(reader: Any, writer: Any, engine: Any, inside: Any) -> None:
     """Answers until the client ends."""
     session = Session(writer, engine)
-    length = 0
-    while header := await reader.readline():
-        if header.startswith(b"Content-Length: "):
-            length = int(header.split()[1])
-        if header.strip():
-            continue
-        message = json.loads(await reader.readexactly(length))
+    while (received := await reader.message()) is not None:
+        message = received[0]
         if message["method"] == "exit":
             return
         params = message.get("params")
@@ -62,6 +57,11 @@ class Session:
     async def on_block_the_loop(self, _: Any) -> None:
         # After what was sent in this turn of it.
         asyncio.get_running_loop().call_soon(time.sleep, 3600)
+
+    async def on_work(self, params: Any) -> None:
+        until = time.thread_time() + params["seconds"]
+        while time.thread_time() < until:
+            pass
 
     async def on_block_at_the_end(self, _: Any) -> None:
         self.hangs_at_end = True

@@ -22,6 +22,7 @@ from mux_lsp.lsp.decisions import Decisions
 from mux_lsp.lsp.documents import Documents
 from mux_lsp.lsp.edits import Abilities
 from mux_lsp.store.journal import Journal
+from tests.unit.lsp.opening import change_in, open_in
 
 if TYPE_CHECKING:
     from mux_lsp.lsp.session import Session
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
     documents = Documents()
-    documents.opened(types.TextDocumentItem("file:///nowhere/a", "x", 1, "a"))
+    open_in(documents, "file:///nowhere/a", "a")
     sent: list[types.ApplyWorkspaceEditParams] = []
 
     async def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
@@ -42,10 +43,10 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
     files = frozenset({Path("/nowhere/a")})
     versions = documents.versions(files)
     # What is opened and changed elsewhere is no reason.
-    documents.opened(types.TextDocumentItem("file:///nowhere/b", "x", 1, "b"))
+    open_in(documents, "file:///nowhere/b", "b")
     await decisions._have_applied(types.WorkspaceEdit(), files, versions, "k3f-1")
     assert [params.label for params in sent] == ["mux: accept k3f-1"]
-    documents.changed("file:///nowhere/a", 2, [])
+    change_in(documents, "file:///nowhere/a", 2, [])
     with pytest.raises(ConflictError, match=r"an editor refused the edit .the text changed a moment ago.; nothing"):
         await decisions._have_applied(types.WorkspaceEdit(), files, versions, "k3f-1")
     assert len(sent) == 1

@@ -14,8 +14,9 @@ from lsprotocol import types
 from mux_lsp.core import text as core_text
 from mux_lsp.core.text import PositionEncoding
 from mux_lsp.errors import ConflictError
-from mux_lsp.lsp.documents import Documents, apply_changes, is_saved, live_text, path_of, uri_of
+from mux_lsp.lsp.documents import Documents, apply_changes, as_opened, is_saved, live_text, path_of, uri_of
 from tests.support import buffer
+from tests.unit.lsp.opening import change_in, open_in
 
 PIECES = [
     "a",
@@ -134,8 +135,8 @@ def test_many_changes_of_a_long_text_take_it_apart_once(monkeypatch: pytest.Monk
 def test_changes_follow_each_other_in_one_notification(tmp_path: Path) -> None:
     documents = Documents()
     uri = uri_of(tmp_path / "a.txt")
-    documents.opened(types.TextDocumentItem(uri, "x", 1, "one\ntwo\n"))
-    documents.changed(uri, 7, [change((0, 0), (0, 3), "1\n1.5"), change((2, 0), (2, 3), "2")])
+    open_in(documents, uri, "one\ntwo\n")
+    change_in(documents, uri, 7, [change((0, 0), (0, 3), "1\n1.5"), change((2, 0), (2, 3), "2")])
     document = documents.get(uri)
     assert document is not None
     assert (document.content, document.version) == ("1\n1.5\n2\n", 7)
@@ -143,12 +144,12 @@ def test_changes_follow_each_other_in_one_notification(tmp_path: Path) -> None:
     assert documents.at(tmp_path / "a.txt") is document
     documents.closed(uri)
     assert documents.at(tmp_path / "a.txt") is None
-    assert documents.changed(uri, 8, []) is None
+    assert documents.get(uri) is None
 
 
 def opened(path: Path, text: str) -> Documents:
     documents = Documents()
-    documents.opened(types.TextDocumentItem(uri_of(path), "x", 1, text))
+    open_in(documents, uri_of(path), text)
     return documents
 
 
@@ -177,7 +178,7 @@ def test_a_buffer_is_saved_as_its_file_was(tmp_path: Path, encoding: str, text: 
     assert documents.unsaved(path.parent) == ({}, ())
     (document,) = documents
     assert is_saved(document)
-    documents.changed(document.uri, 2, [change((0, 0), (0, 0), "x ")])
+    change_in(documents, document.uri, 2, [change((0, 0), (0, 0), "x ")])
     assert documents.unsaved(path.parent) == ({"file.txt": ("x " + text).encode(encoding)}, ())
     (document,) = documents
     assert not is_saved(document)
@@ -192,7 +193,7 @@ def test_utf_16_and_32_keep_their_order_and_mark(tmp_path: Path) -> None:
         path = tmp_path.resolve() / name
         path.write_bytes(mark + "é\n".encode(name))
         documents = opened(path, "é\n")
-        documents.changed(uri_of(path), 2, [change((0, 1), (0, 1), "日")])
+        change_in(documents, uri_of(path), 2, [change((0, 1), (0, 1), "日")])
         assert documents.unsaved(path.parent)[0] == {name: mark + "é日\n".encode(name)}
 
 
@@ -220,8 +221,8 @@ def test_only_what_is_below_and_differs_is_unsaved(tmp_path: Path) -> None:
         root.parent / "outside.txt": "outside\n",
         Path(f"{root}-not") / "x.txt": "not\n",
     }.items():
-        documents.opened(types.TextDocumentItem(uri_of(path), "x", 1, text))
-    assert documents.opened(types.TextDocumentItem("untitled:Untitled-1", "x", 1, "untitled")) is None
+        open_in(documents, uri_of(path), text)
+    assert as_opened(types.TextDocumentItem("untitled:Untitled-1", "x", 1, "untitled")) is None
     assert documents.unsaved(root) == ({"new.txt": b"new\n"}, ())
 
 
@@ -274,12 +275,12 @@ def test_of_a_file_that_is_open_twice_all_mean_the_same_document(tmp_path: Path)
     found = Documents()
     uris = [uri_of(tmp_path / name / "a.txt") for name in ("folder", "link")]
     for version, uri in enumerate(uris):
-        found.opened(types.TextDocumentItem(uri, "x", version, "a\nb\n"))
+        open_in(found, uri, "a\nb\n", version)
     file = (tmp_path / "folder" / "a.txt").resolve()
-    found.changed(uris[0], 7, [change((0, 0), (0, 1), "a")])
+    change_in(found, uris[0], 7, [change((0, 0), (0, 1), "a")])
     assert found.at(file) is found.by_path()[file] is found.get(uris[1])
     found.refuse_two_texts([file])
-    found.changed(uris[0], 8, [change((0, 0), (0, 0), "mine\n")])
+    change_in(found, uris[0], 8, [change((0, 0), (0, 0), "mine\n")])
     found.refuse_two_texts([tmp_path / "other.txt"])
     with pytest.raises(ConflictError, match=r"different texts as \S+folder/a\.txt and \S+link/a\.txt"):
         found.refuse_two_texts([file])
@@ -291,19 +292,19 @@ def test_a_link_in_place_of_a_file_has_no_text_of_its_own(tmp_path: Path) -> Non
     (root / "real.txt").write_text("a\n")
     (root / "a.txt").symlink_to("real.txt")
     found = Documents()
-    found.opened(types.TextDocumentItem(uri_of(root / "a.txt"), "x", 1, "a\n"))
+    open_in(found, uri_of(root / "a.txt"), "a\n")
     live = live_text(root, "a.txt", found.at(root / "a.txt"))
     assert (live.lines, live.open, live.unsaved) == (None, True, False)
-    found.changed(uri_of(root / "a.txt"), 2, [change((0, 0), (0, 0), "mine\n")])
+    change_in(found, uri_of(root / "a.txt"), 2, [change((0, 0), (0, 0), "mine\n")])
     live = live_text(root, "a.txt", found.at(root / "a.txt"))
     assert (live.lines, live.open, live.unsaved) == (None, True, True)
 
 
 def test_an_empty_document_of_a_file_that_is_not_there_is_no_file(tmp_path: Path) -> None:
     found = Documents()
-    found.opened(types.TextDocumentItem((tmp_path / "new.txt").as_uri(), "text", 1, ""))
+    open_in(found, (tmp_path / "new.txt").as_uri(), "")
     assert live_text(tmp_path, "new.txt", found.at(tmp_path / "new.txt")).missing
     (tmp_path / "new.txt").write_text("")
     assert not live_text(tmp_path, "new.txt", found.at(tmp_path / "new.txt")).missing
-    found.opened(types.TextDocumentItem((tmp_path / "other.txt").as_uri(), "text", 1, "begun\n"))
+    open_in(found, (tmp_path / "other.txt").as_uri(), "begun\n")
     assert not live_text(tmp_path, "other.txt", found.at(tmp_path / "other.txt")).missing

@@ -15,6 +15,7 @@ from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.engine.review import LiveText, PathPlan
 from mux_lsp.lsp.documents import Documents, uri_of
 from mux_lsp.lsp.edits import Abilities, split, workspace_edit
+from tests.unit.lsp.opening import open_in
 
 ROOT = Path("/nowhere/repository")
 ALL = Abilities(edits=True, versions=True, create=True, rename=True, delete=True, annotations=True)
@@ -58,7 +59,7 @@ def selection(*plans: PathPlan) -> Selection:
 def documents(*paths: str, version: int = 5) -> Documents:
     found = Documents()
     for path in paths:
-        found.opened(types.TextDocumentItem(uri_of(ROOT / path), "x", version, "a\nb\n"))
+        open_in(found, uri_of(ROOT / path), "a\nb\n", version)
     return found
 
 
@@ -105,7 +106,7 @@ def test_a_client_without_versions_gets_plain_changes() -> None:
 def test_an_open_document_is_named_as_its_client_names_it() -> None:
     found = Documents()
     uri = "file:///nowhere/repository/%65dited.txt"
-    found.opened(types.TextDocumentItem(uri, "x", 1, "a\nb\n"))
+    open_in(found, uri, "a\nb\n")
     edit = workspace_edit(selection(EDITED), [EDITED], found, Abilities(edits=True))
     assert list(edit.changes or ()) == [uri]
 
@@ -131,7 +132,7 @@ def test_files_come_and_go_with_a_note_of_whose_they_are() -> None:
 def test_a_file_that_moves_is_edited_at_its_old_place_first() -> None:
     opened = Documents()
     uri = "file:///nowhere/repository/%61.txt"
-    opened.opened(types.TextDocumentItem(uri, "x", 7, "a\nb\n"))
+    open_in(opened, uri, "a\nb\n", 7)
     edit = workspace_edit(selection(MOVED_AND_EDITED), [MOVED_AND_EDITED], opened, ALL)
     assert edit.document_changes == [
         types.TextDocumentEdit(

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
-import json
-import threading
 import weakref
 from typing import Any
 
 import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.io_ import run_async
 
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp import protocol
@@ -192,15 +189,6 @@ async def test_only_the_outermost_object_is_a_message() -> None:
         {"a": [{"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {}}]},
         {"jsonrpc": 3, "id": 8, "result": None},
     ]
-    body = json.dumps({"jsonrpc": "2.0"} | command("echo", 1, *nested)).encode()
-    await run_async(threading.Event(), framed(body), server.protocol)
+    receive(server, command("echo", 1, *nested))
     await written.have(1)
     assert [(message["id"], message["result"]) for message in written] == [(1, nested)]
-
-
-def framed(body: bytes) -> asyncio.StreamReader:
-    """A stream of one message."""
-    stream = asyncio.StreamReader()
-    stream.feed_data(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-    stream.feed_eof()
-    return stream

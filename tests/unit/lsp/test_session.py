@@ -16,6 +16,7 @@ from mux_lsp.engine.events import Event, PermissionRequested, ReviewChanged, Run
 from mux_lsp.engine.standing import NO_STANDING
 from mux_lsp.lsp import convert, places, protocol
 from mux_lsp.lsp.session import Session
+from tests.unit.lsp.opening import open_in
 from tests.unit.lsp.wire import Written, receive
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def test_a_client_of_our_protocol_is_told_of_every_event() -> None:
 
 async def test_a_file_is_named_as_the_client_spells_it_where_it_is_open() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION}})
-    session.documents.opened(types.TextDocumentItem("file:///r/%c3%a4%2bb", "text", 1, ""))
+    open_in(session.documents, "file:///r/%c3%a4%2bb", "")
     session.tell(ReviewChanged("/r", frozenset({"ä+b", "ö"})))
     await written.have(2)
     assert written[-1]["params"]["uris"] == ["file:///r/%c3%a4%2bb", "file:///r/%C3%B6"]
@@ -106,11 +107,11 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
     monkeypatch.setattr(session, "_send_diagnostics", lambda _uri, version, _found: sent.append(version))
     uri = (tmp_path / "a").as_uri()
     (tmp_path / "a").write_text("text\n")
-    session.documents.opened(types.TextDocumentItem(uri, "text", 1, "text\n"))
+    open_in(session.documents, uri, "text\n")
     session._refresh(uri)
     await begun.wait()
     for version in range(2, 12):
-        session._did_change(
+        await session._did_change(
             types.DidChangeTextDocumentParams(
                 types.VersionedTextDocumentIdentifier(version, uri),
                 [types.TextDocumentContentChangeWholeDocument(f"text {version}\n")],

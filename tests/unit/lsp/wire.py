@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from mux_lsp.lsp.server import MuxServer
 
@@ -32,4 +34,7 @@ class Written(list[dict[str, Any]]):
 
 
 def receive(server: MuxServer, message: dict[str, Any]) -> None:
-    server.protocol.handle_message(server.protocol.structure_message({"jsonrpc": "2.0", **message}))
+    """Have a server handle a small message, which it does at once."""
+    taking = server.protocol.take({"jsonrpc": "2.0", **message}, size=0)
+    with pytest.raises(StopIteration):
+        taking.send(None)

@@ -1,0 +1,69 @@
+"""Bodies of messages: which one is worth reading, and its JSON, without holding up the event loop.
+
+Reading JSON holds the interpreter until it is done, in whatever thread. So a large body is read by `json`'s own scanner
+in Python, which lets others have a turn between two values. Only one string is read at a stretch.
+"""
+
+from __future__ import annotations
+
+import json
+import json.scanner
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from re import Match
+
+DOCUMENT_METHODS = frozenset({b"textDocument/didOpen", b"textDocument/didChange"})
+"""The methods whose messages carry the text of a document, as large as that is."""
+
+END = 4096
+"""Bytes at the beginning and at the end of a large body in which its method is looked for."""
+
+METHOD_LIMIT = 200
+"""Maximum characters of a method's name."""
+
+ID_LIMIT = 200
+"""Maximum characters of a request's id."""
+
+_NAME = rb'"(?:jsonrpc|id|method)"'
+_VALUE = rb'(?:"[^"\\]{0,%d}"|-?[0-9]{1,20}|null)' % ID_LIMIT
+_MEMBER = _NAME + rb"\s*:\s*" + _VALUE
+_FIRST = re.compile(rb"\s*\{\s*(?:" + _MEMBER + rb"\s*,\s*)*")
+_LAST = re.compile(rb",\s*" + _MEMBER + rb"(?:\s*,\s*" + _MEMBER + rb")*\s*\}\s*\Z")
+_EACH = re.compile(rb"(" + _NAME + rb")\s*:\s*(" + _VALUE + rb")")
+
+
+class Envelope:
+    """The members of a message beside its parameters, as far as an end of its body shows them."""
+
+    def __init__(self, found: Match[bytes] | None) -> None:
+        members = dict(_EACH.findall(found[0])) if found else {}
+        self.method: bytes | None = members[b'"method"'].strip(b'"') if b'"method"' in members else None
+        self.id: int | str | None = json.loads(members.get(b'"id"', b"null"))
+
+
+def first_members(head: bytes) -> Envelope:
+    """Read the members before the parameters, from the beginning of a body."""
+    return Envelope(_FIRST.match(head))
+
+
+def last_members(tail: bytes) -> Envelope:
+    """Read the members behind the parameters, from the end of a body."""
+    return Envelope(_LAST.search(tail))
+
+
+class _PatientDecoder(json.JSONDecoder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]  # as json itself does it
+
+
+def parse(body: bytes) -> Any:
+    """The value of a small body. Raises ValueError or RecursionError."""
+    return json.loads(body)
+
+
+def parse_patiently(body: bytes) -> Any:
+    """The value of a large body, for a thread. Raises ValueError or RecursionError."""
+    return _PatientDecoder().decode(body.decode(json.detect_encoding(body), "surrogatepass"))
