@@ -31,7 +31,11 @@ VARIABLES = {
 CURSOR_TRACE_ID, say, are also in the person's own shells."""
 
 NAMING = ("AI_AGENT", "AGENT")
-"""Variables by which any agent may give its name (https://github.com/agentsmd/agents.md/issues/136)."""
+"""Variables by which any agent may give its name (https://github.com/agentsmd/agents.md/issues/136). The second may
+also be the person's, for something else."""
+
+_NAMES = ("amp", "augment", "claude", "cline", "codex", "crush", "cursor", "gemini", "goose", "opencode", "pi", "qwen")
+"""Beginnings of the names that agents give."""
 
 PROGRAMS = {
     "claude": "Claude Code",
@@ -53,7 +57,8 @@ def by_environment(environment: Mapping[str, str]) -> str | None:
     for variable, name in VARIABLES.items():
         if environment.get(variable):
             return name
-    return next((f"the agent {said[:40]!r}" for variable in NAMING if (said := environment.get(variable))), None)
+    said = environment.get("AI_AGENT") or environment.get("AGENT", "")
+    return f"the agent {said[:40]!r}" if environment.get("AI_AGENT") or said.startswith(_NAMES) else None
 
 
 def by_program(arguments: Iterable[str]) -> str | None:
