@@ -47,6 +47,11 @@ class Home:
         return f"{self.state}/daemon.json"
 
     @property
+    def person_key(self) -> str:
+        """Holds what a client shows to do what only the person may: nothing gives it to an agent."""
+        return f"{self.state}/person.key"
+
+    @property
     def daemon_lock(self) -> str:
         """A living daemon holds an flock on it."""
         return f"{self.state}/daemon.lock"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 import mux_lsp
+from tests.support.persons import leave_agent
 from tests.support.watchdog import sitecustomize as watchdog
 
 if TYPE_CHECKING:
@@ -36,3 +38,12 @@ def pytest_runtest_call() -> Generator[None, object, object]:
     # What a test itself does in a loop holds up nobody but itself.
     assert [line for line in _held if _product in line or "mux_lsp." in line] == []
     return result
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Play the person's part also where a coding agent has started the tests. The workers of xdist follow suit."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        capture.suspend_global_capture(in_=True)
+        leave_agent()
+        capture.resume_global_capture()

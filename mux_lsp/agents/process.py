@@ -1,7 +1,8 @@
 """The one way to start and to end a child process.
 
 A child gets a session of its own under a small supervisor (`/bin/sh`), which records the exit status on disk. So a
-child lives through the end of the daemon, and the next daemon learns how it went.
+child lives through the end of the daemon, and the next daemon learns how it went. On Linux what loses its parent below
+the supervisor becomes its child: as long as the command runs, the parents of whatever it has started lead to it.
 
 POSIX only. On Windows `start` refuses in words: there are no sessions there, no `/bin/sh` and no exit events for the
 event loop; an agent would have to run in a job object, which nothing here does yet.
@@ -25,6 +26,7 @@ from mux_lsp.agents.files import open_to_append, open_to_read, remove
 from mux_lsp.agents.process_table import Process, created_at, is_there, members, own_line, read_table
 from mux_lsp.errors import AgentError
 from mux_lsp.faults import fault
+from mux_lsp.orphans import adopt_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 __all__ = [
-    "EXIT", "STDERR", "STDOUT", "Pipes", "Process", "end", "forget", "is_there", "left_behind", "read_exit", "start",
-    "start_with_pipes", "wait",
+    "EXIT", "STDERR", "STDOUT", "Pipes", "Process", "end", "forget", "is_there", "left_behind", "read_exit", "sessions",
+    "start", "start_with_pipes", "wait",
 ]  # fmt: skip
 
 STDOUT: Final = "stdout"
@@ -64,6 +66,9 @@ _KILL_SECONDS: Final = 5.0
 
 _RECORD_SECONDS: Final = 1.0
 """How long a supervisor may take to record the status of its command."""
+
+_names: dict[Process, str] = {}
+"""The runs, checks and set-ups of those that this daemon has started and not swept yet."""
 
 _known: dict[Process, subprocess.Popen[bytes] | None] = {}
 """Those that this daemon has started, or has seen end, and has not swept by `end` yet.
@@ -97,7 +102,7 @@ def start(  # noqa: PLR0913  # what a process is made of, by name
             files.enter_context(open_to_append(run_folder / output)),
         )
         child = _start(arguments, folder, {**environment, **mark}, run_folder, streams)
-    return _noted(child)
+    return _noted(child, mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def start_with_pipes(
     """
     child = _start(arguments, folder, {**environment, **mark}, run_folder, _Streams(subprocess.PIPE, subprocess.PIPE))
     assert child.stdin is not None and child.stdout is not None  # noqa: S101  # both were asked for
-    return _noted(child), Pipes(cast("BinaryIO", child.stdin), cast("BinaryIO", child.stdout))
+    return _noted(child, mark), Pipes(cast("BinaryIO", child.stdin), cast("BinaryIO", child.stdout))
 
 
 def _start(
@@ -165,6 +170,8 @@ def _start(
                 stdout=streams.output,
                 stderr=errors,
                 start_new_session=True,
+                # Python runs next to nothing between fork and exec here: one call of the kernel, without a lock.
+                preexec_fn=adopt_orphans if sys.platform == "linux" else None,  # noqa: PLW1509
             )
         except OSError as error:
             if error.errno == errno.E2BIG:
@@ -179,11 +186,17 @@ def _start(
     return child
 
 
-def _noted(child: subprocess.Popen[bytes]) -> Process:
+def sessions() -> dict[int, str]:
+    """The sessions that the supervisors of this daemon's children lead, with the name of the run of each."""
+    return {process.pid: name for process, name in [*_names.items()]}
+
+
+def _noted(child: subprocess.Popen[bytes], mark: Mapping[str, str]) -> Process:
     created = created_at(child.pid)
     assert created is not None, "an unreaped child is there"  # noqa: S101
     process = Process(child.pid, created)
     _known[process] = child
+    _names[process] = mark.get("MUX_RUN", "")
     return process
 
 
@@ -385,6 +398,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 
 
 def _reap(process: Process) -> None:
+    _names.pop(process, None)
     child = _known.pop(process, None)
     if child is not None and child.poll() is None:
         _known[process] = child  # could not be ended: keep its number ours

@@ -9,7 +9,9 @@ A process belongs to a run when one of these holds, and nothing less:
 
 Where a process stands (its current folder) is no evidence: a person's own shell may have gone into a worktree to look.
 What escapes all of these is a process that cleared its environment, left its session, lost its parent and closed its
-outputs, all four; only a sandbox could hold that one.
+outputs, all four, and has outlived its run's command: until then the supervisor becomes its parent (Linux). Only a
+sandbox could hold that one. On Linux it becomes the daemon's child, which still tells it from a person's program
+(`daemon.look`).
 """
 
 from __future__ import annotations

@@ -138,7 +138,9 @@ def attempt(home: paths.Home, want: Want) -> Connection:
         hello = {"mux": handshake.PROTOCOL, "version": __version__, "token": record.get("token"), "want": want}
         if run := os.environ.get("MUX_RUN"):
             hello["run"] = run
-        elif want == "lsp" and str(record.get("address")).startswith("unix:"):
+        else:
+            hello["person"] = _person_key(home)
+        if not run and want == "lsp" and str(record.get("address")).startswith("unix:"):
             # A daemon that was started without them needs them for what is asked of it here.
             hello["keys"] = {name: value for name in KEYS | ADDRESSES if (value := os.environ.get(name))}
         sock.sendall(handshake.line(hello))
@@ -176,6 +178,14 @@ def read_record(home: paths.Home) -> dict[str, Any] | None:
             return handshake.parse(file.read())
     except OSError:
         return None
+
+
+def _person_key(home: paths.Home) -> str:
+    try:
+        with open(home.person_key, encoding="ascii") as file:
+            return file.read()
+    except (OSError, ValueError):
+        return ""  # the daemon says what follows from it
 
 
 def is_alive(home: paths.Home) -> bool:

@@ -1,9 +1,9 @@
 """The one JSON line each way that every connection to the daemon begins with.
 
 The client says `{"mux": 1, "version": "0.1.0", "token": "…", "want": "lsp"}`, with `"run": "k3f-1"` where it belongs to
-what an agent of that run has started, and else with `"keys": {"ANTHROPIC_API_KEY": "…"}` (`mux_lsp.keys`) where the
-socket is one that only its person can reach. The daemon answers
-`{"ok": true, "mux": 1, "version": "0.1.0", …}` or `{"ok": false, "code": "version", "error": "a sentence", …}`.
+what an agent of that run has started, and else with `"person": "…"`, which `person.key` holds, and with
+`"keys": {"ANTHROPIC_API_KEY": "…"}` (`mux_lsp.keys`) where the socket is one that only its person can reach. The daemon
+answers `{"ok": true, "mux": 1, "version": "0.1.0", …}` or `{"ok": false, "code": "version", "error": "…", …}`.
 After a granted `lsp` both sides speak LSP with `Content-Length` framing; every other connection carries nothing more,
 and that of `stop` and `handover` stays open until the daemon's process has ended.
 """

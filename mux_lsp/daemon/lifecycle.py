@@ -38,7 +38,7 @@ class AlreadyRunningError(MuxError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What `daemon.json` says."""
+    """What `daemon.json` says, and the key in `person.key`."""
 
     pid: int
     created: float
@@ -46,7 +46,10 @@ class Record:
     address: str
     """`unix:PATH` or `tcp:HOST:PORT`."""
     token: str
+    """What every client shows."""
     version: str
+    person_key: str
+    """What a client shows beside it to be taken for the person's. It is in a file of its own."""
 
 
 class Starter:
@@ -164,23 +167,34 @@ def listen(home: paths.Home) -> tuple[socket.socket, str]:
 
 
 def publish(home: paths.Home, address: str, version: str) -> Record:
-    """Writes `daemon.json`, whole or not at all, with a fresh token."""
-    record = Record(os.getpid(), psutil.Process().create_time(), address, secrets.token_urlsafe(32), version)
-    final, new = Path(home.daemon_record), Path(f"{home.daemon_record}.new")
+    """Writes `daemon.json` with a fresh token, and before it `person.key`, each whole or not at all."""
+    person_key = secrets.token_urlsafe(32)
+    record = Record(
+        os.getpid(), psutil.Process().create_time(), address, secrets.token_urlsafe(32), version, person_key
+    )
+    _write_private(home.person_key, person_key)
+    said = asdict(record)
+    del said["person_key"]
+    _write_private(home.daemon_record, json.dumps(said))
+    return record
+
+
+def _write_private(path: str, text: str) -> None:
+    final, new = Path(path), Path(f"{path}.new")
     new.unlink(missing_ok=True)
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(record), file)
+            file.write(text)
         new.replace(final)
     except OSError as error:
         new.unlink(missing_ok=True)
-        raise paths.unusable(home.daemon_record, error) from error
-    return record
+        raise paths.unusable(path, error) from error
 
 
 def withdraw(home: paths.Home, address: str) -> None:
     """Removes the record and the socket, so that nobody tries to connect any more. To be called under the lock."""
     Path(home.daemon_record).unlink(missing_ok=True)
+    Path(home.person_key).unlink(missing_ok=True)
     kind, _, place = address.partition(":")
     if kind == "unix":
         path = Path(place)

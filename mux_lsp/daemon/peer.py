@@ -1,55 +1,113 @@
-"""Who is at the other end of a unix socket, as the kernel says."""
+"""The process at the other end of a connection, as the kernel says, held so that it is not mistaken for a later one."""
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-import psutil
+from mux_lsp.daemon.look import Target
+
+if TYPE_CHECKING:
+    from mux_lsp.daemon.process_tables import Ends, Table
+
+_SO_PEERPIDFD: Final = 77
+"""<asm-generic/socket.h>, since Linux 6.5: a descriptor for the process itself, which no later one can take over."""
+
+_SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID = 0, 1, 2
+"""<sys/un.h> of macOS."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Peer:
-    """The user, and the process where the kernel tells, that opened the connection."""
+    """The user and the process that opened a connection. To be closed."""
 
-    uid: int
-    pid: int | None
+    uid: int | None = None
+    """None over TCP, where the kernel does not say."""
+    pid: int | None = None
+    handle: int | None = None
+    """A descriptor of the process."""
+    before: float | None = None
+    """When the connection was there, in seconds since the machine has started, where the process is held only since."""
+    ends: Ends | None = None
+    """Those of a TCP connection, the peer's first."""
+    _opened: list[int] = field(default_factory=list)
+
+    def target(self, table: Table) -> Target | None:
+        """The process to look at, or None where it cannot be told which that is. For use in a thread."""
+        if self.ends is not None:
+            return self._target_over_tcp(table, self.ends)
+        if self.pid is None:
+            return None
+        if sys.platform == "linux":
+            # Without a handle it had ended already.
+            return None if self.handle is None else Target(self.pid, lambda: _is_alive(self.handle), self.before)
+        else:
+            # There is nothing to hold a process by: its start tells it from a later one.
+            pid, there = self.pid, table.parent(self.pid)
+            return None if there is None else Target(pid, lambda: (table.parent(pid) or (None,))[0] == there[0])
+
+    def close(self) -> None:
+        """Let the process go."""
+        for descriptor in self._opened:
+            os.close(descriptor)
+        self._opened.clear()
+        self.handle = None
+
+    def hold(self, descriptor: int | None) -> None:
+        """Take a descriptor of the process over."""
+        self.handle = descriptor
+        if descriptor is not None:
+            self._opened.append(descriptor)
+
+    def _target_over_tcp(self, table: Table, ends: Ends) -> Target | None:
+        owners = table.owners(ends)
+        if len(owners) != 1:
+            return None
+        (pid,) = owners
+        self.hold(_open(pid))
+        if self.handle is None:
+            return None
+        return Target(pid, lambda: _is_alive(self.handle) and table.owners(ends) == owners)
 
 
-def peer_of(sock: socket.socket) -> Peer | None:
-    """Who connected, or None where the kernel cannot say: over TCP."""
+def peer_of(sock: socket.socket) -> Peer:
+    """The process at the other end. To be called at once: one that has ended cannot be held any more."""
     if sock.family != getattr(socket, "AF_UNIX", None):
-        return None
+        return Peer(ends=(sock.getpeername()[:2], sock.getsockname()[:2]))
     if sys.platform == "darwin":
-        # <sys/un.h>: SOL_LOCAL is 0, LOCAL_PEERCRED 1; struct xucred begins with a version and the uid.
-        _, uid = struct.unpack_from("=II", sock.getsockopt(0, 1, 76))
-        return Peer(uid, None)
+        # struct xucred begins with a version and the uid.
+        _, uid = struct.unpack_from("=II", sock.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, 76))
+        (pid,) = struct.unpack("=i", sock.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, 4))
+        return Peer(uid, pid)
     pid, uid, _ = struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return Peer(uid, pid)
-
-
-def runs_around(pid: int) -> tuple[str, ...]:
-    """The runs that a process says it belongs to, and those that started it say: the outermost first.
-
-    What agents start can change its own environment, but not that of the process that the daemon has started for them.
-    """
-    found: list[str] = []
+    peer = Peer(uid, pid)
     try:
-        process: psutil.Process | None = psutil.Process(pid)
-        while process is not None and process.pid != os.getpid():
-            if (run := _run_of(process)) is not None:
-                found.append(run)
-            process = process.parent()
-    except psutil.Error:
-        pass  # It has ended, and with it whatever it wanted.
-    return tuple(reversed(found))
+        (descriptor,) = struct.unpack("=i", sock.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD, 4))
+        peer.hold(descriptor)
+    except OSError:
+        # An older kernel, or a process that has been waited for. By now its number may be another one's.
+        peer.before = time.clock_gettime(time.CLOCK_BOOTTIME)
+        peer.hold(_open(pid))
+    return peer
 
 
-def _run_of(process: psutil.Process) -> str | None:
+def _open(pid: int) -> int | None:
     try:
-        return process.environ().get("MUX_RUN")
-    except psutil.AccessDenied:
-        return None  # another user's
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def _is_alive(handle: int | None) -> bool:
+    """Whether a process has not ended. Its descriptor is readable when it has; `select` takes no large numbers."""
+    if handle is None:
+        return False
+    waiting = select.poll()
+    waiting.register(handle, select.POLLIN)
+    return not waiting.poll(0)

@@ -10,13 +10,12 @@ import asyncio
 import contextlib
 import faulthandler
 import gc
-import hmac
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,11 +23,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psutil
 
 from mux_lsp import __version__, paths, storage
+from mux_lsp.askers import Asker, Person
 from mux_lsp.daemon import handshake, lifecycle, logs
+from mux_lsp.daemon.admission import Admission, are_same, refusal_to_end, words
 from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
-from mux_lsp.daemon.peer import Peer, peer_of, runs_around
+from mux_lsp.daemon.peer import Peer, peer_of
 from mux_lsp.errors import MuxError
 from mux_lsp.keys import ACCOUNTS
+from mux_lsp.orphans import adopt_orphans, reap_adopted
 
 if TYPE_CHECKING:
     import socket
@@ -59,6 +61,9 @@ DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 10.0
 """How long the engine has to close."""
 
+REAP_SECONDS = 60.0
+"""After which orphans of agents that have ended leave the system's table of processes, while anything happens."""
+
 SHUTDOWN_SECONDS = DRAIN_SECONDS + CLOSE_SECONDS + 10
 """After which the process ends whatever still holds it, with every thread's stack in the log."""
 
@@ -84,6 +89,9 @@ class Engine(Protocol):
     def starter(self, names: Iterable[str], /) -> str | None:
         """Which of its runs or checks has started a client that says it belongs to these; None where a person has."""
 
+    def sessions(self) -> Mapping[int, str]:
+        """The sessions that belong to its runs, checks and set-ups, with the name of each."""
+
     def subscribe(self, listener: Callable[[Any], None], /) -> Callable[[], None]:
         """Has a function called, in the event loop, whenever something happens: `busy` may say otherwise after it."""
 
@@ -91,9 +99,8 @@ class Engine(Protocol):
 CreateEngine = Callable[[paths.Home], Engine]
 """Makes an engine over the person's folders."""
 
-ServeClient = Callable[[ClientReader, ClientWriter, Any, tuple[str, ...]], Awaitable[None]]
-"""Speaks LSP with one client over the engine, until the reader ends. It may be cancelled. The names are those of the
-runs that the client may belong to, the one to believe first."""
+ServeClient = Callable[[ClientReader, ClientWriter, Any, Asker], Awaitable[None]]
+"""Speaks LSP with one client over the engine, until the reader ends. It may be cancelled."""
 
 
 def main(arguments: list[str]) -> int:
@@ -104,6 +111,7 @@ def main(arguments: list[str]) -> int:
     # A view of a text with fifty runs is ten thousand small objects, made anew with every key and never in cycles: by
     # default the collector would look through all that the daemon has for each few hundred of them.
     gc.set_threshold(*COLLECTED_AFTER)
+    adopt_orphans()
     _allow_open_files()
 
     def create_engine(home: paths.Home) -> Engine:
@@ -112,10 +120,10 @@ def main(arguments: list[str]) -> int:
 
         return RealEngine(Path(home.state), Path(home.config_file))
 
-    async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any, inside: tuple[str, ...]) -> None:
+    async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any, asker: Asker) -> None:
         from mux_lsp.lsp.session import serve_client as serve
 
-        await serve(reader, writer, engine, inside)
+        await serve(reader, writer, engine, asker)
 
     def idle_seconds(home: paths.Home) -> float:
         from mux_lsp import config
@@ -211,7 +219,7 @@ class _Client:
     """One connection that speaks LSP."""
 
     name: str
-    peer: Peer | None
+    pid: int | None
     reader: ClientReader
     task: asyncio.Task[None]
     since: float = field(default_factory=time.time)
@@ -234,6 +242,9 @@ class _Daemon:
         self._number = 0
         self._stopping = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._reap_timer: asyncio.TimerHandle | None = None
+        self._ended_orphans: frozenset[int] = frozenset()
+        self._admission = Admission(home.state)
         self._record: lifecycle.Record
 
     async def run(self, starter: lifecycle.Starter) -> None:
@@ -259,6 +270,7 @@ class _Daemon:
                     signals.callback(asyncio.get_running_loop().remove_signal_handler, number)
                 log.info("mux-lsp %s listens on %s (pid %d)", __version__, address, self._record.pid)
                 signals.callback(self._engine.subscribe(self._watch_idle))
+                signals.callback(self._engine.subscribe(self._reap_later))
                 self._watch_idle()
                 starter.ready()
                 await self._stopping.wait()
@@ -294,6 +306,18 @@ class _Daemon:
                 task.cancel()
             await asyncio.wait(late)  # the watchdog bounds it
 
+    # Orphans of agents, which are children of this process
+
+    def _reap_later(self, _: object = None) -> None:
+        if self._reap_timer is None:
+            self._reap_timer = asyncio.get_running_loop().call_later(REAP_SECONDS, self._reap)
+
+    def _reap(self) -> None:
+        self._reap_timer = None
+        self._ended_orphans = reap_adopted(self._engine.sessions(), self._ended_orphans)
+        if self._ended_orphans:
+            self._reap_later()
+
     # Idle time. The timer runs exactly while there is neither a client nor work.
 
     def _watch_idle(self, _: object = None) -> None:
@@ -324,7 +348,16 @@ class _Daemon:
                 await self._wait_for_room()
                 continue
             self._number += 1
-            task = asyncio.create_task(self._connection(connection, f"client {self._number}"))
+            name = f"client {self._number}"
+            try:
+                # At once: whoever has connected is still there to be looked at.
+                peer = peer_of(connection)
+            except OSError as error:
+                log.info("%s: connection lost: %s", name, error)
+                connection.close()
+                self._strangers.release()
+                continue
+            task = asyncio.create_task(self._connection(connection, peer, name))
             self._connections.add(task)
             task.add_done_callback(self._ended)
 
@@ -339,7 +372,7 @@ class _Daemon:
         self._connections.discard(task)
         self._room.set()
 
-    async def _connection(self, connection: socket.socket, name: str) -> None:
+    async def _connection(self, connection: socket.socket, peer: Peer, name: str) -> None:
         """One connection from its first byte to its last. Whatever goes wrong in it stays in it."""
         stranger = contextlib.ExitStack()
         stranger.callback(self._strangers.release)
@@ -352,16 +385,18 @@ class _Daemon:
             return
         out = ClientWriter(writer, name)
         try:
-            peer = peer_of(writer.get_extra_info("socket"))
-            request = await self._shake_hands(reader, out, peer, name)
-            stranger.close()
-            if request is None:
+            try:
+                granted = await self._shake_hands(reader, out, peer, name)
+            finally:
+                peer.close()
+                stranger.close()
+            if granted is None:
                 return
+            request, asker = granted
             if request["want"] == "lsp":
-                inside = _runs_around(request, peer)
-                if not inside:
+                if isinstance(asker, Person) and peer.ends is None:
                     _take_keys(request.get("keys"), name)
-                await self._session(ClientReader(reader, out, self._newcomers, name), out, peer, name, inside)
+                await self._session(ClientReader(reader, out, self._newcomers, name), out, peer.pid, name, asker)
             else:
                 # Never closed: the client takes its end for the end of this process.
                 os.dup(writer.get_extra_info("socket").fileno())
@@ -376,9 +411,9 @@ class _Daemon:
             await out.closed(DRAIN_SECONDS)
 
     async def _shake_hands(
-        self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer | None, name: str
-    ) -> dict[str, Any] | None:
-        """What the client said, where it was granted and there is more to do than to answer."""
+        self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer, name: str
+    ) -> tuple[dict[str, Any], Asker] | None:
+        """What the client said, and who it is, where it was granted and there is more to do than to answer."""
         try:
             async with asyncio.timeout(handshake.SECONDS):
                 said = await reader.readline()
@@ -389,26 +424,31 @@ class _Daemon:
             said = b""
         await self._newcomers.turn()
         request = handshake.parse(said) or {}
-        want, refusal = request.get("want"), self._refusal(request, peer)
+        want, refusal, asker = request.get("want"), self._refusal(request, peer), None
+        if refusal is None and want != "status":
+            # Before it is answered: whoever waits for the answer is still there to be looked at.
+            asker = await self._admission.asker(request, peer, self._engine, self._record.person_key)
+            if want != "lsp":
+                refusal = refusal_to_end(asker)
         answer: dict[str, object] = {"mux": handshake.PROTOCOL, "version": __version__}
         if refusal is None:
             answer |= {"ok": True}
             if want == "status":
                 answer["status"] = self._status()
-            log.info("%s: %s%s", name, want, f" (pid {peer.pid})" if peer and peer.pid else "")
+            log.info("%s: %s%s%s", name, want, f" (pid {peer.pid})" if peer.pid else "", words(asker))
         else:
             code, sentence = refusal
             answer |= {"ok": False, "code": code, "error": sentence}
             log.warning("%s refused: %s", name, sentence)
         out.write(handshake.line(answer))
-        return request if refusal is None and want != "status" else None
+        return (request, asker) if refusal is None and asker is not None else None
 
-    def _refusal(self, request: dict[str, Any], peer: Peer | None) -> tuple[str, str] | None:
+    def _refusal(self, request: dict[str, Any], peer: Peer) -> tuple[str, str] | None:
         """Why the request is not granted, as a code and a sentence."""
-        if peer is not None and peer.uid != os.geteuid():
+        if peer.uid not in {None, os.geteuid()}:
             return "user", f"this mux-lsp daemon serves another user than you (uid {peer.uid})"
         token = request.get("token")
-        if not isinstance(token, str) or not hmac.compare_digest(token.encode(), self._record.token.encode()):
+        if not isinstance(token, str) or not are_same(token, self._record.token):
             return "token", f"the connection did not begin with the token that {self._home.daemon_record} holds"
         want = request.get("want")
         if want not in {"lsp", "stop", "status", "handover"}:
@@ -418,7 +458,7 @@ class _Daemon:
             return self._refusal_to_serve(request, version)
         if want == "handover" and (self._clients or not self._engine.can_hand_over()):
             return "busy", self._other_version(version)
-        return self._refusal_to_end(request, peer) if want in {"stop", "handover"} else None
+        return None
 
     def _refusal_to_serve(self, request: dict[str, Any], version: str) -> tuple[str, str] | None:
         if version != __version__ or request.get("mux") != handshake.PROTOCOL:
@@ -429,12 +469,6 @@ class _Daemon:
             f"the mux-lsp daemon serves {_count(len(self._clients), 'client')}, the most that it can: close one of the "
             "editors, then try again. Nothing was changed"
         )
-
-    def _refusal_to_end(self, request: dict[str, Any], peer: Peer | None) -> tuple[str, str] | None:
-        starter = self._engine.starter(_runs_around(request, peer))
-        if starter is None:
-            return None
-        return "inside", f"only a person can end the mux-lsp daemon, and {starter} has started what asks for it"
 
     def _other_version(self, version: str) -> str:
         runs = self._engine.status().get("unfinished_runs")
@@ -457,33 +491,24 @@ class _Daemon:
             "state": self._home.state,
             "log": self._home.log,
             "clients": [
-                {"name": client.name, "pid": client.peer and client.peer.pid, "since": client.since}
+                {"name": client.name, "pid": client.pid, "since": client.since}
                 for client in sorted(self._clients, key=lambda client: client.since)
             ],
         }
 
-    async def _session(
-        self, reader: ClientReader, out: ClientWriter, peer: Peer | None, name: str, inside: tuple[str, ...]
-    ) -> None:
+    async def _session(self, reader: ClientReader, out: ClientWriter, pid: int | None, name: str, asker: Asker) -> None:
         task = asyncio.current_task()
         if task is None or self._stopping.is_set():
             return
-        client = _Client(name, peer, reader, task)
+        client = _Client(name, pid, reader, task)
         self._clients.add(client)
         self._watch_idle()
         try:
-            await self._serve_client(client.reader, out, self._engine, inside)
+            await self._serve_client(client.reader, out, self._engine, asker)
         finally:
             self._clients.discard(client)
             self._watch_idle()
             log.info("%s: ended", name)
-
-
-def _runs_around(request: dict[str, Any], peer: Peer | None) -> tuple[str, ...]:
-    """The runs that a client may belong to: those that its processes tell of, then the one that it names itself."""
-    found = () if peer is None or peer.pid is None else runs_around(peer.pid)
-    claimed = request.get("run")
-    return (*found, claimed) if isinstance(claimed, str) else found
 
 
 def _take_keys(keys: object, name: str) -> None:

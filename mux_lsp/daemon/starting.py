@@ -20,6 +20,7 @@ from mux_lsp.daemon.client import (
     OtherVersionError,
     attempt,
 )
+from mux_lsp.daemon.interactive import without_marks
 from mux_lsp.errors import MuxError
 
 TYPE_CHECKING = False
@@ -125,10 +126,13 @@ def _spawn(home: paths.Home) -> None:
 
 def _daemon_environment() -> dict[str, str]:
     """The starter's environment. Where an agent starts a daemon, the run's mark stays behind: it is how processes of a
-    run are found when the run is ended, and the daemon is none of them. The daemon works in another folder, from which
-    a relative `MUX_LSP_HOME` would name another."""
+    run are found when the run is ended, and the daemon is none of them. So does that of an agent which the person uses
+    in a terminal: neither the daemon nor the agents of its runs are its commands. The daemon works in another folder,
+    from which a relative `MUX_LSP_HOME` would name another."""
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith("MUX_") or name.startswith("MUX_LSP_")
+        name: value
+        for name, value in without_marks(os.environ).items()
+        if not name.startswith("MUX_") or name.startswith("MUX_LSP_")
     }
     root = paths.named_root()
     return kept if root is None else {**kept, paths.ROOT: root}

@@ -363,6 +363,11 @@ class Engine:
                 return name if run is None else run.id
         return None
 
+    def sessions(self) -> dict[int, str]:
+        """The sessions that the supervisors of runs, checks and set-ups lead, with the name of each."""
+        at_work = [self.run(run_id) for run_id in self._lives]
+        return {run.pid: run.id for run in at_work if run.pid is not None} | process.sessions()
+
     def ancestors(self, task_id: str) -> tuple[str, ...]:
         """The runs whose agents brought a task about, the nearest first; none where a person did."""
         return self._book.ancestors(task_id)

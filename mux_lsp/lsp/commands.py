@@ -72,8 +72,7 @@ class Commands(Choosing, Trusting, Verification):
 
     async def run(self, name: str, argument: protocol.Params) -> protocol.Shape:
         """Carry out a command. Raises MuxError."""
-        if (starter := self._session.starter) is not None:
-            inside.refuse(self._engine, starter, name, argument)
+        inside.refuse(self._engine, self._session.asker, name, argument)
         method: Callable[[protocol.Params], Awaitable[protocol.Shape]] = getattr(self, name[4:].replace(".", "_"))
         return await method(argument)
 

@@ -47,7 +47,7 @@ class Decisions:
             raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
         edit = edits.workspace_edit(selection, carried, self._session.documents, self._session.abilities)
         await self._refuse_unsaved_elsewhere(selection, carried)
-        if self._session.starter is None:
+        if self._session.is_persons:
             await accepting.offer(self._engine, selection, self._session)
         self._session.watch.offer(selection)
         return edit

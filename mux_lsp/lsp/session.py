@@ -14,6 +14,7 @@ from pygls.exceptions import JsonRpcException
 
 from mux_lsp import __version__
 from mux_lsp.agents.log import printable
+from mux_lsp.askers import Agent, Person
 from mux_lsp.core import text
 from mux_lsp.engine import accepting, review
 from mux_lsp.engine.events import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from pygls.io_ import Writer
 
+    from mux_lsp.askers import Asker
     from mux_lsp.core.model import LeftOut, Task
     from mux_lsp.engine.accepting import Candidate
     from mux_lsp.engine.engine import Engine
@@ -60,15 +62,12 @@ log = logging.getLogger(__name__)
 P = TypeVar("P", bound=protocol.Params)
 
 
-async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, inside: tuple[str, ...] = ()) -> None:
-    """Speak LSP with one client until its stream ends. What is in flight for it then is cancelled.
-
-    `inside` names the runs that it may belong to, the one to believe first.
-    """
-    session = Session(engine, inside)
+async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker: Asker) -> None:
+    """Speak LSP with one client until its stream ends. What is in flight for it then is cancelled."""
+    session = Session(engine, asker)
     session.server.protocol.set_writer(writer)
     # What an agent has in an editor of its own is nothing that its person sees.
-    leave = engine.join(session) if session.starter is None else lambda: None
+    leave = engine.join(session) if session.is_persons else lambda: None
     unsubscribe = engine.subscribe(session.tell)
     unwatch = engine.history.join(session.watch)
     try:
@@ -83,10 +82,13 @@ async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, insid
 class Session:
     """What the daemon knows of one client."""
 
-    def __init__(self, engine: Engine, inside: tuple[str, ...] = ()) -> None:
+    def __init__(self, engine: Engine, asker: Asker) -> None:
         self.engine = engine
-        self.starter = engine.starter(inside) if inside else None
-        """The run whose agent has started this client, or the set-up or the checks that have; None for a person's."""
+        self.asker = asker
+        """Who speaks through this client."""
+        self.is_persons = isinstance(asker, Person)
+        self.starter = asker.starter if isinstance(asker, Agent) else None
+        """The run whose agent has started this client, or the set-up or the checks that have; None for all others."""
         self.server = MuxServer()
         self.documents = Documents()
         self.watch = Watch(lambda: self._name)
@@ -233,7 +235,7 @@ class Session:
 
     def _looked(self, seen: Seen, said: Look) -> None:
         # What an agent writes into a text that it has opened itself is no person's acceptance.
-        if self.starter is None:
+        if self.is_persons:
             self.engine.history.looked(self.watch, seen, said)
 
     async def _view_of(self, document: Document) -> tuple[places.View, Look]:
@@ -345,7 +347,7 @@ class Session:
             )
         self._own_protocol = version is not None
         self._draws = _mux_options(params.initialization_options).get("draws") is True
-        self._asking.enabled = not self._own_protocol and self.starter is None
+        self._asking.enabled = not self._own_protocol and self.is_persons
         self._capabilities = params.capabilities
         self.abilities = edits.Abilities.of(params.capabilities)
         self.virtual.initialized(params.capabilities)
@@ -354,7 +356,7 @@ class Session:
         self._shows = replace(shows, lazily=shows.lazily and self.abilities.versions)
         # Whoever has a task's bar can cancel it there.
         able = params.capabilities.window and params.capabilities.window.work_done_progress
-        self._progress.enabled = bool(able) and self.starter is None
+        self._progress.enabled = bool(able) and self.is_persons
         if params.client_info is not None:
             self._name = params.client_info.name
         self.documents.encoding = text.PositionEncoding(self.server.workspace.position_encoding or "utf-16")
@@ -363,7 +365,7 @@ class Session:
     def _initialized(self, _: types.InitializedParams) -> None:
         self.keep(self.virtual.register())
         self._asking.begin()
-        for notice in self.engine.take_notices() if self.starter is None else ():
+        for notice in self.engine.take_notices() if self.is_persons else ():
             # Also to clients that speak our protocol: no notification of ours says it.
             self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
 
@@ -455,7 +457,7 @@ class Session:
     def _live_text_changed(self, file: Path, *, opened: bool = False) -> None:
         """The text of a file is another one now, or may be."""
         self.virtual.live_text_changed(file)
-        if self.starter is None:
+        if self.is_persons:
             self.engine.transactions.text_seen(file, opened=opened)
         watched = self.engine.verifying.watched
         if watched.follows(self, file):

@@ -32,9 +32,8 @@ class Verification:
             raise UsageError("mux.verify takes hunks and paths only of a run: name it.")
         clients = {"own": (session,), "all": engine.clients, "none": ()}[params.unsaved]
         folder = session.folder(params.repository) if params.run is None else self._root_of(params.run)
-        if session.starter is not None:
-            # The last verdict is what the person believes of their files.
-            inside.refuse_outside(engine, session.starter, folder, "verify what is")
+        # The last verdict is what the person believes of their files.
+        inside.refuse_outside(engine, session.asker, folder, "verify what is")
         request = Request(
             folder=folder,
             clients=clients,

@@ -7,6 +7,8 @@ import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
+from mux_lsp.askers import Person
+from mux_lsp.daemon.connection import ClientReader, Turnstile
 from mux_lsp.lsp.documents import uri_of
 from mux_lsp.lsp.session import serve_client
 from tests.support.client import APPLIES_EDITS, Client
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from mux_lsp.daemon.connection import ClientWriter
     from mux_lsp.engine.engine import Engine
 
 
@@ -55,7 +58,8 @@ async def at_desk(engine: Engine, folder: Path, *, applies: bool = False, name: 
 
     async def serve() -> None:
         try:
-            await serve_client(line.stdin, line.stdout, engine)
+            incoming = ClientReader(line.stdin, cast("ClientWriter", line.stdout), Turnstile(), name)
+            await serve_client(incoming, line.stdout, engine, Person())
         finally:
             line.stdout.close()
 

@@ -55,7 +55,16 @@ def make_tree(folder: Path, version: str = mux_lsp.__version__) -> Path:
     root = folder / f"tree-{version}"
     package = root / "mux_lsp"
     package.mkdir(parents=True)
-    for name in ("__main__.py", "errors.py", "faults.py", "keys.py", "paths.py", "storage.py"):
+    for name in (
+        "__main__.py",
+        "askers.py",
+        "errors.py",
+        "faults.py",
+        "keys.py",
+        "orphans.py",
+        "paths.py",
+        "storage.py",
+    ):
         shutil.copy(_REAL / name, package)
     shutil.copytree(_REAL / "daemon", package / "daemon", ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").write_text(f'__version__ = "{version}"\n')

@@ -40,6 +40,9 @@ class Engine:
     def starter(self, names: Iterable[str]) -> str | None:
         return next((name for name in names if name in self.settings.get("runs", ())), None)
 
+    def sessions(self) -> dict[int, str]:
+        return {}
+
     def status(self) -> dict[str, object]:
         return {"unfinished_runs": self.unfinished}
 

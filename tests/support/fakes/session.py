@@ -13,7 +13,7 @@ import mux_lsp
 _named: dict[str, Session] = {}
 
 
-async def serve_client(reader: Any, writer: Any, engine: Any, inside: Any) -> None:
+async def serve_client(reader: Any, writer: Any, engine: Any, asker: Any) -> None:
     """Answers until the client ends."""
     session = Session(writer, engine)
     while (received := await reader.message()) is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from lsprotocol import types
 
+from mux_lsp.askers import Agent, Person
 from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.permissions import PermissionRequest
 from mux_lsp.engine import review
@@ -37,7 +38,7 @@ EVENTS: dict[str, Event] = {
 
 def begun(options: object) -> tuple[Session, Written]:
     """A session behind the answer to its initialize."""
-    session, written = Session(cast("Engine", SimpleNamespace(standing=lambda _: NO_STANDING))), Written()
+    session, written = Session(cast("Engine", SimpleNamespace(standing=lambda _: NO_STANDING)), Person()), Written()
     session.server.protocol.set_writer(written)
     params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": options}
     receive(session.server, {"id": 1, "method": "initialize", "params": params})
@@ -91,7 +92,8 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
     history = SimpleNamespace(looked=lambda *_: None)
     verifying = SimpleNamespace(watched=SimpleNamespace(follows=lambda *_: False))
     transactions = SimpleNamespace(text_seen=lambda *_, **__: None)
-    session = Session(cast("Engine", SimpleNamespace(history=history, verifying=verifying, transactions=transactions)))
+    engine = SimpleNamespace(history=history, verifying=verifying, transactions=transactions)
+    session = Session(cast("Engine", engine), Person())
     sent: list[int | None] = []
     made: list[int] = []
     gate, begun = asyncio.Event(), asyncio.Event()
@@ -133,8 +135,8 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
 
 async def test_a_client_of_an_agent_is_neither_asked_for_its_person_nor_given_a_way_to_cancel() -> None:
     asked = SimpleNamespace(id="ask1", task="k3f", runs=("k3f-1",), request=PermissionRequest("run", "ls", "Run `ls`"))
-    engine = SimpleNamespace(standing=lambda _: NO_STANDING, asked=(asked,), starter=lambda names: names[0])
-    session, written = Session(cast("Engine", engine), ("k3f-1",)), Written()
+    engine = SimpleNamespace(standing=lambda _: NO_STANDING, asked=(asked,))
+    session, written = Session(cast("Engine", engine), Agent("k3f-1")), Written()
     session.server.protocol.set_writer(written)
     able = {"window": {"workDoneProgress": True}}
     receive(

@@ -1,0 +1,92 @@
+"""Admit clients: as the person, or as somebody who may do less."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mux_lsp.askers import Agent, Person
+from mux_lsp.daemon.look import INSTEAD, Ground, Traces, judge, look
+from mux_lsp.daemon.process_tables import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mux_lsp.askers import Asker
+    from mux_lsp.daemon.peer import Peer
+    from mux_lsp.daemon.process_tables import Table
+
+LOOKS_AT_ONCE = 2
+"""How many clients are looked at at a time. Threads of their own: nobody should wait for a large repository's git."""
+
+
+class Runs(Protocol):
+    """What is needed of the engine."""
+
+    def starter(self, names: Iterable[str], /) -> str | None:
+        """The first of these names that is one of its runs, checks or set-ups; None where none is."""
+
+    def sessions(self) -> Mapping[int, str]:
+        """The sessions that belong to its runs, checks and set-ups, with the name of each."""
+
+
+class Admission:
+    """Finds out who clients are, each in its turn."""
+
+    def __init__(self, state: str) -> None:
+        self._state = os.path.realpath(state)
+        self._table = machine()
+        self._threads = ThreadPoolExecutor(LOOKS_AT_ONCE, "look")
+
+    async def asker(self, request: dict[str, Any], peer: Peer, runs: Runs, person_key: str) -> Asker:
+        """Who sent a handshake. To be asked before it is answered: whoever waits for the answer is still there."""
+        ground = Ground(os.getpid(), self._state, runs.sessions())
+        loop = asyncio.get_running_loop()
+        traces = await loop.run_in_executor(self._threads, _look, self._table, peer, ground)
+        claimed, key = request.get("run"), request.get("person")
+        return judge(
+            traces,
+            claimed if isinstance(claimed, str) else None,
+            runs.starter,
+            key=isinstance(key, str) and are_same(key, person_key),
+        )
+
+
+def refusal_to_end(asker: Asker) -> tuple[str, str] | None:
+    """Why the daemon does not end for somebody, as a code and a sentence; None where it does."""
+    only = "only a person can end the mux-lsp daemon"
+    match asker:
+        case Person():
+            return None
+        case Agent(starter=starter):
+            return "inside", f"{only}, and {starter or 'an agent'} has started what asks for it"
+        case _:
+            return "inside", f"{only}, and {asker.reason}"
+
+
+def words(asker: Asker | None) -> str:
+    """Who a client is, for the log; nothing of a person."""
+    match asker:
+        case None | Person():
+            return ""
+        case Agent(starter=starter):
+            return f", started by {starter or 'an agent'}"
+        case _:
+            return f", not taken for the person: {asker.reason.removesuffix(f': {INSTEAD}')}"
+
+
+def are_same(said: str, secret: str) -> bool:
+    """Compare in a time that tells nothing of where they differ."""
+    return hmac.compare_digest(said.encode(errors="replace"), secret.encode())
+
+
+def _look(table: Table, peer: Peer, ground: Ground) -> Traces:
+    target = peer.target(table)
+    if target is not None:
+        return look(table, target, ground)
+    if peer.ends is None:
+        return Traces(failure="what asks for it had ended before it could be looked at")
+    return Traces(hidden="it cannot be told over TCP which process asks for it")

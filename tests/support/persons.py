@@ -1,0 +1,62 @@
+"""Run the tests as a program of the person's, wherever they are started.
+
+A coding agent that the person uses in a terminal is not the person to mux-lsp, nor is anything that it starts. Tests
+play the person all the time. So where such an agent starts them, they first leave it as far as any process can: cleared
+of its variables, in a session of their own, the child of none of its processes. Only a sandbox could hold them then, as
+the README says of an agent that does so.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from mux_lsp.daemon.interactive import without_marks
+from mux_lsp.daemon.look import Ground, Target, look
+from mux_lsp.daemon.process_tables import machine
+
+_LEFT = "TESTS_HAVE_LEFT_THEIR_AGENT"
+
+# Waits for the tests in the place of the process that the agent waits for: says who they are, then how they ended.
+_KEEPER = """
+import os, subprocess, sys
+said = int(sys.argv[1])
+with subprocess.Popen(sys.argv[2:]) as tests:
+    os.write(said, b"%d\\n" % tests.pid)
+os.write(said, b"%d\\n" % tests.returncode)
+"""
+
+
+def agent_around() -> str | None:
+    """The coding agent that has started this process, as a daemon would tell; None for none."""
+    return look(machine(), Target(os.getpid(), lambda: True), Ground(0, "/nowhere", {})).tool
+
+
+def leave_agent() -> None:
+    """Return where a person has started this process. Otherwise run its command line anew, without the agent, wait for
+    its end, and end as it did.
+
+    To be called before there is any other thread, and with the real standard streams in place.
+    """
+    agent = agent_around()
+    if agent is None:
+        return
+    if _LEFT in os.environ:
+        sys.exit(f"{agent} has started the tests and they cannot leave it: run them in a terminal of your own")
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.set_inheritable(writing, True)
+            command = [sys.executable, "-c", _KEEPER, str(writing), *sys.orig_argv]
+            os.execve(sys.executable, command, {**without_marks(os.environ), _LEFT: "1"})  # noqa: S606
+        os._exit(0)
+    os.wait()
+    os.close(writing)
+    with os.fdopen(reading) as keeper:
+        tests = int(keeper.readline())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: os.kill(tests, number))
+        status = int(keeper.readline() or 1)
+    os._exit(status if status >= 0 else 128 - status)
