@@ -7,6 +7,7 @@ be begun again at any point: the run's state says how far an earlier daemon came
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import time
@@ -24,6 +25,7 @@ from mux_lsp.engine.setup import make_ready
 from mux_lsp.engine.waiting import first_of
 from mux_lsp.engine.watching import Batch, merge, watching
 from mux_lsp.errors import MuxError
+from mux_lsp.git.held import LostError
 from mux_lsp.git.repository import discover
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ async def _with_worktree(job: Job) -> None:
         worktree = prepared
         run = job.advance(worktree=worktree.slot)
     else:
-        worktree = await asyncio.to_thread(job.room.worktrees.reopen, run.worktree)
+        worktree = await _found_again(job, run.worktree)
     if run.state is not RunState.CHECKING and not (job.cancelled.is_set() and run.state is RunState.PREPARING):
         outcome = await _agent(job, worktree)
         if not _ended_well(job, outcome):
@@ -143,6 +145,21 @@ async def _with_worktree(job: Job) -> None:
     state = RunState.CANCELLED if job.cancelled.is_set() else RunState.FINISHED
     unresolved = await asyncio.to_thread(renewal.unresolved, job.room, job.current())
     job.advance(state, reason=job.cancelled.reason or unresolved, finished=time.time())
+
+
+async def _found_again(job: Job, slot: str) -> Worktree:
+    """The worktree that an earlier daemon gave the run. Raises LostError where it is there no more, with the run's
+    processes ended.
+    """
+    try:
+        worktree = job.room.worktrees.reopen(slot)
+        await asyncio.to_thread(job.room.worktrees.check, worktree)
+    except LostError:
+        folder = job.room.worktrees.place_of(slot, job.room.root.name)
+        known = _known_process(job.current())
+        await process.end(known, mark(job.run_id, folder), job.settings.grace_seconds, run_folder=job.run_folder)
+        raise
+    return worktree
 
 
 async def _prepared(job: Job, run: Run) -> Worktree | None:
@@ -200,15 +217,13 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
     port = job.ports.reserve(run.id)
     try:
         backend = job.backends.of(run.agent)
-        folder = worktree.folder / job.task.folder
-        # What was opened may hold nothing that git knows.
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(job.room.worktrees.open_folder, worktree, job.task.folder)
         attempt = Attempt(
             run=run.id,
             task=run.task,
             prompt=job.prompt(run),
             worktree=worktree.folder,
-            folder=folder,
+            folder=worktree.folder / job.task.folder,
             repository=job.room.root,
             run_folder=job.run_folder,
             model=run.model,
@@ -289,6 +304,10 @@ async def _follow(job: Job, worktree: Worktree) -> None:
                 await _harvest(job, worktree, merge(waiting))
             except asyncio.CancelledError:
                 raise
+            except LostError as error:
+                # The run comes to know at its agent's end.
+                log.warning("the result of %s is followed no more: %s", job.run_id, error)
+                return
             except Exception:
                 # A result in the making may be in any state; the one at the end must succeed.
                 log.exception("the result of %s could not be taken while it works", job.run_id)
@@ -341,9 +360,13 @@ async def _give_back(job: Job) -> None:
     run = job.current()
     if run.worktree is None:
         return
-    worktree = await asyncio.to_thread(job.room.worktrees.reopen, run.worktree)
-    if not run.taken:
-        await _take_result(job, worktree)
-    await asyncio.to_thread(job.room.worktrees.release, worktree)
+    try:
+        worktree = job.room.worktrees.reopen(run.worktree)
+        if not run.taken:
+            with contextlib.suppress(LostError):  # there is nothing to wait for: it has the result that it had
+                await _take_result(job, worktree)
+        await asyncio.to_thread(job.room.worktrees.release, worktree)
+    except LostError as error:
+        log.warning("%s has no worktree to give back: %s", run.id, error)
     await asyncio.to_thread(job.room.worktrees.trim, job.settings.keep_worktrees)
     job.advance(worktree=None, port=None)

@@ -7,7 +7,6 @@ an option for it is added to those that it finds in its environment.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import shlex
@@ -41,7 +40,7 @@ class Ground:
     """Where checks run, and within which bounds."""
 
     folder: Path
-    """The folder that they are started in."""
+    """The folder that they are started in. It is there."""
     output: Path
     """Has a folder for what each of them prints."""
     mark: Mapping[str, str]
@@ -64,9 +63,6 @@ async def run_checks(
     `told` hears of each beginning and end. Nothing that they started is left when this returns, or is cancelled.
     """
     done: tuple[Check, ...] = ()
-    # What was opened may hold nothing that git knows, or have been taken away.
-    with contextlib.suppress(OSError):
-        await asyncio.to_thread(ground.folder.mkdir, parents=True, exist_ok=True)
     for number, command in enumerate(commands):
         if ground.cancelled.is_set():
             break

@@ -84,6 +84,7 @@ async def _own_checks(job: Job, worktree: Worktree) -> None:
         without=job.room.keys(),
     )
     async with place_of(job.places, job.cancelled):
+        await asyncio.to_thread(job.room.worktrees.open_folder, worktree, job.terms.folder)
         await run_checks(job.terms.checks, ground, lambda checks: job.advance(checks=checks))
 
 

@@ -89,6 +89,7 @@ async def _check(trial: Trial, worktree: Worktree) -> tuple[Check, ...]:
     await make_ready(
         trial.room, worktree, setup, trial.snapshot, trial.base, settings=trial.settings, cancelled=trial.cancelled
     )
+    await asyncio.to_thread(trial.room.worktrees.open_folder, worktree, trial.terms.folder)
     ground = Ground(
         folder=worktree.folder / trial.terms.folder,
         output=trial.output,

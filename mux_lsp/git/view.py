@@ -213,7 +213,14 @@ def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading
     others = pool.submit(
         lambda: parse.fields(view.git(["ls-files", "--others", "--exclude-standard", "-z", "--", *paths]))
     )
-    return lambda: Reading(changed.result(), others.result(), begun)
+
+    def result() -> Reading:
+        # Both have ended before one of them may fail: neither reads a tree that its caller has let go.
+        for one in (changed, others):
+            one.exception()
+        return Reading(changed.result(), others.result(), begun)
+
+    return result
 
 
 def predate(index: Path, begun: int) -> None:
