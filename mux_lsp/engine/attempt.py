@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mux_lsp.agents import process
-from mux_lsp.agents.backend import Attempt
+from mux_lsp.agents.backend import Attempt, Outcome
 from mux_lsp.agents.command import mark
 from mux_lsp.core.model import Run, RunState, Snapshot, Task
 from mux_lsp.engine import renewal
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from mux_lsp.agents.backend import Outcome
     from mux_lsp.agents.ports import PortBlocks
     from mux_lsp.config import Runs
     from mux_lsp.core.model import FileChange
@@ -253,9 +252,13 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
             host.prompted(attempt.prompt, attempt.turn)
         # One that is taken up in its first turn has worked for as long as its run has been there.
         begun = run.started if taken_up and run.worked is None and run.started is not None else time.time()
-        working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
-        end = functools.partial(backend.cancel, attempt)
-        outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), end, host.started)
+        if known is None and job.cancelled.is_set():
+            # An earlier daemon was about to end it: it does not begin anew.
+            outcome = Outcome(None)
+        else:
+            working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
+            end = functools.partial(backend.cancel, attempt)
+            outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), end, host.started)
         job.advance(worked=(run.worked or 0.0) + max(0.0, time.time() - begun))
         await job.outputs.finish(run.id)
     finally:

@@ -18,7 +18,7 @@ from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mux_lsp.core.model import FileChange, Task
@@ -220,11 +220,31 @@ class Book:
             log.error("run %s failed (%s), and that could not be journalled: %s", run_id, reason, error)
             self._become(before, replace(before, state=RunState.FAILED, reason=reason, finished=time.time()))
 
+    def request_cancel(self, reasons: Mapping[str, str | None]) -> Mapping[str, str | None]:
+        """Note that runs are to end early, with all that their agents have started: all of them, before one is ended.
+
+        Gives those that are not at their end yet, with their reasons. Nobody is told: they are at work until they end.
+        """
+        ending = self._ending(reasons)
+        try:
+            if new := self._not_noted(ending):
+                self._journal.request_cancel(new)
+        except MuxError as error:
+            # A person who ends a run is not refused because the disk is full.
+            log.error("that %s are to end could not be journalled: %s", ", ".join(ending), error)
+        self._note_cancel(ending)
+        return ending
+
     def discard(self, run_ids: Sequence[str], at: float | None) -> None:
-        """Throw runs of one task away, or with no time bring them back: all or none of them."""
+        """Throw runs of one task away, or with no time bring them back: all or none of them.
+
+        Those at work are to end by it, with all that their agents have started.
+        """
         if not run_ids:
             return
-        self._journal.discard(run_ids, at)
+        ending = self._ending(dict.fromkeys(run_ids)) if at is not None else {}
+        self._journal.discard(run_ids, at, self._not_noted(ending))
+        self._note_cancel(ending)
         for run_id in run_ids:
             self._runs[run_id] = replace(self._runs[run_id], discarded=at)
         task = self.task(self._runs[run_ids[0]].task)
@@ -251,6 +271,24 @@ class Book:
         return whole
 
     # Inside
+
+    def _ending(self, reasons: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Those of these runs that have not ended, and of those that their agents have started."""
+        found: dict[str, str | None] = {}
+        waiting = list(reasons.items())
+        for run_id, reason in waiting:
+            if not self._runs[run_id].state.ended:
+                found.setdefault(run_id, reason)
+            words = f"{run_id}, whose agent had started it, was ended"
+            waiting += [(run.id, words) for task in self.started_by(run_id) for run in task.runs]
+        return found
+
+    def _not_noted(self, ending: Mapping[str, str | None]) -> dict[str, str | None]:
+        return {run_id: reason for run_id, reason in ending.items() if not self._runs[run_id].cancel_requested}
+
+    def _note_cancel(self, ending: Mapping[str, str | None]) -> None:
+        for run_id, reason in self._not_noted(ending).items():
+            self._runs[run_id] = replace(self._runs[run_id], cancel_requested=True, cancel_reason=reason)
 
     def _spending(self, before: Run, after: Run) -> Spending | None:
         """What a run has spent between two looks at it."""

@@ -46,6 +46,7 @@ from mux_lsp.engine.trial import sweep
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
 from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.faults import fault
 from mux_lsp.git.command import own
 from mux_lsp.store.journal import Journal
 from mux_lsp.store.spending import Spending
@@ -160,6 +161,8 @@ class Engine:
         for run in list(self._book.runs):
             if not run.state.ended or run.worktree is not None:
                 self._begin(run.id)
+        # Before any of them goes on: what a killed daemon was about to end.
+        self._end({run.id: run.cancel_reason for run in self._book.runs if _is_to_end(run)})
         self.limits.enforce()
         for task in self.tasks():
             self._end_the_rest(task)
@@ -348,19 +351,29 @@ class Engine:
 
         A run that has ended stays as it is.
         """
-        run = self.run(run_id)
-        self._end(run_id, None)
-        if run.state.ended or run_id not in self._lives:
-            return run
+        self.run(run_id)
+        self._end({run_id: None})
+        return await self._over(run_id)
+
+    async def cancel_task(self, task_id: str) -> Task:
+        """End all runs of a task as `cancel` does. When the daemon is killed meanwhile, the next one ends the rest."""
+        runs = [run.id for run in self.task(task_id).runs]
+        self._end(dict.fromkeys(runs))
+        await asyncio.gather(*map(self._over, runs))
+        return self.task(task_id)
+
+    async def _over(self, run_id: str) -> Run:
+        """A run that is to end, when it has."""
+        if run_id not in self._lives:
+            return self.run(run_id)
         return await self.until(run_id, lambda run: run.state.ended)
 
-    def _end(self, run_id: str, reason: str | None) -> None:
-        life = self._lives.get(run_id)
-        if life is not None and not self.run(run_id).state.ended:
-            life.cancelled.end(reason)
-        for task in self._book.started_by(run_id):
-            for run in task.runs:
-                self._end(run.id, f"{run_id}, whose agent had started it, was ended")
+    def _end(self, reasons: Mapping[str, str | None]) -> None:
+        """End runs early, and those that their agents have started. On record first, all of them at once."""
+        for number, (run_id, reason) in enumerate(self._book.request_cancel(reasons).items()):
+            fault("cancel.noted", number)
+            if (life := self._lives.get(run_id)) is not None:
+                life.cancelled.end(reason)
 
     def _spare(self, event: Event) -> None:
         if isinstance(event, RunChanged) and event.run.state is RunState.FINISHED:
@@ -369,8 +382,7 @@ class Engine:
     def _end_the_rest(self, task: Task) -> None:
         """End the runs that no one needs any more."""
         if (reason := agreed(task)) is not None:
-            for run in task.runs:
-                self._end(run.id, reason)
+            self._end({run.id: reason for run in task.runs})
 
     def pause(self, task_id: str) -> Task:
         """Keep the runs of a task that are queued from beginning; those at work go on."""
@@ -455,6 +467,8 @@ class Engine:
             checks=(),
             meddled=(),
             restored_checks=(),
+            cancel_requested=False,
+            cancel_reason=None,
         )
         self._queue.enter(self.task(run.task), [run])
         self._emit(TaskChanged(self.task(run.task)))
@@ -672,6 +686,10 @@ class Engine:
         if not chosen:
             raise UsageError(" ".join((*settings.notices, backends.no_agent(self._configuration))))
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
+
+
+def _is_to_end(run: Run) -> bool:
+    return run.cancel_requested and not run.state.ended
 
 
 def _drop(room: Room, snapshot: Snapshot, name: str) -> None:

@@ -19,7 +19,7 @@ from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from mux_lsp.core.model import Run, Task
@@ -52,13 +52,13 @@ class _Limit:
 
 
 class Limits:
-    """The limits of one person, and what was spent until now. `end` ends a run with a reason, in words."""
+    """The limits of one person, and what was spent until now. `end` ends runs, each with a reason, in words."""
 
     def __init__(
         self,
         book: Book,
         emit: Callable[[Event], None],
-        end: Callable[[str, str], None],
+        end: Callable[[Mapping[str, str]], None],
         file: Path,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -189,7 +189,7 @@ class Limits:
             self._timers[run.id] = loop.call_later(max(0.0, left), self._time_is_up, run.id)
 
     def _time_is_up(self, run_id: str) -> None:
-        self._end(run_id, f"it was not done after {self._settings.run_seconds:g} s (run_seconds under [limits])")
+        self._end({run_id: f"it was not done after {self._settings.run_seconds:g} s (run_seconds under [limits])"})
 
     # Inside
 
@@ -224,13 +224,12 @@ class Limits:
         for account in _accounts(self._book.spending(run, NOTHING)):
             for limit in self._limits_of(account):
                 if limit.over(self._total(account)):
-                    self._end(run.id, _reason(account, limit, self._total(account)))
+                    self._end({run.id: _reason(account, limit, self._total(account))})
 
     def _stop(self, account: _Account, limit: _Limit, spent: Spent) -> None:
         reason = _reason(account, limit, spent)
-        for run in tuple(self._book.runs):
-            if _spends(run) and account in _accounts(self._book.spending(run, NOTHING)):
-                self._end(run.id, reason)
+        runs = [run for run in self._book.runs if _spends(run)]
+        self._end({run.id: reason for run in runs if account in _accounts(self._book.spending(run, NOTHING))})
 
     def _refuse_spent(self, accounts: Iterable[_Account]) -> None:
         for account in accounts:

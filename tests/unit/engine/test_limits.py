@@ -18,6 +18,8 @@ from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import day_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mux_lsp.engine.events import LimitReached
     from mux_lsp.store.journal import Journal
     from mux_lsp.store.spending import Spending
@@ -54,8 +56,8 @@ class Till:
         if spent is not None:
             self.journalled.append(spent)
 
-    def _end(self, run_id: str, reason: str) -> None:
-        self.ended.setdefault(run_id, reason)
+    def _end(self, reasons: Mapping[str, str]) -> None:
+        self.ended = {**reasons, **self.ended}
 
     def _tell(self, event: object) -> None:
         self.told.append(cast("LimitReached", event))
