@@ -230,6 +230,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
             turn=run.turn,
             session=run.session,
             checks=job.task.checks,
+            largest_file=job.settings.largest_file,
             trusted=job.trusted,
         )
         taken_up = run.state in {RunState.RUNNING, RunState.WAITING}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents import process
+from mux_lsp.agents.bounded import kept_in_bounds
 from mux_lsp.agents.environment import scrubbed
 from mux_lsp.agents.files import open_to_read
 from mux_lsp.core import junit
@@ -49,6 +50,10 @@ class Ground:
     """How long one may take before it counts as failed, in seconds."""
     grace: float
     """Seconds between TERM and KILL."""
+    most_output: int
+    """Bytes of the disk that each file takes in which one prints."""
+    largest_file: int
+    """See `process.start`."""
     cancelled: asyncio.Event
     """Set when a person ends them."""
     without: Collection[str]
@@ -96,24 +101,26 @@ async def run_command(command: str, ground: Ground, run_folder: Path, environmen
 
     Nothing that it started is left when this returns, or is cancelled.
     """
-    child = process.start(
-        ["/bin/sh", "-c", command],
-        folder=ground.folder,
-        environment=environment,
-        run_folder=run_folder,
-        mark=ground.mark,
-    )
-    waiting = asyncio.ensure_future(process.wait(child, run_folder))
-    in_time = False
-    try:
-        async with asyncio.timeout(ground.timeout):
-            await first_of(waiting, ground.cancelled)
-        in_time = waiting.done()
-    except TimeoutError:
-        log.info("in %s this took too long and was ended: %s", ground.folder, command)
-    finally:
-        waiting.cancel()
-        await process.end(child, ground.mark, ground.grace, run_folder=run_folder)
+    async with kept_in_bounds(run_folder, ground.most_output):
+        child = process.start(
+            ["/bin/sh", "-c", command],
+            folder=ground.folder,
+            environment=environment,
+            run_folder=run_folder,
+            mark=ground.mark,
+            largest_file=ground.largest_file,
+        )
+        waiting = asyncio.ensure_future(process.wait(child, run_folder))
+        in_time = False
+        try:
+            async with asyncio.timeout(ground.timeout):
+                await first_of(waiting, ground.cancelled)
+            in_time = waiting.done()
+        except TimeoutError:
+            log.info("in %s this took too long and was ended: %s", ground.folder, command)
+        finally:
+            waiting.cancel()
+            await process.end(child, ground.mark, ground.grace, run_folder=run_folder)
     return in_time
 
 

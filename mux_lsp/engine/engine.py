@@ -79,7 +79,7 @@ class Engine:
         self._lives: dict[str, Life] = {}
         self._owned: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
-        self._outputs = Outputs(state / "runs", self._emit)
+        self._outputs = Outputs(state / "runs", self._emit, lambda: self._configuration.runs.output_bytes)
         self._clients: list[Client] = []
         self._reviews: dict[Path, tuple[Results, Reviews]] = {}
         self._rooms = Rooms(state / "repos", lambda: self._configuration.key_variables)

@@ -80,6 +80,8 @@ async def _own_checks(job: Job, worktree: Worktree) -> None:
         mark=mark(job.run_id, worktree.folder),
         timeout=job.terms.check_seconds,
         grace=job.settings.grace_seconds,
+        most_output=job.settings.output_bytes,
+        largest_file=job.settings.largest_file,
         cancelled=job.cancelled,
         without=job.room.keys(),
     )

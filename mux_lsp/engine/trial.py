@@ -96,6 +96,8 @@ async def _check(trial: Trial, worktree: Worktree) -> tuple[Check, ...]:
         mark=mark(trial.name, worktree.folder),
         timeout=trial.terms.check_seconds,
         grace=trial.settings.grace_seconds,
+        most_output=trial.settings.output_bytes,
+        largest_file=trial.settings.largest_file,
         cancelled=trial.cancelled,
         without=trial.room.keys(),
     )
