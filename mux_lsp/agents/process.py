@@ -289,6 +289,12 @@ async def end(
         left = await _kill(family)
         await _end_supervisor(family)
         return tuple(sorted(one.pid for one in left))
+    except OSError:
+        # The table of processes cannot be read. The session of a child of ours is ended without: its number is ours.
+        if process is not None and _known.get(process) is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        raise
     finally:
         if process is not None:
             _reap(process)

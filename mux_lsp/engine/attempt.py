@@ -22,6 +22,7 @@ from mux_lsp.engine import renewal
 from mux_lsp.engine.host import RunHost
 from mux_lsp.engine.judging import is_judge, judge
 from mux_lsp.engine.setup import make_ready
+from mux_lsp.engine.troubles import in_words, is_of_the_system
 from mux_lsp.engine.waiting import first_of
 from mux_lsp.engine.watching import Batch, merge, watching
 from mux_lsp.errors import MuxError
@@ -103,6 +104,11 @@ async def carry_out(job: Job) -> None:
             await _with_worktree(job)
         except MuxError as error:
             job.advance(RunState.FAILED, reason=str(error), finished=time.time())
+        except Exception as error:
+            if not is_of_the_system(error):
+                raise
+            log.warning("run %s", job.run_id, exc_info=True)
+            job.advance(RunState.FAILED, reason=in_words(error), finished=time.time())
         finally:
             job.place.leave()
     await _give_back(job)
@@ -285,6 +291,10 @@ async def _until_ended(
             await end(_known_process(job.current()))
             await first_of(work, started)
         return await work
+    except Exception:
+        # Nobody follows it any more.
+        await end(_known_process(job.current()))
+        raise
     finally:
         # Where the daemon ends, this leaves the agent at work.
         for one in (work, follow):

@@ -43,6 +43,7 @@ from mux_lsp.engine.results import Results
 from mux_lsp.engine.reviews import Reviews
 from mux_lsp.engine.standing import NO_STANDING, Standing
 from mux_lsp.engine.trial import sweep
+from mux_lsp.engine.troubles import in_words, is_of_the_system
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
 from mux_lsp.errors import MuxError, UsageError
@@ -653,9 +654,13 @@ class Engine:
             await self._tidy(job.room)
         except MuxError as error:
             self._book.fail(job.run_id, str(error))
-        except Exception:
-            log.exception("run %s ended by a bug in mux-lsp", job.run_id)
-            self._book.fail(job.run_id, "a bug in mux-lsp; its log has the details")
+        except Exception as error:
+            if is_of_the_system(error):
+                log.warning("run %s could not be brought to its end", job.run_id, exc_info=True)
+                self._book.fail(job.run_id, in_words(error))
+            else:
+                log.exception("run %s ended by a bug in mux-lsp", job.run_id)
+                self._book.fail(job.run_id, "a bug in mux-lsp; its log has the details")
         finally:
             if (life := self._lives.get(job.run_id)) and life.cancelled is job.cancelled:
                 del self._lives[job.run_id]

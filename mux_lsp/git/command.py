@@ -7,12 +7,14 @@ Importing it runs `git version` and takes a tenth of a second; that is why the i
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import threading
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from mux_lsp import descriptors
 from mux_lsp.errors import GitError, MuxError
 
 if TYPE_CHECKING:
@@ -74,6 +76,9 @@ ISOLATED = {
 OWNER = "MUX_DAEMON"
 """The variable by which a git that outlives its daemon is found again."""
 
+AT_ONCE = 256
+"""The most git processes at a time. Where the system allows few open files it is fewer: each has pipes."""
+
 _version_lock = threading.Lock()
 _version_checked = threading.Event()
 
@@ -96,6 +101,7 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
     runner = _runner(folder)
     environment = _environment(git_dir, work_tree, index, extra_environment)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_few())
         stream = None
         if input is not None:
             stream = stack.enter_context(TemporaryFile())
@@ -201,6 +207,12 @@ def _runner(folder: Path) -> Git:
     if not folder.is_dir():
         raise MuxError(f"The folder {folder} does not exist.")
     return Git(folder)
+
+
+@functools.cache
+def _few() -> threading.BoundedSemaphore:
+    # Not when this is imported: the daemon has its limit raised first.
+    return threading.BoundedSemaphore(descriptors.at_once(descriptors.GIT, AT_ONCE))
 
 
 def _check_version() -> None:
