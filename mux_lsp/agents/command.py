@@ -163,7 +163,8 @@ def explain(status: int | None) -> str | None:
         return None
     if status is None:
         return (
-            "its exit status was not recorded: the machine went down, the disk was full, or its supervisor was killed"
+            "its exit status was not recorded: the machine went down, the disk was full, its supervisor was killed, or "
+            "the run's folder was removed"
         )
     known = {126: "a command could not be executed", 127: "a command was not found"}.get(status)
     if status == 128 + signal.SIGXFSZ:

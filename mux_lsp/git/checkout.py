@@ -45,6 +45,20 @@ def reset(view: View, commit: str) -> bool:
         return False
 
 
+def rebuild_index(view: View, commit: str) -> bool:
+    """Where our index cannot be read, have one anew of the snapshot `commit`. False where nothing is wrong with it.
+
+    Raises GitError.
+    """
+    try:
+        view.git(["diff-index", "--cached", "--quiet", commit, "--"], ok=(0, 1))
+    except GitError:
+        remove_tree(view.index)
+        view.git(["read-tree", commit])
+        return True
+    return False
+
+
 def _restore_known(view: View, commit: str) -> bool:
     """Undo what the last harvest saw, and nothing else. True if that made the worktree clean."""
     try:

@@ -93,8 +93,10 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
     extra_environment: Mapping[str, str] | None = None,
     input: bytes | None = None,
     ok: Collection[int] = (0,),
+    warnings: list[str] | None = None,
 ) -> bytes:
-    """Run git in `folder` and return its standard output; `input` is its standard input (empty by default).
+    """Run git in `folder` and return its standard output; `input` is its standard input (empty by default). What it
+    says beside it, though it ends well, is appended to `warnings`.
 
     Raises GitError with git's own last words when it ends with a status that is not in `ok`.
     """
@@ -118,6 +120,8 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
         )
     if status not in ok:
         raise GitError(failure_message(arguments, folder, status, errors))
+    if warnings is not None and errors:
+        warnings.append(errors)
     return output
 
 

@@ -187,6 +187,9 @@ def _sort_out(view: View, intake: Intake, reading: Reading) -> None:
     for path in nested:
         if not brought.holds(path):
             reading.others += nested_files(view, path)
+    for path, why in reading.unread:
+        if not brought.holds(path):
+            intake.leave_out(path.rstrip("/"), f"could not be read ({why})")
     if brought:
         reading.others = [path for path in reading.others if not brought.holds(path)]
     sort_out(view, intake, reading, LARGEST_RESULT)

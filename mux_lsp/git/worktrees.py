@@ -20,7 +20,7 @@ from mux_lsp.errors import GitError
 from mux_lsp.git import made
 from mux_lsp.git.agentdir import write_agent_dir
 from mux_lsp.git.brought import Brought, brought, note, noted
-from mux_lsp.git.checkout import check_out, reset
+from mux_lsp.git.checkout import check_out, rebuild_index, reset
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.harvest import take
 from mux_lsp.git.held import LostError, hold, inode_of
@@ -225,9 +225,20 @@ class Worktrees:
         """
         with self._lock_of(worktree.slot):
             slot = self._slot(worktree)
+            if not self.shadow.git_dir.is_dir():
+                raise GitError(
+                    f"The store of results {self.shadow.git_dir} was removed, and the result of {run_id} cannot be "
+                    f"kept in it. What its agent has made stands in {worktree.folder}."
+                )
             with self._held(slot) as view:
                 self._check_git_dir(slot)
-                taken = take(view, tuple(sorted(paths)) if paths is not None else (), worktree.snapshot, wanted)
+                named = tuple(sorted(paths)) if paths is not None else ()
+                try:
+                    taken = take(view, named, worktree.snapshot, wanted)
+                except GitError:
+                    if not rebuild_index(view, slot.commit):
+                        raise
+                    taken = take(view, named, worktree.snapshot, wanted)
                 tree = write_tree(view)
             # It is a result only now: what was read was the worktree to the end.
             return Harvest(self._result(worktree, run_id, tree), tree, taken.left_out, taken.hidden)
@@ -239,8 +250,11 @@ class Worktrees:
         """
         with self._lock_of(worktree.slot):
             slot = replace(self._slot(worktree), state=SlotState.RELEASING)
-            self._record(slot)
-            if self._remove_inside("gitdirs", slot.name, slot.git_inode) and self._reset(slot):
+            if (
+                self._begin_release(slot)
+                and self._remove_inside("gitdirs", slot.name, slot.git_inode)
+                and (self._reset(slot))
+            ):
                 # What the next checkout starts from must not be tidied away with the run.
                 if self._pinned.get(slot.name) != slot.commit:
                     self.shadow.set_refs({f"refs/mux/slots/{slot.name}": slot.commit})
@@ -362,6 +376,15 @@ class Worktrees:
         if os.path.lexists(self.shadow.folder / "gitdirs" / slot.name):
             with hold(self.shadow.folder, ("gitdirs", slot.name), slot.git_inode):
                 pass
+
+    def _begin_release(self, slot: Slot) -> bool:
+        try:
+            with hold(self.shadow.folder, ("slots", slot.name)):
+                self._record(slot)
+        except LostError as error:
+            log.warning("%s", error)
+            return False
+        return True
 
     def _reset(self, slot: Slot) -> bool:
         try:

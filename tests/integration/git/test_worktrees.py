@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import shutil
@@ -532,6 +533,24 @@ def test_a_replaced_worktree_that_waits_for_its_next_run_is_not_used_again(place
     with untouched(theirs):
         assert files_on_disk(place.prepare("t-2").folder) == BYTES
     assert [slot.name for slot in place.worktrees.slots()] == ["s2"]
+
+
+def test_files_in_a_locked_folder_are_left_out_and_not_deleted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system says to all but the superuser, who may look everywhere."""
+    worktree = place.prepare()
+    shutil.rmtree(worktree.folder / "folder")
+
+    def lstat(path: str | Path) -> os.stat_result:
+        if "/folder/" in os.fspath(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return Path(path).stat(follow_symlinks=False)
+
+    monkeypatch.setattr("mux_lsp.git.view.os.lstat", lstat)
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    assert files_in(place.shadow, harvest.commit) == BYTES
+    assert {left.path: left.reason for left in harvest.left_out} == dict.fromkeys(
+        ["folder/b.txt", "folder/c.txt"], "cannot be read (its permissions forbid it)"
+    )
 
 
 def test_a_worktree_in_locked_folders_is_read_and_given_back(place: Place) -> None:
