@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from mux_lsp.config import Runs
     from mux_lsp.core.model import FileChange
     from mux_lsp.engine.backends import Backends
+    from mux_lsp.engine.clock import Clock
     from mux_lsp.engine.ending import Ending
     from mux_lsp.engine.output import Outputs
     from mux_lsp.engine.permissions import Asks
@@ -58,6 +58,12 @@ class Advance(Protocol):
     def __call__(self, state: RunState | None = None, *, reason: str | None = None, **changes: object) -> Run: ...
 
 
+class End(Protocol):
+    """Brings the run to its end, as `Advance` changes it."""
+
+    def __call__(self, state: RunState, reason: str | None, **changes: object) -> Run: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A run to carry out, and all that it takes."""
@@ -75,6 +81,8 @@ class Job:
     """Set when the run is to end early."""
     current: Callable[[], Run]
     advance: Advance
+    end: End
+    clock: Clock
     outputs: Outputs
     asks: Asks
     terms: Terms
@@ -99,16 +107,16 @@ async def carry_out(job: Job) -> None:
     if not run.state.ended:
         try:
             if not await _turn(job):
-                job.advance(RunState.CANCELLED, reason=job.cancelled.reason, finished=time.time())
+                job.end(RunState.CANCELLED, job.cancelled.reason)
                 return
             await _with_worktree(job)
         except MuxError as error:
-            job.advance(RunState.FAILED, reason=str(error), finished=time.time())
+            job.end(RunState.FAILED, str(error))
         except Exception as error:
             if not is_of_the_system(error):
                 raise
             log.warning("run %s", job.run_id, exc_info=True)
-            job.advance(RunState.FAILED, reason=in_words(error), finished=time.time())
+            job.end(RunState.FAILED, in_words(error))
         finally:
             job.place.leave()
     await _give_back(job)
@@ -127,10 +135,10 @@ async def _turn(job: Job) -> bool:
 async def _with_worktree(job: Job) -> None:
     run = job.current()
     if run.worktree is None:
-        run = job.advance(RunState.PREPARING, started=run.started or time.time())
+        run = job.advance(RunState.PREPARING, started=run.started or job.clock.begin(run.id))
         prepared = await _prepared(job, run)
         if prepared is None:
-            job.advance(RunState.CANCELLED, reason=job.cancelled.reason, finished=time.time())
+            job.end(RunState.CANCELLED, job.cancelled.reason)
             return
         worktree = prepared
         run = job.advance(worktree=worktree.slot)
@@ -149,7 +157,7 @@ async def _with_worktree(job: Job) -> None:
     await judge(job, worktree)
     state = RunState.CANCELLED if job.cancelled.is_set() else RunState.FINISHED
     unresolved = await asyncio.to_thread(renewal.unresolved, job.room, job.current())
-    job.advance(state, reason=job.cancelled.reason or unresolved, finished=time.time())
+    job.end(state, job.cancelled.reason or unresolved)
 
 
 async def _found_again(job: Job, slot: str) -> Worktree:
@@ -258,7 +266,10 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         if not taken_up:
             host.prompted(attempt.prompt, attempt.turn)
         # One that is taken up in its first turn has worked for as long as its run has been there.
-        begun = run.started if taken_up and run.worked is None and run.started is not None else time.time()
+        worked = run.worked or 0.0
+        if taken_up and run.worked is None and run.started is not None:
+            worked = max(0.0, job.clock.now() - run.started)
+        begun = job.clock.steady()
         if known is None and job.cancelled.is_set():
             # An earlier daemon was about to end it: it does not begin anew.
             outcome = Outcome(None)
@@ -266,7 +277,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
             working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
             end = functools.partial(backend.cancel, attempt)
             outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), end, host.started)
-        job.advance(worked=(run.worked or 0.0) + max(0.0, time.time() - begun))
+        job.advance(worked=worked + max(0.0, job.clock.steady() - begun))
         await job.outputs.finish(run.id)
     finally:
         job.ports.release(run.id)
@@ -359,7 +370,7 @@ def _ended_well(job: Job, outcome: Outcome) -> bool:
     else:
         job.advance(RunState.CHECKING if job.task.checks else run.state, exit_status=0)
         return True
-    job.advance(state, reason=reason, exit_status=outcome.exit_status, finished=time.time())
+    job.end(state, reason, exit_status=outcome.exit_status)
     return False
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from mux_lsp.core import ids
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.spending import NOTHING, Spent
 from mux_lsp.engine.changed import Changed, paths_of
+from mux_lsp.engine.clock import Clock
 from mux_lsp.engine.events import ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import Spending
@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 class Book:
     """The tasks and runs of a journal, and of every repository. `emit` tells what has happened."""
 
-    def __init__(self, journal: Journal, emit: Callable[[Event], None]) -> None:
+    def __init__(self, journal: Journal, emit: Callable[[Event], None], clock: Clock | None = None) -> None:
         self._journal = journal
+        self._clock = clock or Clock()
         self._emit = emit
         self._tasks: dict[str, Task] = {}
         """Their runs are as they were when the task was last stored: those in `_runs` are as they are."""
@@ -207,6 +208,11 @@ class Book:
             self.spent(more)
         return after
 
+    def end(self, run_id: str, state: RunState, reason: str | None, **changes: object) -> Run:
+        """A run has ended."""
+        finished, doubt = self._clock.end(run_id, self._runs[run_id].started)
+        return self.advance(run_id, state, reason=reason or doubt, finished=finished, **changes)
+
     def fail(self, run_id: str, reason: str) -> None:
         """A run has ended by an error that nobody expected where it came up."""
         before = self._runs.get(run_id)
@@ -214,11 +220,12 @@ class Book:
             log.warning("after the end of run %s: %s", run_id, reason)
             return
         try:
-            self.advance(run_id, RunState.FAILED, reason=reason, finished=time.time())
+            self.end(run_id, RunState.FAILED, reason)
         except MuxError as error:
             # The journal cannot be written. Nobody shall wait for a run that nothing carries out any more.
             log.error("run %s failed (%s), and that could not be journalled: %s", run_id, reason, error)
-            self._become(before, replace(before, state=RunState.FAILED, reason=reason, finished=time.time()))
+            finished, _ = self._clock.end(run_id, before.started)
+            self._become(before, replace(before, state=RunState.FAILED, reason=reason, finished=finished))
 
     def request_cancel(self, reasons: Mapping[str, str | None]) -> Mapping[str, str | None]:
         """Note that runs are to end early, with all that their agents have started: all of them, before one is ended.

@@ -24,6 +24,7 @@ from mux_lsp.engine.attempt import Job, carry_out
 from mux_lsp.engine.backends import Backends
 from mux_lsp.engine.book import Book
 from mux_lsp.engine.changed import paths_at
+from mux_lsp.engine.clock import Clock
 from mux_lsp.engine.discarding import Discards
 from mux_lsp.engine.ending import Ending
 from mux_lsp.engine.enough import agreed
@@ -73,9 +74,10 @@ WORKERS = 32
 class Engine:
     """All that the daemon does, without a word of LSP. Lives on one event loop."""
 
-    def __init__(self, state: Path, config_file: Path) -> None:
+    def __init__(self, state: Path, config_file: Path, clock: Clock | None = None) -> None:
         self._state = state
         self._config_file = config_file
+        self._clock = clock or Clock()
         self._configuration = config.Configuration()
         self._lives: dict[str, Life] = {}
         self._owned: set[asyncio.Task[None]] = set()
@@ -115,7 +117,7 @@ class Engine:
         (self._state / "runs").mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(shutil.rmtree, self.client_files, ignore_errors=True)
         self._journal = Journal(self._state / "mux.db")
-        self._book = Book(self._journal, self._emit)
+        self._book = Book(self._journal, self._emit, self._clock)
         kept = Kept(lambda: self._configuration, self._journal, self._book)
         self._asks = Asks(self._emit, kept, lambda: self._configuration.permissions.timeout_seconds)
         self._queue = Queue(self._book, self._emit)
@@ -636,6 +638,8 @@ class Engine:
             cancelled=Ending(),
             current=lambda: self.run(run_id),
             advance=functools.partial(self._book.advance, run_id),
+            end=functools.partial(self._book.end, run_id),
+            clock=self._clock,
             outputs=self._outputs,
             asks=self._asks,
             terms=self.judgements.terms_of(task),

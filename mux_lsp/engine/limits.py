@@ -31,6 +31,10 @@ WARN_AT: Final = 0.8
 """The share of a limit at which a person is warned."""
 
 
+DAYS: Final = 10
+"""How many days that are not today are remembered."""
+
+
 class _Account(NamedTuple):
     """Something that a limit is for. `of` names the run, the task or the repository."""
 
@@ -70,6 +74,8 @@ class Limits:
         self._clock = clock
         self._settings = config.Limits()
         self._spent: defaultdict[_Account, Spent] = defaultdict(Spent)
+        self._of_days: dict[str, dict[_Account, Spent]] = {}
+        """What counts for a day, of those that are not today: the clock may be set back to one."""
         self._day = day_of(clock())
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._worked: dict[str, float] = {}
@@ -200,9 +206,12 @@ class Limits:
 
     def _total(self, account: _Account) -> Spent:
         if (day := day_of(self._clock())) != self._day:
+            daily = [one for one in self._spent if one.scope in {"day", "repository"}]
+            self._of_days[self._day] = {one: self._spent.pop(one) for one in daily}
             self._day = day
-            for one in [one for one in self._spent if one.scope in {"day", "repository"}]:
-                del self._spent[one]
+            self._spent.update(self._of_days.pop(day, {}))
+            for old in list(self._of_days)[:-DAYS]:
+                del self._of_days[old]
         return self._spent.get(account, NOTHING)
 
     def _limits_of(self, account: _Account) -> Iterator[_Limit]:

@@ -1,4 +1,4 @@
-"""What the system says when it cannot do something, in words for a person: what is wrong, and what to do."""
+"""Errors of the system in words for a person: what it cannot do, and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends runs early is on record before anything of them is ended: a daemon that dies in between forgets nothing."""
+"""Cancels, limits and discards are on record before a process is ended: a daemon that dies forgets none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents, checks and set-ups print takes no more of the disk than is set, whether a daemon looks or not."""
+"""Output of agents, checks and set-ups takes no more of the disk than is set, whether a daemon looks or not."""
 
 from __future__ import annotations
 

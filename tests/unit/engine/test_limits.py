@@ -107,6 +107,18 @@ def test_each_limit_ends_what_it_is_for(settings: dict[str, int], scope: str, of
     assert set(till.ended) == ended
 
 
+def test_a_clock_that_is_set_forward_and_back_gives_nobody_his_day_again() -> None:
+    till = Till({"day_tokens": 100}, (task("k3f"),))
+    till.spend("k3f-1", tokens=70)
+    till.now += 2 * 24 * 3600
+    till.spend("k3f-1", tokens=1)
+    till.now -= 2 * 24 * 3600
+    till.spend("k3f-1", tokens=10)
+    assert till.limits.today().tokens == 80
+    till.spend("k3f-1", tokens=20)
+    assert set(till.ended) == {"k3f-1"}
+
+
 def test_runs_whose_agents_have_ended_are_left_alone() -> None:
     states = (RunState.FINISHED, RunState.QUEUED, RunState.CHECKING, RunState.WAITING)
     runs = tuple(Run(f"k3f-{number}", "k3f", "a", None, state) for number, state in enumerate(states, 1))
