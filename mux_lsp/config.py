@@ -169,6 +169,22 @@ class Runs(_Section):
     """How many released worktrees of a repository are kept for reuse."""
     retention_days: Annotated[float, Field(gt=0, le=36_500)] = 14
     """How long what was thrown away can be brought back."""
+    output_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    """Megabytes of the disk that a file takes in which an agent, a check or a set-up prints: the rest of its middle is
+    left out."""
+    largest_file_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 16_000
+    """Megabytes of the largest file that an agent, a check or a set-up can write. All that it has ever printed is such
+    a file: this bounds it while no daemon looks, and where the file system cannot leave out a part of a file."""
+
+    @property
+    def output_bytes(self) -> int:
+        """The most that a file of output takes of the disk."""
+        return self.output_mb * 1_000_000
+
+    @property
+    def largest_file(self) -> int:
+        """The same bound of files, in bytes."""
+        return self.largest_file_mb * 1_000_000
 
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
@@ -299,6 +315,13 @@ class Configuration(_Section):
         if value.agent in {None, "anthropic"} - agents.keys() or isinstance(agents.get(value.agent), AnthropicAgent):
             return value
         raise ValueError(f"agent {value.agent!r} is no agent of the kind 'anthropic'")
+
+    @field_validator("runs")
+    @classmethod
+    def _output_is_a_file(cls, value: Runs) -> Runs:
+        if value.largest_file_mb < value.output_mb:
+            raise ValueError(f"largest_file_mb must be at least output_mb, which is {value.output_mb}")
+        return value
 
     @field_validator("runs")
     @classmethod

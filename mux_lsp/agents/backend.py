@@ -40,6 +40,8 @@ class Attempt:
     """The agent's own name for the conversation so far, where it has told one."""
     checks: tuple[str, ...] = ()
     """Commands that will judge the result: the person wants them run here, so the agent may run them too."""
+    largest_file: int | None = None
+    """Bytes. No program of the run writes a larger file, its output among them, unless it asks the system for it."""
     trusted: bool = False
     """Whether the person trusts what the repository itself would have agents run: its hooks and servers."""
 

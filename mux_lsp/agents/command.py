@@ -62,6 +62,7 @@ class CommandBackend:
             environment={**surroundings(attempt, self.person, self.environment), **passed},
             run_folder=attempt.run_folder,
             mark=mark(attempt.run, attempt.worktree),
+            largest_file=attempt.largest_file,
         )
         await noted(process, host, lambda: self.cancel(attempt, process))
         return await self.resume(attempt, process, host)
@@ -162,10 +163,16 @@ def explain(status: int | None) -> str | None:
         return None
     if status is None:
         return (
-            "its exit status was not recorded: the machine went down, the disk was full, or its supervisor was killed"
+            "its exit status was not recorded: the machine went down, the disk was full, its supervisor was killed, or "
+            "the run's folder was removed"
         )
     known = {126: "a command could not be executed", 127: "a command was not found"}.get(status)
-    if status > 128:
+    if status == 128 + signal.SIGXFSZ:
+        known = (
+            "a file that it wrote, maybe its output, came to the largest size that is allowed: largest_file_mb under "
+            "[runs] in config.toml"
+        )
+    elif status > 128:
         try:
             known = signal.Signals(status - 128).name
         except ValueError:

@@ -25,6 +25,11 @@ def open_to_read(path: Path) -> BinaryIO:
     return os.fdopen(_plain(os.open(path, os.O_RDONLY | _CAREFUL), path), "rb")
 
 
+def open_to_rewrite(path: Path) -> BinaryIO:
+    """A plain file that is there, to change. Raises OSError for anything else."""
+    return os.fdopen(_plain(os.open(path, os.O_RDWR | _CAREFUL), path), "r+b", buffering=0)
+
+
 def open_to_append(path: Path) -> BinaryIO:
     """A plain file to append to, made where there is none. Anything else of that name is removed first."""
     return os.fdopen(_to_append(path), "ab", buffering=0)

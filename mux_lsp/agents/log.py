@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from mux_lsp.agents.bounded import is_output, left_out, read_around, trim
 from mux_lsp.agents.files import open_to_read
 from mux_lsp.agents.process import STDERR, STDOUT
+from mux_lsp.agents.transcript import TRANSCRIPT
 from mux_lsp.agents.watches import tell, watch_kept_up
 
 if TYPE_CHECKING:
@@ -37,17 +40,23 @@ class Growth:
 def read_log(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[bytes, int]:
     """Up to `limit` bytes of a run's output, or of another file in its folder, and the offset to go on from.
 
-    Nothing, and the same offset, at the end or where there is no output yet.
+    Nothing, and the same offset, at the end or where there is no output yet. Where some was left out, a line says how
+    much; it does not count.
     """
     try:
         with open_to_read(run_folder / stream) as file:
-            file.seek(offset)
-            data = file.read(limit)
+            data, start = read_around(file, offset, limit)
     except OSError:
-        data = b""
+        data, start = b"", offset
     if len(data) == limit:
         data = _without_half_a_character(data)
-    return data, offset + len(data)
+    end = start + len(data)
+    if start == offset:
+        return data, end
+    words = left_out(start - offset)
+    if stream == TRANSCRIPT:
+        words, data = json.dumps({"at": 0, "kind": "notice", "text": words}), data.partition(b"\n")[2]
+    return f"\n{words}\n".encode() + data, end
 
 
 def _without_half_a_character(data: bytes) -> bytes:
@@ -80,13 +89,15 @@ def read_text(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[s
         return printable(data.decode(errors="replace")), position
 
 
-async def watch_growth(runs: Path) -> AsyncGenerator[frozenset[Growth], None]:
+async def watch_growth(runs: Path, most: Callable[[], int]) -> AsyncGenerator[frozenset[Growth], None]:
     """Tell which outputs of the folders in `runs` have grown, together at most every 100 ms: first all there are, when
     the watch is in place, since anything may have been printed by then.
 
     One watch serves all runs, also those whose folders come later: a new folder counts as grown, since what is printed
     in its first moments may come before the watch of it. `runs` must exist. Where the loop over it may be left early,
     close it (`contextlib.aclosing`).
+
+    An output that grows is kept in `most` bytes of the disk, wherever it is below `runs`.
     """
     # The system names files by their real path.
     folder = await asyncio.to_thread(runs.resolve)
@@ -99,7 +110,7 @@ async def watch_growth(runs: Path) -> AsyncGenerator[frozenset[Growth], None]:
         news.set()
 
     # What is printed where nothing can be watched is told all the same when its agent has ended.
-    with watch_kept_up(folder, functools.partial(_watch, folder, functools.partial(tell, loop, note))):
+    with watch_kept_up(folder, functools.partial(_watch, folder, most, functools.partial(tell, loop, note))):
         while True:
             await news.wait()
             news.clear()
@@ -109,7 +120,9 @@ async def watch_growth(runs: Path) -> AsyncGenerator[frozenset[Growth], None]:
                 yield told
 
 
-def _watch(folder: Path, told: Callable[[frozenset[Growth]], None], stop: threading.Event) -> None:
+def _watch(
+    folder: Path, most: Callable[[], int], told: Callable[[frozenset[Growth]], None], stop: threading.Event
+) -> None:
     from watchfiles import Change
     from watchfiles._rust_notify import RustNotify
 
@@ -117,14 +130,11 @@ def _watch(folder: Path, told: Callable[[frozenset[Growth]], None], stop: thread
     try:
         told(frozenset(Growth(name, stream) for name in os.listdir(folder) for stream in STREAMS))  # noqa: PTH208  names
         while not isinstance(changes := notify.watch(_DEBOUNCE_MS, _STEP_MS, 0, stop), str):
-            told(
-                frozenset(
-                    growth
-                    for change, path in changes
-                    if change != Change.deleted
-                    for growth in _growth(folder, Path(path))
-                )
-            )
+            grown = [Path(path) for change, path in changes if change != Change.deleted]
+            for path in grown:
+                if is_output(path.name):
+                    trim(path, most())
+            told(frozenset(growth for path in grown for growth in _growth(folder, path)))
     finally:
         notify.close()
 

@@ -86,12 +86,20 @@ def start(  # noqa: PLR0913  # what a process is made of, by name
     mark: Mapping[str, str],
     output: str = STDOUT,
     input: Path | None = None,
+    largest_file: int | None = None,
 ) -> Process:
     """Start a command in `folder`, with its output appended to files in `run_folder`.
 
     The environment is `environment` and over it `mark`, by which `end` finds every process of the run again. `output`
     names the file for its standard output; `input` is a file that it finds on its standard input, None for nothing.
     Both folders must exist. `wait` gives the exit status, `end` must follow it in any case.
+
+    `largest_file` is the soft RLIMIT_FSIZE of the command and all that it starts, in bytes: the last bound of what it
+    prints while no daemon keeps its output in bounds (see `bounded`). The output is a file that it writes itself, so
+    the limit cannot be of the output alone: all that was ever printed counts, and so does any other file, sparse ones
+    by their length. A program that copied the output would need no such limit, but would have to live as long as the
+    command, which would die of SIGPIPE with it. So the limit is large, and soft: a command that needs larger files may
+    raise it for itself.
 
     Raises AgentError where the command cannot be found or started. A script whose interpreter is missing starts, and
     ends with status 126 or 127 and the shell's words in `stderr`.
@@ -101,7 +109,7 @@ def start(  # noqa: PLR0913  # what a process is made of, by name
             subprocess.DEVNULL if input is None else files.enter_context(open_to_read(input)),
             files.enter_context(open_to_append(run_folder / output)),
         )
-        child = _start(arguments, folder, {**environment, **mark}, run_folder, streams)
+        child = _start(arguments, folder, {**environment, **mark}, run_folder, streams, largest_file)
     return _noted(child, mark)
 
 
@@ -130,29 +138,32 @@ class _Streams:
     output: BinaryIO | int
 
 
-def start_with_pipes(
+def start_with_pipes(  # noqa: PLR0913  # as `start`
     arguments: Sequence[str],
     *,
     folder: Path,
     environment: Mapping[str, str],
     run_folder: Path,
     mark: Mapping[str, str],
+    largest_file: int | None = None,
 ) -> tuple[Process, Pipes]:
     """As `start`, for a command that is spoken with: its standard input and output are pipes, which are the caller's.
 
     Its standard error goes to the file like any command's, so that nobody has to drain it.
     """
-    child = _start(arguments, folder, {**environment, **mark}, run_folder, _Streams(subprocess.PIPE, subprocess.PIPE))
+    streams = _Streams(subprocess.PIPE, subprocess.PIPE)
+    child = _start(arguments, folder, {**environment, **mark}, run_folder, streams, largest_file)
     assert child.stdin is not None and child.stdout is not None  # noqa: S101  # both were asked for
     return _noted(child, mark), Pipes(cast("BinaryIO", child.stdin), cast("BinaryIO", child.stdout))
 
 
-def _start(
+def _start(  # noqa: PLR0913, PLR0917  # as those above, which name them
     arguments: Sequence[str],
     folder: Path,
     environment: Mapping[str, str],
     run_folder: Path,
     streams: _Streams,
+    largest_file: int | None,
 ) -> subprocess.Popen[bytes]:
     if sys.platform == "win32":
         raise AgentError("Command agents need a POSIX system: on Windows, run mux-lsp inside WSL.")
@@ -162,7 +173,14 @@ def _start(
         try:
             fault("process.begins")
             child = subprocess.Popen(
-                ["/bin/sh", "-c", _SUPERVISOR, str(run_folder.absolute()), program, *arguments[1:]],
+                [
+                    "/bin/sh",
+                    "-c",
+                    _limiting(largest_file) + _SUPERVISOR,
+                    str(run_folder.absolute()),
+                    program,
+                    *arguments[1:],
+                ],
                 cwd=folder,
                 env=environment,
                 bufsize=0,
@@ -189,6 +207,20 @@ def _start(
 def sessions() -> dict[int, str]:
     """The sessions that the supervisors of this daemon's children lead, with the name of the run of each."""
     return {process.pid: name for process, name in [*_names.items()]}
+
+
+def _limiting(largest_file: int | None) -> str:
+    """The shell's words that set RLIMIT_FSIZE, in its blocks of 512 bytes; never above what holds for the daemon."""
+    if largest_file is None or sys.platform == "win32":
+        return ""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return (
+        ""
+        if soft != resource.RLIM_INFINITY and soft <= largest_file
+        else f"ulimit -S -f {largest_file // 512} 2>/dev/null; "
+    )
 
 
 def _noted(child: subprocess.Popen[bytes], mark: Mapping[str, str]) -> Process:
@@ -274,6 +306,12 @@ async def end(
         left = await _kill(family)
         await _end_supervisor(family)
         return tuple(sorted(one.pid for one in left))
+    except OSError:
+        # The table of processes cannot be read. The session of a child of ours is ended without: its number is ours.
+        if process is not None and _known.get(process) is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        raise
     finally:
         if process is not None:
             _reap(process)

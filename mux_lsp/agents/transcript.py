@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mux_lsp.agents import events
+from mux_lsp.agents.bounded import lines
 from mux_lsp.agents.files import append, open_to_read
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def read(run_folder: Path) -> Iterator[Entry]:
     except OSError:
         return
     with file:
-        for line in file:
+        for line in lines(file):
             entry = _entry(line)
             if entry is not None:
                 yield entry

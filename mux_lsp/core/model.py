@@ -273,6 +273,10 @@ class Run:
     finished: float | None = None
     worked: float | None = None
     """Seconds that its agent has worked, on all messages together: without queues, set-up and checks."""
+    cancel_requested: bool = False
+    """Whether it is to end early, or did. On record before its first process is signalled: the next daemon goes on."""
+    cancel_reason: str | None = None
+    """Why, in words; None where its person ended it."""
     discarded: float | None = None
     """When the person threw it away; it can be brought back for a while."""
     allowed: tuple[Rule, ...] = ()

@@ -7,34 +7,36 @@ be begun again at any point: the run's state says how far an earlier daemon came
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mux_lsp.agents import process
-from mux_lsp.agents.backend import Attempt
+from mux_lsp.agents.backend import Attempt, Outcome
 from mux_lsp.agents.command import mark
 from mux_lsp.core.model import Run, RunState, Snapshot, Task
 from mux_lsp.engine import renewal
 from mux_lsp.engine.host import RunHost
 from mux_lsp.engine.judging import is_judge, judge
 from mux_lsp.engine.setup import make_ready
+from mux_lsp.engine.troubles import in_words, is_of_the_system
 from mux_lsp.engine.waiting import first_of
 from mux_lsp.engine.watching import Batch, merge, watching
 from mux_lsp.errors import MuxError
+from mux_lsp.git.held import LostError
 from mux_lsp.git.repository import discover
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from mux_lsp.agents.backend import Outcome
     from mux_lsp.agents.ports import PortBlocks
     from mux_lsp.config import Runs
     from mux_lsp.core.model import FileChange
     from mux_lsp.engine.backends import Backends
+    from mux_lsp.engine.clock import Clock
     from mux_lsp.engine.ending import Ending
     from mux_lsp.engine.output import Outputs
     from mux_lsp.engine.permissions import Asks
@@ -56,6 +58,12 @@ class Advance(Protocol):
     def __call__(self, state: RunState | None = None, *, reason: str | None = None, **changes: object) -> Run: ...
 
 
+class End(Protocol):
+    """Brings the run to its end, as `Advance` changes it."""
+
+    def __call__(self, state: RunState, reason: str | None, **changes: object) -> Run: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A run to carry out, and all that it takes."""
@@ -73,6 +81,8 @@ class Job:
     """Set when the run is to end early."""
     current: Callable[[], Run]
     advance: Advance
+    end: End
+    clock: Clock
     outputs: Outputs
     asks: Asks
     terms: Terms
@@ -97,11 +107,16 @@ async def carry_out(job: Job) -> None:
     if not run.state.ended:
         try:
             if not await _turn(job):
-                job.advance(RunState.CANCELLED, reason=job.cancelled.reason, finished=time.time())
+                job.end(RunState.CANCELLED, job.cancelled.reason)
                 return
             await _with_worktree(job)
         except MuxError as error:
-            job.advance(RunState.FAILED, reason=str(error), finished=time.time())
+            job.end(RunState.FAILED, str(error))
+        except Exception as error:
+            if not is_of_the_system(error):
+                raise
+            log.warning("run %s", job.run_id, exc_info=True)
+            job.end(RunState.FAILED, in_words(error))
         finally:
             job.place.leave()
     await _give_back(job)
@@ -120,15 +135,15 @@ async def _turn(job: Job) -> bool:
 async def _with_worktree(job: Job) -> None:
     run = job.current()
     if run.worktree is None:
-        run = job.advance(RunState.PREPARING, started=run.started or time.time())
+        run = job.advance(RunState.PREPARING, started=run.started or job.clock.begin(run.id))
         prepared = await _prepared(job, run)
         if prepared is None:
-            job.advance(RunState.CANCELLED, reason=job.cancelled.reason, finished=time.time())
+            job.end(RunState.CANCELLED, job.cancelled.reason)
             return
         worktree = prepared
         run = job.advance(worktree=worktree.slot)
     else:
-        worktree = await asyncio.to_thread(job.room.worktrees.reopen, run.worktree)
+        worktree = await _found_again(job, run.worktree)
     if run.state is not RunState.CHECKING and not (job.cancelled.is_set() and run.state is RunState.PREPARING):
         outcome = await _agent(job, worktree)
         if not _ended_well(job, outcome):
@@ -142,7 +157,22 @@ async def _with_worktree(job: Job) -> None:
     await judge(job, worktree)
     state = RunState.CANCELLED if job.cancelled.is_set() else RunState.FINISHED
     unresolved = await asyncio.to_thread(renewal.unresolved, job.room, job.current())
-    job.advance(state, reason=job.cancelled.reason or unresolved, finished=time.time())
+    job.end(state, job.cancelled.reason or unresolved)
+
+
+async def _found_again(job: Job, slot: str) -> Worktree:
+    """The worktree that an earlier daemon gave the run. Raises LostError where it is there no more, with the run's
+    processes ended.
+    """
+    try:
+        worktree = job.room.worktrees.reopen(slot)
+        await asyncio.to_thread(job.room.worktrees.check, worktree)
+    except LostError:
+        folder = job.room.worktrees.place_of(slot, job.room.root.name)
+        known = _known_process(job.current())
+        await process.end(known, mark(job.run_id, folder), job.settings.grace_seconds, run_folder=job.run_folder)
+        raise
+    return worktree
 
 
 async def _prepared(job: Job, run: Run) -> Worktree | None:
@@ -200,15 +230,13 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
     port = job.ports.reserve(run.id)
     try:
         backend = job.backends.of(run.agent)
-        folder = worktree.folder / job.task.folder
-        # What was opened may hold nothing that git knows.
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(job.room.worktrees.open_folder, worktree, job.task.folder)
         attempt = Attempt(
             run=run.id,
             task=run.task,
             prompt=job.prompt(run),
             worktree=worktree.folder,
-            folder=folder,
+            folder=worktree.folder / job.task.folder,
             repository=job.room.root,
             run_folder=job.run_folder,
             model=run.model,
@@ -216,6 +244,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
             turn=run.turn,
             session=run.session,
             checks=job.task.checks,
+            largest_file=job.settings.largest_file,
             trusted=job.trusted,
         )
         taken_up = run.state in {RunState.RUNNING, RunState.WAITING}
@@ -237,11 +266,18 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         if not taken_up:
             host.prompted(attempt.prompt, attempt.turn)
         # One that is taken up in its first turn has worked for as long as its run has been there.
-        begun = run.started if taken_up and run.worked is None and run.started is not None else time.time()
-        working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
-        end = functools.partial(backend.cancel, attempt)
-        outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), end, host.started)
-        job.advance(worked=(run.worked or 0.0) + max(0.0, time.time() - begun))
+        worked = run.worked or 0.0
+        if taken_up and run.worked is None and run.started is not None:
+            worked = max(0.0, job.clock.now() - run.started)
+        begun = job.clock.steady()
+        if known is None and job.cancelled.is_set():
+            # An earlier daemon was about to end it: it does not begin anew.
+            outcome = Outcome(None)
+        else:
+            working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
+            end = functools.partial(backend.cancel, attempt)
+            outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), end, host.started)
+        job.advance(worked=worked + max(0.0, job.clock.steady() - begun))
         await job.outputs.finish(run.id)
     finally:
         job.ports.release(run.id)
@@ -266,6 +302,10 @@ async def _until_ended(
             await end(_known_process(job.current()))
             await first_of(work, started)
         return await work
+    except Exception:
+        # Nobody follows it any more.
+        await end(_known_process(job.current()))
+        raise
     finally:
         # Where the daemon ends, this leaves the agent at work.
         for one in (work, follow):
@@ -289,6 +329,10 @@ async def _follow(job: Job, worktree: Worktree) -> None:
                 await _harvest(job, worktree, merge(waiting))
             except asyncio.CancelledError:
                 raise
+            except LostError as error:
+                # The run comes to know at its agent's end.
+                log.warning("the result of %s is followed no more: %s", job.run_id, error)
+                return
             except Exception:
                 # A result in the making may be in any state; the one at the end must succeed.
                 log.exception("the result of %s could not be taken while it works", job.run_id)
@@ -326,7 +370,7 @@ def _ended_well(job: Job, outcome: Outcome) -> bool:
     else:
         job.advance(RunState.CHECKING if job.task.checks else run.state, exit_status=0)
         return True
-    job.advance(state, reason=reason, exit_status=outcome.exit_status, finished=time.time())
+    job.end(state, reason, exit_status=outcome.exit_status)
     return False
 
 
@@ -341,9 +385,13 @@ async def _give_back(job: Job) -> None:
     run = job.current()
     if run.worktree is None:
         return
-    worktree = await asyncio.to_thread(job.room.worktrees.reopen, run.worktree)
-    if not run.taken:
-        await _take_result(job, worktree)
-    await asyncio.to_thread(job.room.worktrees.release, worktree)
+    try:
+        worktree = job.room.worktrees.reopen(run.worktree)
+        if not run.taken:
+            with contextlib.suppress(LostError):  # there is nothing to wait for: it has the result that it had
+                await _take_result(job, worktree)
+        await asyncio.to_thread(job.room.worktrees.release, worktree)
+    except LostError as error:
+        log.warning("%s has no worktree to give back: %s", run.id, error)
     await asyncio.to_thread(job.room.worktrees.trim, job.settings.keep_worktrees)
     job.advance(worktree=None, port=None)

@@ -17,6 +17,7 @@ from mux_lsp import storage
 from mux_lsp.core.model import Check  # noqa: TC001  # the codec looks at the types of `_Record`
 from mux_lsp.engine.checks import Baseline, check_folder, read_report
 from mux_lsp.engine.trial import Trial, try_out
+from mux_lsp.engine.troubles import in_words, is_of_the_system
 from mux_lsp.errors import MuxError
 from mux_lsp.store import codec
 
@@ -129,8 +130,11 @@ class Baselines:
         except MuxError as error:
             log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, error)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        except Exception:
-            log.exception("a bug in mux-lsp, in %s", trial.name)
+        except Exception as error:
+            if is_of_the_system(error):
+                log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, in_words(error))
+            else:
+                log.exception("a bug in mux-lsp, in %s", trial.name)
         finally:
             del self._at_work[folder]
         if folder not in self._known and trial.cancelled.is_set():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,13 @@ from mux_lsp.core import ids
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.spending import NOTHING, Spent
 from mux_lsp.engine.changed import Changed, paths_of
+from mux_lsp.engine.clock import Clock
 from mux_lsp.engine.events import ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mux_lsp.core.model import FileChange, Task
@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 class Book:
     """The tasks and runs of a journal, and of every repository. `emit` tells what has happened."""
 
-    def __init__(self, journal: Journal, emit: Callable[[Event], None]) -> None:
+    def __init__(self, journal: Journal, emit: Callable[[Event], None], clock: Clock | None = None) -> None:
         self._journal = journal
+        self._clock = clock or Clock()
         self._emit = emit
         self._tasks: dict[str, Task] = {}
         """Their runs are as they were when the task was last stored: those in `_runs` are as they are."""
@@ -207,6 +208,11 @@ class Book:
             self.spent(more)
         return after
 
+    def end(self, run_id: str, state: RunState, reason: str | None, **changes: object) -> Run:
+        """A run has ended."""
+        finished, doubt = self._clock.end(run_id, self._runs[run_id].started)
+        return self.advance(run_id, state, reason=reason or doubt, finished=finished, **changes)
+
     def fail(self, run_id: str, reason: str) -> None:
         """A run has ended by an error that nobody expected where it came up."""
         before = self._runs.get(run_id)
@@ -214,17 +220,38 @@ class Book:
             log.warning("after the end of run %s: %s", run_id, reason)
             return
         try:
-            self.advance(run_id, RunState.FAILED, reason=reason, finished=time.time())
+            self.end(run_id, RunState.FAILED, reason)
         except MuxError as error:
             # The journal cannot be written. Nobody shall wait for a run that nothing carries out any more.
             log.error("run %s failed (%s), and that could not be journalled: %s", run_id, reason, error)
-            self._become(before, replace(before, state=RunState.FAILED, reason=reason, finished=time.time()))
+            finished, _ = self._clock.end(run_id, before.started)
+            self._become(before, replace(before, state=RunState.FAILED, reason=reason, finished=finished))
+
+    def request_cancel(self, reasons: Mapping[str, str | None]) -> Mapping[str, str | None]:
+        """Note that runs are to end early, with all that their agents have started: all of them, before one is ended.
+
+        Gives those that are not at their end yet, with their reasons. Nobody is told: they are at work until they end.
+        """
+        ending = self._ending(reasons)
+        try:
+            if new := self._not_noted(ending):
+                self._journal.request_cancel(new)
+        except MuxError as error:
+            # A person who ends a run is not refused because the disk is full.
+            log.error("that %s are to end could not be journalled: %s", ", ".join(ending), error)
+        self._note_cancel(ending)
+        return ending
 
     def discard(self, run_ids: Sequence[str], at: float | None) -> None:
-        """Throw runs of one task away, or with no time bring them back: all or none of them."""
+        """Throw runs of one task away, or with no time bring them back: all or none of them.
+
+        Those at work are to end by it, with all that their agents have started.
+        """
         if not run_ids:
             return
-        self._journal.discard(run_ids, at)
+        ending = self._ending(dict.fromkeys(run_ids)) if at is not None else {}
+        self._journal.discard(run_ids, at, self._not_noted(ending))
+        self._note_cancel(ending)
         self.discarded(run_ids, at)
 
     def discarded(self, run_ids: Sequence[str], at: float | None) -> None:
@@ -257,6 +284,24 @@ class Book:
         return whole
 
     # Inside
+
+    def _ending(self, reasons: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Those of these runs that have not ended, and of those that their agents have started."""
+        found: dict[str, str | None] = {}
+        waiting = list(reasons.items())
+        for run_id, reason in waiting:
+            if not self._runs[run_id].state.ended:
+                found.setdefault(run_id, reason)
+            words = f"{run_id}, whose agent had started it, was ended"
+            waiting += [(run.id, words) for task in self.started_by(run_id) for run in task.runs]
+        return found
+
+    def _not_noted(self, ending: Mapping[str, str | None]) -> dict[str, str | None]:
+        return {run_id: reason for run_id, reason in ending.items() if not self._runs[run_id].cancel_requested}
+
+    def _note_cancel(self, ending: Mapping[str, str | None]) -> None:
+        for run_id, reason in self._not_noted(ending).items():
+            self._runs[run_id] = replace(self._runs[run_id], cancel_requested=True, cancel_reason=reason)
 
     def _spending(self, before: Run, after: Run) -> Spending | None:
         """What a run has spent between two looks at it."""

@@ -7,7 +7,6 @@ an option for it is added to those that it finds in its environment.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import shlex
@@ -16,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents import process
+from mux_lsp.agents.bounded import kept_in_bounds
 from mux_lsp.agents.environment import scrubbed
 from mux_lsp.agents.files import open_to_read
 from mux_lsp.core import junit
@@ -41,7 +41,7 @@ class Ground:
     """Where checks run, and within which bounds."""
 
     folder: Path
-    """The folder that they are started in."""
+    """The folder that they are started in. It is there."""
     output: Path
     """Has a folder for what each of them prints."""
     mark: Mapping[str, str]
@@ -50,6 +50,10 @@ class Ground:
     """How long one may take before it counts as failed, in seconds."""
     grace: float
     """Seconds between TERM and KILL."""
+    most_output: int
+    """Bytes of the disk that each file takes in which one prints."""
+    largest_file: int
+    """See `process.start`."""
     cancelled: asyncio.Event
     """Set when a person ends them."""
     without: Collection[str]
@@ -64,9 +68,6 @@ async def run_checks(
     `told` hears of each beginning and end. Nothing that they started is left when this returns, or is cancelled.
     """
     done: tuple[Check, ...] = ()
-    # What was opened may hold nothing that git knows, or have been taken away.
-    with contextlib.suppress(OSError):
-        await asyncio.to_thread(ground.folder.mkdir, parents=True, exist_ok=True)
     for number, command in enumerate(commands):
         if ground.cancelled.is_set():
             break
@@ -100,24 +101,26 @@ async def run_command(command: str, ground: Ground, run_folder: Path, environmen
 
     Nothing that it started is left when this returns, or is cancelled.
     """
-    child = process.start(
-        ["/bin/sh", "-c", command],
-        folder=ground.folder,
-        environment=environment,
-        run_folder=run_folder,
-        mark=ground.mark,
-    )
-    waiting = asyncio.ensure_future(process.wait(child, run_folder))
-    in_time = False
-    try:
-        async with asyncio.timeout(ground.timeout):
-            await first_of(waiting, ground.cancelled)
-        in_time = waiting.done()
-    except TimeoutError:
-        log.info("in %s this took too long and was ended: %s", ground.folder, command)
-    finally:
-        waiting.cancel()
-        await process.end(child, ground.mark, ground.grace, run_folder=run_folder)
+    async with kept_in_bounds(run_folder, ground.most_output):
+        child = process.start(
+            ["/bin/sh", "-c", command],
+            folder=ground.folder,
+            environment=environment,
+            run_folder=run_folder,
+            mark=ground.mark,
+            largest_file=ground.largest_file,
+        )
+        waiting = asyncio.ensure_future(process.wait(child, run_folder))
+        in_time = False
+        try:
+            async with asyncio.timeout(ground.timeout):
+                await first_of(waiting, ground.cancelled)
+            in_time = waiting.done()
+        except TimeoutError:
+            log.info("in %s this took too long and was ended: %s", ground.folder, command)
+        finally:
+            waiting.cancel()
+            await process.end(child, ground.mark, ground.grace, run_folder=run_folder)
     return in_time
 
 

@@ -25,6 +25,7 @@ from mux_lsp.engine.attempt import Job, carry_out
 from mux_lsp.engine.backends import Backends
 from mux_lsp.engine.book import Book
 from mux_lsp.engine.changed import paths_at
+from mux_lsp.engine.clock import Clock
 from mux_lsp.engine.discarding import Discards
 from mux_lsp.engine.ending import Ending
 from mux_lsp.engine.enough import agreed
@@ -47,6 +48,7 @@ from mux_lsp.engine.standing import NO_STANDING, Standing
 from mux_lsp.engine.transactions import Transactions
 from mux_lsp.engine.tree import identity_of
 from mux_lsp.engine.trial import sweep
+from mux_lsp.engine.troubles import in_words, is_of_the_system
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
 from mux_lsp.errors import MuxError, StorageError, UsageError
@@ -56,7 +58,7 @@ from mux_lsp.store.journal import Journal
 from mux_lsp.store.spending import Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from mux_lsp.core.model import Snapshot
     from mux_lsp.core.ranking import Ranked
@@ -80,14 +82,15 @@ WORKERS = 32
 class Engine:
     """All that the daemon does, without a word of LSP. Lives on one event loop."""
 
-    def __init__(self, state: Path, config_file: Path) -> None:
+    def __init__(self, state: Path, config_file: Path, clock: Clock | None = None) -> None:
         self._state = state
         self._config_file = config_file
+        self._clock = clock or Clock()
         self._configuration = config.Configuration()
         self._lives: dict[str, Life] = {}
         self._owned: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
-        self._outputs = Outputs(state / "runs", self._emit)
+        self._outputs = Outputs(state / "runs", self._emit, lambda: self._configuration.runs.output_bytes)
         self._clients: list[Client] = []
         self.notices: tuple[str, ...] = ()
         """What the person should know of what an earlier daemon has left: sentences, as long as this daemon runs."""
@@ -132,7 +135,7 @@ class Engine:
         self._journal = Journal(self._state / "mux.db")
         self.transactions = Transactions(self._journal, self._state, self._notify, self._own)
         await self.transactions.take_up(map(Path, self._journal.repositories()))
-        self._book = Book(self._journal, self._emit)
+        self._book = Book(self._journal, self._emit, self._clock)
         if self._journal.lost is not None:
             self._notify(await asyncio.to_thread(self._missed, self._journal.lost))
         kept = Kept(lambda: self._configuration, self._journal, self._book)
@@ -183,6 +186,8 @@ class Engine:
         for run in list(self._book.runs):
             if not run.state.ended or run.worktree is not None:
                 self._begin(run.id)
+        # Before any of them goes on: what a killed daemon was about to end.
+        self._end({run.id: run.cancel_reason for run in self._book.runs if _is_to_end(run)})
         self.limits.enforce()
         for task in self.tasks():
             self._end_the_rest(task)
@@ -403,20 +408,30 @@ class Engine:
 
         A run that has ended stays as it is.
         """
-        run = self.run(run_id)
-        self._end(run_id, None)
-        if run.state.ended or run_id not in self._lives:
-            return run
+        self.run(run_id)
+        self._end({run_id: None})
+        return await self._over(run_id)
+
+    async def cancel_task(self, task_id: str) -> Task:
+        """End all runs of a task as `cancel` does. When the daemon is killed meanwhile, the next one ends the rest."""
+        runs = [run.id for run in self.task(task_id).runs]
+        self._end(dict.fromkeys(runs))
+        await asyncio.gather(*map(self._over, runs))
+        return self.task(task_id)
+
+    async def _over(self, run_id: str) -> Run:
+        """A run that is to end, when it has."""
+        if run_id not in self._lives:
+            return self.run(run_id)
         return await self.until(run_id, lambda run: run.state.ended)
 
-    def _end(self, run_id: str, reason: str | None) -> None:
-        life = self._lives.get(run_id)
-        if life is not None and not self.run(run_id).state.ended:
-            life.cancelled.end(reason)
-            fault("cancel.given")
-        for task in self._book.started_by(run_id):
-            for run in task.runs:
-                self._end(run.id, f"{run_id}, whose agent had started it, was ended")
+    def _end(self, reasons: Mapping[str, str | None]) -> None:
+        """End runs early, and those that their agents have started. On record first, all of them at once."""
+        for number, (run_id, reason) in enumerate(self._book.request_cancel(reasons).items()):
+            fault("cancel.noted", number)
+            if (life := self._lives.get(run_id)) is not None:
+                life.cancelled.end(reason)
+                fault("cancel.given", number)
 
     def _spare(self, event: Event) -> None:
         if isinstance(event, RunChanged) and event.run.state is RunState.FINISHED:
@@ -425,8 +440,7 @@ class Engine:
     def _end_the_rest(self, task: Task) -> None:
         """End the runs that no one needs any more."""
         if (reason := agreed(task)) is not None:
-            for run in task.runs:
-                self._end(run.id, reason)
+            self._end({run.id: reason for run in task.runs})
 
     def pause(self, task_id: str) -> Task:
         """Keep the runs of a task that are queued from beginning; those at work go on."""
@@ -511,6 +525,8 @@ class Engine:
             checks=(),
             meddled=(),
             restored_checks=(),
+            cancel_requested=False,
+            cancel_reason=None,
         )
         self._queue.enter(self.task(run.task), [run])
         self._emit(TaskChanged(self.task(run.task)))
@@ -691,6 +707,8 @@ class Engine:
             cancelled=Ending(),
             current=lambda: self.run(run_id),
             advance=functools.partial(self._book.advance, run_id),
+            end=functools.partial(self._book.end, run_id),
+            clock=self._clock,
             outputs=self._outputs,
             asks=self._asks,
             terms=self.judgements.terms_of(task),
@@ -711,9 +729,12 @@ class Engine:
             self._book.fail(job.run_id, str(error))
         except Exception as error:
             refused = storage.explained(error, str(self._state)) if isinstance(error, OSError) else None
-            if refused is None:
+            if refused is not None or is_of_the_system(error):
+                log.warning("run %s could not be brought to its end", job.run_id, exc_info=True)
+                self._book.fail(job.run_id, str(refused or in_words(error)))
+            else:
                 log.exception("run %s ended by a bug in mux-lsp", job.run_id)
-            self._book.fail(job.run_id, str(refused or "a bug in mux-lsp; its log has the details"))
+                self._book.fail(job.run_id, "a bug in mux-lsp; its log has the details")
         finally:
             if (life := self._lives.get(job.run_id)) and life.cancelled is job.cancelled:
                 del self._lives[job.run_id]
@@ -759,6 +780,10 @@ async def _in_words(work: Coroutine[None, None, None]) -> None:
         await work
     except MuxError as error:
         log.warning("%s", error)
+
+
+def _is_to_end(run: Run) -> bool:
+    return run.cancel_requested and not run.state.ended
 
 
 def _drop(room: Room, snapshot: Snapshot, name: str) -> None:

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mux_lsp import descriptors
 from mux_lsp.core.model import Check, CheckState
 from mux_lsp.engine.baselines import Baselines, folder_of, was_interrupted
 from mux_lsp.engine.checks import check_folder
@@ -45,7 +46,7 @@ class Judgements:
         self._settings = settings
         self._run_folder = run_folder
         self._own = own
-        self.places = asyncio.Semaphore(settings().checks_at_once)
+        self.places = asyncio.Semaphore(descriptors.at_once(descriptors.CHECK, settings().checks_at_once))
         """Limits how many worktrees are checked at once."""
         self._baselines = Baselines(self._trial_of, own, lambda room: own(self._tell_all(room)))
 

@@ -80,10 +80,13 @@ async def _own_checks(job: Job, worktree: Worktree) -> None:
         mark=mark(job.run_id, worktree.folder),
         timeout=job.terms.check_seconds,
         grace=job.settings.grace_seconds,
+        most_output=job.settings.output_bytes,
+        largest_file=job.settings.largest_file,
         cancelled=job.cancelled,
         without=job.room.keys(),
     )
     async with place_of(job.places, job.cancelled):
+        await asyncio.to_thread(job.room.worktrees.open_folder, worktree, job.terms.folder)
         await run_checks(job.terms.checks, ground, lambda checks: job.advance(checks=checks))
 
 

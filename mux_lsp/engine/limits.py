@@ -19,7 +19,7 @@ from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from mux_lsp.core.model import Run, Task
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 WARN_AT: Final = 0.8
 """The share of a limit at which a person is warned."""
+
+
+DAYS: Final = 10
+"""How many days that are not today are remembered."""
 
 
 class _Account(NamedTuple):
@@ -52,13 +56,13 @@ class _Limit:
 
 
 class Limits:
-    """The limits of one person, and what was spent until now. `end` ends a run with a reason, in words."""
+    """The limits of one person, and what was spent until now. `end` ends runs, each with a reason, in words."""
 
     def __init__(
         self,
         book: Book,
         emit: Callable[[Event], None],
-        end: Callable[[str, str], None],
+        end: Callable[[Mapping[str, str]], None],
         file: Path,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -70,6 +74,8 @@ class Limits:
         self._clock = clock
         self._settings = config.Limits()
         self._spent: defaultdict[_Account, Spent] = defaultdict(Spent)
+        self._of_days: dict[str, dict[_Account, Spent]] = {}
+        """What counts for a day, of those that are not today: the clock may be set back to one."""
         self._day = day_of(clock())
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._worked: dict[str, float] = {}
@@ -189,7 +195,7 @@ class Limits:
             self._timers[run.id] = loop.call_later(max(0.0, left), self._time_is_up, run.id)
 
     def _time_is_up(self, run_id: str) -> None:
-        self._end(run_id, f"it was not done after {self._settings.run_seconds:g} s (run_seconds under [limits])")
+        self._end({run_id: f"it was not done after {self._settings.run_seconds:g} s (run_seconds under [limits])"})
 
     # Inside
 
@@ -200,9 +206,12 @@ class Limits:
 
     def _total(self, account: _Account) -> Spent:
         if (day := day_of(self._clock())) != self._day:
+            daily = [one for one in self._spent if one.scope in {"day", "repository"}]
+            self._of_days[self._day] = {one: self._spent.pop(one) for one in daily}
             self._day = day
-            for one in [one for one in self._spent if one.scope in {"day", "repository"}]:
-                del self._spent[one]
+            self._spent.update(self._of_days.pop(day, {}))
+            for old in list(self._of_days)[:-DAYS]:
+                del self._of_days[old]
         return self._spent.get(account, NOTHING)
 
     def _limits_of(self, account: _Account) -> Iterator[_Limit]:
@@ -224,13 +233,12 @@ class Limits:
         for account in _accounts(self._book.spending(run, NOTHING)):
             for limit in self._limits_of(account):
                 if limit.over(self._total(account)):
-                    self._end(run.id, _reason(account, limit, self._total(account)))
+                    self._end({run.id: _reason(account, limit, self._total(account))})
 
     def _stop(self, account: _Account, limit: _Limit, spent: Spent) -> None:
         reason = _reason(account, limit, spent)
-        for run in tuple(self._book.runs):
-            if _spends(run) and account in _accounts(self._book.spending(run, NOTHING)):
-                self._end(run.id, reason)
+        runs = [run for run in self._book.runs if _spends(run)]
+        self._end({run.id: reason for run in runs if account in _accounts(self._book.spending(run, NOTHING))})
 
     def _refuse_spent(self, accounts: Iterable[_Account]) -> None:
         for account in accounts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from mux_lsp.agents.bounded import trim, trim_outputs
 from mux_lsp.agents.files import Appended
 from mux_lsp.agents.log import STREAMS, Stream, printable, read_text, size_of, watch_growth
 from mux_lsp.agents.process import STDOUT
@@ -51,9 +52,11 @@ class LogPiece:
 class Outputs:
     """Follows the output of the runs that are at work. `runs` is the folder of their folders."""
 
-    def __init__(self, runs: Path, emit: Callable[[Event], None]) -> None:
+    def __init__(self, runs: Path, emit: Callable[[Event], None], most: Callable[[], int]) -> None:
+        """`most` is how many bytes of the disk one file of output may take."""
         self._runs = runs
         self._emit = emit
+        self._most = most
         self._offsets: dict[str, dict[Stream, int]] = {}
         self._said: dict[str, list[str]] = {}
         self._files: dict[str, Appended] = {}
@@ -96,6 +99,7 @@ class Outputs:
     async def finish(self, run_id: str) -> None:
         """Tell what is left of a run's output, and no more."""
         self._write(run_id)
+        await asyncio.to_thread(trim_outputs, self._runs / run_id, self._most())
         for stream in STREAMS:
             await self._tell(run_id, stream)
         self._write(run_id)  # should anything have been said meanwhile
@@ -105,7 +109,7 @@ class Outputs:
 
     async def pump(self) -> None:
         """Tell output as it grows, one piece of each stream in turn. Goes on until it is cancelled."""
-        async for grown in watch_growth(self._runs):
+        async for grown in watch_growth(self._runs, self._most):
             for growth in grown:
                 if growth.stream != "stdout" or growth.run not in self._files:
                     await self._tell(growth.run, growth.stream)
@@ -115,6 +119,7 @@ class Outputs:
         if offsets is None:
             return
         folder = self._runs / run_id
+        await asyncio.to_thread(trim, folder / stream, self._most())
         offset = max(offsets[stream], await asyncio.to_thread(size_of, folder, stream) - PIECE)
         printed, position = await asyncio.to_thread(read_text, folder, stream, offset, PIECE)
         # Somebody else may have told it meanwhile: the pump, or the end of the run.

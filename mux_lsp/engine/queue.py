@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp import descriptors
 from mux_lsp.core.model import RunState
 from mux_lsp.engine.backends import names_of
 from mux_lsp.engine.events import QueueChanged
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Run, Task
     from mux_lsp.engine.book import Book
     from mux_lsp.engine.events import Event
+
+log = logging.getLogger(__name__)
 
 SOON: Final = 0.05
 """Seconds for which changes of the order are gathered before it is told."""
@@ -47,13 +51,23 @@ class Queue:
         self._emit = emit
         self._scheduler = Scheduler(self._changed)
         self._configuration: Configuration
+        self._concurrent: int | None = None
         self._telling: asyncio.TimerHandle | None = None
         self._told: tuple[str, ...] = ()
 
     def configure(self, configuration: Configuration) -> None:
         """How many agents may be at work from now on."""
         self._configuration = configuration
-        self._scheduler.limit(configuration.runs.concurrent, configuration.runs.limits)
+        wanted = configuration.runs.concurrent
+        concurrent = descriptors.at_once(descriptors.AGENT, wanted)
+        if concurrent < wanted and concurrent != self._concurrent:
+            log.warning(
+                "%d agents may be at work at once, and not %d: the system allows too few open files (`ulimit -n`)",
+                concurrent,
+                wanted,
+            )
+        self._concurrent = concurrent
+        self._scheduler.limit(concurrent, configuration.runs.limits)
 
     def take_up(self, tasks: Iterable[Task]) -> None:
         """Take in the runs that an earlier daemon has left, in the order that they had."""

@@ -243,6 +243,8 @@ async def _carry_out(room: Room, plan: _Plan, settings: Runs, cancelled: asyncio
             mark=mark(name, worktree.folder),
             timeout=settings.setup_timeout_seconds,
             grace=settings.grace_seconds,
+            most_output=settings.output_bytes,
+            largest_file=settings.largest_file,
             cancelled=cancelled,
             without=room.keys(),
         )

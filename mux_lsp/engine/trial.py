@@ -89,12 +89,15 @@ async def _check(trial: Trial, worktree: Worktree) -> tuple[Check, ...]:
     await make_ready(
         trial.room, worktree, setup, trial.snapshot, trial.base, settings=trial.settings, cancelled=trial.cancelled
     )
+    await asyncio.to_thread(trial.room.worktrees.open_folder, worktree, trial.terms.folder)
     ground = Ground(
         folder=worktree.folder / trial.terms.folder,
         output=trial.output,
         mark=mark(trial.name, worktree.folder),
         timeout=trial.terms.check_seconds,
         grace=trial.settings.grace_seconds,
+        most_output=trial.settings.output_bytes,
+        largest_file=trial.settings.largest_file,
         cancelled=trial.cancelled,
         without=trial.room.keys(),
     )

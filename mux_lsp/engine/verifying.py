@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import logging
 import os
+import secrets
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -96,7 +97,7 @@ class Verifying:
         self._own = own
         self._places = asyncio.Semaphore(AT_ONCE)
         # Never the name of an earlier one, also not of an earlier daemon's.
-        self._names = (f"verify.{number}" for number in itertools.count(int(time.time() * 1000)))
+        self._names = (f"verify.{number}" for number in itertools.count(secrets.randbits(48)))
         self.watched = Watched(engine, own, lambda verdict, stale: emit(VerdictChanged(verdict, stale)))
         """The last verdicts."""
         self._at_work: set[str] = set()
@@ -196,7 +197,7 @@ class Verifying:
             changed = frozenset[str]() if ground.chosen is None else {write.path for write in ground.chosen.writes}
             watch = self.watched.begin(room, live, checked, changed, ground.only)
             self.watched.catch_up(watch, ground.buffers)
-            begun = time.time()
+            at, begun = time.time(), time.monotonic()
             trial = Trial(
                 name=ground.name,
                 room=room,
@@ -223,8 +224,8 @@ class Verifying:
                     live=live,
                     checked=checked,
                     checks=checks,
-                    at=begun,
-                    seconds=round(time.time() - begun, 3),
+                    at=at,
+                    seconds=round(time.monotonic() - begun, 3),
                     left_out=(*live.left_out, *ground.left_out),
                 )
                 if ground.chosen is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp import storage
+from mux_lsp.git.held import LostError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,9 +64,15 @@ def note(own_dir: Path, what: Brought) -> None:
 
 
 def noted(own_dir: Path) -> Brought:
-    """What is known to have been brought into the worktree."""
+    """What is known to have been brought into the worktree. Raises LostError where that cannot be read."""
     try:
         known = json.loads((own_dir / _FILE).read_text())
+        return Brought(frozenset(known["files"]), frozenset(known["folders"]))
     except FileNotFoundError:
         return Brought()
-    return Brought(frozenset(known["files"]), frozenset(known["folders"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        # A result without it could have the person's secrets in it.
+        raise LostError(
+            f"{own_dir / _FILE}, which says what of the worktree is no agent's work, is damaged: no result can be "
+            "taken. What was taken before is kept; `mux-lsp retry` has the agent begin anew."
+        ) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
-from mux_lsp.git.folders import is_plain_folder, remove_tree, tame
+from mux_lsp.git.folders import remove_tree, tame
 from mux_lsp.git.view import View, pool
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ def reset(view: View, commit: str) -> bool:
 
     No process may still work in it. What our index remembers differs least right after a harvest.
     """
-    if not is_plain_folder(view.work_tree) or not is_plain_folder(view.work_tree.parent):
-        return False
     try:
         tame(view.work_tree, stat.S_IMODE(view.git_dir.stat().st_mode))  # our own folder's: what the umask gives
         remove_tree(view.work_tree / ".git")
@@ -52,7 +50,7 @@ def forget_states(view: View, commit: str) -> None:
 
     It may name objects that are gone.
     """
-    view.index.unlink(missing_ok=True)
+    remove_tree(view.index)
     entries = view.git(["ls-tree", "-r", "-z", "--full-tree", commit])
     view.git(["update-index", "-z", "--index-info"], input=entries)
 

@@ -7,13 +7,14 @@ Importing it runs `git version` and takes a tenth of a second; that is why the i
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import threading
 from tempfile import TemporaryFile, gettempdir
 from typing import TYPE_CHECKING
 
-from mux_lsp import storage
+from mux_lsp import descriptors, storage
 from mux_lsp.errors import GitError, GitStorageError, MuxError, StorageError
 from mux_lsp.faults import fault
 
@@ -84,6 +85,9 @@ WRITES = frozenset(
 )  # fmt: skip
 """The commands that change a store, an index, a ref or a worktree: each is a point for tests, before and after it."""
 
+AT_ONCE = 256
+"""The most git processes at a time. Where the system allows few open files it is fewer: each has pipes."""
+
 _version_lock = threading.Lock()
 _version_checked = threading.Event()
 
@@ -98,8 +102,10 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
     extra_environment: Mapping[str, str] | None = None,
     input: bytes | None = None,
     ok: Collection[int] = (0,),
+    warnings: list[str] | None = None,
 ) -> bytes:
-    """Run git in `folder` and return its standard output; `input` is its standard input (empty by default).
+    """Run git in `folder` and return its standard output; `input` is its standard input (empty by default). What it
+    says beside it, though it ends well, is appended to `warnings`.
 
     Raises GitError with git's own last words when it ends with a status that is not in `ok`.
     """
@@ -109,6 +115,7 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
     if command in WRITES:
         fault(f"git.{command}.begins")
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_few())
         stream = None
         if input is not None:
             with _told(gettempdir()):
@@ -127,6 +134,8 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
             )
     if status not in ok:
         raise failure(arguments, folder, status, errors, environment)
+    if warnings is not None and errors:
+        warnings.append(errors)
     if command in WRITES:
         fault(f"git.{command}.done")
     return output
@@ -247,6 +256,12 @@ def _runner(folder: Path) -> Git:
     if not folder.is_dir():
         raise MuxError(f"The folder {folder} does not exist.")
     return Git(folder)
+
+
+@functools.cache
+def _few() -> threading.BoundedSemaphore:
+    # Not when this is imported: the daemon has its limit raised first.
+    return threading.BoundedSemaphore(descriptors.at_once(descriptors.GIT, AT_ONCE))
 
 
 def _check_version() -> None:

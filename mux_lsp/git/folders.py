@@ -74,15 +74,17 @@ def _remove(path: Path) -> None:
 
 
 def tame(path: Path, folder_mode: int) -> None:
-    """Give every folder at and below `path` these permissions, and remove pipes, sockets and devices.
+    """Give every folder at and below `path` these permissions, and remove pipes, sockets and devices. `path` itself may
+    lead to its folder through a descriptor.
 
     `git clean` stops at a folder it may not read, leaves odd permissions as they are, and does not see pipes at all.
     """
-    waiting = [os.fspath(path)]
+    top = os.fspath(path)
+    waiting = [top]
     while waiting:
         folder = waiting.pop()
         with contextlib.suppress(OSError):
-            if stat.S_IMODE(os.lstat(folder).st_mode) != folder_mode:
+            if stat.S_IMODE(Path(folder).stat(follow_symlinks=folder == top).st_mode) != folder_mode:
                 Path(folder).chmod(folder_mode)
             with os.scandir(folder) as entries:
                 for entry in entries:

@@ -126,14 +126,19 @@ def _held_by_no_pipe(folder: Path) -> Iterator[None]:
     def watch() -> None:
         while not done.wait(PATIENCE):
             for place, _, names in walk(folder):
+                if done.is_set():
+                    return
                 for name in _RULES.intersection(names):
                     _end_pipe(Path(place, name))
 
-    threading.Thread(target=watch, name=f"pipes in {folder.name}", daemon=True).start()
+    thread = threading.Thread(target=watch, name="pipes", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         done.set()
+        # The folder is held for no longer than this: after that its path may lead to another one.
+        thread.join()
 
 
 def _end_pipe(place: Path) -> None:
@@ -182,6 +187,9 @@ def _sort_out(view: View, intake: Intake, reading: Reading) -> None:
     for path in nested:
         if not brought.holds(path):
             reading.others += nested_files(view, path)
+    for path, why in reading.unread:
+        if not brought.holds(path):
+            intake.leave_out(path.rstrip("/"), f"could not be read ({why})")
     if brought:
         reading.others = [path for path in reading.others if not brought.holds(path)]
     sort_out(view, intake, reading, LARGEST_RESULT)

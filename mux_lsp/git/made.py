@@ -52,8 +52,9 @@ class Made:
     """Texts and links that name the worktree."""
 
 
-def take_out(view: View, brought: Brought, store: Path) -> tuple[Made, tuple[str, ...]]:
+def take_out(view: View, named: Path, brought: Brought, store: Path) -> tuple[Made, tuple[str, ...]]:
     """Move what was made in a worktree to `store`, but for what was `brought` there. For trees that nobody works in.
+    `named` is the worktree's path as commands there have seen it.
 
     Gives what it was, and which of the snapshot's files are no more as the snapshot has them: they stay where they are.
     Raises GitError and OSError.
@@ -69,7 +70,7 @@ def take_out(view: View, brought: Brought, store: Path) -> tuple[Made, tuple[str
     for path in parse.fields(view.git([*others, "--directory"])):
         for one in _without(view.work_tree, path, brought):
             _move(view.work_tree / one, store / FILES / one)
-    origin = _spellings(view.work_tree)
+    origin = _spellings(named)
     made = Made(
         origin=origin,
         files=tuple(path for path in plain if not path.endswith("/")),
@@ -89,8 +90,9 @@ def kept(store: Path) -> Made | None:
     return Made(**{name: tuple(saved[name]) for name in Made.__slots__})
 
 
-def bring(store: Path, made: Made, work_tree: Path) -> Brought:
-    """Copy what is kept into a worktree, never over something that is there. Gives what the worktree has of it.
+def bring(store: Path, made: Made, work_tree: Path, named: Path) -> Brought:
+    """Copy what is kept into a worktree, never over something that is there. Gives what the worktree has of it. `named`
+    is the worktree's path as an agent there sees it.
 
     Raises OSError.
     """
@@ -103,7 +105,7 @@ def bring(store: Path, made: Made, work_tree: Path) -> Brought:
         ),
     )
     if (store / FILES).is_dir():
-        names = dict(zip(made.origin, _spellings(work_tree), strict=True))
+        names = dict(zip(made.origin, _spellings(named), strict=True))
         _Copies(store / FILES, work_tree, frozenset(made.rewritten), names).make()
     return there
 

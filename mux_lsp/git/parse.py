@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,18 @@ def fields(output: bytes) -> list[str]:
 def joined(paths: Iterator[str] | list[str] | tuple[str, ...] | set[str]) -> bytes:
     """`paths` as NUL-terminated input."""
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+_UNREAD: Final = re.compile(r"^warning: could not open directory '(.*?)(?:': ([A-Z][a-z ]+))?$", re.MULTILINE)
+
+
+def unread(warnings: str) -> list[tuple[str, str]]:
+    """The folders of which git says, in English, that it could not open them, and why.
+
+    git cuts what it says at 4096 bytes, so that of a path too long to be opened the beginning is left, and no reason.
+    """
+    found = [(match[1], match[2]) for match in _UNREAD.finditer(warnings)]
+    return [(path if why else path.rpartition("/")[0], why or "File name too long") for path, why in found if path]
 
 
 def name_status(output: bytes) -> list[tuple[str, str]]:

@@ -65,7 +65,7 @@ class View:
         """Our index of the working tree."""
         return self.git_dir / "index"
 
-    def git(
+    def git(  # noqa: PLR0913 - as `command.git`
         self,
         arguments: Sequence[str],
         *,
@@ -73,8 +73,9 @@ class View:
         ok: Collection[int] = (0,),
         index: Path | None = None,
         write_index: bool = False,
+        warnings: list[str] | None = None,
     ) -> bytes:
-        """Run git on this view (or with another index file). `write_index`: it may refresh it."""
+        """Run git on this view (or with another index file). `write_index`: it may refresh it. See `command.git`."""
         environment = {
             **ISOLATED,
             "GIT_OPTIONAL_LOCKS": str(int(write_index)),
@@ -92,6 +93,7 @@ class View:
                 extra_environment=environment,
                 input=input,
                 ok=ok,
+                warnings=warnings,
             )
 
 
@@ -107,6 +109,8 @@ class Reading:
     """When the reading began, in nanoseconds as `time.time_ns`."""
     ignored: list[str] = field(default_factory=list)
     """Files and folders that a rule ignores, where all of a tree was read by one process. Folders end in `/`."""
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    """Folders that could not be read, and why, where all of a tree was read by one process."""
 
 
 @dataclass(slots=True)
@@ -198,8 +202,9 @@ def read_with_ignored(view: View) -> Reading:
     """The same of all of the working tree, by one process: less work for the machine, and a longer wait for us."""
     begun = time.time_ns()
     options = ["--untracked-files=all", "--ignored=matching", "--ignore-submodules=all", "--no-renames"]
-    changed, others, ignored = parse.status(view.git(["status", "--porcelain", "-z", *options]))
-    return Reading(changed, others, begun, ignored)
+    warnings: list[str] = []
+    changed, others, ignored = parse.status(view.git(["status", "--porcelain", "-z", *options], warnings=warnings))
+    return Reading(changed, others, begun, ignored, parse.unread("".join(warnings)))
 
 
 def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading]:
@@ -217,7 +222,14 @@ def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading
     others = pool.submit(
         lambda: parse.fields(view.git(["ls-files", "--others", "--exclude-standard", "-z", "--", *paths]))
     )
-    return lambda: Reading(changed.result(), others.result(), begun)
+
+    def result() -> Reading:
+        # Both have ended before one of them may fail: neither reads a tree that its caller has let go.
+        for one in (changed, others):
+            one.exception()
+        return Reading(changed.result(), others.result(), begun)
+
+    return result
 
 
 def predate(index: Path, begun: int) -> None:
@@ -238,11 +250,23 @@ def sort_out(view: View, intake: Intake, reading: Reading, limit: int, limited: 
     """
     for status, path in reading.changed:
         if status == "D":
-            intake.remove.add(path)
+            _decide_gone(view, intake, path)
         else:
             decide(view, intake, path, limit if limited is None or path in limited else None)
     for path in reading.others:
         decide(view, intake, path, limit)
+
+
+def _decide_gone(view: View, intake: Intake, path: str) -> None:
+    """Remove a path from the index, unless it is only out of sight: git takes a file in a locked folder for deleted."""
+    try:
+        os.lstat(view.work_tree / path)
+    except PermissionError:
+        intake.leave_out(path, "cannot be read (its permissions forbid it)")
+    except OSError:
+        intake.remove.add(path)
+    else:
+        intake.remove.add(path)
 
 
 def decide(view: View, intake: Intake, path: str, limit: int | None) -> None:

@@ -7,7 +7,9 @@ for the same folder. **The daemon reads a worktree with its own git directory on
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import threading
 from dataclasses import asdict, dataclass, replace
@@ -24,18 +26,20 @@ from mux_lsp.git.checkout import check_out, forget_states, reset
 from mux_lsp.git.damage import is_damage, is_index_damage
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.harvest import take
+from mux_lsp.git.held import LostError, hold, inode_of
 from mux_lsp.git.include import copy_included, exclude_lines, included
 from mux_lsp.git.indexfile import is_whole
 from mux_lsp.git.view import NULL, View, clear_locks, copy_own_index, pool, view_files, write_git_dir, write_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from mux_lsp.core.model import LeftOut, Snapshot
     from mux_lsp.git.repository import Repository, Settings
     from mux_lsp.git.shadow import Shadow
 
+log = logging.getLogger(__name__)
 
 MANY_FILES = 1000
 """git compares every path that it looks at with each line of a list of what to ignore: of more files none is made."""
@@ -65,6 +69,10 @@ class Slot:
     tree: str
     run_id: str | None = None
     """The run it is for, or was for last."""
+    inode: int | None = None
+    """That of the worktree's folder, by which it is known again; None where an older version gave it out."""
+    git_inode: int | None = None
+    """Likewise of the agent's git directory, while there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,8 @@ class Worktrees:
         `folder_name` is that of the repository's root. Of released ones it is the run's own, whose conversation with
         its agent is about that folder; else one that holds the same files.
         """
+        for lost in self._lost():
+            self.remove(self._worktree(lost))
         with self._lock:
             free = [
                 slot
@@ -144,7 +154,8 @@ class Worktrees:
             if old is None and not may_make:
                 return None
             name = old.name if old else self._free_name()
-            slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
+            inode = old.inode if old else None
+            slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id, inode)
             self._store(slot)
         return Claim(old, slot)
 
@@ -158,7 +169,7 @@ class Worktrees:
 
     def _free_name(self) -> str:
         number = 1
-        while f"s{number}" in self._slots or self._own_dir(f"s{number}").exists():
+        while f"s{number}" in self._slots or self._is_taken(f"s{number}"):
             number += 1
         return f"s{number}"
 
@@ -189,45 +200,47 @@ class Worktrees:
 
     def _prepare(self, snapshot: Snapshot, repository: Repository, claim: Claim) -> Worktree:
         old, slot = claim.old, claim.slot
-        worktree = self._worktree(slot)
         try:
-            if old is not None and not self._is_whole(worktree, repository.object_format):
+            if old is not None and not self._is_whole(self._worktree(slot), repository.object_format):
                 # Nobody can tell what its files are.
                 old = None
-                remove_tree(worktree.folder.parent)
-                worktree.index.unlink()
-            settings = self.shadow.settings(repository)
-            self._write_own_dir(slot, repository, settings)
-            note(self._own_dir(slot.name), Brought())
-            checkout = pool.submit(self._check_out, slot, old)
-            try:
-                person = View(self.shadow.folder / "person", repository.root, self.shadow.git_dir / "objects")
-                wanted = included(person)
-                if not wanted:
-                    self._write_agent_dir(worktree, snapshot, repository, settings)
-            finally:
-                checkout.result()
-            if wanted:
-                copied = copy_included(repository.root, worktree.folder, wanted)
-                exclude = exclude_lines(copied)
-                self._write_own_dir(slot, repository, settings, exclude)
-                self._write_agent_dir(worktree, snapshot, repository, settings, exclude)
-                note(self._own_dir(slot.name), brought(copied))
-            self._hand_over(worktree, repository.object_format)
+                self._remove_folder(self._worktree(slot), slot.inode)
+                self._worktree(slot).index.unlink()
+            if old is None:
+                slot = replace(slot, inode=self._make_folder(slot))
+                self._record(slot)
+            with self._held(slot) as view:
+                git_inode = self._fill(view, slot, old, snapshot, repository)
             self.shadow.complete(snapshot)
-            self._record(replace(slot, state=SlotState.IN_USE))
+            self._record(replace(slot, state=SlotState.IN_USE, git_inode=git_inode))
         except BaseException:
-            self.remove(worktree)
+            self.remove(self._worktree(slot))
             raise
-        return worktree
+        return self._worktree(slot)
+
+    def open_folder(self, worktree: Worktree, folder: str) -> None:
+        """Have a folder in the worktree, by its path there: what was opened may hold nothing that git knows.
+
+        Raises GitError where the worktree is lost, or something else stands there.
+        """
+        with self._held(self._slot(worktree)) as view:
+            try:
+                (view.work_tree / folder).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise GitError(f"{worktree.folder / folder} cannot be a folder: {error.strerror}.") from error
 
     def take_out(self, worktree: Worktree, store: Path) -> tuple[made.Made, tuple[str, ...]]:
         """See `made.take_out`. No process may work in the worktree."""
-        return made.take_out(self._view(worktree.slot, worktree.folder), noted(self._own_dir(worktree.slot)), store)
+        with self._held(self._slot(worktree)) as view:
+            return made.take_out(view, worktree.folder, noted(self._own_dir(worktree.slot)), store)
 
     def bring(self, worktree: Worktree, store: Path, kept: made.Made) -> None:
-        """Copy into a fresh worktree what was made in another one: it will be in no result. Raises OSError."""
-        new = made.bring(store, kept, worktree.folder)
+        """Copy into a fresh worktree what was made in another one: it will be in no result.
+
+        Raises OSError, and GitError where the worktree is lost.
+        """
+        with self._held(self._slot(worktree)) as view:
+            new = made.bring(store, kept, view.work_tree, worktree.folder)
         own = self._own_dir(worktree.slot)
         note(own, noted(own) | new)
         if len(new.files) <= MANY_FILES:
@@ -247,33 +260,35 @@ class Worktrees:
 
         With `paths`, only those and what is below them are read (and only their `left_out` reported): the rest is as
         the harvest before saw it. Without, it says which files that are `wanted` are hidden. May be called while the
-        agent works. Raises GitError when files change faster than they can be read, and when the worktree's folder has
-        been replaced.
+        agent works. Raises GitError when files change faster than they can be read, and LostError when the worktree or
+        a folder above it was removed or replaced.
         """
         with self._lock_of(worktree.slot):
-            view = self._view(worktree.slot, worktree.folder)
+            slot = self._slot(worktree)
             mendings = self.shadow.mendings
-            if not os.path.lexists(worktree.folder):
-                worktree.folder.mkdir(parents=True)
-            if not is_plain_folder(worktree.folder):
+            if not self.shadow.git_dir.is_dir():
                 raise GitError(
-                    f"The worktree {worktree.folder} has been replaced by something else: it cannot be read."
+                    f"The store of results {self.shadow.git_dir} was removed, and the result of {run_id} cannot be "
+                    f"kept in it. What its agent has made stands in {worktree.folder}."
                 )
             named = tuple(sorted(paths)) if paths is not None else ()
-            try:
-                if not self._is_whole(worktree, "sha1" if len(worktree.snapshot) == len(NULL) else "sha256"):
+            with self._held(slot) as view:
+                self._check_git_dir(slot)
+                try:
+                    if not self._is_whole(worktree, "sha1" if len(worktree.snapshot) == len(NULL) else "sha256"):
+                        forget_states(view, worktree.snapshot)
+                        named = ()
+                    taken = take(view, named, worktree.snapshot, wanted)
+                    tree = write_tree(view)
+                except GitError as error:
+                    if not is_damage(error):
+                        raise
+                    if not is_index_damage(error):
+                        self.shadow.mend(error, mendings)
                     forget_states(view, worktree.snapshot)
-                    named = ()
-                taken = take(view, named, worktree.snapshot, wanted)
-                tree = write_tree(view)
-            except GitError as error:
-                if not is_damage(error):
-                    raise
-                if not is_index_damage(error):
-                    self.shadow.mend(error, mendings)
-                forget_states(view, worktree.snapshot)
-                taken = take(view, (), worktree.snapshot, wanted)
-                tree = write_tree(view)
+                    taken = take(view, (), worktree.snapshot, wanted)
+                    tree = write_tree(view)
+            # It is a result only now: what was read was the worktree to the end.
             return Harvest(self._result(worktree, run_id, tree), tree, taken.left_out, taken.hidden)
 
     @storage.telling
@@ -283,30 +298,33 @@ class Worktrees:
         No process may still work in it. What cannot be brought back is removed instead.
         """
         with self._lock_of(worktree.slot):
-            slot = replace(self._slots[worktree.slot], state=SlotState.RELEASING)
-            self._record(slot)
-            remove_tree(worktree.git_dir)
-            if reset(self._view(slot.name, worktree.folder), slot.commit):
+            slot = replace(self._slot(worktree), state=SlotState.RELEASING)
+            if (
+                self._begin_release(slot)
+                and self._remove_inside("gitdirs", slot.name, slot.git_inode)
+                and (self._reset(slot))
+            ):
                 # What the next checkout starts from must not be tidied away with the run.
                 if self._pinned.get(slot.name) != slot.commit:
                     self.shadow.set_refs({f"refs/mux/slots/{slot.name}": slot.commit})
                     self._pinned[slot.name] = slot.commit
-                self._record(replace(slot, state=SlotState.RELEASED))
+                self._record(replace(slot, state=SlotState.RELEASED, git_inode=None))
                 self.freed()
                 return
         self.remove(worktree)
 
     @storage.telling
     def remove(self, worktree: Worktree) -> None:
-        """Remove the worktree, its git directory and its slot from the disk."""
+        """Remove the worktree, its git directory and its slot from the disk.
+
+        What was put in the place of one of them is not ours: it stays, and its number is given to no other worktree.
+        """
         with self._lock_of(worktree.slot):
+            slot = self._slots.get(worktree.slot)
             # The record goes last: a removal that was cut short is then known, and can be done again.
-            for path in (
-                worktree.git_dir,
-                self.shadow.folder / "worktrees" / worktree.slot,
-                self._own_dir(worktree.slot),
-            ):
-                remove_tree(path)
+            self._remove_inside("gitdirs", worktree.slot, slot.git_inode if slot else None)
+            self._remove_folder(worktree, slot.inode if slot else None)
+            self._remove_inside("slots", worktree.slot)
             self._pinned.pop(worktree.slot, None)
             self.shadow.set_refs({f"refs/mux/slots/{worktree.slot}": None})
             with self._lock:
@@ -339,12 +357,24 @@ class Worktrees:
     # --- what there is ---
 
     def reopen(self, slot: str) -> Worktree:
-        """The worktree of a slot that an earlier daemon prepared. Raises GitError if there is none."""
+        """The worktree of a slot that an earlier daemon prepared. Raises LostError if there is none."""
         with self._lock:
             found = self._slots.get(slot)
         if found is None:
-            raise GitError(f"There is no worktree in slot {slot} of {self.shadow.folder}.")
+            raise LostError(
+                f"There is no worktree in slot {slot} of {self.shadow.folder} any more: its record was removed. "
+                "`mux-lsp retry` has the agent begin anew."
+            )
         return self._worktree(found)
+
+    def place_of(self, slot: str, folder_name: str) -> Path:
+        """Where the worktree of a slot has its folder, there or not."""
+        return self.shadow.folder / "worktrees" / slot / folder_name
+
+    def check(self, worktree: Worktree) -> None:
+        """Raise LostError where the worktree was removed or replaced."""
+        with self._held(self._slot(worktree)):
+            pass
 
     def slots(self) -> tuple[Slot, ...]:
         """Every slot, by name."""
@@ -360,14 +390,99 @@ class Worktrees:
     def _own_dir(self, slot: str) -> Path:
         return self.shadow.folder / "slots" / slot
 
-    def _view(self, slot: str, folder: Path, alternates: tuple[Path, ...] = ()) -> View:
-        return View(self._own_dir(slot), folder, self.shadow.git_dir / "objects", alternates)
+    def _slot(self, worktree: Worktree) -> Slot:
+        with self._lock:
+            return self._slots[worktree.slot]
+
+    @contextlib.contextmanager
+    def _held(self, slot: Slot) -> Iterator[View]:
+        """The worktree of a slot for reading and writing, whatever stands at its path meanwhile. Raises LostError."""
+        base, own = self.shadow.folder, ("slots", slot.name)
+        with hold(base, own), hold(base, ("worktrees", slot.name, slot.folder_name), slot.inode) as folder:
+            yield View(self._own_dir(slot.name), folder, self.shadow.git_dir / "objects")
+
+    def _make_folder(self, slot: Slot) -> int:
+        """Make the folder of a new worktree. Gives its inode."""
+        worktrees = self.shadow.folder / "worktrees"
+        worktrees.mkdir(parents=True, exist_ok=True)
+        with hold(self.shadow.folder, ("worktrees",)) as within:
+            (within / slot.name / slot.folder_name).mkdir(parents=True)
+        return inode_of(self.shadow.folder, ("worktrees", slot.name, slot.folder_name))
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether something stands where a slot of that name would have its folders."""
+        return any(os.path.lexists(self.shadow.folder / part / name) for part in ("slots", "worktrees", "gitdirs"))
+
+    def _lost(self) -> list[Slot]:
+        """The released slots whose worktrees were removed or replaced meanwhile."""
+        found = []
+        for slot in self.slots():
+            if slot.state is SlotState.RELEASED:
+                try:
+                    with self._held(slot):
+                        pass
+                except LostError as error:
+                    log.warning("%s", error)
+                    found.append(slot)
+        return found
+
+    def _check_git_dir(self, slot: Slot) -> None:
+        """Raise LostError where the agent's git directory is another one. It may be gone: that is the agent's loss."""
+        if os.path.lexists(self.shadow.folder / "gitdirs" / slot.name):
+            with hold(self.shadow.folder, ("gitdirs", slot.name), slot.git_inode):
+                pass
+
+    def _begin_release(self, slot: Slot) -> bool:
+        try:
+            with hold(self.shadow.folder, ("slots", slot.name)):
+                self._record(slot)
+        except LostError as error:
+            log.warning("%s", error)
+            return False
+        return True
+
+    def _reset(self, slot: Slot) -> bool:
+        try:
+            with self._held(slot) as view:
+                return reset(view, slot.commit)
+        except (GitError, OSError) as error:
+            log.warning("the worktree in %s cannot be used again: %s", slot.name, error)
+            return False
+
+    def _remove_folder(self, worktree: Worktree, inode: int | None) -> None:
+        """Remove a worktree, unless what stands there is another folder than was given out."""
+        names = ("worktrees", worktree.slot, worktree.folder.name)
+        try:
+            if inode is not None and is_plain_folder(worktree.folder):
+                with hold(self.shadow.folder, names, inode):
+                    pass
+        except LostError as error:
+            log.warning("%s", error)
+            return
+        self._remove_inside("worktrees", worktree.slot)
+
+    def _remove_inside(self, part: str, name: str, inode: int | None = None) -> bool:
+        """Remove what stands at a name in one of our folders. False where it stays: it is a folder with another inode,
+        or the folder that had it is not ours.
+        """
+        try:
+            with hold(self.shadow.folder, (part,)) as within:
+                place = within / name
+                if inode is not None and is_plain_folder(place) and place.lstat().st_ino != inode:
+                    log.warning("%s is not what was put there; it stays", self.shadow.folder / part / name)
+                    return False
+                remove_tree(place)
+        except LostError as error:
+            # A folder that is not there has nothing in it.
+            log.warning("%s", error)
+            return False
+        return True
 
     def _worktree(self, slot: Slot) -> Worktree:
         base = self.shadow.folder
         return Worktree(
             slot.name,
-            base / "worktrees" / slot.name / slot.folder_name,
+            self.place_of(slot.name, slot.folder_name),
             base / "gitdirs" / slot.name,
             self._own_dir(slot.name) / "index",
             slot.commit,
@@ -398,12 +513,29 @@ class Worktrees:
     def _write_own_dir(self, slot: Slot, repository: Repository, settings: Settings, exclude: bytes = b"") -> None:
         write_git_dir(self._own_dir(slot.name), view_files(repository, settings, exclude), slot.commit)
 
-    def _check_out(self, slot: Slot, old: Slot | None) -> None:
+    def _fill(self, view: View, slot: Slot, old: Slot | None, snapshot: Snapshot, repository: Repository) -> int:
+        """Have a worktree hold the snapshot, and an agent's git directory for it. Gives the inode of the latter."""
         worktree = self._worktree(slot)
-        view = self._view(slot.name, worktree.folder, self.shadow.borrowed(slot.commit))
-        if old is None:
-            worktree.folder.mkdir(parents=True)
-        check_out(view, old.tree if old else None, slot.tree)
+        settings = self.shadow.settings(repository)
+        self._write_own_dir(slot, repository, settings)
+        note(self._own_dir(slot.name), Brought())
+        reading = replace(view, alternates=self.shadow.borrowed(slot.commit))
+        checkout = pool.submit(check_out, reading, old.tree if old else None, slot.tree)
+        try:
+            person = View(self.shadow.folder / "person", repository.root, self.shadow.git_dir / "objects")
+            wanted = included(person)
+            if not wanted:
+                self._write_agent_dir(worktree, snapshot, repository, settings)
+        finally:
+            checkout.result()
+        if wanted:
+            copied = copy_included(repository.root, view.work_tree, wanted)
+            exclude = exclude_lines(copied)
+            self._write_own_dir(slot, repository, settings, exclude)
+            self._write_agent_dir(worktree, snapshot, repository, settings, exclude)
+            note(self._own_dir(slot.name), brought(copied))
+        self._hand_over(worktree, view.work_tree, repository.object_format)
+        return inode_of(self.shadow.folder, ("gitdirs", slot.name))
 
     def _write_agent_dir(
         self,
@@ -424,11 +556,11 @@ class Worktrees:
             exclude=exclude,
         )
 
-    def _hand_over(self, worktree: Worktree, object_format: str) -> None:
+    def _hand_over(self, worktree: Worktree, folder: Path, object_format: str) -> None:
         """Give the agent's git directory its index, and the worktree its git directory."""
         if worktree.index.exists():
             copy_own_index(worktree.index, worktree.git_dir / "index", object_format)
-        (worktree.folder / ".git").write_bytes(os.fsencode(f"gitdir: {worktree.git_dir}\n"))
+        (folder / ".git").write_bytes(os.fsencode(f"gitdir: {worktree.git_dir}\n"))
         fault("worktree.handed_over")
 
     def _result(self, worktree: Worktree, run_id: str, tree: str) -> str:

@@ -116,9 +116,7 @@ class Commands(Choosing, Trusting, Verification):
         return await asyncio.to_thread(comparing.compare, shape, task, ranking, reviews)
 
     async def task_cancel(self, params: protocol.TaskParams) -> protocol.TaskResult:
-        task = self._engine.task(params.task)
-        await asyncio.gather(*(self._engine.cancel(run.id) for run in task.runs))
-        return self._task_result(self._engine.task(task.id))
+        return self._task_result(await self._engine.cancel_task(params.task))
 
     async def task_pause(self, params: protocol.TaskParams) -> protocol.TaskResult:
         return self._task_result(self._engine.pause(params.task))

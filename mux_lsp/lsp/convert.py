@@ -63,7 +63,8 @@ def run_shape(run: Run, standing: Standing = NO_STANDING, most: int | None = pro
         cost_usd=run.cost_usd,
         tokens=run.tokens,
         started=run.started,
-        finished=run.finished,
+        # An older version has recorded ends before their beginnings, where the clock was set back.
+        finished=None if run.finished is None else max(run.finished, run.started or 0.0),
         discarded=run.discarded,
         kept_until=standing.kept_until,
         queue_place=standing.queue_place,

@@ -76,7 +76,7 @@ def transcript(task: Task, run: Run, output: Output) -> str:
 def _standing(run: Run) -> str:
     words = [markdown.code(_agent(run)), _state(run)]
     if run.started is not None and run.finished is not None:
-        words[-1] += f" after {run.finished - run.started:.1f} s"
+        words[-1] += f" after {max(0.0, run.finished - run.started):.1f} s"
     if run.exit_status is not None:
         words.append(f"exit status {run.exit_status}")
     if run.files:

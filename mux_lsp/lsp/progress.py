@@ -52,7 +52,7 @@ class Progress:
     async def cancelled(self, token: types.ProgressToken) -> None:
         """The person cancelled a bar: end the runs of its task."""
         for task_id in [task_id for task_id, (mine, _) in self._begun.items() if mine == token]:
-            await asyncio.gather(*(self._engine.cancel(run.id) for run in self._engine.task(task_id).runs))
+            await self._engine.cancel_task(task_id)
 
     def close(self) -> None:
         """The client has gone."""

@@ -150,12 +150,24 @@ class Journal:
         with transaction(self._database):
             return self._append(self._task_of(run_id), run_id, event_kind, data)
 
-    def discard(self, run_ids: Iterable[str], at: float | None) -> None:
-        """Note that runs were thrown away at a time in whole milliseconds, or brought back (None): all or none of them.
+    def request_cancel(self, reasons: Mapping[str, str | None]) -> None:
+        """Note that runs are to end early, each with the reason in words: all or none of them.
 
         As with `note`, nothing else of them is written.
         """
         with transaction(self._database):
+            self._request_cancel(reasons)
+
+    def discard(
+        self, run_ids: Iterable[str], at: float | None, cancelled: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Note that runs were thrown away at a time in whole milliseconds, or brought back (None): all or none of them.
+        `cancelled` are to end by that, with their reasons.
+
+        As with `note`, nothing else of them is written.
+        """
+        with transaction(self._database):
+            self._request_cancel(cancelled or {})
             self._discard(run_ids, at)
 
     def task(self, task_id: str) -> Task:
@@ -350,6 +362,16 @@ class Journal:
             task = self._task_of(run_id)
             self._database.execute("UPDATE runs SET data = json_set(data, '$.discarded', ?) WHERE id = ?", (at, run_id))
             self._append(task, run_id, "restored" if at is None else "discarded", None)
+
+    def _request_cancel(self, reasons: Mapping[str, str | None]) -> None:
+        for run_id, reason in reasons.items():
+            task = self._task_of(run_id)
+            self._database.execute(
+                "UPDATE runs SET data = json_set(data, '$.cancel_requested', json('true'), '$.cancel_reason', json(?))"
+                " WHERE id = ?",
+                (dumps(reason), run_id),
+            )
+            self._append(task, run_id, "cancel requested", {"reason": reason})
 
     def _put_task(self, task: Task) -> None:
         self._database.execute(

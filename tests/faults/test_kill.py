@@ -229,6 +229,42 @@ async def test_cancel_after_take_up_ends_the_whole_tree(
         assert processes_of_runs(mux_home) == []
 
 
+async def killed_in_mid_end(client: Client, arrived: Signal, runs: int, command: str, **argument: object) -> None:
+    """Ask for something that ends runs, and kill the daemon when as many agents were asked to end, and have not."""
+    asked = asyncio.ensure_future(client.command(command, **argument))
+    await arrived.happened(runs)
+    await kill(client)
+    with pytest.raises(EOFError):
+        await asked
+
+
+@pytest.mark.parametrize(
+    ("command", "of"),
+    [("mux.run.cancel", "run"), ("mux.task.cancel", "task"), ("mux.task.discard", "id")],
+)
+async def test_a_cancel_that_was_not_answered_is_carried_out_by_the_next_daemon(
+    mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal], command: str, of: str
+) -> None:
+    arrived, go = said
+    agents = 1 if of == "run" else 2
+    # The agent survives TERM, and goes on as though nothing had been.
+    wait = f"while ! {go.take}; do :; done"
+    work = f"trap '{arrived.give}' TERM; echo x >> g.txt; {arrived.give}; {wait}; echo y >> g.txt"
+    mux_home.write_config("[runs]\ngrace_seconds = 600\n")
+    async with connected(mux_home, root) as client:
+        task = await client.start(f"sh:{work}", count=agents)
+        await arrived.happened(agents)
+        await client.until(lambda: all(client.runs[run["id"]]["hunks"] for run in task["runs"]), "the first hunk")
+        name = task["runs"][0]["id"] if of == "run" else task["id"]
+        await killed_in_mid_end(client, arrived, agents, command, **{of: name})
+    mux_home.write_config("[runs]\ngrace_seconds = 0.1\n")
+    async with connected(mux_home, root) as client:
+        for run in await client.ended(task["id"]):
+            assert (run["state"], run["reason"], run["hunks"]) == ("cancelled", None, 1)
+            assert "+y" not in await client.diff(run["id"])
+        assert processes_of_runs(mux_home) == []
+
+
 def it_is_time(client: Client, moment: int) -> bool:
     """Whether so many messages have come, or no more will."""
     return len(client.raw) >= moment or all(run["state"] in ENDS for run in client.runs.values())

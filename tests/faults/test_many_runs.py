@@ -82,6 +82,20 @@ async def test_a_limit_of_open_files_that_is_low_by_default_is_no_limit_of_runs(
             assert [(run["state"], run["reason"]) for run in runs] == [("finished", None)] * 15
 
 
+async def test_a_limit_of_open_files_that_cannot_be_raised_makes_runs_wait_and_fails_none(
+    mux_home: IsolatedHome, tmp_path: Path
+) -> None:
+    root = make_repository(tmp_path / "project", {"f.txt": text_of(range(9))})
+    start = ["/bin/sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", *mux_home.command("list", "--all")]
+    await asyncio.to_thread(subprocess.run, start, env=mux_home.environment(), check=True, capture_output=True)
+    async with connected(mux_home, root) as client:
+        task = await client.start(f"sh:{WORK}", count=15, checks=("true",))
+        runs = await client.ended(task["id"])
+        assert [(run["state"], run["reason"]) for run in runs] == [("finished", None)] * 15
+        assert "the system allows too few open files" in mux_home.log
+        assert "Too many open files" not in mux_home.log
+
+
 async def test_five_tasks_from_two_clients(mux_home: IsolatedHome, tmp_path: Path) -> None:
     root = make_repository(tmp_path / "project", {"f.txt": text_of(range(9))})
     with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):

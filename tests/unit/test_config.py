@@ -87,6 +87,8 @@ def test_a_judge_is_the_built_in_agent_or_one_of_its_kind(tmp_path: Path) -> Non
         ('[[repository]]\npath = "/r"\nsetup = "make"', "repository.0.setup: Input should be a valid tuple"),
         ('[[repository]]\npath = "/r"\nagents = ["a*0"]', "repository.0.agents.0: Value error, 'a*0' asks for 0 runs"),
         ('[[repository]]\npath = "/r"\nchecks = [" "]', "repository.0.checks.0: String should have at least 1"),
+        ("[runs]\noutput_mb = 0", "runs.output_mb: Input should be greater than or equal to 1"),
+        ("[runs]\nlargest_file_mb = 63", "runs: Value error, largest_file_mb must be at least output_mb, which is 64"),
         ("[runs]\nsetup_timeout_seconds = 0", "runs.setup_timeout_seconds: Input should be greater than 0"),
     ],
 )

@@ -66,6 +66,7 @@ class AcpBackend:
             environment=self._environment(attempt),
             run_folder=attempt.run_folder,
             mark=mark(attempt.run, attempt.worktree),
+            largest_file=attempt.largest_file,
         )
         try:
             with pipes:

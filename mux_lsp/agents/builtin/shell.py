@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents import process
+from mux_lsp.agents.bounded import read_around
 from mux_lsp.agents.command import explain, mark
 from mux_lsp.agents.environment import keyless
 from mux_lsp.agents.files import open_to_read
@@ -27,9 +28,6 @@ TAIL: Final = 20_000
 
 _PLAIN: Final = {"TERM": "dumb", "NO_COLOR": "1", "PAGER": "cat", "GIT_PAGER": "cat", "GIT_EDITOR": "true"}
 """Nobody is there to page, to edit or to look at colours."""
-
-_LIMITED: Final = "ulimit -f 4194304 2>/dev/null"
-"""No file, and so no output, of more than 2 GiB: one command that prints for ever would fill the disk."""
 
 
 @dataclass(slots=True)
@@ -129,11 +127,12 @@ class Shell:
         name = f"c{self._number}"
         child = process.start(
             # One stream, in the order in which it was printed.
-            ["/bin/sh", "-c", f"exec 2>&1\n{_LIMITED}\n{line}"],
+            ["/bin/sh", "-c", f"exec 2>&1\n{line}"],
             folder=self.attempt.folder,
             environment=self.environment(),
             run_folder=folder,
             mark=self._mark(name),
+            largest_file=self.attempt.largest_file,
         )
         waiting = asyncio.create_task(process.wait(child, folder))
         command = self._commands[name] = Command(name, line, folder, child, waiting)
@@ -157,7 +156,7 @@ def _output(folder: Path, offset: int) -> tuple[str, int]:
             file.seek(offset)
             if size - offset <= HEAD + TAIL:
                 return file.read(HEAD + TAIL).decode("utf-8", "replace"), size
-            head = file.read(HEAD)
+            head, _ = read_around(file, offset, HEAD)
             file.seek(size - TAIL)
             tail = file.read(TAIL)
     except OSError:

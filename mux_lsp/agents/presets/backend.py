@@ -71,6 +71,7 @@ class PresetBackend:
             mark=mark(attempt.run, attempt.worktree),
             output=raw_name(attempt.turn),
             input=attempt.run_folder / PROMPT if launch.reads_input else None,
+            largest_file=attempt.largest_file,
         )
         await noted(process, host, lambda: self.cancel(attempt, process))
         if launch.session is not None:

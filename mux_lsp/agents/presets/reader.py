@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents import transcript
-from mux_lsp.agents.events import Session
+from mux_lsp.agents.bounded import read_around
+from mux_lsp.agents.events import Notice, Session
 from mux_lsp.agents.files import open_to_read
 from mux_lsp.agents.presets.preset import is_session
 from mux_lsp.agents.presets.reading import raw
@@ -50,6 +51,9 @@ def taken_up(preset: Preset, attempt: Attempt) -> Reader:
     reader.told_of_the_end = told
     for line, offset in reader.lines():
         events = reader.parser.feed(line)
+        if offset <= last:
+            # What is left out by now had been read.
+            reader.left_out = 0
         if offset < last:
             continue
         if offset == last:
@@ -97,6 +101,10 @@ class Reader:
         self._position = 0
         self._rest = b""
         """What was read of a line that is not whole yet."""
+        self._cut = False
+        """Whether what comes next is the rest of a line whose beginning was left out."""
+        self.left_out = 0
+        """Bytes that were left out before they were read, and not told of yet."""
 
     def lines(self) -> Iterator[tuple[str, int]]:
         """The whole lines that there are by now and were not given before, each with the offset of its end."""
@@ -105,10 +113,12 @@ class Reader:
 
     async def tell(self, host: Host) -> None:
         """Tell what has been printed by now."""
+        self._tell_left_out(host)
         for event, offset in self.waiting:
             _emit(host, event, offset)
         self.waiting = []
         while piece := await asyncio.to_thread(self._read):
+            self._tell_left_out(host)
             # From here on nothing is awaited: a piece is taken and told whole, also where this is cancelled.
             for line, offset in self._take(piece):
                 for event in self.parser.feed(line):
@@ -121,8 +131,19 @@ class Reader:
         for event in events[self.told_of_the_end :]:
             _emit(host, event, self._position)
 
+    def _tell_left_out(self, host: Host) -> None:
+        if self.left_out:
+            host.emit(Notice(f"{self.left_out:,} bytes of its output were left out before they were read."))
+            self.left_out = 0
+
     def _take(self, piece: bytes) -> list[tuple[str, int]]:
         """The lines that a piece completes."""
+        if self._cut:
+            cut, end_of_line, piece = piece.partition(b"\n")
+            self._position += len(cut) + len(end_of_line)
+            self._cut = not end_of_line
+            if self._cut:
+                return []
         end = self._position - len(self._rest)
         self._position += len(piece)
         *whole, rest = (self._rest + piece).split(b"\n")
@@ -139,10 +160,13 @@ class Reader:
     def _read(self) -> bytes:
         try:
             with open_to_read(self._file) as file:
-                file.seek(self._position)
-                return file.read(PIECE)
+                piece, start = read_around(file, self._position, PIECE)
         except OSError:
             return b""
+        if start > self._position:
+            self.left_out += start - self._position
+            self._position, self._rest, self._cut = start, b"", True
+        return piece
 
 
 def _emit(host: Host, event: Event, offset: int) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+MOST = 1_000_000
+
+
 def _mark(folder: Path) -> dict[str, str]:
     # The whole machine is searched for it, other workers' tests too: so it names what only this test has.
     return {"MUX_RUN": "k3f-1", "MUX_WORKTREE": str(folder)}
@@ -40,7 +43,7 @@ async def test_growth_of_all_runs_is_told(tmp_path: Path) -> None:
     heard = asyncio.Event()
 
     async def listen() -> None:
-        async with aclosing(watch_growth(tmp_path)) as told:
+        async with aclosing(watch_growth(tmp_path, lambda: MOST)) as told:
             async for growths in told:
                 seen.update(growths)
                 heard.set()
@@ -78,7 +81,7 @@ async def test_what_is_in_a_folder_from_its_first_moment_is_told(tmp_path: Path)
     made.mkdir()
     (made / "stdout").write_text("begun\n")
     (runs / "k3f-1").mkdir(parents=True)
-    async with asyncio.timeout(20), aclosing(watch_growth(runs)) as told:
+    async with asyncio.timeout(20), aclosing(watch_growth(runs, lambda: MOST)) as told:
         process = start(
             ["sh", "-c", "while :; do echo x; sleep 0.05; done"],
             folder=tmp_path,
@@ -97,7 +100,7 @@ async def test_what_is_in_a_folder_from_its_first_moment_is_told(tmp_path: Path)
 async def test_watch_ends_when_it_is_closed_and_can_begin_again(tmp_path: Path) -> None:
     (tmp_path / "k3f-1").mkdir()
     for _ in range(3):
-        async with asyncio.timeout(20), aclosing(watch_growth(tmp_path)) as told:
+        async with asyncio.timeout(20), aclosing(watch_growth(tmp_path, lambda: MOST)) as told:
             assert await anext(told) == {Growth("k3f-1", "stdout"), Growth("k3f-1", "stderr")}
 
 
@@ -125,7 +128,7 @@ async def test_other_files_are_not_growth(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "k3f-1"
     folder.mkdir()
     (folder / name).touch()
-    async with asyncio.timeout(20), aclosing(watch_growth(tmp_path)) as told:
+    async with asyncio.timeout(20), aclosing(watch_growth(tmp_path, lambda: MOST)) as told:
         await anext(told)
         following = asyncio.ensure_future(anext(told))
         process = start(

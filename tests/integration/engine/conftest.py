@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Run, Task
+    from mux_lsp.engine.clock import Clock
 
 
 class Workshop:
@@ -29,9 +30,9 @@ class Workshop:
         self.config = folder / "config.toml"
 
     @asynccontextmanager
-    async def engine(self) -> AsyncIterator[Engine]:
+    async def engine(self, clock: Clock | None = None) -> AsyncIterator[Engine]:
         """An engine, open; closed as a daemon closes it, so that agents at work go on."""
-        engine = Engine(self.state, self.config)
+        engine = Engine(self.state, self.config, clock)
         await engine.open()
         try:
             yield engine

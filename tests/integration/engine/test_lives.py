@@ -14,6 +14,7 @@ from mux_lsp.agents import process
 from mux_lsp.agents.events import Event, Started
 from mux_lsp.agents.presets import backend
 from mux_lsp.core.model import RunState
+from mux_lsp.engine.clock import SET_BACK, Clock
 from mux_lsp.engine.events import RunOutput
 from mux_lsp.engine.host import RunHost
 from mux_lsp.engine.results import Results
@@ -357,3 +358,31 @@ async def test_a_run_that_is_deleted_while_it_is_brought_up_to_date_is_said_to_b
         monkeypatch.setattr(Results, "read", read)
         with pytest.raises(UsageError, match=f"There is no run '{run.id}'"):
             await engine.carry_on(run.id, "go on", ())
+
+
+@pytest.mark.parametrize("over_the_end_of_a_daemon", [False, True])
+async def test_a_clock_that_is_set_back_gives_no_negative_times(
+    workshop: Workshop, tmp_path: Path, over_the_end_of_a_daemon: bool
+) -> None:
+    wall = [1_800_000_000.0]
+
+    def clock() -> Clock:
+        return Clock(lambda: wall[0])
+
+    with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
+        async with workshop.engine(clock()) as engine:
+            task = await workshop.start(engine, f"sh:{arrived.give}; {go.take}")
+            await arrived.happened()
+            wall[0] -= 7200
+            if not over_the_end_of_a_daemon:
+                go.happens()
+                run = await ended(engine, task.runs[0].id)
+        if over_the_end_of_a_daemon:
+            async with workshop.engine(clock()) as engine:
+                go.happens()
+                run = await ended(engine, task.runs[0].id)
+        assert run.state is RunState.FINISHED
+        assert run.started is not None and run.finished is not None and run.worked is not None
+        assert 0 <= run.finished - run.started < 100
+        assert 0 <= run.worked < 100
+        assert run.reason == (SET_BACK if over_the_end_of_a_daemon else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import shutil
@@ -11,14 +12,17 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mux_lsp.core.model import ChangeKind, Snapshot
 from mux_lsp.errors import GitError
 from mux_lsp.git.folders import remove_tree, walk
+from mux_lsp.git.held import LostError
 from mux_lsp.git.repository import Repository, discover
 from mux_lsp.git.shadow import Shadow
+from mux_lsp.git.view import View, write_tree
 from mux_lsp.git.worktrees import Worktree, Worktrees
 from tests.integration.git.support import (
     World,
@@ -33,6 +37,9 @@ from tests.integration.git.support import (
     vanish,
     write,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FILES = {"a.txt": "one\n", "folder/b.txt": "two\n", "folder/c.txt": "three\n", ".gitignore": "*.log\n/out/\n.env\n"}
 BYTES = {path: text.encode() for path, text in FILES.items()}
@@ -456,10 +463,101 @@ def test_the_worktree_itself_replaced_by_a_link(place: Place, world: World) -> N
         assert files_on_disk(place.prepare("t-2").folder) == BYTES
 
 
-def test_the_worktree_deleted(place: Place) -> None:
+def test_a_deleted_worktree_is_no_result_that_deletes_everything(place: Place) -> None:
     worktree = place.prepare()
     shutil.rmtree(worktree.folder)
-    assert place.result(worktree) == {}
+    with pytest.raises(LostError, match=f"{worktree.folder} was removed"):
+        place.result(worktree)
+    place.worktrees.release(worktree)
+    assert place.worktrees.slots() == ()
+    assert files_on_disk(place.prepare("t-2").folder) == BYTES
+
+
+def swap_for_link(folder: Path, world: World) -> Path:
+    """Put a link in the place of a folder, to one of the person's that has all of its files."""
+    theirs = world.folder / "theirs"
+    shutil.copytree(folder, theirs, symlinks=True)
+    folder.rename(world.folder / "moved")
+    folder.symlink_to(theirs)
+    return theirs
+
+
+def swap_for_folder(folder: Path, world: World) -> Path:
+    """Move a folder of the person's into the place of ours."""
+    shutil.copytree(folder, world.folder / "theirs", symlinks=True)
+    folder.rename(world.folder / "moved")
+    (world.folder / "theirs").rename(folder)
+    return folder
+
+
+@pytest.mark.parametrize("level", ["worktrees", "worktrees/s1", "worktrees/s1/project", "gitdirs", "gitdirs/s1"])
+@pytest.mark.parametrize("swap", [swap_for_link, swap_for_folder])
+@pytest.mark.parametrize("later", [False, True])
+def test_what_takes_the_place_of_a_worktree_or_of_a_folder_above_it_is_the_persons(
+    place: Place, world: World, level: str, swap: Callable[[Path, World], Path], later: bool
+) -> None:
+    worktree = place.prepare()
+    before = place.worktrees.harvest(worktree, "t-1")
+    theirs = swap(place.shadow.folder / level, world)
+    (theirs / "mine.txt").write_text("an edit of the person's\n")
+    worktrees = Worktrees(place.shadow) if later else place.worktrees
+    with untouched(theirs):
+        with pytest.raises(LostError, match="has been replaced"):
+            worktrees.harvest(worktree, "t-1")
+        worktrees.release(worktree)
+        worktrees.sweep(())
+        worktrees.trim(0)
+    assert place.shadow.git(["rev-parse", "refs/mux/results/t-1"]).decode().strip() == before.commit
+    if "/" in level:
+        assert files_on_disk(worktrees.prepare(place.snapshot, "t-2", repository=place.repository).folder) == BYTES
+
+
+def test_a_parent_that_is_replaced_while_git_reads(place: Place, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    worktree = place.prepare()
+    (worktree.folder / "new.txt").write_text("the agent's\n")
+
+    def replaced(view: View) -> str:
+        swap_for_link(worktree.folder.parent, world)
+        return write_tree(view)
+
+    monkeypatch.setattr("mux_lsp.git.worktrees.write_tree", replaced)
+    with pytest.raises(LostError, match="has been replaced"):
+        place.worktrees.harvest(worktree, "t-1")
+    assert not place.shadow.has("refs/mux/results/t-1")
+
+
+def test_a_replaced_worktree_that_waits_for_its_next_run_is_not_used_again(place: Place, world: World) -> None:
+    worktree = place.prepare()
+    place.worktrees.release(worktree)
+    theirs = swap_for_folder(worktree.folder, world)
+    with untouched(theirs):
+        assert files_on_disk(place.prepare("t-2").folder) == BYTES
+    assert [slot.name for slot in place.worktrees.slots()] == ["s2"]
+
+
+def test_files_in_a_locked_folder_are_left_out_and_not_deleted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system says to all but the superuser, who may look everywhere."""
+    worktree = place.prepare()
+    shutil.rmtree(worktree.folder / "folder")
+
+    def lstat(path: str | Path) -> os.stat_result:
+        if "/folder/" in os.fspath(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return Path(path).stat(follow_symlinks=False)
+
+    monkeypatch.setattr("mux_lsp.git.view.os.lstat", lstat)
+    harvest = place.worktrees.harvest(worktree, "t-1")
+    assert files_in(place.shadow, harvest.commit) == BYTES
+    assert {left.path: left.reason for left in harvest.left_out} == dict.fromkeys(
+        ["folder/b.txt", "folder/c.txt"], "cannot be read (its permissions forbid it)"
+    )
+
+
+def test_a_worktree_in_locked_folders_is_read_and_given_back(place: Place) -> None:
+    worktree = place.prepare()
+    (worktree.folder / "new.txt").write_text("new\n")
+    worktree.folder.parent.chmod(0)
+    assert place.result(worktree)["new.txt"] == b"new\n"
     place.worktrees.release(worktree)
     assert files_on_disk(worktree.folder) == BYTES
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 
 import pytest
@@ -145,6 +146,11 @@ def test_inline_command_that_is_missing(agent: str) -> None:
         (1, "ended with exit status 1"),
         (127, "ended with exit status 127 (a command was not found)"),
         (137, "ended with exit status 137 (SIGKILL)"),
+        (
+            128 + signal.SIGXFSZ,
+            "ended with exit status 153 (a file that it wrote, maybe its output, came to the largest size that is "
+            "allowed: largest_file_mb under [runs] in config.toml)",
+        ),
         (143, "ended with exit status 143 (SIGTERM)"),
         (255, "ended with exit status 255"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from mux_lsp.agents import transcript
 from mux_lsp.agents.backend import Attempt, Decision
-from mux_lsp.agents.events import Raw, Session, Usage
+from mux_lsp.agents.bounded import trim
+from mux_lsp.agents.events import Notice, Raw, Session, Text, Usage
 from mux_lsp.agents.presets import reader as reading
 from mux_lsp.agents.presets.known import PRESETS
 from mux_lsp.agents.presets.reader import for_another_turn, raw_name, taken_up
@@ -128,3 +130,26 @@ async def test_a_line_without_an_end(tmp_path: Path) -> None:
         await reader.tell(keeper)
         assert all(isinstance(event, Raw) for event in keeper.told)
         assert keeper.told
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+async def test_what_was_left_out_unread_is_told_and_no_half_line_is_read(tmp_path: Path, read_before: bool) -> None:
+    """A daemon that comes back finds the middle of the output freed."""
+    said = [f"{number} " * 2000 for number in range(400)]
+    whole = [json.dumps({"type": "assistant", "message": {"content": [{"type": "text", "text": t}]}}) for t in said]
+    file = tmp_path / raw_name(0)
+    file.write_text("".join(f"{line}\n" for line in whole))
+    keeper = Keeper(tmp_path)
+    if read_before:
+        await taken_up(PRESETS["claude"], attempt_in(tmp_path)).tell(keeper)
+        assert len(keeper.told) == len(said)
+    trim(file, 1_000_000)
+    reader = taken_up(PRESETS["claude"], attempt_in(tmp_path))
+    await reader.tell(keeper)
+    reader.finish(keeper)
+    notices = [event.text for event in keeper.told if isinstance(event, Notice)]
+    texts = [event.text for event in keeper.told if isinstance(event, Text)]
+    assert len(notices) == (0 if read_before else 1)
+    assert len(texts) + len(notices) == len(keeper.told), "no half of a line was told"
+    assert (texts[0].split()[0], texts[-1].split()[0]) == ("0", "399")
+    assert (len(texts) == len(said)) is read_before

@@ -18,6 +18,8 @@ from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import day_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mux_lsp.engine.events import LimitReached
     from mux_lsp.store.journal import Journal
     from mux_lsp.store.spending import Spending
@@ -54,8 +56,8 @@ class Till:
         if spent is not None:
             self.journalled.append(spent)
 
-    def _end(self, run_id: str, reason: str) -> None:
-        self.ended.setdefault(run_id, reason)
+    def _end(self, reasons: Mapping[str, str]) -> None:
+        self.ended = {**reasons, **self.ended}
 
     def _tell(self, event: object) -> None:
         self.told.append(cast("LimitReached", event))
@@ -103,6 +105,18 @@ def test_each_limit_ends_what_it_is_for(settings: dict[str, int], scope: str, of
     till.spend("k3f-1", tokens=120)
     assert [(event.scope, event.of, event.unit) for event in till.told] == [(scope, of, Unit.TOKENS)]
     assert set(till.ended) == ended
+
+
+def test_a_clock_that_is_set_forward_and_back_gives_nobody_his_day_again() -> None:
+    till = Till({"day_tokens": 100}, (task("k3f"),))
+    till.spend("k3f-1", tokens=70)
+    till.now += 2 * 24 * 3600
+    till.spend("k3f-1", tokens=1)
+    till.now -= 2 * 24 * 3600
+    till.spend("k3f-1", tokens=10)
+    assert till.limits.today().tokens == 80
+    till.spend("k3f-1", tokens=20)
+    assert set(till.ended) == {"k3f-1"}
 
 
 def test_runs_whose_agents_have_ended_are_left_alone() -> None:

@@ -127,3 +127,17 @@ def test_renames_and_copies() -> None:
         ("old.bin", "new.bin"),
     ]
     assert [change.base_path for change in found] == ["tab\tname", "copy", ":colon", "old.bin"]
+
+
+@pytest.mark.parametrize(
+    ("warnings", "folders"),
+    [
+        ("", []),
+        ("warning: unable to access 'a/.gitignore': Permission denied\n", []),
+        ("warning: could not open directory 'a/': Permission denied\n", [("a/", "Permission denied")]),
+        ("warning: could not open directory 'it's/': Permission denied\n", [("it's/", "Permission denied")]),
+        ("warning: could not open directory 'a/a/a/a-l\nwarning: x\n", [("a/a/a", "File name too long")]),
+    ],
+)
+def test_folders_that_git_could_not_open(warnings: str, folders: list[tuple[str, str]]) -> None:
+    assert parse.unread(warnings) == folders
