@@ -29,7 +29,7 @@ from mux_lsp.engine.clock import Clock
 from mux_lsp.engine.discarding import Discards
 from mux_lsp.engine.ending import Ending
 from mux_lsp.engine.enough import agreed
-from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, TaskChanged
+from mux_lsp.engine.events import Event, Noticed, ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.engine.going import Going, Leftovers
 from mux_lsp.engine.history import History
 from mux_lsp.engine.judge import Judging
@@ -753,6 +753,7 @@ class Engine:
         log.warning("%s", sentence)
         self.notices = (*self.notices, sentence)
         self._untold.append(sentence)
+        self._emit(Noticed())
 
     def _emit(self, event: Event) -> None:
         for listener in list(self._listeners):

@@ -107,6 +107,11 @@ class VerdictChanged:
     stale: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """There is a sentence for the person, which the first client of theirs shows (`Engine.take_notices`)."""
+
+
 Told = (
     TaskChanged
     | RunChanged
@@ -120,4 +125,4 @@ Told = (
 )
 """What clients are told."""
 
-Event = Told | TranscriptGrown
+Event = Told | TranscriptGrown | Noticed

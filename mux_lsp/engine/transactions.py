@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNDECIDED_SECONDS: Final = 60.0
+UNDECIDED_SECONDS: Final = 20.0
 """Seconds after its start for which a daemon waits for an editor to show whether it applied its part of an accept."""
 
 

@@ -20,6 +20,7 @@ from mux_lsp.engine import accepting, review
 from mux_lsp.engine.events import (
     Event,
     LimitReached,
+    Noticed,
     PermissionRequested,
     PermissionSettled,
     QueueChanged,
@@ -96,6 +97,7 @@ class Session:
         self.folders: list[Path] = []
         self._name = "a client"
         self._own_protocol = False
+        self._initialized_once = False
         self._follows_files = False
         self._capabilities = types.ClientCapabilities()
         self._shows = Shows()
@@ -146,7 +148,7 @@ class Session:
 
     def tell(self, event: Event) -> None:
         """Pass an engine's event on, in the shapes of the wire."""
-        if self._own_protocol and not isinstance(event, TranscriptGrown):
+        if self._own_protocol and not isinstance(event, TranscriptGrown | Noticed):
             method, params = convert.notification(event, self.engine.standing, self.documents.uri)
             self.server.protocol.tell(method, params)
         self.virtual.told(event)
@@ -169,8 +171,16 @@ class Session:
                 self._asking.settled(ask_id)
             case LimitReached(message=message, stopped=stopped):
                 self.warn(message, types.MessageType.Error if stopped else types.MessageType.Warning)
+            case Noticed():
+                self._show_notices()
             case RunOutput() | TranscriptGrown() | QueueChanged() | VerdictChanged():
                 pass
+
+    def _show_notices(self) -> None:
+        """Show the person what no client of theirs has shown yet."""
+        for notice in self.engine.take_notices() if self.is_persons and self._initialized_once else ():
+            # Also where the client speaks our protocol: no notification of ours says it.
+            self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
 
     def warn(self, message: str, kind: types.MessageType = types.MessageType.Warning) -> None:
         """Have the client show its person a message. One that speaks our protocol was told the same by that."""
@@ -365,9 +375,8 @@ class Session:
     def _initialized(self, _: types.InitializedParams) -> None:
         self.keep(self.virtual.register())
         self._asking.begin()
-        for notice in self.engine.take_notices() if self.is_persons else ():
-            # Also to clients that speak our protocol: no notification of ours says it.
-            self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
+        self._initialized_once = True
+        self._show_notices()
 
     def _did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         removed = _folders(folder.uri for folder in params.event.removed)
