@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from re import Match
 
-DOCUMENT_METHODS = frozenset({b"textDocument/didOpen", b"textDocument/didChange"})
+DOCUMENT_METHODS = frozenset({"textDocument/didOpen", "textDocument/didChange"})
 """The methods whose messages carry the text of a document, as large as that is."""
 
 END = 4096
@@ -27,7 +27,7 @@ ID_LIMIT = 200
 """Maximum characters of a request's id."""
 
 _NAME = rb'"(?:jsonrpc|id|method)"'
-_VALUE = rb'(?:"[^"\\]{0,%d}"|-?[0-9]{1,20}|null)' % ID_LIMIT
+_VALUE = rb'(?:"(?:[^"\\]|\\.){0,%d}"|-?[0-9]{1,20}|null)' % ID_LIMIT
 _MEMBER = _NAME + rb"\s*:\s*" + _VALUE
 _FIRST = re.compile(rb"\s*\{\s*(?:" + _MEMBER + rb"\s*,\s*)*")
 _LAST = re.compile(rb",\s*" + _MEMBER + rb"(?:\s*,\s*" + _MEMBER + rb")*\s*\}\s*\Z")
@@ -38,9 +38,17 @@ class Envelope:
     """The members of a message beside its parameters, as far as an end of its body shows them."""
 
     def __init__(self, found: Match[bytes] | None) -> None:
-        members = dict(_EACH.findall(found[0])) if found else {}
-        self.method: bytes | None = members[b'"method"'].strip(b'"') if b'"method"' in members else None
-        self.id: int | str | None = json.loads(members.get(b'"id"', b"null"))
+        members = {name: _value_of(value) for name, value in _EACH.findall(found[0])} if found else {}
+        method, id_ = members.get(b'"method"'), members.get(b'"id"')
+        self.method = method if isinstance(method, str) else None
+        self.id = id_ if isinstance(id_, int | str) else None
+
+
+def _value_of(text: bytes) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def first_members(head: bytes) -> Envelope:

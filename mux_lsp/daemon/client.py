@@ -232,8 +232,8 @@ def _wait_for_room(sock: socket.socket, target: str | tuple[str, int]) -> None:
     """Connects to a daemon before whom too many wait. Raises BlockingIOError if it lets nobody in.
 
     A time limit in Python makes a socket one that does not wait for that (connect(2): EAGAIN), so it is the system's.
-    Linux alone says EAGAIN. macOS refuses the connection as if nobody was there (unix(4)), and whoever then starts a
-    daemon finds the lock of the one that runs.
+    Linux alone says EAGAIN. macOS refuses the connection as if nobody was there (ECONNREFUSED), and whoever then starts
+    a daemon finds the lock of the one that runs.
     """
     import struct
 

@@ -155,10 +155,7 @@ class Commands(Choosing, Trusting, Verification):
         for group in groups:
             named = [path for change in group for path in change.paths]
             patch += await asyncio.to_thread(room.shadow.patch, run.base, run.result, named)
-        try:
-            return protocol.RunDiffResult(patch=patch.decode(), base64=None)
-        except UnicodeDecodeError:
-            return protocol.RunDiffResult(patch=patch.decode(errors="replace"), base64=base64.b64encode(patch).decode())
+        return await asyncio.to_thread(_diff, patch)
 
     async def run_cancel(self, params: protocol.RunParams) -> protocol.RunResult:
         return self._run_result(await self._engine.cancel(params.run))
@@ -191,13 +188,16 @@ class Commands(Choosing, Trusting, Verification):
         wanted = [one for one in found if params.run in {None, one.run.id}]
         documents = self._session.documents
         tasks = {one.run.task: self._engine.task(one.run.task) for one in wanted}
-        found_now = await asyncio.to_thread(_with_ways, wanted, tasks, documents.by_path())
-        items = [
-            convert.review_item(root, item, ways, documents.encoding)
-            for root, item, ways in found_now
-            if file is None or root / item.live.path == file
-        ]
-        return protocol.ReviewListResult(items=items)
+        by_path, encoding = documents.by_path(), documents.encoding
+
+        def listed() -> list[protocol.ReviewItem]:
+            return [
+                convert.review_item(root, item, ways, encoding)
+                for root, item, ways in _with_ways(wanted, tasks, by_path)
+                if file is None or root / item.live.path == file
+            ]
+
+        return protocol.ReviewListResult(items=await asyncio.to_thread(listed))
 
     async def review_places(self, params: protocol.ReviewPlacesParams) -> protocol.ReviewPlacesResult:
         return await asyncio.to_thread(surface.places, await self._session.seen(params.uri))
@@ -348,6 +348,13 @@ class Commands(Choosing, Trusting, Verification):
 def _hunks(params: protocol.FileParams) -> list[str] | None:
     """What is meant of a file: everything, or what is in none of its hunks."""
     return None if params.what == "all" else [""]
+
+
+def _diff(patch: bytes) -> protocol.RunDiffResult:
+    try:
+        return protocol.RunDiffResult(patch=patch.decode(), base64=None)
+    except UnicodeDecodeError:
+        return protocol.RunDiffResult(patch=patch.decode(errors="replace"), base64=base64.b64encode(patch).decode())
 
 
 def _with_ways(

@@ -99,13 +99,6 @@ class Documents:
         """A document was opened, or has another text now."""
         self._open[document.uri] = document
 
-    def saved(self, uri: str) -> None:
-        """A document was saved: how its file is saved can be seen now where it could not be before."""
-        document = self._open.get(uri)
-        if document is not None and document.encoding is None:
-            encoding, bom = _encoding_of(document.path, document.content)
-            self._open[uri] = replace(document, encoding=encoding, bom=bom)
-
     def closed(self, uri: str) -> Document | None:
         """A document was closed."""
         return self._open.pop(uri, None)
@@ -158,6 +151,14 @@ def as_changed(
 ) -> Document:
     """A document after content changes."""
     return replace(document, version=version, content=apply_changes(document.content, changes, encoding))
+
+
+def as_known(document: Document) -> Document:
+    """A document that was saved just now: how can be seen where it could not be before."""
+    if document.encoding is not None:
+        return document
+    encoding, bom = _encoding_of(document.path, document.content)
+    return replace(document, encoding=encoding, bom=bom)
 
 
 def encoded(document: Document) -> bytes | None:

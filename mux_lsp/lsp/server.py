@@ -45,8 +45,10 @@ log = logging.getLogger(__name__)
 logging.getLogger("pygls").setLevel(logging.CRITICAL)
 
 
-IN_ORDER = frozenset({types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE})
-"""The methods for whose handler the client's next message waits. No other is about a text that is not known yet."""
+IN_ORDER = frozenset(
+    {types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_SAVE},
+)
+"""The methods for whose handlers the client's next message waits: what it is about may be the text that they make."""
 
 
 NAMED = 100

@@ -38,7 +38,17 @@ from mux_lsp.lsp import actions, convert, edits, heavy, hints, lenses, places, p
 from mux_lsp.lsp.asking import Asking
 from mux_lsp.lsp.commands import CHANGES, Commands
 from mux_lsp.lsp.decisions import Decisions
-from mux_lsp.lsp.documents import TEXT_LIMIT, Document, Documents, Lives, as_changed, as_opened, as_saved, path_of
+from mux_lsp.lsp.documents import (
+    TEXT_LIMIT,
+    Document,
+    Documents,
+    Lives,
+    as_changed,
+    as_known,
+    as_opened,
+    as_saved,
+    path_of,
+)
 from mux_lsp.lsp.hover import hover
 from mux_lsp.lsp.progress import Progress
 from mux_lsp.lsp.server import MuxServer, guarded, receive_all, shortened
@@ -383,7 +393,7 @@ class Session:
         added = _folders(folder.uri for folder in params.event.added)
         self.folders = [folder for folder in self.folders if folder not in removed + added] + added
 
-    # The next message of the client waits for these two: nothing may come between two changes of a text.
+    # The next message of the client waits for these: nothing may come between two changes of a text.
 
     async def _did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         item = params.text_document
@@ -438,12 +448,18 @@ class Session:
                 looking.add_done_callback(self._last_looks.discard)
         self.watch.close(uri)
 
-    def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
+    async def _did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         # Whether a file is on disk, and how, is part of what a change stands to.
-        self.documents.saved(params.text_document.uri)
-        self._moved_on(params.text_document.uri)
-        self._refresh(params.text_document.uri)
-        if (document := self.documents.get(params.text_document.uri)) is not None:
+        uri = params.text_document.uri
+        if (document := self.documents.get(uri)) is not None:
+            if len(document.content) < heavy.LARGE:
+                document = as_known(document)
+            else:
+                document = await heavy.in_thread(as_known, document)
+            self.documents.put(document)
+        self._moved_on(uri)
+        self._refresh(uri)
+        if document is not None:
             self._live_text_changed(document.path)
 
     def _did_change_files(self, params: types.DidChangeWatchedFilesParams) -> None:
