@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
 from tests.support.persons import leave_agent
-
-if TYPE_CHECKING:
-    import pytest
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("mux", deadline=None)
@@ -21,10 +17,7 @@ settings.load_profile("mux")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Play the person's part also where a coding agent has started the tests. The workers of xdist follow suit."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        capture = config.pluginmanager.getplugin("capturemanager")
-        capture.suspend_global_capture(in_=True)
-        leave_agent()
-        capture.resume_global_capture()
+        leave_agent()  # nothing is captured yet
