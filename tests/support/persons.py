@@ -30,7 +30,7 @@ os.write(said, b"%d\\n" % tests.returncode)
 
 def agent_around() -> str | None:
     """The coding agent that has started this process, as a daemon would tell; None for none."""
-    return look(machine(), Target(os.getpid(), lambda: True), Ground(0, "/nowhere", {})).tool
+    return look(machine(), Target(os.getpid(), lambda: True), Ground(-1, "/nowhere", {})).tool
 
 
 def leave_agent() -> None:
