@@ -40,10 +40,7 @@ def pytest_runtest_call() -> Generator[None, object, object]:
     return result
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Play the person's part also where a coding agent has started the tests. The workers of xdist follow suit."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        capture = config.pluginmanager.getplugin("capturemanager")
-        capture.suspend_global_capture(in_=True)
-        leave_agent()
-        capture.resume_global_capture()
+        leave_agent()  # nothing is captured yet

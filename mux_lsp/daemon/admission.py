@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mux_lsp.askers import Agent, Person
-from mux_lsp.daemon.look import INSTEAD, Ground, Traces, judge, look
+from mux_lsp.daemon.look import INSTEAD, Ground, Target, Traces, judge, look
 from mux_lsp.daemon.process_tables import machine
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ class Admission:
             runs.starter,
             key=isinstance(key, str) and are_same(key, person_key),
         )
+
+
+def agent_around() -> str | None:
+    """The agent of the person's that has started this very process, as any daemon would tell; None for none."""
+    return look(machine(), Target(os.getpid(), lambda: True), Ground(-1, "/nowhere", {})).tool
 
 
 def refusal_to_end(asker: Asker) -> tuple[str, str] | None:

@@ -39,8 +39,8 @@ def run(program: str) -> str:
 
 def test_what_was_adopted_is_taken_and_what_was_started_is_left() -> None:
     run("""
-        leaves = "exec 3<&0; sh -c 'echo $$; read _ <&3' & exit 7"
-        agent, orphan = start(leaves, stdin=subprocess.PIPE, start_new_session=True)
+        waits = "exec 3<&0; sh -c 'echo $$; read _ <&3' & exit 7"
+        agent, orphan = start(waits, stdin=subprocess.PIPE, start_new_session=True)
         git, _ = start("echo; exit 3")
         for child in (agent, git):
             ended(child.pid)

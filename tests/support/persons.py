@@ -12,9 +12,8 @@ import os
 import signal
 import sys
 
+from mux_lsp.daemon.admission import agent_around
 from mux_lsp.daemon.interactive import without_marks
-from mux_lsp.daemon.look import Ground, Target, look
-from mux_lsp.daemon.process_tables import machine
 
 _LEFT = "TESTS_HAVE_LEFT_THEIR_AGENT"
 
@@ -26,11 +25,6 @@ with subprocess.Popen(sys.argv[2:]) as tests:
     os.write(said, b"%d\\n" % tests.pid)
 os.write(said, b"%d\\n" % tests.returncode)
 """
-
-
-def agent_around() -> str | None:
-    """The coding agent that has started this process, as a daemon would tell; None for none."""
-    return look(machine(), Target(os.getpid(), lambda: True), Ground(0, "/nowhere", {})).tool
 
 
 def leave_agent() -> None:

@@ -20,6 +20,7 @@ from mux_lsp.cli.demo import sample
 from mux_lsp.cli.demo.command import AGENTS
 from mux_lsp.cli.output import say
 from mux_lsp.cli.text import duration
+from mux_lsp.daemon.admission import agent_around
 from mux_lsp.errors import MuxError
 from mux_lsp.git.command import git
 
@@ -45,6 +46,11 @@ def tell(chosen: str | None, *, keep: bool) -> int:
 
     `chosen` names the agent whose result is accepted instead of the best one's.
     """
+    if (agent := agent_around()) is not None:
+        raise MuxError(
+            f"the demonstration decides in your place, and {agent} has started it: "
+            "run `mux-lsp demo` yourself, in a terminal of your own"
+        )
     begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="mux-")).resolve()
     try:

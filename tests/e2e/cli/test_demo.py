@@ -110,3 +110,15 @@ def test_keep_leaves_the_folder(person: Path) -> None:
     [folder] = (person / "tmp").iterdir()
     assert str(folder) in out
     assert (folder / "shop" / "pages.py").exists()
+
+
+def test_it_leaves_the_decisions_to_the_person(person: Path) -> None:
+    """An agent of theirs may start it no more than it may accept."""
+    command = [sys.executable, "-P", "-m", "mux_lsp", "demo"]
+    kept = {"HOME": str(person), "PATH": os.environ["PATH"], "TMPDIR": str(person / "tmp"), "CLAUDECODE": "1"}
+    done = subprocess.run(command, cwd=person, env=kept, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the demonstration decides in your place, and Claude Code has started it: run `mux-lsp demo` yourself" in (
+        " ".join(done.stderr.split())
+    )
+    assert not [*(person / "tmp").iterdir()]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.persons import agent_around
+from mux_lsp.daemon.admission import agent_around
 
 ROOT = Path(__file__).parents[3]
 
