@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp.git.folders import is_plain_folder, remove_tree
 from mux_lsp.git.held import LostError
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def brought(paths: list[str]) -> Brought:
 def note(own_dir: Path, what: Brought) -> None:
     """Have it known of the worktree whose own git directory (not the agent's) this is."""
     file = own_dir / _FILE
+    if not what or is_plain_folder(file):
+        remove_tree(file)
     if not what:
-        file.unlink(missing_ok=True)
         return
     new = file.with_suffix(".new")
     new.write_text(json.dumps({"files": sorted(what.files), "folders": sorted(what.folders)}))
