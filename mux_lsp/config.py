@@ -172,7 +172,7 @@ class Runs(_Section):
     output_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Megabytes of the disk that a file takes in which an agent, a check or a set-up prints: the rest of its middle is
     left out."""
-    largest_file_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 16_000
+    largest_file_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
     """Megabytes of the largest file that an agent, a check or a set-up can write. All that it has ever printed is such
     a file: this bounds it while no daemon looks, and where the file system cannot leave out a part of a file."""
 

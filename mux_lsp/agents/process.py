@@ -98,8 +98,8 @@ def start(  # noqa: PLR0913  # what a process is made of, by name
     prints while no daemon keeps its output in bounds (see `bounded`). The output is a file that it writes itself, so
     the limit cannot be of the output alone: all that was ever printed counts, and so does any other file, sparse ones
     by their length. A program that copied the output would need no such limit, but would have to live as long as the
-    command, which would die of SIGPIPE with it. So the limit is large, and soft: a command that needs larger files may
-    raise it for itself.
+    command, which would die of SIGPIPE with it. So the limit is large (databases make sparse files of tens of
+    gigabytes), and soft: a command that needs larger files may raise it for itself.
 
     Raises AgentError where the command cannot be found or started. A script whose interpreter is missing starts, and
     ends with status 126 or 127 and the shell's words in `stderr`.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp import storage
+from mux_lsp.git.folders import is_plain_folder, remove_tree
 from mux_lsp.git.held import LostError
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def brought(paths: list[str]) -> Brought:
 def note(own_dir: Path, what: Brought) -> None:
     """Have it known of the worktree whose own git directory (not the agent's) this is."""
     file = own_dir / _FILE
+    if not what or is_plain_folder(file):
+        remove_tree(file)
     if not what:
-        file.unlink(missing_ok=True)
         return
     storage.write_whole(file, json.dumps({"files": sorted(what.files), "folders": sorted(what.folders)}).encode())
 
