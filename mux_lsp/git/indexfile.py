@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _STAT: Final = 40
 """Bytes before the object's name: what the file system says of the file."""
+_PADDING: Final = 16
+"""An entry ends in eight zeros at the most, an extension in none. More are what a file system puts in the place of data
+that were not on the disk."""
 _LONG: Final = 0xFFF
 """A path of at least so many bytes ends where its NUL is."""
 _EXTENDED: Final = 0x4000
@@ -36,6 +39,8 @@ def is_whole(index: Path, object_format: str) -> bool:
     if version not in {2, 3}:
         return version == 4
     end = len(data) - digest
+    if end > 12 and not any(data[end - _PADDING : end]):
+        return False
     place = _after_entries(data, count, digest, end)
     while place is not None and place < end:
         if end - place < 8:

@@ -74,6 +74,8 @@ class _Pending:
 
     done: Future[None]
     borrowed: tuple[Path, ...]
+    refs: Mapping[str, str]
+    """What then names it."""
 
 
 class Shadow(StoreReader):
@@ -180,6 +182,7 @@ class Shadow(StoreReader):
         """
         with self._lock:
             if self.mendings != since:
+                self._pack_again()
                 return
             repository = self._owner()
             if repository is None:
@@ -188,6 +191,16 @@ class Shadow(StoreReader):
             # Files of the person's that no commit of theirs has are nowhere else.
             self.complete(self._take(repository, {}, _MENDED))
             self.delete_refs(_MENDED)
+            self._pack_again()
+
+    def _pack_again(self) -> None:
+        """Keep the snapshots whose packing stumbled over what was damaged."""
+        for commit, pending in list(self._pending.items()):
+            error = pending.done.exception()
+            if error is not None and is_damage(error):
+                bare.pack(self.git_dir, [commit], alternates_variable(pending.borrowed))
+                self.set_refs(pending.refs)
+                del self._pending[commit]
 
     def heals(self, what: str) -> bool:
         """See `StoreReader.heals`."""
@@ -418,7 +431,7 @@ class Shadow(StoreReader):
         wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
         self._memory = None  # until what follows has ended well
         done = pool.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, memory, refs)
-        self._pending[commit] = _Pending(done, borrowed)
+        self._pending[commit] = _Pending(done, borrowed, refs)
         return Snapshot(commit, tree, head, left_out)
 
     def _pack_and_keep(

@@ -50,7 +50,7 @@ def test_an_empty_one_of_an_empty_tree(tmp_path: Path) -> None:
     assert not is_whole(tmp_path / ".git" / "index", "sha1")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
 @given(data=st.data())
 def test_one_that_was_cut_or_whose_end_is_zeros(index: tuple[Path, str], data: st.DataObject) -> None:
     """As a file system leaves it whose data were not on the disk when the power went."""
