@@ -115,6 +115,9 @@ class Bench:
         ]
         found = json.dumps({"tasks": tasks, "accepted": accepted, "verdicts": verdicts})
         for number, task in enumerate(self.engine.tasks(), 1):
+            # A number that a killed retry was to have is given to nobody any more.
+            for position, run in enumerate(task.runs, 1):
+                found = re.sub(rf"\b{run.id}\b", f"T{number}.{position}", found)
             found = re.sub(rf"\b{task.id}\b", f"T{number}", found)
         facts: Json = json.loads(found)
         return facts
