@@ -662,9 +662,17 @@ class Engine:
 
     def reject(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
         """Remember that the person does not want these; in the words of `Item.rejected_as`."""
-        self._rejections.add(run_id, path, hunks)
-        run = self.run(run_id)
-        self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, {path})))
+        self.reject_all({(run_id, path): hunks})
+
+    def reject_all(self, named: Mapping[tuple[str, str], frozenset[str]]) -> None:
+        """The same for several files by run and path: all of it is on record, or nothing."""
+        self._rejections.add(named)
+        paths: dict[str, set[str]] = {}
+        for run_id, path in named:
+            paths.setdefault(run_id, set()).add(path)
+        for run_id, of_run in paths.items():
+            run = self.run(run_id)
+            self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, of_run)))
 
     def _accepted(self, accepted: Accepted) -> None:
         """What a person has accepted is on record."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.engine.review import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from mux_lsp.store.journal import Journal
 
@@ -34,10 +34,14 @@ class Rejections:
         """What was rejected of a file."""
         return self._hunks.get((run, path), frozenset())
 
-    def add(self, run: str, path: str, hunks: frozenset[str]) -> None:
-        """Remember a no."""
-        self._journal.reject(run, [(path, hunk) for hunk in hunks])
-        self._hunks[run, path] = self.of(run, path) | hunks
+    def add(self, named: Mapping[tuple[str, str], frozenset[str]]) -> None:
+        """Remember a no to hunks, by run and path: to all of them or none."""
+        of_runs: dict[str, list[tuple[str, str]]] = {}
+        for (run, path), hunks in named.items():
+            of_runs.setdefault(run, []).extend((path, hunk) for hunk in hunks)
+        self._journal.reject_all(of_runs)
+        for key, hunks in named.items():
+            self._hunks[key] = self.of(*key) | hunks
 
     def forget_hunks(self, run: str, hunks: Iterable[tuple[str, str]]) -> None:
         """The journal has taken a no to these back, each a path and what was rejected there."""

@@ -190,6 +190,7 @@ class Decisions:
             own = [items for one, items in judged if one.run.id == run.id]
             accepting.refuse_unknown(run, hunks, {item.id for items in own for item in items})
         rejected = applied = 0
+        no: dict[tuple[str, str], frozenset[str]] = {}
         for one, items in judged:
             # Also of what is in this client's text: another client's may not have it.
             named = frozenset(item.rejected_as for item in items if item.status is not HunkStatus.REJECTED)
@@ -197,7 +198,9 @@ class Decisions:
             applied += there
             rejected += len(named) - there
             if named:
-                self._engine.reject(one.run.id, one.path, named)
+                no[one.run.id, one.path] = no.get((one.run.id, one.path), frozenset()) | named
+        if no:
+            self._engine.reject_all(no)
         return protocol.RejectResult(rejected=rejected, applied=applied)
 
 

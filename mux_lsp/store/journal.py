@@ -238,13 +238,18 @@ class Journal:
 
     def reject(self, run_id: str, hunks: Iterable[tuple[str, str]]) -> None:
         """Note that the person rejected these hunks, each as (path, hunk id). Again is no error and changes nothing."""
+        self.reject_all({run_id: hunks})
+
+    def reject_all(self, hunks: Mapping[str, Iterable[tuple[str, str]]]) -> None:
+        """The same for several runs by their ids: all of it, or nothing."""
         with transaction(self._database):
-            self._task_of(run_id)
             at = self._clock()
-            self._database.executemany(
-                "INSERT INTO rejections (run, path, hunk, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [(run_id, dumps(path), hunk, at) for path, hunk in hunks],
-            )
+            for run_id, of_run in hunks.items():
+                self._task_of(run_id)
+                self._database.executemany(
+                    "INSERT INTO rejections (run, path, hunk, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    [(run_id, dumps(path), hunk, at) for path, hunk in of_run],
+                )
 
     def rejections(self, run_id: str) -> tuple[Rejection, ...]:
         """What the person rejected of a run, by path and hunk. Nothing for an id that does not exist."""

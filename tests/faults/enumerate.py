@@ -21,6 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--mode", choices=["kill", "raise"])
+    parser.add_argument("--all", action="store_true", help="also the points that operations share")
     parser.add_argument("--point", action="append", help="only this one, as it was printed")
     asked = parser.parse_args()
     failed = total = 0
@@ -35,7 +36,7 @@ def main() -> int:
                 if asked.mode not in {None, mode}:
                     continue
                 began = time.monotonic()
-                found = enumerator.run(mode, asked.point)
+                found = enumerator.run(mode, asked.point or enumerator.points(mode, own=not asked.all))
                 total += len(found.points)
                 failed += len(found.breaches)
                 missed = f", {len(found.missed)} not passed" if found.missed else ""

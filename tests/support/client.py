@@ -283,6 +283,10 @@ class Client:
                     path.touch()
                 case "delete":
                     path_in(change["uri"]).unlink()
+                case "rename":
+                    path = path_in(change["newUri"])
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path_in(change["oldUri"]).rename(path)
                 case _:
                     path = path_in(change["textDocument"]["uri"])
                     text = self.buffers[path].text if path in self.buffers else path.read_bytes().decode()

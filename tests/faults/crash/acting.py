@@ -125,6 +125,7 @@ async def _prepare(op: Operation, ground: Ground) -> Json:
 async def _look(op: Operation, ground: Ground) -> Json:
     """What there is, in an engine of its own."""
     async with bench(ground, applies=op.applies) as found:
+        await op.desk(found)
         await found.settled()
         return {"facts": await found.facts(), "tree": tree_of(ground.root)}
 
@@ -144,6 +145,7 @@ async def _strike(op: Operation, ground: Ground, plan: Plan, goal: list[Json]) -
             faults.install(None)
         return {**await _start(op, ground, plan), "refused": refused}
     async with bench(ground, applies=op.applies) as found:
+        await op.desk(found)
         await op.lead_in(found)
         faults.install(plan)
         try:
@@ -157,7 +159,7 @@ async def _strike(op: Operation, ground: Ground, plan: Plan, goal: list[Json]) -
         facts = await found.facts()
         if plan.reached:
             await found.settled()
-            if op.again or not reaches(facts, goal):
+            if op.again or not reaches(op, facts, goal):
                 await op.do(found)
                 await found.settled()
                 facts = await found.facts()
@@ -178,17 +180,18 @@ async def _start(op: Operation, ground: Ground, plan: Plan) -> Json:
         }  # fmt: skip
 
 
-def reaches(facts: Json, goal: list[Json]) -> bool:
+def reaches(op: Operation, facts: Json, goal: list[Json]) -> bool:
     """Whether there is all that an operation is for."""
-    return all(one in goal_of(facts) for one in goal)
+    return all(one in goal_of(op, facts) for one in goal)
 
 
-def goal_of(facts: Json) -> list[Json]:
+def goal_of(op: Operation, facts: Json) -> list[Json]:
     """What an operation is for: how runs have ended, whatever their number and their turn; what was accepted; verdicts.
 
-    Where an error has an agent work twice, its result may be another one.
+    Where an error has an agent work twice, its result may be another one; where it comes while a run is being ended,
+    that run has ended by it.
     """
-    kept = ("state", "reason", "discarded", "checks")
+    kept = ("state", "reason", "discarded", "checks") if op.waits else ("discarded", "checks", "holds a worktree")
     runs = [
         {**{name: run[name] for name in kept}, "hunks": [one[2] for one in run["hunks"]]}
         for task in facts["tasks"]
@@ -213,6 +216,7 @@ async def _recover(op: Operation, ground: Ground, before: Json, after: Json) -> 
     if json.loads(json.dumps(tree_of(ground.root))) not in trees:
         found.append(f"right after the kill the tree is neither: {_differs(tree_of(ground.root), after['tree'])}")
     async with bench(ground, applies=op.applies) as one:
+        await op.desk(one)
         if op.waits:
             await one.settled()
             facts = await one.facts()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.faults.crash.accepting import ACCEPTING
 from tests.faults.crash.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from tests.faults.crash.operations import Operation
 
-ALL: dict[str, Operation] = {one.name: one for one in OPERATIONS}
+ALL: dict[str, Operation] = {one.name: one for one in (*OPERATIONS, *ACCEPTING)}
 
 
 def find(name: str) -> Operation:

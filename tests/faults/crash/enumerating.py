@@ -53,7 +53,7 @@ class Enumerator:
         self.before = self._act("look")
         self._restore()
         self.after = self._act("strike", point=None, mode="record", goal=[])
-        self._goal = goal_of(self.after["facts"])
+        self._goal = goal_of(operation, self.after["facts"])
         if self.before["breaches"] or self.after["breaches"]:
             raise AssertionError(f"{operation.name}, with no fault: {self.before['breaches'] + self.after['breaches']}")
         if self.after["refused"]:
@@ -125,8 +125,8 @@ class Enumerator:
             for run in task["runs"]:
                 if run["reason"] is not None and "a bug" in run["reason"]:
                     yield f"{run['id']} has ended by {run['reason']}"
-        if not reaches(answer["facts"], self._goal):
-            yield f"done once more, it is not done: {self._goal} and not {goal_of(answer['facts'])}"
+        if not reaches(self._operation, answer["facts"], self._goal):
+            yield f"done once more, it is not done: {self._goal} and not {goal_of(self._operation, answer['facts'])}"
 
     def _prepare(self) -> None:
         if self._operation.dies:

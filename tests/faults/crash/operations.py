@@ -34,6 +34,8 @@ class Operation:
     do: Callable[[Bench], Awaitable[object]]
     lead_in: Callable[[Bench], Awaitable[None]] = nothing
     """What goes before in the same daemon. Its points do not count."""
+    desk: Callable[[Bench], Awaitable[None]] = nothing
+    """What the editor has open, with each daemon that it comes to speak with."""
     again: bool = False
     """Whether it is asked for once more also where it was done: then nothing may change."""
     at_start: bool = False
@@ -96,9 +98,11 @@ async def start(bench: Bench) -> None:
     await bench.client.start(EDITS, checks=("grep -q new src/new.txt",))
 
 
-async def start_on_what_is_typed(bench: Bench) -> None:
-    """With unsaved text, and after a commit of the person's."""
+async def has_typed(bench: Bench) -> None:
     bench.client.open(bench.root / "b.txt", "typed\n")
+
+
+async def append(bench: Bench) -> None:
     await bench.client.start(APPENDS)
 
 
@@ -164,7 +168,7 @@ AGENT: Final = "process.started#1"
 OPERATIONS: Final = (
     Operation("start: the first task", no_task, start),
     Operation("start: another task", appended, start, shared_from=AGENT),
-    Operation("start: on unsaved text", appended, start_on_what_is_typed, shared_from=AGENT),
+    Operation("start: on unsaved text", appended, append, desk=has_typed, shared_from=AGENT),
     Operation("set-up", no_task, start, config=SET_UP, shared_from="process.started#2"),
     Operation("retry", appended, retry, shared_from=AGENT),
     Operation("continue", appended, carry_on, shared_from=AGENT),
