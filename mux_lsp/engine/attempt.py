@@ -116,7 +116,7 @@ async def carry_out(job: Job) -> None:
             if not is_of_the_system(error):
                 raise
             log.warning("run %s", job.run_id, exc_info=True)
-            job.end(RunState.FAILED, in_words(error))
+            job.end(RunState.FAILED, in_words(error, job.run_folder))
         finally:
             job.place.leave()
     await _give_back(job)

@@ -132,7 +132,8 @@ class Baselines:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         except Exception as error:
             if is_of_the_system(error):
-                log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, in_words(error))
+                why = in_words(error, folder)
+                log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, why)
             else:
                 log.exception("a bug in mux-lsp, in %s", trial.name)
         finally:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mux_lsp import config, storage
+from mux_lsp import config
 from mux_lsp.agents import process
 from mux_lsp.agents.ports import PortBlocks
 from mux_lsp.core.merit import Weights
@@ -736,10 +736,9 @@ class Engine:
         except MuxError as error:
             self._book.fail(job.run_id, str(error))
         except Exception as error:
-            refused = storage.explained(error, str(self._state)) if isinstance(error, OSError) else None
-            if refused is not None or is_of_the_system(error):
+            if is_of_the_system(error):
                 log.warning("run %s could not be brought to its end", job.run_id, exc_info=True)
-                self._book.fail(job.run_id, str(refused or in_words(error)))
+                self._book.fail(job.run_id, in_words(error, self._state))
             else:
                 log.exception("run %s ended by a bug in mux-lsp", job.run_id)
                 self._book.fail(job.run_id, "a bug in mux-lsp; its log has the details")
@@ -771,24 +770,25 @@ class Engine:
                 log.exception("a listener failed on %s", type(event).__name__)
 
     def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(_in_words(work))
+        task = asyncio.create_task(work)
         self._owned.add(task)
-        task.add_done_callback(self._owned.discard)
+        task.add_done_callback(self._disown)
         return task
+
+    def _disown(self, task: asyncio.Task[None]) -> None:
+        """Forget work that nobody waits for. What it could not do is in the log."""
+        self._owned.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, MuxError):
+            log.warning("%s", error)
+        elif error is not None:
+            log.error("a bug in mux-lsp", exc_info=error)
 
     def _default_choices(self, settings: Settings) -> tuple[AgentChoice, ...]:
         chosen = settings.agents or backends.default_agents(self._configuration, os.environ)
         if not chosen:
             raise UsageError(" ".join((*settings.notices, backends.no_agent(self._configuration))))
         return tuple(AgentChoice(agent, count, model) for agent, count, model in map(config.parse_choice, chosen))
-
-
-async def _in_words(work: Coroutine[None, None, None]) -> None:
-    """Work that nobody waits for, with what it cannot do in the log."""
-    try:
-        await work
-    except MuxError as error:
-        log.warning("%s", error)
 
 
 def _is_to_end(run: Run) -> bool:

@@ -78,6 +78,7 @@ def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:
             for folder, name in staging.found_in(tree, prefix):
                 if name not in but:
                     staging.remove(tree, name, (folder,))
+            staging.remove_empty(tree)
 
 
 def _roll_forward(steps: Steps, count: int) -> bool:

@@ -13,12 +13,13 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp import storage
 from mux_lsp.core.transaction import FolderMode, Step
 from mux_lsp.engine.disk import check_all, digest, in_order, permissions_of
 from mux_lsp.engine.mounts import mounts_below
 from mux_lsp.engine.renames import At
 from mux_lsp.engine.tree import SYMLINK_MODE, folders_of
-from mux_lsp.errors import ConflictError, MuxError
+from mux_lsp.errors import ConflictError, MuxError, StorageError
 from mux_lsp.faults import fault
 from mux_lsp.git.names import STAGING
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from mux_lsp.engine.tree import Tree
 
 log = logging.getLogger(__name__)
+
+NOTHING_WRITTEN: Final = "nothing was written"
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -54,7 +57,7 @@ def stage(tree: Tree, name: str, writes: Sequence[Write]) -> Plan:
     try:
         plan = _plan(tree, ordered)
     except OSError as error:
-        raise _unwritten(tree.root, error) from error
+        raise unwritten(tree.root, error, NOTHING_WRITTEN) from error
     try:
         for folder in plan.stages:
             where = tree.root / folder / STAGING
@@ -71,7 +74,7 @@ def stage(tree: Tree, name: str, writes: Sequence[Write]) -> Plan:
     except BaseException as error:
         remove(tree, name, plan.stages)
         if isinstance(error, OSError):
-            raise _unwritten(where, error) from error
+            raise unwritten(where, error, NOTHING_WRITTEN) from error
         raise
     return plan
 
@@ -94,8 +97,12 @@ def _plan(tree: Tree, ordered: Sequence[Write]) -> Plan:
     return Plan(steps, stages, tuple(FolderMode(folder, mode) for folder, mode in modes if mode is not None))
 
 
-def _unwritten(place: Path, error: OSError) -> MuxError:
-    return MuxError(f"{place} could not be written ({error.strerror or error}); nothing was written.")
+def unwritten(place: Path, error: OSError, then: str) -> MuxError:
+    """The sentence for a file of an accept that cannot be written, with what became of the rest."""
+    refused = storage.explained(error, str(place))
+    if refused is None:
+        return MuxError(f"{place} could not be written ({error.strerror or error}); {then}.")
+    return StorageError(f"{place} could not be written; {then}. {refused}")
 
 
 @contextlib.contextmanager
@@ -132,8 +139,14 @@ def remove(tree: Tree, name: str, stages: Sequence[str]) -> None:
                 fault("accept.cleared")
             finally:
                 os.close(outer)
-            with contextlib.suppress(OSError):  # another accept has its folder there
-                os.rmdir(STAGING, dir_fd=at.folder)
+    remove_empty(tree, stages)
+
+
+def remove_empty(tree: Tree, stages: Sequence[str] | None = None) -> None:
+    """Remove the folders that staging folders are in, but for those in which another accept has its own."""
+    for folder in ("", *mounts_below(tree.root)) if stages is None else stages:
+        with contextlib.suppress(OSError, ConflictError), tree.parent(_inside(folder, "x")) as at:
+            os.rmdir(STAGING, dir_fd=at.folder)
 
 
 def found_in(tree: Tree, prefix: str) -> list[tuple[str, str]]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.engine.disk import digest
 from mux_lsp.engine.renames import At, UnsupportedError, exchange, move
-from mux_lsp.engine.staging import write_file
+from mux_lsp.engine.staging import unwritten, write_file
 from mux_lsp.engine.tree import SYMLINK_MODE, folders_of, read_at
-from mux_lsp.errors import ConflictError, MuxError
+from mux_lsp.errors import ConflictError
 from mux_lsp.faults import fault
 from mux_lsp.git.names import STAGING
 
@@ -76,13 +76,12 @@ class Steps:
                 self._bring(number)
             else:
                 self._swap(number)
+            fault("accept.written", number)
         except (FileNotFoundError, FileExistsError, NotADirectoryError):
             raise self._changed(number) from None
         except OSError as error:
-            place = self._tree.root / step.path
-            why = error.strerror or error
-            raise MuxError(f"{place} could not be written ({why}); everything was put back as it was.") from error
-        fault("accept.written", number)
+            then = "everything was put back as it was"
+            raise unwritten(self._tree.root / step.path, error, then) from error
 
     def complete(self, number: int) -> None:
         """Bring a step to its end that may have been cut off. Raises as `carry_out` does."""

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp import storage
 from mux_lsp.core.model import RootIdentity
 from mux_lsp.engine.renames import At
-from mux_lsp.errors import ConflictError
+from mux_lsp.errors import ConflictError, StorageError
 from mux_lsp.faults import fault
 from mux_lsp.git import names
 
@@ -80,7 +81,8 @@ class Tree:
     def read(self, path: str) -> Entry | None:
         """What is at a path, or None where there is nothing.
 
-        Raises ConflictError as `parent` does, and where it is neither file nor link or cannot be read.
+        Raises ConflictError as `parent` does, and where it is neither file nor link or cannot be read, StorageError
+        where the disk or the system does not let it.
         """
         try:
             with self.parent(path) as at:
@@ -90,6 +92,9 @@ class Tree:
         except OSError as error:
             if error.errno == errno.EISDIR:
                 raise ConflictError(f"{path} is not a file any more; nothing was written.") from error
+            refused = storage.explained(error, str(self.root / path))
+            if refused is not None and error.errno not in {errno.EACCES, errno.EPERM}:
+                raise StorageError(f"{path} cannot be read; nothing was written. {refused}") from error
             raise ConflictError(f"{path} cannot be read ({error.strerror}); nothing was written.") from error
 
     def permissions(self, path: str) -> int | None:

@@ -74,10 +74,16 @@ async def pick(bench: Bench) -> None:
 
 
 ACCEPTING: Final = (
-    Operation("accept: on disk", all_kinds, accept, again=True, repository=repository),
-    Operation("accept: through an editor", texts, accept, again=True, applies=True, repository=repository),
-    Operation("accept: partly on disk", all_kinds, accept, again=True, applies=True, repository=repository),
-    Operation("accept: what was rejected", rejected, accept_rejected, again=True, repository=repository),
-    Operation("pick: on disk", all_kinds, pick, again=True, repository=repository),
-    Operation("pick: through an editor", texts, pick, again=True, applies=True, repository=repository),
+    Operation("accept: on disk", all_kinds, accept, again=True, transacts=True, repository=repository),
+    Operation(
+        "accept: through an editor", texts, accept, again=True, applies=True, transacts=True, repository=repository
+    ),
+    Operation(
+        "accept: partly on disk", all_kinds, accept, again=True, applies=True, transacts=True, repository=repository
+    ),
+    Operation(
+        "accept: what was rejected", rejected, accept_rejected, again=True, transacts=True, repository=repository
+    ),
+    Operation("pick: on disk", all_kinds, pick, again=True, transacts=True, repository=repository),
+    Operation("pick: through an editor", texts, pick, again=True, applies=True, transacts=True, repository=repository),
 )

@@ -14,7 +14,7 @@ from tests.support.home import wait_for_exit
 from tests.support.person import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.faults.crash.operations import Operation
@@ -145,8 +145,7 @@ class Enumerator:
         shutil.copytree(self._ground.base, self._template, symlinks=True)
 
     def _restore(self) -> None:
-        shutil.rmtree(self._ground.base)
-        shutil.copytree(self._template, self._ground.base, symlinks=True)
+        put_back(self._template, self._ground.base, keep=(self._ground.root, self._ground.root / ".git"))
 
     def _end_all(self) -> None:
         """Whatever a case has left at work must not come in the way of the next one."""
@@ -159,6 +158,27 @@ class Enumerator:
         if status != 0:
             raise AssertionError(f"{self._operation.name}: {what}: {self._zygote.log.read_text(errors='replace')}")
         return answer
+
+
+def put_back(template: Path, place: Path, *, keep: Sequence[Path]) -> None:
+    """Have a folder as a template was. Those to keep stay the folders that they are, with all in them anew.
+
+    A working tree that is another folder by now is none that anything is accepted into.
+    """
+    for name in {one.name for one in (*template.iterdir(), *place.iterdir())}:
+        there, wanted = place / name, template / name
+        if there in keep:
+            put_back(wanted, there, keep=keep)
+            continue
+        if there.is_dir() and not there.is_symlink():
+            shutil.rmtree(there)
+        else:
+            there.unlink(missing_ok=True)
+        if wanted.is_dir() and not wanted.is_symlink():
+            shutil.copytree(wanted, there, symlinks=True)
+        elif wanted.is_symlink() or wanted.exists():
+            shutil.copy2(wanted, there, follow_symlinks=False)
+    shutil.copystat(template, place)
 
 
 def in_memory() -> str | None:

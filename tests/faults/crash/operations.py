@@ -48,6 +48,8 @@ class Operation:
     """The point from which on it is as another operation, whose points are enumerated."""
     applies: bool = False
     """Whether the client applies edits itself."""
+    transacts: bool = False
+    """Whether it may be half done until the next daemon has completed it, or undone it."""
     repository: Callable[[Ground], None] = plain_repository
     config: str = ""
 

@@ -247,8 +247,8 @@ def no_file(*_: object, **__: object) -> None:
     [
         ("mux_lsp.agents.process.subprocess.Popen", no_process, "Resource temporarily unavailable"),
         ("mux_lsp.git.worktrees.take", no_process, "the system starts no more processes or threads"),
-        ("mux_lsp.git.worktrees.take", no_file, "raise the limit of open files"),
-        ("mux_lsp.agents.command.wait", no_file, "raise the limit of open files"),
+        ("mux_lsp.git.worktrees.take", no_file, "as many files open as it may"),
+        ("mux_lsp.agents.command.wait", no_file, "as many files open as it may"),
     ],
 )
 async def test_what_the_system_cannot_do_is_said_and_no_process_is_left(
