@@ -195,8 +195,8 @@ def _descriptors(_: str) -> str:
 
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return (
-        f"mux-lsp has as many files open as it may ({soft}): let runs end, lower `concurrent` under [runs], or raise the "
-        "limit (`ulimit -n`) and start the daemon anew (`mux-lsp stop`). Nothing was lost."
+        f"mux-lsp has as many files open as it may ({soft}): let runs end, lower `concurrent` under [runs], or raise "
+        "the limit (`ulimit -n`) and start the daemon anew (`mux-lsp stop`). Nothing was lost."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 from tests.faults.crash.operations import Operation
@@ -73,17 +74,14 @@ async def pick(bench: Bench) -> None:
     await bench.client.command("mux.run.pick", run=bench.memory["run"])
 
 
+_accepting = functools.partial(Operation, again=True, transacts=True, repository=repository)
+
 ACCEPTING: Final = (
-    Operation("accept: on disk", all_kinds, accept, again=True, transacts=True, repository=repository),
-    Operation(
-        "accept: through an editor", texts, accept, again=True, applies=True, transacts=True, repository=repository
-    ),
-    Operation(
-        "accept: partly on disk", all_kinds, accept, again=True, applies=True, transacts=True, repository=repository
-    ),
-    Operation(
-        "accept: what was rejected", rejected, accept_rejected, again=True, transacts=True, repository=repository
-    ),
-    Operation("pick: on disk", all_kinds, pick, again=True, transacts=True, repository=repository),
-    Operation("pick: through an editor", texts, pick, again=True, applies=True, transacts=True, repository=repository),
+    _accepting("accept: on disk", all_kinds, accept),
+    _accepting("accept: through an editor", texts, accept, applies=True),
+    _accepting("accept: partly on disk", all_kinds, accept, applies=True),
+    _accepting("accept: what was rejected", rejected, accept_rejected),
+    _accepting("pick: on disk", all_kinds, pick),
+    _accepting("pick: through an editor", texts, pick, applies=True),
+    _accepting("pick: partly on disk", all_kinds, pick, applies=True),
 )
