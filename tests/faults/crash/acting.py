@@ -7,7 +7,9 @@ import errno
 import json
 import logging
 import os
+import signal
 import sqlite3
+import time
 from collections import Counter
 from pathlib import Path
 from threading import Lock
@@ -36,6 +38,7 @@ class Plan:
     def __init__(self, point: str | None, mode: str) -> None:
         self.passed: list[str] = []
         self.reached = False
+        self.began = self.seconds = 0.0
         self._point = point
         self._mode = mode
         self._counts: Counter[str] = Counter()
@@ -54,8 +57,17 @@ class Plan:
             os._exit(9)
         raise self._error(name)
 
+    def begin(self) -> None:
+        """The operation begins. Where it is to be killed after a time, a signal that nobody handles does it."""
+        if self._mode == "time" and self._point is not None:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, float(self._point))
+        self.began = time.monotonic()
+
     def finish(self) -> None:
         """All points were passed."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.seconds = time.monotonic() - self.began
         if self._point == END and self._mode == "kill":
             os._exit(9)
 
@@ -135,6 +147,7 @@ async def _strike(op: Operation, ground: Ground, plan: Plan, goal: list[Json]) -
     refused = None
     if op.at_start:
         faults.install(plan)
+        plan.begin()
         try:
             return await _start(op, ground, plan)
         except MuxError as error:
@@ -148,6 +161,7 @@ async def _strike(op: Operation, ground: Ground, plan: Plan, goal: list[Json]) -
         await op.desk(found)
         await op.lead_in(found)
         faults.install(plan)
+        plan.begin()
         try:
             await op.do(found)
             await found.settled()
@@ -165,7 +179,7 @@ async def _strike(op: Operation, ground: Ground, plan: Plan, goal: list[Json]) -
                 facts = await found.facts()
         return {
             "passed": plan.passed, "reached": plan.reached, "refused": refused, "facts": facts,
-            "tree": tree_of(ground.root),
+            "tree": tree_of(ground.root), "seconds": plan.seconds,
         }  # fmt: skip
 
 

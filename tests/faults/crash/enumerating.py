@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -98,13 +99,7 @@ class Enumerator:
         if mode == "kill" and status == 0:
             found.missed.append(point)
         elif mode == "kill" and status == 9:
-            status, answer = self._zygote.run(
-                "recover",
-                operation=self._operation.name,
-                base=str(self._ground.base),
-                before=self.before,
-                after=self.after,
-            )
+            status, answer = self._recover()
         elif mode == "raise" and status == 0:
             if not answer["reached"]:
                 found.missed.append(point)
@@ -114,6 +109,45 @@ class Enumerator:
         yield from answer.get("breaches", [])
         if fingerprint(self._ground.root / ".git") != self._git:
             yield "the person's .git has changed"
+
+    def kill_after(self, seconds: float) -> tuple[bool, list[str]]:
+        """Kill the operation so many seconds after its beginning. Gives whether it was at it still, and breaches."""
+        self._restore()
+        try:
+            status, answer = self._zygote.run(
+                "strike",
+                operation=self._operation.name,
+                base=str(self._ground.base),
+                point=str(seconds),
+                mode="time",
+                goal=self._goal,
+            )
+            if status == 0:
+                return False, answer["breaches"]
+            breaches = [] if status == -signal.SIGALRM else [f"the child ended with status {status}"]
+            status, answer = self._recover()
+            if status != 0:
+                breaches.append(f"the next daemon ended with status {status}: {self._zygote.log.read_text()[-3000:]}")
+            breaches += answer.get("breaches", [])
+            if fingerprint(self._ground.root / ".git") != self._git:
+                breaches.append("the person's .git has changed")
+            return True, breaches
+        finally:
+            self._end_all()
+
+    @property
+    def seconds(self) -> float:
+        """How long the operation takes."""
+        return float(self.after["seconds"])
+
+    def _recover(self) -> tuple[int, Json]:
+        return self._zygote.run(
+            "recover",
+            operation=self._operation.name,
+            base=str(self._ground.base),
+            before=self.before,
+            after=self.after,
+        )
 
     def _after_an_error(self, answer: Json) -> Iterator[str]:
         if answer["tree"] != self.after["tree"]:
