@@ -333,8 +333,10 @@ async def _follow(job: Job, worktree: Worktree) -> None:
                 # The run comes to know at its agent's end.
                 log.warning("the result of %s is followed no more: %s", job.run_id, error)
                 return
-            except Exception:
+            except MuxError as error:
                 # A result in the making may be in any state; the one at the end must succeed.
+                log.warning("the result of %s could not be taken while it works: %s", job.run_id, error)
+            except Exception:
                 log.exception("the result of %s could not be taken while it works", job.run_id)
 
 

@@ -29,7 +29,7 @@ from mux_lsp.engine.clock import Clock
 from mux_lsp.engine.discarding import Discards
 from mux_lsp.engine.ending import Ending
 from mux_lsp.engine.enough import agreed
-from mux_lsp.engine.events import Event, Noticed, ReviewChanged, RunChanged, TaskChanged
+from mux_lsp.engine.events import Event, Noticed, ReviewChanged, RunChanged, TaskChanged, WorkEnded
 from mux_lsp.engine.going import Going, Leftovers
 from mux_lsp.engine.history import History
 from mux_lsp.engine.judge import Judging
@@ -778,6 +778,7 @@ class Engine:
     def _disown(self, task: asyncio.Task[None]) -> None:
         """Forget work that nobody waits for. What it could not do is in the log."""
         self._owned.discard(task)
+        self._emit(WorkEnded())
         error = None if task.cancelled() else task.exception()
         if isinstance(error, MuxError):
             log.warning("%s", error)

@@ -112,6 +112,11 @@ class Noticed:
     """There is a sentence for the person, which the first client of theirs shows (`Engine.take_notices`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkEnded:
+    """Some work in the background is over: the engine may be idle now (`Engine.busy`)."""
+
+
 Told = (
     TaskChanged
     | RunChanged
@@ -125,4 +130,7 @@ Told = (
 )
 """What clients are told."""
 
-Event = Told | TranscriptGrown | Noticed
+Untold = TranscriptGrown | Noticed | WorkEnded
+"""What is for the daemon alone."""
+
+Event = Told | Untold

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 MANY_FILES = 50
 """More files than that are placed in a thread."""
 
+TRIES = 3
+"""How often hunks are placed in a thread before they are on the event loop: each time while somebody types."""
+
+CHANGED_JUST_NOW = "the text changed a moment ago"
+
 
 class Decisions:
     """Carries out what a session's client decides."""
@@ -45,8 +50,12 @@ class Decisions:
         carried, written = edits.split(selection, self._session.abilities)
         if written:
             raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
-        edit = edits.workspace_edit(selection, carried, self._session.documents, self._session.abilities)
+        files = frozenset(selection.root / path for plan in selection.plans for path in plan.paths)
+        versions = self._session.documents.versions(files)
+        edit = await self._workspace_edit(selection, carried)
         await self._refuse_unsaved_elsewhere(selection, carried)
+        if self._session.documents.versions(files) != versions:
+            raise ConflictError(f"{CHANGED_JUST_NOW}; nothing was written. Try again.")
         if self._session.is_persons:
             await accepting.offer(self._engine, selection, self._session)
         self._session.watch.offer(selection)
@@ -83,8 +92,10 @@ class Decisions:
                 raise accepting.moved_on(run)
             return selection
 
-        if len(wanted) > MANY_FILES:
-            # Thousands of files would keep every other client waiting.
+        root = Path(task.repository)
+        large = any(documents.is_large(root / path) for one in wanted for path in one.change.paths)
+        for _ in range(TRIES if large or len(wanted) > MANY_FILES else 0):
+            # Thousands of files, or millions of characters, would keep every other client waiting.
             versions = documents.versions()
             selection = await asyncio.to_thread(placed)
             if documents.versions() == versions:
@@ -111,10 +122,10 @@ class Decisions:
                 raise ConflictError(
                     f"{path} is not saved in UTF-8: save it so, or accept its hunks. Nothing was written."
                 )
-        # Made now, with the versions of the texts that the hunks were placed on.
-        edit = edits.workspace_edit(selection, carried, session.documents, session.abilities) if carried else None
+        # Those of the texts that the hunks were placed on: looked at once more before the edit is sent.
         files = frozenset(selection.root / path for plan in selection.plans for path in plan.paths)
         versions = session.documents.versions(files)
+        edit = await self._workspace_edit(selection, carried) if carried else None
         await self._refuse_unsaved_elsewhere(selection, carried)
         over = taking.taken(selection)
         lost = [plan.live for plan in selection.plans if taking.is_over(plan, over)]
@@ -143,6 +154,12 @@ class Decisions:
             files=[text.shown_path(plan.path) for plan in selection.plans],
         )
 
+    async def _workspace_edit(self, selection: Selection, carried: list[PathPlan]) -> types.WorkspaceEdit:
+        documents, abilities = self._session.documents, self._session.abilities
+        if any(documents.is_large(selection.root / path) for plan in carried for path in plan.paths):
+            return await asyncio.to_thread(edits.workspace_edit, selection, carried, documents, abilities)
+        return edits.workspace_edit(selection, carried, documents, abilities)
+
     async def _refuse_unsaved_elsewhere(self, selection: Selection, carried: list[PathPlan]) -> None:
         """Raise ConflictError where another client has unsaved text of a file that this one is to take away."""
         if taken := [plan for plan in carried if plan.entry is None or plan.old_path is not None]:
@@ -154,7 +171,7 @@ class Decisions:
     ) -> None:
         """Have the client apply an edit of files that had these versions. Raises ConflictError where it does not."""
         session = self._session
-        why = "the text changed a moment ago"
+        why = CHANGED_JUST_NOW
         # Not every client looks at versions.
         if session.documents.versions(files) == versions:
             try:

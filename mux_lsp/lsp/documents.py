@@ -21,6 +21,7 @@ from mux_lsp.core import text
 from mux_lsp.core.model import LeftOut
 from mux_lsp.engine import disk, review
 from mux_lsp.errors import ConflictError
+from mux_lsp.lsp import heavy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -73,6 +74,11 @@ class Documents:
     def by_path(self) -> dict[Path, Document]:
         """Every open document, by its file. Of a file that is open under several URIs it is the one opened last."""
         return {document.path: document for document in self}
+
+    def is_large(self, path: Path) -> bool:
+        """Whether a file is open with so much text that work on it is done in a thread."""
+        document = self.at(path)
+        return document is not None and len(document.content) >= heavy.LARGE
 
     def at(self, path: Path) -> Document | None:
         """The open document of a file, whatever its client's URI looks like; the same as in `by_path`."""

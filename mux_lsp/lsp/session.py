@@ -29,7 +29,9 @@ from mux_lsp.engine.events import (
     RunOutput,
     TaskChanged,
     TranscriptGrown,
+    Untold,
     VerdictChanged,
+    WorkEnded,
 )
 from mux_lsp.engine.history import Watch, look
 from mux_lsp.engine.offers import How
@@ -158,7 +160,7 @@ class Session:
 
     def tell(self, event: Event) -> None:
         """Pass an engine's event on, in the shapes of the wire."""
-        if self._own_protocol and not isinstance(event, TranscriptGrown | Noticed):
+        if self._own_protocol and not isinstance(event, Untold):
             method, params = convert.notification(event, self.engine.standing, self.documents.uri)
             self.server.protocol.tell(method, params)
         self.virtual.told(event)
@@ -183,7 +185,7 @@ class Session:
                 self.warn(message, types.MessageType.Error if stopped else types.MessageType.Warning)
             case Noticed():
                 self._show_notices()
-            case RunOutput() | TranscriptGrown() | QueueChanged() | VerdictChanged():
+            case RunOutput() | TranscriptGrown() | QueueChanged() | VerdictChanged() | WorkEnded():
                 pass
 
     def _show_notices(self) -> None:

@@ -386,3 +386,17 @@ async def test_a_clock_that_is_set_back_gives_no_negative_times(
         assert 0 <= run.finished - run.started < 100
         assert 0 <= run.worked < 100
         assert run.reason == (SET_BACK if over_the_end_of_a_daemon else None)
+
+
+async def test_an_engine_that_has_nothing_to_do_any_more_says_so(workshop: Workshop) -> None:
+    """A check of the snapshot may be the last thing at work, and change no run: a daemon waits for that to be idle."""
+    async with workshop.engine() as engine:
+        idle = asyncio.Event()
+        engine.subscribe(lambda _: None if engine.busy() else idle.set())
+        task = await workshop.start(engine, "sh:true", checks=("exec sleep 1000",))
+        await engine.until(task.runs[0].id, lambda run: run.state is RunState.CHECKING)
+        await engine.cancel(task.runs[0].id)
+        idle.clear()
+        if engine.busy():
+            await idle.wait()
+        assert not engine.busy()
