@@ -82,7 +82,8 @@ class IsolatedHome:
                 process.kill()
                 wait_for_exit(process, GONE_SECONDS)
         assert not told, f"processes outlived the test: {told}\n{self.log}"
-        assert self.held() == [], self.log
+        held = self.held()
+        assert not held, f"the event loop was held: {held}\n{self.log}"
 
     def held(self) -> list[str]:
         """All that has held the event loop of a daemon, a line each."""

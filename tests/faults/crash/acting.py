@@ -172,7 +172,8 @@ async def _strike(op: Operation, ground: Ground, plan: Plan, goal: list[Json]) -
         plan.finish()
         facts = await found.facts()
         if plan.reached:
-            await found.settled()
+            if op.waits:
+                await found.settled()
             if op.again or not reaches(op, facts, goal):
                 await op.do(found)
                 await found.settled()
@@ -205,7 +206,7 @@ def goal_of(op: Operation, facts: Json) -> list[Json]:
     Where an error has an agent work twice, its result may be another one; where it comes while a run is being ended,
     that run has ended by it.
     """
-    kept = ("state", "reason", "discarded", "checks") if op.waits else ("discarded", "checks", "holds a worktree")
+    kept = ("state", "reason", "discarded", "checks") if op.waits else ("discarded", "checks")
     runs = [
         {**{name: run[name] for name in kept}, "hunks": [one[2] for one in run["hunks"]]}
         for task in facts["tasks"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +18,7 @@ from tests.support.home import wait_for_exit
 from tests.support.person import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.faults.crash.operations import Operation
@@ -61,12 +64,14 @@ class Enumerator:
             raise AssertionError(f"{operation.name}, with no fault: {self.after['refused']}")
 
     def points(self, mode: Mode, *, own: bool = False) -> list[str]:
-        """The points at which the operation is struck; its `own` without those that come after its `shared_from`.
+        """The points at which the operation is struck; its `own` are those between `shared_until` and `shared_from`.
 
         Killed is where something has happened; between that and the beginning of the next thing nothing happens. An
         error comes where something begins, or before it is committed.
         """
         passed: list[str] = self.after["passed"]
+        if own and self._operation.shared_until in passed:
+            passed = passed[passed.index(self._operation.shared_until) :]
         if own and self._operation.shared_from in passed:
             passed = passed[: passed.index(self._operation.shared_from) + 1]
         begins = [point for point in passed if point.partition("#")[0].endswith((".begins", ".written"))]
@@ -179,7 +184,9 @@ class Enumerator:
         shutil.copytree(self._ground.base, self._template, symlinks=True)
 
     def _restore(self) -> None:
-        put_back(self._template, self._ground.base, keep=(self._ground.root, self._ground.root / ".git"))
+        shutil.rmtree(self._ground.base)
+        shutil.copytree(self._template, self._ground.base, symlinks=True)
+        know_again(self._ground)
 
     def _end_all(self) -> None:
         """Whatever a case has left at work must not come in the way of the next one."""
@@ -194,25 +201,21 @@ class Enumerator:
         return answer
 
 
-def put_back(template: Path, place: Path, *, keep: Sequence[Path]) -> None:
-    """Have a folder as a template was. Those to keep stay the folders that they are, with all in them anew.
-
-    A working tree that is another folder by now is none that anything is accepted into.
-    """
-    for name in {one.name for one in (*template.iterdir(), *place.iterdir())}:
-        there, wanted = place / name, template / name
-        if there in keep:
-            put_back(wanted, there, keep=keep)
-            continue
-        if there.is_dir() and not there.is_symlink():
-            shutil.rmtree(there)
-        else:
-            there.unlink(missing_ok=True)
-        if wanted.is_dir() and not wanted.is_symlink():
-            shutil.copytree(wanted, there, symlinks=True)
-        elif wanted.is_symlink() or wanted.exists():
-            shutil.copy2(wanted, there, follow_symlinks=False)
-    shutil.copystat(template, place)
+def know_again(ground: Ground) -> None:
+    """Have what is on record name the folders of a copy: theirs are other inodes, by which they would be others."""
+    for file in ground.state.glob("repos/*/slots/*/slot.json"):
+        slot = json.loads(file.read_text())
+        base, name = file.parents[2], file.parent.name
+        for key, folder in (
+            ("inode", base / "worktrees" / name / slot["folder_name"]),
+            ("git_inode", base / "gitdirs" / name),
+        ):
+            if slot.get(key) is not None and folder.is_dir():
+                slot[key] = folder.stat().st_ino
+        file.write_text(json.dumps(slot))
+    identity = json.dumps({"inode": ground.root.stat().st_ino, "git_inode": (ground.root / ".git").stat().st_ino})
+    with closing(sqlite3.connect(ground.state / "mux.db", isolation_level=None)) as database:
+        database.execute("UPDATE tasks SET data = json_set(data, '$.identity', json(?))", (identity,))
 
 
 def in_memory() -> str | None:

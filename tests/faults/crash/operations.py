@@ -44,6 +44,8 @@ class Operation:
     """Whether all that is at work comes to an end without the operation."""
     dies: bool = False
     """Whether the daemon is killed at the end of `prepare`, with an agent at work that ends by itself then."""
+    shared_until: str | None = None
+    """The point up to which it is as another operation, whose points are enumerated."""
     shared_from: str | None = None
     """The point from which on it is as another operation, whose points are enumerated."""
     applies: bool = False
@@ -171,7 +173,7 @@ OPERATIONS: Final = (
     Operation("start: the first task", no_task, start),
     Operation("start: another task", appended, start, shared_from=AGENT),
     Operation("start: on unsaved text", appended, append, desk=has_typed, shared_from=AGENT),
-    Operation("set-up", no_task, start, config=SET_UP, shared_from="process.started#2"),
+    Operation("set-up", no_task, start, config=SET_UP, shared_until=AGENT, shared_from="process.started#2"),
     Operation("retry", appended, retry, shared_from=AGENT),
     Operation("continue", appended, carry_on, shared_from=AGENT),
     Operation("continue: up to date", appended, carry_on_up_to_date, shared_from=AGENT),
