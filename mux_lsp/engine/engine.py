@@ -54,7 +54,7 @@ from mux_lsp.engine.verifying import Verifying, roots
 from mux_lsp.errors import MuxError, StorageError, UsageError
 from mux_lsp.faults import fault
 from mux_lsp.git.command import own
-from mux_lsp.store.journal import Journal
+from mux_lsp.store.journal import Journal, encode_files
 from mux_lsp.store.spending import Spending
 
 if TYPE_CHECKING:
@@ -803,7 +803,9 @@ def _drop(room: Room, snapshot: Snapshot, name: str) -> None:
 
 
 def _read_result(results: Results, reviews: Reviews, base: str, result: str) -> tuple[tuple[FileChange, ...], int]:
-    return results.read(base, result, reviews.count)
+    files, hunks = results.read(base, result, reviews.count)
+    encode_files(files)
+    return files, hunks
 
 
 @dataclass(frozen=True, slots=True)

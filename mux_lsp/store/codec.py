@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
+from collections import OrderedDict
 from enum import StrEnum
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -28,6 +30,29 @@ def dumps(value: object) -> str:
     Raises TypeError for other types, ValueError for NaN and infinity.
     """
     return json.dumps(_plain(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+class Memory:
+    """The JSON of large values that are stored again and again: encoded once, in any thread. They must not change."""
+
+    def __init__(self, most: int) -> None:
+        """Keep the last `most` values."""
+        self._most = most
+        self._known: OrderedDict[int, tuple[object, str]] = OrderedDict()
+        self._lock = Lock()
+
+    def dumps(self, value: object) -> str:
+        """As the function of this name."""
+        with self._lock:
+            known = self._known.get(id(value))
+        if known is not None and known[0] is value:
+            return known[1]
+        encoded = dumps(value)
+        with self._lock:
+            self._known[id(value)] = value, encoded
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+        return encoded
 
 
 def loads(kind: type[T], text: str) -> T:

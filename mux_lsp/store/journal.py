@@ -13,7 +13,7 @@ from mux_lsp.core.model import Run, Task
 from mux_lsp.core.transaction import Phase
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store import acceptances, accepting, spending
-from mux_lsp.store.codec import dumps, loads
+from mux_lsp.store.codec import Memory, dumps, loads
 from mux_lsp.store.database import open_database, reading, transaction
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.history import Key
+    from mux_lsp.core.model import FileChange
     from mux_lsp.store.acceptances import Row
     from mux_lsp.store.accepting import Accepted, Pending
     from mux_lsp.store.spending import Spending
@@ -37,6 +38,12 @@ _DIGITS: Final = "23456789"
 _SHORTEST: Final = 3
 
 _NAMED_TASKS: Final = "SELECT id FROM tasks UNION SELECT task FROM acceptances UNION SELECT task FROM spending"
+
+
+FEW_FILES: Final = 100
+"""Changed files of a run up to which encoding them is no work."""
+
+_files: Final = Memory(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +396,7 @@ class Journal:
         self._database.execute(
             "INSERT INTO runs (id, task, ended, data) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, data = excluded.data",
-            (run.id, run.task, run.state.ended, dumps(run)),
+            (run.id, run.task, run.state.ended, _encoded(run)),
         )
 
     def _append(self, task: str, run: str | None, kind: str, data: Mapping[str, object] | None) -> Event:
@@ -439,6 +446,19 @@ class Journal:
                 f"{one_id} in {self.path} cannot be read ({error}) and is left out: "
                 "it is damaged, or of a newer mux-lsp."
             ) from error
+
+
+def encode_files(files: tuple[FileChange, ...]) -> None:
+    """Have the changed files of a run ready to be stored. There may be ten thousand of them: for a thread."""
+    if len(files) > FEW_FILES:
+        _files.dumps(files)
+
+
+def _encoded(run: Run) -> str:
+    if len(run.files) <= FEW_FILES:
+        return dumps(run)
+    # No text has this in it: its quotation marks would be escaped.
+    return dumps(replace(run, files=())).replace('"files":[]', f'"files":{_files.dumps(run.files)}', 1)
 
 
 def _count(length: int) -> int:

@@ -340,3 +340,15 @@ def test_every_acknowledged_write_survives_kill_9(path: Path, writes: int) -> No
         assert {rejection.hunk for rejection in journal.rejections("k3f-1")} >= {
             str(number) for number in range(1, last + 1)
         }
+
+
+def test_a_run_with_many_files_is_stored_as_any_other(journal: Journal) -> None:
+    files = tuple(replace(RUN.files[0], path=f'"files":[] {number}') for number in range(1000))
+    run = replace(RUN, files=files, reason='"files":[]')
+    journal.add_task(replace(TASK, runs=(run,)))
+    assert journal.run(run.id) == run
+    other = replace(run, files=files[:-1])
+    journal.save_run(other, "changed")
+    assert journal.run(run.id) == other
+    journal.save_run(replace(run, turn=3), "changed")
+    assert journal.run(run.id) == replace(run, turn=3)
