@@ -343,7 +343,7 @@ def test_every_acknowledged_write_survives_kill_9(path: Path, writes: int) -> No
 
 
 def test_a_run_with_many_files_is_stored_as_any_other(journal: Journal) -> None:
-    files = tuple(replace(RUN.files[0], path=f'"files":[] {number}') for number in range(1000))
+    files = tuple(replace(DONE.files[0], path=f'"files":[] {number}') for number in range(1000))
     run = replace(RUN, files=files, reason='"files":[]')
     journal.add_task(replace(TASK, runs=(run,)))
     assert journal.run(run.id) == run
