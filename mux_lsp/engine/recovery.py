@@ -65,10 +65,10 @@ def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
         return Recovered(Outcome.ABSENT)
 
 
-def roll_back(intent: Intent, kept: Path) -> None:
+def roll_back(intent: Intent, kept: Path) -> Recovered:
     """Undo an accept. Raises OSError where the disk does not let it, ConflictError where there is no working tree."""
     with opened(Path(intent.root)) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
-        _roll_back(Steps(tree, intent, folders), intent, kept)
+        return _roll_back(Steps(tree, intent, folders), intent, kept)
 
 
 def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:

@@ -275,14 +275,16 @@ class Transactions:
         keys = [*(key for key, _ in rows), *(Key(*one) for one in intent.displaced)]
         self._put_on_record(intent, [row for _, row in rows], keys, before=at)
 
-    def _record_back(self, intent: Intent, at: float, stays: Collection[str], copies: Path | None) -> None:
+    def _record_back(
+        self, intent: Intent, at: float, stays: Collection[str], copies: Path | None, why: str = "was cut off"
+    ) -> None:
         """An accept was undone, but in the files that the person has changed since."""
         rows = [row for _, row in self._rows(intent) if loads(str, row.path) in stays]
         if rows:
             self._journal.end_accept(intent.id, Accepted(intent.run, rows, (), at, (), {}, (), 0.0))
         else:
             self._journal.end_accept(intent.id)
-        words = f"An accept of {intent.run} was cut off, and was undone: `mux-lsp accept {intent.run}` does it anew."
+        words = f"An accept of {intent.run} {why}, and was undone: `mux-lsp accept {intent.run}` does it anew."
         if stays:
             words += f" What you have changed since stays as it is: {', '.join(sorted(stays))}."
         if copies is not None:
@@ -335,18 +337,27 @@ class Transaction:
         fault("accept.asking")
 
     async def undo(self) -> None:
-        """Undo what was written, and forget the accept. Raises MuxError where something cannot be put back."""
+        """Undo what was written, and forget the accept. Raises MuxError where something cannot be put back.
+
+        What the person has changed since stays, is on record, and is told.
+        """
         owner, intent = self._owner, self._intent
+        found = None
         if intent.steps:
             try:
-                await asyncio.to_thread(roll_back, intent, owner._kept)
-            except OSError as error:
+                found = await asyncio.to_thread(roll_back, intent, owner._kept)
+            except (OSError, ConflictError) as error:
+                # Also where the folder is gone: what was refused may not be completed when it comes back.
                 owner._journal.advance_accept(intent.id, Phase.UNDOING)
+                why = error.strerror if isinstance(error, OSError) else "the folder is not there"
                 raise MuxError(
-                    f"What was written of {intent.run} in {intent.root} could not be put back ({error.strerror}): "
+                    f"What was written of {intent.run} in {intent.root} could not be put back ({why}): "
                     "mux-lsp tries again when it starts the next time."
                 ) from error
-        owner._journal.end_accept(intent.id)
+        if found is not None and (found.stays or found.copies is not None):
+            owner._record_back(intent, time.time(), found.stays, found.copies, "was given up")
+        else:
+            owner._journal.end_accept(intent.id)
         await asyncio.to_thread(_remove, intent)
 
     async def finish(self) -> None:

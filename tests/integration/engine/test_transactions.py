@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.engine import accepting, transactions
-from mux_lsp.errors import ConflictError
+from mux_lsp.errors import ConflictError, MuxError
 from mux_lsp.git.names import STAGING
 from mux_lsp.lsp.documents import Lives
 from tests.integration.engine.conftest import ended
@@ -283,3 +283,33 @@ async def test_an_accept_outlives_its_task(shop: Workshop) -> None:
     async with shop.engine() as engine:
         assert files(shop.root) == AFTER
         assert on_record(engine) == CHANGES
+
+
+async def test_what_the_person_has_changed_when_an_accept_is_given_up_is_told_and_on_record(shop: Workshop) -> None:
+    async with shop.engine() as engine:
+        transaction = await begun(engine, await chosen(shop, engine))
+        await transaction.write()
+        (shop.root / "n.txt").unlink()
+        (shop.root / "f.txt").write_text("one\n2\nthree\nmine\n")
+        (shop.root / "g.txt").write_text("mine\n")
+        await transaction.undo()
+        assert files(shop.root) == {"f.txt": b"one\n2\nthree\nmine\n", "g.txt": b"mine\n"}
+        [notice] = engine.take_notices()
+        assert "was given up, and was undone" in notice
+        assert "What you have changed since stays as it is: f.txt." in notice
+        assert f"Copies of what was there before are in {engine.kept}" in notice
+        assert on_record(engine) == 1
+        assert engine._journal.pending_accepts() == ()
+
+
+async def test_what_was_refused_is_not_completed_when_its_root_comes_back(shop: Workshop, tmp_path: Path) -> None:
+    async with shop.engine() as engine:
+        transaction = await begun(engine, await chosen(shop, engine))
+        await transaction.write()
+        shop.root.rename(tmp_path / "away")
+        with pytest.raises(MuxError, match=r"could not be put back \(the folder is not there\)"):
+            await transaction.undo()
+    (tmp_path / "away").rename(shop.root)
+    async with shop.engine() as engine:
+        assert files(shop.root) == BEFORE
+        assert on_record(engine) == 0
