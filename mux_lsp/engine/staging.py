@@ -126,7 +126,7 @@ def staged(tree: Tree, name: str, stages: Sequence[str]) -> Iterator[list[int | 
 
 def remove(tree: Tree, name: str, stages: Sequence[str]) -> None:
     """Remove staging folders with all that is in them. What cannot be removed is left, with a line in the log."""
-    with staged(tree, name, stages) as folders:
+    with _logged(STAGING), staged(tree, name, stages) as folders:
         for place in folders:
             for file in () if place is None else os.listdir(place):  # noqa: PTH208  (a descriptor is no path)
                 with _logged(f"{STAGING}/{name}/{file}"):

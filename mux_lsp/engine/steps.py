@@ -273,11 +273,13 @@ class Steps:
     def _problem(self, number: int) -> Exception | None:
         """Why what came out of a path may not be replaced; None where it is what was expected there."""
         try:
+            # Before the content is read: what is written to the open file from then on shows at the end.
+            looks = self._looks(number)
             if self._digest_of(number) != self._steps[number].before:
                 return self._changed(number)
-            self._compared[number] = self._looks(number)
         except OSError as error:
             return error
+        self._compared[number] = looks
         return None
 
     def _looks(self, number: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mux_lsp.engine import disk
+from mux_lsp.engine import disk, steps
 from mux_lsp.engine.disk import (
     EXECUTABLE_MODE,
     FILE_MODE,
@@ -22,6 +23,7 @@ from mux_lsp.engine.disk import (
     refuse_unsafe,
 )
 from mux_lsp.errors import ConflictError, MuxError
+from mux_lsp.git.names import STAGING
 from tests.support.accepts import Accept, at, write_all
 
 if TYPE_CHECKING:
@@ -452,3 +454,46 @@ def test_what_is_neither_file_nor_link_is_left_alone(root: Path) -> None:
         with pytest.raises(ConflictError, match=f"{path} {why}"):
             write_all(root, [Write(path, None, file(b"x"))])
     assert set(snapshot(root)) == {"pipe", "folder"}
+
+
+def test_what_is_written_to_an_open_file_while_it_is_compared_is_not_lost(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = root / "a.txt"
+    place.write_bytes(b"before\n")
+    accept = Accept.stage(root, [Write("a.txt", file(b"before\n"), file(b"agent\n"))])
+    digest = steps.digest
+
+    with place.open("r+b", buffering=0) as opened:
+
+        def slow(entry: Entry | None) -> str | None:
+            found = digest(entry)
+            if entry is not None and entry.content == b"before\n":
+                opened.write(b"mine, saved in place\n")
+            return found
+
+        monkeypatch.setattr(steps, "digest", slow)
+        with pytest.raises(ConflictError, match=r"a\.txt changed on disk a moment ago"):
+            accept.write()
+    assert place.read_bytes() == b"mine, saved in place\n"
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO])
+def test_staging_folders_that_cannot_be_opened_are_left_to_the_next_daemon(
+    root: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    accept = Accept.stage(root, [Write("a.txt", None, file(b"x"))])
+    accept.write()
+    opened = os.open
+
+    def refused(path: Any, *arguments: Any, **named: Any) -> int:
+        if path == STAGING:
+            raise OSError(number, os.strerror(number), path)
+        return opened(path, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refused)
+        accept.clear()
+    assert (root / "a.txt").read_bytes() == b"x"
+    accept.clear()
+    assert sorted(os.listdir(root)) == ["a.txt"]  # noqa: PTH208
