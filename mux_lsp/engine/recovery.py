@@ -58,7 +58,7 @@ def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
                 return Recovered(Outcome.REPLACED)
             with staging.staged(tree, intent.id, intent.stages) as folders:
                 steps = Steps(tree, intent, folders)
-                if not back and _roll_forward(steps, len(intent.steps)):
+                if not back and (staging.is_whole(folders) or _roll_forward(steps, len(intent.steps))):
                     return Recovered(Outcome.FORWARD)
                 return _roll_back(steps, intent, kept)
     except ConflictError:

@@ -81,6 +81,8 @@ class Transactions:
         self._ended: Callable[[Accepted], None] = lambda _: None
         self._undecided: dict[str, _Undecided] = {}
         self._unrecorded: dict[str, Accepted] = {}
+        self._staged: dict[str, Intent] = {}
+        """Those of them whose staging folders are still there."""
         self._settled = asyncio.Condition()
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -316,6 +318,8 @@ class Transactions:
             self._journal.end_accept(id_, accepted)
             fault("accept.recorded")
             del self._unrecorded[id_]
+            if (staged := self._staged.pop(id_, None)) is not None:
+                self._own(asyncio.to_thread(_remove, staged))
 
 
 class Transaction:
@@ -370,6 +374,10 @@ class Transaction:
             # All of it is in the person's text, and the next daemon puts it on record: whoever is told of a failure
             # would take it for not accepted.
             log.error("what was accepted of %s could not be put on record yet: %s", intent.run, error)
+            # By what is staged the next daemon tells that it was whole, whatever the person changes until then.
+            owner._staged[intent.id] = intent
+            await asyncio.to_thread(_mark, intent)
+            return
         await asyncio.to_thread(_remove, intent)
         fault("accept.finished")
 
@@ -390,6 +398,11 @@ def refuse_replaced(tree: Tree, task: Task) -> None:
 def _write(intent: Intent) -> None:
     with opened(Path(intent.root)) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
         Steps(tree, intent, folders).write_all()
+
+
+def _mark(intent: Intent) -> None:
+    with contextlib.suppress(ConflictError, OSError), opened(Path(intent.root)) as tree:
+        staging.mark_whole(tree, intent.id, intent.stages)
 
 
 def _remove(intent: Intent) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mux_lsp.engine import disk, steps
+from mux_lsp.engine import disk
 from mux_lsp.engine.disk import (
     EXECUTABLE_MODE,
     FILE_MODE,
@@ -462,17 +462,16 @@ def test_what_is_written_to_an_open_file_while_it_is_compared_is_not_lost(
     place = root / "a.txt"
     place.write_bytes(b"before\n")
     accept = Accept.stage(root, [Write("a.txt", file(b"before\n"), file(b"agent\n"))])
-    digest = steps.digest
 
     with place.open("r+b", buffering=0) as opened:
 
         def slow(entry: Entry | None) -> str | None:
-            found = digest(entry)
+            found = disk.digest(entry)
             if entry is not None and entry.content == b"before\n":
                 opened.write(b"mine, saved in place\n")
             return found
 
-        monkeypatch.setattr(steps, "digest", slow)
+        monkeypatch.setattr("mux_lsp.engine.steps.digest", slow)
         with pytest.raises(ConflictError, match=r"a\.txt changed on disk a moment ago"):
             accept.write()
     assert place.read_bytes() == b"mine, saved in place\n"

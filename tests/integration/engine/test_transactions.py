@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mux_lsp import faults
 from mux_lsp.engine import accepting, transactions
-from mux_lsp.errors import ConflictError, MuxError
+from mux_lsp.errors import ConflictError, MuxError, StorageError
 from mux_lsp.git.names import STAGING
 from mux_lsp.lsp.documents import Lives
 from tests.integration.engine.conftest import ended
@@ -313,3 +314,35 @@ async def test_what_was_refused_is_not_completed_when_its_root_comes_back(shop: 
     async with shop.engine() as engine:
         assert files(shop.root) == BEFORE
         assert on_record(engine) == 0
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_what_is_whole_and_could_not_be_put_on_record_is_so_whatever_the_person_does(
+    shop: Workshop, *, later: bool
+) -> None:
+    """The disk of the journal is full; the person goes on with what they have accepted."""
+
+    def full(name: str, _: int) -> None:
+        if name == "accept.record":
+            raise StorageError("full")
+
+    async with shop.engine() as engine:
+        selection = await chosen(shop, engine)
+        transaction = await begun(engine, selection)
+        await transaction.write()
+        with engine.history.deciding(selection, "an editor"):
+            faults.install(full)
+            try:
+                await transaction.finish()
+            finally:
+                faults.install(None)
+        (shop.root / "f.txt").write_text("one\n2\nthree\nmine\n")
+        (shop.root / "n.txt").write_text("new\nmine\n")
+        if later:
+            engine.transactions._record_all()
+    mine = AFTER | {"f.txt": b"one\n2\nthree\nmine\n", "n.txt": b"new\nmine\n"}
+    async with shop.engine() as engine:
+        assert files(shop.root) == mine
+        assert on_record(engine) == CHANGES
+        assert discarded(engine) == [False, True]
+        assert not (shop.root / STAGING).exists()
