@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Task
     from mux_lsp.engine.accepting import Selection
     from mux_lsp.engine.history import History
+    from mux_lsp.engine.request import Client
     from mux_lsp.engine.review import PathPlan
     from mux_lsp.engine.tree import Tree
     from mux_lsp.store.accepting import Pending
@@ -77,7 +78,7 @@ class Transactions:
         self._notify = notify
         self._own = own
         self._history: History
-        self._applied: Callable[[Intent], frozenset[Key]]
+        self._applied: Callable[[Intent, Client | None], frozenset[Key]]
         self._ended: Callable[[Accepted], None] = lambda _: None
         self._undecided: dict[str, _Undecided] = {}
         self._unrecorded: dict[str, Accepted] = {}
@@ -87,12 +88,15 @@ class Transactions:
         self._alarm: asyncio.TimerHandle | None = None
 
     def serve(
-        self, history: History, applied: Callable[[Intent], frozenset[Key]], ended: Callable[[Accepted], None]
+        self,
+        history: History,
+        applied: Callable[[Intent, Client | None], frozenset[Key]],
+        ended: Callable[[Accepted], None],
     ) -> None:
         """Carry accepts out from now on.
 
-        `applied` tells which of an intent's carried changes a text has now, in a thread. `ended` is called with what
-        was put on record.
+        `applied` tells which of an intent's carried changes a text has now, also the last one of a client that has
+        gone, in a thread. `ended` is called with what was put on record.
         """
         self._history, self._applied, self._ended = history, applied, ended
         if any(one.phase is Phase.ASKING for one in self._undecided.values()):
@@ -215,7 +219,7 @@ class Transactions:
             for id_, one in list(self._undecided.items()):
                 if not which(one):
                     continue
-                applied = await asyncio.to_thread(self._applied, one.intent)
+                applied = await asyncio.to_thread(self._applied, one.intent, None)
                 if wait and not applied and one.phase is Phase.ASKING:
                     continue
                 del self._undecided[id_]
@@ -329,6 +333,7 @@ class Transaction:
         self._owner = owner
         self._selection = selection
         self._intent = intent
+        self._at = time.time()
 
     async def write(self) -> None:
         """Write what the daemon writes, all of it. Raises ConflictError or MuxError; `undo` it then."""
@@ -339,6 +344,15 @@ class Transaction:
         """Note that an editor is asked for its part from now on."""
         self._owner._journal.advance_accept(self._intent.id, Phase.ASKING)
         fault("accept.asking")
+
+    async def unanswered(self, client: Client) -> None:
+        """The client has gone before it answered: put on record what its text or the disk has by now, else undo."""
+        owner, intent = self._owner, self._intent
+        if applied := await asyncio.to_thread(owner._applied, intent, client):
+            owner._record_found(intent, self._at, owner._rows(intent, but_carried=True, also=applied))
+            await asyncio.to_thread(_remove, intent)
+        else:
+            await self.undo()
 
     async def undo(self) -> None:
         """Undo what was written, and forget the accept. Raises MuxError where something cannot be put back.
