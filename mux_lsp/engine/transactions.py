@@ -24,7 +24,7 @@ from mux_lsp.engine.history import key_of
 from mux_lsp.engine.recovery import Outcome, Recovered, recover, roll_back, sweep
 from mux_lsp.engine.rejections import taken_back
 from mux_lsp.engine.steps import Steps
-from mux_lsp.engine.tree import opened
+from mux_lsp.engine.tree import alone_in, opened
 from mux_lsp.errors import ConflictError, MuxError
 from mux_lsp.faults import fault
 from mux_lsp.store.acceptances import Row
@@ -410,7 +410,8 @@ def refuse_replaced(tree: Tree, task: Task) -> None:
 
 
 def _write(intent: Intent) -> None:
-    with opened(Path(intent.root)) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
+    root = Path(intent.root)
+    with alone_in(root), opened(root) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
         Steps(tree, intent, folders).write_all()
 
 

@@ -6,11 +6,13 @@ import errno
 import os
 import re
 import stat
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mux_lsp.engine import disk
+from mux_lsp import faults
+from mux_lsp.engine import disk, transactions
 from mux_lsp.engine.disk import (
     EXECUTABLE_MODE,
     FILE_MODE,
@@ -496,3 +498,46 @@ def test_staging_folders_that_cannot_be_opened_are_left_to_the_next_daemon(
     assert (root / "a.txt").read_bytes() == b"x"
     accept.clear()
     assert sorted(os.listdir(root)) == ["a.txt"]  # noqa: PTH208
+
+
+def test_what_has_changed_before_its_turn_is_not_even_exchanged_for_a_moment(root: Path) -> None:
+    (root / "a.txt").write_bytes(b"before\n")
+    accept = Accept.stage(root, [Write("a.txt", file(b"before\n"), file(b"agent\n"))])
+    (root / "a.txt").write_bytes(b"mine\n")
+    exchanged: list[int] = []
+    with at("rename.exchange", exchanged.append), pytest.raises(ConflictError, match=r"a\.txt changed on disk"):
+        accept.write()
+    assert exchanged == []
+    assert (root / "a.txt").read_bytes() == b"mine\n"
+
+
+def test_two_accepts_do_not_write_to_a_working_tree_at_the_same_time(root: Path) -> None:
+    """One could take the other's text for one that the person has saved a moment ago, and put it back over theirs."""
+    (root / "a.txt").write_bytes(b"before\n")
+    (root / "b.txt").write_bytes(b"before\n")
+    accepts = [
+        Accept.stage(root, [Write(name, file(b"before\n"), file(b"agent\n"))], name) for name in ("a.txt", "b.txt")
+    ]
+    there, go, passed = threading.Event(), threading.Event(), []
+
+    def plan(name: str, _: int) -> None:
+        if name == "accept.write":
+            passed.append(name)
+        if name == "accept.exchanged" and not there.is_set():
+            there.set()
+            go.wait(10)
+
+    faults.install(plan)
+    try:
+        threads = [threading.Thread(target=transactions._write, args=(accept.intent,)) for accept in accepts]
+        threads[0].start()
+        assert there.wait(10)
+        threads[1].start()
+        threads[1].join(0.2)
+        assert len(passed) == 1
+    finally:
+        go.set()
+        for thread in threads:
+            thread.join()
+        faults.install(None)
+    assert [(root / name).read_bytes() for name in ("a.txt", "b.txt")] == [b"agent\n"] * 2
