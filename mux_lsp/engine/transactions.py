@@ -313,7 +313,11 @@ class Transactions:
         now = round(time.time(), 3)
         self._unrecorded[intent.id] = Accepted(intent.run, rows, withdrawn, before, back, chosen, intent.discard, now)
         self._ended(self._unrecorded[intent.id])
-        self._record_all()
+        try:
+            self._record_all()
+        except MuxError:
+            self._staged[intent.id] = intent
+            raise
 
     def _record_all(self) -> None:
         """Put on record what is whole. What the journal does not take now it takes later, from the next daemon too."""
@@ -389,7 +393,6 @@ class Transaction:
             # would take it for not accepted.
             log.error("what was accepted of %s could not be put on record yet: %s", intent.run, error)
             # By what is staged the next daemon tells that it was whole, whatever the person changes until then.
-            owner._staged[intent.id] = intent
             await asyncio.to_thread(_mark, intent)
             return
         await asyncio.to_thread(_remove, intent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -345,4 +346,28 @@ async def test_what_is_whole_and_could_not_be_put_on_record_is_so_whatever_the_p
         assert files(shop.root) == mine
         assert on_record(engine) == CHANGES
         assert discarded(engine) == [False, True]
+        assert not (shop.root / STAGING).exists()
+
+
+async def test_what_is_staged_goes_when_what_was_found_is_on_record_at_last(shop: Workshop) -> None:
+    def full(name: str, _: int) -> None:
+        if name == "accept.record":
+            raise StorageError("full")
+
+    async with shop.engine() as engine:
+        transaction = await begun(engine, await chosen(shop, engine), ["f.txt"])
+        await transaction.write()
+        transaction.asking()
+    async with shop.engine() as engine:
+        (shop.root / "f.txt").write_bytes(AFTER["f.txt"])
+        faults.install(full)
+        try:
+            with pytest.raises(StorageError):
+                await engine.transactions.settle(shop.root)
+        finally:
+            faults.install(None)
+        owned = set(engine._owned)
+        engine.transactions._record_all()
+        await asyncio.gather(*(set(engine._owned) - owned))
+        assert on_record(engine) == CHANGES
         assert not (shop.root / STAGING).exists()
