@@ -27,6 +27,8 @@ ROUNDS: Final = 20
 LONGEST: Final = 1000
 """Most parents of one process. More are no person's, and the look must come to its end."""
 
+HIDDEN: Final = "what has started it may not be looked at (is /proc mounted with hidepid?)"
+
 INSTEAD: Final = "run it yourself, in a terminal of your own; nothing was changed"
 
 
@@ -103,6 +105,8 @@ class _Found:
     names: list[str] = field(default_factory=list)
     """Innermost first."""
     of_sessions: list[str] = field(default_factory=list)
+    hidden: bool = False
+    """Whether a parent is there and may not be looked at."""
 
     def take(self, facts: Facts) -> None:
         """Look at one process of the chain, or one that leads a session of the chain."""
@@ -134,6 +138,8 @@ def _look(table: Table, target: Target, found: _Found) -> str | None:
         if _follow(table, target, found):
             # Only now it is sure that all of this was read of the process that has connected.
             return None if target.alive() else "what asks for it ended while it was looked at"
+        if found.hidden:
+            return HIDDEN
     return "what asks for it was started by processes that change faster than they can be looked at"
 
 
@@ -166,10 +172,17 @@ def _follow(table: Table, target: Target, found: _Found) -> bool:
         if facts.parent == 0 or facts.pid == 1:
             break
         parent = table.facts(facts.parent)
+        hidden = parent is None and table.hides(facts.parent)
         # A parent is older than its child; and read once more, the child must still have this one.
-        if parent is None or parent.created > facts.created:
+        if parent is not None and parent.created > facts.created:
             return False
-        if table.parent(facts.pid) != (facts.created, parent.pid):
+        if table.parent(facts.pid) != (facts.created, facts.parent):
+            return False
+        if hidden and facts.parent == 1:
+            # The first process needs no look: behind it is nobody.
+            break
+        if parent is None:
+            found.hidden = hidden
             return False
         facts = parent
     else:

@@ -44,6 +44,9 @@ class Table(Protocol):
     def parent(self, pid: int) -> tuple[float, int] | None:
         """When a process started, and its parent, at little cost; None as for `facts`."""
 
+    def hides(self, pid: int) -> bool:
+        """Whether there is such a process, and nothing may be read of it, not even its parent."""
+
     def files(self, pid: int) -> tuple[str, ...] | None:
         """All files that a process has open, and its program's; None where that may not be read."""
 
@@ -80,6 +83,16 @@ class Proc:
         """See `Table`."""
         fields = _stat(pid)
         return None if fields is None else (_created(fields), int(fields[1]))
+
+    def hides(self, pid: int) -> bool:
+        """See `Table`. Where `/proc` is mounted with `hidepid`, that is so for other users' processes."""
+        try:
+            os.kill(pid, 0)
+        except PermissionError:
+            pass
+        except OSError:
+            return False
+        return _stat(pid) is None
 
     def files(self, pid: int) -> tuple[str, ...] | None:
         """See `Table`."""
@@ -132,6 +145,10 @@ class Psutil:
             return process.create_time(), process.ppid()
         except psutil.Error:
             return None
+
+    def hides(self, pid: int) -> bool:
+        """See `Table`."""
+        return False
 
     def files(self, pid: int) -> tuple[str, ...] | None:
         """See `Table`."""

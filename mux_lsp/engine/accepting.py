@@ -296,15 +296,19 @@ def refuse_unsaved(selection: Selection, plans: Iterable[PathPlan], clients: Ite
             )
 
 
-def applied_by(engine: Engine, intent: Intent) -> frozenset[Key]:
-    """Which of the changes that an editor was asked to apply are in any client's text now, or on disk. Slow."""
+def applied_by(engine: Engine, intent: Intent, gone: Client | None = None) -> frozenset[Key]:
+    """Which of the changes that an editor was asked to apply are in any client's text now, or on disk. Slow.
+
+    Also in the last text of a client that has `gone`.
+    """
     run, root = engine.find_run(intent.run), Path(intent.root)
     if run is None:
         return frozenset()
     changes = [change for change in run.files if not {*change.paths}.isdisjoint(intent.paths)]
     wanted = {Key(*one) for one in intent.carried}
     found: set[Key] = set()
-    for unsaved in [*(client.unsaved(root)[0] for client in engine.clients), {}]:
+    clients = engine.clients if gone is None else (*engine.clients, gone)
+    for unsaved in [*(client.unsaved(root)[0] for client in clients), {}]:
         live_of = functools.partial(_live_text, root, unsaved)
         for candidate in candidates(engine, run, changes):
             items = candidate.items(live_of)

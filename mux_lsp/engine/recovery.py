@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.engine import staging
 from mux_lsp.engine.backup import new_folder, put
 from mux_lsp.engine.steps import State, Steps
-from mux_lsp.engine.tree import opened
+from mux_lsp.engine.tree import alone_in, opened
 from mux_lsp.errors import ConflictError, MuxError
 
 if TYPE_CHECKING:
@@ -53,22 +53,23 @@ def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
     For use in a thread. Raises OSError where the disk does not let it.
     """
     try:
-        with opened(Path(intent.root)) as tree:
+        with alone_in(Path(intent.root)), opened(Path(intent.root)) as tree:
             if tree.identity != intent.identity:
                 return Recovered(Outcome.REPLACED)
             with staging.staged(tree, intent.id, intent.stages) as folders:
                 steps = Steps(tree, intent, folders)
-                if not back and _roll_forward(steps, len(intent.steps)):
+                if not back and (staging.is_whole(folders) or _roll_forward(steps, len(intent.steps))):
                     return Recovered(Outcome.FORWARD)
                 return _roll_back(steps, intent, kept)
     except ConflictError:
         return Recovered(Outcome.ABSENT)
 
 
-def roll_back(intent: Intent, kept: Path) -> None:
+def roll_back(intent: Intent, kept: Path) -> Recovered:
     """Undo an accept. Raises OSError where the disk does not let it, ConflictError where there is no working tree."""
-    with opened(Path(intent.root)) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
-        _roll_back(Steps(tree, intent, folders), intent, kept)
+    root = Path(intent.root)
+    with alone_in(root), opened(root) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
+        return _roll_back(Steps(tree, intent, folders), intent, kept)
 
 
 def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:
@@ -98,11 +99,12 @@ def _roll_back(steps: Steps, intent: Intent, kept: Path) -> Recovered:
     left = set(steps.undo_all())
     if not left:
         return Recovered(Outcome.BACK)
+    had = {step.path for number, step in enumerate(intent.steps) if steps.was_done(number)}
     copies = None
     for number, step in enumerate(intent.steps):
         content = steps.content(number) if step.path in left and step.before is not None else None
         if content is not None:
             copies = copies or new_folder(kept, intent.run)
             put(copies, step.path, content)
-    stays = frozenset(step.path for step in intent.steps if step.path in left and step.after is not None)
+    stays = frozenset(step.path for step in intent.steps if step.path in left & had and step.after is not None)
     return Recovered(Outcome.BACK, stays, copies)

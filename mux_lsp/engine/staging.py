@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 NOTHING_WRITTEN: Final = "nothing was written"
 
+_WHOLE: Final = "whole"
+
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -124,9 +126,21 @@ def staged(tree: Tree, name: str, stages: Sequence[str]) -> Iterator[list[int | 
         yield folders
 
 
+def mark_whole(tree: Tree, name: str, stages: Sequence[str]) -> None:
+    """Leave a mark that all of an accept was written: the journal does not take that now. Raises OSError."""
+    with staged(tree, name, stages) as folders:
+        if folders and folders[0] is not None:
+            write_file(At(folders[0], _WHOLE), b"")
+
+
+def is_whole(folders: Sequence[int | None]) -> bool:
+    """Whether there is such a mark in open staging folders."""
+    return bool(folders) and folders[0] is not None and _WHOLE in os.listdir(folders[0])  # noqa: PTH208
+
+
 def remove(tree: Tree, name: str, stages: Sequence[str]) -> None:
     """Remove staging folders with all that is in them. What cannot be removed is left, with a line in the log."""
-    with staged(tree, name, stages) as folders:
+    with _logged(STAGING), staged(tree, name, stages) as folders:
         for place in folders:
             for file in () if place is None else os.listdir(place):  # noqa: PTH208  (a descriptor is no path)
                 with _logged(f"{STAGING}/{name}/{file}"):

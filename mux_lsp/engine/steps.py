@@ -70,6 +70,9 @@ class Steps:
         step = self._steps[number]
         try:
             fault("accept.write", number)
+            if step.before is not None and self._digest_here(step.path) != step.before:
+                # Seen before anything is exchanged: whoever opens the path meanwhile shall not get what is put back.
+                raise self._changed(number)
             if step.after is None:
                 self._take(number)
             elif step.before is None:
@@ -122,6 +125,10 @@ class Steps:
         if here != step.before:
             return State.TOUCHED
         return State.LOST
+
+    def was_done(self, number: int) -> bool:
+        """Whether a path had what it shall have, for a step that could not be undone, by what is staged."""
+        return self._folders[self._steps[number].stage] is None or self._digest_of(number) == self._steps[number].before
 
     def content(self, number: int) -> bytes | None:
         """What is staged for a step now, None where it is no file."""
@@ -273,11 +280,13 @@ class Steps:
     def _problem(self, number: int) -> Exception | None:
         """Why what came out of a path may not be replaced; None where it is what was expected there."""
         try:
+            # Before the content is read: what is written to the open file from then on shows at the end.
+            looks = self._looks(number)
             if self._digest_of(number) != self._steps[number].before:
                 return self._changed(number)
-            self._compared[number] = self._looks(number)
         except OSError as error:
             return error
+        self._compared[number] = looks
         return None
 
     def _looks(self, number: int) -> tuple[int, int]:

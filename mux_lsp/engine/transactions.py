@@ -24,7 +24,7 @@ from mux_lsp.engine.history import key_of
 from mux_lsp.engine.recovery import Outcome, Recovered, recover, roll_back, sweep
 from mux_lsp.engine.rejections import taken_back
 from mux_lsp.engine.steps import Steps
-from mux_lsp.engine.tree import opened
+from mux_lsp.engine.tree import alone_in, opened
 from mux_lsp.errors import ConflictError, MuxError
 from mux_lsp.faults import fault
 from mux_lsp.store.acceptances import Row
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Task
     from mux_lsp.engine.accepting import Selection
     from mux_lsp.engine.history import History
+    from mux_lsp.engine.request import Client
     from mux_lsp.engine.review import PathPlan
     from mux_lsp.engine.tree import Tree
     from mux_lsp.store.accepting import Pending
@@ -77,20 +78,25 @@ class Transactions:
         self._notify = notify
         self._own = own
         self._history: History
-        self._applied: Callable[[Intent], frozenset[Key]]
+        self._applied: Callable[[Intent, Client | None], frozenset[Key]]
         self._ended: Callable[[Accepted], None] = lambda _: None
         self._undecided: dict[str, _Undecided] = {}
         self._unrecorded: dict[str, Accepted] = {}
+        self._staged: dict[str, Intent] = {}
+        """Those of them whose staging folders are still there."""
         self._settled = asyncio.Condition()
         self._alarm: asyncio.TimerHandle | None = None
 
     def serve(
-        self, history: History, applied: Callable[[Intent], frozenset[Key]], ended: Callable[[Accepted], None]
+        self,
+        history: History,
+        applied: Callable[[Intent, Client | None], frozenset[Key]],
+        ended: Callable[[Accepted], None],
     ) -> None:
         """Carry accepts out from now on.
 
-        `applied` tells which of an intent's carried changes a text has now, in a thread. `ended` is called with what
-        was put on record.
+        `applied` tells which of an intent's carried changes a text has now, also the last one of a client that has
+        gone, in a thread. `ended` is called with what was put on record.
         """
         self._history, self._applied, self._ended = history, applied, ended
         if any(one.phase is Phase.ASKING for one in self._undecided.values()):
@@ -213,7 +219,7 @@ class Transactions:
             for id_, one in list(self._undecided.items()):
                 if not which(one):
                     continue
-                applied = await asyncio.to_thread(self._applied, one.intent)
+                applied = await asyncio.to_thread(self._applied, one.intent, None)
                 if wait and not applied and one.phase is Phase.ASKING:
                     continue
                 del self._undecided[id_]
@@ -275,14 +281,16 @@ class Transactions:
         keys = [*(key for key, _ in rows), *(Key(*one) for one in intent.displaced)]
         self._put_on_record(intent, [row for _, row in rows], keys, before=at)
 
-    def _record_back(self, intent: Intent, at: float, stays: Collection[str], copies: Path | None) -> None:
+    def _record_back(
+        self, intent: Intent, at: float, stays: Collection[str], copies: Path | None, why: str = "was cut off"
+    ) -> None:
         """An accept was undone, but in the files that the person has changed since."""
         rows = [row for _, row in self._rows(intent) if loads(str, row.path) in stays]
         if rows:
             self._journal.end_accept(intent.id, Accepted(intent.run, rows, (), at, (), {}, (), 0.0))
         else:
             self._journal.end_accept(intent.id)
-        words = f"An accept of {intent.run} was cut off, and was undone: `mux-lsp accept {intent.run}` does it anew."
+        words = f"An accept of {intent.run} {why}, and was undone: `mux-lsp accept {intent.run}` does it anew."
         if stays:
             words += f" What you have changed since stays as it is: {', '.join(sorted(stays))}."
         if copies is not None:
@@ -305,7 +313,11 @@ class Transactions:
         now = round(time.time(), 3)
         self._unrecorded[intent.id] = Accepted(intent.run, rows, withdrawn, before, back, chosen, intent.discard, now)
         self._ended(self._unrecorded[intent.id])
-        self._record_all()
+        try:
+            self._record_all()
+        except MuxError:
+            self._staged[intent.id] = intent
+            raise
 
     def _record_all(self) -> None:
         """Put on record what is whole. What the journal does not take now it takes later, from the next daemon too."""
@@ -314,6 +326,8 @@ class Transactions:
             self._journal.end_accept(id_, accepted)
             fault("accept.recorded")
             del self._unrecorded[id_]
+            if (staged := self._staged.pop(id_, None)) is not None:
+                self._own(asyncio.to_thread(_remove, staged))
 
 
 class Transaction:
@@ -323,6 +337,7 @@ class Transaction:
         self._owner = owner
         self._selection = selection
         self._intent = intent
+        self._at = time.time()
 
     async def write(self) -> None:
         """Write what the daemon writes, all of it. Raises ConflictError or MuxError; `undo` it then."""
@@ -334,19 +349,37 @@ class Transaction:
         self._owner._journal.advance_accept(self._intent.id, Phase.ASKING)
         fault("accept.asking")
 
-    async def undo(self) -> None:
-        """Undo what was written, and forget the accept. Raises MuxError where something cannot be put back."""
+    async def unanswered(self, client: Client) -> None:
+        """The client has gone before it answered: put on record what its text or the disk has by now, else undo."""
         owner, intent = self._owner, self._intent
+        if applied := await asyncio.to_thread(owner._applied, intent, client):
+            owner._record_found(intent, self._at, owner._rows(intent, but_carried=True, also=applied))
+            await asyncio.to_thread(_remove, intent)
+        else:
+            await self.undo()
+
+    async def undo(self) -> None:
+        """Undo what was written, and forget the accept. Raises MuxError where something cannot be put back.
+
+        What the person has changed since stays, is on record, and is told.
+        """
+        owner, intent = self._owner, self._intent
+        found = None
         if intent.steps:
             try:
-                await asyncio.to_thread(roll_back, intent, owner._kept)
-            except OSError as error:
+                found = await asyncio.to_thread(roll_back, intent, owner._kept)
+            except (OSError, ConflictError) as error:
+                # Also where the folder is gone: what was refused may not be completed when it comes back.
                 owner._journal.advance_accept(intent.id, Phase.UNDOING)
+                why = error.strerror if isinstance(error, OSError) else "the folder is not there"
                 raise MuxError(
-                    f"What was written of {intent.run} in {intent.root} could not be put back ({error.strerror}): "
+                    f"What was written of {intent.run} in {intent.root} could not be put back ({why}): "
                     "mux-lsp tries again when it starts the next time."
                 ) from error
-        owner._journal.end_accept(intent.id)
+        if found is not None and (found.stays or found.copies is not None):
+            owner._record_back(intent, time.time(), found.stays, found.copies, "was given up")
+        else:
+            owner._journal.end_accept(intent.id)
         await asyncio.to_thread(_remove, intent)
 
     async def finish(self) -> None:
@@ -359,6 +392,9 @@ class Transaction:
             # All of it is in the person's text, and the next daemon puts it on record: whoever is told of a failure
             # would take it for not accepted.
             log.error("what was accepted of %s could not be put on record yet: %s", intent.run, error)
+            # By what is staged the next daemon tells that it was whole, whatever the person changes until then.
+            await asyncio.to_thread(_mark, intent)
+            return
         await asyncio.to_thread(_remove, intent)
         fault("accept.finished")
 
@@ -377,8 +413,14 @@ def refuse_replaced(tree: Tree, task: Task) -> None:
 
 
 def _write(intent: Intent) -> None:
-    with opened(Path(intent.root)) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
+    root = Path(intent.root)
+    with alone_in(root), opened(root) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
         Steps(tree, intent, folders).write_all()
+
+
+def _mark(intent: Intent) -> None:
+    with contextlib.suppress(ConflictError, OSError), opened(Path(intent.root)) as tree:
+        staging.mark_whole(tree, intent.id, intent.stages)
 
 
 def _remove(intent: Intent) -> None:

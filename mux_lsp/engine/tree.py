@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -158,6 +159,19 @@ class Tree:
             raise ConflictError(f"{path} is in the git directory of the repository; nothing was written.")
         os.close(above)
         return folder
+
+
+_alone: dict[Path, threading.Lock] = {}
+
+
+@contextlib.contextmanager
+def alone_in(root: Path) -> Iterator[None]:
+    """Keep other accepts of this daemon from writing to a working tree, or undoing, meanwhile. For use in a thread.
+
+    Two that exchange the names of one file at a time could take each other's text for one that the person has saved.
+    """
+    with _alone.setdefault(root, threading.Lock()):
+        yield
 
 
 @contextlib.contextmanager

@@ -132,15 +132,18 @@ class Decisions:
         save = backup.save_overwritten
         kept = await asyncio.to_thread(save, self._engine.kept, selection.run.id, lost) if lost else None
         transaction = await accepting.begin(self._engine, selection, written, carried, client=session, discard=discard)
+        asked = False
         try:
             await transaction.write()
             if edit is not None:
                 await asyncio.to_thread(_refuse_changed, selection.root, carried)
                 transaction.asking()
+                asked = True
                 await self._have_applied(edit, files, versions, selection.run.id)
-        except BaseException:
-            # All of it or nothing, also where the client has gone meanwhile.
-            await asyncio.shield(session.keep(transaction.undo()))
+        except BaseException as error:
+            # All of it or nothing, also where the client has gone meanwhile: it may have applied its part before.
+            gone = asked and isinstance(error, asyncio.CancelledError)
+            await asyncio.shield(session.keep(transaction.unanswered(session) if gone else transaction.undo()))
             raise
         await transaction.finish()
         self._engine.verifying.watched.disk_changed(selection.root, [path for plan in written for path in plan.paths])

@@ -31,12 +31,12 @@ class Accept:
     intent: Intent
 
     @classmethod
-    def stage(cls, root: Path, writes: Sequence[Write]) -> Accept:
+    def stage(cls, root: Path, writes: Sequence[Write], name: str = NAME) -> Accept:
         with opened(root) as tree:
-            plan = staging.stage(tree, NAME, writes)
+            plan = staging.stage(tree, name, writes)
             return cls(
                 root,
-                Intent(NAME, str(root), tree.identity, "k3f-1", "a test", plan.steps, plan.stages, plan.modes),
+                Intent(name, str(root), tree.identity, "k3f-1", "a test", plan.steps, plan.stages, plan.modes),
             )
 
     def write(self) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mux_lsp.engine import disk
+from mux_lsp import faults
+from mux_lsp.engine import disk, transactions
 from mux_lsp.engine.disk import (
     EXECUTABLE_MODE,
     FILE_MODE,
@@ -22,6 +25,7 @@ from mux_lsp.engine.disk import (
     refuse_unsafe,
 )
 from mux_lsp.errors import ConflictError, MuxError
+from mux_lsp.git.names import STAGING
 from tests.support.accepts import Accept, at, write_all
 
 if TYPE_CHECKING:
@@ -452,3 +456,88 @@ def test_what_is_neither_file_nor_link_is_left_alone(root: Path) -> None:
         with pytest.raises(ConflictError, match=f"{path} {why}"):
             write_all(root, [Write(path, None, file(b"x"))])
     assert set(snapshot(root)) == {"pipe", "folder"}
+
+
+def test_what_is_written_to_an_open_file_while_it_is_compared_is_not_lost(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = root / "a.txt"
+    place.write_bytes(b"before\n")
+    accept = Accept.stage(root, [Write("a.txt", file(b"before\n"), file(b"agent\n"))])
+
+    with place.open("r+b", buffering=0) as opened:
+
+        def slow(entry: Entry | None) -> str | None:
+            found = disk.digest(entry)
+            if entry is not None and entry.content == b"before\n":
+                opened.write(b"mine, saved in place\n")
+            return found
+
+        monkeypatch.setattr("mux_lsp.engine.steps.digest", slow)
+        with pytest.raises(ConflictError, match=r"a\.txt changed on disk a moment ago"):
+            accept.write()
+    assert place.read_bytes() == b"mine, saved in place\n"
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO])
+def test_staging_folders_that_cannot_be_opened_are_left_to_the_next_daemon(
+    root: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    accept = Accept.stage(root, [Write("a.txt", None, file(b"x"))])
+    accept.write()
+    opened = os.open
+
+    def refused(path: Any, *arguments: Any, **named: Any) -> int:
+        if path == STAGING:
+            raise OSError(number, os.strerror(number), path)
+        return opened(path, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refused)
+        accept.clear()
+    assert (root / "a.txt").read_bytes() == b"x"
+    accept.clear()
+    assert sorted(os.listdir(root)) == ["a.txt"]  # noqa: PTH208
+
+
+def test_what_has_changed_before_its_turn_is_not_even_exchanged_for_a_moment(root: Path) -> None:
+    (root / "a.txt").write_bytes(b"before\n")
+    accept = Accept.stage(root, [Write("a.txt", file(b"before\n"), file(b"agent\n"))])
+    (root / "a.txt").write_bytes(b"mine\n")
+    exchanged: list[int] = []
+    with at("rename.exchange", exchanged.append), pytest.raises(ConflictError, match=r"a\.txt changed on disk"):
+        accept.write()
+    assert exchanged == []
+    assert (root / "a.txt").read_bytes() == b"mine\n"
+
+
+def test_two_accepts_do_not_write_to_a_working_tree_at_the_same_time(root: Path) -> None:
+    """One could take the other's text for one that the person has saved a moment ago, and put it back over theirs."""
+    (root / "a.txt").write_bytes(b"before\n")
+    (root / "b.txt").write_bytes(b"before\n")
+    accepts = [
+        Accept.stage(root, [Write(name, file(b"before\n"), file(b"agent\n"))], name) for name in ("a.txt", "b.txt")
+    ]
+    there, go, passed = threading.Event(), threading.Event(), []
+
+    def plan(name: str, _: int) -> None:
+        if name == "accept.write":
+            passed.append(name)
+        if name == "accept.exchanged" and not there.is_set():
+            there.set()
+            go.wait(10)
+
+    faults.install(plan)
+    try:
+        threads = [threading.Thread(target=transactions._write, args=(accept.intent,)) for accept in accepts]
+        threads[0].start()
+        assert there.wait(10)
+        threads[1].start()
+        threads[1].join(0.2)
+        assert len(passed) == 1
+    finally:
+        go.set()
+        for thread in threads:
+            thread.join()
+        faults.install(None)
+    assert [(root / name).read_bytes() for name in ("a.txt", "b.txt")] == [b"agent\n"] * 2

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mux_lsp import faults
 from mux_lsp.engine import accepting, transactions
-from mux_lsp.errors import ConflictError
+from mux_lsp.errors import ConflictError, MuxError, StorageError
 from mux_lsp.git.names import STAGING
 from mux_lsp.lsp.documents import Lives
 from tests.integration.engine.conftest import ended
@@ -283,3 +285,89 @@ async def test_an_accept_outlives_its_task(shop: Workshop) -> None:
     async with shop.engine() as engine:
         assert files(shop.root) == AFTER
         assert on_record(engine) == CHANGES
+
+
+async def test_what_the_person_has_changed_when_an_accept_is_given_up_is_told_and_on_record(shop: Workshop) -> None:
+    async with shop.engine() as engine:
+        transaction = await begun(engine, await chosen(shop, engine))
+        await transaction.write()
+        (shop.root / "n.txt").unlink()
+        (shop.root / "f.txt").write_text("one\n2\nthree\nmine\n")
+        (shop.root / "g.txt").write_text("mine\n")
+        await transaction.undo()
+        assert files(shop.root) == {"f.txt": b"one\n2\nthree\nmine\n", "g.txt": b"mine\n"}
+        [notice] = engine.take_notices()
+        assert "was given up, and was undone" in notice
+        assert "What you have changed since stays as it is: f.txt." in notice
+        assert f"Copies of what was there before are in {engine.kept}" in notice
+        assert on_record(engine) == 1
+        assert engine._journal.pending_accepts() == ()
+
+
+async def test_what_was_refused_is_not_completed_when_its_root_comes_back(shop: Workshop, tmp_path: Path) -> None:
+    async with shop.engine() as engine:
+        transaction = await begun(engine, await chosen(shop, engine))
+        await transaction.write()
+        shop.root.rename(tmp_path / "away")
+        with pytest.raises(MuxError, match=r"could not be put back \(the folder is not there\)"):
+            await transaction.undo()
+    (tmp_path / "away").rename(shop.root)
+    async with shop.engine() as engine:
+        assert files(shop.root) == BEFORE
+        assert on_record(engine) == 0
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_what_is_whole_and_could_not_be_put_on_record_is_so_whatever_the_person_does(
+    shop: Workshop, *, later: bool
+) -> None:
+    """The disk of the journal is full; the person goes on with what they have accepted."""
+
+    def full(name: str, _: int) -> None:
+        if name == "accept.record":
+            raise StorageError("full")
+
+    async with shop.engine() as engine:
+        selection = await chosen(shop, engine)
+        transaction = await begun(engine, selection)
+        await transaction.write()
+        with engine.history.deciding(selection, "an editor"):
+            faults.install(full)
+            try:
+                await transaction.finish()
+            finally:
+                faults.install(None)
+        (shop.root / "f.txt").write_text("one\n2\nthree\nmine\n")
+        (shop.root / "n.txt").write_text("new\nmine\n")
+        if later:
+            engine.transactions._record_all()
+    mine = AFTER | {"f.txt": b"one\n2\nthree\nmine\n", "n.txt": b"new\nmine\n"}
+    async with shop.engine() as engine:
+        assert files(shop.root) == mine
+        assert on_record(engine) == CHANGES
+        assert discarded(engine) == [False, True]
+        assert not (shop.root / STAGING).exists()
+
+
+async def test_what_is_staged_goes_when_what_was_found_is_on_record_at_last(shop: Workshop) -> None:
+    def full(name: str, _: int) -> None:
+        if name == "accept.record":
+            raise StorageError("full")
+
+    async with shop.engine() as engine:
+        transaction = await begun(engine, await chosen(shop, engine), ["f.txt"])
+        await transaction.write()
+        transaction.asking()
+    async with shop.engine() as engine:
+        (shop.root / "f.txt").write_bytes(AFTER["f.txt"])
+        faults.install(full)
+        try:
+            with pytest.raises(StorageError):
+                await engine.transactions.settle(shop.root)
+        finally:
+            faults.install(None)
+        owned = set(engine._owned)
+        engine.transactions._record_all()
+        await asyncio.gather(*(set(engine._owned) - owned))
+        assert on_record(engine) == CHANGES
+        assert not (shop.root / STAGING).exists()

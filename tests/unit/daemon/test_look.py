@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.askers import Agent, Asker, Guest, Nobody, Person
-from mux_lsp.daemon.look import INSTEAD, LONGEST, ROUNDS, Ground, Target, judge, look
+from mux_lsp.daemon.look import HIDDEN, INSTEAD, LONGEST, ROUNDS, Ground, Target, judge, look
 from mux_lsp.daemon.process_tables import Facts
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Made:
 
     processes: dict[int, Facts]
     open: dict[int, tuple[str, ...] | None] = field(default_factory=dict)
+    hidden: frozenset[int] = frozenset()
+    """Those that are there and of which nothing may be read."""
     then: Callable[[Made, int], None] = lambda _, __: None
     """Called before each read, with how many there were."""
     reads: int = 0
@@ -52,7 +54,10 @@ class Made:
     def facts(self, pid: int) -> Facts | None:
         self.then(self, self.reads)
         self.reads += 1
-        return self.processes.get(pid)
+        return None if pid in self.hidden else self.processes.get(pid)
+
+    def hides(self, pid: int) -> bool:
+        return pid in self.hidden and pid in self.processes
 
     def parent(self, pid: int) -> tuple[float, int] | None:
         facts = self.facts(pid)
@@ -292,3 +297,18 @@ def test_where_the_daemon_is_the_first_process_its_children_are_everybodys() -> 
     ground = replace(GROUND, daemon=1)
     traces = look(table, Target(PEER, lambda: True), ground)
     assert judge(traces, None, starter, key=True) == Person()
+
+
+def test_a_first_process_that_is_hidden_hides_no_person() -> None:
+    """`/proc` is mounted with hidepid: nothing is to be seen of the processes of others, the first one too."""
+    table = made(process(PEER, EDITOR))
+    table.hidden = frozenset({1})
+    assert ask(table) == Person()
+
+
+def test_a_parent_that_is_hidden_may_be_anybodys() -> None:
+    table = made(process(PEER, EDITOR), process(55, 1))
+    table.processes[SHELL] = replace(table.processes[SHELL], parent=55)
+    table.hidden = frozenset({1, 55})
+    assert ask(table) == Nobody(f"{HIDDEN}: {INSTEAD}")
+    assert table.reads < ROUNDS
