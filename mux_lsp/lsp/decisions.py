@@ -133,7 +133,12 @@ class Decisions:
             # All of it or nothing, also where the client has gone meanwhile.
             await asyncio.shield(session.keep(transaction.undo()))
             raise
-        await transaction.finish()
+        try:
+            if edit is not None:
+                # A look that sees the edit puts it on record itself: one that came after `finish` would do so again.
+                await session.look_at(files)
+        finally:
+            await transaction.finish()
         self._engine.verifying.watched.disk_changed(selection.root, [path for plan in written for path in plan.paths])
         return protocol.AcceptResult(
             accepted=selection.accepted,
