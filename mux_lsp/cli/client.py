@@ -145,7 +145,10 @@ class Client:
 
 
 def _lost() -> MuxError:
-    return MuxError("The daemon closed the connection. Runs go on without it; `mux-lsp list` shows them.")
+    return MuxError(
+        "The daemon closed the connection. Runs go on without it; `mux-lsp list` starts it again and shows them. An "
+        "accept that was cut off is completed or undone then, and you are told which."
+    )
 
 
 def _error(error: Json) -> MuxError:

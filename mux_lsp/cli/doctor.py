@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mux_lsp import __version__, paths
+from mux_lsp import __version__, paths, storage
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
@@ -60,8 +60,12 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
         return Finding(name, "bad", str(error))
     except OSError as error:
         # The name that it holds is that of a file which is made to try.
-        detail = f"{paths.home().state} cannot be used ({error.strerror or error})"
-        return Finding(name, "bad", detail, "See whether the file system is full or the permissions are wrong.")
+        state = paths.home().state
+        refusal = storage.refusal_of(error.errno, state)
+        if refusal is not None:
+            return Finding(name, "bad", storage.sentence(refusal, state))
+        detail = f"{state} cannot be used ({error.strerror or error})"
+        return Finding(name, "bad", detail, "See whether the permissions of its folders are wrong.")
 
 
 def _python() -> Finding:

@@ -67,7 +67,7 @@ def refusal_to_end(asker: Asker) -> tuple[str, str] | None:
         case Person():
             return None
         case Agent(starter=starter):
-            return "inside", f"{only}, and {starter or 'an agent'} has started what asks for it"
+            return "inside", f"{only}, and this was started by {starter or 'an agent'}"
         case _:
             return "inside", f"{only}, and {asker.reason}"
 
@@ -93,5 +93,5 @@ def _look(table: Table, peer: Peer, ground: Ground) -> Traces:
     if target is not None:
         return look(table, target, ground)
     if peer.ends is None:
-        return Traces(failure="what asks for it had ended before it could be looked at")
-    return Traces(hidden="it cannot be told over TCP which process asks for it")
+        return Traces(failure="the program that asks had ended before it could be looked at")
+    return Traces(hidden="it cannot be told over TCP which program asks")

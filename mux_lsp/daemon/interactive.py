@@ -34,8 +34,11 @@ NAMING = ("AI_AGENT", "AGENT")
 """Variables by which any agent may give its name (https://github.com/agentsmd/agents.md/issues/136). The second may
 also be the person's, for something else."""
 
-_NAMES = ("amp", "augment", "claude", "cline", "codex", "crush", "cursor", "gemini", "goose", "opencode", "pi", "qwen")
+_NAMES = ("augment", "claude", "cline", "codex", "crush", "cursor", "gemini", "goose", "opencode", "qwen")
 """Beginnings of the names that agents give."""
+
+_SHORT_NAMES = ("amp", "pi")
+"""Names that other words begin with too (`AGENT=pipeline`): they count alone, or before a version or the like."""
 
 PROGRAMS = {
     "claude": "Claude Code",
@@ -58,7 +61,8 @@ def by_environment(environment: Mapping[str, str]) -> str | None:
         if environment.get(variable):
             return name
     said = environment.get("AI_AGENT") or environment.get("AGENT", "")
-    return f"the agent {said[:40]!r}" if environment.get("AI_AGENT") or said.startswith(_NAMES) else None
+    short = said.startswith(_SHORT_NAMES) and not said.removeprefix("amp").removeprefix("pi")[:1].isalpha()
+    return f"the agent {said[:40]!r}" if environment.get("AI_AGENT") or short or said.startswith(_NAMES) else None
 
 
 def by_program(arguments: Iterable[str]) -> str | None:

@@ -90,9 +90,9 @@ def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]]
     if traces.failure is not None:
         return Nobody(f"{traces.failure}: {INSTEAD}")
     if traces.tool is not None:
-        why: str | None = f"{traces.tool} has started what asks for it"
+        why: str | None = f"this was started by {traces.tool}"
     else:
-        why = traces.hidden or (None if key else "what asks for it has not shown the person's key")
+        why = traces.hidden or (None if key else "the program that asks has not shown the person's key")
     return Person() if why is None else Guest(f"{why}: {INSTEAD}")
 
 
@@ -132,27 +132,27 @@ def _look(table: Table, target: Target, found: _Found) -> str | None:
     """Gather what there is. Gives why it is not all, as a clause."""
     for _ in range(ROUNDS):
         if not target.alive():
-            return "what asks for it had ended before it could be looked at"
+            return "the program that asks had ended before it could be looked at"
         if (failure := _look_at_itself(table, target, found)) is not None:
             return failure
         if _follow(table, target, found):
             # Only now it is sure that all of this was read of the process that has connected.
-            return None if target.alive() else "what asks for it ended while it was looked at"
+            return None if target.alive() else "the program that asks ended while it was looked at"
         if found.hidden:
             return HIDDEN
-    return "what asks for it was started by processes that change faster than they can be looked at"
+    return "the program that asks was started by processes that change faster than they can be looked at"
 
 
 def _look_at_itself(table: Table, target: Target, found: _Found) -> str | None:
     facts, files = table.facts(target.pid), table.files(target.pid)
     if facts is None:
-        return "what asks for it had ended before it could be looked at"
+        return "the program that asks had ended before it could be looked at"
     if target.before is not None and facts.created >= target.before:
-        return "what asks for it had ended before it could be looked at, and another process has its number"
+        return "the program that asks had ended before it could be looked at, and another process has its number"
     found.take(facts)
     found.take_files(files or ())
     if facts.environment is None or files is None:
-        return "what asks for it may not be looked at"
+        return "the program that asks may not be looked at"
     return None
 
 

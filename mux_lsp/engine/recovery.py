@@ -43,6 +43,8 @@ class Recovered:
     outcome: Outcome
     stays: frozenset[str] = frozenset()
     """The files that have what was accepted though the rest of it was undone."""
+    touched: frozenset[str] = frozenset()
+    """The files that the person has changed before their turn: why it was not completed."""
     copies: Path | None = None
     """Where copies are of what was there before, in files that could not be put back."""
 
@@ -58,9 +60,13 @@ def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
                 return Recovered(Outcome.REPLACED)
             with staging.staged(tree, intent.id, intent.stages) as folders:
                 steps = Steps(tree, intent, folders)
-                if not back and (staging.is_whole(folders) or _roll_forward(steps, len(intent.steps))):
+                whole = staging.is_whole(folders)
+                states = {} if back else {step.path: steps.state(number) for number, step in enumerate(intent.steps)}
+                touched = frozenset(path for path, state in states.items() if state is State.TOUCHED and not whole)
+                stands = not back and not touched and State.LOST not in states.values()
+                if not back and (whole or (stands and _roll_forward(steps, len(intent.steps)))):
                     return Recovered(Outcome.FORWARD)
-                return _roll_back(steps, intent, kept)
+                return _roll_back(steps, intent, kept, touched)
     except ConflictError:
         return Recovered(Outcome.ABSENT)
 
@@ -69,7 +75,7 @@ def roll_back(intent: Intent, kept: Path) -> Recovered:
     """Undo an accept. Raises OSError where the disk does not let it, ConflictError where there is no working tree."""
     root = Path(intent.root)
     with alone_in(root), opened(root) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
-        return _roll_back(Steps(tree, intent, folders), intent, kept)
+        return _roll_back(Steps(tree, intent, folders), intent, kept, frozenset())
 
 
 def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:
@@ -83,9 +89,6 @@ def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:
 
 
 def _roll_forward(steps: Steps, count: int) -> bool:
-    states = [steps.state(number) for number in range(count)]
-    if State.TOUCHED in states or State.LOST in states:
-        return False
     try:
         for number in range(count):
             steps.complete(number)
@@ -95,10 +98,10 @@ def _roll_forward(steps: Steps, count: int) -> bool:
     return True
 
 
-def _roll_back(steps: Steps, intent: Intent, kept: Path) -> Recovered:
+def _roll_back(steps: Steps, intent: Intent, kept: Path, touched: frozenset[str]) -> Recovered:
     left = set(steps.undo_all())
     if not left:
-        return Recovered(Outcome.BACK)
+        return Recovered(Outcome.BACK, touched=touched)
     had = {step.path for number, step in enumerate(intent.steps) if steps.was_done(number)}
     copies = None
     for number, step in enumerate(intent.steps):
@@ -107,4 +110,4 @@ def _roll_back(steps: Steps, intent: Intent, kept: Path) -> Recovered:
             copies = copies or new_folder(kept, intent.run)
             put(copies, step.path, content)
     stays = frozenset(step.path for step in intent.steps if step.path in left & had and step.after is not None)
-    return Recovered(Outcome.BACK, stays, copies)
+    return Recovered(Outcome.BACK, stays, touched - stays, copies)

@@ -123,7 +123,9 @@ class Steps:
         if slot is not None or here == step.after:
             return State.DONE if slot in {None, step.before} else State.TOUCHED
         if here != step.before:
-            return State.TOUCHED
+            # What was staged for a new file, in a folder that is still there, was moved to its path before this.
+            moved = step.before is None and self._folders[step.stage] is not None
+            return State.DONE if moved else State.TOUCHED
         return State.LOST
 
     def was_done(self, number: int) -> bool:

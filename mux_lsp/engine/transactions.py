@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp.core import text
 from mux_lsp.core.history import Key
 from mux_lsp.core.transaction import Intent, Phase
 from mux_lsp.engine import staging
@@ -47,6 +48,9 @@ log = logging.getLogger(__name__)
 
 UNDECIDED_SECONDS: Final = 20.0
 """Seconds after its start for which a daemon waits for an editor to show whether it applied its part of an accept."""
+
+NAMED: Final = 8
+"""Maximum files that one sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +259,7 @@ class Transactions:
             self._record_found(intent, pending.at, self._rows(intent))
             self._notify(f"An accept of {intent.run} was cut off, and was completed now.")
         else:
-            self._record_back(intent, pending.at, found.stays, found.copies)
+            self._record_back(intent, pending.at, found)
         await asyncio.to_thread(_remove, intent)
 
     async def _give_up(self, intent: Intent, at: float) -> None:
@@ -263,7 +267,7 @@ class Transactions:
         found = await self._recover(intent, back=True)
         if found is None or found.outcome is Outcome.ABSENT:
             return
-        self._record_back(intent, at, found.stays, found.copies)
+        self._record_back(intent, at, found)
         await asyncio.to_thread(_remove, intent)
 
     async def _recover(self, intent: Intent, *, back: bool) -> Recovered | None:
@@ -281,20 +285,20 @@ class Transactions:
         keys = [*(key for key, _ in rows), *(Key(*one) for one in intent.displaced)]
         self._put_on_record(intent, [row for _, row in rows], keys, before=at)
 
-    def _record_back(
-        self, intent: Intent, at: float, stays: Collection[str], copies: Path | None, why: str = "was cut off"
-    ) -> None:
-        """An accept was undone, but in the files that the person has changed since."""
-        rows = [row for _, row in self._rows(intent) if loads(str, row.path) in stays]
+    def _record_back(self, intent: Intent, at: float, found: Recovered, what: str = "was cut off") -> None:
+        """Put on record what is left of an accept that was undone: the files that the person has changed since."""
+        rows = [row for _, row in self._rows(intent) if loads(str, row.path) in found.stays]
         if rows:
             self._journal.end_accept(intent.id, Accepted(intent.run, rows, (), at, (), {}, (), 0.0))
         else:
             self._journal.end_accept(intent.id)
-        words = f"An accept of {intent.run} {why}, and was undone: `mux-lsp accept {intent.run}` does it anew."
-        if stays:
-            words += f" What you have changed since stays as it is: {', '.join(sorted(stays))}."
-        if copies is not None:
-            words += f" Copies of what was there before are in {copies}."
+        why = f", since {_listed(found.touched)} changed meanwhile" if found.touched else ""
+        again = f"`mux-lsp accept {intent.run}` does it anew"
+        words = f"An accept of {intent.run} {what}, and was undone{why}: {again}."
+        if found.stays:
+            words += f" What you have changed since stays as it is: {_listed(found.stays)}."
+        if found.copies is not None:
+            words += f" Copies of what was there before are in {found.copies}."
         self._notify(words)
 
     def _rows(self, intent: Intent, *, but_carried: bool = False, also: Collection[Key] = ()) -> list[tuple[Key, Row]]:
@@ -377,7 +381,7 @@ class Transaction:
                     "mux-lsp tries again when it starts the next time."
                 ) from error
         if found is not None and (found.stays or found.copies is not None):
-            owner._record_back(intent, time.time(), found.stays, found.copies, "was given up")
+            owner._record_back(intent, time.time(), found, "was given up")
         else:
             owner._journal.end_accept(intent.id)
         await asyncio.to_thread(_remove, intent)
@@ -397,6 +401,12 @@ class Transaction:
             return
         await asyncio.to_thread(_remove, intent)
         fault("accept.finished")
+
+
+def _listed(paths: Collection[str]) -> str:
+    names = [text.shown_path(path) for path in sorted(paths)[:NAMED]]
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return f"{', '.join(names)}{more}"
 
 
 def _is_of(intent: Intent, file: Path) -> bool:

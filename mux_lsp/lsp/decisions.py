@@ -14,8 +14,9 @@ from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.engine import accepting, backup, discarding, disk
 from mux_lsp.engine.offers import How
+from mux_lsp.engine.transactions import refuse_replaced
 from mux_lsp.engine.tree import opened
-from mux_lsp.errors import ConflictError
+from mux_lsp.errors import ConflictError, MuxError
 from mux_lsp.lsp import edits, protocol, taking
 from mux_lsp.lsp.documents import Lives
 
@@ -76,6 +77,7 @@ class Decisions:
         """
         run = self._engine.run(run_id)
         task = self._engine.task(run.task)
+        await asyncio.to_thread(_refuse_replaced, task)
         await self._engine.transactions.settle(Path(task.repository))
         if result is not None:
             await asyncio.to_thread(accepting.refuse_moved_on, self._engine, run, result, paths)
@@ -145,7 +147,12 @@ class Decisions:
             gone = asked and isinstance(error, asyncio.CancelledError)
             await asyncio.shield(session.keep(transaction.unanswered(session) if gone else transaction.undo()))
             raise
-        await transaction.finish()
+        try:
+            if edit is not None:
+                # A look that sees the edit puts it on record itself: one that came after `finish` would do so again.
+                await session.look_at(files)
+        finally:
+            await transaction.finish()
         self._engine.verifying.watched.disk_changed(selection.root, [path for plan in written for path in plan.paths])
         return protocol.AcceptResult(
             accepted=selection.accepted,
@@ -234,6 +241,18 @@ def _refuse_changed(root: Path, carried: list[PathPlan]) -> None:
             if not plan.live.open:
                 for write in plan.writes():
                     disk.check(tree, write)
+
+
+def _refuse_replaced(task: Task) -> None:
+    """Raise MuxError where a task's working tree is gone, or another one stands in its place.
+
+    That is no conflict of hunks: of those that would fit there none may be offered.
+    """
+    try:
+        with opened(Path(task.repository)) as tree:
+            refuse_replaced(tree, task)
+    except ConflictError as error:
+        raise MuxError(str(error)) from error
 
 
 def _warm(candidates: list[Candidate], task: Task, hunks: list[str] | None, how: How) -> None:

@@ -107,19 +107,17 @@ def refuse(engine: Engine, asker: Asker, name: str, argument: protocol.Params) -
 
 def _refuse_agent(engine: Engine, agent: Agent, right: Right, only: str, named: str) -> None:
     if right is Right.PERSON:
-        raise UsageError(f"{only}, and {_starter(agent)} has started what asks for it.")
+        raise UsageError(f"{only}, and this was started by {_starter(agent)}.")
     inside = None if agent.starter is None else engine.find_run(agent.starter)
     if inside is None and agent.starter is not None:
-        raise UsageError(
-            f"Checks and set-ups start and decide nothing, and {agent.starter} has started what asks for it."
-        )
+        raise UsageError(f"Checks and set-ups start and decide nothing, and this was started by {agent.starter}.")
     if inside is None:
-        raise UsageError(f"{only}, and {_starter(agent)} has started what asks for it; of which run cannot be told.")
+        raise UsageError(f"{only}, and this was started by {_starter(agent)}, and it cannot be told of which run.")
     if right is Right.START:
         return
     task_id = named.partition("-")[0]
     if inside.id not in engine.ancestors(task_id):
-        raise UsageError(f"{only}, and {inside.id} has started what asks for it.")
+        raise UsageError(f"{only}, and this was started by {inside.id}.")
     if right is Right.WRITE:
         refuse_outside(engine, agent, Path(engine.task(task_id).repository), "accept changes")
 
@@ -134,9 +132,7 @@ def refuse_outside(engine: Engine, asker: Asker, folder: Path, what: str) -> Non
     worktree = None if inside is None else _worktree(engine, inside)
     if worktree is None or not folder.resolve().is_relative_to(worktree):
         starter = _starter(asker)
-        raise UsageError(
-            f"Only a person can {what} outside the worktree of {starter}, which has started what asks for it."
-        )
+        raise UsageError(f"Only a person can {what} outside the worktree of {starter}, which started this.")
 
 
 def _named(argument: protocol.Params) -> str:

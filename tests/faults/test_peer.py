@@ -71,7 +71,7 @@ def test_a_process_that_has_gone(listening: socket.socket) -> None:
         with server:
             peer = peer_of(server)
             found = look_at(peer)
-            assert found is None or found.failure == "what asks for it had ended before it could be looked at"
+            assert found is None or found.failure == "the program that asks had ended before it could be looked at"
             peer.close()
 
 

@@ -116,20 +116,20 @@ WAYS = {
 def test_an_agent_in_disguise(scene: Scene, way: str) -> None:
     pose = scene.pose(ALL.format(run=scene.run))
     run, _ = scene.agent(WAYS[way].format(pose=pose, go=scene.go.give, done=scene.done.take))
-    scene.check(f"Only a person can decide about {scene.run}, and {run} has started what asks for it.", "status 2")
+    scene.check(f"Only a person can decide about {scene.run}, and this was started by {run}.", "status 2")
 
 
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (f"{MUX} reject {{run}}", "Only a person can decide about {run}, and {starter} has started what asks for it."),
-        (f"{MUX} pick {{run}}", "Only a person can decide about {run}, and {starter} has started what asks for it."),
-        (f"{MUX} discard {{run}}", "Only a person can decide about {run}, and {starter} has started what asks for it."),
-        (f"{MUX} cancel {{run}}", "Only a person can decide about {run}, and {starter} has started what asks for it."),
-        (f"{MUX} prioritize {{task}} 9", "Only a person can say what goes first, and {starter} has started"),
-        (f"{MUX} stop", "only a person can end the mux-lsp daemon, and {starter} has started what asks for it"),
-        (f"{POSE} serve {{run}}", "Only a person can decide about {run}, and {starter} has started what asks for it."),
-        (f"{POSE} copied {{run}}", "Only a person can decide about {run}, and {starter} has started what asks for it."),
+        (f"{MUX} reject {{run}}", "Only a person can decide about {run}, and this was started by {starter}."),
+        (f"{MUX} pick {{run}}", "Only a person can decide about {run}, and this was started by {starter}."),
+        (f"{MUX} discard {{run}}", "Only a person can decide about {run}, and this was started by {starter}."),
+        (f"{MUX} cancel {{run}}", "Only a person can decide about {run}, and this was started by {starter}."),
+        (f"{MUX} prioritize {{task}} 9", "Only a person can say what goes first, and this was started by {starter}"),
+        (f"{MUX} stop", "only a person can end the mux-lsp daemon, and this was started by {starter}"),
+        (f"{POSE} serve {{run}}", "Only a person can decide about {run}, and this was started by {starter}."),
+        (f"{POSE} copied {{run}}", "Only a person can decide about {run}, and this was started by {starter}."),
     ],
 )
 def test_whatever_an_agent_in_disguise_asks_for(scene: Scene, command: str, sentence: str) -> None:
@@ -143,7 +143,7 @@ async def test_what_has_outlived_its_run(scene: Scene) -> None:
     scene.terminal.run("Leave", "-a", f"sh:{POSE} daemonise {scene.pose(ALL.format(run=scene.run))}")
     scene.go.happens()
     await scene.done.happened()
-    scene.check(f"Only a person can decide about {scene.run}, and an agent has started what asks for it", "status 2")
+    scene.check(f"Only a person can decide about {scene.run}, and this was started by an agent", "status 2")
 
 
 async def test_an_agent_that_has_outlived_its_daemon(scene: Scene) -> None:
@@ -159,7 +159,7 @@ async def test_an_agent_that_has_outlived_its_daemon(scene: Scene) -> None:
         assert request_status(scene.terminal.home.paths)["pid"] != daemon
         scene.go.happens()
         await scene.done.happened()
-        scene.check(f"Only a person can decide about {scene.run}, and {task}-1 has started what asks for it.")
+        scene.check(f"Only a person can decide about {scene.run}, and this was started by {task}-1.")
         end.happens()
         scene.terminal("show", task, "-f")
 
@@ -179,8 +179,8 @@ def test_one_that_has_ended_before_it_is_looked_at(scene: Scene, monkeypatch: py
         assert (handshake.parse(stream.readline()) or {})["ok"] is True
         scene.said.write_text(posing.answer(stream))
     scene.check(
-        f"Only a person can decide about {scene.run}, and what asks for it had ended before it could be looked at: "
-        f"{INSTEAD}"
+        f"Only a person can decide about {scene.run}, and the program that asks had ended before it could be "
+        f"looked at: {INSTEAD}"
     )
 
 
@@ -199,7 +199,7 @@ def test_a_copied_token_is_not_enough(scene: Scene, monkeypatch: pytest.MonkeyPa
         answer = posing.over_own_connection(scene.run, handshake.line(first | {"person": key}))
         scene.said.write_text(answer)
         scene.check(
-            f"Only a person can decide about {scene.run}, and what asks for it has not shown the person's key: "
+            f"Only a person can decide about {scene.run}, and the program that asks has not shown the person's key: "
             f"{INSTEAD}"
         )
     said = handshake.line(first | {"person": None, "want": "stop"})
@@ -223,7 +223,7 @@ def test_over_tcp(tmp_path: Path, command: str) -> None:
         for scene in scene_of(home, tmp_path):
             pose = scene.pose(command.format(mux=MUX, pose=POSE, run=scene.run))
             run, _ = scene.agent(WAYS["all of it"].format(pose=pose, go=scene.go.give, done=scene.done.take))
-            scene.check(f"Only a person can decide about {scene.run}, and {run} has started what asks for it.")
+            scene.check(f"Only a person can decide about {scene.run}, and this was started by {run}.")
             scene.terminal.ok("accept", scene.run)
             assert scene.text == "LINE\n"
 
@@ -242,8 +242,8 @@ def test_a_connection_over_tcp_that_two_processes_hold(tmp_path: Path, monkeypat
                     scene.said.write_text(posing.answer(stream))
                     scene.go.happens()
             scene.check(
-                f"Only a person can decide about {scene.run}, and it cannot be told over TCP which process asks for "
-                f"it: {INSTEAD}"
+                f"Only a person can decide about {scene.run}, and it cannot be told over TCP which program asks: "
+                f"{INSTEAD}"
             )
 
 
@@ -272,7 +272,7 @@ def test_an_agent_that_the_person_uses_in_a_terminal(scene: Scene, how: str) -> 
         return " ".join((done.stdout + done.stderr).split())
 
     (scene.terminal.folder / "mux.toml").write_text('protected = ["judge/"]\n')
-    why = f"{name} has started what asks for it: {INSTEAD}"
+    why = f"this was started by {name}: {INSTEAD}"
     for command in ("accept", "pick", "reject", "discard"):
         assert f"Only a person can decide about {scene.run}, and {why}" in ask(command, scene.run)
     assert f"Only a person can trust a repository, and {why}" in ask("trust", "--yes")

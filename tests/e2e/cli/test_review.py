@@ -258,3 +258,26 @@ def test_a_task_stands_for_its_only_run(terminal: Terminal) -> None:
     done = terminal("accept", two)
     assert (done.status, done.err) == (2, f"{two} has 2 runs: name one of {two}-1 and {two}-2.\n")
     assert json.loads(terminal.ok("accept", one, "--json"))["accepted"] == 1
+
+
+@pytest.mark.parametrize("what", ["gone", "replaced"])
+def test_nothing_is_offered_where_the_repository_is_another_one(terminal: Terminal, tmp_path: Path, what: str) -> None:
+    """A new file would fit anywhere: that one may not be named as what can be accepted."""
+    run = result(terminal, TEN, "echo new > made.txt")
+    root = terminal.folder
+    root.rename(tmp_path / "moved")
+    if what == "replaced":
+        root.mkdir()
+    why = "is not there any more" if what == "gone" else "is another folder than the one that"
+    outside = terminal.at(tmp_path)
+    for command in (("accept", run), ("pick", run), ("accept", run, "--take")):
+        done = outside(*command)
+        assert (done.status, done.out) == (1, "")
+        assert why in done.err
+        assert "nothing was written" in done.err
+        assert "--hunk" not in done.err
+    assert "+LINE TEN" in outside.ok("diff", run)
+    if what == "replaced":
+        root.rmdir()
+    (tmp_path / "moved").rename(root)
+    assert outside.ok("accept", run) == "Accepted 2 changes in made.txt and notes.txt.\n"

@@ -122,7 +122,7 @@ def test_an_agent_cannot_trust(terminal: Terminal, toml: str) -> None:
     assert toml
     command = shlex.join([*terminal.home.command("trust", "--yes", "-C"), str(terminal.folder)])
     run = terminal.run("x", "-a", f"sh:{command} > told.txt 2>&1; true")["runs"][0]["id"]
-    assert f"Only a person can trust a repository, and {run} has started what asks for it." in terminal.ok("diff", run)
+    assert f"Only a person can trust a repository, and this was started by {run}." in terminal.ok("diff", run)
     assert str(terminal.folder) not in terminal.ok("trust", "--list")
 
 

@@ -273,8 +273,7 @@ async def test_an_agent_decides_about_no_runs_but_those_that_it_has_started(edit
     own = await editor.until(lambda: next((task.id for task in editor.tasks.values() if task.parent == run), None))
     answer = await editor.command("mux.run.log", protocol.RunLogResult, run=run, stream="stderr")
     assert answer.text.splitlines() == [
-        f"Only a person can decide about {named}, and {run} has started what asks for it."
-        for named in commands.values()
+        f"Only a person can decide about {named}, and this was started by {run}." for named in commands.values()
     ]
     assert await thrown_away(editor, rivals) == [False]
     assert (repository / "numbers.txt").read_text() == NUMBERS
@@ -291,7 +290,7 @@ async def test_an_agent_accepts_what_its_own_agents_made_in_its_worktree_and_now
     run = (await editor.done(f"({there}); {here}")).runs[0]
     answer = await editor.command("mux.run.log", protocol.RunLogResult, run=run.id, stream="stderr")
     assert answer.text.splitlines() == [
-        f"Only a person can accept changes outside the worktree of {run.id}, which has started what asks for it."
+        f"Only a person can accept changes outside the worktree of {run.id}, which started this."
     ]
     assert [file.path for file in run.files] == ["theirs.txt"]
     assert not (repository / "theirs.txt").exists()

@@ -113,16 +113,18 @@ async def test_where_the_person_has_saved_a_file_meanwhile_it_is_undone(shop: Wo
         assert on_record(engine) == 0
         assert discarded(engine) == [False, False]
         [notice] = engine.take_notices()
-        assert "was cut off, and was undone: `mux-lsp accept" in notice
+        assert "was cut off, and was undone, since f.txt changed meanwhile: `mux-lsp accept" in notice
 
 
-async def test_what_the_person_has_changed_after_it_was_written_is_forward(shop: Workshop) -> None:
+@pytest.mark.parametrize("name", ["f.txt", "n.txt"])
+async def test_what_the_person_has_changed_after_it_was_written_is_forward(shop: Workshop, name: str) -> None:
     async with shop.engine() as engine:
         transaction = await begun(engine, await chosen(shop, engine))
         await transaction.write()
-    (shop.root / "f.txt").write_text("one\n2\nthree\nfour\n")
+    with (shop.root / name).open("ab") as file:
+        file.write(b"four\n")
     async with shop.engine() as engine:
-        assert files(shop.root) == AFTER | {"f.txt": b"one\n2\nthree\nfour\n"}
+        assert files(shop.root) == AFTER | {name: AFTER[name] + b"four\n"}
         assert on_record(engine) == CHANGES
 
 

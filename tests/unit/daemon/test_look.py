@@ -95,7 +95,7 @@ def ask(table: Made, *, claimed: str | None = None, key: bool = True, before: fl
 
 
 def tool(name: str) -> Guest:
-    return Guest(f"{name} has started what asks for it: {INSTEAD}")
+    return Guest(f"this was started by {name}: {INSTEAD}")
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,13 @@ def tool(name: str) -> Guest:
         (process(PEER, 1, environment={"CLAUDECODE": "1"}), tool("Claude Code")),
         (process(PEER, 1, environment={"AI_AGENT": "new-one"}), tool("the agent 'new-one'")),
         (process(PEER, 1, environment={"AGENT": "goose"}), tool("the agent 'goose'")),
+        (process(PEER, 1, environment={"AGENT": "amp/1.2"}), tool("the agent 'amp/1.2'")),
+        (process(PEER, 1, environment={"AGENT": "pi"}), tool("the agent 'pi'")),
+        (process(PEER, 1, environment={"AGENT": "pipeline-3"}), Person()),
         (process(PEER, 1, environment={"AGENT": "/usr/bin/ssh-agent", "CODEX_HOME": "/x", "CLAUDECODE": ""}), Person()),
         (process(PEER, AGENT, environment={"CLAUDECODE": "1"}), Agent("k3f-1")),
-        (process(PEER, SHELL, environment=None), Nobody(f"what asks for it may not be looked at: {INSTEAD}")),
-        (process(PEER, AGENT, environment=None), Nobody(f"what asks for it may not be looked at: {INSTEAD}")),
+        (process(PEER, SHELL, environment=None), Nobody(f"the program that asks may not be looked at: {INSTEAD}")),
+        (process(PEER, AGENT, environment=None), Nobody(f"the program that asks may not be looked at: {INSTEAD}")),
     ],
 )  # fmt: skip
 def test_where_a_process_comes_from(peer: Facts, asker: Asker) -> None:
@@ -141,7 +144,7 @@ def test_a_run_that_only_the_client_itself_names_is_believed_last() -> None:
 
 def test_without_the_key_nobody_is_the_person() -> None:
     assert ask(made(process(PEER, EDITOR)), key=False) == Guest(
-        f"what asks for it has not shown the person's key: {INSTEAD}"
+        f"the program that asks has not shown the person's key: {INSTEAD}"
     )
     assert ask(made(process(PEER, AGENT)), key=False) == Agent("k3f-1")
 
@@ -183,7 +186,7 @@ def test_the_leader_of_the_session_tells_for_an_orphan() -> None:
         ((f"{STATE}/repos/a/gitdirs/1/index",), Agent(None)),
         ((f"{STATE}/repos/a/shadow.git/HEAD", f"{STATE}/daemon.json", f"{STATE}x/runs/1", "/runs/k3f-1"), Person()),
         ((f"{STATE}/log/../runs/k3f-1/stdout",), Agent(None)),
-        (None, Nobody(f"what asks for it may not be looked at: {INSTEAD}")),
+        (None, Nobody(f"the program that asks may not be looked at: {INSTEAD}")),
     ],
 )
 def test_what_a_process_has_open(files: tuple[str, ...] | None, asker: Asker) -> None:
@@ -208,7 +211,7 @@ def test_a_parent_of_another_user_says_nothing() -> None:
 # Races
 
 
-GONE = Nobody(f"what asks for it had ended before it could be looked at: {INSTEAD}")
+GONE = Nobody(f"the program that asks had ended before it could be looked at: {INSTEAD}")
 
 
 def test_one_that_has_ended_is_nobody() -> None:
@@ -228,7 +231,7 @@ def test_one_that_ends_during_the_look_is_nobody_whenever_that_is(read: int) -> 
 
 def test_a_number_that_has_passed_to_a_later_process_is_nobodys() -> None:
     assert ask(made(process(PEER, SHELL)), before=PEER) == Nobody(
-        f"what asks for it had ended before it could be looked at, and another process has its number: {INSTEAD}"
+        f"the program that asks had ended before it could be looked at, and another process has its number: {INSTEAD}"
     )
     assert ask(made(process(PEER, SHELL)), before=PEER + 0.01) == Person()
 
@@ -280,7 +283,7 @@ def test_processes_that_change_for_ever_are_nobodys() -> None:
     table.then = fork
     asker = ask(table)
     assert asker == Nobody(
-        f"what asks for it was started by processes that change faster than they can be looked at: {INSTEAD}"
+        f"the program that asks was started by processes that change faster than they can be looked at: {INSTEAD}"
     )
     assert table.reads < ROUNDS * 10
 
