@@ -289,9 +289,10 @@ class History:
     def settled(self, selection: Selection, prepared: Iterable[tuple[Key, Row]]) -> tuple[list[Row], list[Key]]:
         """What to put on record of a selection that a command has brought into texts or to the disk.
 
-        That is what no text has shown yet, and the changes whose acceptance stands no more. Within `deciding`.
+        That is what no text has shown yet, and the changes whose acceptance stands no more. Within `deciding`, of which
+        it is the end: a text that shows a change from now on shows what is on record already.
         """
-        rows = {key: one for key, one in prepared if key in self._deciding}
+        rows = {key: one for key, one in prepared if self._deciding.pop(key, None) is not None}
         # These were not in the text. An acceptance that stands and that no open text bears out was lost on the way.
         lost = [*rows, *map(key_of, selection.displaced)]
         return list(rows.values()), [key for key in lost if not self._holds(key)]

@@ -373,3 +373,16 @@ async def test_what_is_staged_goes_when_what_was_found_is_on_record_at_last(shop
         await asyncio.gather(*(set(engine._owned) - owned))
         assert on_record(engine) == CHANGES
         assert not (shop.root / STAGING).exists()
+
+
+async def test_what_is_on_record_is_decided_no_more_while_its_staging_folder_goes(shop: Workshop) -> None:
+    """A text that shows it in between would put it on record once more, and take the first one back."""
+    async with shop.engine() as engine:
+        selection = await chosen(shop, engine)
+        transaction = await begun(engine, selection)
+        await transaction.write()
+        with engine.history.deciding(selection, "an editor"):
+            assert engine.history._deciding
+            await transaction.finish()
+            assert on_record(engine) == CHANGES
+            assert engine.history._deciding == {}
