@@ -147,12 +147,7 @@ class Decisions:
             gone = asked and isinstance(error, asyncio.CancelledError)
             await asyncio.shield(session.keep(transaction.unanswered(session) if gone else transaction.undo()))
             raise
-        try:
-            if edit is not None:
-                # A look that sees the edit puts it on record itself: one that came after `finish` would do so again.
-                await session.look_at(files)
-        finally:
-            await transaction.finish()
+        await transaction.finish()
         self._engine.verifying.watched.disk_changed(selection.root, [path for plan in written for path in plan.paths])
         return protocol.AcceptResult(
             accepted=selection.accepted,

@@ -231,19 +231,6 @@ class Session:
         looks = [self.view(document.uri) for document in self.documents]
         await asyncio.gather(*looks, *self._last_looks, return_exceptions=True)
 
-    async def look_at(self, files: Collection[Path]) -> None:
-        """Wait until the open texts of these files were looked at, as they are now or as typing has made them since."""
-        for document in [one for one in self.documents if one.path in files]:
-            uri = document.uri
-            if earlier := self._making.get(uri):
-                # It may have begun before the newest change.
-                await asyncio.wait([earlier])
-            now, known = self.documents.get(uri), self._views.get(uri)
-            if now is not None and (known is None or known[0] != self._key(now)):
-                making = self._making.get(uri) or self.keep(self._make(now))
-                self._making[uri] = making
-                await asyncio.wait([making])
-
     def _key(self, document: Document) -> tuple[int, int]:
         return document.version, self._generations.get(document.uri, 0)
 
