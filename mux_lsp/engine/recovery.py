@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.engine import staging
 from mux_lsp.engine.backup import new_folder, put
-from mux_lsp.engine.steps import State, Steps
+from mux_lsp.engine.steps import Looks, State, Steps
 from mux_lsp.engine.tree import alone_in, opened
 from mux_lsp.errors import ConflictError, MuxError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from mux_lsp.core.transaction import Intent
 
@@ -76,6 +76,25 @@ def roll_back(intent: Intent, kept: Path) -> Recovered:
     root = Path(intent.root)
     with alone_in(root), opened(root) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
         return _roll_back(Steps(tree, intent, folders), intent, kept, frozenset())
+
+
+def written_late(intent: Intent, looks: Mapping[int, Looks], kept: Path) -> Path | None:
+    """Copy what a program has written to files that it had open when they were replaced; None where there is nothing.
+
+    It would go with what is staged. For use in a thread.
+    """
+    copies = None
+    with (
+        contextlib.suppress(ConflictError, OSError),
+        opened(Path(intent.root)) as tree,
+        staging.staged(tree, intent.id, intent.stages) as folders,
+    ):
+        steps = Steps(tree, intent, folders)
+        for number in steps.changed_since(looks):
+            if (content := steps.content(number)) is not None:
+                copies = copies or new_folder(kept, intent.run)
+                put(copies, intent.steps[number].path, content)
+    return copies
 
 
 def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:

@@ -186,6 +186,11 @@ def _make(tree: Tree, folder: str, name: str) -> None:
                 outer = os.open(STAGING, _FOLDER, dir_fd=at.folder)
             except FileNotFoundError:
                 continue  # another accept has removed it just now
+            except NotADirectoryError:
+                raise MuxError(
+                    f"{tree.root / folder / STAGING} is no folder, and mux-lsp stages there what is accepted; nothing "
+                    "was written. Move it away and try again."
+                ) from None
             try:
                 os.mkdir(name, 0o700, dir_fd=outer)
             except FileNotFoundError:

@@ -21,7 +21,7 @@ from mux_lsp.faults import fault
 from mux_lsp.git.names import STAGING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mux_lsp.core.transaction import Intent, Step
     from mux_lsp.engine.tree import Tree
@@ -31,6 +31,10 @@ _OTHER: Final = "other"
 
 _FOLDER: Final = "folder"
 """The digest of a folder."""
+
+
+Looks = tuple[int, int]
+"""When a file was changed last, in nanoseconds, and its size: what shows that it was written to."""
 
 
 class State(Enum):
@@ -54,16 +58,20 @@ class Steps:
         self._steps = intent.steps
         self._modes = {one.path: one.mode for one in intent.modes}
         self._folders = folders
-        self._compared: dict[int, tuple[int, int]] = {}
+        self._compared: dict[int, Looks] = {}
 
-    def write_all(self) -> None:
-        """Carry every step out. Raises ConflictError where a path is not as it was, or MuxError; undo it then."""
+    def write_all(self) -> Mapping[int, Looks]:
+        """Carry every step out. Raises ConflictError where a path is not as it was, or MuxError; undo it then.
+
+        Returns how the files looked that were replaced, by step.
+        """
         for number in range(len(self._steps)):
             self.carry_out(number)
         for number in self._compared:
             if self._looks(number) != self._compared[number]:
                 # A program that had the file open has written to it since.
                 raise self._changed(number)
+        return self._compared
 
     def carry_out(self, number: int) -> None:
         """Carry one step out. Raises ConflictError where its path is not as it was, MuxError; it is undone then."""
@@ -291,7 +299,11 @@ class Steps:
         self._compared[number] = looks
         return None
 
-    def _looks(self, number: int) -> tuple[int, int]:
+    def changed_since(self, looks: Mapping[int, Looks]) -> list[int]:
+        """The steps whose replaced files look different by now. Raises OSError."""
+        return [number for number, before in looks.items() if self._looks(number) != before]
+
+    def _looks(self, number: int) -> Looks:
         slot = self._slot(number)
         status = os.lstat(slot.name, dir_fd=slot.folder)
         return status.st_mtime_ns, status.st_size

@@ -22,9 +22,9 @@ from mux_lsp.core.history import Key
 from mux_lsp.core.transaction import Intent, Phase
 from mux_lsp.engine import staging
 from mux_lsp.engine.history import key_of
-from mux_lsp.engine.recovery import Outcome, Recovered, recover, roll_back, sweep
+from mux_lsp.engine.recovery import Outcome, Recovered, recover, roll_back, sweep, written_late
 from mux_lsp.engine.rejections import taken_back
-from mux_lsp.engine.steps import Steps
+from mux_lsp.engine.steps import Looks, Steps
 from mux_lsp.engine.tree import alone_in, opened
 from mux_lsp.errors import ConflictError, MuxError
 from mux_lsp.faults import fault
@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 
 UNDECIDED_SECONDS: Final = 20.0
 """Seconds after its start for which a daemon waits for an editor to show whether it applied its part of an accept."""
+
+REMEMBERED_SECONDS: Final = 30 * 86_400.0
+"""Seconds for which an accept is remembered that was cut off in a folder that is not there any more."""
 
 NAMED: Final = 8
 """Maximum files that one sentence names."""
@@ -242,6 +245,9 @@ class Transactions:
         found = await self._recover(intent, back=back)
         if found is None:
             return
+        if found.outcome is Outcome.ABSENT and pending.at < time.time() - REMEMBERED_SECONDS:
+            self._journal.end_accept(intent.id)
+            return
         if found.outcome is Outcome.ABSENT:
             self._notify(
                 f"An accept of {intent.run} in {intent.root} was cut off, and that folder is not there now: mux-lsp "
@@ -342,11 +348,13 @@ class Transaction:
         self._selection = selection
         self._intent = intent
         self._at = time.time()
+        self._looks: Mapping[int, Looks] = {}
+        """How the person's files looked that were replaced."""
 
     async def write(self) -> None:
         """Write what the daemon writes, all of it. Raises ConflictError or MuxError; `undo` it then."""
         if self._intent.steps:
-            await asyncio.to_thread(_write, self._intent)
+            self._looks = await asyncio.to_thread(_write, self._intent)
 
     def asking(self) -> None:
         """Note that an editor is asked for its part from now on."""
@@ -399,6 +407,11 @@ class Transaction:
             # By what is staged the next daemon tells that it was whole, whatever the person changes until then.
             await asyncio.to_thread(_mark, intent)
             return
+        if self._looks and (late := await asyncio.to_thread(written_late, intent, self._looks, owner._kept)):
+            owner._notify(
+                f"Another program has written to files that it had open while {intent.run} was accepted: copies of "
+                f"them are in {late}."
+            )
         await asyncio.to_thread(_remove, intent)
         fault("accept.finished")
 
@@ -422,10 +435,10 @@ def refuse_replaced(tree: Tree, task: Task) -> None:
         )
 
 
-def _write(intent: Intent) -> None:
+def _write(intent: Intent) -> Mapping[int, Looks]:
     root = Path(intent.root)
     with alone_in(root), opened(root) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
-        Steps(tree, intent, folders).write_all()
+        return Steps(tree, intent, folders).write_all()
 
 
 def _mark(intent: Intent) -> None:

@@ -386,3 +386,29 @@ async def test_what_is_on_record_is_decided_no_more_while_its_staging_folder_goe
             await transaction.finish()
             assert on_record(engine) == CHANGES
             assert engine.history._deciding == {}
+
+
+async def test_what_a_program_writes_to_a_file_that_it_has_open_is_kept(shop: Workshop) -> None:
+    """It had it open before the accept, and writes after the last look: that goes to the file that was replaced."""
+    async with shop.engine() as engine:
+        selection = await chosen(shop, engine)
+        with (shop.root / "f.txt").open("ab") as program, engine.history.deciding(selection, "an editor"):
+            transaction = await begun(engine, selection)
+            await transaction.write()
+            program.write(b"saved late\n")
+            program.flush()
+            await transaction.finish()
+        assert files(shop.root) == AFTER
+        [notice] = engine.take_notices()
+        [copy] = (shop.state / "kept").glob("*/f.txt")
+        assert str(copy.parent) in notice
+        assert copy.read_bytes() == BEFORE["f.txt"] + b"saved late\n"
+
+
+async def test_a_file_in_the_place_of_the_staging_folder_is_named(shop: Workshop) -> None:
+    async with shop.engine() as engine:
+        selection = await chosen(shop, engine)
+        (shop.root / STAGING).write_text("mine\n")
+        with pytest.raises(MuxError, match=r"\.mux-lsp is no folder, .* Move it away and try again"):
+            await begun(engine, selection)
+        assert (shop.root / STAGING).read_text() == "mine\n"
