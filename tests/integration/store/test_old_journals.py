@@ -13,8 +13,10 @@ from typing import Final
 import pytest
 
 from mux_lsp.core.model import ChangeKind, CheckState, Context, LeftOut, RunState
+from mux_lsp.core.transaction import Intent, Phase
 from mux_lsp.errors import StorageError
 from mux_lsp.store import acceptances, database
+from mux_lsp.store.codec import loads
 from mux_lsp.store.database import MIGRATIONS
 from mux_lsp.store.journal import Journal, Rejection
 
@@ -111,6 +113,10 @@ def check_records(journal: Journal, path: Path, version: int) -> None:
     spent = {one.run: (one.spent.usd, one.spent.tokens, one.under) for one in journal.spending()}
     assert spent == ({"k3f-1": (0.25, 5000, ()), "b2c-1": (0.5, 100, ("k3f-1",))} if version >= 4 else {})
     assert journal.trusted(REPOSITORY) == (frozenset({"8" * 64}) if version >= 5 else frozenset())
+    pending = [(one.phase, loads(Intent, one.data)) for one in journal.pending_accepts()]
+    assert [(phase, one.root, one.steps[0].path, one.discard) for phase, one in pending] == (
+        [(Phase.ASKING, REPOSITORY, "src/b\udce9.py", ("k3f-2",))] if version >= 6 else []
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)

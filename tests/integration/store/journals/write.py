@@ -84,6 +84,8 @@ def fill(journal: Any, schema: int) -> None:
     if schema >= 5:
         journal.trust(REPOSITORY, "8" * 64)
     if schema >= 6:
+        begin(journal)
+    if schema >= 7:
         raise NotImplementedError("say here what the tables of the newer schemas hold")
 
 
@@ -105,6 +107,18 @@ def accept(journal: Any) -> None:
     key: Any = getattr(history, "Key", None)
     if key is not None:
         journal.record([], [key("k3f", "src/b\udce9.py", "abcdef0123")])
+
+
+def begin(journal: Any) -> None:
+    from mux_lsp.core import transaction
+    from mux_lsp.store.codec import dumps
+
+    intent = made(
+        transaction.Intent, id="0a1b2c3d-1", root=REPOSITORY, identity=model.RootIdentity(17, 18), run="k3f-1",
+        client="neovim", stages=("",), paths=("src/b\udce9.py",), discard=("k3f-2",),
+        steps=(transaction.Step("src/b\udce9.py", None, "100644:00", made=("src",)),),
+    )  # fmt: skip
+    journal.begin_accept(intent.id, transaction.Phase.ASKING, dumps(intent))
 
 
 def main() -> None:
