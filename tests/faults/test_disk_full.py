@@ -118,12 +118,6 @@ class World:
         assert "Traceback" not in said
         assert "bug in mux-lsp" not in said
 
-    def refused_at(self, which: str, fault: str, said: str) -> None:
-        """The same of a file in the repository, or in the system's own words with the file's name."""
-        words = "Read-only file system" if fault == READ_ONLY else "No space left on device"
-        if not re.search(rf"{re.escape(str(self.root))}/\S+ .*{words}", said):
-            self.refused(which, fault, said)
-
     def check_nothing_left(self) -> None:
         """No half file lies about, the store is whole, and so is the journal."""
         found = [path for pattern in LEFTOVERS for path in (*self.state.rglob(pattern), *self.seen("").rglob(pattern))]
@@ -335,11 +329,7 @@ async def check_operation(world: World, client: Client, runs: list[Json], case: 
         await operation.act(client, runs)
     except RefusedError as error:
         assert expected != DONE, (name, error)
-        if which == "state":
-            world.refused(which, fault, str(error))
-        else:
-            # What writes into the person's files names the file, and what the system says.
-            world.refused_at(which, fault, str(error))
+        world.refused(which, fault, str(error))
         if name in {"accept", "pick"}:
             # All of the text is there or none of it; it may have been refused for the record of it.
             assert (world.text(), world.text("new.txt")) in {(TEXT, None), (BOTH, "new\n")}
