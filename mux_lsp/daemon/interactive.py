@@ -40,6 +40,9 @@ _NAMES = ("augment", "claude", "cline", "codex", "crush", "cursor", "gemini", "g
 _SHORT_NAMES = ("amp", "pi")
 """Names that other words begin with too (`AGENT=pipeline`): they count alone, or before a version or the like."""
 
+_NO = frozenset({"", "0", "false", "no", "none", "off"})
+"""Values by which a variable says that there is no agent."""
+
 PROGRAMS = {
     "claude": "Claude Code",
     "codex": "Codex",
@@ -58,11 +61,14 @@ _INTERPRETERS = ("node", "bun", "deno", "python")
 def by_environment(environment: Mapping[str, str]) -> str | None:
     """The agent that runs a command with this environment; None where none says so."""
     for variable, name in VARIABLES.items():
-        if environment.get(variable):
+        if environment.get(variable, "").lower() not in _NO:
             return name
-    said = environment.get("AI_AGENT") or environment.get("AGENT", "")
+    named = environment.get("AI_AGENT", "")
+    if named.lower() not in _NO:
+        return f"the agent {named[:40]!r}"
+    said = environment.get("AGENT", "")
     short = said.startswith(_SHORT_NAMES) and not said.removeprefix("amp").removeprefix("pi")[:1].isalpha()
-    return f"the agent {said[:40]!r}" if environment.get("AI_AGENT") or short or said.startswith(_NAMES) else None
+    return f"the agent {said[:40]!r}" if short or said.startswith(_NAMES) else None
 
 
 def by_program(arguments: Iterable[str]) -> str | None:
@@ -73,6 +79,8 @@ def by_program(arguments: Iterable[str]) -> str | None:
         # `node …/bin/codex`, `python -m aider`
         named = next((argument for argument in more if argument and not argument.startswith("-")), "")
         names.append(named.rpartition("/")[2].removesuffix(".js").removesuffix(".mjs"))
+        if named.endswith("/claude-code/cli.js"):  # as its package has it
+            names.append("claude")
     return next((PROGRAMS[name] for name in names if name in PROGRAMS), None)
 
 

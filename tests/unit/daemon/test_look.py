@@ -122,6 +122,7 @@ def tool(name: str) -> Guest:
         (process(PEER, 1, environment={"AGENT": "pi"}), tool("the agent 'pi'")),
         (process(PEER, 1, environment={"AGENT": "pipeline-3"}), Person()),
         (process(PEER, 1, environment={"AGENT": "/usr/bin/ssh-agent", "CODEX_HOME": "/x", "CLAUDECODE": ""}), Person()),
+        (process(PEER, 1, environment={"AI_AGENT": "none", "GEMINI_CLI": "False", "OPENCODE": "0"}), Person()),
         (process(PEER, AGENT, environment={"CLAUDECODE": "1"}), Agent("k3f-1")),
         (process(PEER, SHELL, environment=None), Nobody(f"the program that asks may not be looked at: {INSTEAD}")),
         (process(PEER, AGENT, environment=None), Nobody(f"the program that asks may not be looked at: {INSTEAD}")),
@@ -155,6 +156,7 @@ def test_without_the_key_nobody_is_the_person() -> None:
         (("claude",), "Claude Code"),
         (("/opt/bin/codex", "exec"), "Codex"),
         (("node", "/usr/local/bin/gemini"), "Gemini CLI"),
+        (("node", "/usr/lib/node_modules/@anthropic-ai/claude-code/cli.js"), "Claude Code"),
         (("node", "--no-warnings", "/opt/codex/bin/codex.js"), "Codex"),
         (("/usr/bin/python3.12", "-m", "aider"), "aider"),
         (("/usr/bin/python3", "/home/ada/.local/bin/aider"), "aider"),
@@ -166,7 +168,16 @@ def test_an_agent_of_the_persons_is_known_by_its_program(program: tuple[str, ...
 
 
 @pytest.mark.parametrize(
-    "program", [("nvim", "claude"), ("vim", "/opt/codex/codex.js"), ("node", "server.js"), ("python3", "-m"), (), ("",)]
+    "program",
+    [
+        ("nvim", "claude"),
+        ("node", "/src/claude/cli.js"),
+        ("vim", "/opt/codex/codex.js"),
+        ("node", "server.js"),
+        ("python3", "-m"),
+        (),
+        ("",),
+    ],
 )
 def test_a_program_that_only_has_to_do_with_one_is_none(program: tuple[str, ...]) -> None:
     assert ask(made(process(PEER, 210), process(210, SHELL, arguments=program))) == Person()
