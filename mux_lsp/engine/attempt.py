@@ -21,7 +21,7 @@ from mux_lsp.engine import renewal
 from mux_lsp.engine.host import RunHost
 from mux_lsp.engine.judging import is_judge, judge
 from mux_lsp.engine.setup import make_ready
-from mux_lsp.engine.troubles import in_words, is_of_the_system
+from mux_lsp.engine.troubles import in_words, is_of_the_disk, is_of_the_system
 from mux_lsp.engine.waiting import first_of
 from mux_lsp.engine.watching import Batch, merge, watching
 from mux_lsp.errors import MuxError
@@ -115,8 +115,9 @@ async def carry_out(job: Job) -> None:
         except Exception as error:
             if not is_of_the_system(error):
                 raise
-            log.warning("run %s", job.run_id, exc_info=True)
-            job.end(RunState.FAILED, in_words(error, job.run_folder))
+            words = in_words(error, job.run_folder)
+            log.warning("run %s: %s", job.run_id, words, exc_info=not is_of_the_disk(error))
+            job.end(RunState.FAILED, words)
         finally:
             job.place.leave()
     await _give_back(job)

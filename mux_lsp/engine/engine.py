@@ -48,7 +48,7 @@ from mux_lsp.engine.standing import NO_STANDING, Standing
 from mux_lsp.engine.transactions import Transactions
 from mux_lsp.engine.tree import identity_of
 from mux_lsp.engine.trial import sweep
-from mux_lsp.engine.troubles import in_words, is_of_the_system
+from mux_lsp.engine.troubles import in_words, is_of_the_disk, is_of_the_system
 from mux_lsp.engine.trust import Trust
 from mux_lsp.engine.verifying import Verifying, roots
 from mux_lsp.errors import MuxError, StorageError, UsageError
@@ -737,8 +737,9 @@ class Engine:
             self._book.fail(job.run_id, str(error))
         except Exception as error:
             if is_of_the_system(error):
-                log.warning("run %s could not be brought to its end", job.run_id, exc_info=True)
-                self._book.fail(job.run_id, in_words(error, self._state))
+                words = in_words(error, self._state)
+                log.warning("run %s: %s", job.run_id, words, exc_info=not is_of_the_disk(error))
+                self._book.fail(job.run_id, words)
             else:
                 log.exception("run %s ended by a bug in mux-lsp", job.run_id)
                 self._book.fail(job.run_id, "a bug in mux-lsp; its log has the details")

@@ -29,6 +29,11 @@ def is_of_the_system(error: BaseException) -> bool:
     return isinstance(error, OSError | MemoryError | RecursionError) or _no_thread(error)
 
 
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether the disk refuses something: where in our code that was tells nobody anything."""
+    return isinstance(error, OSError) and storage.explained(error, os.sep) is not None
+
+
 def in_words(error: BaseException, place: Path) -> str:
     """A sentence for an error that `is_of_the_system`; `place` is the folder that it is about where it names none."""
     kept = "What was taken of its result before is kept; `mux-lsp retry` has the agent begin anew."
