@@ -36,7 +36,8 @@ def work() -> Iterator[Path]:
 def test_nothing_is_half_at_any_point(zygote: Zygote, work: Path, name: str) -> None:
     enumerator = Enumerator(zygote, ALL[name], work)
     for mode in ("kill", "raise"):
-        points = enumerator.points(mode, own=True)
+        # `python -m tests.faults.enumerate` strikes at each.
+        points = enumerator.points(mode, own=True)[:: ALL[name].every]
         found = enumerator.run(mode, points)
         assert found.breaches == {}, f"{name}, {mode}"
         assert points

@@ -79,9 +79,9 @@ _accepting = functools.partial(Operation, again=True, transacts=True, repository
 ACCEPTING: Final = (
     _accepting("accept: on disk", all_kinds, accept),
     _accepting("accept: through an editor", texts, accept, applies=True),
-    _accepting("accept: partly on disk", all_kinds, accept, applies=True),
+    _accepting("accept: partly on disk", all_kinds, accept, applies=True, every=3),
     _accepting("accept: what was rejected", rejected, accept_rejected),
-    _accepting("pick: on disk", all_kinds, pick),
+    _accepting("pick: on disk", all_kinds, pick, every=3),
     _accepting("pick: through an editor", texts, pick, applies=True),
-    _accepting("pick: partly on disk", all_kinds, pick, applies=True),
+    _accepting("pick: partly on disk", all_kinds, pick, applies=True, every=3),
 )

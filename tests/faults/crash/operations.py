@@ -48,6 +48,8 @@ class Operation:
     """The point up to which it is as another operation, whose points are enumerated."""
     shared_from: str | None = None
     """The point from which on it is as another operation, whose points are enumerated."""
+    every: int = 1
+    """Distance of the points that the suite strikes, where other operations pass most of the same ones."""
     applies: bool = False
     """Whether the client applies edits itself."""
     transacts: bool = False
@@ -171,18 +173,18 @@ AGENT: Final = "process.started#1"
 
 OPERATIONS: Final = (
     Operation("start: the first task", no_task, start),
-    Operation("start: another task", appended, start, shared_from=AGENT),
-    Operation("start: on unsaved text", appended, append, desk=has_typed, shared_from=AGENT),
+    Operation("start: another task", appended, start, shared_from=AGENT, every=3),
+    Operation("start: on unsaved text", appended, append, desk=has_typed, shared_from=AGENT, every=3),
     Operation("set-up", no_task, start, config=SET_UP, shared_until=AGENT, shared_from="process.started#2"),
-    Operation("retry", appended, retry, shared_from=AGENT),
+    Operation("retry", appended, retry, shared_from=AGENT, every=3),
     Operation("continue", appended, carry_on, shared_from=AGENT),
-    Operation("continue: up to date", appended, carry_on_up_to_date, shared_from=AGENT),
+    Operation("continue: up to date", appended, carry_on_up_to_date, shared_from=AGENT, every=3),
     Operation("cancel", no_task, cancel, lead_in=agent_at_work, again=True, waits=False),
     Operation("discard: at work", no_task, discard_at_work, lead_in=agent_at_work, again=True, waits=False),
     Operation("reject", three_runs, reject, again=True),
     Operation("discard", three_runs, discard, again=True),
     Operation("restore", discarded, restore, again=True),
     Operation("delete", two_tasks, delete),
-    Operation("verify", three_runs, verify, again=True),
+    Operation("verify", three_runs, verify, again=True, every=3),
     Operation("adopt", at_work_and_queued, nothing, at_start=True, dies=True, config="[runs]\nconcurrent = 1\n"),
 )
