@@ -254,17 +254,21 @@ class Workbench:
     def bulb(self, title: str) -> None:
         """Choose what the light bulb at the cursor offers, once it is lit."""
         self.sees(".editor-instance .lightBulbWidget, .editor-instance [class*='codicon-gutter-lightbulb']")
-        row = self.page.locator(".action-widget .monaco-list-row").filter(has_text=title).first
+        self.offered(lambda: self.keys("Control+."), title).click()
+
+    def offered(self, ask: Callable[[], None], text: str | re.Pattern[str]) -> Locator:
+        """The row with this text in the menu that is asked for."""
+        row = self.page.locator(".action-widget .monaco-list-row").filter(has_text=text).first
         for patience in (5_000, WAIT_MILLISECONDS):
-            self.keys("Control+.")
+            ask()
             try:
-                row.click(timeout=patience)
+                row.wait_for(timeout=patience)
             except TimeoutError:
                 # VS Code takes the menu away where what it is about changes meanwhile: a person asks once more.
                 self.keys("Escape")
             else:
-                return
-        raise AssertionError(f"the light bulb does not offer {title}")
+                return row
+        raise AssertionError(f"the menu does not offer {text}")
 
     def inline(self, name: str | re.Pattern[str], action: str) -> None:
         """Press the button of this name in a row of the tasks view."""

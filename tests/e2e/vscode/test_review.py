@@ -160,8 +160,7 @@ def test_a_conflict_is_merged_in_the_merge_editor(window: Workbench, root: Path)
     window.lenses(f"⚠ conflict: line 3 was changed here too · {ONE}", ONE)
 
     # Accepting it asks what is to be done; the lens merges at once.
-    window.chord("a")
-    window.sees(".action-widget .monaco-list-row", re.compile(f"Take {run}'s lines over yours .loses 1 line: “mine”"))
+    window.offered(lambda: window.chord("a"), re.compile(f"Take {run}'s lines over yours .loses 1 line: “mine”"))
     window.sees(".action-widget .monaco-list-row", "Open the three versions")
     window.keys("Escape")
     window.lens("⚠ conflict", "Merge")

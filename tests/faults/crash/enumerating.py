@@ -164,7 +164,8 @@ class Enumerator:
             for run in task["runs"]:
                 if run["reason"] is not None and "a bug" in run["reason"]:
                     yield f"{run['id']} has ended by {run['reason']}"
-        if not reaches(self._operation, answer["facts"], self._goal):
+        # A run that was taken up and met the error has failed by it, in words: nobody has asked for it once more.
+        if not self._operation.at_start and not reaches(self._operation, answer["facts"], self._goal):
             yield f"done once more, it is not done: {self._goal} and not {goal_of(self._operation, answer['facts'])}"
 
     def _prepare(self) -> None:
