@@ -254,20 +254,25 @@ class Workbench:
     def bulb(self, title: str) -> None:
         """Choose what the light bulb at the cursor offers, once it is lit."""
         self.sees(".editor-instance .lightBulbWidget, .editor-instance [class*='codicon-gutter-lightbulb']")
-        self.offered(lambda: self.keys("Control+."), title).click()
+        self._in_menu(lambda: self.keys("Control+."), title, lambda row, patience: row.click(timeout=patience))
 
-    def offered(self, ask: Callable[[], None], text: str | re.Pattern[str]) -> Locator:
-        """The row with this text in the menu that is asked for."""
+    def offered(self, ask: Callable[[], None], text: str | re.Pattern[str]) -> None:
+        """See a row with this text in the menu that is asked for."""
+        self._in_menu(ask, text, lambda row, patience: row.wait_for(timeout=patience))
+
+    def _in_menu(
+        self, ask: Callable[[], None], text: str | re.Pattern[str], act: Callable[[Locator, float], None]
+    ) -> None:
         row = self.page.locator(".action-widget .monaco-list-row").filter(has_text=text).first
         for patience in (5_000, WAIT_MILLISECONDS):
             ask()
             try:
-                row.wait_for(timeout=patience)
+                act(row, patience)
             except TimeoutError:
                 # VS Code takes the menu away where what it is about changes meanwhile: a person asks once more.
                 self.keys("Escape")
             else:
-                return row
+                return
         raise AssertionError(f"the menu does not offer {text}")
 
     def inline(self, name: str | re.Pattern[str], action: str) -> None:
