@@ -137,7 +137,7 @@ def lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def left_out(size: int) -> str:
-    """What a reader finds in the place of so many bytes: a line of its own."""
+    """The line that stands for this number of left-out bytes."""
     return f"mux-lsp: {size:,} bytes of the output were left out here (output_mb under [runs])"
 
 

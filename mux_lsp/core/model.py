@@ -204,7 +204,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class RootIdentity:
-    """What tells a working tree from another one that has its name later.
+    """Identify a working tree, to tell it from another one that has its name later.
 
     Without device numbers, which another boot may give anew.
     """

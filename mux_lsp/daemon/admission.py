@@ -24,7 +24,7 @@ LOOKS_AT_ONCE = 2
 
 
 class Runs(Protocol):
-    """What is needed of the engine."""
+    """The part of the engine that admission uses."""
 
     def starter(self, names: Iterable[str], /) -> str | None:
         """The first of these names that is one of its runs, checks or set-ups; None where none is."""

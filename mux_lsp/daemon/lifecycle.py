@@ -38,7 +38,7 @@ class AlreadyRunningError(MuxError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What `daemon.json` says, and the key in `person.key`."""
+    """The content of `daemon.json`, and the key in `person.key`."""
 
     pid: int
     created: float
@@ -46,10 +46,10 @@ class Record:
     address: str
     """`unix:PATH` or `tcp:HOST:PORT`."""
     token: str
-    """What every client shows."""
+    """The secret that every client shows."""
     version: str
     person_key: str
-    """What a client shows beside it to be taken for the person's. It is in a file of its own."""
+    """The secret that a client of the person shows beside it. It is in a file of its own."""
 
 
 class Starter:

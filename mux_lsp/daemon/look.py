@@ -34,7 +34,7 @@ INSTEAD: Final = "run it yourself, in a terminal of your own; nothing was change
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a daemon knows its own agents by."""
+    """The marks by which a daemon recognises its own agents."""
 
     daemon: int
     """Its number. On Linux orphans of its agents become its children."""

@@ -52,7 +52,7 @@ def taken_up(preset: Preset, attempt: Attempt) -> Reader:
     for line, offset in reader.lines():
         events = reader.parser.feed(line)
         if offset <= last:
-            # What is left out by now had been read.
+            # The bytes that are left out by now had been read.
             reader.left_out = 0
         if offset < last:
             continue
