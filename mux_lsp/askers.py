@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Agent", "Asker", "Guest", "Nobody", "Person"]
+__all__ = ["Agent", "Caller", "Guest", "Nobody", "Person"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +41,4 @@ class Nobody:
     """See `Guest`."""
 
 
-Asker = Person | Agent | Guest | Nobody
+Caller = Person | Agent | Guest | Nobody

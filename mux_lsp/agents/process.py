@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from mux_lsp.agents.files import open_to_append, open_to_read, remove
-from mux_lsp.agents.process_table import Process, created_at, is_there, members, own_line, read_table
+from mux_lsp.agents.process_table import Process, ancestors, created_at, is_there, members, read_table
 from mux_lsp.errors import AgentError
 from mux_lsp.faults import fault
 from mux_lsp.orphans import adopt_orphans
@@ -34,8 +34,20 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 __all__ = [
-    "EXIT", "STDERR", "STDOUT", "Pipes", "Process", "end", "forget", "is_there", "left_behind", "read_exit", "sessions",
-    "start", "start_with_pipes", "wait",
+    "EXIT",
+    "STDERR",
+    "STDOUT",
+    "Pipes",
+    "Process",
+    "clear_records",
+    "end",
+    "find_orphan",
+    "is_there",
+    "read_exit",
+    "sessions",
+    "start",
+    "start_with_pipes",
+    "wait",
 ]  # fmt: skip
 
 STDOUT: Final = "stdout"
@@ -168,7 +180,7 @@ def _start(  # noqa: PLR0913, PLR0917  # as those above, which name them
     if sys.platform == "win32":
         raise AgentError("Command agents need a POSIX system: on Windows, run mux-lsp inside WSL.")
     program = _find(arguments[0], folder, environment.get("PATH", os.defpath))
-    forget(run_folder)
+    clear_records(run_folder)
     with open_to_append(run_folder / STDERR) as errors:
         try:
             fault("process.begins")
@@ -249,13 +261,13 @@ def read_exit(run_folder: Path) -> int | None:
     return _read_number(run_folder / EXIT)
 
 
-def forget(run_folder: Path) -> None:
+def clear_records(run_folder: Path) -> None:
     """Have nothing recorded of whoever ran here before: neither who it was nor how it ended."""
     for name in (_SUPERVISED_BY, EXIT):
         remove(run_folder / name)
 
 
-def left_behind(run_folder: Path, mark: Mapping[str, str]) -> Process | None:
+def find_orphan(run_folder: Path, mark: Mapping[str, str]) -> Process | None:
     """The process that a killed daemon has started here since `forget`, at work or at its end; None where it has not.
 
     For use in a thread: looks at every process of the machine.
@@ -327,7 +339,7 @@ class _Family:
         self.supervisor = process
         self._mark = mark
         self._logs = () if output is None else tuple(output.parent.resolve() / name for name in (output.name, STDERR))
-        self._protected = own_line()
+        self._protected = ancestors()
         # One that has long gone is no evidence: its number may have passed to a stranger, who may have left a session.
         self._found = {process} if process is not None and (process in _known or is_there(process)) else set()
 

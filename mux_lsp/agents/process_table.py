@@ -104,7 +104,7 @@ def members(table: Mapping[int, Entry], known: Iterable[Process], protected: fro
     return {table[pid].process for pid in found}
 
 
-def own_line() -> frozenset[int]:
+def ancestors() -> frozenset[int]:
     """This process and its ancestors."""
     import psutil
 

@@ -10,7 +10,7 @@ import click
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import meant, one_run
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import say, say_json
+from mux_lsp.cli.output import echo, echo_json
 from mux_lsp.cli.review import accepted, one_way, way_options, ways_out
 from mux_lsp.cli.text import few_of
 from mux_lsp.errors import ConflictError
@@ -36,12 +36,12 @@ def pick(run_id: str, instead: bool, take: bool, mark: bool, as_json: bool) -> N
         except ConflictError as error:
             raise ConflictError(" ".join([str(error), *ways_out(client, run, way)])) from None
         if as_json:
-            say_json(answer)
+            echo_json(answer)
             return
         words = [*accepted(answer)]
         if answer["discarded"]:
             words.append(_thrown_away(run.rpartition("-")[0], answer["discarded"]))
-        say(" ".join(words))
+        echo(" ".join(words))
 
 
 @click.command(short_help="Throw runs away; they can be brought back for a while.")
@@ -58,11 +58,11 @@ def discard(id_: str, keep: Sequence[str], as_json: bool) -> None:
         kept = [meant(client, one) for one in keep]
         answer = client.execute("mux.task.discard", {"id": id_, "keep": kept})
         if as_json:
-            say_json(answer)
+            echo_json(answer)
         elif answer["discarded"]:
-            say(_thrown_away(id_, answer["discarded"], answer["kept_until"]))
+            echo(_thrown_away(id_, answer["discarded"], answer["kept_until"]))
         else:
-            say("There was nothing left to discard.")
+            echo("There was nothing left to discard.")
 
 
 @click.command(short_help="Bring discarded runs back.")
@@ -74,10 +74,12 @@ def restore(id_: str, as_json: bool) -> None:
         id_ = meant(client, id_)
         answer = client.execute("mux.task.restore", {"id": id_})
         if as_json:
-            say_json(answer)
+            echo_json(answer)
             return
         back = answer["restored"]
-        say(f"{few_of(back)} {'is' if len(back) == 1 else 'are'} back." if back else f"Nothing of {id_} was discarded.")
+        echo(
+            f"{few_of(back)} {'is' if len(back) == 1 else 'are'} back." if back else f"Nothing of {id_} was discarded."
+        )
 
 
 def _thrown_away(id_: str, runs: Sequence[str], until: float | None = None) -> str:

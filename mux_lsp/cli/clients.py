@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mux_lsp.cli.output import say
+from mux_lsp.cli.output import echo
 from mux_lsp.errors import MuxError
 
 
@@ -28,4 +28,4 @@ def neovim_path() -> None:
       packages=~/.local/share/nvim/site/pack/mux/start
       mkdir -p "$packages" && ln -sfn "$(mux-lsp neovim-path)" "$packages/mux"
     """
-    say(str(client_folder("neovim")))
+    echo(str(client_folder("neovim")))

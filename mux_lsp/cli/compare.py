@@ -10,7 +10,7 @@ from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run
 from mux_lsp.cli.look import print_document, say_more
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import Cell, say, say_json, say_table
+from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
 from mux_lsp.cli.text import count, duration, listed, visible
 from mux_lsp.errors import UsageError
 
@@ -46,7 +46,7 @@ def compare(task_id: str, markdown: bool, svg: bool, as_json: bool) -> None:
             return
         answer = client.execute("mux.task.compare", {"task": task_id})
         if as_json:
-            say_json(answer)
+            echo_json(answer)
             return
         from mux_lsp.lsp.protocol import TaskCompareResult
 
@@ -58,12 +58,12 @@ def _say(compared: TaskCompareResult) -> None:
 
     runs = tables.best_first(compared.task.runs)
     ranking = {one.run: one for one in compared.ranking}
-    say_table(HEADERS, [_run_row(run, ranking.get(run.id)) for run in runs])
+    echo_table(HEADERS, [_run_row(run, ranking.get(run.id)) for run in runs])
     tables.say_why(runs)
     if compared.equal:
-        say()
+        echo()
     for group in compared.equal:
-        say(f"{listed(group)} have the same result.")
+        echo(f"{listed(group)} have the same result.")
     _say_matrix(compared.files, runs)
     for file in compared.files:
         _say_file(file, sum(run.discarded is None for run in runs))
@@ -94,13 +94,13 @@ def _say_matrix(files: Sequence[ComparedFile], runs: Sequence[RunShape]) -> None
     if len(files) < 2 or len(changing) < 2:
         return
     across = changing[:RUNS_ACROSS]
-    say()
+    echo()
     # Ids stay as they are typed, which those in headers do not.
     rows = [[Cell(""), *map(Cell, across)]]
     rows += [[Cell(visible(file.path)), *(Cell(_lines(file.changes.get(run))) for run in across)] for file in files]
-    say_table(("",) * len(rows[0]), rows)
+    echo_table(("",) * len(rows[0]), rows)
     if len(changing) > len(across):
-        say(f"… and {count(len(changing) - len(across), 'more run')}", "faint")
+        echo(f"… and {count(len(changing) - len(across), 'more run')}", "faint")
 
 
 def _lines(change: ComparedChange | None) -> str:
@@ -111,9 +111,9 @@ def _lines(change: ComparedChange | None) -> str:
 
 
 def _say_file(file: ComparedFile, of: int) -> None:
-    say(f"\n{visible(file.path)}  changed by {count(len(file.runs), 'run')} of {of}", bold=True)
+    echo(f"\n{visible(file.path)}  changed by {count(len(file.runs), 'run')} of {of}", bold=True)
     for path, renaming in file.renamed.items():
-        say(f"  → {visible(path)}  renamed by {listed(renaming)}")
+        echo(f"  → {visible(path)}  renamed by {listed(renaming)}")
     rows = [
         [
             Cell(f"line {place.start + 1}" if number == 0 else "", "faint"),
@@ -125,7 +125,7 @@ def _say_file(file: ComparedFile, of: int) -> None:
         for place in file.places
         for number, variant in enumerate(place.variants)
     ]
-    say_table(("",) * 5, rows, indent="  ")
+    echo_table(("",) * 5, rows, indent="  ")
 
 
 def _named(runs: Sequence[str]) -> str:

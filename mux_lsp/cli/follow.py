@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mux_lsp.cli.output import complain, say
+from mux_lsp.cli.output import echo, echo_error
 from mux_lsp.cli.permissions import open_questions, question_lines
 from mux_lsp.cli.tables import ENDED, RUN_HEADERS, run_line, run_row
 from mux_lsp.cli.text import one_line, visible
@@ -187,13 +187,13 @@ class _Lines:
     def update(self) -> None:
         for run in self._board.changed:
             if run.id in self._ids:
-                say(run_line(run, time.time()))
+                echo(run_line(run, time.time()))
         self._board.changed.clear()
         for line in question_lines(self._board.new_questions, self._ids):
-            say(line)
+            echo(line)
         self._board.new_questions.clear()
         for warning in self._board.new_warnings:
-            say(visible(warning), "conflict")
+            echo(visible(warning), "conflict")
         self._board.new_warnings.clear()
 
 
@@ -203,7 +203,7 @@ def _task_of(run_id: str) -> str:
 
 def say_detached(task: str) -> None:
     """What to tell a person who stops watching."""
-    complain(
+    echo_error(
         f"\nThe runs of {task} go on without you.\n"
         f"  mux-lsp show {task} --follow   watch them again\n"
         f"  mux-lsp cancel {task}          end them"

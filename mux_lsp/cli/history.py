@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mux_lsp.cli.ids import is_run
 from mux_lsp.cli.options import here
-from mux_lsp.cli.output import Cell, say, say_json, say_table
+from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
 from mux_lsp.cli.text import PLACE, count, listed, one_line, visible
 from mux_lsp.errors import UsageError
 
@@ -77,11 +77,11 @@ def say_log(client: Client, typed: str | None, *, as_json: bool) -> None:
     at = None if typed is None else spot(typed, folder)
     answer = client.execute("mux.history.list", {"repository": folder.as_uri()} if at is None else _argument(at))
     if as_json:
-        say_json(answer)
+        echo_json(answer)
         return
     found = _read(answer).acceptances
     if not found:
-        say(_nothing(at, folder) if at else "Nothing that agents made was accepted in this repository.")
+        echo(_nothing(at, folder) if at else "Nothing that agents made was accepted in this repository.")
         return
     rows = [
         [
@@ -95,7 +95,7 @@ def say_log(client: Client, typed: str | None, *, as_json: bool) -> None:
         ]
         for one in found
     ]
-    say_table(("when", "who", "run", "agent", "where", "", "prompt"), rows)
+    echo_table(("when", "who", "run", "agent", "where", "", "prompt"), rows)
 
 
 def say_spot(client: Client, typed: str, *, as_json: bool) -> None:
@@ -103,42 +103,42 @@ def say_spot(client: Client, typed: str, *, as_json: bool) -> None:
     at = spot(typed, here())
     answer = client.execute("mux.history.list", _argument(at))
     if as_json:
-        say_json(answer)
+        echo_json(answer)
         return
     standing = [one for one in _read(answer).acceptances if one.withdrawn is None]
     if not standing:
-        say(_nothing(at, here()))
+        echo(_nothing(at, here()))
     for number, one in enumerate(standing):
         if number:
-            say()
+            echo()
         _say_one(one)
 
 
 def _say_one(one: Acceptance) -> None:
     state = _state(one, located=True)
-    say(f"{_where(one)}  {one.run}  {_agent(one)}{f'  ({state})' if state else ''}", bold=True)
+    echo(f"{_where(one)}  {one.run}  {_agent(one)}{f'  ({state})' if state else ''}", bold=True)
     came = "accepted" if one.how == "accept" else "in the text, typed or brought in by another tool,"
-    say(f"  {came} {_when(one.at)} by {visible(one.person)} in {visible(one.client)}")
+    echo(f"  {came} {_when(one.at)} by {visible(one.person)} in {visible(one.client)}")
     if one.of > 1:
         others = f": {listed([visible(run) for run in one.agreed])} too" if one.agreed else ""
-        say(f"  {1 + len(one.agreed)} of {count(one.of, 'run')} made it{others}", "faint")
+        echo(f"  {1 + len(one.agreed)} of {count(one.of, 'run')} made it{others}", "faint")
     for sign, text, number in (("-", one.removed, one.removed_lines), ("+", one.added, one.added_lines)):
         _say_lines(sign, text, number)
     if one.hunk is None:
-        say("  the file as a whole, or its mode")
+        echo("  the file as a whole, or its mode")
     for words in (one.prompt, one.message):
         if words is not None:
-            say("  prompt:" if words is one.prompt else "  then:", "faint")
+            echo("  prompt:" if words is one.prompt else "  then:", "faint")
             for line in words.rstrip("\n").split("\n"):
-                say(f"    {visible(line)}")
+                echo(f"    {visible(line)}")
 
 
 def _say_lines(sign: str, text: str | None, number: int) -> None:
     lines = [] if text is None else text.splitlines()[:SHOWN_LINES]
     for line in lines:
-        say(f"  {sign} {one_line(line, 100) if line.strip() else ''}".rstrip())
+        echo(f"  {sign} {one_line(line, 100) if line.strip() else ''}".rstrip())
     if number > len(lines):
-        say(f"  {sign} … {count(number - len(lines), 'more line' if lines else 'line')}", "faint")
+        echo(f"  {sign} … {count(number - len(lines), 'more line' if lines else 'line')}", "faint")
 
 
 def _argument(at: Spot) -> Json:

@@ -13,7 +13,7 @@ from mux_lsp.cli import permissions
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run, meant, one_run
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import Cell, coloured, complain, on_terminal, say, say_json, say_table
+from mux_lsp.cli.output import Cell, coloured, echo, echo_error, echo_json, echo_table, on_terminal
 from mux_lsp.cli.text import count, duration, folder_of, listed, one_line, visible
 from mux_lsp.errors import UsageError
 
@@ -37,19 +37,19 @@ def list_(everywhere: bool, as_json: bool) -> None:
     with connected(folder) as client:
         answer = client.execute("mux.task.list", {} if everywhere else {"repository": folder.as_uri()})
         if as_json:
-            say_json(answer)
+            echo_json(answer)
             return
         from mux_lsp.lsp.protocol import TaskListResult
 
         tasks = TaskListResult.model_validate(answer).tasks
         if not tasks:
-            say("No tasks." if everywhere else "No tasks in this repository; --all lists those of every one.")
+            echo("No tasks." if everywhere else "No tasks in this repository; --all lists those of every one.")
             return
         headers = ("task", "age", "state", "runs", *(("repository",) if everywhere else ()), "prompt")
-        say_table(headers, [_task_row(task, everywhere=everywhere) for task in tasks])
+        echo_table(headers, [_task_row(task, everywhere=everywhere) for task in tasks])
         waiting = {run.id for task in tasks for run in task.runs if run.state == "waiting"}
         if waiting:
-            say()
+            echo()
             permissions.say_questions(client, waiting)
 
 
@@ -102,14 +102,14 @@ def show(id_: str, following: bool, as_json: bool) -> int:
             task = TaskResult.model_validate(client.execute("mux.task.get", {"task": runs[0].task})).task
             return work.watch(client, board, task, [run.id for run in runs], as_json=as_json)
         if as_json:
-            say_json(answer)
+            echo_json(answer)
         elif is_run(id_):
             _say_run(client, runs[0])
         else:
             _say_task(TaskResult.model_validate(answer).task)
         waiting = {run.id for run in runs if run.state == "waiting"}
         if waiting and not as_json:
-            say()
+            echo()
             permissions.say_questions(client, waiting)
     return 0
 
@@ -126,22 +126,22 @@ def _say_run(client: Client, run: RunShape) -> None:
     from mux_lsp.cli import tables
     from mux_lsp.lsp.protocol import ReviewListResult
 
-    say(f"{run.id}  {tables.agent_name(run, 100)}", bold=True)
-    say(tables.run_line(run, time.time()), run.state)
+    echo(f"{run.id}  {tables.agent_name(run, 100)}", bold=True)
+    echo(tables.run_line(run, time.time()), run.state)
     tables.say_discarded(run.id, [run])
     if run.rank is not None:
-        say(f"  rank {tables.rank_cell(run).text}: {' '.join(run.reasons)}")
+        echo(f"  rank {tables.rank_cell(run).text}: {' '.join(run.reasons)}")
     tables.say_checks(run.checks)
     if run.meddled:
         files = listed([visible(path) for path in run.meddled[:FILES_SHOWN]])
-        say(f"  It changed what judges it: {files}{'' if run.restored_checks else '.'}", "conflict")
+        echo(f"  It changed what judges it: {files}{'' if run.restored_checks else '.'}", "conflict")
         if run.restored_checks:
-            say("  With that as it was:")
+            echo("  With that as it was:")
             tables.say_checks(run.restored_checks)
     if run.cost_usd is not None or run.tokens is not None:
         cost = [] if run.cost_usd is None else [f"{run.cost_usd:.4f} US dollars"]
         tokens = [] if run.tokens is None else [f"{run.tokens:,} tokens"]
-        say(f"  {listed(cost + tokens)}", "faint")
+        echo(f"  {listed(cost + tokens)}", "faint")
     tables.say_left_out("the result", run.left_out)
     shown = run.files[:FILES_SHOWN]
     # No more is asked for than is shown: of some runs it would be ten thousand files.
@@ -149,15 +149,15 @@ def _say_run(client: Client, run: RunShape) -> None:
     items = ReviewListResult.model_validate(client.execute("mux.review.list", argument)).items if shown else []
     for file in shown:
         lines = "not text" if file.added is None else f"+{file.added} -{file.removed}"
-        say(f"{_name(file)}  {file.change}, {lines}")
-        say_table(("",) * 4, [_item_row(item) for item in items if item.path == file.path], indent="  ")
+        echo(f"{_name(file)}  {file.change}, {lines}")
+        echo_table(("",) * 4, [_item_row(item) for item in items if item.path == file.path], indent="  ")
     say_more(run.file_count - len(shown))
 
 
 def say_more(files: int) -> None:
     """Say how many files are not shown."""
     if files:
-        say(f"… and {count(files, 'more file')}", "faint")
+        echo(f"… and {count(files, 'more file')}", "faint")
 
 
 def _name(file: FileSummary) -> str:
@@ -250,7 +250,7 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
             printed += _print_log(client, {**argument, "follow": following})
         if not printed and on_terminal():
             other = f"; `mux-lsp log {run}{'' if stderr else ' --stderr'}` has the other of its outputs"
-            complain(f"There is nothing to print{'' if setup or json_lines or check else other}.")
+            echo_error(f"There is nothing to print{'' if setup or json_lines or check else other}.")
 
 
 def print_document(client: Client, kind: Literal["transcript", "compare", "plot"], of: str) -> None:
@@ -287,7 +287,7 @@ def diff(run_id: str, paths: tuple[str, ...], as_json: bool) -> None:
         id_ = one_run(client, run_id)
         answer = client.execute("mux.run.diff", {"run": id_, "paths": changed_by(client, id_, paths)})
         if as_json:
-            say_json(answer)
+            echo_json(answer)
         elif on_terminal():
             _say_patch(answer["patch"])
         else:

@@ -25,7 +25,7 @@ from mux_lsp.cli import (
     work,
 )
 from mux_lsp.cli.demo.command import demo
-from mux_lsp.cli.output import complain
+from mux_lsp.cli.output import echo_error
 from mux_lsp.errors import MuxError
 
 SECTIONS = {
@@ -131,13 +131,13 @@ def main(argv: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return work.INTERRUPTED
     except MuxError as error:
-        complain(str(error))
+        echo_error(str(error))
         return error.exit_status
     except _OutputLostError as error:
         # Python would complain of the same again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.words:
-            complain(error.words)
+            echo_error(error.words)
         return error.status
     except Exception as error:
         return _bug(error)
@@ -155,6 +155,6 @@ def _bug(error: Exception) -> int:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.write_text(f"mux-lsp {__version__}, {sys.argv}\n{told}", encoding="utf-8", errors="backslashreplace")
     except OSError:
-        complain(told)
-    complain(f"mux-lsp failed ({type(error).__name__}: {error}), which is a bug: please report it with {file}")
+        echo_error(told)
+    echo_error(f"mux-lsp failed ({type(error).__name__}: {error}), which is a bug: please report it with {file}")
     return 1

@@ -60,7 +60,7 @@ def coloured() -> bool:
     return on_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def say(text: str = "", style: str = "", *, bold: bool = False) -> None:
+def echo(text: str = "", style: str = "", *, bold: bool = False) -> None:
     """Print one line or several."""
     line = visible(text, keep="\n")
     if coloured() and (style or bold):
@@ -69,19 +69,19 @@ def say(text: str = "", style: str = "", *, bold: bool = False) -> None:
     sys.stdout.flush()
 
 
-def complain(text: str) -> None:
+def echo_error(text: str) -> None:
     """Print to standard error."""
     sys.stderr.write(visible(text, keep="\n") + "\n")
     sys.stderr.flush()
 
 
-def say_json(value: object) -> None:
+def echo_json(value: object) -> None:
     """Print JSON, in ASCII: a name that is not UTF-8 comes through and nothing in it drives a terminal."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
     sys.stdout.flush()
 
 
-def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: str = "") -> None:
+def echo_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: str = "") -> None:
     """Print a table: cut to the terminal's width there, whole and aligned elsewhere."""
     if not rows:
         return

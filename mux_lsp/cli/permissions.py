@@ -8,7 +8,7 @@ import click
 
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import say, say_json
+from mux_lsp.cli.output import echo, echo_json
 from mux_lsp.cli.text import listed, one_line, visible
 from mux_lsp.errors import UsageError
 
@@ -49,11 +49,11 @@ def _answer(id_: str, answer: dict[str, str | None], *, as_json: bool) -> None:
         asked = _one(id_, open_questions(client))
         left = client.execute("mux.permission.reply", {"id": asked.id, **answer})
     if as_json:
-        say_json(left)
+        echo_json(left)
         return
     scope = SCOPES.get(answer["answer"] or "")
     words = f"Allowed {scope}" if scope else "Refused"
-    say(f"{words}: {one_line(asked.subject, 300)} ({listed(asked.runs)})")
+    echo(f"{words}: {one_line(asked.subject, 300)} ({listed(asked.runs)})")
 
 
 def open_questions(client: Client) -> list[PermissionShape]:
@@ -96,4 +96,4 @@ def question_lines(asked: Iterable[PermissionShape], runs: Collection[str] | Non
 def say_questions(client: Client, runs: Collection[str]) -> None:
     """Print what of these runs waits for an answer, and how to give it."""
     for line in question_lines(open_questions(client), runs):
-        say(line, "waiting")
+        echo(line, "waiting")

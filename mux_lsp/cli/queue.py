@@ -9,7 +9,7 @@ import click
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run, meant
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import say, say_json
+from mux_lsp.cli.output import echo, echo_json
 from mux_lsp.cli.text import count, visible
 from mux_lsp.errors import UsageError
 
@@ -53,7 +53,7 @@ def _change(what: str, typed: str, argument: Json, told: Callable[[TaskShape], s
         if is_run(task):
             raise UsageError(f"{visible(task)} is a run: a whole task can be {what}d, not a part of it.")
         answer = client.execute(f"mux.task.{what}", {"task": task, **argument})
-        say_json(answer) if as_json else say(told(TaskResult.model_validate(answer).task))
+        echo_json(answer) if as_json else echo(told(TaskResult.model_validate(answer).task))
 
 
 def _paused(task: TaskShape) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mux_lsp.cli.output import say
+from mux_lsp.cli.output import echo
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ def _serve(server: AbstractAsyncContextManager[str], what: str) -> None:
 
     async def until_interrupted() -> None:
         async with server as url:
-            say(url, bold=True)
-            say(f"{what} Use it as the built-in agent's address, in config.toml:\n")
-            say(f'  [agents.replayed]\n  kind = "anthropic"\n  base_url = "{url}"\n')
-            say("and `mux-lsp run PROMPT -a replayed`, or as ANTHROPIC_BASE_URL of any other agent. Ctrl-C ends it.")
+            echo(url, bold=True)
+            echo(f"{what} Use it as the built-in agent's address, in config.toml:\n")
+            echo(f'  [agents.replayed]\n  kind = "anthropic"\n  base_url = "{url}"\n')
+            echo("and `mux-lsp run PROMPT -a replayed`, or as ANTHROPIC_BASE_URL of any other agent. Ctrl-C ends it.")
             await asyncio.Event().wait()
 
     try:

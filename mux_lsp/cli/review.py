@@ -9,7 +9,7 @@ import click
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import one_run
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import say, say_json
+from mux_lsp.cli.output import echo, echo_json
 from mux_lsp.cli.text import count, folder_of, is_below, listed, named_path, visible
 from mux_lsp.errors import ConflictError, UsageError
 
@@ -65,9 +65,9 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
                 raise
             raise ConflictError(" ".join([str(error), *_what_next(client, chosen)])) from None
         if as_json:
-            say_json(answer)
+            echo_json(answer)
             return
-        say(" ".join(accepted(answer)))
+        echo(" ".join(accepted(answer)))
 
 
 def accepted(answer: Json) -> list[str]:
@@ -101,12 +101,12 @@ def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
     with connected(here()) as client:
         answer = _decide(client, "reject", Chosen(run_id, paths, hunks))
         if as_json:
-            say_json(answer)
+            echo_json(answer)
             return
         words = [f"Rejected {count(answer['rejected'], 'change')}."] if answer["rejected"] else []
         if answer["applied"]:
             words.append(f"{_are_there(answer['applied'])}, and reject does not take anything out.")
-        say(" ".join(words) or "There was nothing left to reject.")
+        echo(" ".join(words) or "There was nothing left to reject.")
 
 
 class Chosen(NamedTuple):

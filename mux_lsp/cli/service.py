@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import Cell, say, say_json, say_table
+from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
 from mux_lsp.cli.text import count, dollars, duration, folder_of, listed, one_line, size
 
 if TYPE_CHECKING:
@@ -27,21 +27,21 @@ def agents(as_json: bool) -> None:
     with connected(here()) as client:
         answer = client.execute("mux.agent.list", {})
     if as_json:
-        say_json(answer)
+        echo_json(answer)
         return
-    say_table(("agent", "kind", "version", ""), [_agent_row(agent) for agent in answer["agents"]])
+    echo_table(("agent", "kind", "version", ""), [_agent_row(agent) for agent in answer["agents"]])
     there = [agent for agent in answer["agents"] if agent["installed"] is not False]
-    say("\nWhat they run:")
+    echo("\nWhat they run:")
     for agent in there:
-        say(f"  {agent['name']}: {one_line(agent['command'], 2000)}")
+        echo(f"  {agent['name']}: {one_line(agent['command'], 2000)}")
     if missing := [agent for agent in answer["agents"] if agent["installed"] is False and agent["install"]]:
-        say("\nTo install:")
+        echo("\nTo install:")
     for agent in missing:
-        say(f"  {agent['name']}: {agent['install']}")
+        echo(f"  {agent['name']}: {agent['install']}")
     if answer["defaults"]:
-        say(f"\nWithout -a a task goes to {listed(answer['defaults'])}.")
-    say(f"\n{paths.home().config_file} can name more, and change these under [agents.NAME].")
-    say(
+        echo(f"\nWithout -a a task goes to {listed(answer['defaults'])}.")
+    echo(f"\n{paths.home().config_file} can name more, and change these under [agents.NAME].")
+    echo(
         "\nAny command line is an agent too: -a 'sh:COMMAND' has a shell run COMMAND in the worktree, with the prompt\n"
         "in the file $MUX_PROMPT_FILE. COMMAND may hold {prompt}, {prompt_file} and {model}. A final *3 makes 3 runs."
     )
@@ -71,9 +71,9 @@ def status(as_json: bool) -> None:
         connection = connect_running()
     except NotRunningError:
         if as_json:
-            say_json(None)
+            echo_json(None)
         else:
-            say("The daemon is not running. Whatever needs it starts it.")
+            echo("The daemon is not running. Whatever needs it starts it.")
         return
     client = Client(socket.socket(fileno=connection.sock.detach()), connection.rest)
     try:
@@ -82,15 +82,15 @@ def status(as_json: bool) -> None:
     finally:
         client.close()
     if as_json:
-        say_json(answer)
+        echo_json(answer)
         return
-    say(f"mux-lsp {answer['version']}, pid {answer['pid']}, for {duration(process['uptime_seconds'])}", bold=True)
+    echo(f"mux-lsp {answer['version']}, pid {answer['pid']}, for {duration(process['uptime_seconds'])}", bold=True)
     queued = f" ({answer['queued_runs']} queued)" if answer["queued_runs"] else ""
     for notice in answer["notices"]:
-        say(notice, "failed")
-    say(f"  {count(answer['unfinished_runs'], 'unfinished run')}{queued}, {_clients(process['clients'])}")
-    say(f"  spent today: {_spent(answer['spent'])}{_of_a_day(answer)}")
-    say(f"  {size(process['memory_bytes'])} of memory, log {process['log']}")
+        echo(notice, "failed")
+    echo(f"  {count(answer['unfinished_runs'], 'unfinished run')}{queued}, {_clients(process['clients'])}")
+    echo(f"  spent today: {_spent(answer['spent'])}{_of_a_day(answer)}")
+    echo(f"  {size(process['memory_bytes'])} of memory, log {process['log']}")
     rows = [
         [
             Cell(size(each["disk_bytes"])),
@@ -101,8 +101,8 @@ def status(as_json: bool) -> None:
         for each in answer["repositories"]
     ]
     if rows:
-        say()
-        say_table(("disk", "worktrees", "spent today", "repository"), rows)
+        echo()
+        echo_table(("disk", "worktrees", "spent today", "repository"), rows)
     for each in answer["repositories"]:
         if each["verdict"] is not None:
             from mux_lsp.cli.verify import say_last
@@ -136,7 +136,7 @@ def stop() -> None:
     """End the daemon. Command agents at work go on, and the next daemon takes them up."""
     from mux_lsp.daemon.client import request_stop
 
-    say("The daemon has ended." if request_stop() else "No daemon was running.")
+    echo("The daemon has ended." if request_stop() else "No daemon was running.")
 
 
 @click.command(short_help="Check what mux-lsp needs of this machine.")
@@ -152,16 +152,16 @@ def doctor(as_json: bool) -> int:
 
     findings = examine()
     if as_json:
-        say_json([asdict(finding) for finding in findings])
+        echo_json([asdict(finding) for finding in findings])
     else:
         signs = {"ok": ("ok", "passed"), "note": ("note", "waiting"), "bad": ("BAD", "failed")}
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
             sign, style = signs[finding.state]
             detail = finding.detail.replace("\n", f"\n{'':<{width + 8}}")
-            say(f"{sign:<4}  {finding.name:<{width}}  {detail}", style if finding.state != "ok" else "")
+            echo(f"{sign:<4}  {finding.name:<{width}}  {detail}", style if finding.state != "ok" else "")
             if finding.remedy:
-                say(f"{'':<{width + 8}}{finding.remedy}")
+                echo(f"{'':<{width + 8}}{finding.remedy}")
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 

@@ -9,7 +9,7 @@ import textwrap
 import time
 from typing import TYPE_CHECKING
 
-from mux_lsp.cli.output import Cell, on_terminal, say, say_table
+from mux_lsp.cli.output import Cell, echo, echo_table, on_terminal
 from mux_lsp.cli.text import count, dollars, duration, few_of, one_line, visible
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def say_checks(checks: Sequence[CheckResult]) -> None:
         after = "" if check.seconds is None else f" after {duration(check.seconds)}"
         before = {("failed", "failed"): " (before too)", ("failed", "passed"): " (passed before)"}
         told = before.get((check.state, check.before or ""), "")
-        say(f"  check {check.state}{told}{after}{status}: {one_line(check.command, 200)}", check.state)
+        echo(f"  check {check.state}{told}{after}{status}: {one_line(check.command, 200)}", check.state)
         if check.tests is not None:
             say_tests(check.tests)
 
@@ -100,14 +100,14 @@ def say_tests(tests: TestsShape) -> None:
     """Print what a check's report says of its tests."""
     kinds = ((tests.passed, "passed"), (tests.failed, "failed"), (tests.skipped, "skipped"))
     said = ", ".join(f"{number} {kind}" for number, kind in kinds if number)
-    say(f"    tests: {said or 'none'}", "faint")
+    echo(f"    tests: {said or 'none'}", "faint")
     for number, what, names in (
         (tests.newly_failing, "passed before", tests.names_failing),
         (tests.newly_passing, "did not pass before", tests.names_passing),
     ):
         if number:
             more = f" and {number - TESTS_SHOWN} more" if number > TESTS_SHOWN else ""
-            say(f"    {number} {what}: {', '.join(map(visible, names[:TESTS_SHOWN]))}{more}", "faint")
+            echo(f"    {number} {what}: {', '.join(map(visible, names[:TESTS_SHOWN]))}{more}", "faint")
 
 
 def judged(run: RunShape) -> list[CheckResult]:
@@ -173,10 +173,10 @@ def say_runs(runs: Sequence[RunShape], last_lines: Mapping[str, str] | None = No
     now = time.time()
     rows = [run_row(run, now, (last_lines or {}).get(run.id, "")) for run in best_first(runs)]
     if sum(run.rank is not None for run in runs) < 2:
-        say_table(RUN_HEADERS, rows)
+        echo_table(RUN_HEADERS, rows)
         return
     ranks = map(rank_cell, best_first(runs))
-    say_table(("rank", *RUN_HEADERS), [[rank, *row] for rank, row in zip(ranks, rows, strict=True)])
+    echo_table(("rank", *RUN_HEADERS), [[rank, *row] for rank, row in zip(ranks, rows, strict=True)])
 
 
 def say_why(runs: Sequence[RunShape]) -> None:
@@ -184,7 +184,7 @@ def say_why(runs: Sequence[RunShape]) -> None:
     ranked = [run for run in best_first(runs) if run.rank is not None]
     if len(ranked) < 2 and not any(run.checks for run in ranked):
         return
-    say("\nWhy:")
+    echo("\nWhy:")
     width = max(len(run.id) for run in ranked)
     columns = shutil.get_terminal_size().columns if on_terminal() else sys.maxsize
     # Of hundreds of runs that changed nothing it is said once.
@@ -194,10 +194,10 @@ def say_why(runs: Sequence[RunShape]) -> None:
         same = [f"The same holds for {few_of([other.id for other in others])}."] if others else []
         words = visible(" ".join([*run.reasons, *same]))
         lines = textwrap.wrap(words, max(20, columns - len(begin)), break_on_hyphens=False)
-        say(begin + f"\n{' ' * len(begin)}".join(lines))
+        echo(begin + f"\n{' ' * len(begin)}".join(lines))
     if any(check.before in {None, "running"} for run in ranked for check in judged(run)):
         task = ranked[0].task
-        say(f"The checks have not run on the snapshot yet: ranks may change (`mux-lsp show {task}`).", "faint")
+        echo(f"The checks have not run on the snapshot yet: ranks may change (`mux-lsp show {task}`).", "faint")
 
 
 def say_discarded(id_: str, runs: Sequence[RunShape]) -> None:
@@ -208,15 +208,15 @@ def say_discarded(id_: str, runs: Sequence[RunShape]) -> None:
         until = f" until {time.strftime('%Y-%m-%d %H:%M', time.localtime(min(moments)))}" if moments else ""
         them = "it" if len(thrown) == 1 else "them"
         names = few_of([run.id for run in thrown])
-        say(f"Discarded: {names}; `mux-lsp restore {id_}` brings {them} back{until}.", "faint")
+        echo(f"Discarded: {names}; `mux-lsp restore {id_}` brings {them} back{until}.", "faint")
 
 
 def say_left_out(what: str, left_out: Sequence[LeftOutPath]) -> None:
     """Name what could not be taken, each with its reason."""
     if left_out:
-        say(f"Left out of {what}:", "conflict")
+        echo(f"Left out of {what}:", "conflict")
         for left in left_out:
-            say(f"  {visible(left.path)}: {one_line(left.reason, 300)}")
+            echo(f"  {visible(left.path)}: {one_line(left.reason, 300)}")
 
 
 def say_task(task: TaskShape, folder: str) -> None:
@@ -224,8 +224,8 @@ def say_task(task: TaskShape, folder: str) -> None:
     from datetime import datetime
 
     created = datetime.fromtimestamp(task.created).astimezone()
-    say(f"{task.id}  {one_line(task.prompt, 100)}", bold=True)
-    say(f"{visible(folder)}, {task.state}, started {created:%Y-%m-%d %H:%M:%S}{_circumstances(task)}", "faint")
+    echo(f"{task.id}  {one_line(task.prompt, 100)}", bold=True)
+    echo(f"{visible(folder)}, {task.state}, started {created:%Y-%m-%d %H:%M:%S}{_circumstances(task)}", "faint")
     say_left_out("the snapshot", task.left_out)
     say_runs(task.runs)
     for run in task.runs:
@@ -273,6 +273,6 @@ def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
     if not words:
         return
     width = max(len(command) for command, _ in words)
-    say("\nNext:")
+    echo("\nNext:")
     for command, meaning in words:
-        say(f"  mux-lsp {command:<{width}}   {meaning}")
+        echo(f"  mux-lsp {command:<{width}}   {meaning}")

@@ -11,7 +11,7 @@ import click
 
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import Cell, say, say_json, say_table
+from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
 from mux_lsp.cli.text import duration, folder_of, visible
 from mux_lsp.errors import UsageError
 
@@ -48,11 +48,11 @@ def trust(folder: str | None, yes: bool, listing: bool, remove: bool, as_json: b
     with connected(root if root.is_dir() else here()) as client:
         if listing:
             answer = client.execute("mux.repository.list", {})
-            say_json(answer) if as_json else _say_list(answer)
+            echo_json(answer) if as_json else _say_list(answer)
             return 0
         if remove:
             answer = client.execute("mux.repository.distrust", {"repository": root.as_uri()})
-            say_json(answer) if as_json else say(f"The mux.toml of {visible(str(root))} does not count any more.")
+            echo_json(answer) if as_json else echo(f"The mux.toml of {visible(str(root))} does not count any more.")
             return 0
         return _trust(client, root, sure=yes, as_json=as_json)
 
@@ -69,11 +69,11 @@ def _trust(client: Client, root: Path, *, sure: bool, as_json: bool) -> int:
     words = "You trust this, and it counts."
     if not shown["trusted"]:
         if not sure and not _asked():
-            say("Nothing was trusted.")
+            echo("Nothing was trusted.")
             return 1
         shown = client.execute("mux.repository.trust", {**named, "digest": shown["digest"]})
         words = "From now on it counts, until it says something else."
-    say_json(shown) if as_json else say(words)
+    echo_json(shown) if as_json else echo(words)
     return 0
 
 
@@ -84,27 +84,27 @@ def _asked() -> bool:
 
 
 def _say_settings(shown: Mapping[str, Any]) -> None:
-    say(f"{_file(shown)} says:", bold=True)
+    echo(f"{_file(shown)} says:", bold=True)
     for key, label in LABELS.items():
         value = shown[key]
         if value is not None:
             for number, one in enumerate(value if isinstance(value, list) else [f"{value:g}"]):
                 # All of it: it is what the person trusts.
                 first, *others = visible(one, keep="\n").split("\n")
-                say(f"  {'' if number else label:<32}{first}")
+                echo(f"  {'' if number else label:<32}{first}")
                 for line in others:
-                    say(f"  {'':<32}  {line}")
+                    echo(f"  {'':<32}  {line}")
     hooks = "run" if shown["hooks_trusted"] else "do not run"
-    say("The commands among this run as you, in hidden worktrees.")
-    say(f"Hooks and servers that the repository brings for agents {hooks}: `[repositories] trusted` in config.toml.")
+    echo("The commands among this run as you, in hidden worktrees.")
+    echo(f"Hooks and servers that the repository brings for agents {hooks}: `[repositories] trusted` in config.toml.")
 
 
 def _say_list(answer: Mapping[str, Any]) -> None:
     if not answer["trusted"]:
-        say("You trust the mux.toml of no repository.")
+        echo("You trust the mux.toml of no repository.")
         return
     now = time.time()
-    say_table(
+    echo_table(
         ("trusted", "repository"),
         [
             (Cell(f"{duration(max(0, now - one['at']))} ago"), Cell(visible(str(folder_of(one["repository"])))))

@@ -9,7 +9,7 @@ import click
 
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import say, say_json
+from mux_lsp.cli.output import echo, echo_json
 from mux_lsp.cli.text import count, duration, listed, visible
 from mux_lsp.errors import UsageError
 
@@ -60,7 +60,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
         answer = client.execute("mux.verify", argument)
         result = protocol.VerifyResult.model_validate(answer)
         if as_json:
-            say_json(answer)
+            echo_json(answer)
         else:
             _say(result)
     return 0 if result.verdict.passed else 1
@@ -73,15 +73,15 @@ def _say(result: VerifyResult) -> None:
     what = _what(verdict.run, verdict.hunks, verdict.paths)
     passed = sum(check.state == "passed" for check in verdict.checks)
     outcome = "passed" if verdict.passed else f"{passed} of {count(len(verdict.checks), 'check')} passed"
-    say(f"{what}: {outcome}, in {duration(verdict.seconds)}", "passed" if verdict.passed else "failed")
+    echo(f"{what}: {outcome}, in {duration(verdict.seconds)}", "passed" if verdict.passed else "failed")
     tables.say_left_out("what was verified", verdict.left_out)
     for check, printed in zip(verdict.checks, result.printed, strict=True):
         tables.say_checks([check])
         if check.state != "passed" and printed:
             for line in visible(printed, keep="\n\t").rstrip("\n").split("\n"):
-                say(f"    {line}")
+                echo(f"    {line}")
     if verdict.stale:
-        say("Your files have changed meanwhile.", "conflict")
+        echo("Your files have changed meanwhile.", "conflict")
 
 
 def say_last(verdict: Json, repository: str) -> None:
@@ -90,7 +90,7 @@ def say_last(verdict: Json, repository: str) -> None:
     outcome = "passed" if verdict["passed"] else "failed"
     then = f"{duration(time.time() - verdict['at'])} ago"
     stale = "; the text has changed since" if verdict["stale"] else ""
-    say(f"  {visible(repository)}: {what} {outcome} {then}{stale}", "" if verdict["stale"] else outcome)
+    echo(f"  {visible(repository)}: {what} {outcome} {then}{stale}", "" if verdict["stale"] else outcome)
 
 
 def _what(run: str | None, hunks: list[str], paths: list[str]) -> str:

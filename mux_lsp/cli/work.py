@@ -12,7 +12,7 @@ import click
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run, meant, one_run
 from mux_lsp.cli.options import here, json_option
-from mux_lsp.cli.output import complain, say, say_json
+from mux_lsp.cli.output import echo, echo_error, echo_json
 from mux_lsp.cli.text import count, few_of, place
 from mux_lsp.errors import UsageError
 
@@ -88,9 +88,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         task = TaskResult.model_validate(answer).task
         if not as_json:
             for notice in task.notices:
-                say(notice, "waiting")
+                echo(notice, "waiting")
         if no_wait:
-            say_json(answer) if as_json else _say_started(task)
+            echo_json(answer) if as_json else _say_started(task)
             return 0
         if not as_json:
             _say_started(task)
@@ -102,7 +102,7 @@ def _say_started(task: TaskShape) -> None:
     waiting = [run.queue_place for run in task.runs if run.queue_place is not None]
     wait = "waits" if len(waiting) == 1 else "wait"
     queued = f" {len(waiting)} of them {wait}, from place {min(waiting)} of the queue on." if waiting else ""
-    say(f"{task.id} started with {count(len(task.runs), 'run')}.{queued}")
+    echo(f"{task.id} started with {count(len(task.runs), 'run')}.{queued}")
 
 
 def _prompt(text: str) -> str:
@@ -135,7 +135,7 @@ def _started(client: Client, argument: Json, root: Path, *, quiet: bool) -> Json
         with shown:
             return client.execute("mux.task.start", argument)
     except KeyboardInterrupt:
-        complain("\nThe task begins without you. `mux-lsp list` shows it, and `mux-lsp cancel` ends it.")
+        echo_error("\nThe task begins without you. `mux-lsp list` shows it, and `mux-lsp cancel` ends it.")
         raise
 
 
@@ -165,15 +165,15 @@ def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, 
         say_detached(task.id)
         return INTERRUPTED
     for warning in board.new_warnings:
-        complain(warning)
+        echo_error(warning)
     answer = client.execute("mux.task.get", {"task": task.id})
     task = TaskResult.model_validate(answer).task
     runs = [run for run in task.runs if run.id in ids]
     good = [run for run in runs if tables.succeeded(run)]
     if as_json:
-        say_json(answer)
+        echo_json(answer)
     else:
-        say()
+        echo()
         tables.say_left_out("the snapshot", task.left_out)
         tables.say_runs(runs, board.last_lines)
         for run in runs:
@@ -224,10 +224,10 @@ def _again(command: str, id_: str, argument: dict[str, Any], *, no_wait: bool, a
         answer = client.execute(command, {"run": one_run(client, id_), **argument})
         run = RunResult.model_validate(answer).run
         if no_wait:
-            say_json(answer) if as_json else say(f"{run.id} started.")
+            echo_json(answer) if as_json else echo(f"{run.id} started.")
             return 0
         if not as_json:
-            say(f"{run.id} started.")
+            echo(f"{run.id} started.")
         board.known([run])
         task = TaskResult.model_validate(client.execute("mux.task.get", {"task": run.task})).task
         return watch(client, board, task, [run.id], as_json=as_json)
@@ -247,11 +247,11 @@ def cancel(id_: str, as_json: bool) -> None:
         before = client.execute(f"mux.{kind}.get", {kind: id_})[kind]
         answer = client.execute(f"mux.{kind}.cancel", {kind: id_})
         if as_json:
-            say_json(answer)
+            echo_json(answer)
         elif kind == "run" and before["state"] in ENDED:
-            say(f"{id_} had ended already: {before['state']}.")
+            echo(f"{id_} had ended already: {before['state']}.")
         elif before["state"] == "ended":
-            say(f"{id_} had ended already: {counted([run['state'] for run in before['runs']])}.")
+            echo(f"{id_} had ended already: {counted([run['state'] for run in before['runs']])}.")
         elif kind == "run":
             say_runs([RunResult.model_validate(answer).run])
         else:
@@ -265,4 +265,4 @@ def delete(id_: str, as_json: bool) -> None:
     """Forget an ended task or run: its results, its logs and what you decided about them."""
     with connected(here()) as client:
         answer = client.execute("mux.task.delete", {"id": id_})
-        say_json(answer) if as_json else say(f"Deleted {few_of(answer['deleted'])}.")
+        echo_json(answer) if as_json else echo(f"Deleted {few_of(answer['deleted'])}.")

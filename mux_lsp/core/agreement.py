@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Agreement:
     """How a result stands to those of the others. Fractions are of its lines."""
 
-    of: int
+    total: int
     """How many others have a result."""
     sharing: int
     """How many of them have some part of it."""

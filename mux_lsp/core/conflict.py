@@ -36,7 +36,7 @@ class Conflict:
     hunks: tuple[Hunk, ...]
 
 
-def marker(line: str) -> str:
+def conflict_marker(line: str) -> str:
     """The sign that makes a line a conflict marker, as often as it stands there; "" for any other line."""
     found = _MARKER.match(line)
     return found[1] if found else ""
@@ -61,7 +61,7 @@ def conflicts(placements: Iterable[Placement]) -> list[Conflict]:
     return found
 
 
-def theirs(base: Sequence[str], conflict: Conflict) -> tuple[str, ...]:
+def result_lines(base: Sequence[str], conflict: Conflict) -> tuple[str, ...]:
     """The lines that the result has for the stretch. `base` is the snapshot's text that the hunks were placed from."""
     lines = list(base[conflict.base_start : conflict.base_end])
     for hunk in reversed(conflict.hunks):
@@ -69,7 +69,7 @@ def theirs(base: Sequence[str], conflict: Conflict) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def marked(
+def with_markers(
     base: Sequence[str], live: Sequence[str], conflict: Conflict, names: tuple[str, str, str]
 ) -> tuple[str, ...]:
     """The stretch as the live text, the snapshot and the result have it, between markers with these names.
@@ -79,8 +79,8 @@ def marked(
     """
     ours = tuple(live[conflict.start : conflict.end])
     before = tuple(base[conflict.base_start : conflict.base_end])
-    parts = (ours, before, theirs(base, conflict))
-    looks = {len(marker(line)) for line in itertools.chain(*parts)}
+    parts = (ours, before, result_lines(base, conflict))
+    looks = {len(conflict_marker(line)) for line in itertools.chain(*parts)}
     size = next(size for size in itertools.count(MARKER_SIZE) if size not in looks)
     end = _line_end(live, conflict)
     lines: list[str] = []

@@ -66,7 +66,7 @@ class Acceptance:
     """The hunk's id, None for a change that is no text."""
     change: str
     """The hunk's id too; for a change that is no text the mode and git object that it leads to."""
-    how: Cause
+    cause: Cause
     client: str
     person: str
     """The name of the user whose daemon it was."""
@@ -80,7 +80,7 @@ class Acceptance:
     """The lines behind it then."""
     agreed: tuple[str, ...] = ()
     """The other runs of the task that had the same hunk."""
-    of: int = 1
+    total: int = 1
     """Cause many runs of the task had changed something."""
     id: int = 0
     """Given by the journal."""
@@ -89,12 +89,12 @@ class Acceptance:
     """When the text lost it again, by undo or for another variant; None while the acceptance stands."""
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ChangeKey:
         """What one acceptance at a time can stand for."""
-        return Key(self.task, self.origin, self.change)
+        return ChangeKey(self.task, self.origin, self.change)
 
 
-class Key(NamedTuple):
+class ChangeKey(NamedTuple):
     """A change that runs of a task make: equal ones are one. The fields are those of `Acceptance`."""
 
     task: str
@@ -176,7 +176,7 @@ def locate(
     return _longest(wanted, text, near)
 
 
-def standing(acceptance: Acceptance, text: Text) -> Span | None:
+def locate_acceptance(acceptance: Acceptance, text: Text) -> Span | None:
     """Where an acceptance's lines stand in a text. Of lines that are not kept only whether they are where they were."""
     added = acceptance.added
     if added.text is not None:

@@ -11,7 +11,7 @@ NAMED: Final = 3
 """So many ids are named at the most where one is not known."""
 
 
-def meant(typed: str, ids: Collection[str]) -> str | None:
+def resolve(typed: str, ids: Collection[str]) -> str | None:
     """The one id that somebody means: it itself, or the only one that begins so, runs with runs and tasks with tasks.
 
     Of a run the number must be whole.
@@ -27,7 +27,7 @@ def meant(typed: str, ids: Collection[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def near(typed: str, ids: Collection[str]) -> tuple[str, ...]:
+def suggestions(typed: str, ids: Collection[str]) -> tuple[str, ...]:
     """The ids that somebody may have meant who typed this: those that begin so, or that are one slip away."""
     wanted = typed.lower()
     alike = [one for one in ids if ("-" in one) == ("-" in wanted)]
@@ -53,7 +53,7 @@ def _is_slip(typed: str, meant: str) -> bool:
 
 def suggestion(typed: str, ids: Collection[str]) -> str:
     """What to say behind `There is no run 'k3f-7'`."""
-    found: Sequence[str] = near(typed, ids)
+    found: Sequence[str] = suggestions(typed, ids)
     if not found:
         return "; `mux-lsp list` shows those there are."
     several = f"{', '.join(found[:-1])} or {found[-1]}" if len(found) > 1 else found[0]

@@ -55,7 +55,7 @@ SETTINGS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Judges:
+class ProtectedFiles:
     """What judges attempts in one repository, by the checks of one task."""
 
     is_test: Callable[[str], bool]
@@ -66,7 +66,7 @@ class Judges:
 
 
 @dataclass(frozen=True, slots=True)
-class Meddling:
+class Tampering:
     """What an attempt did to its judges, and how to have them as the snapshot had them."""
 
     files: tuple[str, ...] = ()
@@ -77,12 +77,12 @@ class Meddling:
     """Paths at which there shall be nothing."""
 
 
-NOTHING: Final = Meddling()
+NO_TAMPERING: Final = Tampering()
 
 
-def judges(
+def protected_files(
     commands: Sequence[str], folder: str, protected: Iterable[str] = (), links: Mapping[str, str] | None = None
-) -> Judges:
+) -> ProtectedFiles:
     """What judges attempts by these checks, which are run in `folder` ("" for the root).
 
     `protected` are a person's own patterns for it. `links` are the symbolic links of the snapshot with their targets:
@@ -99,14 +99,16 @@ def judges(
 
     linked_tests = _below(_targets(links or {}, is_test))
     linked_settings = _below(_targets(links or {}, is_setting))
-    return Judges(
+    return ProtectedFiles(
         is_test=lambda path: is_test(path) or linked_tests(path),
         is_setting=lambda path: is_setting(path) or linked_settings(path),
         is_mixed=matcher(MIXED),
     )
 
 
-def meddling(changes: Iterable[FileChange], by: Judges, same_settings: Callable[[FileChange], bool]) -> Meddling:
+def find_tampering(
+    changes: Iterable[FileChange], by: ProtectedFiles, same_settings: Callable[[FileChange], bool]
+) -> Tampering:
     """What these changes do to the judges.
 
     A test that the snapshot had must be as it was, and configuration that it had not must not be there. New tests do no
@@ -140,8 +142,8 @@ def meddling(changes: Iterable[FileChange], by: Judges, same_settings: Callable[
         if new != old:
             remove.add(new)
     if not files:
-        return NOTHING
-    return Meddling(tuple(sorted(files)), tuple(sorted(restore)), tuple(sorted((remove | new_tests) - restore)))
+        return NO_TAMPERING
+    return Tampering(tuple(sorted(files)), tuple(sorted(restore)), tuple(sorted((remove | new_tests) - restore)))
 
 
 _NEW: Final = frozenset({ChangeKind.ADDED, ChangeKind.COPIED})
@@ -241,20 +243,20 @@ def _named_in_one(words: Sequence[str]) -> set[str]:
         elif _INTERPRETERS.match(program):
             if "-m" in rest:
                 found.update(_module("".join(rest[rest.index("-m") + 1 :][:1])))
-            elif "-c" not in rest and _says_so(handed):
+            elif "-c" not in rest and _name_suggests_test(handed):
                 found.add(handed)
-        elif "/" in first and (first.endswith(".sh") or _says_so(first)):
+        elif "/" in first and (first.endswith(".sh") or _name_suggests_test(first)):
             found.add(first)
     return found - {""}
 
 
 def _module(name: str) -> set[str]:
     """The files that `python -m` takes for a module, where that judges."""
-    if name not in _RUNNERS and not _says_so(name):
+    if name not in _RUNNERS and not _name_suggests_test(name):
         return set()
     path = name.replace(".", "/")
     return {f"{path}.py", f"{path}/__init__.py", f"{path}/__main__.py"}
 
 
-def _says_so(name: str) -> bool:
+def _name_suggests_test(name: str) -> bool:
     return _WORDS.search(name.replace("_", " ")) is not None

@@ -101,14 +101,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Graded:
     """An attempt and what its checks say of it."""
 
     attempt: Attempt
     grade: Grade
-    blamed: tuple[Check, ...]
+    new_failures: tuple[Check, ...]
     """The checks that it fails, and that are not known to fail on the snapshot."""
-    excused: tuple[Check, ...]
+    preexisting_failures: tuple[Check, ...]
     """Those that the snapshot fails too."""
     fixed: int
     """How many tests pass that failed on the snapshot."""
@@ -128,7 +128,7 @@ class Judged:
         return self.run.state is RunState.FINISHED
 
     @property
-    def own_fails(self) -> bool:
+    def only_with_original_tests(self) -> bool:
         """Whether it passes with what judges as the snapshot had it, and not as it would be accepted."""
         return self.grade is Grade.PASSES and not _pass(self.run.checks)
 
@@ -141,19 +141,19 @@ class Judged:
     @property
     def seconds(self) -> float | None:
         """How long its agent has worked."""
-        return self.run.worked
+        return self.run.work_seconds
 
 
-def judge(attempt: Attempt, baseline: Sequence[Check] = ()) -> Judged:
+def grade(attempt: Attempt, baseline: Sequence[Check] = ()) -> Graded:
     """Grade an attempt. `baseline` is how the checks go on the snapshot itself."""
     run = attempt.run
     told = {check.command for check in baseline if check.tests is not None}
-    failing = [check for check in run.judged if check.state is not CheckState.PASSED]
+    failing = [check for check in run.effective_checks if check.state is not CheckState.PASSED]
     excused = tuple(check for check in failing if _is_excused(check, told))
     blamed = tuple(check for check in failing if check not in excused)
     # Where it changed the tests and they were not restored, nobody knows what they are worth.
-    tests = [check.tests for check in run.judged if check.tests is not None] if _is_honest(run) else []
-    return Judged(
+    tests = [check.tests for check in run.effective_checks if check.tests is not None] if _is_honest(run) else []
+    return Graded(
         attempt,
         _grade(run, blamed),
         blamed,
@@ -167,11 +167,11 @@ def judge(attempt: Attempt, baseline: Sequence[Check] = ()) -> Judged:
 def _grade(run: Run, blamed: Sequence[Check]) -> Grade:
     if not run.files:
         return Grade.EMPTY
-    if _pass(run.judged) and _is_honest(run):
+    if _pass(run.effective_checks) and _is_honest(run):
         return Grade.PASSES
     if run.state is not RunState.FINISHED:
         return Grade.UNFINISHED
-    if not run.judged:
+    if not run.effective_checks:
         return Grade.UNCHECKED
     if _pass(run.checks):
         return Grade.OWN_TESTS
@@ -184,16 +184,16 @@ def _pass(checks: Sequence[Check]) -> bool:
 
 def _is_honest(run: Run) -> bool:
     """Whether what counts was found with what judges as the snapshot had it."""
-    return not run.meddled or bool(run.restored_checks)
+    return not run.tampered or bool(run.restored_checks)
 
 
 def _is_excused(check: Check, told: Collection[str]) -> bool:
     # One that reported its tests on the snapshot and says nothing now has come to less than it did there.
-    return check.before is CheckState.FAILED and (check.tests is not None or check.command not in told)
+    return check.baseline_state is CheckState.FAILED and (check.tests is not None or check.command not in told)
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class Cohort:
     """What attempts are measured against: those that changed something. Every figure of theirs, in ascending order."""
 
     fixed: tuple[int, ...]
@@ -203,10 +203,10 @@ class Field:
     seconds: tuple[float, ...]
 
 
-def field_of(judged: Sequence[Judged]) -> Field:
+def cohort_of(judged: Sequence[Graded]) -> Cohort:
     """The field of these attempts."""
     changed = [one for one in judged if one.grade is not Grade.EMPTY]
-    return Field(
+    return Cohort(
         fixed=tuple(sorted(one.fixed for one in changed)),
         lines=tuple(sorted(one.lines for one in changed)),
         costs=tuple(sorted(one.run.cost_usd for one in changed if one.run.cost_usd is not None)),
@@ -214,7 +214,7 @@ def field_of(judged: Sequence[Judged]) -> Field:
     )
 
 
-def values(one: Judged, field: Field) -> Weights:
+def values(one: Graded, field: Cohort) -> Weights:
     """How an attempt does by each criterion, from 0 to 1. The field holds the attempt, or it changed nothing."""
     attempt = one.attempt
     most = max(field.fixed, default=0)

@@ -173,13 +173,13 @@ class Check:
     state: CheckState
     exit_status: int | None = None
     seconds: float | None = None
-    before: CheckState | None = None
+    baseline_state: CheckState | None = None
     """How it went on the snapshot itself; None where that is not known yet."""
     tests: Tests | None = None
     """Where it wrote a report of its tests."""
 
     @property
-    def silent(self) -> bool:
+    def missing_report(self) -> bool:
         """Whether it ended well and counts as failed: it says nothing of its tests, and on the snapshot it does."""
         return self.state is CheckState.FAILED and self.exit_status == 0
 
@@ -241,9 +241,9 @@ class Run:
     files: tuple[FileChange, ...] = ()
     hunks: int = 0
     checks: tuple[Check, ...] = ()
-    meddled: tuple[str, ...] = ()
+    tampered: tuple[str, ...] = ()
     """What judges it and was changed by it: tests that the snapshot had, and the configuration of checks."""
-    hidden: tuple[str, ...] = ()
+    hidden_config: tuple[str, ...] = ()
     """Configuration of checks that stands in its worktree and in no result: it has written rules that ignore it."""
     restored_checks: tuple[Check, ...] = ()
     """How the checks go with what it `meddled` with as the snapshot had it. Empty where there is no such thing."""
@@ -259,19 +259,19 @@ class Run:
     exit_status: int | None = None
     message: str | None = None
     """What it was last told to go on with; None for the task's own prompt."""
-    taken: bool = False
+    result_complete: bool = False
     """Whether its result was taken whole after its agent had ended. Its worktree is not given back before."""
     turn: int = 0
     """How many messages followed the task's prompt."""
     session: str | None = None
     """The agent's own name for its conversation."""
-    collided: tuple[str, ...] = ()
+    merge_conflicts: tuple[str, ...] = ()
     """Where its changes and the person's collided when it was last brought up to date."""
     cost_usd: float | None = None
     tokens: int | None = None
     started: float | None = None
     finished: float | None = None
-    worked: float | None = None
+    work_seconds: float | None = None
     """Seconds that its agent has worked, on all messages together: without queues, set-up and checks."""
     cancel_requested: bool = False
     """Whether it is to end early, or did. On record before its first process is signalled: the next daemon goes on."""
@@ -283,7 +283,7 @@ class Run:
     """What the person has allowed it for good, exactly as it asked."""
 
     @property
-    def judged(self) -> tuple[Check, ...]:
+    def effective_checks(self) -> tuple[Check, ...]:
         """The checks as they count: with what judges as the snapshot had it."""
         return self.restored_checks or self.checks
 
@@ -315,13 +315,13 @@ class Task:
     could not be told."""
     context: tuple[Context, ...] = ()
     runs: tuple[Run, ...] = ()
-    numbered: int = 0
+    runs_created: int = 0
     """How many runs it has ever had, deleted ones included: no number is given twice."""
     priority: int = 0
     """Runs of tasks with a higher one leave the queue first."""
     paused: bool = False
     """Whether those of its runs that are queued stay so."""
-    enough: int | None = None
+    stop_after: int | None = None
     """So many equal results that passed every check end the runs that are left; None for no such thing."""
     parent: str | None = None
     """The run whose agent started it; None where a person did."""
@@ -332,7 +332,7 @@ class Task:
     """What the person has allowed all of its runs, exactly as they asked."""
 
     @property
-    def kept(self) -> tuple[Run, ...]:
+    def active_runs(self) -> tuple[Run, ...]:
         """The runs that the person has not thrown away: those that compete and agree."""
         return tuple(run for run in self.runs if run.discarded is None)
 

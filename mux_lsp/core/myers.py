@@ -29,7 +29,7 @@ _STRIDE = 8
 """Which steps along equal lines try to go on in pieces: every so many."""
 
 
-class _Box(NamedTuple):
+class _Block(NamedTuple):
     """A block still to compare: `[start, end)` of the old lines with `[new_start, new_end)` of the new ones."""
 
     start: int
@@ -47,7 +47,7 @@ class _Side(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Front:
+class _Frontier:
     """How far the paths from one end have come: for each diagonal of `[low, high]`, with every other one of them in
     turn, the furthest old line. A negative diagonal counts from the end of the list, so one list holds them all."""
 
@@ -71,8 +71,8 @@ def compare(old: list[int], new: list[int]) -> tuple[list[tuple[int, int]], list
     added: list[tuple[int, int]] = []
     sides = _Side(old, new, -1), _Side(old[::-1], new[::-1], 1)
     size = len(old) + len(new) + 3
-    fronts = _Front([0] * size), _Front([0] * size)
-    boxes = [_Box(0, len(old), 0, len(new))]
+    fronts = _Frontier([0] * size), _Frontier([0] * size)
+    boxes = [_Block(0, len(old), 0, len(new))]
     while boxes:
         box = _trimmed(sides, boxes.pop())
         start, end, new_start, new_end = box
@@ -87,15 +87,15 @@ def compare(old: list[int], new: list[int]) -> tuple[list[tuple[int, int]], list
         if between:
             boxes += between
         elif split:
-            boxes.append(_Box(start, split.at, new_start, split.new_at))
-            boxes.append(_Box(split.at, end, split.new_at, new_end))
+            boxes.append(_Block(start, split.at, new_start, split.new_at))
+            boxes.append(_Block(split.at, end, split.new_at, new_end))
         else:
             removed.append((start, end))
             added.append((new_start, new_end))
     return removed, added
 
 
-def run(old: list[_Line], at: int, new: list[_Line], new_at: int, limit: int) -> int:
+def common_prefix_length(old: list[_Line], at: int, new: list[_Line], new_at: int, limit: int) -> int:
     """How many lines are equal from these places on, `limit` at most. Long runs are compared in pieces, in C."""
     done = 0
     size = _FIRST_PIECE
@@ -115,22 +115,22 @@ def run(old: list[_Line], at: int, new: list[_Line], new_at: int, limit: int) ->
     return done
 
 
-def _mirrored(sides: tuple[_Side, _Side], box: _Box) -> _Box:
+def _mirrored(sides: tuple[_Side, _Side], box: _Block) -> _Block:
     """The box as it is seen from the other end."""
     size, new_size = len(sides[0].old), len(sides[0].new)
-    return _Box(size - box.end, size - box.start, new_size - box.new_end, new_size - box.new_start)
+    return _Block(size - box.end, size - box.start, new_size - box.new_end, new_size - box.new_start)
 
 
-def _trimmed(sides: tuple[_Side, _Side], box: _Box) -> _Box:
+def _trimmed(sides: tuple[_Side, _Side], box: _Block) -> _Block:
     """The box without the equal lines at its start and end."""
     for side in sides:
         start, end, new_start, new_end = box
-        same = run(side.old, start, side.new, new_start, min(end - start, new_end - new_start))
-        box = _mirrored(sides, _Box(start + same, end, new_start + same, new_end))
+        same = common_prefix_length(side.old, start, side.new, new_start, min(end - start, new_end - new_start))
+        box = _mirrored(sides, _Block(start + same, end, new_start + same, new_end))
     return box
 
 
-def _split(sides: tuple[_Side, _Side], box: _Box, fronts: tuple[_Front, _Front]) -> _Split:
+def _split(sides: tuple[_Side, _Side], box: _Block, fronts: tuple[_Frontier, _Frontier]) -> _Split:
     """xdiff's xdl_split: where the paths from both ends of the box meet.
 
     Where they are longer than `_COST_LIMIT` it is the end of the path that has come furthest.
@@ -153,7 +153,7 @@ def _split(sides: tuple[_Side, _Side], box: _Box, fronts: tuple[_Front, _Front])
     return _Split(size - back_at, new_size - back_new_at, shortest=False)
 
 
-def _search(side: _Side, box: _Box, front: _Front, other: _Front) -> Iterator[tuple[int, int] | None]:
+def _search(side: _Side, box: _Block, front: _Frontier, other: _Frontier) -> Iterator[tuple[int, int] | None]:
     """Paths from the start of the box, one change longer each time; where one meets those from the other end.
 
     They meet by an odd number of changes, one more of this end, or by an even one: the first end finds the odd, the
@@ -190,7 +190,7 @@ def _search(side: _Side, box: _Box, front: _Front, other: _Front) -> Iterator[tu
                 at += 1
                 new_at += 1
                 if not at % _STRIDE:
-                    at += run(old, at, new, new_at, min(end - at, new_end - new_at))
+                    at += common_prefix_length(old, at, new, new_at, min(end - at, new_end - new_at))
                     break
             steps += at - first + 1
             reach[diagonal] = at
@@ -202,7 +202,7 @@ def _search(side: _Side, box: _Box, front: _Front, other: _Front) -> Iterator[tu
         yield None
 
 
-def _furthest(side: _Side, box: _Box, front: _Front) -> tuple[int, int, int]:
+def _furthest(side: _Side, box: _Block, front: _Frontier) -> tuple[int, int, int]:
     """How far the path from the start of the box that has come furthest has come, and where it ends."""
     best = best_at = -1
     for diagonal in range(front.low, front.high + 1, 2)[:: side.order]:
@@ -212,7 +212,7 @@ def _furthest(side: _Side, box: _Box, front: _Front) -> tuple[int, int, int]:
     return best - box.start - box.new_start, best_at, best - best_at
 
 
-def _between_unique(old: list[int], new: list[int], box: _Box) -> list[_Box]:
+def _between_unique(old: list[int], new: list[int], box: _Block) -> list[_Block]:
     """Patience diff: the box cut at the longest rising series of lines that occur once on both sides; [] if none do."""
     start, end, new_start, new_end = box
     counts, new_counts = Counter(old[start:end]), Counter(new[new_start:new_end])
@@ -233,11 +233,11 @@ def _between_unique(old: list[int], new: list[int], box: _Box) -> list[_Box]:
         else:
             tops[pile], top_pairs[pile] = place, number
     number = top_pairs[-1]
-    boxes: list[_Box] = []
+    boxes: list[_Block] = []
     while number >= 0:
         at, new_at = pairs[number]
-        boxes.append(_Box(at, end, new_at, new_end))
+        boxes.append(_Block(at, end, new_at, new_end))
         end, new_end = at, new_at
         number = before[number]
-    boxes.append(_Box(start, end, new_start, new_end))
+    boxes.append(_Block(start, end, new_start, new_end))
     return boxes

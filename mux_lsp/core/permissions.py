@@ -37,7 +37,7 @@ So the runs of a task that want the same, each in its own folder, ask one questi
 """
 
 
-class Verdict(StrEnum):
+class Ruling(StrEnum):
     """What the rules say to a request."""
 
     ALLOW = "allow"
@@ -74,13 +74,13 @@ class Rules:
     allow: tuple[Rule, ...] = ()
     deny: tuple[Rule, ...] = ()
 
-    def judge(self, request: PermissionRequest) -> Verdict:
+    def judge(self, request: PermissionRequest) -> Ruling:
         """What these rules say to a request."""
         if request.tool == RUN:
             return _judge_command(request.subject, self)
         if any(_speaks_of(rule, request) for rule in self.deny):
-            return Verdict.DENY
-        return Verdict.ALLOW if any(_speaks_of(rule, request) for rule in self.allow) else Verdict.ASK
+            return Ruling.DENY
+        return Ruling.ALLOW if any(_speaks_of(rule, request) for rule in self.allow) else Ruling.ASK
 
     def and_also(self, other: Rules) -> Rules:
         """Both together."""
@@ -142,25 +142,25 @@ _WRAPPERS: Final = frozenset(
 """Programs whose arguments are a command themselves."""
 
 
-def _judge_command(line: str, by: Rules) -> Verdict:
-    exact = Verdict.ALLOW if any(rule.tool in {RUN, "*"} and rule.subject == line for rule in by.allow) else None
+def _judge_command(line: str, by: Rules) -> Ruling:
+    exact = Ruling.ALLOW if any(rule.tool in {RUN, "*"} and rule.subject == line for rule in by.allow) else None
     commands = _commands(line)
     denying = [rule for rule in by.deny if rule.tool in {RUN, "*"}]
     if any(rule.subject is None for rule in denying):
-        return Verdict.DENY
+        return Ruling.DENY
     # Also of a line that is not understood whole: a denied command in plain sight is denied.
     plain = commands if commands is not None else _rough_commands(line)
     if any(_begins(words, rule) for words in plain for rule in denying):
-        return Verdict.DENY
+        return Ruling.DENY
     if exact:
         return exact
     allowing = [rule for rule in by.allow if rule.tool in {RUN, "*"}]
     if any(rule.subject is None for rule in allowing):
-        return Verdict.ALLOW
+        return Ruling.ALLOW
     if not commands or any(_is_wrapped(words) for words in commands):
-        return Verdict.ASK
+        return Ruling.ASK
     clear = all(_goes_home(words) or any(_starts_with(words, rule) for rule in allowing) for words in commands)
-    return Verdict.ALLOW if clear else Verdict.ASK
+    return Ruling.ALLOW if clear else Ruling.ASK
 
 
 def _begins(words: list[str], rule: Rule) -> bool:

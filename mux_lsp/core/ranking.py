@@ -25,7 +25,7 @@ from mux_lsp.core.reasons import as_good, behind, reasons
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mux_lsp.core.merit import Attempt, Judged
+    from mux_lsp.core.merit import Attempt, Graded
     from mux_lsp.core.model import Check
 
     Key = tuple[int, int, int, int, int, float]
@@ -43,14 +43,14 @@ class Ranked:
     """The others that share it."""
     reasons: tuple[str, ...]
     """Sentences, the weightiest first."""
-    judged: Judged = field(compare=False)
+    judged: Graded = field(compare=False)
     """What it was ranked by."""
 
 
 def rank(attempts: Iterable[Attempt], weights: Weights, baseline: Sequence[Check] = ()) -> tuple[Ranked, ...]:
     """All attempts at one task, best first, tied ones by their number. `baseline` is how the snapshot itself does."""
-    judged = sorted((merit.judge(one, baseline) for one in attempts), key=lambda one: _number(one.run.id))
-    others = merit.field_of(judged)
+    judged = sorted((merit.grade(one, baseline) for one in attempts), key=lambda one: _number(one.run.id))
+    others = merit.cohort_of(judged)
     own = {one.run.id: merit.values(one, others) for one in judged}
     own_keys = {one.run.id: _key(one, own[one.run.id], weights) for one in judged}
     goes_by = {one.run.id: _best_of_equals(one, own_keys) for one in judged}
@@ -75,19 +75,19 @@ def rank(attempts: Iterable[Attempt], weights: Weights, baseline: Sequence[Check
     return tuple(ranked)
 
 
-def _best_of_equals(one: Judged, keys: Mapping[str, Key]) -> str:
+def _best_of_equals(one: Graded, keys: Mapping[str, Key]) -> str:
     """The best run with the same result of which the checks say the same; the first of several."""
     own = keys[one.run.id][:-1]
     alike = [run for run in (one.run.id, *one.attempt.equal) if run in keys and keys[run][:-1] == own]
     return min(alike, key=lambda run: (keys[run], _number(run)))
 
 
-def _key(one: Judged, values: Weights, weights: Weights) -> Key:
+def _key(one: Graded, values: Weights, weights: Weights) -> Key:
     if one.grade is Grade.EMPTY:
         return one.grade.place, 0, 0, 0, 0, 0.0
-    flaws = (not one.finished) + one.own_fails
+    flaws = (not one.finished) + one.only_with_original_tests
     tests = 0 if one.fixed and not one.broken else 1 + max(0, one.broken - one.fixed)
-    return one.grade.place, flaws, len(one.blamed), len(one.excused), tests, -_sum(values, weights)
+    return one.grade.place, flaws, len(one.new_failures), len(one.preexisting_failures), tests, -_sum(values, weights)
 
 
 def _sum(values: Weights, weights: Weights) -> float:

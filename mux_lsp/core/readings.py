@@ -33,7 +33,7 @@ _HUNK_COST = -(1 << 10)
 """What it pays for a hunk: so little that it only decides between readings with as many foreign lines."""
 
 
-class Step(NamedTuple):
+class Segment(NamedTuple):
     """Base lines `[start, end)` stand as live lines `[new_start, new_end)`, by a hunk or by a foreign edit (None)."""
 
     start: int
@@ -63,22 +63,22 @@ class _Place(NamedTuple):
     before: int
 
 
-class _Reading(NamedTuple):
+class _Path(NamedTuple):
     """The end of one way to read the live text so far: what its foreign edits cost, what came before, the last step."""
 
     cost: int
-    before: _Reading | None
-    step: Step | None
+    before: _Path | None
+    step: Segment | None
 
 
-def explain(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[Edit]) -> list[Step]:
+def align(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[Edit]) -> list[Segment]:
     """The live text as steps from base, each a hunk or a foreign edit, in order of place."""
     by_start = {hunk.start: hunk for hunk in hunks}
-    steps: list[Step] = []
+    steps: list[Segment] = []
     for edit in edits:
         hunk = by_start.get(edit.start)
         same = hunk and hunk.end == edit.end and live[edit.new_start : edit.new_end] == list(hunk.added)
-        steps.append(Step(*edit, hunk if same else None))
+        steps.append(Segment(*edit, hunk if same else None))
     if all(step.hunk for step in steps):
         return steps
     if _may_be_hunks_alone(base, hunks, live, edits) and (exact := _best_reading(base, hunks, live, [])):
@@ -93,11 +93,11 @@ def explain(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence
     alone = hidden if 1 < len(hidden) <= _ALONE else []
     for there in (hidden, *([hunk] for hunk in alone)):
         present = taken.union(map(id, there))
-        foreign += _seen_past(base, [hunk for hunk in hunks if id(hunk) in present], live)
+        foreign += _edits_around(base, [hunk for hunk in hunks if id(hunk) in present], live)
     held = [step for step in _best_reading(base, hunks, live, foreign) if step.hunk]
     if {id(step.hunk) for step in held} <= taken:
         return steps
-    return _confirmed(base, live, held) or steps
+    return _verified(base, live, held) or steps
 
 
 def _may_be_hunks_alone(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[Edit]) -> bool:
@@ -125,7 +125,7 @@ def _balanced(more: list[str], less: list[str], known: Iterable[tuple[str, ...]]
     return all(counts[line] <= 0 for line in unknown)
 
 
-def _confirmed(base: list[str], live: list[str], held: list[Step]) -> list[Step]:
+def _verified(base: list[str], live: list[str], held: list[Segment]) -> list[Segment]:
     """The steps of a reading by which the live text holds these hunks, or [] where it does not bear a check.
 
     With the hunks taken out again, a plain diff must find no edit that overlaps or touches one of them, and must put
@@ -134,7 +134,7 @@ def _confirmed(base: list[str], live: list[str], held: list[Step]) -> list[Step]
     without = list(live)
     for step in reversed(held):
         without[step.new_start : step.new_end] = base[step.start : step.end]
-    steps: list[Step] = []
+    steps: list[Segment] = []
     shift = 0
     waiting = held[::-1]
     for edit in [*diff_lines(base, without), None]:
@@ -146,11 +146,11 @@ def _confirmed(base: list[str], live: list[str], held: list[Step]) -> list[Step]
             steps.append(step)
             shift += step.new_end - step.new_start - (step.end - step.start)
         if edit:
-            steps.append(Step(edit.start, edit.end, edit.new_start + shift, edit.new_end + shift, None))
+            steps.append(Segment(edit.start, edit.end, edit.new_start + shift, edit.new_end + shift, None))
     return steps
 
 
-def _perhaps_hidden(base: list[str], open_hunks: list[Hunk], live: list[str], steps: list[Step]) -> list[Hunk]:
+def _perhaps_hidden(base: list[str], open_hunks: list[Hunk], live: list[str], steps: list[Segment]) -> list[Hunk]:
     """The hunks that the live text may hold, mixed up with other edits because lines repeat.
 
     Those whose lines stand there and are not all old by a plain diff, or whose lines are all gone. A generous look.
@@ -186,7 +186,7 @@ def _stands(added: tuple[str, ...], live: list[str], places: dict[str, list[int]
     return any(tuple(live[start : start + len(added)]) == added for start in islice(starts, _LOOKS))
 
 
-def _seen_past(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_Foreign]:
+def _edits_around(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_Foreign]:
     """The edits that a plain diff finds between base with these hunks applied and live, in lines of base.
 
     Those that change lines of the hunks or touch them are left out.
@@ -208,7 +208,7 @@ def _foreign(edit: Edit, shift: int, live: list[str], extra: int) -> _Foreign:
     return _Foreign(edit.start - shift, edit.end - shift, live[edit.new_start : edit.new_end], cost)
 
 
-def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: list[_Foreign]) -> list[Step]:
+def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: list[_Foreign]) -> list[Segment]:
     """The cheapest way from base to live by matching lines, hunks and foreign edits; [] if none was found.
 
     The shortest path in a graph of places (base line, live line), visited in rising order.
@@ -221,8 +221,8 @@ def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: 
         moves.setdefault(edit.start, []).append((edit.end, edit.lines, edit.cost, None))
         moves.setdefault(edit.end, [])
     stops = sorted(moves)
-    readings: dict[int, dict[_Place, _Reading]] = {stop: {} for stop in stops}
-    readings[0][_Place(0, _FREE)] = _Reading(0, None, None)
+    readings: dict[int, dict[_Place, _Path]] = {stop: {} for stop in stops}
+    readings[0][_Place(0, _FREE)] = _Path(0, None, None)
     for stop, after in zip(stops, [*stops[1:], None], strict=True):
         here = readings[stop]
         if len(here) > _READINGS:
@@ -233,20 +233,20 @@ def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: 
             at, before = place
             reading = here[place]
             if after is not None and live[at : at + after - stop] == base[stop:after]:
-                _reach(readings[after], _Place(at + after - stop, _FREE), _Reading(reading.cost, reading, None))
+                _reach(readings[after], _Place(at + after - stop, _FREE), _Path(reading.cost, reading, None))
             for end, lines, cost, by in moves[stop]:
                 # What touches a hunk, or an insertion, is a conflict, as in a merge.
                 if before == _CLOSED or (before == _FOREIGN and by) or live[at : at + len(lines)] != lines:
                     continue
-                step = Step(stop, end, at, at + len(lines), by)
+                step = Segment(stop, end, at, at + len(lines), by)
                 reached = _Place(step.new_end, _CLOSED if by or end == stop else _FOREIGN)
-                is_new = _reach(readings[end], reached, _Reading(reading.cost + cost, reading, step))
+                is_new = _reach(readings[end], reached, _Path(reading.cost + cost, reading, step))
                 if end == stop and is_new:
                     # An insertion leads on from here: its place is further on in this same walk.
                     insort(waiting, reached)
     ends = [reading for place, reading in readings[len(base)].items() if place.at == len(live)]
     reading_back = min(ends, key=_cost, default=None)
-    steps: list[Step] = []
+    steps: list[Segment] = []
     while reading_back:
         if reading_back.step:
             steps.append(reading_back.step)
@@ -254,11 +254,11 @@ def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: 
     return steps[::-1]
 
 
-def _cost(reading: _Reading) -> int:
+def _cost(reading: _Path) -> int:
     return reading.cost
 
 
-def _reach(readings: dict[_Place, _Reading], place: _Place, reading: _Reading) -> bool:
+def _reach(readings: dict[_Place, _Path], place: _Place, reading: _Path) -> bool:
     """Keep the cheapest reading of a place; whether the place is new."""
     known = readings.get(place)
     if known is None or reading.cost < known.cost:
@@ -266,6 +266,6 @@ def _reach(readings: dict[_Place, _Reading], place: _Place, reading: _Reading) -
     return known is None
 
 
-def moved_by(steps: list[Step], index: int) -> int:
+def moved_by(steps: list[Segment], index: int) -> int:
     """What to add to a base line between steps `index - 1` and `index` for its live line."""
     return steps[index - 1].new_end - steps[index - 1].end if index else 0

@@ -16,7 +16,7 @@ from mux_lsp.core.text import shown_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mux_lsp.core.merit import Field, Judged
+    from mux_lsp.core.merit import Cohort, Graded
     from mux_lsp.core.model import Check
 
 NAMED: Final = 3
@@ -41,7 +41,7 @@ BEHIND: Final = {
 """For what an attempt is behind another, by the name of the criterion."""
 
 
-def reasons(one: Judged, field: Field, weights: Weights) -> list[str]:
+def reasons(one: Graded, field: Cohort, weights: Weights) -> list[str]:
     """Why an attempt has its place among the others, the weightiest first."""
     found = [] if one.finished else [_unfinished(one)]
     if one.grade is Grade.EMPTY:
@@ -80,7 +80,7 @@ def as_good(tied: Sequence[str]) -> str:
     return f"As good as {_some(tied)}."
 
 
-def _unfinished(one: Judged) -> str:
+def _unfinished(one: Graded) -> str:
     reason = f": {_line(one.run.reason, LONGEST_OPINION).rstrip('.')}" if one.run.reason else ""
     return f"Did not finish ({one.run.state}{reason})."
 
@@ -88,10 +88,10 @@ def _unfinished(one: Judged) -> str:
 # Checks and tests
 
 
-def _checks(one: Judged) -> list[str]:
+def _checks(one: Graded) -> list[str]:
     run = one.run
-    meddled = _paths(run.meddled)
-    if not run.judged:
+    meddled = _paths(run.tampered)
+    if not run.effective_checks:
         return ["No check has judged it.", *([f"Changes what would judge it: {meddled}."] if meddled else [])]
     if one.grade is Grade.OWN_TESTS:
         if not run.restored_checks:
@@ -100,14 +100,14 @@ def _checks(one: Judged) -> list[str]:
     found = [*_passing(one), *_failing(one, "F")]
     if not meddled:
         return found
-    if one.own_fails:
+    if one.only_with_original_tests:
         return [f"{found[0].rstrip('.')} with {meddled} as before, but not with its own version."]
     how = "judged with that as before" if run.restored_checks else "judged by that"
     return [*found, f"Changes {meddled}, and was {how}."]
 
 
-def _passing(one: Judged) -> list[str]:
-    checks = one.run.judged
+def _passing(one: Graded) -> list[str]:
+    checks = one.run.effective_checks
     passed = sum(check.state is CheckState.PASSED for check in checks)
     if not passed:
         return []
@@ -116,28 +116,28 @@ def _passing(one: Judged) -> list[str]:
     return [{1: "Passes the check.", 2: "Passes both checks."}.get(passed, f"Passes all {passed} checks.")]
 
 
-def _failing(one: Judged, begin: str) -> list[str]:
+def _failing(one: Graded, begin: str) -> list[str]:
     found = []
-    silent = [check for check in one.blamed if check.silent]
-    blamed = [check for check in one.blamed if not check.silent]
+    silent = [check for check in one.new_failures if check.missing_report]
+    blamed = [check for check in one.new_failures if not check.missing_report]
     for checks, end in (
         (silent, ", with a good end but not a word of its tests, of which it tells on the snapshot"),
-        ([check for check in blamed if check.before is CheckState.PASSED], ", which the snapshot passes"),
+        ([check for check in blamed if check.baseline_state is CheckState.PASSED], ", which the snapshot passes"),
         (
-            [check for check in blamed if check.before is CheckState.FAILED],
+            [check for check in blamed if check.baseline_state is CheckState.FAILED],
             " with no report of its tests, and the snapshot has one",
         ),
-        ([check for check in blamed if check.before not in {CheckState.PASSED, CheckState.FAILED}], ""),
-        (one.excused, ", as the snapshot does"),
+        ([check for check in blamed if check.baseline_state not in {CheckState.PASSED, CheckState.FAILED}], ""),
+        (one.preexisting_failures, ", as the snapshot does"),
     ):
         if checks:
             found.append(f"{begin}ails {_commands(checks)}{end}.")
     return found
 
 
-def _tests(one: Judged) -> list[str]:
+def _tests(one: Graded) -> list[str]:
     found = []
-    tests = [check.tests for check in one.run.judged if check.tests is not None]
+    tests = [check.tests for check in one.run.effective_checks if check.tests is not None]
     if one.broken:
         names = _named([name for report in tests for name in report.names_failing], one.broken)
         found.append(f"Breaks {_count(one.broken, 'test')}{names}.")
@@ -154,21 +154,21 @@ def _tests(one: Judged) -> list[str]:
 # Comparisons
 
 
-def _agreement(one: Judged) -> str:
+def _agreement(one: Graded) -> str:
     equal, agreement = one.attempt.equal, one.attempt.agreement
     if equal:
         return f"Has the same result as {_some(equal)}."
-    if not agreement.of:
+    if not agreement.total:
         return ""
-    others = f"the {agreement.of} others" if agreement.of > 1 else "the other"
+    others = f"the {agreement.total} others" if agreement.total > 1 else "the other"
     if not agreement.sharing:
         return f"Has nothing in common with {others}."
     part = "all" if agreement.shared == 1 else f"{min(99, max(1, round(agreement.shared * 100)))}%"
-    who = f"{agreement.sharing} of {others}" if agreement.of > 1 else others
+    who = f"{agreement.sharing} of {others}" if agreement.total > 1 else others
     return f"Shares {part} of its lines with {who}."
 
 
-def _size(one: Judged, field: Field) -> str:
+def _size(one: Graded, field: Cohort) -> str:
     least, most = field.lines[0], field.lines[-1]
     added = sum(change.lines_added or 0 for change in one.run.files)
     removed = sum(change.lines_removed or 0 for change in one.run.files)

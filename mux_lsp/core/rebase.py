@@ -32,10 +32,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mux_lsp.core.conflict import marker
+from mux_lsp.core.conflict import conflict_marker
 from mux_lsp.core.diff import diff_lines
 from mux_lsp.core.model import Hunk, HunkStatus
-from mux_lsp.core.readings import Step, explain, moved_by
+from mux_lsp.core.readings import Segment, align, moved_by
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class LineEdit(NamedTuple):
     text: str
 
 
-def rebase(
+def place_hunks(
     base: Sequence[str], hunks: Sequence[Hunk], live: Sequence[str], edits: Sequence[Edit] | None = None
 ) -> list[Placement]:
     """Where each hunk stands in the live text, in the order given.
@@ -81,7 +81,7 @@ def rebase(
     ordered = sorted(hunks, key=_start)
     if edits is None:
         edits = diff_lines(base, live)
-    steps, undecided = _undecided_as_one(explain(base, ordered, live, edits), live)
+    steps, undecided = _merge_marker_regions(align(base, ordered, live, edits), live)
     placements = _place(base, ordered, live, steps, undecided)
     if ordered == list(hunks):
         return placements
@@ -132,7 +132,7 @@ def _start(hunk: Hunk) -> int:
 
 
 def _place(
-    base: list[str], hunks: list[Hunk], live: list[str], steps: list[Step], undecided: list[Step]
+    base: list[str], hunks: list[Hunk], live: list[str], steps: list[Segment], undecided: list[Segment]
 ) -> list[Placement]:
     standing = {id(step.hunk): step for step in steps if step.hunk}
     placements = []
@@ -164,7 +164,7 @@ def _place(
     return placements
 
 
-def _slides_over(base: list[str], live: list[str], step: Step, hunk_end: int) -> bool:
+def _slides_over(base: list[str], live: list[str], step: Segment, hunk_end: int) -> bool:
     """Whether the foreign insertion or deletion after the hunk could as well stand before it.
 
     One before the hunk needs no look: a plain diff has slid it down as far as it goes.
@@ -183,23 +183,23 @@ def _slides_over(base: list[str], live: list[str], step: Step, hunk_end: int) ->
     return could and lines[start - count : start] == lines[end - count : end]
 
 
-def _undecided_as_one(steps: list[Step], live: list[str]) -> tuple[list[Step], list[Step]]:
+def _merge_marker_regions(steps: list[Segment], live: list[str]) -> tuple[list[Segment], list[Segment]]:
     """The steps, with all from a foreign line that opens a conflict to the one that closes it as one foreign edit.
 
     Which of the steps those are comes with them.
     """
-    undecided: list[Step] = []
+    undecided: list[Segment] = []
     opened: tuple[int, str] | None = None
-    joined: list[Step] = []
+    joined: list[Segment] = []
     for step in steps:
         joined.append(step)
         for line in live[step.new_start : step.new_end] if step.hunk is None else ():
-            found = marker(line) if line[:1] in "<>" else ""
+            found = conflict_marker(line) if line[:1] in "<>" else ""
             if opened is None and found.startswith("<"):
                 opened = len(joined) - 1, ">" * len(found)
             elif opened is not None and found == opened[1]:
                 first = joined[opened[0]]
-                one = Step(first.start, step.end, first.new_start, step.new_end, None)
+                one = Segment(first.start, step.end, first.new_start, step.new_end, None)
                 joined[opened[0] :] = [one]
                 undecided.append(one)
                 opened = None
@@ -209,7 +209,7 @@ def _undecided_as_one(steps: list[Step], live: list[str]) -> tuple[list[Step], l
 _UNDECIDED: Final = "what stands between conflict markers here has to be decided first"
 
 
-def _reason(touching: list[Step]) -> str:
+def _reason(touching: list[Segment]) -> str:
     start, end = touching[0].new_start, touching[-1].new_end
     if start == end:
         return f"lines were deleted here too, after line {start}" if start else "the first lines were deleted here too"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import accumulate, compress, count, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from mux_lsp.core.myers import compare, run
+from mux_lsp.core.myers import common_prefix_length, compare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +42,10 @@ def diff_lines(old: Sequence[str], new: Sequence[str]) -> list[Edit]:
     old = old if isinstance(old, list) else list(old)
     new = new if isinstance(new, list) else list(new)
     shorter = min(len(old), len(new))
-    head = run(old, 0, new, 0, shorter)
+    head = common_prefix_length(old, 0, new, 0, shorter)
     if head == len(old) == len(new):
         return []
-    tail = run(old[::-1], 0, new[::-1], 0, shorter - head)
+    tail = common_prefix_length(old[::-1], 0, new[::-1], 0, shorter - head)
     if head + tail in {len(old), len(new)}:
         removed, added = _spans(head, len(old) - tail), _spans(head, len(new) - tail)
     else:

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mux_lsp.askers import Agent, Person
-from mux_lsp.daemon.look import INSTEAD, Ground, Target, Traces, judge, look
+from mux_lsp.daemon.look import INSTEAD, LookContext, Target, Traces, identify, judge
 from mux_lsp.daemon.process_tables import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mux_lsp.askers import Asker
+    from mux_lsp.askers import Caller
     from mux_lsp.daemon.peer import Peer
     from mux_lsp.daemon.process_tables import Table
 
@@ -41,9 +41,9 @@ class Admission:
         self._table = machine()
         self._threads = ThreadPoolExecutor(LOOKS_AT_ONCE, "look")
 
-    async def asker(self, request: dict[str, Any], peer: Peer, runs: Runs, person_key: str) -> Asker:
+    async def asker(self, request: dict[str, Any], peer: Peer, runs: Runs, person_key: str) -> Caller:
         """Who sent a handshake. To be asked before it is answered: whoever waits for the answer is still there."""
-        ground = Ground(os.getpid(), self._state, runs.sessions())
+        ground = LookContext(os.getpid(), self._state, runs.sessions())
         loop = asyncio.get_running_loop()
         traces = await loop.run_in_executor(self._threads, _look, self._table, peer, ground)
         claimed, key = request.get("run"), request.get("person")
@@ -57,10 +57,10 @@ class Admission:
 
 def agent_around() -> str | None:
     """The agent of the person's that has started this very process, as any daemon would tell; None for none."""
-    return look(machine(), Target(os.getpid(), lambda: True), Ground(-1, "/nowhere", {})).tool
+    return identify(machine(), Target(os.getpid(), lambda: True), LookContext(-1, "/nowhere", {})).tool
 
 
-def refusal_to_end(asker: Asker) -> tuple[str, str] | None:
+def refusal_to_end(asker: Caller) -> tuple[str, str] | None:
     """Why the daemon does not end for somebody, as a code and a sentence; None where it does."""
     only = "only a person can end the mux-lsp daemon"
     match asker:
@@ -72,7 +72,7 @@ def refusal_to_end(asker: Asker) -> tuple[str, str] | None:
             return "inside", f"{only}, and {asker.reason}"
 
 
-def words(asker: Asker | None) -> str:
+def words(asker: Caller | None) -> str:
     """Who a client is, for the log; nothing of a person."""
     match asker:
         case None | Person():
@@ -88,10 +88,10 @@ def are_same(said: str, secret: str) -> bool:
     return hmac.compare_digest(said.encode(errors="replace"), secret.encode())
 
 
-def _look(table: Table, peer: Peer, ground: Ground) -> Traces:
+def _look(table: Table, peer: Peer, ground: LookContext) -> Traces:
     target = peer.target(table)
     if target is not None:
-        return look(table, target, ground)
+        return identify(table, target, ground)
     if peer.ends is None:
         return Traces(failure="the program that asks had ended before it could be looked at")
     return Traces(hidden="it cannot be told over TCP which program asks")

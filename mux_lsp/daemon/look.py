@@ -18,7 +18,7 @@ from mux_lsp.daemon.interactive import by_environment, by_program
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from mux_lsp.askers import Asker
+    from mux_lsp.askers import Caller
     from mux_lsp.daemon.process_tables import Facts, Table
 
 ROUNDS: Final = 20
@@ -33,7 +33,7 @@ INSTEAD: Final = "run it yourself, in a terminal of your own; nothing was change
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class LookContext:
     """The marks by which a daemon recognises its own agents."""
 
     daemon: int
@@ -71,7 +71,7 @@ class Traces:
     """Why no look is possible at anyone who comes by this way."""
 
 
-def look(table: Table, target: Target, ground: Ground) -> Traces:
+def identify(table: Table, target: Target, ground: LookContext) -> Traces:
     """Look at a process, its parents, and the leaders of their sessions. For use in a thread."""
     found = _Found(ground)
     found.traces.failure = _look(table, target, found)
@@ -79,7 +79,7 @@ def look(table: Table, target: Target, ground: Ground) -> Traces:
     return found.traces
 
 
-def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]], str | None], *, key: bool) -> Asker:
+def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]], str | None], *, key: bool) -> Caller:
     """Who it is, by what was found, the run that it names itself, and whether it has brought the person's key.
 
     `starter` gives the first of several names that is one of this daemon's.
@@ -100,7 +100,7 @@ def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]]
 class _Found:
     """What several rounds have found together: what was seen once stays seen."""
 
-    ground: Ground
+    ground: LookContext
     traces: Traces = field(default_factory=Traces)
     names: list[str] = field(default_factory=list)
     """Innermost first."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psutil
 
 from mux_lsp import __version__, paths, storage
-from mux_lsp.askers import Asker, Person
+from mux_lsp.askers import Caller, Person
 from mux_lsp.daemon import handshake, lifecycle, logs
 from mux_lsp.daemon.admission import Admission, are_same, refusal_to_end, words
 from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
@@ -99,7 +99,7 @@ class Engine(Protocol):
 CreateEngine = Callable[[paths.Home], Engine]
 """Makes an engine over the person's folders."""
 
-ServeClient = Callable[[ClientReader, ClientWriter, Any, Asker], Awaitable[None]]
+ServeClient = Callable[[ClientReader, ClientWriter, Any, Caller], Awaitable[None]]
 """Speaks LSP with one client over the engine, until the reader ends. It may be cancelled."""
 
 
@@ -120,7 +120,7 @@ def main(arguments: list[str]) -> int:
 
         return RealEngine(Path(home.state), Path(home.config_file))
 
-    async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any, asker: Asker) -> None:
+    async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any, asker: Caller) -> None:
         from mux_lsp.lsp.session import serve_client as serve
 
         await serve(reader, writer, engine, asker)
@@ -412,7 +412,7 @@ class _Daemon:
 
     async def _shake_hands(
         self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer, name: str
-    ) -> tuple[dict[str, Any], Asker] | None:
+    ) -> tuple[dict[str, Any], Caller] | None:
         """What the client said, and who it is, where it was granted and there is more to do than to answer."""
         try:
             async with asyncio.timeout(handshake.SECONDS):
@@ -496,7 +496,9 @@ class _Daemon:
             ],
         }
 
-    async def _session(self, reader: ClientReader, out: ClientWriter, pid: int | None, name: str, asker: Asker) -> None:
+    async def _session(
+        self, reader: ClientReader, out: ClientWriter, pid: int | None, name: str, asker: Caller
+    ) -> None:
         task = asyncio.current_task()
         if task is None or self._stopping.is_set():
             return

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
-from mux_lsp.core.history import Key
+from mux_lsp.core.history import ChangeKey
 from mux_lsp.core.model import FileChange, HunkStatus, Run, Task
 from mux_lsp.engine import discarding, disk, review
 from mux_lsp.engine.history import key_of
-from mux_lsp.engine.offers import How
-from mux_lsp.engine.resolving import Choice, Resolved, resolve
+from mux_lsp.engine.offers import AcceptMode
+from mux_lsp.engine.resolving import Resolution, ResolveRequest, resolve
 from mux_lsp.errors import ConflictError, GitError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.request import Client
     from mux_lsp.engine.review import Item, LiveOf, LiveText, PathPlan
-    from mux_lsp.engine.reviews import Reviews
+    from mux_lsp.engine.reviews import HunkCache
     from mux_lsp.engine.transactions import Transaction
 
 
@@ -84,7 +84,7 @@ def refuse_moved_on(engine: Engine, run: Run, result: str, paths: Collection[str
         return
     store = engine.room(Path(engine.task(run.task).repository)).shadow
     try:
-        moved = store.listed(result, run.result or "")
+        moved = store.changed_files(result, run.result or "")
     except GitError:
         raise UsageError(f"{run.id} never had the result {result}.") from None
     wanted = {path.strip("/") for path in paths or [""]}
@@ -110,7 +110,7 @@ def _names(change: FileChange) -> set[str]:
     return names
 
 
-def _refuse_alike(run: Run, changes: Iterable[FileChange], paths: Collection[str]) -> None:
+def reject_ambiguous_paths(run: Run, changes: Iterable[FileChange], paths: Collection[str]) -> None:
     """Raise UsageError where a name stands for more than one file or folder.
 
     A byte that is not UTF-8 is shown as four characters, of which an agent can make a name too: one file would be
@@ -129,14 +129,14 @@ def _refuse_alike(run: Run, changes: Iterable[FileChange], paths: Collection[str
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class FileReview:
     """A changed file of a run, with all that it takes to judge it apart from the live text. For use in any thread."""
 
     root: Path
     run: Run
     change: FileChange
     rejected: frozenset[str]
-    reviews: Reviews
+    reviews: HunkCache
 
     @property
     def path(self) -> str:
@@ -145,36 +145,36 @@ class Candidate:
 
     def items(self, live_of: LiveOf) -> list[Item]:
         """How its hunks stand to a live text. Slow the first time."""
-        return review.judge(self.reviews.of(self.run, self.change), live_of, self.rejected)
+        return review.evaluate(self.reviews.of(self.run, self.change), live_of, self.rejected)
 
 
-def warm(candidates: Iterable[Candidate]) -> None:
+def preload(candidates: Iterable[FileReview]) -> None:
     """Have their hunks and the texts that they are of in memory, so that judging them is quick."""
     for candidate in candidates:
         _ = candidate.reviews.of(candidate.run, candidate.change).base
 
 
-def candidates(engine: Engine, run: Run, changes: Iterable[FileChange]) -> list[Candidate]:
+def candidates(engine: Engine, run: Run, changes: Iterable[FileChange]) -> list[FileReview]:
     """Changed files of a run, ready to be judged."""
     root = Path(engine.task(run.task).repository)
     reviews = engine.reviews(root)
-    return [Candidate(root, run, change, engine.rejections(run.id, change.path), reviews) for change in changes]
+    return [FileReview(root, run, change, engine.rejections(run.id, change.path), reviews) for change in changes]
 
 
-def candidates_at(engine: Engine, file: Path) -> list[Candidate]:
+def candidates_at(engine: Engine, file: Path) -> list[FileReview]:
     """What any run changes in a file."""
     return [candidate for run, change in engine.runs_at(file) for candidate in candidates(engine, run, [change])]
 
 
-def rivals(task: Task, paths: frozenset[str], reviews: Reviews) -> list[Candidate]:
+def competing_changes(task: Task, paths: frozenset[str], reviews: HunkCache) -> list[FileReview]:
     """What the runs of a task change at these paths, equal changes once. What was rejected counts as the rest does."""
     root = Path(task.repository)
-    found: dict[tuple[str, str | None, str, int], Candidate] = {}
-    for run in task.kept:
+    found: dict[tuple[str, str | None, str, int], FileReview] = {}
+    for run in task.active_runs:
         for change in run.files:
             if not paths.isdisjoint(change.paths):
                 outcome = (change.path, change.old_path, change.new_object, change.new_mode)
-                found.setdefault(outcome, Candidate(root, run, change, frozenset(), reviews))
+                found.setdefault(outcome, FileReview(root, run, change, frozenset(), reviews))
     return list(found.values())
 
 
@@ -185,7 +185,7 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     *,
     paths: Collection[str] | None = None,
     hunks: Collection[str] | None = None,
-    how: How = How.EXACT,
+    how: AcceptMode = AcceptMode.EXACT,
 ) -> Selection:
     """Place hunks of a run on live texts: those named, or all of these paths that were not rejected.
 
@@ -198,11 +198,11 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     discarding.refuse(run)
     task = engine.task(run.task)
     reviews = engine.reviews(Path(task.repository))
-    wanted: list[tuple[Candidate, list[Item], list[Item]]] = []
+    wanted: list[tuple[FileReview, list[Item], list[Item]]] = []
     rejected = 0
     changes = changes_of(run, paths)
     if paths:
-        _refuse_alike(run, changes, paths)
+        reject_ambiguous_paths(run, changes, paths)
     for candidate in candidates(engine, run, changes):
         # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
         if hunks is not None and not ids_of(candidate, hunks):
@@ -216,22 +216,22 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
         named = [item.id for _, _, found in wanted for item in found]
         refuse_unknown(run, hunks, named)
         _refuse_ambiguous(run, named)
-    if how is How.EXACT:
+    if how is AcceptMode.EXACT:
         # All complaints at once, before the first plan is made.
         review.refuse_conflicts(item for _, _, found in wanted for item in found)
-    others: list[Candidate] = []
-    if how is How.INSTEAD:
-        others = rivals(task, frozenset(path for one, _, _ in wanted for path in one.change.paths), reviews)
-    resolved: dict[str, Resolved] = {}
+    others: list[FileReview] = []
+    if how is AcceptMode.INSTEAD:
+        others = competing_changes(task, frozenset(path for one, _, _ in wanted for path in one.change.paths), reviews)
+    resolved: dict[str, Resolution] = {}
     placed: list[Item] = []
     already = 0
     for candidate, items, found in wanted:
-        already += sum(item.place is HunkStatus.APPLIED for item in found)
+        already += sum(item.text_status is HunkStatus.APPLIED for item in found)
         near = [rival for rival in others if not {*rival.change.paths}.isdisjoint(candidate.change.paths)]
         held = [item for rival in near for item in rival.items(live_of)]
-        choice = Choice(candidate.root, candidate.path, items, found, held, live_of, reviews)
+        choice = ResolveRequest(candidate.root, candidate.path, items, found, held, live_of, reviews)
         one = resolved[candidate.path] = resolve(choice, how)
-        placed += (item for item in items if item.id in one.accepted and item.place is not HunkStatus.APPLIED)
+        placed += (item for item in items if item.id in one.accepted and item.text_status is not HunkStatus.APPLIED)
     return Selection(
         run,
         Path(task.repository),
@@ -251,7 +251,7 @@ def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
     return item.id in hunks
 
 
-def ids_of(candidate: Candidate, hunks: Collection[str]) -> frozenset[str]:
+def ids_of(candidate: FileReview, hunks: Collection[str]) -> frozenset[str]:
     """The ids among `hunks` that a changed file's hunks may have."""
     found = candidate.reviews.of(candidate.run, candidate.change)
     return frozenset(one for one in ("", *(hunk.id for hunk in found.hunks)) if one in hunks)
@@ -296,7 +296,7 @@ def refuse_unsaved(selection: Selection, plans: Iterable[PathPlan], clients: Ite
             )
 
 
-def applied_by(engine: Engine, intent: Intent, gone: Client | None = None) -> frozenset[Key]:
+def applied_by(engine: Engine, intent: Intent, gone: Client | None = None) -> frozenset[ChangeKey]:
     """Which of the changes that an editor was asked to apply are in any client's text now, or on disk. Slow.
 
     Also in the last text of a client that has `gone`.
@@ -305,14 +305,14 @@ def applied_by(engine: Engine, intent: Intent, gone: Client | None = None) -> fr
     if run is None:
         return frozenset()
     changes = [change for change in run.files if not {*change.paths}.isdisjoint(intent.paths)]
-    wanted = {Key(*one) for one in intent.carried}
-    found: set[Key] = set()
+    wanted = {ChangeKey(*one) for one in intent.carried}
+    found: set[ChangeKey] = set()
     clients = engine.clients if gone is None else (*engine.clients, gone)
     for unsaved in [*(client.unsaved(root)[0] for client in clients), {}]:
         live_of = functools.partial(_live_text, root, unsaved)
         for candidate in candidates(engine, run, changes):
             items = candidate.items(live_of)
-            found |= wanted & {key_of(item) for item in items if item.place is HunkStatus.APPLIED}
+            found |= wanted & {key_of(item) for item in items if item.text_status is HunkStatus.APPLIED}
     return frozenset(found)
 
 

@@ -19,10 +19,10 @@ from mux_lsp.agents.command import mark
 from mux_lsp.core.model import Run, RunState, Snapshot, Task
 from mux_lsp.engine import renewal
 from mux_lsp.engine.host import RunHost
-from mux_lsp.engine.judging import is_judge, judge
-from mux_lsp.engine.setup import make_ready
-from mux_lsp.engine.troubles import in_words, is_of_the_disk, is_of_the_system
-from mux_lsp.engine.waiting import first_of
+from mux_lsp.engine.judging import check_result, is_check_config
+from mux_lsp.engine.setup import set_up
+from mux_lsp.engine.troubles import in_plain_words, is_of_the_disk, is_of_the_system
+from mux_lsp.engine.waiting import wait_or_cancelled
 from mux_lsp.engine.watching import Batch, merge, watching
 from mux_lsp.errors import MuxError
 from mux_lsp.git.held import LostError
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import FileChange
     from mux_lsp.engine.backends import Backends
     from mux_lsp.engine.clock import Clock
-    from mux_lsp.engine.ending import Ending
+    from mux_lsp.engine.ending import Cancellation
     from mux_lsp.engine.output import Outputs
-    from mux_lsp.engine.permissions import Asks
-    from mux_lsp.engine.queue import Place
-    from mux_lsp.engine.repositories import Room
-    from mux_lsp.engine.trial import Terms
+    from mux_lsp.engine.permissions import PermissionService
+    from mux_lsp.engine.queue import AgentSlot
+    from mux_lsp.engine.repositories import RepositoryStore
+    from mux_lsp.engine.trial import CheckPlan
     from mux_lsp.git.repository import Repository
     from mux_lsp.git.worktrees import Harvest, Worktree
 
@@ -70,22 +70,22 @@ class Job:
 
     run_id: str
     task: Task
-    room: Room
+    room: RepositoryStore
     backends: Backends
     settings: Runs
     run_folder: Path
     ports: PortBlocks
-    place: Place
+    place: AgentSlot
     """Among the agents that may work at once."""
-    cancelled: Ending
+    cancelled: Cancellation
     """Set when the run is to end early."""
     current: Callable[[], Run]
     advance: Advance
     end: End
     clock: Clock
     outputs: Outputs
-    asks: Asks
-    terms: Terms
+    asks: PermissionService
+    terms: CheckPlan
     """By what its result is judged."""
     places: asyncio.Semaphore
     """Limits how many worktrees are checked at once."""
@@ -98,7 +98,7 @@ class Job:
     """What a result changes from its snapshot, and how many hunks that is. For use in a thread."""
 
 
-async def carry_out(job: Job) -> None:
+async def run_to_end(job: Job) -> None:
     """Do what is left to do of a run. Raises MuxError where it cannot be done.
 
     When it is cancelled as an asyncio task (the daemon ends), the agent goes on and the run keeps its state.
@@ -106,7 +106,7 @@ async def carry_out(job: Job) -> None:
     run = job.current()
     if not run.state.ended:
         try:
-            if not await _turn(job):
+            if not await _wait_for_slot(job):
                 job.end(RunState.CANCELLED, job.cancelled.reason)
                 return
             await _with_worktree(job)
@@ -115,19 +115,19 @@ async def carry_out(job: Job) -> None:
         except Exception as error:
             if not is_of_the_system(error):
                 raise
-            words = in_words(error, job.run_folder)
+            words = in_plain_words(error, job.run_folder)
             log.warning("run %s: %s", job.run_id, words, exc_info=not is_of_the_disk(error))
             job.end(RunState.FAILED, words)
         finally:
-            job.place.leave()
+            job.place.release()
     await _give_back(job)
 
 
-async def _turn(job: Job) -> bool:
+async def _wait_for_slot(job: Job) -> bool:
     """Wait for a free place; False when cancelled meanwhile."""
     taking = asyncio.ensure_future(job.place.taken())
     try:
-        await first_of(taking, job.cancelled)
+        await wait_or_cancelled(taking, job.cancelled)
     finally:
         taking.cancel()
     return job.current().worktree is not None or not job.cancelled.is_set()
@@ -151,11 +151,11 @@ async def _with_worktree(job: Job) -> None:
             return
     if job.current().state is RunState.CHECKING:
         # What follows needs no agent's place.
-        job.place.leave()
+        job.place.release()
     if run.state is RunState.CHECKING:
         # An earlier daemon was killed while one ran.
         await process.end(None, mark(job.run_id, worktree.folder), 0)
-    await judge(job, worktree)
+    await check_result(job, worktree)
     state = RunState.CANCELLED if job.cancelled.is_set() else RunState.FINISHED
     unresolved = await asyncio.to_thread(renewal.unresolved, job.room, job.current())
     job.end(state, job.cancelled.reason or unresolved)
@@ -191,7 +191,7 @@ async def _prepared(job: Job, run: Run) -> Worktree | None:
         job.advance(RunState.PREPARING, reason="waits for the set-up", setup=digest)
 
     try:
-        digest = await make_ready(
+        digest = await set_up(
             job.room,
             worktree,
             job.task.setup,
@@ -251,7 +251,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         taken_up = run.state in {RunState.RUNNING, RunState.WAITING}
         known = _known_process(run)
         if taken_up and known is None:
-            known = await asyncio.to_thread(process.left_behind, job.run_folder, mark(run.id, worktree.folder))
+            known = await asyncio.to_thread(process.find_orphan, job.run_folder, mark(run.id, worktree.folder))
             if known is None:
                 # It was not started yet, or has no process of its own: it goes on from what was kept, with nobody else
                 # at work.
@@ -260,15 +260,15 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
                 # The daemon was killed between starting the agent and noting it.
                 job.advance(pid=known.pid, pid_created=known.created)
         elif not taken_up:
-            await asyncio.to_thread(process.forget, job.run_folder)
+            await asyncio.to_thread(process.clear_records, job.run_folder)
         job.outputs.follow(run.id)
         job.advance(RunState.RUNNING, port=port)
         host = RunHost(job, worktree.folder)
         if not taken_up:
             host.prompted(attempt.prompt, attempt.turn)
         # One that is taken up in its first turn has worked for as long as its run has been there.
-        worked = run.worked or 0.0
-        if taken_up and run.worked is None and run.started is not None:
+        worked = run.work_seconds or 0.0
+        if taken_up and run.work_seconds is None and run.started is not None:
             worked = max(0.0, job.clock.now() - run.started)
         begun = job.clock.steady()
         if known is None and job.cancelled.is_set():
@@ -277,8 +277,8 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         else:
             working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
             end = functools.partial(backend.cancel, attempt)
-            outcome = await _until_ended(job, worktree, asyncio.ensure_future(working), end, host.started)
-        job.advance(worked=worked + max(0.0, job.clock.steady() - begun))
+            outcome = await _supervise(job, worktree, asyncio.ensure_future(working), end, host.started)
+        job.advance(work_seconds=worked + max(0.0, job.clock.steady() - begun))
         await job.outputs.finish(run.id)
     finally:
         job.ports.release(run.id)
@@ -286,7 +286,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
     return outcome
 
 
-async def _until_ended(
+async def _supervise(
     job: Job,
     worktree: Worktree,
     work: asyncio.Future[Outcome],
@@ -296,12 +296,12 @@ async def _until_ended(
     """What becomes of the agent's work, which is ended where the run is."""
     follow = asyncio.create_task(_follow(job, worktree))
     try:
-        await first_of(work, job.cancelled)
+        await wait_or_cancelled(work, job.cancelled)
         while not work.done():
             # It may only be about to start its process: then that is to be ended as soon as it is there.
             started.clear()
             await end(_known_process(job.current()))
-            await first_of(work, started)
+            await wait_or_cancelled(work, started)
         return await work
     except Exception:
         # Nobody follows it any more.
@@ -343,7 +343,7 @@ async def _follow(job: Job, worktree: Worktree) -> None:
 
 async def _harvest(job: Job, worktree: Worktree, paths: Batch) -> Harvest:
     run = job.current()
-    harvest = await asyncio.to_thread(job.room.worktrees.harvest, worktree, run.id, paths, is_judge(job))
+    harvest = await asyncio.to_thread(job.room.worktrees.harvest, worktree, run.id, paths, is_check_config(job))
     left_out = harvest.left_out
     if paths is not None:
         # Of the rest nothing was said this time.
@@ -358,7 +358,7 @@ async def _harvest(job: Job, worktree: Worktree, paths: Batch) -> Harvest:
 
 async def _take_result(job: Job, worktree: Worktree) -> None:
     harvest = await _harvest(job, worktree, None)
-    job.advance(taken=True, hidden=harvest.hidden)
+    job.advance(result_complete=True, hidden_config=harvest.hidden)
 
 
 def _ended_well(job: Job, outcome: Outcome) -> bool:
@@ -390,7 +390,7 @@ async def _give_back(job: Job) -> None:
         return
     try:
         worktree = job.room.worktrees.reopen(run.worktree)
-        if not run.taken:
+        if not run.result_complete:
             with contextlib.suppress(LostError):  # there is nothing to wait for: it has the result that it had
                 await _take_result(job, worktree)
         await asyncio.to_thread(job.room.worktrees.release, worktree)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp import storage
 from mux_lsp.core.model import Check  # noqa: TC001  # the codec looks at the types of `_Record`
 from mux_lsp.engine.checks import Baseline, check_folder, read_report
-from mux_lsp.engine.trial import Trial, try_out
-from mux_lsp.engine.troubles import in_words, is_of_the_system
+from mux_lsp.engine.trial import Trial, run_trial
+from mux_lsp.engine.troubles import in_plain_words, is_of_the_system
 from mux_lsp.errors import MuxError
 from mux_lsp.store import codec
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Snapshot
-    from mux_lsp.engine.repositories import Room
-    from mux_lsp.engine.trial import Terms
+    from mux_lsp.engine.repositories import RepositoryStore
+    from mux_lsp.engine.trial import CheckPlan
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +66,9 @@ class Baselines:
 
     def __init__(
         self,
-        trial_of: Callable[[Room, Terms, Snapshot, str], Trial],
+        trial_of: Callable[[RepositoryStore, CheckPlan, Snapshot, str], Trial],
         own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
-        ended: Callable[[Room], object],
+        ended: Callable[[RepositoryStore], object],
     ) -> None:
         self._trial_of = trial_of
         self._own = own
@@ -81,19 +81,19 @@ class Baselines:
         """Whether one is being found."""
         return bool(self._at_work)
 
-    def of(self, room: Room, terms: Terms, tree: str) -> Baseline | None:
+    def of(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> Baseline | None:
         """How these checks go on a tree, as far as that is in memory."""
         return self._known.get(folder_of(room, terms, tree))
 
-    async def find(self, room: Room, terms: Terms, tree: str) -> Baseline | None:
+    async def find(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> Baseline | None:
         """The same, also if it is only on disk."""
         return self.of(room, terms, tree) or await asyncio.to_thread(_load, folder_of(room, terms, tree))
 
-    def is_at_work(self, room: Room, terms: Terms, tree: str) -> bool:
+    def is_at_work(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> bool:
         """Whether it is being found."""
         return folder_of(room, terms, tree) in self._at_work
 
-    def want(self, room: Room, terms: Terms, snapshot: Snapshot, task: str) -> None:
+    def want(self, room: RepositoryStore, terms: CheckPlan, snapshot: Snapshot, task: str) -> None:
         """Have it found for a task, if it is not known and nobody is at it."""
         folder = folder_of(room, terms, snapshot.tree)
         if not terms.checks or folder in self._known:
@@ -132,7 +132,7 @@ class Baselines:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         except Exception as error:
             if is_of_the_system(error):
-                why = in_words(error, folder)
+                why = in_plain_words(error, folder)
                 log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, why)
             else:
                 log.exception("a bug in mux-lsp, in %s", trial.name)
@@ -148,20 +148,20 @@ class Baselines:
 async def _make(folder: Path, trial: Trial) -> Baseline | None:
     """None where nobody wants it any more."""
     await asyncio.to_thread(_begin, folder)
-    checks = await try_out(trial)
+    checks = await run_trial(trial)
     if trial.cancelled.is_set():
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return None
     return await asyncio.to_thread(_keep, folder, checks)
 
 
-def folder_of(room: Room, terms: Terms, tree: str) -> Path:
+def folder_of(room: RepositoryStore, terms: CheckPlan, tree: str) -> Path:
     """Where the baseline of a tree is kept, with what its checks printed."""
     digest = hashlib.sha256(f"{tree} {codec.dumps(terms)}".encode()).hexdigest()[:24]
     return room.shadow.folder / "baselines" / digest
 
 
-def was_interrupted(room: Room, terms: Terms, tree: str) -> bool:
+def was_interrupted(room: RepositoryStore, terms: CheckPlan, tree: str) -> bool:
     """Whether a daemon was killed while it was at this one."""
     folder = folder_of(room, terms, tree)
     return folder.is_dir() and not (folder / RECORD).exists()

@@ -11,7 +11,7 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core import ids
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.spending import NOTHING, Spent
-from mux_lsp.engine.changed import Changed, paths_of
+from mux_lsp.engine.changed import PathIndex, paths_of
 from mux_lsp.engine.clock import Clock
 from mux_lsp.engine.events import ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.errors import MuxError, UsageError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Book:
+class TaskRegistry:
     """The tasks and runs of a journal, and of every repository. `emit` tells what has happened."""
 
     def __init__(self, journal: Journal, emit: Callable[[Event], None], clock: Clock | None = None) -> None:
@@ -39,7 +39,7 @@ class Book:
         """Their runs are as they were when the task was last stored: those in `_runs` are as they are."""
         self._runs: dict[str, Run] = {}
         self._new_ids: set[str] = set()
-        self._changed = Changed()
+        self._changed = PathIndex()
         self.spent: Callable[[Spending], None] = lambda _: None
         """Called with what a run has spent more, once that is journalled."""
         for task in journal.tasks():
@@ -85,12 +85,12 @@ class Book:
 
     def find(self, typed: str) -> str:
         """The id of the task or run that somebody means. Raises UsageError where that is none, or may be several."""
-        found = ids.meant(typed, self._tasks | self._runs)
+        found = ids.resolve(typed, self._tasks | self._runs)
         if found is None:
-            self.named(typed)
+            self.resolve_runs(typed)
         return found or typed
 
-    def named(self, id_: str) -> tuple[Task, tuple[Run, ...]]:
+    def resolve_runs(self, id_: str) -> tuple[Task, tuple[Run, ...]]:
         """The task of an id, and the runs that it names: all of a task's, or the one. Raises UsageError as above."""
         task = self.task(self.run(id_).task if "-" in id_ else id_)
         return task, tuple(run for run in task.runs if id_ in {run.id, task.id})
@@ -120,7 +120,7 @@ class Book:
     def numbered_under(self, task_id: str) -> int:
         """How many runs a task has ever had, with those of the tasks that its agents brought about."""
         return sum(
-            task.numbered
+            task.runs_created
             for task in self._tasks.values()
             if task_id in {task.id, *(run.partition("-")[0] for run in self.ancestors(task.id))}
         )
@@ -168,11 +168,11 @@ class Book:
     def retried(self, old: Run) -> Run:
         """A new run of the same agent at the same task."""
         task = self.task(old.task)
-        number = task.numbered + 1
+        number = task.runs_created + 1
         run = Run(f"{task.id}-{number}", task.id, old.agent, old.model, RunState.QUEUED, base=old.base)
         # The number first: a daemon that is killed in between leaves one that nobody has, and not one for two.
-        task = self._tasks[task.id] = replace(task, numbered=number)
-        self._journal.save_task(task, "numbered")
+        task = self._tasks[task.id] = replace(task, runs_created=number)
+        self._journal.save_task(task, "runs_created")
         self._journal.save_run(run, "retried", {"of": old.id})
         self._runs[run.id] = run
         self._tasks[task.id] = replace(task, runs=(*task.runs, run))
@@ -203,7 +203,7 @@ class Book:
             log.info("run %s: %s -> %s%s", run_id, before.state, after.state, f" ({reason})" if reason else "")
         more = self._spending(before, after)
         self._journal.save_run(after, after.state, {"previous": before.state, "reason": after.reason}, more)
-        self._become(before, after)
+        self._apply(before, after)
         if more is not None:
             self.spent(more)
         return after
@@ -225,7 +225,7 @@ class Book:
             # The journal cannot be written. Nobody shall wait for a run that nothing carries out any more.
             log.error("run %s failed (%s), and that could not be journalled: %s", run_id, reason, error)
             finished, _ = self._clock.end(run_id, before.started)
-            self._become(before, replace(before, state=RunState.FAILED, reason=reason, finished=finished))
+            self._apply(before, replace(before, state=RunState.FAILED, reason=reason, finished=finished))
 
     def request_cancel(self, reasons: Mapping[str, str | None]) -> Mapping[str, str | None]:
         """Note that runs are to end early, with all that their agents have started: all of them, before one is ended.
@@ -313,7 +313,7 @@ class Book:
         self._tasks[task.id] = task
         self._runs |= {run.id: run for run in task.runs}
 
-    def _become(self, before: Run, after: Run) -> Run:
+    def _apply(self, before: Run, after: Run) -> Run:
         self._runs[after.id] = after
         self._emit(RunChanged(after, before.state))
         if after.files != before.files:

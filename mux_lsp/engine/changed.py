@@ -15,12 +15,12 @@ def paths_of(changes: Iterable[FileChange]) -> frozenset[str]:
     return frozenset(path for change in changes for path in change.paths)
 
 
-def paths_at(run: Run, files: Collection[str]) -> frozenset[str]:
+def affected_paths(run: Run, files: Collection[str]) -> frozenset[str]:
     """Every path at which a run's changes of these files show."""
     return paths_of(change for change in run.files if change.path in files) | frozenset(files)
 
 
-class Changed:
+class PathIndex:
     """The changes of runs by path: a result may have ten thousand files, and each keystroke asks for one of them."""
 
     def __init__(self) -> None:

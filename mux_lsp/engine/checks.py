@@ -20,7 +20,7 @@ from mux_lsp.agents.environment import scrubbed
 from mux_lsp.agents.files import open_to_read
 from mux_lsp.core import junit
 from mux_lsp.core.model import Check, CheckState
-from mux_lsp.engine.waiting import first_of
+from mux_lsp.engine.waiting import wait_or_cancelled
 from mux_lsp.git.folders import remove_tree
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ LARGEST_REPORT: Final = 32_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class CommandContext:
     """Where checks run, and within which bounds."""
 
     folder: Path
@@ -61,7 +61,7 @@ class Ground:
 
 
 async def run_checks(
-    commands: Sequence[str], ground: Ground, told: Callable[[tuple[Check, ...]], object]
+    commands: Sequence[str], ground: CommandContext, told: Callable[[tuple[Check, ...]], object]
 ) -> tuple[Check, ...]:
     """Run checks one after the other, in one worktree. Fewer than there are commands come back if a person ends them.
 
@@ -79,14 +79,16 @@ async def run_checks(
     return done
 
 
-async def _check(ground: Ground, number: int, command: str) -> Check | None:
+async def _check(ground: CommandContext, number: int, command: str) -> Check | None:
     """None where a person ended it: it has judged nothing."""
     run_folder = check_folder(ground.output, number)
     await asyncio.to_thread(_empty, run_folder)
     report = run_folder / JUNIT
     environment = scrubbed(os.environ, ground.folder, ground.without)
     begun = time.monotonic()
-    in_time = await run_command(command, ground, run_folder, {**environment, **_asking_for(report, environment)})
+    in_time = await run_command(
+        command, ground, run_folder, {**environment, **_report_environment(report, environment)}
+    )
     if not in_time and ground.cancelled.is_set():
         return None
     status = process.read_exit(run_folder) if in_time else None
@@ -96,7 +98,7 @@ async def _check(ground: Ground, number: int, command: str) -> Check | None:
     return Check(command, state, status, seconds, tests=None if found is None else junit.compare(found, None))
 
 
-async def run_command(command: str, ground: Ground, run_folder: Path, environment: Mapping[str, str]) -> bool:
+async def run_command(command: str, ground: CommandContext, run_folder: Path, environment: Mapping[str, str]) -> bool:
     """Run one command line to its end. False where it took too long or a person ended it.
 
     Nothing that it started is left when this returns, or is cancelled.
@@ -114,7 +116,7 @@ async def run_command(command: str, ground: Ground, run_folder: Path, environmen
         in_time = False
         try:
             async with asyncio.timeout(ground.timeout):
-                await first_of(waiting, ground.cancelled)
+                await wait_or_cancelled(waiting, ground.cancelled)
             in_time = waiting.done()
         except TimeoutError:
             log.info("in %s this took too long and was ended: %s", ground.folder, command)
@@ -135,7 +137,7 @@ def _empty(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _asking_for(report: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def _report_environment(report: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """What has test runners write their report to a file."""
     options = environment.get("PYTEST_ADDOPTS", "")
     asked = {"MUX_JUNIT": str(report)}
@@ -163,7 +165,7 @@ class Baseline:
     """What each of them said of its tests."""
 
 
-def told_apart(checks: Sequence[Check], output: Path, baseline: Baseline) -> tuple[Check, ...]:
+def compare_to_baseline(checks: Sequence[Check], output: Path, baseline: Baseline) -> tuple[Check, ...]:
     """Checks of a result, told apart from how they went on the snapshot. For use in a thread.
 
     One that reports its tests on the snapshot and says nothing of any here has failed, however well it ended: what was
@@ -175,7 +177,7 @@ def told_apart(checks: Sequence[Check], output: Path, baseline: Baseline) -> tup
             report, before = read_report(check_folder(output, number)), baseline.reports[number]
             tests = None if report is None else junit.compare(report, before)
             state = CheckState.FAILED if report is None and before is not None else check.state
-            found.append(replace(check, state=state, before=baseline.checks[number].state, tests=tests))
+            found.append(replace(check, state=state, baseline_state=baseline.checks[number].state, tests=tests))
         else:
             found.append(check)
     return tuple(found)

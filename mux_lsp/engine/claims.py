@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.watches import tell
-from mux_lsp.engine.waiting import first_of
+from mux_lsp.engine.waiting import wait_or_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 PROCESSORS: Final = os.cpu_count() or 1
 
-AT_ONCE: Final = max(1, PROCESSORS // 2)
+MAX_PARALLEL: Final = max(1, PROCESSORS // 2)
 """So many are made at once: more of them keep the disk no busier, and each of them takes longer."""
 
-QUICK: Final = 0.5
+FAST_SECONDS: Final = 0.5
 """Seconds. Where one is made in less, nobody has to be careful with them."""
 
-QUICK_AT_ONCE: Final = 8
+MAX_PARALLEL_FAST: Final = 8
 
-ANYHOW: Final = PROCESSORS
+MIN_WORKTREES: Final = PROCESSORS
 """So many there are to be, however fast they change hands: with fewer a processor might have nothing to do."""
 
 
-class Claims:
+class WorktreePool:
     """The worktrees of one repository, for its runs. Lives on one event loop."""
 
     def __init__(self, worktrees: Worktrees, folder_name: str) -> None:
@@ -79,8 +79,8 @@ class Claims:
         now = asyncio.get_running_loop().time
         while not cancelled.is_set():
             self._news.clear()
-            most = QUICK_AT_ONCE if 0 < self._takes < QUICK else AT_ONCE
-            few = len(self._worktrees.slots()) < ANYHOW
+            most = MAX_PARALLEL_FAST if 0 < self._takes < FAST_SECONDS else MAX_PARALLEL
+            few = len(self._worktrees.slots()) < MIN_WORKTREES
             pause = 0.0 if few else self._moved + self._takes - now()
             may_make = self._making < most and pause <= 0
             claim = await asyncio.to_thread(
@@ -93,7 +93,7 @@ class Claims:
             news = asyncio.ensure_future(self._news.wait())
             try:
                 async with asyncio.timeout(pause if self._making < most else None):
-                    await first_of(news, cancelled)
+                    await wait_or_cancelled(news, cancelled)
             except TimeoutError:
                 pass
             finally:

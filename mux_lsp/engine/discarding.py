@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 
     from mux_lsp.core.model import Run, Task
-    from mux_lsp.engine.book import Book
+    from mux_lsp.engine.book import TaskRegistry
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Discards:
 
     def __init__(  # noqa: PLR0913  (whatever it is not to know itself)
         self,
-        book: Book,
+        book: TaskRegistry,
         *,
         free: Callable[[str], Awaitable[None]],
         forget: Callable[[Task, Sequence[Run]], Awaitable[object]],
@@ -72,7 +72,7 @@ class Discards:
         It is on record, for all of them or none, before any is touched. When it returns they have ended with every
         process and given their worktrees back. Raises UsageError for an unknown id.
         """
-        task, named = self._book.named(id_)
+        task, named = self._book.resolve_runs(id_)
         known = {run.id for run in task.runs}
         for one in keep:
             if id_ != task.id:
@@ -108,8 +108,8 @@ class Discards:
         Raises UsageError for an unknown id.
         """
         # What is on its way out comes to its end first: a later daemon would have it go on.
-        await self._ended(run for run in self._book.named(id_)[1] if run.discarded is not None)
-        back = tuple(run.id for run in self._book.named(id_)[1] if run.discarded is not None)
+        await self._ended(run for run in self._book.resolve_runs(id_)[1] if run.discarded is not None)
+        back = tuple(run.id for run in self._book.resolve_runs(id_)[1] if run.discarded is not None)
         self._book.discard(back, None)
         self._arm()
         return back

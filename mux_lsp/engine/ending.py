@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Ending(asyncio.Event):
+class Cancellation(asyncio.Event):
     """Set when a run is to end: by its person, by a limit, or because others did its work."""
 
     reason: str | None = None

@@ -21,36 +21,36 @@ from mux_lsp.core.merit import Weights
 from mux_lsp.core.model import AgentChoice, FileChange, Run, RunState, Task
 from mux_lsp.engine import backends, discarding, renewal
 from mux_lsp.engine.accepting import applied_by
-from mux_lsp.engine.attempt import Job, carry_out
+from mux_lsp.engine.attempt import Job, run_to_end
 from mux_lsp.engine.backends import Backends
-from mux_lsp.engine.book import Book
-from mux_lsp.engine.changed import paths_at
+from mux_lsp.engine.book import TaskRegistry
+from mux_lsp.engine.changed import affected_paths
 from mux_lsp.engine.clock import Clock
 from mux_lsp.engine.discarding import Discards
-from mux_lsp.engine.ending import Ending
-from mux_lsp.engine.enough import agreed
+from mux_lsp.engine.ending import Cancellation
+from mux_lsp.engine.enough import consensus_reason
 from mux_lsp.engine.events import Event, Noticed, ReviewChanged, RunChanged, TaskChanged, WorkEnded
-from mux_lsp.engine.going import Going, Leftovers
+from mux_lsp.engine.going import Unfinished, UnfinishedWork
 from mux_lsp.engine.history import History
-from mux_lsp.engine.judge import Judging
-from mux_lsp.engine.judgements import Judgements
-from mux_lsp.engine.limits import Limits
+from mux_lsp.engine.judge import LlmJudge
+from mux_lsp.engine.judgements import CheckService
+from mux_lsp.engine.limits import Budget
 from mux_lsp.engine.output import Outputs
-from mux_lsp.engine.permissions import Answer, Asked, Asks, Kept
+from mux_lsp.engine.permissions import Answer, JournalPermissionStore, PendingPermission, PermissionService
 from mux_lsp.engine.queue import Queue
 from mux_lsp.engine.ranking import Rankings
 from mux_lsp.engine.rejections import Rejections
-from mux_lsp.engine.repositories import Room, Rooms, locate
+from mux_lsp.engine.repositories import RepositoryStore, RepositoryStores, locate
 from mux_lsp.engine.request import Client, StartRequest, buffers_of, context_of, prompt_of
-from mux_lsp.engine.results import Results
-from mux_lsp.engine.reviews import Reviews
-from mux_lsp.engine.standing import NO_STANDING, Standing
+from mux_lsp.engine.results import DiffStats
+from mux_lsp.engine.reviews import HunkCache
+from mux_lsp.engine.standing import NO_SUMMARY, RunSummary
 from mux_lsp.engine.transactions import Transactions
 from mux_lsp.engine.tree import identity_of
 from mux_lsp.engine.trial import sweep
-from mux_lsp.engine.troubles import in_words, is_of_the_disk, is_of_the_system
+from mux_lsp.engine.troubles import in_plain_words, is_of_the_disk, is_of_the_system
 from mux_lsp.engine.trust import Trust
-from mux_lsp.engine.verifying import Verifying, roots
+from mux_lsp.engine.verifying import VerifyService, roots
 from mux_lsp.errors import MuxError, StorageError, UsageError
 from mux_lsp.faults import fault
 from mux_lsp.git.command import own
@@ -87,7 +87,7 @@ class Engine:
         self._config_file = config_file
         self._clock = clock or Clock()
         self._configuration = config.Configuration()
-        self._lives: dict[str, Life] = {}
+        self._lives: dict[str, ActiveRun] = {}
         self._owned: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
         self._outputs = Outputs(state / "runs", self._emit, lambda: self._configuration.runs.output_bytes)
@@ -97,19 +97,19 @@ class Engine:
         self._untold: list[str] = []
         self._doomed_refs: dict[Path, set[str]] = {}
         """What of deleted tasks and runs is still in stores that could not be written."""
-        self._reviews: dict[Path, tuple[Results, Reviews]] = {}
-        self._rooms = Rooms(state / "repos", lambda: self._configuration.key_variables)
-        self._leftovers = Leftovers(state / "going")
+        self._reviews: dict[Path, tuple[DiffStats, HunkCache]] = {}
+        self._rooms = RepositoryStores(state / "repos", lambda: self._configuration.key_variables)
+        self._leftovers = UnfinishedWork(state / "going")
         self._ports = PortBlocks()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._journal: Journal
-        self._book: Book
-        self._asks: Asks
+        self._book: TaskRegistry
+        self._asks: PermissionService
         self._queue: Queue
-        self.limits: Limits
+        self.limits: Budget
         """What runs may spend, and have spent."""
         self._rejections: Rejections
-        self.judgements: Judgements
+        self.judgements: CheckService
         """By what runs are judged."""
         self.history: History
         """What became part of a person's text."""
@@ -119,7 +119,7 @@ class Engine:
         """What counts of repositories' own settings."""
         self.discards: Discards
         """What a person has thrown away."""
-        self.verifying = Verifying(self, lambda: self._configuration.runs, self._own, self._emit)
+        self.verifying = VerifyService(self, lambda: self._configuration.runs, self._own, self._emit)
         """Checks on the live texts of its clients."""
 
     # Life
@@ -135,24 +135,24 @@ class Engine:
         self._journal = Journal(self._state / "mux.db")
         self.transactions = Transactions(self._journal, self._state, self._notify, self._own)
         await self.transactions.take_up(map(Path, self._journal.repositories()))
-        self._book = Book(self._journal, self._emit, self._clock)
+        self._book = TaskRegistry(self._journal, self._emit, self._clock)
         if self._journal.lost is not None:
             self._notify(await asyncio.to_thread(self._missed, self._journal.lost))
-        kept = Kept(lambda: self._configuration, self._journal, self._book)
-        self._asks = Asks(self._emit, kept, lambda: self._configuration.permissions.timeout_seconds)
+        kept = JournalPermissionStore(lambda: self._configuration, self._journal, self._book)
+        self._asks = PermissionService(self._emit, kept, lambda: self._configuration.permissions.timeout_seconds)
         self._queue = Queue(self._book, self._emit)
-        self.limits = Limits(self._book, self._emit, self._end, self._config_file)
+        self.limits = Budget(self._book, self._emit, self._end, self._config_file)
         self.limits.load(self._journal.spending())
         self._book.spent = self.limits.spent
-        self.subscribe(self.limits.told)
+        self.subscribe(self.limits.on_event)
         self._rankings = Rankings(self._book.find_task, self.reviews, self._weights, self._emit, self._own)
         self.subscribe(self._rankings.notice)
-        self._judging = Judging(
+        self._judging = LlmJudge(
             self._state / "opinions",
             lambda: self._configuration,
             self._rankings,
             self._patch,
-            self.limits.admit_spending,
+            self.limits.check_spending,
             self._charge,
             self._own,
         )
@@ -162,7 +162,7 @@ class Engine:
         self.trust = Trust(self._journal, self.configured)
         self._rejections = Rejections(self._journal, (run.id for run in self._book.runs))
         self.history = History(self._journal, self.task, self.run)
-        self.judgements = Judgements(
+        self.judgements = CheckService(
             self._book, self._rooms, lambda: self._configuration.runs, self.run_folder, self._own
         )
         self.discards = Discards(
@@ -283,13 +283,15 @@ class Engine:
         for choice in choices:
             backends.check(choice.agent)
         parent = self._book.find_run(request.parent)
-        admit = functools.partial(self.limits.admit, str(repository.root), sum(choice.count for choice in choices))
+        admit = functools.partial(
+            self.limits.check_start, str(repository.root), sum(choice.count for choice in choices)
+        )
         admit(parent)
         room = self._rooms.of(repository.root)
         room.setups.try_again()
         context = tuple(context_of(repository.root, *place) for place in request.context)
         with self._book.new_id() as task_id:
-            self._leftovers.expect(task_id, Going(str(repository.root), (task_id,)))
+            self._leftovers.expect(task_id, Unfinished(str(repository.root), (task_id,)))
             snapshot = await asyncio.to_thread(room.shadow.snapshot, repository, buffers, task_id)
             try:
                 # Meanwhile others may have begun, or the agent that asks for it may have been ended.
@@ -319,17 +321,17 @@ class Engine:
                     Run(f"{task_id}-{number}", task_id, agent, model, RunState.QUEUED, base=snapshot.commit)
                     for number, (agent, model) in enumerate(names, 1)
                 ),
-                numbered=len(names),
+                runs_created=len(names),
                 # What an agent starts is no more urgent than what it works on.
                 priority=request.priority if parent is None else min(request.priority, self.task(parent.task).priority),
-                enough=self._configuration.defaults.enough if request.enough is None else request.enough,
+                stop_after=self._configuration.defaults.enough if request.enough is None else request.enough,
                 parent=None if parent is None else parent.id,
                 max_cost_usd=request.max_cost_usd,
                 max_tokens=request.max_tokens,
             )
             self._book.add(task)
             self._leftovers.done(task_id)
-        self._queue.enter(task, task.runs)
+        self._queue.enqueue(task, task.runs)
         for run in task.runs:
             self._begin(run.id)
         self._take_up_left(repository.root)
@@ -364,7 +366,7 @@ class Engine:
         for name in names:
             # What tries a result out says so behind the run's id.
             run = self.find_run(name.partition(".")[0])
-            if run is not None or self._rooms.tries_out(name):
+            if run is not None or self._rooms.is_trial(name):
                 return name if run is None else run.id
         return None
 
@@ -381,14 +383,14 @@ class Engine:
         """The id of the task or run that somebody means. Raises UsageError where that is none, or may be several."""
         return self._book.find(typed)
 
-    def standing(self, run: Run) -> Standing:
+    def standing(self, run: Run) -> RunSummary:
         """Where a run stands among the others, at no cost."""
         if run.discarded is not None:
-            return Standing(kept_until=self.discards.kept_until(run))
+            return RunSummary(kept_until=self.discards.kept_until(run))
         number, ranked = self._queue.number(run.id), self._rankings.of(run)
         if ranked is not None:
-            return Standing(number, ranked.rank, ranked.tied, ranked.reasons)
-        return NO_STANDING if number is None else Standing(queue_place=number)
+            return RunSummary(number, ranked.rank, ranked.tied, ranked.reasons)
+        return NO_SUMMARY if number is None else RunSummary(queue_place=number)
 
     def ranking(self, task_id: str) -> tuple[Ranked, ...]:
         """The ranked runs of a task as they were found last, best first, at no cost."""
@@ -439,7 +441,7 @@ class Engine:
 
     def _end_the_rest(self, task: Task) -> None:
         """End the runs that no one needs any more."""
-        if (reason := agreed(task)) is not None:
+        if (reason := consensus_reason(task)) is not None:
             self._end({run.id: reason for run in task.runs})
 
     def pause(self, task_id: str) -> Task:
@@ -456,7 +458,7 @@ class Engine:
 
     def _judged(self, task_id: str, kind: str, **changes: object) -> Task:
         task = self._book.change_task(self.task(task_id).id, kind, **changes)
-        self._queue.judge(task)
+        self._queue.set_priority(task)
         return task
 
     async def retry(self, run_id: str) -> Run:
@@ -465,10 +467,10 @@ class Engine:
         old = self.run(run_id)
         discarding.refuse(old)
         backends.of(old.agent)
-        self.limits.admit_more(self.task(old.task))
+        self.limits.check_retry(self.task(old.task))
         self.room(Path(self.task(old.task).repository)).setups.try_again()
         run = self._book.retried(old)
-        self._queue.enter(self.task(run.task), [run])
+        self._queue.enqueue(self.task(run.task), [run])
         self._begin(run.id)
         return run
 
@@ -495,27 +497,31 @@ class Engine:
         if not run.state.ended:
             raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
         backends.of(run.agent)
-        self.limits.admit_again(run)
+        self.limits.check_continue(run)
         self.room(Path(self.task(run.task).repository)).setups.try_again()
         renewed: dict[str, Any] = {}
         if clients is not None:
             room = self._rooms.of(Path(self.task(run.task).repository))
-            new = await asyncio.to_thread(renewal.renew, room, run, renewal.unsaved_of(clients, room))
+            new = await asyncio.to_thread(renewal.merge_onto_snapshot, room, run, renewal.unsaved_of(clients, room))
             files, hunks = await asyncio.to_thread(_read_result, *self._results_of(room.root), new.base, new.result)
             # From here on nothing is awaited.
             if self.run(run_id) != run:
                 raise UsageError(f"{run_id} went on meanwhile; send the message again when it has ended.")
             renewed = {
-                "base": new.base, "result": new.result, "files": files, "hunks": hunks, "collided": new.conflicts,
-            }  # fmt: skip
-            message = renewal.told(message, new.conflicts)
+                "base": new.base,
+                "result": new.result,
+                "files": files,
+                "hunks": hunks,
+                "merge_conflicts": new.conflicts,
+            }
+            message = renewal.prompt_after_sync(message, new.conflicts)
         run = self._book.advance(
             run_id,
             RunState.QUEUED,
             message=message,
             turn=run.turn + 1,
             **renewed,
-            taken=False,
+            result_complete=False,
             # Its time is that of its work on this message.
             started=None,
             finished=None,
@@ -523,12 +529,12 @@ class Engine:
             pid=None,
             pid_created=None,
             checks=(),
-            meddled=(),
+            tampered=(),
             restored_checks=(),
             cancel_requested=False,
             cancel_reason=None,
         )
-        self._queue.enter(self.task(run.task), [run])
+        self._queue.enqueue(self.task(run.task), [run])
         self._emit(TaskChanged(self.task(run.task)))
         self._begin(run_id)
         return run
@@ -538,9 +544,9 @@ class Engine:
 
         Raises UsageError where one of them has not ended.
         """
-        await self._settled(*(run.id for run in self._book.named(id_)[1]))
+        await self._settled(*(run.id for run in self._book.resolve_runs(id_)[1]))
         # From here to the end of the journal's part nothing is awaited: nobody can begin a run of it meanwhile.
-        task, doomed = self._book.named(id_)
+        task, doomed = self._book.resolve_runs(id_)
         for run in doomed:
             if not run.state.ended:
                 raise UsageError(f"{run.id} is still {run.state}; cancel it first: `mux-lsp cancel {run.id}`.")
@@ -553,7 +559,7 @@ class Engine:
         names = (*ids, *renewals, *([task.id] if whole else []))
         going = ids[0] if ids else task.id
         with contextlib.suppress(StorageError):  # what is deleted makes room
-            self._leftovers.expect(going, Going(task.repository, names))
+            self._leftovers.expect(going, Unfinished(task.repository, names))
         self._book.remove(task, doomed)
         if whole:
             self._queue.forget(task.id)
@@ -571,7 +577,7 @@ class Engine:
             self._leftovers.done(going)
         return ids
 
-    async def _delete_refs(self, room: Room) -> None:
+    async def _delete_refs(self, room: RepositoryStore) -> None:
         """Let go of what deleted tasks and runs have in the store. Where the disk refuses, it waits."""
         doomed = self._doomed_refs.pop(room.root, set())
         for name in sorted(doomed):
@@ -614,11 +620,11 @@ class Engine:
     # Permissions
 
     @property
-    def asked(self) -> tuple[Asked, ...]:
+    def asked(self) -> tuple[PendingPermission, ...]:
         """What agents ask leave for and nobody has answered yet, oldest first."""
         return self._asks.open()
 
-    def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> Asked:
+    def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> PendingPermission:
         """Answer what an agent asked. Raises UsageError where nobody waits for it any more."""
         return self._asks.reply(ask_id, answer, reason)
 
@@ -630,7 +636,7 @@ class Engine:
         return self._state / "clients"
 
     @property
-    def kept(self) -> Path:
+    def backups_dir(self) -> Path:
         """Where copies go of what a person has had written over."""
         return self._state / "kept"
 
@@ -640,20 +646,20 @@ class Engine:
 
     # Review
 
-    def room(self, root: Path) -> Room:
+    def room(self, root: Path) -> RepositoryStore:
         """What the daemon keeps of a repository."""
         return self._rooms.of(root)
 
-    def reviews(self, root: Path) -> Reviews:
+    def reviews(self, root: Path) -> HunkCache:
         """The hunks of a repository's results."""
         return self._results_of(root)[1]
 
-    def _results_of(self, root: Path) -> tuple[Results, Reviews]:
+    def _results_of(self, root: Path) -> tuple[DiffStats, HunkCache]:
         found = self._reviews.get(root)
         if found is None:
             shadow = self._rooms.of(root).shadow
-            results = Results(shadow)
-            found = self._reviews[root] = results, Reviews(shadow.read, results.take)
+            results = DiffStats(shadow)
+            found = self._reviews[root] = results, HunkCache(shadow.read, results.pop_body)
         return found
 
     def rejections(self, run_id: str, path: str) -> frozenset[str]:
@@ -672,13 +678,13 @@ class Engine:
             paths.setdefault(run_id, set()).add(path)
         for run_id, of_run in paths.items():
             run = self.run(run_id)
-            self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, of_run)))
+            self._emit(ReviewChanged(self.task(run.task).repository, affected_paths(run, of_run)))
 
     def _accepted(self, accepted: Accepted) -> None:
         """What a person has accepted is on record."""
         self._rejections.forget_hunks(accepted.run, accepted.unrejected)
         if (run := self.find_run(accepted.run)) is not None:
-            self._emit(ReviewChanged(self.task(run.task).repository, paths_at(run, accepted.chosen)))
+            self._emit(ReviewChanged(self.task(run.task).repository, affected_paths(run, accepted.chosen)))
         self.discards.noted(accepted.discard, accepted.discarded)
 
     def runs_at(self, file: Path) -> list[tuple[Run, FileChange]]:
@@ -712,32 +718,32 @@ class Engine:
             run_folder=self.run_folder(run_id),
             ports=self._ports,
             place=self._queue.place_of(run_id),
-            cancelled=Ending(),
+            cancelled=Cancellation(),
             current=lambda: self.run(run_id),
             advance=functools.partial(self._book.advance, run_id),
             end=functools.partial(self._book.end, run_id),
             clock=self._clock,
             outputs=self._outputs,
             asks=self._asks,
-            terms=self.judgements.terms_of(task),
+            terms=self.judgements.plan_of(task),
             places=self.judgements.places,
-            tell_apart=lambda: self.judgements.tell_apart(run_id),
+            tell_apart=lambda: self.judgements.annotate_run(run_id),
             trusted=self._configuration.trusts(Path(task.repository)),
             prompt=lambda run: prompt_of(self.task(run.task)) if run.message is None else run.message,
             read_result=functools.partial(_read_result, *self._results_of(Path(task.repository))),
         )
-        self._lives[run_id] = Life(self._own(self._live(job)), job.cancelled)
+        self._lives[run_id] = ActiveRun(self._own(self._live(job)), job.cancelled)
         self.judgements.begin(task, self.run(run_id))
 
     async def _live(self, job: Job) -> None:
         try:
-            await carry_out(job)
+            await run_to_end(job)
             await self._tidy(job.room)
         except MuxError as error:
             self._book.fail(job.run_id, str(error))
         except Exception as error:
             if is_of_the_system(error):
-                words = in_words(error, self._state)
+                words = in_plain_words(error, self._state)
                 log.warning("run %s: %s", job.run_id, words, exc_info=not is_of_the_disk(error))
                 self._book.fail(job.run_id, words)
             else:
@@ -749,13 +755,13 @@ class Engine:
             if self._book.find_run(job.run_id) is not None:
                 self.judgements.ended(self.task(job.task.id))
 
-    async def _tidy(self, room: Room) -> None:
+    async def _tidy(self, room: RepositoryStore) -> None:
         """Pack what runs have left in the shadow store, once none is at work and it is worth it."""
         at_work = any(not run.state.ended for task in self.tasks(room.root) for run in task.runs)
         if not at_work:
             await self._delete_refs(room)
-            if await asyncio.to_thread(lambda: room.shadow.grown):
-                await asyncio.to_thread(room.shadow.tidy)
+            if await asyncio.to_thread(lambda: room.shadow.needs_gc):
+                await asyncio.to_thread(room.shadow.gc)
 
     def _notify(self, sentence: str) -> None:
         log.warning("%s", sentence)
@@ -797,21 +803,21 @@ def _is_to_end(run: Run) -> bool:
     return run.cancel_requested and not run.state.ended
 
 
-def _drop(room: Room, snapshot: Snapshot, name: str) -> None:
+def _drop(room: RepositoryStore, snapshot: Snapshot, name: str) -> None:
     """Forget a snapshot that was just taken."""
     room.shadow.complete(snapshot)
     room.shadow.delete_refs(name)
 
 
-def _read_result(results: Results, reviews: Reviews, base: str, result: str) -> tuple[tuple[FileChange, ...], int]:
+def _read_result(results: DiffStats, reviews: HunkCache, base: str, result: str) -> tuple[tuple[FileChange, ...], int]:
     files, hunks = results.read(base, result, reviews.count)
     encode_files(files)
     return files, hunks
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class ActiveRun:
     """What carries a run out, and what ends it early."""
 
     task: asyncio.Task[None]
-    cancelled: Ending
+    cancelled: Cancellation

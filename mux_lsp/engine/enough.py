@@ -11,23 +11,25 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Run, Task
 
 
-def agreed(task: Task) -> str | None:
+def consensus_reason(task: Task) -> str | None:
     """Why no other run of the task is needed, in words; None where that is not so.
 
     Those count that have finished, pass every check as it counts, and have changed something: all of them the same. How
     a check counts is known when it is known how it goes on the snapshot.
     """
-    if task.enough is None or task.ended:
+    if task.stop_after is None or task.ended:
         return None
-    good = [run for run in task.kept if _is_good(run)]
-    groups = [[run.id] for run in good] if task.enough == 1 else equal_runs(good)
+    good = [run for run in task.active_runs if _is_good(run)]
+    groups = [[run.id] for run in good] if task.stop_after == 1 else equal_runs(good)
     for group in groups:
-        if len(group) >= task.enough:
+        if len(group) >= task.stop_after:
             words = "has a good result" if len(group) == 1 else "have the same good result"
             return f"enough: {', '.join(group)} {words}"
     return None
 
 
 def _is_good(run: Run) -> bool:
-    passed = all(check.state is CheckState.PASSED and check.before is not None for check in run.judged)
+    passed = all(
+        check.state is CheckState.PASSED and check.baseline_state is not None for check in run.effective_checks
+    )
     return run.state is RunState.FINISHED and bool(run.files) and passed

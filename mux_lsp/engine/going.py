@@ -22,13 +22,13 @@ from mux_lsp.errors import MuxError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.repositories import RepositoryStore
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class Unfinished:
     """What may have to go of one repository."""
 
     repository: str
@@ -40,14 +40,14 @@ class Going:
         return [name for name in self.names if name.partition(".")[0] not in known]
 
 
-class Leftovers:
+class UnfinishedWork:
     """The files that say so, in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def clear(
-        self, known: Collection[str], room_of: Callable[[Path], Room], run_folder: Callable[[str], Path]
+        self, known: Collection[str], room_of: Callable[[Path], RepositoryStore], run_folder: Callable[[str], Path]
     ) -> None:
         """Remove what earlier daemons have noted and not come to the end of, but for what the journal knows."""
         for name, going in list(self._left()):
@@ -62,7 +62,7 @@ class Leftovers:
                 # The next daemon tries again: nothing must keep this one from starting.
                 log.warning("what was left of %s could not be removed: %s", name, error)
 
-    def expect(self, name: str, going: Going) -> None:
+    def expect(self, name: str, going: Unfinished) -> None:
         """Note under a name what may have to go. Raises StorageError."""
         said = {"repository": going.repository, "names": going.names}
         with storage.told(self._folder):
@@ -73,11 +73,11 @@ class Leftovers:
         """Forget what was noted: it is on record by now, or all of it has gone."""
         self._file(name).unlink(missing_ok=True)
 
-    def _left(self) -> Iterator[tuple[str, Going]]:
+    def _left(self) -> Iterator[tuple[str, Unfinished]]:
         for file in sorted(self._folder.glob("*.json")):
             try:
                 said = json.loads(file.read_text())
-                yield file.stem, Going(said["repository"], tuple(said["names"]))
+                yield file.stem, Unfinished(said["repository"], tuple(said["names"]))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s cannot be read: %s", file, error)
 

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mux_lsp.core.history import Acceptance, Cause, Key, Text, context, extract
+from mux_lsp.core.history import Acceptance, Cause, ChangeKey, Text, context, extract
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store import acceptances
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import FileChange, Run, Task
     from mux_lsp.engine.accepting import Selection
     from mux_lsp.engine.review import Item
-    from mux_lsp.engine.reviews import Reviews
+    from mux_lsp.engine.reviews import HunkCache
     from mux_lsp.store.acceptances import Row
     from mux_lsp.store.journal import Journal
 
@@ -41,7 +41,7 @@ COMPARED: Final = 1000
 """In how many files of other runs agreement is looked for hunk by hunk; in more, only where the whole file is equal."""
 
 
-class Stand(NamedTuple):
+class RunPresence(NamedTuple):
     """How a hunk of one run stands to a text, and which result it was of."""
 
     place: HunkStatus
@@ -49,25 +49,25 @@ class Stand(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HunkPresence:
     """How a hunk that runs of a task share stands to a text, by run."""
 
     item: Item
     """That of the first run by which the text has it, or else of the first run."""
-    runs: Mapping[str, Stand]
+    runs: Mapping[str, RunPresence]
 
     def is_now(self, place: HunkStatus) -> bool:
         """Whether any run says so."""
         return any(stand.place is place for stand in self.runs.values())
 
 
-Look = dict[Key, Standing]
+PresenceMap = dict[ChangeKey, HunkPresence]
 """What one look at a document said."""
 
 
-def look(items: Iterable[Item]) -> Look:
+def presence_of(items: Iterable[Item]) -> PresenceMap:
     """How the hunks of all runs stand to a text, equal ones together."""
-    grouped: dict[Key, list[Item]] = {}
+    grouped: dict[ChangeKey, list[Item]] = {}
     # Once for all hunks of a run: a text with fifty runs has thousands of them, and is looked at with every key.
     about: dict[int, tuple[str, str]] = {}
     for item in items:
@@ -75,30 +75,30 @@ def look(items: Iterable[Item]) -> Look:
         if item.hunk is None:
             key = key_of(item)
         elif known := about.get(id(review)):
-            key = Key(*known, item.hunk.id)
+            key = ChangeKey(*known, item.hunk.id)
         else:
             key = key_of(item)
             about[id(review)] = key.task, key.origin
         grouped.setdefault(key, []).append(item)
     return {
-        key: Standing(
-            next((item for item in same if item.place is HunkStatus.APPLIED), same[0]),
-            {item.review.run: Stand(item.place, item.review.change) for item in same},
+        key: HunkPresence(
+            next((item for item in same if item.text_status is HunkStatus.APPLIED), same[0]),
+            {item.review.run: RunPresence(item.text_status, item.review.change) for item in same},
         )
         for key, same in grouped.items()
     }
 
 
-def key_of(item: Item) -> Key:
+def key_of(item: Item) -> ChangeKey:
     """Which change it is, whichever run's."""
     change = item.review.change
     task = item.review.run.rpartition("-")[0]
     if item.hunk is not None:
-        return Key(task, change.base_path, item.hunk.id)
-    return Key(task, change.path, f"{change.new_mode:o} {change.new_object}")
+        return ChangeKey(task, change.base_path, item.hunk.id)
+    return ChangeKey(task, change.path, f"{change.new_mode:o} {change.new_object}")
 
 
-def has_come(before: Standing, now: Standing) -> bool:
+def appeared(before: HunkPresence, now: HunkPresence) -> bool:
     """Whether the text has got a hunk between two looks."""
     if before.is_now(HunkStatus.APPLIED) or not now.is_now(HunkStatus.APPLIED):
         return False
@@ -112,7 +112,7 @@ def has_come(before: Standing, now: Standing) -> bool:
     return before.is_now(HunkStatus.PENDING) and before.item.live.lines != now.item.live.lines
 
 
-def has_gone(before: Standing, now: Standing) -> bool:
+def disappeared(before: HunkPresence, now: HunkPresence) -> bool:
     """Whether the text has the base's lines again where it had something else: for a hunk that it once had, an undo."""
     if now.is_now(HunkStatus.APPLIED) or not now.is_now(HunkStatus.PENDING):
         return False
@@ -127,7 +127,7 @@ def has_gone(before: Standing, now: Standing) -> bool:
     return before.item.live.lines != now.item.live.lines
 
 
-def gives_way(held: Standing, come: Standing) -> bool:
+def displaced(held: HunkPresence, come: HunkPresence) -> bool:
     """Whether a hunk that the text had cannot be there any more, since another one has come to its place."""
     if held.is_now(HunkStatus.APPLIED):
         return False
@@ -139,7 +139,7 @@ def gives_way(held: Standing, come: Standing) -> bool:
     return one.hunk.start <= other.hunk.end and other.hunk.start <= one.hunk.end
 
 
-class Place(NamedTuple):
+class LinePlace(NamedTuple):
     """Where a hunk's lines came to stand: the file, the first line, and all lines of the text."""
 
     path: str
@@ -147,33 +147,33 @@ class Place(NamedTuple):
     lines: Sequence[str]
 
 
-class Who(NamedTuple):
+class Author(NamedTuple):
     """Whose doing it was."""
 
     client: str
     run: str
-    how: Cause
+    cause: Cause
 
 
-class Seen:
+class DocumentObservations:
     """What a client's text of one document has said so far, from its opening on."""
 
     def __init__(self) -> None:
-        self.last: Look = {}
-        self.held: set[Key] = set()
+        self.last: PresenceMap = {}
+        self.held: set[ChangeKey] = set()
         """Hunks that the text has had, and whose lines were not the base's again since."""
 
-    def next(self, now: Look) -> tuple[list[tuple[Key, Standing]], list[Key]]:
+    def next(self, now: PresenceMap) -> tuple[list[tuple[ChangeKey, HunkPresence]], list[ChangeKey]]:
         """What has come into the text since the last look, and which hunks have gone out of it."""
         before, self.last = self.last, now
         known = [(key, before[key], standing) for key, standing in now.items() if key in before]
         # What was changed and is as it was again has not come anew.
-        come = [(key, standing) for key, was, standing in known if key not in self.held and has_come(was, standing)]
+        come = [(key, standing) for key, was, standing in known if key not in self.held and appeared(was, standing)]
         gone = []
         for key, was, standing in known:
             if key in self.held and (
-                has_gone(was, standing)
-                or any(key.task == other.task and gives_way(standing, one) for other, one in come)
+                disappeared(was, standing)
+                or any(key.task == other.task and displaced(standing, one) for other, one in come)
             ):
                 gone.append(key)
         self.held = {
@@ -184,18 +184,18 @@ class Seen:
         return come, gone
 
 
-class Watch:
+class ClientObserver:
     """What one client's texts say."""
 
     def __init__(self, client: Callable[[], str]) -> None:
         """`client` gives the client's name."""
         self._client = client
-        self._seen: dict[str, Seen] = {}
-        self._offers: OrderedDict[Key, str] = OrderedDict()
+        self._seen: dict[str, DocumentObservations] = {}
+        self._offers: OrderedDict[ChangeKey, str] = OrderedDict()
 
-    def of(self, uri: str) -> Seen:
+    def of(self, uri: str) -> DocumentObservations:
         """What a document has said. To be asked for before a look at it: it may be closed and opened anew meanwhile."""
-        return self._seen.setdefault(uri, Seen())
+        return self._seen.setdefault(uri, DocumentObservations())
 
     def offer(self, selection: Selection) -> None:
         """The client has asked for the edit of these hunks. It will apply it, or not; an undo and a redo come too."""
@@ -206,7 +206,7 @@ class Watch:
         while len(self._offers) > OFFERS:
             self._offers.popitem(last=False)
 
-    def offered(self, key: Key) -> str | None:
+    def offered(self, key: ChangeKey) -> str | None:
         """The run whose hunk's edit the client has asked for."""
         return self._offers.get(key)
 
@@ -219,7 +219,7 @@ class Watch:
         """A document was closed."""
         self._seen.pop(uri, None)
 
-    def holds(self, key: Key, but: Seen | None = None) -> bool:
+    def holds(self, key: ChangeKey, but: DocumentObservations | None = None) -> bool:
         """Whether an open document (but one) has had a hunk at the last look."""
         return any(key in seen.held for seen in self._seen.values() if seen is not but)
 
@@ -237,11 +237,11 @@ class History:
         self._task = task
         self._run = run
         self._person = _person()
-        self._watches: list[Watch] = []
-        self._deciding: dict[Key, tuple[str, str]] = {}
+        self._watches: list[ClientObserver] = []
+        self._deciding: dict[ChangeKey, tuple[str, str]] = {}
         """Hunks that a command is about to bring into a text: the client that asked, and the run."""
 
-    def join(self, watch: Watch) -> Callable[[], None]:
+    def join(self, watch: ClientObserver) -> Callable[[], None]:
         """Take a client's texts into account from now on. Returns what ends it."""
         self._watches.append(watch)
         return lambda: self._watches.remove(watch)
@@ -270,23 +270,25 @@ class History:
             for key in keys:
                 self._deciding.pop(key, None)
 
-    def prepare(self, selection: Selection, reviews: Reviews, client: str) -> dict[Key, Row]:
+    def prepare(self, selection: Selection, reviews: HunkCache, client: str) -> dict[ChangeKey, Row]:
         """What a command's selection is to be noted as, once it is in the texts. Slow: for a thread."""
         agreed = agreement(selection, self._task(selection.run.task), reviews)
         texts = {path: Text(plan.lines or ()).lines for plan in selection.plans for path in plan.paths}
         names = {path: plan.path for plan in selection.plans for path in plan.paths}
-        who = Who(client, selection.run.id, Cause.ACCEPT)
+        who = Author(client, selection.run.id, Cause.ACCEPT)
         shifts: dict[str, int] = {}
-        rows: dict[Key, Row] = {}
+        rows: dict[ChangeKey, Row] = {}
         for item in sorted(selection.placed, key=lambda item: item.start):
             path, key = item.live.path, key_of(item)
-            place = Place(names.get(path, path), item.start + shifts.get(path, 0), texts.get(path, ()))
+            place = LinePlace(names.get(path, path), item.start + shifts.get(path, 0), texts.get(path, ()))
             if item.hunk is not None:
                 shifts[path] = shifts.get(path, 0) + len(item.hunk.added) - len(item.hunk.removed)
             rows[key] = row(self._acceptance(item, key, place, who, agreed.get(key, ())))
         return rows
 
-    def settled(self, selection: Selection, prepared: Iterable[tuple[Key, Row]]) -> tuple[list[Row], list[Key]]:
+    def settled(
+        self, selection: Selection, prepared: Iterable[tuple[ChangeKey, Row]]
+    ) -> tuple[list[Row], list[ChangeKey]]:
         """What to put on record of a selection that a command has brought into texts or to the disk.
 
         That is what no text has shown yet, and the changes whose acceptance stands no more. Within `deciding`, of which
@@ -297,30 +299,32 @@ class History:
         lost = [*rows, *map(key_of, selection.displaced)]
         return list(rows.values()), [key for key in lost if not self._holds(key)]
 
-    def looked(self, watch: Watch, seen: Seen, now: Look) -> None:
+    def observe(self, watch: ClientObserver, seen: DocumentObservations, now: PresenceMap) -> None:
         """A client's text was looked at."""
         come, gone = seen.next(now)
         withdrawn = [key for key in gone if not self._holds(key, seen)]
         found = []
         for key, standing in come:
             item = standing.item
-            who = Who(watch.client, item.review.run, Cause.TEXT)
+            who = Author(watch.client, item.review.run, Cause.TEXT)
             if decided := self._deciding.pop(key, None):
-                who = Who(*decided, Cause.ACCEPT)
+                who = Author(*decided, Cause.ACCEPT)
             elif offered := watch.offered(key):
-                who = Who(watch.client, offered, Cause.ACCEPT)
-            place = Place(item.live.path, item.start, item.live.lines or ())
+                who = Author(watch.client, offered, Cause.ACCEPT)
+            place = LinePlace(item.live.path, item.start, item.live.lines or ())
             with contextlib.suppress(UsageError):  # a run that was deleted meanwhile
                 others = [run for run in standing.runs if run != who.run]
                 found.append(row(self._acceptance(item, key, place, who, others)))
-            if who.how is Cause.ACCEPT and not self._holds(key, seen):
+            if who.cause is Cause.ACCEPT and not self._holds(key, seen):
                 withdrawn.append(key)
         self._record(found, withdrawn)
 
-    def _holds(self, key: Key, but: Seen | None = None) -> bool:
+    def _holds(self, key: ChangeKey, but: DocumentObservations | None = None) -> bool:
         return any(watch.holds(key, but) for watch in self._watches)
 
-    def _acceptance(self, item: Item, key: Key, place: Place, who: Who, agreed: Sequence[str]) -> Acceptance:
+    def _acceptance(
+        self, item: Item, key: ChangeKey, place: LinePlace, who: Author, agreed: Sequence[str]
+    ) -> Acceptance:
         run = self._run(who.run)
         task = self._task(run.task)
         removed, added = (item.hunk.removed, item.hunk.added) if item.hunk else ((), ())
@@ -337,7 +341,7 @@ class History:
             origin=key.origin,
             hunk=item.id or None,
             change=key.change,
-            how=who.how,
+            cause=who.cause,
             client=who.client,
             person=self._person,
             line=place.start,
@@ -346,10 +350,10 @@ class History:
             before=before,
             after=after,
             agreed=tuple(agreed),
-            of=sum(bool(one.files) for one in task.kept),
+            total=sum(bool(one.files) for one in task.active_runs),
         )
 
-    def _record(self, accepted: list[Row], withdrawn: list[Key]) -> None:
+    def _record(self, accepted: list[Row], withdrawn: list[ChangeKey]) -> None:
         if not accepted and not withdrawn:
             return
         try:
@@ -358,14 +362,14 @@ class History:
             log.error("what was accepted could not be noted: %s", error)
 
 
-def agreement(selection: Selection, task: Task, reviews: Reviews) -> dict[Key, list[str]]:
+def agreement(selection: Selection, task: Task, reviews: HunkCache) -> dict[ChangeKey, list[str]]:
     """By change, the other runs of the task that make it too, but for those thrown away. Slow: for a thread."""
     by_path: dict[str, list[Item]] = {}
     for item in selection.placed:
         by_path.setdefault(item.review.change.base_path, []).append(item)
-    agreed: dict[Key, list[str]] = {}
+    agreed: dict[ChangeKey, list[str]] = {}
     compared = 0
-    for run in task.kept:
+    for run in task.active_runs:
         if run.id == selection.run.id:
             continue
         for change in run.files:
@@ -377,7 +381,7 @@ def agreement(selection: Selection, task: Task, reviews: Reviews) -> dict[Key, l
                 made = {key_of(item) for item in items}
             elif compared < COMPARED:
                 compared += 1
-                made = {Key(task.id, change.base_path, hunk.id) for hunk in reviews.of(run, change).hunks}
+                made = {ChangeKey(task.id, change.base_path, hunk.id) for hunk in reviews.of(run, change).hunks}
             else:
                 continue
             for item in items:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Judging:
+class LlmJudge:
     """Has tasks judged. For use on the loop."""
 
     folder: Path
@@ -68,7 +68,12 @@ class Judging:
     def _digest(self, task: Task) -> str:
         """What an opinion depends on: the results, and who is asked."""
         settings = self.configuration().judge
-        about = [settings.agent, settings.model, settings.top, [(run.id, run.base, run.result) for run in task.kept]]
+        about = [
+            settings.agent,
+            settings.model,
+            settings.top,
+            [(run.id, run.base, run.result) for run in task.active_runs],
+        ]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
     def _file(self, task_id: str) -> Path:
@@ -90,7 +95,7 @@ class Judging:
         # What was told may be of a moment before its last run ended.
         await self.rankings.settled(task.id)
         settings = self.configuration().judge
-        chosen = opinions.worth_reading(self.rankings.ranking(task.id), settings.top)
+        chosen = opinions.candidates(self.rankings.ranking(task.id), settings.top)
         if not chosen or settings.agent is None:
             return {}
         patches = {
@@ -100,7 +105,7 @@ class Judging:
         }
         judge: Judge = backends.api_of(self.configuration(), settings.agent, settings.model)
         try:
-            return await opinions.form(
+            return await opinions.compare_all(
                 judge,
                 task.prompt,
                 patches,

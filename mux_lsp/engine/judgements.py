@@ -12,7 +12,7 @@ from mux_lsp.core.model import Check, CheckState
 from mux_lsp.engine.baselines import Baselines, folder_of, was_interrupted
 from mux_lsp.engine.checks import check_folder
 from mux_lsp.engine.judging import base_of, restored_folder, tell_apart
-from mux_lsp.engine.trial import Terms, Trial
+from mux_lsp.engine.trial import CheckPlan, Trial
 from mux_lsp.errors import MuxError, UsageError
 
 if TYPE_CHECKING:
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
     from mux_lsp.config import Runs
     from mux_lsp.core.model import Run, Snapshot, Task
-    from mux_lsp.engine.book import Book
+    from mux_lsp.engine.book import TaskRegistry
     from mux_lsp.engine.checks import Baseline
-    from mux_lsp.engine.repositories import Room, Rooms
+    from mux_lsp.engine.repositories import RepositoryStore, RepositoryStores
 
 log = logging.getLogger(__name__)
 
-On = Literal["result", "restored", "snapshot"]
+CheckTarget = Literal["result", "restored", "snapshot"]
 """What a check ran on: a run's result, that with its judges restored, or the snapshot."""
 
 
-class Judgements:
+class CheckService:
     """The terms of every task. `run_folder` is where a run's files are, `own` keeps work until the daemon ends."""
 
     def __init__(
         self,
-        book: Book,
-        rooms: Rooms,
+        book: TaskRegistry,
+        rooms: RepositoryStores,
         settings: Callable[[], Runs],
         run_folder: Callable[[str], Path],
         own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
@@ -48,17 +48,17 @@ class Judgements:
         self._own = own
         self.places = asyncio.Semaphore(descriptors.at_once(descriptors.CHECK, settings().checks_at_once))
         """Limits how many worktrees are checked at once."""
-        self._baselines = Baselines(self._trial_of, own, lambda room: own(self._tell_all(room)))
+        self._baselines = Baselines(self._trial_of, own, lambda room: own(self._publish_all(room)))
 
     @property
     def busy(self) -> bool:
         """Whether a snapshot is being checked."""
         return self._baselines.busy
 
-    def terms_of(self, task: Task) -> Terms:
+    def plan_of(self, task: Task) -> CheckPlan:
         """By what the runs of a task are judged."""
         seconds = task.check_seconds or self._settings().check_timeout_seconds
-        return Terms(task.checks, task.folder, task.setup, seconds)
+        return CheckPlan(task.checks, task.folder, task.setup, seconds)
 
     def begin(self, task: Task, run: Run) -> None:
         """A run begins, maybe again: have the checks run on what it starts from, where that is not known."""
@@ -74,8 +74,8 @@ class Judgements:
         for task in self._book.tasks():
             if task.checks and task.ended and task.snapshot is not None and not _is_known(task):
                 room = self._rooms.of(Path(task.repository))
-                if was_interrupted(room, self.terms_of(task), task.snapshot.tree):
-                    self._baselines.want(room, self.terms_of(task), task.snapshot, task.id)
+                if was_interrupted(room, self.plan_of(task), task.snapshot.tree):
+                    self._baselines.want(room, self.plan_of(task), task.snapshot, task.id)
                 self._tell(task)
 
     def ended(self, task: Task) -> None:
@@ -93,9 +93,9 @@ class Judgements:
         tasks = [task for task in self._book.tasks(root) if task.checks == checks and task.snapshot is not None]
         if not tasks or tasks[-1].snapshot is None:
             return None
-        return await self._baselines.find(self._rooms.of(root), self.terms_of(tasks[-1]), tasks[-1].snapshot.tree)
+        return await self._baselines.find(self._rooms.of(root), self.plan_of(tasks[-1]), tasks[-1].snapshot.tree)
 
-    async def tell_apart(self, run_id: str) -> None:
+    async def annotate_run(self, run_id: str) -> None:
         """Tell the checks of a run apart from those of what it started from, as soon as those are known."""
         run = self._book.run(run_id)
         task = self._book.task(run.task)
@@ -103,7 +103,7 @@ class Judgements:
             return
         room = self._rooms.of(Path(task.repository))
         base = await asyncio.to_thread(base_of, room, run, task.snapshot)
-        baseline = self._baselines.of(room, self.terms_of(task), base.tree)
+        baseline = self._baselines.of(room, self.plan_of(task), base.tree)
         if baseline is None:
             return
         told = await asyncio.to_thread(tell_apart, run, self._run_folder(run_id), baseline)
@@ -115,7 +115,7 @@ class Judgements:
         if (now.checks, now.restored_checks) == (run.checks, run.restored_checks):
             self._book.advance(run_id, checks=told.checks, restored_checks=told.restored_checks)
 
-    async def output_of(self, run: Run, number: int, on: On) -> Path:
+    async def output_of(self, run: Run, number: int, on: CheckTarget) -> Path:
         """The folder with what a check has printed. Raises UsageError where there is no such check."""
         task = self._book.task(run.task)
         checks = {"result": run.checks, "restored": run.restored_checks, "snapshot": task.checks}[on]
@@ -130,11 +130,11 @@ class Judgements:
         elif on == "snapshot" and task.snapshot is not None:
             room = self._rooms.of(Path(task.repository))
             base = await asyncio.to_thread(base_of, room, run, task.snapshot)
-            folder = folder_of(room, self.terms_of(task), base.tree)
+            folder = folder_of(room, self.plan_of(task), base.tree)
         return check_folder(folder, number)
 
     def _want(self, task: Task, base: Snapshot) -> None:
-        room, terms = self._rooms.of(Path(task.repository)), self.terms_of(task)
+        room, terms = self._rooms.of(Path(task.repository)), self.plan_of(task)
         self._baselines.want(room, terms, base, task.id)
         self._tell(task)
 
@@ -144,7 +144,7 @@ class Judgements:
         except MuxError as error:
             log.warning("how the checks of %s go on its snapshot cannot be told: %s", run.id, error)
 
-    def _trial_of(self, room: Room, terms: Terms, snapshot: Snapshot, name: str) -> Trial:
+    def _trial_of(self, room: RepositoryStore, terms: CheckPlan, snapshot: Snapshot, name: str) -> Trial:
         return Trial(
             name=name,
             room=room,
@@ -169,7 +169,7 @@ class Judgements:
     def _tell_now(self, task: Task) -> None:
         if task.snapshot is None:
             return
-        room, terms = self._rooms.of(Path(task.repository)), self.terms_of(task)
+        room, terms = self._rooms.of(Path(task.repository)), self.plan_of(task)
         known = self._baselines.of(room, terms, task.snapshot.tree)
         if known is not None:
             self._book.change_task(task.id, "baseline", baseline=known.checks)
@@ -178,7 +178,7 @@ class Judgements:
             running = tuple(Check(command, CheckState.RUNNING) for command in task.checks)
             self._book.change_task(task.id, "baseline", baseline=running if at_work else ())
 
-    async def _tell_all(self, room: Room) -> None:
+    async def _publish_all(self, room: RepositoryStore) -> None:
         """A baseline of a repository is known, or will not be: tell whoever has waited for it. Of a task the runs come
         first, so that with the task itself all is told.
         """
@@ -191,7 +191,7 @@ class Judgements:
 
     async def _tell_apart_late(self, run_id: str) -> None:
         try:
-            await self.tell_apart(run_id)
+            await self.annotate_run(run_id)
         except MuxError as error:
             log.warning("the checks of %s cannot be told apart from those of its snapshot: %s", run_id, error)
 
@@ -201,4 +201,4 @@ def _is_known(task: Task) -> bool:
 
 
 def _waits(run: Run) -> bool:
-    return any(check.before is None for check in run.checks)
+    return any(check.baseline_state is None for check in run.checks)

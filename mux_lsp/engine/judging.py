@@ -19,22 +19,22 @@ from mux_lsp.agents.process import STDERR
 from mux_lsp.core import judging
 from mux_lsp.core.model import Check, CheckState, Snapshot
 from mux_lsp.core.settings import same_judging_part
-from mux_lsp.engine.checks import Ground, check_folder, run_checks, told_apart
-from mux_lsp.engine.trial import Trial, try_out
-from mux_lsp.engine.waiting import place_of
+from mux_lsp.engine.checks import CommandContext, check_folder, compare_to_baseline, run_checks
+from mux_lsp.engine.trial import Trial, run_trial
+from mux_lsp.engine.waiting import acquire_slot
 from mux_lsp.errors import MuxError
-from mux_lsp.git.variation import Put, forget, vary
+from mux_lsp.git.variation import Put, commit_variant, forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mux_lsp.core.judging import Meddling
+    from mux_lsp.core.judging import Tampering
     from mux_lsp.core.model import FileChange, Run
     from mux_lsp.engine.attempt import Job
     from mux_lsp.engine.checks import Baseline
-    from mux_lsp.engine.repositories import Room
-    from mux_lsp.git.shadow import Shadow
+    from mux_lsp.engine.repositories import RepositoryStore
+    from mux_lsp.git.shadow import ShadowStore
     from mux_lsp.git.worktrees import Worktree
 
 log = logging.getLogger(__name__)
@@ -43,17 +43,17 @@ LARGEST_SETTINGS: Final = 1_000_000
 """Bytes. A larger file of settings is not read: it counts as changed."""
 
 
-async def judge(job: Job, worktree: Worktree) -> None:
+async def check_result(job: Job, worktree: Worktree) -> None:
     """Have the checks judge the result of a run. What was found before, by a daemon that was killed, goes.
 
     When it is cancelled as an asyncio task (the daemon ends), the processes of the checks end.
     """
     if not job.terms.checks or job.cancelled.is_set():
         return
-    job.advance(checks=(), meddled=(), restored_checks=())
-    meddling = await asyncio.to_thread(_look, job)
-    job.advance(meddled=meddling.files)
-    restored = asyncio.ensure_future(_restored_checks(job, meddling))
+    job.advance(checks=(), tampered=(), restored_checks=())
+    tampering = await asyncio.to_thread(_find_tampering, job)
+    job.advance(tampered=tampering.files)
+    restored = asyncio.ensure_future(_restored_checks(job, tampering))
     try:
         await _own_checks(job, worktree)
         await restored
@@ -63,18 +63,18 @@ async def judge(job: Job, worktree: Worktree) -> None:
     await job.tell_apart()
 
 
-def is_judge(job: Job) -> Callable[[str], bool]:
+def is_check_config(job: Job) -> Callable[[str], bool]:
     """What tells of a path in the worktree whether it is configuration of the run's checks. Tests of its own are not:
     they judge nobody.
     """
     if not job.terms.checks:
         return lambda _: False
-    by = judging.judges(job.terms.checks, job.terms.folder, job.task.protected)
+    by = judging.protected_files(job.terms.checks, job.terms.folder, job.task.protected)
     return lambda path: by.is_setting(path) or by.is_mixed(path)
 
 
 async def _own_checks(job: Job, worktree: Worktree) -> None:
-    ground = Ground(
+    ground = CommandContext(
         folder=worktree.folder / job.terms.folder,
         output=job.run_folder,
         mark=mark(job.run_id, worktree.folder),
@@ -85,20 +85,20 @@ async def _own_checks(job: Job, worktree: Worktree) -> None:
         cancelled=job.cancelled,
         without=job.room.keys(),
     )
-    async with place_of(job.places, job.cancelled):
+    async with acquire_slot(job.places, job.cancelled):
         await asyncio.to_thread(job.room.worktrees.open_folder, worktree, job.terms.folder)
         await run_checks(job.terms.checks, ground, lambda checks: job.advance(checks=checks))
 
 
-async def _restored_checks(job: Job, meddling: Meddling) -> None:
+async def _restored_checks(job: Job, tampering: Tampering) -> None:
     """The checks with what judges as the snapshot had it. Where that cannot be done they count as failed."""
-    if not meddling.files:
+    if not tampering.files:
         return
     name = f"{job.run_id}.restored"
     output = restored_folder(job.run_folder)
     try:
         await asyncio.to_thread(shutil.rmtree, output, ignore_errors=True)
-        snapshot = await asyncio.to_thread(_restore, job, meddling, name)
+        snapshot = await asyncio.to_thread(_restore, job, tampering, name)
         trial = Trial(
             name=name,
             room=job.room,
@@ -111,7 +111,7 @@ async def _restored_checks(job: Job, meddling: Meddling) -> None:
             cancelled=job.cancelled,
             told=lambda checks: job.advance(restored_checks=checks),
         )
-        await try_out(trial)
+        await run_trial(trial)
     except MuxError as error:
         log.warning("%s: %s", name, error)
         await asyncio.to_thread(_note, output, str(error))
@@ -137,16 +137,16 @@ def _base(job: Job) -> str:
     return base
 
 
-def _look(job: Job) -> Meddling:
+def _find_tampering(job: Job) -> Tampering:
     run, shadow = job.current(), job.room.shadow
     if not run.files:
-        return judging.NOTHING
+        return judging.NO_TAMPERING
     with _links_lock:
         links = _links(shadow, _base(job))
-    by = judging.judges(job.terms.checks, job.terms.folder, job.task.protected, links)
-    found = judging.meddling(run.files, by, functools.partial(_same_settings, shadow))
+    by = judging.protected_files(job.terms.checks, job.terms.folder, job.task.protected, links)
+    found = judging.find_tampering(run.files, by, functools.partial(_same_settings, shadow))
     # In the tree that is checked again it is not there.
-    return replace(found, files=tuple(sorted({*found.files, *run.hidden})))
+    return replace(found, files=tuple(sorted({*found.files, *run.hidden_config})))
 
 
 _links_lock: Final = threading.Lock()
@@ -154,12 +154,12 @@ _links_lock: Final = threading.Lock()
 
 
 @functools.lru_cache(maxsize=64)
-def _links(shadow: Shadow, commit: str) -> dict[str, str]:
+def _links(shadow: ShadowStore, commit: str) -> dict[str, str]:
     """The links of a snapshot. It takes reading all of its names, so that it is done once for all runs."""
     return shadow.links(commit)
 
 
-def _same_settings(shadow: Shadow, change: FileChange) -> bool:
+def _same_settings(shadow: ShadowStore, change: FileChange) -> bool:
     old = shadow.read(change.old_object) if change.old_mode else b""
     new = shadow.read(change.new_object) if change.new_mode else b""
     if max(len(old), len(new)) > LARGEST_SETTINGS:
@@ -167,31 +167,31 @@ def _same_settings(shadow: Shadow, change: FileChange) -> bool:
     return same_judging_part(posixpath.basename(change.path), old, new)
 
 
-def _restore(job: Job, meddling: Meddling, name: str) -> Snapshot:
+def _restore(job: Job, tampering: Tampering, name: str) -> Snapshot:
     """The result with what judges as the snapshot had it."""
     run, shadow = job.current(), job.room.shadow
     base, result = _base(job), run.result
     assert result is not None, "what has changed something has a result"  # noqa: S101
-    wanted = set(meddling.restore)
+    wanted = set(tampering.restore)
     put = [
         Put(change.base_path, change.old_mode, change.old_object)
         for change in run.files
         if change.old_mode and change.base_path in wanted
     ]
     there = Snapshot(result, shadow.tree_of(result), shadow.parent_of(base))
-    return vary(shadow, there, meddling.remove, put, name)
+    return commit_variant(shadow, there, tampering.remove, put, name)
 
 
 def tell_apart(run: Run, run_folder: Path, baseline: Baseline) -> Run:
     """A run with its checks told apart from how they go on the snapshot. For use in a thread."""
     return replace(
         run,
-        checks=told_apart(run.checks, run_folder, baseline),
-        restored_checks=told_apart(run.restored_checks, restored_folder(run_folder), baseline),
+        checks=compare_to_baseline(run.checks, run_folder, baseline),
+        restored_checks=compare_to_baseline(run.restored_checks, restored_folder(run_folder), baseline),
     )
 
 
-def base_of(room: Room, run: Run, snapshot: Snapshot) -> Snapshot:
+def base_of(room: RepositoryStore, run: Run, snapshot: Snapshot) -> Snapshot:
     """What the result of a run is compared with: the task's snapshot, or what it was last brought up to. For use in a
     thread. Raises GitError where the store has lost it.
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Run, Task
-    from mux_lsp.engine.book import Book
+    from mux_lsp.engine.book import TaskRegistry
     from mux_lsp.engine.events import Event, Scope
     from mux_lsp.store.spending import Spending
 
@@ -55,12 +55,12 @@ class _Limit:
         return spent.of(self.unit) >= self.most * WARN_AT
 
 
-class Limits:
+class Budget:
     """The limits of one person, and what was spent until now. `end` ends runs, each with a reason, in words."""
 
     def __init__(
         self,
-        book: Book,
+        book: TaskRegistry,
         emit: Callable[[Event], None],
         end: Callable[[Mapping[str, str]], None],
         file: Path,
@@ -126,7 +126,7 @@ class Limits:
 
     # What may begin
 
-    def admit(self, repository: str, runs: int, parent: Run | None) -> None:
+    def check_start(self, repository: str, runs: int, parent: Run | None) -> None:
         """Whether a task with so many runs may begin, which the agent of a run starts or, without one, the person.
 
         Raises MuxError where that would pass a limit, UsageError where the parent can start nothing.
@@ -150,26 +150,26 @@ class Limits:
             )
         self._refuse_spent([*_accounts_of(under), _Account("repository", repository), _Account("day", "")])
 
-    def admit_again(self, run: Run) -> None:
+    def check_continue(self, run: Run) -> None:
         """Whether a run may go on with a further message. Raises MuxError where it may not."""
         self._refuse_spent(_accounts(self._book.spending(run, NOTHING)))
 
-    def admit_more(self, task: Task) -> None:
+    def check_retry(self, task: Task) -> None:
         """Whether a task may have another run. Raises MuxError where it may not."""
         under = self._book.ancestors(task.id)
         root = _task_of(under[-1]) if under else task.id
         if self._book.numbered_under(root) >= self._settings.runs:
             raise MuxError(f"{root} has {self._settings.runs} runs, which is the most ({self._where('runs')}).")
-        self.admit_spending(task)
+        self.check_spending(task)
 
-    def admit_spending(self, task: Task) -> None:
+    def check_spending(self, task: Task) -> None:
         """Whether anything more may be spent on a task. Raises MuxError where it may not."""
         accounts = [_Account("task", task.id), *_accounts_of(self._book.ancestors(task.id))]
         self._refuse_spent([*accounts, _Account("repository", task.repository), _Account("day", "")])
 
     # How long a run may take
 
-    def told(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Follow the runs: the time that agents work is limited, that for which they wait for a person is not.
 
         A later daemon counts from its own start: it ends nobody too early.

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.rebase import Placement
     from mux_lsp.engine.review import Item, LiveText
-    from mux_lsp.engine.reviews import Review
+    from mux_lsp.engine.reviews import FileDiff
 
 
-class How(StrEnum):
+class AcceptMode(StrEnum):
     """In which way a change is accepted."""
 
     EXACT = "exact"
@@ -31,7 +31,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class Resolutions:
     """The ways in which a change in conflict can be accepted all the same."""
 
     instead: tuple[Item, ...] = ()
@@ -41,43 +41,43 @@ class Offers:
     mark: bool = False
 
     @property
-    def ways(self) -> tuple[How, ...]:
+    def names(self) -> tuple[AcceptMode, ...]:
         """All of them, the one that loses least first."""
-        found = ((How.INSTEAD, self.instead), (How.TAKE, self.take), (How.MARK, self.mark))
+        found = ((AcceptMode.INSTEAD, self.instead), (AcceptMode.TAKE, self.take), (AcceptMode.MARK, self.mark))
         return tuple(how for how, offered in found if offered)
 
 
-def offers(items: Iterable[Item], item: Item) -> Offers:
+def available_resolutions(items: Iterable[Item], item: Item) -> Resolutions:
     """What can be done about an item. `items` are those of all runs of its task on the same live text.
 
     It is cheap: it compares no more lines than those of the stretch, or of the file where all of it is at stake.
     """
-    if item.place is not HunkStatus.CONFLICT or is_fixed(item):
-        return Offers()
+    if item.text_status is not HunkStatus.CONFLICT or is_unresolvable(item):
+        return Resolutions()
     items = list(items)
-    out = in_the_way(items, [item])
+    out = competing_items(items, [item])
     markable = item.placement is not None or (
         creates(item.review) and item.hunk is not None and item.live.lines is not None
     )
-    return Offers(out if out and _gives_way(item, out) else (), _stretch(items, item), markable)
+    return Resolutions(out if out and _gives_way(item, out) else (), _stretch(items, item), markable)
 
 
-def is_fixed(item: Item) -> bool:
+def is_unresolvable(item: Item) -> bool:
     """Whether there is no other way for an item: no file can be here, or it is about more places than this."""
     return item.live.blocked is not None or (item.review.renames and item.placement is None)
 
 
-def creates(review: Review) -> bool:
+def creates(review: FileDiff) -> bool:
     """Whether a change makes a file where the snapshot has none."""
     return review.change.kind in {ChangeKind.ADDED, ChangeKind.COPIED}
 
 
-def in_the_way(items: Iterable[Item], wanted: Sequence[Item]) -> tuple[Item, ...]:
+def competing_items(items: Iterable[Item], wanted: Sequence[Item]) -> tuple[Item, ...]:
     """The changes of other runs that stand where the wanted ones would, each once, apart in the text."""
     applied = HunkStatus.APPLIED
     rivals: dict[str, Item] = {}
     for item in items:
-        if item.place is applied:
+        if item.text_status is applied:
             rivals.setdefault(_key(item), item)
     held = [item for item in rivals.values() if any(_competes(item, one) for one in wanted)]
     found: list[Item] = []
@@ -92,7 +92,7 @@ def _competes(held: Item, wanted: Item) -> bool:
         one, other = held.placement.hunk, wanted.placement.hunk
         if one.start > other.end or other.start > one.end:
             return False
-    elif any(is_mode(one) or is_fixed(one) for one in (held, wanted)):
+    elif any(is_mode(one) or is_unresolvable(one) for one in (held, wanted)):
         # A mode goes with any text, and a rename with changes of the text.
         return False
     return (
@@ -132,14 +132,14 @@ def _gives_way(item: Item, out: Sequence[Item]) -> bool:
     live = item.live
     compared = live.compared[item.review.change.old_object]
     if (placement := item.placement) is None:
-        return without(live, held) == compared.base
+        return remove_hunks(live, held) == compared.base
     if any(one.start < placement.start or placement.end < one.end for one in held):
         return False
-    before = without(live, held, placement.start, placement.end)
+    before = remove_hunks(live, held, placement.start, placement.end)
     return before == compared.base[placement.base_start : placement.base_end]
 
 
-def without(live: LiveText, held: Iterable[Placement], start: int = 0, end: int | None = None) -> list[str]:
+def remove_hunks(live: LiveText, held: Iterable[Placement], start: int = 0, end: int | None = None) -> list[str]:
     """The live lines `[start, end)` with hunks that stand there taken out again."""
     lines = list((live.lines or ())[start:end])
     for one in sorted(held, key=lambda one: one.start, reverse=True):

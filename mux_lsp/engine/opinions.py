@@ -68,7 +68,7 @@ class Judge(Protocol):
         ...
 
 
-def worth_reading(ranking: Sequence[Ranked], top: int) -> tuple[str, ...]:
+def candidates(ranking: Sequence[Ranked], top: int) -> tuple[str, ...]:
     """The runs that a judge is asked about: the best ones of the first's grade, one of those with the same result.
 
     None where there are not two of them to choose between.
@@ -85,7 +85,7 @@ def worth_reading(ranking: Sequence[Ranked], top: int) -> tuple[str, ...]:
     return tuple(found[:top]) if len(found) > 1 else ()
 
 
-async def form(
+async def compare_all(
     judge: Judge, prompt: str, patches: Mapping[str, str], admit: Callable[[], None], took: Callable[[Usage], None]
 ) -> dict[str, Opinion]:
     """Have the results of these runs compared, each two of them in both orders. `admit` is called before each question,
@@ -126,7 +126,7 @@ async def _compare(judge: Judge, prompt: str, pair: tuple[str, str], took: Calla
     # As JSON nothing in one of them can pass for the end of it.
     said = json.dumps({"request": prompt, "A": pair[0], "B": pair[1]}, ensure_ascii=False)
     messages = [{"role": "user", "content": [{"type": "text", "text": said}]}]
-    reply = await judge.ask(SYSTEM, messages, [VERDICT], _Nobody(took))
+    reply = await judge.ask(SYSTEM, messages, [VERDICT], _UsageOnlyHost(took))
     took(reply.usage)
     calls: list[dict[str, Any]] = [block["input"] for block in reply.content if block.get("type") == "tool_use"]
     given = calls[0] if calls else {}
@@ -137,7 +137,7 @@ async def _compare(judge: Judge, prompt: str, pair: tuple[str, str], took: Calla
 
 
 @dataclass(frozen=True, slots=True)
-class _Nobody:
+class _UsageOnlyHost:
     """To whom the judge talks: only its verdict counts, and what it takes."""
 
     took: Callable[[Usage], None]

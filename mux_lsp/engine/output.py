@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.judgements import On
+    from mux_lsp.engine.judgements import CheckTarget
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class LogPiece:
     offset: int
     limit: int
     check: int | None = None
-    on: On = "result"
+    on: CheckTarget = "result"
     setup: bool = False
     """Whether that of the run's set-up is meant."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from mux_lsp.agents.backend import Decision
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import RunState
-from mux_lsp.core.permissions import RUN, PermissionRequest, Rule, Rules, Verdict, rule_for, rules
+from mux_lsp.core.permissions import RUN, PermissionRequest, Rule, Rules, Ruling, rule_for, rules
 from mux_lsp.engine.events import PermissionRequested, PermissionSettled
 from mux_lsp.errors import UsageError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.config import Configuration
     from mux_lsp.engine.attempt import Job
-    from mux_lsp.engine.book import Book
+    from mux_lsp.engine.book import TaskRegistry
     from mux_lsp.engine.events import Event
     from mux_lsp.store.journal import Journal
 
@@ -33,7 +33,7 @@ REFUSED = "The person refused this. Do it in another way, or finish without it."
 
 
 @dataclass(slots=True)
-class Asked:
+class PendingPermission:
     """A question that waits for a person. All runs of a task that ask the same wait for the one answer."""
 
     id: str
@@ -49,7 +49,7 @@ class Asked:
         return tuple(self.waiting)
 
 
-class Said(Protocol):
+class PermissionStore(Protocol):
     """What the person has said for longer than once."""
 
     def rules_of(self, repository: str) -> Rules:
@@ -70,12 +70,12 @@ class Said(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class JournalPermissionStore:
     """See `Said`: with its run or task, or in the journal, so that the next daemon knows it too."""
 
     configuration: Callable[[], Configuration]
     journal: Journal
-    book: Book
+    book: TaskRegistry
 
     def rules_of(self, repository: str) -> Rules:
         """See `Said.rules_of`."""
@@ -102,13 +102,13 @@ class Kept:
             self.book.advance(owner, allowed=allowed)
 
 
-class Asks:
+class PermissionService:
     """The questions that are open."""
 
     def __init__(
         self,
         emit: Callable[[Event], None],
-        said: Said,
+        said: PermissionStore,
         timeout: Callable[[], float],
         new_id: Callable[[], str] = lambda: f"ask{secrets.token_hex(3)}",
     ) -> None:
@@ -117,9 +117,9 @@ class Asks:
         self._timeout = timeout
         # No task's id, which have no vowels, and not a question's of an earlier daemon, which a person may still see.
         self._new_id = new_id
-        self._open: dict[tuple[str, PermissionRequest], Asked] = {}
+        self._open: dict[tuple[str, PermissionRequest], PendingPermission] = {}
 
-    def open(self) -> tuple[Asked, ...]:
+    def open(self) -> tuple[PendingPermission, ...]:
         """The questions that wait for an answer, oldest first."""
         return tuple(self._open.values())
 
@@ -131,7 +131,7 @@ class Asks:
         key = (job.task.id, PermissionRequest(request.tool, request.subject, ""))
         asked = self._open.get(key)
         if asked is None:
-            asked = self._open[key] = Asked(self._new_id(), job.task.id, job.task.repository, request)
+            asked = self._open[key] = PendingPermission(self._new_id(), job.task.id, job.task.repository, request)
         # A run may ask the same twice at once.
         future = asked.waiting.setdefault(job.run_id, asyncio.get_running_loop().create_future())
         job.advance(RunState.WAITING, reason=_reason(request))
@@ -161,7 +161,7 @@ class Asks:
             return Decision(False, f"{why} They say: {words}" if words else why, words)
         return Decision(True)
 
-    def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> Asked:
+    def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> PendingPermission:
         """A person's answer. Raises UsageError where the question is not open any more."""
         asked = next((one for one in self._open.values() if one.id == ask_id), None)
         if asked is None:
@@ -193,12 +193,12 @@ class Asks:
     def _known(self, job: Job, request: PermissionRequest) -> Decision | None:
         """What needs no question."""
         verdict = self._said.rules_of(job.task.repository).judge(request)
-        if verdict is Verdict.DENY:
+        if verdict is Ruling.DENY:
             return Decision(False, f"A rule of the person's denies this: {printable(request.subject)}.")
-        if verdict is not Verdict.ALLOW and request.tool == RUN and request.subject.strip() in job.task.checks:
+        if verdict is not Ruling.ALLOW and request.tool == RUN and request.subject.strip() in job.task.checks:
             # The person has said already that this may run here.
             return Decision(True)
-        if request.unasked or verdict is Verdict.ALLOW:
+        if request.unasked or verdict is Ruling.ALLOW:
             return Decision(True)
         wanted = rule_for(request)
         given = any(wanted in self._said.given(one) for one in (job.run_id, job.task.id))

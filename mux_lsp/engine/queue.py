@@ -11,14 +11,14 @@ from mux_lsp import descriptors
 from mux_lsp.core.model import RunState
 from mux_lsp.engine.backends import names_of
 from mux_lsp.engine.events import QueueChanged
-from mux_lsp.engine.scheduler import Entrant, Scheduler, Urgency
+from mux_lsp.engine.scheduler import QueuedRun, Scheduler, Urgency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mux_lsp.config import Configuration
     from mux_lsp.core.model import Run, Task
-    from mux_lsp.engine.book import Book
+    from mux_lsp.engine.book import TaskRegistry
     from mux_lsp.engine.events import Event
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ SOON: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AgentSlot:
     """The place that one run has or waits for."""
 
     _scheduler: Scheduler
@@ -38,15 +38,15 @@ class Place:
         """Wait until the run's turn has come."""
         await self._scheduler.turn(self._run)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """The run needs it no more, or has given up waiting. Nothing the second time."""
-        self._scheduler.leave(self._run)
+        self._scheduler.release(self._run)
 
 
 class Queue:
     """Who waits for an agent's place. Lives on one event loop."""
 
-    def __init__(self, book: Book, emit: Callable[[Event], None]) -> None:
+    def __init__(self, book: TaskRegistry, emit: Callable[[Event], None]) -> None:
         self._book = book
         self._emit = emit
         self._scheduler = Scheduler(self._changed)
@@ -74,38 +74,38 @@ class Queue:
         tasks = tuple(tasks)
         left = [run for task in tasks for run in task.runs if not run.state.ended]
         for task in tasks:
-            self.judge(task)
+            self.set_priority(task)
         for run in left:
             # Its turn had come already, whatever the limits say now.
             if run.state in {RunState.PREPARING, RunState.RUNNING, RunState.WAITING}:
-                self._scheduler.hold(self._entrant(run))
+                self._scheduler.occupy(self._entrant(run))
         begun = {task.id: max((run.started or 0.0) for run in task.runs) for task in tasks if task.runs}
         self._scheduler.had_turns(sorted((task for task in begun if begun[task]), key=begun.__getitem__))
-        self._scheduler.enter([self._entrant(run) for run in left if run.state is RunState.QUEUED])
+        self._scheduler.enqueue([self._entrant(run) for run in left if run.state is RunState.QUEUED])
 
-    def enter(self, task: Task, runs: Iterable[Run]) -> None:
+    def enqueue(self, task: Task, runs: Iterable[Run]) -> None:
         """Have these runs of a task wait for their turns."""
-        self.judge(task)
-        self._scheduler.enter([self._entrant(run) for run in runs])
+        self.set_priority(task)
+        self._scheduler.enqueue([self._entrant(run) for run in runs])
 
-    def judge(self, task: Task) -> None:
+    def set_priority(self, task: Task) -> None:
         """Look at how urgent a task is now."""
-        self._scheduler.judge(task.id, Urgency(task.priority, task.paused))
+        self._scheduler.set_priority(task.id, Urgency(task.priority, task.paused))
 
     def forget(self, task_id: str) -> None:
         """The task is no more."""
         self._scheduler.forget(task_id)
 
-    def place_of(self, run_id: str) -> Place:
+    def place_of(self, run_id: str) -> AgentSlot:
         """What the run itself does about its place."""
-        return Place(self._scheduler, run_id)
+        return AgentSlot(self._scheduler, run_id)
 
     def number(self, run_id: str) -> int | None:
         """Where a run stands, counted from 1; None where it does not wait or its task is paused."""
         return self._scheduler.queue_place(run_id)
 
-    def _entrant(self, run: Run) -> Entrant:
-        return Entrant(
+    def _entrant(self, run: Run) -> QueuedRun:
+        return QueuedRun(
             run.id,
             run.task,
             int(run.id.rpartition("-")[2]),

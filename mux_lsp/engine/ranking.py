@@ -44,7 +44,7 @@ class Hunks(Protocol):
 
 def contenders(task: Task) -> tuple[Run, ...]:
     """The runs of a task that are ranked: those that have ended, and were not thrown away."""
-    return tuple(run for run in task.kept if run.state.ended)
+    return tuple(run for run in task.active_runs if run.state.ended)
 
 
 def attempts(task: Task, hunks: Hunks, opinions: Mapping[str, Opinion]) -> list[Attempt]:

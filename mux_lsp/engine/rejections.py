@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mux_lsp.engine.review import WHOLE
+from mux_lsp.engine.review import WHOLE_FILE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +17,7 @@ def taken_back(known: Collection[str], accepted: Collection[str]) -> set[str]:
 
     Among them "" stands for the change without hunks, whatever it was.
     """
-    return {one for one in known if one in accepted or ("" in accepted and one.startswith(WHOLE))}
+    return {one for one in known if one in accepted or ("" in accepted and one.startswith(WHOLE_FILE_PREFIX))}
 
 
 class Rejections:

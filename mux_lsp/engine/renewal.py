@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mux_lsp.core.model import Run
-    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.repositories import RepositoryStore
     from mux_lsp.engine.request import Client
 
 NAMED = 30
@@ -21,7 +21,7 @@ NAMED = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class SyncedBase:
     """What the agent goes on from: `result` is its work merged into the new snapshot `base`."""
 
     base: str
@@ -30,13 +30,13 @@ class Renewed:
     """The files in which the two collided. Texts have conflict markers in them."""
 
 
-def renew(room: Room, run: Run, buffers: Mapping[str, bytes]) -> Renewed:
+def merge_onto_snapshot(room: RepositoryStore, run: Run, buffers: Mapping[str, bytes]) -> SyncedBase:
     """Take a new snapshot, buffers included, and merge a run's result into it. Raises MuxError. For use in a thread."""
     repository = discover(room.root)
     snapshot = room.shadow.snapshot(repository, buffers, snapshot_name(run.id, run.turn + 1))
     room.shadow.complete(snapshot)
     if run.base is None or run.result is None:
-        return Renewed(snapshot.commit, snapshot.commit, ())
+        return SyncedBase(snapshot.commit, snapshot.commit, ())
     # By names that tell whose lines are whose in conflict markers.
     ours, theirs = f"refs/mux/results/{run.id}", f"refs/mux/snapshots/{snapshot_name(run.id, run.turn + 1)}"
     tree, conflicts = room.shadow.merge(run.base, ours, theirs)
@@ -44,19 +44,19 @@ def renew(room: Room, run: Run, buffers: Mapping[str, bytes]) -> Renewed:
     # The one that the journal still has stays: killed before the new one is on record, the run goes on from that.
     before = f"refs/mux/results/{snapshot_name(run.id, run.turn + 1)}"
     room.shadow.set_refs({f"refs/mux/results/{run.id}": result, before: run.result})
-    return Renewed(snapshot.commit, result, conflicts)
+    return SyncedBase(snapshot.commit, result, conflicts)
 
 
-def unsaved_of(clients: tuple[Client, ...], room: Room) -> dict[str, bytes]:
+def unsaved_of(clients: tuple[Client, ...], room: RepositoryStore) -> dict[str, bytes]:
     """The unsaved buffers that go into the new snapshot. Raises UsageError where two clients differ."""
     return buffers_of(clients, room.root)[0]
 
 
-def unresolved(room: Room, run: Run) -> str | None:
+def unresolved(room: RepositoryStore, run: Run) -> str | None:
     """In words where a run has left conflict markers that it was told of, or None. For use in a thread."""
     if run.result is None:
         return None
-    left = [path for path in run.collided if _is_marked(room.shadow.read_at(run.result, path) or b"")]
+    left = [path for path in run.merge_conflicts if _is_marked(room.shadow.read_at(run.result, path) or b"")]
     return f"conflict markers are left in {', '.join(map(shown_path, left[:NAMED]))}" if left else None
 
 
@@ -70,7 +70,7 @@ def snapshot_name(run_id: str, turn: int) -> str:
     return f"{run_id}.{turn}"
 
 
-def told(message: str, conflicts: tuple[str, ...]) -> str:
+def prompt_after_sync(message: str, conflicts: tuple[str, ...]) -> str:
     """The message as the agent reads it: with what has changed under its feet."""
     words = "Your files have been brought up to what I have by now; what I changed meanwhile is in them."
     if conflicts:

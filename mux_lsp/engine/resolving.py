@@ -11,10 +11,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mux_lsp.core import diff, rebase, text
-from mux_lsp.core.conflict import Conflict, marked, theirs
+from mux_lsp.core.conflict import Conflict, result_lines, with_markers
 from mux_lsp.core.model import ChangeKind, HunkStatus
 from mux_lsp.engine import disk, review
-from mux_lsp.engine.offers import How, creates, in_the_way, is_at_risk, is_fixed, stretches, without
+from mux_lsp.engine.offers import (
+    AcceptMode,
+    competing_items,
+    creates,
+    is_at_risk,
+    is_unresolvable,
+    remove_hunks,
+    stretches,
+)
 from mux_lsp.engine.review import PathPlan
 from mux_lsp.errors import ConflictError
 
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.review import Item, LiveOf, LiveText
-    from mux_lsp.engine.reviews import Review, Reviews
+    from mux_lsp.engine.reviews import FileDiff, HunkCache
 
 MINE = "yours"
 BEFORE = "snapshot"
@@ -31,7 +39,7 @@ BEFORE = "snapshot"
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolution:
     """What accepting does to one path."""
 
     plan: PathPlan | None
@@ -44,7 +52,7 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ResolveRequest:
     """Items of one run and one path that a person chose, with all that it takes to place them."""
 
     root: Path
@@ -55,67 +63,67 @@ class Choice:
     rivals: Sequence[Item]
     """What the runs of its task have there; needed for `How.INSTEAD` alone."""
     live_of: LiveOf
-    reviews: Reviews
+    reviews: HunkCache
 
     @property
     def colliding(self) -> list[Item]:
         """The chosen ones that cannot be placed exactly."""
-        return [item for item in self.chosen if item.place is HunkStatus.CONFLICT]
+        return [item for item in self.chosen if item.text_status is HunkStatus.CONFLICT]
 
     @property
     def exact(self) -> list[Item]:
         """The chosen ones that can, or that are there."""
-        return [item for item in self.chosen if item.place is not HunkStatus.CONFLICT]
+        return [item for item in self.chosen if item.text_status is not HunkStatus.CONFLICT]
 
     def plan(self, items: Sequence[Item]) -> PathPlan | None:
         """What accepting these of its items exactly does."""
         return review.plan(self.root, self.path, items, self.reviews)
 
 
-def resolve(choice: Choice, how: How) -> Resolved:
+def resolve(choice: ResolveRequest, how: AcceptMode) -> Resolution:
     """Accept what was chosen. Raises ConflictError where that is not possible in this way; nothing is changed then."""
     colliding = choice.colliding
-    if not colliding or how is How.EXACT:
-        return Resolved(choice.plan(choice.chosen), _ids(choice.chosen))
-    if any(is_fixed(item) for item in colliding):
+    if not colliding or how is AcceptMode.EXACT:
+        return Resolution(choice.plan(choice.chosen), _ids(choice.chosen))
+    if any(is_unresolvable(item) for item in colliding):
         review.refuse_conflicts(choice.chosen)
-    if how is How.INSTEAD:
+    if how is AcceptMode.INSTEAD:
         return _switch(choice, colliding)
     if all(item.placement is not None for item in colliding):
         return _at_stretches(choice, colliding, how)
     disk.refuse_unsafe(choice.root, choice.path)
-    if how is How.MARK:
+    if how is AcceptMode.MARK:
         return _mark_whole(choice, colliding)
     return _take_whole(choice, colliding)
 
 
-def _switch(choice: Choice, colliding: Sequence[Item]) -> Resolved:
+def _switch(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
     """Take out what other runs have in the way, then place the chosen ones exactly."""
-    out = in_the_way(choice.rivals, colliding)
+    out = competing_items(choice.rivals, colliding)
     _refuse_risk(choice.path, [*colliding, *out])
     if not out:
         review.refuse_conflicts(choice.chosen)
     live = colliding[0].live
-    freed = _freed(live, out, colliding, choice.reviews)
+    freed = _text_without(live, out, colliding, choice.reviews)
     ids = _ids(choice.chosen)
-    judged = review.judge(colliding[0].review, lambda path: freed if path == live.path else choice.live_of(path))
+    judged = review.evaluate(colliding[0].review, lambda path: freed if path == live.path else choice.live_of(path))
     planned = choice.plan([item for item in judged if item.id in ids])
     if planned is None:
         # Taking the others out is all it needs.
         planned = PathPlan(live.path, freed, entry=freed.entry, lines=freed.lines)
     planned = replace(planned, live=live, obstacle=planned.obstacle or live.obstacle)
     if planned.entry is None or planned.lines is None:
-        return Resolved(planned, ids, out)
+        return Resolution(planned, ids, out)
     bom = planned.entry.content.startswith(codecs.BOM_UTF8)
-    return Resolved(_as_text(planned, colliding[0].review, planned.lines, planned.entry.mode, bom), ids, out)
+    return Resolution(_as_text(planned, colliding[0].review, planned.lines, planned.entry.mode, bom), ids, out)
 
 
-def _freed(live: LiveText, out: Sequence[Item], colliding: Sequence[Item], reviews: Reviews) -> LiveText:
+def _text_without(live: LiveText, out: Sequence[Item], colliding: Sequence[Item], reviews: HunkCache) -> LiveText:
     """The live text without what goes out of it."""
     change = out[0].review.change
     held = [item.placement for item in out if item.placement is not None]
     if held:
-        lines = without(live, held)
+        lines = remove_hunks(live, held)
         stay = all(item.placement is not None for item in colliding)
         if stay or lines != live.compared[change.old_object].base:
             return replace(live, lines=tuple(lines), compared={})
@@ -124,7 +132,7 @@ def _freed(live: LiveText, out: Sequence[Item], colliding: Sequence[Item], revie
     return review.text_of(live.path, entry)
 
 
-def _at_stretches(choice: Choice, colliding: Sequence[Item], how: How) -> Resolved:
+def _at_stretches(choice: ResolveRequest, colliding: Sequence[Item], how: AcceptMode) -> Resolution:
     """Place what can be placed exactly, and put the result's lines, or marked ones, where it cannot."""
     live, found = colliding[0].live, colliding[0].review
     base = live.compared[found.change.old_object].base
@@ -132,27 +140,31 @@ def _at_stretches(choice: Choice, colliding: Sequence[Item], how: How) -> Resolv
     pieces = [
         (item.start, item.end, item.hunk.added)
         for item in exact
-        if item.hunk is not None and item.place is HunkStatus.PENDING
+        if item.hunk is not None and item.text_status is HunkStatus.PENDING
     ]
     places = stretches(choice.items, colliding)
     for one in places:
-        lines = theirs(base, one) if how is How.TAKE else marked(base, live.lines or (), one, _names(found.run))
+        lines = (
+            result_lines(base, one)
+            if how is AcceptMode.TAKE
+            else with_markers(base, live.lines or (), one, _names(found.run))
+        )
         pieces.append((one.start, one.end, lines))
     after = list(live.lines or ())
     for start, end, lines in sorted(pieces, reverse=True):
         after[start:end] = lines
     planned = choice.plan(exact) or PathPlan(live.path, live)
-    taken = frozenset(hunk.id for one in places for hunk in one.hunks) if how is How.TAKE else frozenset()
+    taken = frozenset(hunk.id for one in places for hunk in one.hunks) if how is AcceptMode.TAKE else frozenset()
     planned = replace(planned, accepted=planned.accepted + len(taken))
     mode = planned.entry.mode if planned.entry else live.entry.mode if live.entry else found.change.new_mode
-    return Resolved(
+    return Resolution(
         _as_text(planned, found, after, mode, live.bom),
         _ids(exact) | taken,
-        marked=len(places) if how is How.MARK else 0,
+        marked=len(places) if how is AcceptMode.MARK else 0,
     )
 
 
-def _mark_whole(choice: Choice, colliding: Sequence[Item]) -> Resolved:
+def _mark_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
     """Mark a text that a run creates against the one that was created here."""
     live, found = colliding[0].live, colliding[0].review
     if not creates(found) or found.whole or live.lines is None:
@@ -160,12 +172,12 @@ def _mark_whole(choice: Choice, colliding: Sequence[Item]) -> Resolved:
             f"Nothing was written: {choice.path} cannot hold both sides between conflict markers, since one is no text."
         )
     hunks = tuple(replace(hunk, added=tuple(text.adapt_line_ends(hunk.added, live.lines))) for hunk in found.hunks)
-    lines = marked((), live.lines, Conflict(0, len(live.lines), 0, 0, hunks), _names(found.run))
+    lines = with_markers((), live.lines, Conflict(0, len(live.lines), 0, 0, hunks), _names(found.run))
     mode = live.entry.mode if live.entry else found.change.new_mode
-    return Resolved(_as_text(PathPlan(live.path, live), found, lines, mode, live.bom), _ids(choice.exact), marked=1)
+    return Resolution(_as_text(PathPlan(live.path, live), found, lines, mode, live.bom), _ids(choice.exact), marked=1)
 
 
-def _take_whole(choice: Choice, colliding: Sequence[Item]) -> Resolved:
+def _take_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
     """Have the run's file, or no file where it deletes it, in place of what is here."""
     live, found = colliding[0].live, colliding[0].review
     change = found.change
@@ -175,17 +187,17 @@ def _take_whole(choice: Choice, colliding: Sequence[Item]) -> Resolved:
     planned = PathPlan(choice.path, live, accepted=len(ids), obstacle=live.obstacle)
     if found.whole:
         entry = disk.Entry(change.new_mode, choice.reviews.bytes_of(change.new_object)) if change.new_mode else None
-        return Resolved(replace(planned, entry=entry), ids)
+        return Resolution(replace(planned, entry=entry), ids)
     if not hunks or any(item.placement is not None for item in choice.chosen):
         # A mode has nowhere to go where there is no such file.
         review.refuse_conflicts(choice.chosen)
     if change.kind is ChangeKind.DELETED:
-        return Resolved(planned, ids)
+        return Resolution(planned, ids)
     lines = hunks[0].added if creates(found) else diff.apply(found.base, hunks)
-    return Resolved(_as_text(planned, found, lines, change.new_mode, found.bom), ids)
+    return Resolution(_as_text(planned, found, lines, change.new_mode, found.bom), ids)
 
 
-def _as_text(planned: PathPlan, found: Review, lines: Sequence[str], mode: int, bom: bool) -> PathPlan | None:
+def _as_text(planned: PathPlan, found: FileDiff, lines: Sequence[str], mode: int, bom: bool) -> PathPlan | None:
     """The plan by which its live text becomes these lines; None where nothing is different then."""
     live = planned.live
     edits: tuple[rebase.LineEdit, ...] = ()

@@ -53,11 +53,11 @@ _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 class Store(Protocol):
     """What is needed of a shadow store."""
 
-    def listed(self, base: str, result: str) -> tuple[FileChange, ...]:
+    def changed_files(self, base: str, result: str) -> tuple[FileChange, ...]:
         """What a result changes, without its lines."""
         ...
 
-    def changes(self, base: str, result: str) -> tuple[FileChange, ...]:
+    def changed_files_with_stats(self, base: str, result: str) -> tuple[FileChange, ...]:
         """What a result changes, with its lines."""
         ...
 
@@ -99,7 +99,7 @@ Lines = tuple[int | None, int | None]
 """How many were added and removed."""
 
 
-class Results:
+class DiffStats:
     """Compares results with their snapshots. Thread-safe; for use in a thread."""
 
     def __init__(self, store: Store) -> None:
@@ -116,9 +116,9 @@ class Results:
         `count` gives the hunks of a change that only a review can tell. Only what was not compared before costs time.
         Raises GitError.
         """
-        changes = self._store.listed(base, result)
+        changes = self._store.changed_files(base, result)
         if len(changes) > MANY_FILES:
-            return self._store.changes(base, result), len(changes)
+            return self._store.changed_files_with_stats(base, result), len(changes)
         found = self._compare(base, result, changes)
         counted = tuple(
             replace(change, lines_added=found[change.path].added, lines_removed=found[change.path].removed)
@@ -137,10 +137,10 @@ class Results:
         lines: dict[Pair, Lines] = {}
         if unknown:
             lines = self._diffs(base, result, unknown, sorted(paths) if len(paths) <= FEW_PATHS else ())
-        unusual = _Unusual(lines)
+        unusual = _SplitPairs(lines)
         return {change.path: self._of(change) or unusual.figures(change) for change in changes}
 
-    def take(self, old: str, new: str) -> bytes | None:
+    def pop_body(self, old: str, new: str) -> bytes | None:
         """What git said of two blobs, if it may be taken for their hunks. It is forgotten: a review keeps them."""
         with self._lock:
             body = self._bodies.pop((old, new), None)
@@ -194,7 +194,7 @@ class Results:
                 self._figures.popitem(last=False)
 
 
-class _Unusual:
+class _SplitPairs:
     """The figures of changes that git does not compare as what they are to us."""
 
     def __init__(self, lines: Mapping[Pair, Lines]) -> None:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import FileChange
-    from mux_lsp.engine.reviews import Review, Reviews
+    from mux_lsp.engine.reviews import FileDiff, HunkCache
 
     LiveOf = Callable[[str], "LiveText"]
     """Gives the live text of a path, for the client that asks."""
 
 
-WHOLE: Final = "whole "
+WHOLE_FILE_PREFIX: Final = "whole "
 """What `Item.rejected_as` begins with where it is about no hunk."""
 
 
@@ -74,11 +74,11 @@ class Item:
     the live text are where it lands, where it stands, or what it collides with.
     """
 
-    review: Review
+    review: FileDiff
     live: LiveText = field(repr=False)
     hunk: Hunk | None
     status: HunkStatus
-    place: HunkStatus
+    text_status: HunkStatus
     start: int = 0
     end: int = 0
     reason: str | None = None
@@ -90,12 +90,12 @@ class Item:
         return self.hunk.id if self.hunk else ""
 
     @property
-    def rejected_as(self) -> str:
+    def rejection_key(self) -> str:
         """What a no to it is remembered by. Of a change that is no text it is for what it leads to, and no other."""
         if self.hunk is not None:
             return self.hunk.id
         change = self.review.change
-        return f"{WHOLE}{change.new_mode:o} {change.new_object if self.review.whole else ''}"
+        return f"{WHOLE_FILE_PREFIX}{change.new_mode:o} {change.new_object if self.review.whole else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def live_text(root: Path, path: str, buffer: str | None) -> LiveText:
     return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True, compared={})
 
 
-def judge(review: Review, live_of: LiveOf, rejected: Collection[str] = ()) -> list[Item]:
+def evaluate(review: FileDiff, live_of: LiveOf, rejected: Collection[str] = ()) -> list[Item]:
     """How each hunk of a review stands to a live text. `rejected` holds what `Item.rejected_as` gives."""
     live = _stands(review.change, live_of)
     items = _judge_hunks(review, live) if review.hunks else []
@@ -184,7 +184,7 @@ def judge(review: Review, live_of: LiveOf, rejected: Collection[str] = ()) -> li
         items.append(_judge_whole(review, live))
     return [
         replace(item, status=HunkStatus.REJECTED)
-        if item.place is not HunkStatus.APPLIED and item.rejected_as in rejected
+        if item.text_status is not HunkStatus.APPLIED and item.rejection_key in rejected
         else item
         for item in items
     ]
@@ -213,7 +213,7 @@ _WITHOUT_FILE: Final = {
 """How the hunks of a change stand where there is no file."""
 
 
-def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
+def _judge_hunks(review: FileDiff, live: LiveText) -> list[Item]:
     change = review.change
     end = len(live.lines or ())
 
@@ -245,7 +245,7 @@ def _judge_hunks(review: Review, live: LiveText) -> list[Item]:
     ]
 
 
-def _placements(review: Review, live: LiveText, lines: tuple[str, ...]) -> list[rebase.Placement]:
+def _placements(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> list[rebase.Placement]:
     """Where the hunks of a review stand, found once for all runs that make the same of the file."""
     compared = _compare(review, live, lines)
     result = review.change.base_path, review.change.new_object
@@ -253,11 +253,11 @@ def _placements(review: Review, live: LiveText, lines: tuple[str, ...]) -> list[
     if found is None:
         ends = compared.ends
         hunks = review.hunks if ends is None else [_with_line_ends(hunk, ends) for hunk in review.hunks]
-        found = compared.placed[result] = rebase.rebase(compared.base, hunks, lines, compared.edits)
+        found = compared.placed[result] = rebase.place_hunks(compared.base, hunks, lines, compared.edits)
     return found
 
 
-def _compare(review: Review, live: LiveText, lines: tuple[str, ...]) -> Compared:
+def _compare(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> Compared:
     """The difference of a live text from a snapshot's, which all runs of a task share."""
     found = live.compared.get(review.change.old_object)
     if found is None:
@@ -268,7 +268,7 @@ def _compare(review: Review, live: LiveText, lines: tuple[str, ...]) -> Compared
     return found
 
 
-def _whole_text(review: Review, live: LiveText, lines: tuple[str, ...]) -> tuple[HunkStatus, str | None]:
+def _whole_text(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> tuple[HunkStatus, str | None]:
     """How the text of a file that a run adds or deletes stands to a file that is there."""
     deletes = review.change.kind is ChangeKind.DELETED
     expected = review.base if deletes else review.hunks[0].added
@@ -290,7 +290,7 @@ def _with_line_ends(hunk: Hunk, ends: text.LineEndChange) -> Hunk:
     )
 
 
-def _judge_whole(review: Review, live: LiveText) -> Item:
+def _judge_whole(review: FileDiff, live: LiveText) -> Item:
     change = review.change
     whole = review.whole
 
@@ -313,7 +313,7 @@ def _judge_whole(review: Review, live: LiveText) -> Item:
     return Item(review, live, None, place, place, 0, 0, reason or None)
 
 
-def _judge_rename(review: Review, live: LiveText, there: LiveText) -> Item:
+def _judge_rename(review: FileDiff, live: LiveText, there: LiveText) -> Item:
     """How a rename stands, with its content where that goes as a whole. `there` is what is at the new path."""
     change = review.change
     moved = live.path == change.path
@@ -339,7 +339,7 @@ def _judge_rename(review: Review, live: LiveText, there: LiveText) -> Item:
     return Item(review, live, None, place, place, 0, 0, reason)
 
 
-def _is_done(review: Review, entry: disk.Entry | None) -> bool:
+def _is_done(review: FileDiff, entry: disk.Entry | None) -> bool:
     """Whether what a rename changes beside the path is so in the file that has been moved."""
     change = review.change
     if entry is None:
@@ -369,7 +369,7 @@ def refuse_conflicts(items: Iterable[Item]) -> None:
     complaints = [
         f"{item.live.path}{_where(item)}: {item.reason or 'cannot be placed exactly'}"
         for item in items
-        if item.place is HunkStatus.CONFLICT
+        if item.text_status is HunkStatus.CONFLICT
     ]
     if complaints:
         raise ConflictError("Nothing was written, because of a conflict in " + "; ".join(complaints) + ".")
@@ -379,13 +379,13 @@ def _where(item: Item) -> str:
     return f":{item.start + 1}" if item.hunk is not None and item.review.edits else ""
 
 
-def plan(root: Path, path: str, items: Sequence[Item], reviews: Reviews) -> PathPlan | None:
+def plan(root: Path, path: str, items: Sequence[Item], reviews: HunkCache) -> PathPlan | None:
     """What accepting these items of one path does, or None where all of it is there already.
 
     Raises ConflictError where any of them cannot be placed exactly.
     """
     refuse_conflicts(items)
-    wanted = [item for item in items if item.place is HunkStatus.PENDING]
+    wanted = [item for item in items if item.text_status is HunkStatus.PENDING]
     if not wanted:
         return None
     review, live = wanted[0].review, wanted[0].live

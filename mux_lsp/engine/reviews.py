@@ -24,7 +24,7 @@ BASE_LINES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class FileDiff:
     """One changed file of one run. `hunks` is empty where the change can only be taken as a whole."""
 
     run: str
@@ -62,7 +62,7 @@ class Review:
         return self.change.kind in {ChangeKind.MODIFIED, ChangeKind.RENAMED}
 
 
-class Reviews:
+class HunkCache:
     """Gives the hunks of results, keeping the last ones in memory. `read` gives a blob of the shadow store; `compared`
     what git has said of two blobs, where that is known (see `mux_lsp.engine.results`).
 
@@ -74,13 +74,13 @@ class Reviews:
     ) -> None:
         self._read = read
         self._compared = compared
-        self._cache: OrderedDict[tuple[str, str, str], Review] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, str], FileDiff] = OrderedDict()
         self._cached_lines = 0
         self._bases: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._base_lines = 0
         self._lock = threading.Lock()
 
-    def of(self, run: Run, change: FileChange) -> Review:
+    def of(self, run: Run, change: FileChange) -> FileDiff:
         """The review of one changed file."""
         return replace(self._found(change), run=run.id, agent=run.agent, change=change)
 
@@ -92,7 +92,7 @@ class Reviews:
         """How many hunks a change has."""
         return len(self.hunks(change))
 
-    def _found(self, change: FileChange) -> Review:
+    def _found(self, change: FileChange) -> FileDiff:
         # Hunks are named after the file that they change, so that runs agree on them wherever they move it.
         before, after = change.old_object if change.old_mode else "", change.new_object if change.new_mode else ""
         key = (change.base_path, before, after)
@@ -105,7 +105,7 @@ class Reviews:
             self._keep(key, found)
         return found
 
-    def _keep(self, key: tuple[str, str, str], made: Review) -> None:
+    def _keep(self, key: tuple[str, str, str], made: FileDiff) -> None:
         with self._lock:
             if key not in self._cache:
                 self._cache[key] = made
@@ -114,8 +114,8 @@ class Reviews:
                 _, dropped = self._cache.popitem(last=False)
                 self._cached_lines -= _weight(dropped)
 
-    def _derive(self, change: FileChange) -> Review:
-        review = Review("", "", change)
+    def _derive(self, change: FileChange) -> FileDiff:
+        review = FileDiff("", "", change)
         if not _may_have_hunks(change):
             return review
         snapshot = functools.partial(self._base, change.old_object) if change.old_mode else ()
@@ -170,5 +170,5 @@ def _may_have_hunks(change: FileChange) -> bool:
     return change.lines_added + change.lines_removed <= results.MOST_LINES
 
 
-def _weight(review: Review) -> int:
+def _weight(review: FileDiff) -> int:
     return sum(len(hunk.added) + len(hunk.removed) for hunk in review.hunks) + 10

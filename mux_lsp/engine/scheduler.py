@@ -24,7 +24,7 @@ ALL: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Entrant:
+class QueuedRun:
     """A run that wants a place."""
 
     run: str
@@ -56,7 +56,7 @@ class Scheduler:
         self._most = 1
         self._most_of: Mapping[str, int] = {}
         self._waiting: dict[str, _Waiter] = {}
-        self._holding: dict[str, Entrant] = {}
+        self._holding: dict[str, QueuedRun] = {}
         self._urgencies: dict[str, Urgency] = {}
         self._turns: dict[str, int] = {}
         """By task, when it had its last turn: a number that grows."""
@@ -72,7 +72,7 @@ class Scheduler:
         self._most_of = most_of
         self._give()
 
-    def judge(self, task: str, urgency: Urgency) -> None:
+    def set_priority(self, task: str, urgency: Urgency) -> None:
         """How urgent a task is from now on."""
         self._urgencies[task] = urgency
         self._give()
@@ -87,13 +87,13 @@ class Scheduler:
         self._urgencies.pop(task, None)
         self._turns.pop(task, None)
 
-    def enter(self, entrants: Iterable[Entrant]) -> None:
+    def enqueue(self, entrants: Iterable[QueuedRun]) -> None:
         """Have these wait from now on; some may have a place at the return."""
         for one in entrants:
             self._waiting[one.run] = _Waiter(one)
         self._give()
 
-    def hold(self, entrant: Entrant) -> None:
+    def occupy(self, entrant: QueuedRun) -> None:
         """This one is at work already, whatever the limits say."""
         self._holding[entrant.run] = entrant
         self._note_turn(entrant.task)
@@ -103,7 +103,7 @@ class Scheduler:
         if (waiter := self._waiting.get(run)) is not None:
             await waiter.given.wait()
 
-    def leave(self, run: str) -> None:
+    def release(self, run: str) -> None:
         """A run wants no place any more, whether it had one or waited. Nothing for one that has left."""
         if self._waiting.pop(run, None) is not None or self._holding.pop(run, None) is not None:
             self._give()
@@ -138,13 +138,13 @@ class Scheduler:
             self._queue = queue
             self._changed()
 
-    def _order(self) -> list[Entrant]:
+    def _order(self) -> list[QueuedRun]:
         """Those that wait, as they would be served one after the other."""
         arrived: dict[str, int] = {}
         for number, waiter in enumerate(self._waiting.values()):
             arrived.setdefault(waiter.entrant.task, number)
         rounds: Counter[str] = Counter()
-        keys: dict[Entrant, tuple[int, ...]] = {}
+        keys: dict[QueuedRun, tuple[int, ...]] = {}
         for one in sorted((waiter.entrant for waiter in self._waiting.values()), key=lambda one: one.number):
             urgency = self._urgencies.get(one.task, Urgency())
             if not urgency.paused:
@@ -162,15 +162,15 @@ class Scheduler:
 
 @dataclass(frozen=True, slots=True)
 class _Waiter:
-    entrant: Entrant
+    entrant: QueuedRun
     given: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def _names(one: Entrant) -> tuple[str, ...]:
+def _names(one: QueuedRun) -> tuple[str, ...]:
     return ALL, *one.agents
 
 
-def _taken(holding: Iterable[Entrant]) -> Counter[str]:
+def _taken(holding: Iterable[QueuedRun]) -> Counter[str]:
     """How many places of each name are taken, by those that have not lent theirs."""
     holding = tuple(holding)
     lenders = {run for one in holding for run in one.under}

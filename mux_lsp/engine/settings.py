@@ -44,7 +44,7 @@ _NOTHING: Final = OfRepository()
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class RepositoryConfig:
     """What a repository's own `mux.toml` says."""
 
     said: OfRepository = _NOTHING
@@ -54,7 +54,9 @@ class Offer:
     """Why it cannot be read, if so: a sentence."""
 
 
-def settings_of(root: Path, configuration: Configuration, offer: Offer, trusted: Collection[str]) -> Settings:
+def settings_of(
+    root: Path, configuration: Configuration, offer: RepositoryConfig, trusted: Collection[str]
+) -> Settings:
     """The settings of a repository: `[defaults]`, over them its `mux.toml`, over both `[[repository]]`.
 
     `trusted` are the digests of what the person trusts there. What is not trusted, or cannot be read, does not count,
@@ -80,19 +82,19 @@ def settings_of(root: Path, configuration: Configuration, offer: Offer, trusted:
     )
 
 
-def offer_of(root: Path, buffers: Mapping[str, bytes]) -> Offer:
+def load_repository_config(root: Path, buffers: Mapping[str, bytes]) -> RepositoryConfig:
     """What a repository's `mux.toml` says as its person sees it, unsaved `buffers` first. For use in a thread."""
     try:
         said = _read(root, buffers)
     except OSError as error:
-        return Offer(problem=f"it cannot be read ({error}).")
+        return RepositoryConfig(problem=f"it cannot be read ({error}).")
     except UnicodeDecodeError:
-        return Offer(problem="it is not UTF-8.")
+        return RepositoryConfig(problem="it is not UTF-8.")
     except UsageError as error:
-        return Offer(problem=str(error).splitlines()[0])
+        return RepositoryConfig(problem=str(error).splitlines()[0])
     if said == _NOTHING:
-        return Offer()
-    return Offer(said, hashlib.sha256(said.model_dump_json(exclude_none=True).encode()).hexdigest())
+        return RepositoryConfig()
+    return RepositoryConfig(said, hashlib.sha256(said.model_dump_json(exclude_none=True).encode()).hexdigest())
 
 
 def _read(root: Path, buffers: Mapping[str, bytes]) -> OfRepository:

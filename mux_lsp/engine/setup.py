@@ -29,8 +29,8 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core.model import Snapshot
 from mux_lsp.core.patterns import matcher
 from mux_lsp.core.text import shown_path
-from mux_lsp.engine.checks import Ground, run_command
-from mux_lsp.engine.waiting import first_of
+from mux_lsp.engine.checks import CommandContext, run_command
+from mux_lsp.engine.waiting import wait_or_cancelled
 from mux_lsp.errors import MuxError
 from mux_lsp.git import made
 from mux_lsp.git.folders import remove_tree
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from mux_lsp.config import Runs
     from mux_lsp.core.model import Setup
-    from mux_lsp.engine.repositories import Room
-    from mux_lsp.git.made import Made
+    from mux_lsp.engine.repositories import RepositoryStore
+    from mux_lsp.git.made import Artifacts
     from mux_lsp.git.worktrees import Worktree
 
 KNOWN_INPUTS: Final = (
@@ -75,8 +75,8 @@ class SetupError(MuxError):
     """A set-up could not be done: an agent would begin in a worktree that is not what the person meant."""
 
 
-async def make_ready(  # noqa: PLR0913 - where, by what, from what, within which bounds
-    room: Room,
+async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bounds
+    room: RepositoryStore,
     worktree: Worktree,
     setup: Setup,
     snapshot: Snapshot,
@@ -109,7 +109,7 @@ async def make_ready(  # noqa: PLR0913 - where, by what, from what, within which
     return plan.digest
 
 
-def setup_folder(room: Room, digest: str) -> Path:
+def setup_folder(room: RepositoryStore, digest: str) -> Path:
     """Where a set-up is kept, with what its commands printed as `stdout`."""
     return room.setups.folder / digest
 
@@ -124,7 +124,7 @@ class _Plan:
     snapshot: Snapshot
 
 
-def _plan(room: Room, setup: Setup, snapshot: Snapshot, base: str) -> _Plan:
+def _plan(room: RepositoryStore, setup: Setup, snapshot: Snapshot, base: str) -> _Plan:
     """Raises GitError. For use in a thread."""
     base_tree = room.shadow.tree_of(base)
     inputs = room.setups.inputs(room, base_tree, setup)
@@ -143,7 +143,7 @@ def _plan(room: Room, setup: Setup, snapshot: Snapshot, base: str) -> _Plan:
 class _Flight:
     """A set-up that is being made."""
 
-    work: asyncio.Task[Made | SetupError | None]
+    work: asyncio.Task[Artifacts | SetupError | None]
     """None where nobody waits for it any more."""
     cancelled: asyncio.Event
     waiting: int = 0
@@ -164,7 +164,7 @@ class Setups:
         """A person has something begun anew: what failed before is tried again, once for all that wait for it."""
         self._failed.clear()
 
-    def inputs(self, room: Room, tree: str, setup: Setup) -> tuple[str, ...]:
+    def inputs(self, room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, ...]:
         """The files of a tree on which it depends what a set-up makes, with their content. For use in a thread."""
         return self._inputs.of(room, tree, setup)
 
@@ -178,8 +178,13 @@ class Setups:
             self._uses[digest] -= 1
 
     async def find(
-        self, room: Room, plan: _Plan, settings: Runs, cancelled: asyncio.Event, begins: Callable[[str], object]
-    ) -> Made | None:
+        self,
+        room: RepositoryStore,
+        plan: _Plan,
+        settings: Runs,
+        cancelled: asyncio.Event,
+        begins: Callable[[str], object],
+    ) -> Artifacts | None:
         """What a set-up has made, once it has; None where that was `cancelled`. Raises SetupError."""
         async with self._trimming:
             there = await asyncio.to_thread(_use, plan.folder)
@@ -201,8 +206,8 @@ class Setups:
         return outcome
 
     async def _make(
-        self, room: Room, plan: _Plan, settings: Runs, cancelled: asyncio.Event
-    ) -> Made | SetupError | None:
+        self, room: RepositoryStore, plan: _Plan, settings: Runs, cancelled: asyncio.Event
+    ) -> Artifacts | SetupError | None:
         try:
             # Another one may have been done with it in the moment before.
             outcome = await asyncio.to_thread(_use, plan.folder) or await _carry_out(room, plan, settings, cancelled)
@@ -222,7 +227,7 @@ class Setups:
 async def _wait(flight: _Flight, cancelled: asyncio.Event) -> None:
     flight.waiting += 1
     try:
-        await first_of(flight.work, cancelled)
+        await wait_or_cancelled(flight.work, cancelled)
     finally:
         flight.waiting -= 1
         if not flight.waiting and not flight.work.done():
@@ -230,14 +235,16 @@ async def _wait(flight: _Flight, cancelled: asyncio.Event) -> None:
             await asyncio.wait({flight.work})
 
 
-async def _carry_out(room: Room, plan: _Plan, settings: Runs, cancelled: asyncio.Event) -> Made | SetupError | None:
+async def _carry_out(
+    room: RepositoryStore, plan: _Plan, settings: Runs, cancelled: asyncio.Event
+) -> Artifacts | SetupError | None:
     """Run the commands, and keep what they have made. None where nobody waits for it any more."""
     name = f"setup.{plan.digest}"
     await asyncio.to_thread(_begin, plan.folder)
     repository = await asyncio.to_thread(discover, room.root)
     worktree = await asyncio.to_thread(room.worktrees.prepare, plan.snapshot, name, repository=repository)
     try:
-        ground = Ground(
+        ground = CommandContext(
             folder=worktree.folder,
             output=plan.folder,
             mark=mark(name, worktree.folder),
@@ -285,7 +292,7 @@ def _failure(folder: Path, command: str, why: str | None) -> SetupError:
     return SetupError(f"The set-up command `{printable(command)}` {why}{last}")
 
 
-def _keep(room: Room, worktree: Worktree, folder: Path) -> Made:
+def _keep(room: RepositoryStore, worktree: Worktree, folder: Path) -> Artifacts:
     kept, changed = room.worktrees.take_out(worktree, folder)
     if changed:
         names = ", ".join(map(shown_path, changed[:CHANGED_NAMED]))
@@ -294,8 +301,8 @@ def _keep(room: Room, worktree: Worktree, folder: Path) -> Made:
     return kept
 
 
-def _use(folder: Path) -> Made | None:
-    kept = made.kept(folder)
+def _use(folder: Path) -> Artifacts | None:
+    kept = made.load(folder)
     if kept is not None:
         os.utime(folder / made.RECORD)
     return kept
@@ -324,7 +331,7 @@ class _Inputs:
     known: dict[tuple[str, Setup], tuple[str, ...]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def of(self, room: Room, tree: str, setup: Setup) -> tuple[str, ...]:
+    def of(self, room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, ...]:
         # Many ask at once: one reads, and the others have it then.
         with self.lock:
             found = self.known.get((tree, setup))
@@ -335,7 +342,7 @@ class _Inputs:
             return found
 
 
-def _read_inputs(room: Room, tree: str, setup: Setup) -> tuple[str, ...]:
+def _read_inputs(room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, ...]:
     is_input = matcher(setup.inputs or KNOWN_INPUTS)
     named = {word for command in setup.commands for word in _words(command)}
     listing = room.shadow.git(["ls-tree", "-r", "-z", tree])

@@ -7,7 +7,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunSummary:
     """A run's place in the queue, or among the attempts that have ended; and how long it is kept."""
 
     queue_place: int | None = None
@@ -22,4 +22,4 @@ class Standing:
     """When it is forgotten, in seconds since the epoch; None where it was not thrown away."""
 
 
-NO_STANDING: Final = Standing()
+NO_SUMMARY: Final = RunSummary()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.core import text
-from mux_lsp.core.history import Key
+from mux_lsp.core.history import ChangeKey
 from mux_lsp.core.transaction import Intent, Phase
 from mux_lsp.engine import staging
 from mux_lsp.engine.history import key_of
@@ -85,7 +85,7 @@ class Transactions:
         self._notify = notify
         self._own = own
         self._history: History
-        self._applied: Callable[[Intent, Client | None], frozenset[Key]]
+        self._applied: Callable[[Intent, Client | None], frozenset[ChangeKey]]
         self._ended: Callable[[Accepted], None] = lambda _: None
         self._undecided: dict[str, _Undecided] = {}
         self._unrecorded: dict[str, Accepted] = {}
@@ -97,7 +97,7 @@ class Transactions:
     def serve(
         self,
         history: History,
-        applied: Callable[[Intent, Client | None], frozenset[Key]],
+        applied: Callable[[Intent, Client | None], frozenset[ChangeKey]],
         ended: Callable[[Accepted], None],
     ) -> None:
         """Carry accepts out from now on.
@@ -115,7 +115,7 @@ class Transactions:
         self,
         selection: Selection,
         task: Task,
-        rows: Mapping[Key, Row],
+        rows: Mapping[ChangeKey, Row],
         written: Sequence[PathPlan],
         carried: Sequence[PathPlan],
         *,
@@ -165,7 +165,7 @@ class Transactions:
         fault("accept.noted")
         return Transaction(self, selection, intent)
 
-    async def offer(self, selection: Selection, task: Task, rows: Mapping[Key, Row], client: str) -> None:
+    async def offer(self, selection: Selection, task: Task, rows: Mapping[ChangeKey, Row], client: str) -> None:
         """Note that an editor was given the edit of a selection: it may apply it while no daemon is there to see it."""
         with contextlib.suppress(MuxError):  # logged where it matters: the record of an accept
             await self.begin(selection, task, rows, (), selection.plans, client=client, phase=Phase.OFFERED)
@@ -286,9 +286,9 @@ class Transactions:
             )
             return None
 
-    def _record_found(self, intent: Intent, at: float, rows: Sequence[tuple[Key, Row]]) -> None:
+    def _record_found(self, intent: Intent, at: float, rows: Sequence[tuple[ChangeKey, Row]]) -> None:
         """Put an accept on record that an earlier daemon has begun at that time."""
-        keys = [*(key for key, _ in rows), *(Key(*one) for one in intent.displaced)]
+        keys = [*(key for key, _ in rows), *(ChangeKey(*one) for one in intent.displaced)]
         self._put_on_record(intent, [row for _, row in rows], keys, before=at)
 
     def _record_back(self, intent: Intent, at: float, found: Recovered, what: str = "was cut off") -> None:
@@ -307,13 +307,15 @@ class Transactions:
             words += f" Copies of what was there before are in {found.copies}."
         self._notify(words)
 
-    def _rows(self, intent: Intent, *, but_carried: bool = False, also: Collection[Key] = ()) -> list[tuple[Key, Row]]:
-        carried = {Key(*one) for one in intent.carried} if but_carried else set()
-        pairs = [(Key(*key), Row(*row)) for key, row in zip(intent.keys, intent.rows, strict=True)]
+    def _rows(
+        self, intent: Intent, *, but_carried: bool = False, also: Collection[ChangeKey] = ()
+    ) -> list[tuple[ChangeKey, Row]]:
+        carried = {ChangeKey(*one) for one in intent.carried} if but_carried else set()
+        pairs = [(ChangeKey(*key), Row(*row)) for key, row in zip(intent.keys, intent.rows, strict=True)]
         return [(key, row) for key, row in pairs if key not in carried or key in also]
 
     def _put_on_record(
-        self, intent: Intent, rows: Sequence[Row], withdrawn: Sequence[Key], before: float | None = None
+        self, intent: Intent, rows: Sequence[Row], withdrawn: Sequence[ChangeKey], before: float | None = None
     ) -> None:
         chosen = {path: ids for path, *ids in intent.chosen}
         known: dict[str, set[str]] = {}

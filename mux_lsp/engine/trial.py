@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.agents import process
 from mux_lsp.agents.command import mark
-from mux_lsp.engine.checks import Ground, run_checks
-from mux_lsp.engine.setup import make_ready
-from mux_lsp.engine.waiting import place_of
+from mux_lsp.engine.checks import CommandContext, run_checks
+from mux_lsp.engine.setup import set_up
+from mux_lsp.engine.waiting import acquire_slot
 from mux_lsp.git.repository import discover
 from mux_lsp.git.worktrees import SlotState
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from mux_lsp.config import Runs
     from mux_lsp.core.model import Check, Setup, Snapshot
-    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.repositories import RepositoryStore
     from mux_lsp.git.worktrees import Worktree
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CheckPlan:
     """How results are judged: the checks of a task, and what they need."""
 
     checks: tuple[str, ...]
@@ -45,8 +45,8 @@ class Trial:
 
     name: str
     """What its worktree and its processes are known by. No run has it."""
-    room: Room
-    terms: Terms
+    room: RepositoryStore
+    terms: CheckPlan
     snapshot: Snapshot
     base: str
     """The person's own snapshot that it descends from, a commit."""
@@ -61,13 +61,13 @@ class Trial:
     """Hears of each check that begins or ends."""
 
 
-async def try_out(trial: Trial) -> tuple[Check, ...]:
+async def run_trial(trial: Trial) -> tuple[Check, ...]:
     """Check a tree out, make it ready, run the checks there, and give the worktree back at once.
 
     Fewer checks than there are come back if a person ends it. Raises MuxError where it cannot be done. When it is
     cancelled as an asyncio task (the daemon ends), it ends as well, and leaves nothing behind.
     """
-    async with place_of(trial.places, trial.cancelled):
+    async with acquire_slot(trial.places, trial.cancelled):
         if trial.cancelled.is_set():
             return ()
         preparing = asyncio.ensure_future(asyncio.to_thread(_prepare, trial))
@@ -86,11 +86,11 @@ def _prepare(trial: Trial) -> Worktree:
 
 async def _check(trial: Trial, worktree: Worktree) -> tuple[Check, ...]:
     setup = trial.terms.setup
-    await make_ready(
+    await set_up(
         trial.room, worktree, setup, trial.snapshot, trial.base, settings=trial.settings, cancelled=trial.cancelled
     )
     await asyncio.to_thread(trial.room.worktrees.open_folder, worktree, trial.terms.folder)
-    ground = Ground(
+    ground = CommandContext(
         folder=worktree.folder / trial.terms.folder,
         output=trial.output,
         mark=mark(trial.name, worktree.folder),
@@ -109,7 +109,7 @@ def _give_back(trial: Trial, worktree: Worktree) -> None:
     trial.room.worktrees.trim(trial.settings.keep_worktrees)
 
 
-async def sweep(room: Room, used: Collection[str]) -> None:
+async def sweep(room: RepositoryStore, used: Collection[str]) -> None:
     """After a restart: end what trials of a killed daemon have left at work, and remove the worktrees that no run uses.
 
     `used` are the slots of runs.

@@ -34,7 +34,7 @@ def is_of_the_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and storage.explained(error, os.sep) is not None
 
 
-def in_words(error: BaseException, place: Path) -> str:
+def in_plain_words(error: BaseException, place: Path) -> str:
     """A sentence for an error that `is_of_the_system`; `place` is the folder that it is about where it names none."""
     kept = "What was taken of its result before is kept; `mux-lsp retry` has the agent begin anew."
     refused = storage.explained(error, str(place)) if isinstance(error, OSError) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mux_lsp.engine.settings import FILE, Offer, offer_of, settings_of
+from mux_lsp.engine.settings import FILE, RepositoryConfig, load_repository_config, settings_of
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TrustReport:
     """A repository's own settings, for a person who is to decide on them."""
 
     root: Path
-    offer: Offer
+    offer: RepositoryConfig
     trusted: bool
     hooks: bool
     """Whether the person's own settings let the agents' hooks and servers that it brings run."""
@@ -42,18 +42,18 @@ class Trust:
         Raises UsageError where `config.toml` is wrong. What is wrong with `mux.toml` is noticed.
         """
         configuration = await self._configured()
-        offer = await asyncio.to_thread(offer_of, root, buffers)
+        offer = await asyncio.to_thread(load_repository_config, root, buffers)
         return settings_of(root, configuration, offer, self._journal.trusted(str(root)))
 
-    async def look(self, root: Path, buffers: Mapping[str, bytes]) -> Look:
+    async def look(self, root: Path, buffers: Mapping[str, bytes]) -> TrustReport:
         """What there is to trust. Raises UsageError where `config.toml` is wrong."""
         configuration = await self._configured()
-        offer = await asyncio.to_thread(offer_of, root, buffers)
-        return Look(root, offer, offer.digest in self._journal.trusted(str(root)), configuration.trusts(root))
+        offer = await asyncio.to_thread(load_repository_config, root, buffers)
+        return TrustReport(root, offer, offer.digest in self._journal.trusted(str(root)), configuration.trusts(root))
 
-    async def trust(self, root: Path, buffers: Mapping[str, bytes], digest: str) -> Look:
+    async def trust(self, root: Path, buffers: Mapping[str, bytes], digest: str) -> TrustReport:
         """Trust what a person was shown of a repository's `mux.toml`. Raises UsageError where that has changed."""
-        offer = await asyncio.to_thread(offer_of, root, buffers)
+        offer = await asyncio.to_thread(load_repository_config, root, buffers)
         if offer.digest != digest:
             raise UsageError(f"The {FILE} of {root} is not what was shown any more: look at it again.")
         self._journal.trust(str(root), digest)

@@ -41,7 +41,7 @@ class Verdict:
 
 
 @dataclass(slots=True)
-class Moves:
+class Divergence:
     """Where the text has moved on from the two trees of a verdict: paths at which it is different.
 
     It is stale when the text is neither what it was then nor what was checked. So it stays fresh when the hunks that
@@ -56,7 +56,7 @@ class Moves:
         """Whether the verdict is about another text."""
         return bool(self.from_live and self.from_checked)
 
-    def look(self, path: str, now: bytes | None, live: bytes | None, checked: bytes | None) -> None:
+    def record(self, path: str, now: bytes | None, live: bytes | None, checked: bytes | None) -> None:
         """What is at a path now, and is in the two trees; None for nothing."""
         for moved, then in ((self.from_live, live), (self.from_checked, checked)):
             if now == then:

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.log import STREAMS, read_text, size_of
-from mux_lsp.engine.checks import check_folder, told_apart
+from mux_lsp.engine.checks import check_folder, compare_to_baseline
 from mux_lsp.engine.events import VerdictChanged
 from mux_lsp.engine.repositories import locate
 from mux_lsp.engine.request import buffers_of
-from mux_lsp.engine.trial import Terms, Trial, try_out
+from mux_lsp.engine.trial import CheckPlan, Trial, run_trial
 from mux_lsp.engine.verdicts import Verdict, keep
-from mux_lsp.engine.watched import Watched
+from mux_lsp.engine.watched import VerdictTracker
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.git.variation import Put, forget, vary
+from mux_lsp.git.variation import Put, commit_variant, forget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mux_lsp.engine.disk import Write
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.events import Event
-    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.repositories import RepositoryStore
     from mux_lsp.engine.request import Client
     from mux_lsp.git.repository import Repository
 
@@ -55,7 +55,7 @@ TAIL: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Overlay:
     """Hunks of a run as accepting would place them on the live text: all of these paths, or those named."""
 
     run: str
@@ -65,7 +65,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class VerifyRequest:
     """What to verify: the live state to `clients` of the repository that holds `folder`.
 
     `choose` places what is wanted over it on the live text as it is at that moment.
@@ -76,10 +76,10 @@ class Request:
     only: tuple[Client, ...] | None = None
     """The clients whose unsaved text will make a difference to the verdict; None for all that there are then."""
     checks: tuple[str, ...] | None = None
-    choose: Callable[[], Awaitable[Chosen]] | None = None
+    choose: Callable[[], Awaitable[Overlay]] | None = None
 
 
-class Verifying:
+class VerifyService:
     """Verifies for an engine's clients, and keeps the last verdict of each repository.
 
     `own` keeps work until the daemon ends.
@@ -98,7 +98,7 @@ class Verifying:
         self._places = asyncio.Semaphore(AT_ONCE)
         # Never the name of an earlier one, also not of an earlier daemon's.
         self._names = (f"verify.{number}" for number in itertools.count(secrets.randbits(48)))
-        self.watched = Watched(engine, own, lambda verdict, stale: emit(VerdictChanged(verdict, stale)))
+        self.watched = VerdictTracker(engine, own, lambda verdict, stale: emit(VerdictChanged(verdict, stale)))
         """The last verdicts."""
         self._at_work: set[str] = set()
 
@@ -107,7 +107,7 @@ class Verifying:
         """Whether anything is being verified."""
         return bool(self._at_work)
 
-    async def verify(self, request: Request) -> Verdict:
+    async def verify(self, request: VerifyRequest) -> Verdict:
         """Run checks on a live state: those asked for, or of the repository's newest task, or of the settings.
 
         When it is cancelled, it returns when nothing of it is left. Raises NotARepositoryError, UsageError where there
@@ -118,7 +118,7 @@ class Verifying:
         # From where hunks were placed to here nothing is awaited: it is the same text.
         buffers, left_out = buffers_of(request.clients, repository.root)
         terms = await self._terms(repository, buffers, request.checks)
-        ground = _Ground(repository, buffers, left_out, chosen, terms, request.only, next(self._names))
+        ground = _VerifyJob(repository, buffers, left_out, chosen, terms, request.only, next(self._names))
         done: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         # Whoever asked may go: what has begun is brought to its end all the same.
         done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
@@ -153,7 +153,7 @@ class Verifying:
 
     async def _terms(
         self, repository: Repository, buffers: Mapping[str, bytes], checks: tuple[str, ...] | None
-    ) -> Terms:
+    ) -> CheckPlan:
         settings = await self._engine.trust.settings(repository.root, buffers)
         folder = repository.prefix
         if checks is None:
@@ -166,9 +166,9 @@ class Verifying:
                 f"There is no check for {repository.root}: name one (`mux-lsp verify --check COMMAND`), or configure "
                 "some in config.toml."
             )
-        return Terms(checks, folder, settings.setup, settings.check_seconds)
+        return CheckPlan(checks, folder, settings.setup, settings.check_seconds)
 
-    async def _carry_out(self, ground: _Ground, cancelled: asyncio.Event, done: asyncio.Future[Verdict]) -> None:
+    async def _carry_out(self, ground: _VerifyJob, cancelled: asyncio.Event, done: asyncio.Future[Verdict]) -> None:
         self._at_work.add(ground.name)
         try:
             verdict = await self._verify(ground, cancelled)
@@ -184,7 +184,7 @@ class Verifying:
             if not done.done():
                 done.cancel()
 
-    async def _verify(self, ground: _Ground, cancelled: asyncio.Event) -> Verdict | None:
+    async def _verify(self, ground: _VerifyJob, cancelled: asyncio.Event) -> Verdict | None:
         """None where whoever asked has gone."""
         room = self._engine.room(ground.repository.root)
         folder = self._folder(room.root)
@@ -211,13 +211,13 @@ class Verifying:
                 told=lambda _: None,
             )
             try:
-                checks = await try_out(trial)
+                checks = await run_trial(trial)
                 if cancelled.is_set():
                     self.watched.drop(watch)
                     return None
                 baseline = await self._engine.judgements.baseline_of(room.root, ground.terms.checks)
                 if baseline is not None:
-                    checks = await asyncio.to_thread(told_apart, checks, trial.output, baseline)
+                    checks = await asyncio.to_thread(compare_to_baseline, checks, trial.output, baseline)
                 verdict = Verdict(
                     repository=str(room.root),
                     name=ground.name,
@@ -246,14 +246,14 @@ class Verifying:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
+class _VerifyJob:
     """What is verified, and by what."""
 
     repository: Repository
     buffers: Mapping[str, bytes]
     left_out: tuple[LeftOut, ...]
-    chosen: Chosen | None
-    terms: Terms
+    chosen: Overlay | None
+    terms: CheckPlan
     only: tuple[Client, ...] | None
     name: str
 
@@ -268,29 +268,29 @@ def roots(rooms: Path) -> tuple[Path, ...]:
     return tuple(Path(os.fsdecode(file.read_bytes())) for file in sorted(rooms.glob(f"*/{FOLDER}/{ROOT}")))
 
 
-def _snapshot(room: Room, ground: _Ground) -> Snapshot:
+def _snapshot(room: RepositoryStore, ground: _VerifyJob) -> Snapshot:
     live = room.shadow.snapshot(ground.repository, ground.buffers, ground.name)
     room.shadow.complete(live)
     return live
 
 
-def _with_chosen(room: Room, live: Snapshot, ground: _Ground) -> Snapshot:
+def _with_chosen(room: RepositoryStore, live: Snapshot, ground: _VerifyJob) -> Snapshot:
     """The live state as it would be with the chosen hunks."""
     if ground.chosen is None or not ground.chosen.writes:
         return live
     writes = ground.chosen.writes
     remove = [write.path for write in writes if write.entry is None]
     put = [Put(write.path, write.entry.mode, write.entry.content) for write in writes if write.entry is not None]
-    return vary(room.shadow, live, remove, put, ground.name)
+    return commit_variant(room.shadow, live, remove, put, ground.name)
 
 
-def _forget(room: Room, folder: Path, name: str) -> None:
+def _forget(room: RepositoryStore, folder: Path, name: str) -> None:
     room.shadow.delete_refs(name)
     forget(room.shadow, name)
     shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _clear(room: Room, folder: Path, kept: str | None) -> None:
+def _clear(room: RepositoryStore, folder: Path, kept: str | None) -> None:
     for left in [one for one in folder.iterdir() if one.is_dir() and one.name != kept]:
         _forget(room, folder, left.name)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-async def first_of(work: asyncio.Future[Any], cancelled: asyncio.Event) -> None:
+async def wait_or_cancelled(work: asyncio.Future[Any], cancelled: asyncio.Event) -> None:
     """Wait until a piece of work is done or was cancelled by a person, whichever is first. The work itself goes on."""
     watch: asyncio.Future[Any] = asyncio.ensure_future(cancelled.wait())
     try:
@@ -20,11 +20,11 @@ async def first_of(work: asyncio.Future[Any], cancelled: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def place_of(places: asyncio.Semaphore, cancelled: asyncio.Event) -> AsyncIterator[None]:
+async def acquire_slot(places: asyncio.Semaphore, cancelled: asyncio.Event) -> AsyncIterator[None]:
     """Have one of so many places, or none where a person ends the wait for it: `cancelled` is set then."""
     taking = asyncio.ensure_future(places.acquire())
     try:
-        await first_of(taking, cancelled)
+        await wait_or_cancelled(taking, cancelled)
         yield
     finally:
         if not taking.cancel() and not taking.cancelled():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.engine import disk
 from mux_lsp.engine.request import buffers_of
-from mux_lsp.engine.verdicts import Moves, load
+from mux_lsp.engine.verdicts import Divergence, load
 from mux_lsp.errors import MuxError
 from mux_lsp.git.repository import discover
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import Snapshot
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.repositories import RepositoryStore
     from mux_lsp.engine.request import Client
     from mux_lsp.engine.verdicts import Verdict
 
@@ -31,15 +31,15 @@ LOOK: Final = "look"
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
+class _TrackedVerdict:
     """A verdict, or one to be, and what became of the text since it was taken."""
 
-    room: Room
+    room: RepositoryStore
     live: Snapshot
     checked: Snapshot
     only: tuple[Client, ...] | None
     """The clients whose unsaved text it is about; None for all there are."""
-    moves: Moves = field(default_factory=Moves)
+    moves: Divergence = field(default_factory=Divergence)
     verdict: Verdict | None = None
     stale: bool = False
     """As clients know it."""
@@ -51,7 +51,7 @@ class Watch:
     """What its two trees have at paths that were looked at: digests."""
 
 
-class Watched:
+class VerdictTracker:
     """The watches of an engine's repositories. `own` keeps work until the daemon ends, `tell` says of a verdict whether
     it is stale by now.
     """
@@ -65,21 +65,26 @@ class Watched:
         self._engine = engine
         self._own = own
         self._tell = tell
-        self._last: dict[Path, Watch] = {}
-        self._coming: list[Watch] = []
+        self._last: dict[Path, _TrackedVerdict] = {}
+        self._coming: list[_TrackedVerdict] = []
 
     # A verdict's way
 
     def begin(
-        self, room: Room, live: Snapshot, checked: Snapshot, changed: Collection[str], only: tuple[Client, ...] | None
-    ) -> Watch:
+        self,
+        room: RepositoryStore,
+        live: Snapshot,
+        checked: Snapshot,
+        changed: Collection[str],
+        only: tuple[Client, ...] | None,
+    ) -> _TrackedVerdict:
         """Follow the text from now on for a verdict to be. The trees differ at the paths that are `changed`."""
         self._of(room.root)  # in memory before another one takes its place on disk
-        watch = Watch(room, live, checked, only, Moves(from_checked=set(changed)))
+        watch = _TrackedVerdict(room, live, checked, only, Divergence(from_checked=set(changed)))
         self._coming.append(watch)
         return watch
 
-    def catch_up(self, watch: Watch, buffers: Mapping[str, bytes]) -> None:
+    def catch_up(self, watch: _TrackedVerdict, buffers: Mapping[str, bytes]) -> None:
         """Take in what was typed since these unsaved buffers were taken for the verdict to be."""
         now: dict[str, bytes] = {}
         for client in self._clients(watch):
@@ -88,11 +93,11 @@ class Watched:
             if now.get(path) != buffers.get(path):
                 self._changed(watch, path, now.get(path))
 
-    def drop(self, watch: Watch) -> None:
+    def drop(self, watch: _TrackedVerdict) -> None:
         """There will be no verdict."""
         self._coming.remove(watch)
 
-    def end(self, watch: Watch, verdict: Verdict) -> Verdict | None:
+    def end(self, watch: _TrackedVerdict, verdict: Verdict) -> Verdict | None:
         """A verdict is the last one of its repository now. Gives the one that was."""
         self._coming.remove(watch)
         # What is on disk is this one by now: where there was none, it would count as its own forerunner.
@@ -146,39 +151,39 @@ class Watched:
 
     # Within
 
-    def _concerned(self, client: Client, file: Path) -> Iterator[Watch]:
+    def _concerned(self, client: Client, file: Path) -> Iterator[_TrackedVerdict]:
         for watch in (*self._last.values(), *self._coming):
             if (watch.only is None or client in watch.only) and file.is_relative_to(watch.room.root):
                 yield watch
 
-    def _of(self, root: Path) -> Watch | None:
+    def _of(self, root: Path) -> _TrackedVerdict | None:
         watch = self._last.get(root)
         if watch is None:
             room = self._engine.room(root)
             verdict = load(room.shadow.folder / "verify")
             if verdict is not None:
-                watch = self._last[root] = Watch(room, verdict.live, verdict.checked, None, verdict=verdict)
+                watch = self._last[root] = _TrackedVerdict(room, verdict.live, verdict.checked, None, verdict=verdict)
         return watch
 
-    def _clients(self, watch: Watch) -> tuple[Client, ...]:
+    def _clients(self, watch: _TrackedVerdict) -> tuple[Client, ...]:
         return tuple(client for client in self._engine.clients if watch.only is None or client in watch.only)
 
-    def _moves_now(self, watch: Watch) -> Moves:
+    def _moves_now(self, watch: _TrackedVerdict) -> Divergence:
         room = watch.room
         buffers, _ = buffers_of(self._clients(watch), room.root)
         now = room.shadow.snapshot(discover(room.root), buffers, LOOK)
         room.shadow.complete(now)
-        moves = Moves(*(_different(room, then, now) for then in (watch.live, watch.checked)))
+        moves = Divergence(*(_different(room, then, now) for then in (watch.live, watch.checked)))
         room.shadow.delete_refs(LOOK)
         return moves
 
-    def _changed(self, watch: Watch, path: str, content: bytes | None) -> None:
+    def _changed(self, watch: _TrackedVerdict, path: str, content: bytes | None) -> None:
         watch.waiting[path] = content
         if not watch.looking:
             watch.looking = True
             self._own(self._compare(watch))
 
-    async def _compare(self, watch: Watch) -> None:
+    async def _compare(self, watch: _TrackedVerdict) -> None:
         try:
             while watch.waiting:
                 async with watch.comparing:
@@ -186,14 +191,14 @@ class Watched:
                     waiting, watch.waiting = watch.waiting, {}
                     now = await asyncio.to_thread(self._found, watch, waiting)
                     for path, digest in now.items():
-                        watch.moves.look(path, digest, *watch.then[path])
+                        watch.moves.record(path, digest, *watch.then[path])
                 self._say(watch)
         except MuxError as error:
             log.info("a verdict cannot be compared with the text: %s", error)
         finally:
             watch.looking = False
 
-    def _found(self, watch: Watch, texts: dict[str, bytes | None]) -> dict[str, bytes | None]:
+    def _found(self, watch: _TrackedVerdict, texts: dict[str, bytes | None]) -> dict[str, bytes | None]:
         """What stands at paths now."""
         shadow, root = watch.room.shadow, watch.room.root
         found = {}
@@ -205,17 +210,17 @@ class Watched:
             found[path] = _digest(_as_snapshot(root, path, content))
         return found
 
-    def _say(self, watch: Watch) -> None:
+    def _say(self, watch: _TrackedVerdict) -> None:
         if watch.verdict is not None and watch.moves.stale != watch.stale:
             watch.stale = watch.moves.stale
             if self._last.get(watch.room.root) is watch:
                 self._tell(watch.verdict, watch.stale)
 
 
-def _different(room: Room, then: Snapshot, now: Snapshot) -> set[str]:
+def _different(room: RepositoryStore, then: Snapshot, now: Snapshot) -> set[str]:
     if then.tree == now.tree:
         return set()
-    return {path for change in room.shadow.listed(then.tree, now.tree) for path in change.paths}
+    return {path for change in room.shadow.changed_files(then.tree, now.tree) for path in change.paths}
 
 
 def _as_snapshot(root: Path, path: str, content: bytes | None) -> bytes | None:

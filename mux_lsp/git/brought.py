@@ -20,7 +20,7 @@ _FILE: Final = "brought"
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class ImportedPaths:
     """Paths in a worktree."""
 
     files: frozenset[str] = frozenset()
@@ -40,22 +40,22 @@ class Brought:
                 end = path.rfind("/", 0, end)
         return False
 
-    def __or__(self, other: Brought) -> Brought:
-        return Brought(self.files | other.files, self.folders | other.folders)
+    def __or__(self, other: ImportedPaths) -> ImportedPaths:
+        return ImportedPaths(self.files | other.files, self.folders | other.folders)
 
     def __bool__(self) -> bool:
         return bool(self.files or self.folders)
 
 
-def brought(paths: list[str]) -> Brought:
+def brought(paths: list[str]) -> ImportedPaths:
     """Of paths as git lists them: a whole folder ends in `/`."""
-    return Brought(
+    return ImportedPaths(
         frozenset(path for path in paths if not path.endswith("/")),
         frozenset(path.rstrip("/") for path in paths if path.endswith("/")),
     )
 
 
-def note(own_dir: Path, what: Brought) -> None:
+def save(own_dir: Path, what: ImportedPaths) -> None:
     """Have it known of the worktree whose own git directory (not the agent's) this is."""
     file = own_dir / _FILE
     if not what or is_plain_folder(file):
@@ -65,13 +65,13 @@ def note(own_dir: Path, what: Brought) -> None:
     storage.write_whole(file, json.dumps({"files": sorted(what.files), "folders": sorted(what.folders)}).encode())
 
 
-def noted(own_dir: Path) -> Brought:
+def load(own_dir: Path) -> ImportedPaths:
     """What is known to have been brought into the worktree. Raises LostError where that cannot be read."""
     try:
         known = json.loads((own_dir / _FILE).read_text())
-        return Brought(frozenset(known["files"]), frozenset(known["folders"]))
+        return ImportedPaths(frozenset(known["files"]), frozenset(known["folders"]))
     except FileNotFoundError:
-        return Brought()
+        return ImportedPaths()
     except (OSError, ValueError, TypeError, KeyError) as error:
         # A result without it could have the person's secrets in it.
         raise LostError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.folders import remove_tree, tame
-from mux_lsp.git.view import View, pool
+from mux_lsp.git.view import GIT_POOL, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _reset_all(view: View, commit: str) -> bool:
 
 def _clean(view: View) -> bool:
     """Remove all that our index has not. Whether the rest is as the index has it. Raises GitError where some stays."""
-    cleaning = pool.submit(view.git, ["clean", "-ffdxq"])
+    cleaning = GIT_POOL.submit(view.git, ["clean", "-ffdxq"])
     try:
         changed = view.git(["diff-files", "--name-only", "--ignore-submodules=all", "-z", "--no-renames", "--"])
     finally:

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
-from mux_lsp.git.brought import noted
+from mux_lsp.git.brought import load
 from mux_lsp.git.folders import is_plain_folder, walk
 from mux_lsp.git.view import (
     ATTEMPTS,
-    Intake,
+    IndexUpdate,
     Reading,
     View,
     apply,
-    predate,
+    backdate_index,
+    classify,
     read,
     read_with_ignored,
-    sort_out,
     too_large,
     unprocessable,
 )
@@ -41,7 +41,7 @@ FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class HarvestInfo:
     """What a harvest is told beside the index."""
 
     left_out: tuple[LeftOut, ...]
@@ -49,24 +49,24 @@ class Taken:
     """Files that were asked for, and that only rules of the attempt's own keep out of the index."""
 
 
-def take(view: View, paths: tuple[str, ...], snapshot: str, wanted: Callable[[str], bool]) -> Taken:
+def take(view: View, paths: tuple[str, ...], snapshot: str, wanted: Callable[[str], bool]) -> HarvestInfo:
     """Bring our index up to the worktree as it is now, or only `paths` and what is below them.
 
     What is left out stays as it is in `snapshot`, the commit that the worktree was prepared from. Of all of the
     worktree it is told which files that are `wanted` are hidden. Raises GitError when files change faster than they
     can be read.
     """
-    with _held_by_no_pipe(view.work_tree):
+    with _unblock_fifos(view.work_tree):
         left_out, ignored = _take(view, paths, snapshot)
         found = [path for path in ignored if not path.endswith("/") and wanted(path)]
-        return Taken(left_out, tuple(_hidden(view, found, snapshot)) if found else ())
+        return HarvestInfo(left_out, tuple(_hidden(view, found, snapshot)) if found else ())
 
 
 def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[LeftOut, ...], list[str]]:
     refused: set[str] = set()
     large: dict[str, str] = {}
     for attempt in range(ATTEMPTS):
-        intake = Intake()
+        intake = IndexUpdate()
         try:
             reading = read(view, paths) if paths else read_with_ignored(view)
             _sort_out(view, intake, reading)
@@ -82,21 +82,21 @@ def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[Left
             large.update(_take_large_rules_away(view.work_tree))
             continue
         # git does not name a repository that stands where the index has a file, so look again once that is out of it.
-        hidden = Intake()
+        hidden = IndexUpdate()
         became_folders = tuple(path for path in intake.remove if is_plain_folder(view.work_tree / path))
         if became_folders:
             _sort_out(view, hidden, read(view, became_folders))
             apply(view, hidden)
         left_out = (*intake.reasons(), *hidden.reasons())
         _put_back(view, [left.path for left in left_out], snapshot)
-        predate(view.index, reading.begun)
+        backdate_index(view.index, reading.begun)
         return left_out, reading.ignored
     raise AssertionError
 
 
 def _hidden(view: View, paths: list[str], snapshot: str) -> Iterator[str]:
     """Those of these ignored files that no rule ignores but in a file that the snapshot has not, or has otherwise."""
-    brought = noted(view.git_dir)
+    brought = load(view.git_dir)
     asked = parse.joined([f"./{path}" for path in paths])
     words = parse.fields(view.git(["check-ignore", "-v", "-z", "--stdin"], input=asked, ok=(0, 1)))
     sources = {path.removeprefix("./"): source for source, path in zip(words[::4], words[3::4], strict=True)}
@@ -116,7 +116,7 @@ _RULES: Final = frozenset({".gitignore", ".gitattributes", ".gitmodules"})
 
 
 @contextlib.contextmanager
-def _held_by_no_pipe(folder: Path) -> Iterator[None]:
+def _unblock_fifos(folder: Path) -> Iterator[None]:
     """Where git reads its rules it would wait for ever for the other end of a pipe: it gets one.
 
     To look for pipes before every reading would take as long as the reading.
@@ -180,10 +180,10 @@ def _named(paths: list[str]) -> list[str]:
     return paths if len(paths) <= FEW else []
 
 
-def _sort_out(view: View, intake: Intake, reading: Reading) -> None:
+def _sort_out(view: View, intake: IndexUpdate, reading: Reading) -> None:
     nested = [path for path in reading.others if path.endswith("/")]
     reading.others = [path for path in reading.others if not path.endswith("/")]
-    brought = noted(view.git_dir)
+    brought = load(view.git_dir)
     for path in nested:
         if not brought.holds(path):
             reading.others += nested_files(view, path)
@@ -192,7 +192,7 @@ def _sort_out(view: View, intake: Intake, reading: Reading) -> None:
             intake.leave_out(path.rstrip("/"), f"could not be read ({why})")
     if brought:
         reading.others = [path for path in reading.others if not brought.holds(path)]
-    sort_out(view, intake, reading, LARGEST_RESULT)
+    classify(view, intake, reading, LARGEST_RESULT)
 
 
 def nested_files(view: View, path: str) -> list[str]:

@@ -28,7 +28,7 @@ class LostError(GitError):
 
 
 @contextlib.contextmanager
-def hold(base: Path, names: Sequence[str], inode: int | None = None) -> Iterator[Path]:
+def pin(base: Path, names: Sequence[str], inode: int | None = None) -> Iterator[Path]:
     """Hold the folder that `names` lead to, one in the other from `base` on. Gives a path that leads to that very
     folder, for this process and its children, for as long as it is held.
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from mux_lsp import storage
 from mux_lsp.faults import fault
 from mux_lsp.git import parse
-from mux_lsp.git.brought import Brought
+from mux_lsp.git.brought import ImportedPaths
 from mux_lsp.git.copying import copy_file
 from mux_lsp.git.folders import is_plain_folder, walk
 
@@ -39,7 +39,7 @@ LARGEST_REWRITTEN: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Artifacts:
     """What was made, as it is recorded."""
 
     origin: tuple[str, ...]
@@ -52,7 +52,7 @@ class Made:
     """Texts and links that name the worktree."""
 
 
-def take_out(view: View, named: Path, brought: Brought, store: Path) -> tuple[Made, tuple[str, ...]]:
+def collect(view: View, named: Path, brought: ImportedPaths, store: Path) -> tuple[Artifacts, tuple[str, ...]]:
     """Move what was made in a worktree to `store`, but for what was `brought` there. For trees that nobody works in.
     `named` is the worktree's path as commands there have seen it.
 
@@ -71,7 +71,7 @@ def take_out(view: View, named: Path, brought: Brought, store: Path) -> tuple[Ma
         for one in _without(view.work_tree, path, brought):
             _move(view.work_tree / one, store / FILES / one)
     origin = _spellings(named)
-    made = Made(
+    made = Artifacts(
         origin=origin,
         files=tuple(path for path in plain if not path.endswith("/")),
         ignored=(*apart, *(path for path in plain if path.endswith("/"))),
@@ -81,16 +81,16 @@ def take_out(view: View, named: Path, brought: Brought, store: Path) -> tuple[Ma
     return made, tuple(path for _, path in changed)
 
 
-def kept(store: Path) -> Made | None:
+def load(store: Path) -> Artifacts | None:
     """What is kept in `store`, or None where nothing whole is."""
     try:
         saved = json.loads((store / RECORD).read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return Made(**{name: tuple(saved[name]) for name in Made.__slots__})
+    return Artifacts(**{name: tuple(saved[name]) for name in Artifacts.__slots__})
 
 
-def bring(store: Path, made: Made, work_tree: Path, named: Path) -> Brought:
+def restore(store: Path, made: Artifacts, work_tree: Path, named: Path) -> ImportedPaths:
     """Copy what is kept into a worktree, never over something that is there. Gives what the worktree has of it. `named`
     is the worktree's path as an agent there sees it.
 
@@ -98,7 +98,7 @@ def bring(store: Path, made: Made, work_tree: Path, named: Path) -> Brought:
     """
     files = [path for path in (*made.files, *made.ignored) if not path.endswith("/")]
     folders = [path.rstrip("/") for path in made.ignored if path.endswith("/")]
-    there = Brought(
+    there = ImportedPaths(
         frozenset(path for path in files if not os.path.lexists(work_tree / path)),
         frozenset(
             path for path in folders if not os.path.lexists(work_tree / path) or is_plain_folder(work_tree / path)
@@ -110,7 +110,7 @@ def bring(store: Path, made: Made, work_tree: Path, named: Path) -> Brought:
     return there
 
 
-def _without(root: Path, path: str, brought: Brought) -> Iterator[str]:
+def _without(root: Path, path: str, brought: ImportedPaths) -> Iterator[str]:
     """What git lists as one path, without what was brought: a folder that holds some of it is taken apart."""
     if brought.holds(path):
         return

@@ -68,14 +68,14 @@ class _Store:
         log.warning("%s was damaged; what could be read of it stays, and all of it is in %s", file, place)
 
 
-def mend(git_dir: Path, repository: Repository) -> bool:
+def repair(git_dir: Path, repository: Repository) -> bool:
     """Move what is damaged in a store aside, and bring back what can be had. Whether anything was wrong.
 
     Takes as long as reading all of it does. Others who read or write it meanwhile may find something gone for a moment.
     Raises GitError and OSError.
     """
     store = _Store(git_dir, _free_name(git_dir.parent / "damaged"))
-    wrong = make_whole(git_dir, repository, store.aside)
+    wrong = make_complete(git_dir, repository, store.aside)
     wrong |= _mend_texts(store)
     lost = {*_damaged_loose(store)}
     packs = _damaged_packs(store)
@@ -95,7 +95,7 @@ def mend(git_dir: Path, repository: Repository) -> bool:
     return wrong
 
 
-def make_whole(git_dir: Path, repository: Repository, aside: Path | None = None) -> bool:
+def make_complete(git_dir: Path, repository: Repository, aside: Path | None = None) -> bool:
     """Have a store be one for git: its HEAD, configuration and folders. Its objects and refs stay. Whether it was not.
 
     A store without objects in it is one whose making was cut short.

@@ -21,15 +21,15 @@ from mux_lsp.git.command import git
 from mux_lsp.git.conversion import converted
 from mux_lsp.git.view import (
     ATTEMPTS,
-    Intake,
+    GIT_POOL,
+    IndexUpdate,
     View,
     apply,
+    backdate_index,
+    classify,
+    classify_path,
     copy_index,
-    decide,
     ignored,
-    pool,
-    predate,
-    sort_out,
     start_reading,
     unprocessable,
 )
@@ -49,7 +49,7 @@ _VERSION = 1
 
 
 @dataclass(slots=True)
-class Memory:
+class IndexState:
     """What we know about our index of a person's working tree, between two snapshots."""
 
     signature: list[int] | None = None
@@ -71,7 +71,7 @@ class Memory:
         storage.write_whole(path, json.dumps({"version": _VERSION, **asdict(self)}).encode())
 
     @classmethod
-    def load(cls, path: Path) -> Memory | None:
+    def load(cls, path: Path) -> IndexState | None:
         """What was saved, or None where there is nothing that this version understands."""
         try:
             saved = json.loads(path.read_text())
@@ -89,9 +89,9 @@ def signature_of(path: Path) -> list[int]:
     return [status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns]
 
 
-def seed(
+def rebuild(
     view: View, repository: Repository, settings: Settings, bring: Callable[[list[str]], Future[None]]
-) -> tuple[Memory, Future[None]]:
+) -> tuple[IndexState, Future[None]]:
     """Start our index anew from the person's.
 
     `bring` begins to copy the trees of HEAD, and those given, into the store; the future it returned is passed on. Our
@@ -117,7 +117,7 @@ def seed(
         if signature == signature_of(repository.index):
             break
     unusual = listing.unusual()
-    memory = Memory(
+    memory = IndexState(
         signature=signature,
         submodules=sorted({entry.path for entry in unusual if entry.mode == parse.GITLINK}),
         sparse=any(entry.skip_worktree for entry in unusual),
@@ -165,23 +165,23 @@ def _exists(view: View, path: str) -> bool:
 
 
 @dataclass(slots=True)
-class Seen:
+class ScanResult:
     """What a reading of the person's tree found, to be brought into our index."""
 
-    intake: Intake
+    intake: IndexUpdate
     extras: set[str]
     """The untracked files that our index will then hold."""
     signature: list[int]
     begun: int
 
 
-def look(view: View, repository: Repository, memory: Memory) -> Seen:
+def scan(view: View, repository: Repository, memory: IndexState) -> ScanResult:
     """Read the person's tree, and change nothing. Raises SparseChangedError, and GitError."""
     signature = signature_of(repository.index)
     return _gather(view, repository, memory, signature)
 
 
-def take(view: View, memory: Memory, checkpoint: Path, seen: Seen) -> None:
+def apply_scan(view: View, memory: IndexState, checkpoint: Path, seen: ScanResult) -> None:
     """Bring our index, and `memory` with it, to what was seen. `checkpoint` is the memory's file.
 
     `memory.tree` is empty afterwards if the index is no longer that tree. Raises GitError when the person's tree has
@@ -193,13 +193,13 @@ def take(view: View, memory: Memory, checkpoint: Path, seen: Seen) -> None:
         if memory.commit:
             memory.save(checkpoint)
     apply(view, seen.intake)
-    predate(view.index, seen.begun)
+    backdate_index(view.index, seen.begun)
     memory.extras = sorted(seen.extras)
     memory.signature = seen.signature
 
 
-def update(
-    view: View, repository: Repository, memory: Memory, checkpoint: Path, seen: Seen | None = None
+def refresh(
+    view: View, repository: Repository, memory: IndexState, checkpoint: Path, seen: ScanResult | None = None
 ) -> tuple[LeftOut, ...]:
     """Look and take, starting from what was `seen` just now, until the two agree. Returns what was left out.
 
@@ -207,13 +207,13 @@ def update(
     """
     refused: set[str] = set()
     for attempt in range(ATTEMPTS):
-        seen = seen or look(view, repository, memory)
+        seen = seen or scan(view, repository, memory)
         intake = seen.intake
         for path in refused & intake.add:
             intake.add.discard(path)
             intake.leave_out(path, "could not be read")
         try:
-            take(view, memory, checkpoint, seen)
+            apply_scan(view, memory, checkpoint, seen)
         except GitError as error:
             if attempt == ATTEMPTS - 1:
                 raise
@@ -228,12 +228,12 @@ class SparseChangedError(Exception):
     """The person's index has entries without files that ours does not know of: start anew."""
 
 
-def _gather(view: View, repository: Repository, memory: Memory, signature: list[int]) -> Seen:
+def _gather(view: View, repository: Repository, memory: IndexState, signature: list[int]) -> ScanResult:
     compare = signature != memory.signature
     reading = start_reading(view)
-    listing = pool.submit(listing_of, view, repository, view.git_dir / "theirs") if compare else None
-    ours = pool.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or memory.submodules else None
-    intake = Intake()
+    listing = GIT_POOL.submit(listing_of, view, repository, view.git_dir / "theirs") if compare else None
+    ours = GIT_POOL.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or memory.submodules else None
+    intake = IndexUpdate()
     extras = set(memory.extras)
     tracked: set[str] = set()
     if listing is not None and ours is not None:
@@ -247,15 +247,15 @@ def _gather(view: View, repository: Repository, memory: Memory, signature: list[
         known = set(ours.result())
         extras = {path for path in known - tracked if not _below(path, submodules)}
         for path in tracked - known:
-            decide(view, intake, path, None)
-    hidden = pool.submit(_ignored, view, sorted(extras)) if extras else None
-    inside = [pool.submit(submodule_files, view.work_tree, path) for path in memory.submodules]
+            classify_path(view, intake, path, None)
+    hidden = GIT_POOL.submit(_ignored, view, sorted(extras)) if extras else None
+    inside = [GIT_POOL.submit(submodule_files, view.work_tree, path) for path in memory.submodules]
     found = reading()
     found.others = _without_submodules(found.others, memory.submodules)
-    sort_out(view, intake, found, LARGEST_UNTRACKED, extras)
+    classify(view, intake, found, LARGEST_UNTRACKED, extras)
     if compare:
         for path in extras - set(memory.extras):
-            decide(view, intake, path, LARGEST_UNTRACKED)
+            classify_path(view, intake, path, LARGEST_UNTRACKED)
     for path in found.others:
         if path.endswith("/"):
             intake.add.discard(path)
@@ -266,7 +266,7 @@ def _gather(view: View, repository: Repository, memory: Memory, signature: list[
     intake.remove |= (extras & intake.left_out.keys()) | (hidden.result() if hidden else set())
     intake.add -= intake.remove
     kept = (extras | (set(found.others) & intake.add)) - intake.remove
-    return Seen(intake, kept, signature, found.begun)
+    return ScanResult(intake, kept, signature, found.begun)
 
 
 def _below(path: str, folders: Iterable[str]) -> bool:
@@ -326,7 +326,7 @@ def submodule_files(root: Path, path: str) -> SubmoduleFiles:
 
 
 def _take_submodules(
-    view: View, intake: Intake, submodules: list[str], inside: list[Future[SubmoduleFiles]], ours: list[str]
+    view: View, intake: IndexUpdate, submodules: list[str], inside: list[Future[SubmoduleFiles]], ours: list[str]
 ) -> None:
     """Have exactly the submodules' files below the submodules' folders."""
     known = {path for path in ours if _below(path, submodules)}
@@ -339,7 +339,7 @@ def _take_submodules(
             intake.leave_out(path, reason)
         wanted |= found.tracked | found.untracked
         for path in (found.tracked | found.untracked) - known:
-            decide(view, intake, path, None if path in found.tracked else LARGEST_UNTRACKED)
+            classify_path(view, intake, path, None if path in found.tracked else LARGEST_UNTRACKED)
     intake.remove |= known - wanted
     intake.remove = {path for path in intake.remove if path in known or not _below(path, submodules)}
 

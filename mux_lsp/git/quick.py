@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.git.repository import Settings
-    from mux_lsp.git.view import Intake
+    from mux_lsp.git.view import IndexUpdate
 
-FEW = 64
+MAX_FILES = 64
 """Up to so many changed files are taken this way."""
-MUCH = 16_000_000
+MAX_BYTES = 16_000_000
 """Bytes of content, likewise."""
 
 
-def changes(root: Path, settings: Settings, intake: Intake) -> bytes | None:
+def changes(root: Path, settings: Settings, intake: IndexUpdate) -> bytes | None:
     """What `git fast-import` must be told to bring `intake` into a tree.
 
     None if that is nothing, is much, or is anything that a file system may disguise: our index must decide then.
     """
     count = len(intake.add) + len(intake.remove)
-    if not 0 < count <= FEW or not settings.file_mode or settings.is_on("core.ignorecase"):
+    if not 0 < count <= MAX_FILES or not settings.file_mode or settings.is_on("core.ignorecase"):
         return None
     if settings.values.get("core.symlinks", "true").lower() == "false":
         return None
     lines = [b"D %s\n" % _named(path) for path in sorted(intake.remove)]
-    room = MUCH
+    room = MAX_BYTES
     for path in sorted(intake.add):
         try:
             mode, content = _file(root / path, room)

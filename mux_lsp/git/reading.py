@@ -42,12 +42,12 @@ class StoreReader:
         self.git_dir = git_dir
         self._objects = CatFile(git_dir)
 
-    def heals(self, what: str) -> bool:
+    def repairs(self, what: str) -> bool:
         """Whether the store was mended for the sake of something that is not there. Tried once for each."""
         del what
         return False
 
-    def changes(self, base: str, result: str) -> tuple[FileChange, ...]:
+    def changed_files_with_stats(self, base: str, result: str) -> tuple[FileChange, ...]:
         """How `result` differs from `base` (commits or trees), by path, with renames and copies found."""
         if base == result:
             return ()
@@ -56,7 +56,7 @@ class StoreReader:
                       "--no-abbrev", base, result, "--"])
         )  # fmt: skip
 
-    def listed(self, base: str, result: str) -> tuple[FileChange, ...]:
+    def changed_files(self, base: str, result: str) -> tuple[FileChange, ...]:
         """The changes without their lines: no file is opened, so that it takes milliseconds."""
         if base == result:
             return ()
@@ -82,7 +82,7 @@ class StoreReader:
     def read(self, object_name: str) -> bytes:
         """The bytes of a blob. Raises GitError if there is none of that name."""
         found = self._object(object_name)
-        if found is None and self.heals(object_name):
+        if found is None and self.repairs(object_name):
             found = self._object(object_name)
         if found is None or found[0] != "blob":
             raise DamageError(f"The shadow store {self.git_dir} has no file content named {object_name}: {_GONE}")
@@ -124,7 +124,7 @@ class StoreReader:
 
     def _header(self, commit: str) -> list[bytes]:
         found = self._object(f"{commit}^{{commit}}")
-        if found is None and self.heals(commit):
+        if found is None and self.repairs(commit):
             found = self._object(f"{commit}^{{commit}}")
         if found is None:
             raise DamageError(f"The shadow store {self.git_dir} has no commit {commit}: {_GONE}")
@@ -160,7 +160,7 @@ class StoreReader:
         except GitError as error:
             if not is_damage(error):
                 raise
-            if self.heals(str(error)):
+            if self.repairs(str(error)):
                 with contextlib.suppress(GitError):
                     return self.git(arguments, ok=ok)
             raise DamageError(f"Something that this needs in {self.git_dir}: {_GONE} ({error})") from error
@@ -170,6 +170,6 @@ class StoreReader:
         try:
             return self._objects.read(name)
         except GitError as error:
-            if not self.heals(str(error)):
+            if not self.repairs(str(error)):
                 raise
         return self._objects.read(name)

@@ -33,9 +33,9 @@ from mux_lsp.git.indexfile import is_whole
 from mux_lsp.git.reading import StoreReader
 from mux_lsp.git.repository import discover, object_folders, read_head, read_settings
 from mux_lsp.git.view import (
+    GIT_POOL,
     View,
     clear_locks,
-    pool,
     view_files,
     write_git_dir,
     write_tree,
@@ -78,7 +78,7 @@ class _Pending:
     """What then names it."""
 
 
-class Shadow(StoreReader):
+class ShadowStore(StoreReader):
     """The shadow store in `folder`, made when it is first needed."""
 
     def __init__(self, folder: Path, root: Path | None = None) -> None:
@@ -88,11 +88,11 @@ class Shadow(StoreReader):
         self.root = root
         self._lock = threading.RLock()
         self._pending: dict[str, _Pending] = {}
-        self._memory: person.Memory | None = None
+        self._memory: person.IndexState | None = None
         self._settings: Settings | None = None
         self._opened = False
         self._behind_lock = threading.Lock()
-        self._behind: Callable[[], None] | None = None
+        self._pending_index_update: Callable[[], None] | None = None
         """What our index still has to learn of the last snapshot."""
         self._catching_up: Future[None] | None = None
         self._repository: Repository | None = None
@@ -118,7 +118,7 @@ class Shadow(StoreReader):
             except GitError as error:
                 if not is_damage(error):
                     raise
-                self._mend(repository, error)
+                self._repair(repository, error)
             return self._take(repository, buffers, name)
 
     def _take(self, repository: Repository, buffers: Mapping[str, bytes], name: str) -> Snapshot:
@@ -126,13 +126,13 @@ class Shadow(StoreReader):
         self._open(repository)
         self._repository = repository
         settings = self._settings = read_settings(repository)
-        head_read = pool.submit(read_head, repository)
+        head_read = GIT_POOL.submit(read_head, repository)
         memory, seen = self._memory, None
         write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
         view = View(self._person_dir, repository.root, self.git_dir / "objects")
         if memory is not None and not (memory.sparse and self._is_other_index(repository)):
             with contextlib.suppress(person.SparseChangedError):
-                seen = person.look(view, repository, memory)
+                seen = person.scan(view, repository, memory)
         if memory is not None and seen is not None and not buffers:
             quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
             if quickly is not None:
@@ -174,7 +174,7 @@ class Shadow(StoreReader):
             self.set_refs({ref: snapshot.commit})
 
     @storage.telling
-    def mend(self, error: GitError, since: int) -> None:
+    def repair(self, error: GitError, since: int) -> None:
         """Mend what made a git fail, and take over what the person has by now. See `git.mending`.
 
         `since` is what `mendings` was before that git began: of many that failed for the same the first one mends.
@@ -187,7 +187,7 @@ class Shadow(StoreReader):
             repository = self._owner()
             if repository is None:
                 raise error
-            self._mend(repository, error)
+            self._repair(repository, error)
             # Files of the person's that no commit of theirs has are nowhere else.
             self.complete(self._take(repository, {}, _MENDED))
             self.delete_refs(_MENDED)
@@ -202,13 +202,13 @@ class Shadow(StoreReader):
                 self.set_refs(pending.refs)
                 del self._pending[commit]
 
-    def heals(self, what: str) -> bool:
+    def repairs(self, what: str) -> bool:
         """See `StoreReader.heals`."""
         if what in self._gone:
             return False
         self._gone.add(what)
         try:
-            self.mend(GitError(f"{what} is damaged or gone"), self.mendings)
+            self.repair(GitError(f"{what} is damaged or gone"), self.mendings)
         except MuxError as error:
             log.warning("the store %s could not be mended: %s", self.git_dir, error)
             return False
@@ -221,18 +221,18 @@ class Shadow(StoreReader):
                 self._repository = discover(self.root)
         return self._repository
 
-    def _mend(self, repository: Repository, error: GitError) -> None:
+    def _repair(self, repository: Repository, error: GitError) -> None:
         log.warning("the store %s is looked through, since git says: %s", self.git_dir, error)
         self.mendings += 1
         self._objects.close()
         # All that we remember of the person's tree can be found anew.
         with self._behind_lock:
-            self._behind = None
+            self._pending_index_update = None
             work = [] if self._catching_up is None else [self._catching_up]
         wait([*work, *(pending.done for pending in self._pending.values())])
         self._memory, self._opened = None, False
         remove_tree(self._person_dir)
-        wrong = mending.mend(self.git_dir, repository)
+        wrong = mending.repair(self.git_dir, repository)
         log.warning("the store %s %s", self.git_dir, "was damaged, and is mended" if wrong else "is whole")
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
@@ -267,7 +267,7 @@ class Shadow(StoreReader):
             self.set_refs({f"refs/mux/snapshots/{name}": None, f"refs/mux/results/{name}": None})
 
     @property
-    def grown(self) -> bool:
+    def needs_gc(self) -> bool:
         """Whether so much has come together that `tidy` is worth its time."""
         return self._many_loose or sum(1 for _ in (self.git_dir / "objects" / "pack").glob("*.pack")) > PACKS
 
@@ -280,7 +280,7 @@ class Shadow(StoreReader):
             return False
 
     @storage.telling
-    def tidy(self) -> None:
+    def gc(self) -> None:
         """Put objects and packs together, and drop what no ref has needed for a day. Slow: for idle times."""
         with self._lock:
             self._settle()
@@ -296,7 +296,7 @@ class Shadow(StoreReader):
                 repository = self._owner()
                 if not is_damage(error) or repository is None:
                     raise
-                self._mend(repository, error)
+                self._repair(repository, error)
                 mending.set_refs_aside(self.git_dir)
                 self.git(collect)
 
@@ -326,7 +326,7 @@ class Shadow(StoreReader):
             return
         bare.make(self.git_dir, repository)
         self._person_dir.mkdir(exist_ok=True)
-        memory = person.Memory.load(self._memory_file)
+        memory = person.IndexState.load(self._memory_file)
         # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
         lost = memory is not None and memory.commit is not None and self._objects.read(memory.commit) is None
         # And where the power was cut, our index may be of any time, or half of one.
@@ -338,8 +338,8 @@ class Shadow(StoreReader):
         self,
         view: View,
         settings: Settings,
-        memory: person.Memory,
-        seen: person.Seen,
+        memory: person.IndexState,
+        seen: person.ScanResult,
         what: tuple[Repository, str | None, str],
     ) -> Snapshot | None:
         """The snapshot of what was seen, complete at once, while our index follows. None if it takes the long way."""
@@ -353,22 +353,22 @@ class Shadow(StoreReader):
         except GitError:
             return None
         memory.commit = commit
-        self._behind = lambda: self._catch_up(view, memory, seen)
+        self._pending_index_update = lambda: self._catch_up(view, memory, seen)
         return Snapshot(commit, self.tree_of(commit), head, seen.intake.reasons())
 
     def _start_catching_up(self) -> None:
         with self._behind_lock:
-            work, self._behind = self._behind, None
+            work, self._pending_index_update = self._pending_index_update, None
             if work is not None:
-                self._catching_up = pool.submit(work)
+                self._catching_up = GIT_POOL.submit(work)
 
-    def _catch_up(self, view: View, memory: person.Memory, seen: person.Seen) -> None:
+    def _catch_up(self, view: View, memory: person.IndexState, seen: person.ScanResult) -> None:
         """Bring our index to what a snapshot saw. If the person's tree moved on, the next snapshot compares anew."""
         # Of a full disk whoever needs it next will hear. What is remembered here and there is older than our index, and
         # says so, or is what it was.
         with contextlib.suppress(OSError):
             with contextlib.suppress(GitError):
-                person.take(view, memory, self._memory_file, seen)
+                person.apply_scan(view, memory, self._memory_file, seen)
                 memory.tree = write_tree(view)
             memory.save(self._memory_file)
 
@@ -378,11 +378,11 @@ class Shadow(StoreReader):
         repository: Repository,
         settings: Settings,
         head: Future[str | None],
-        seen: person.Seen | None,
-    ) -> tuple[person.Memory, tuple[LeftOut, ...]]:
+        seen: person.ScanResult | None,
+    ) -> tuple[person.IndexState, tuple[LeftOut, ...]]:
         """Bring our index of the person's tree up to what was `seen` there, from the start without that."""
         if self._memory is not None and seen is not None:
-            left_out = person.update(view, repository, self._memory, self._memory_file, seen)
+            left_out = person.refresh(view, repository, self._memory, self._memory_file, seen)
             self._memory.tree = self._memory.tree or write_tree(view)
             return self._memory, left_out
         self._memory = None
@@ -394,10 +394,10 @@ class Shadow(StoreReader):
         write_git_dir(self._person_dir, {}, first)
 
         def bring(trees: list[str]) -> Future[None]:
-            return pool.submit(bare.pack_trees, self.git_dir, [*commits, *trees], object_folders(repository))
+            return GIT_POOL.submit(bare.pack_trees, self.git_dir, [*commits, *trees], object_folders(repository))
 
-        memory, brought = person.seed(view, repository, settings, bring)
-        left_out = person.update(view, repository, memory, self._memory_file)
+        memory, brought = person.rebuild(view, repository, settings, bring)
+        left_out = person.refresh(view, repository, memory, self._memory_file)
         brought.result()
         # The blobs are still the person's: they come with the packing of the whole snapshot.
         memory.tree = write_tree(view, options=["--missing-ok"])
@@ -409,7 +409,7 @@ class Shadow(StoreReader):
     def _commit(
         self,
         repository: Repository,
-        memory: person.Memory,
+        memory: person.IndexState,
         head: str | None,
         overlaid: str | None,
         label: tuple[str, tuple[LeftOut, ...]],
@@ -430,7 +430,7 @@ class Shadow(StoreReader):
         memory.commit, memory.head = own, head
         wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
         self._memory = None  # until what follows has ended well
-        done = pool.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, memory, refs)
+        done = GIT_POOL.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, memory, refs)
         self._pending[commit] = _Pending(done, borrowed, refs)
         return Snapshot(commit, tree, head, left_out)
 
@@ -439,7 +439,7 @@ class Shadow(StoreReader):
         wanted: list[str],
         known: str | None,
         borrowed: tuple[Path, ...],
-        memory: person.Memory,
+        memory: person.IndexState,
         refs: dict[str, str],
     ) -> None:
         """Pack what `wanted` reach and `known` does not. Compressed data is taken over as it is, so it is quick.
@@ -458,7 +458,7 @@ class Shadow(StoreReader):
             ) from error
         self._keep(memory, refs)
 
-    def _keep(self, memory: person.Memory, refs: Mapping[str, str]) -> None:
+    def _keep(self, memory: person.IndexState, refs: Mapping[str, str]) -> None:
         self.set_refs(refs)
         memory.save(self._memory_file)
         self._memory = memory

@@ -13,7 +13,7 @@ from mux_lsp.git.command import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mux_lsp.git.shadow import Shadow
+    from mux_lsp.git.shadow import ShadowStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class Put:
     content: str | bytes
 
 
-def vary(shadow: Shadow, base: Snapshot, remove: Iterable[str], put: Iterable[Put], name: str) -> Snapshot:
+def commit_variant(
+    shadow: ShadowStore, base: Snapshot, remove: Iterable[str], put: Iterable[Put], name: str
+) -> Snapshot:
     """`base` without what is at some paths, and with something else at others. Whatever is in their way goes.
 
     Kept until `forget(shadow, name)`. The base must be complete. Raises GitError.
@@ -41,7 +43,7 @@ def vary(shadow: Shadow, base: Snapshot, remove: Iterable[str], put: Iterable[Pu
     return Snapshot(commit, shadow.tree_of(commit), base.head)
 
 
-def forget(shadow: Shadow, name: str) -> None:
+def forget(shadow: ShadowStore, name: str) -> None:
     """Let a variation go with the next `tidy`. Nothing happens where there is none."""
     shadow.set_refs({_ref(name): None})
 

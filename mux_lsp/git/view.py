@@ -43,7 +43,7 @@ TICK = 20_000_000
 ATTEMPTS = 3
 """How often a working tree is read again when files change under the reading."""
 
-pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mux-git")
+GIT_POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mux-git")
 """Runs git processes side by side. A job in it never waits for another one."""
 
 
@@ -114,7 +114,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Intake:
+class IndexUpdate:
     """Paths to bring into the index, sorted by what to do with each."""
 
     add: set[str] = field(default_factory=set)
@@ -214,12 +214,12 @@ def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading
     written between two changes in one tick of the clock hides files.
     """
     begun = time.time_ns()
-    changed = pool.submit(
+    changed = GIT_POOL.submit(
         lambda: parse.name_status(
             view.git(["diff-files", "--name-status", "--ignore-submodules=all", "-z", "--no-renames", "--", *paths])
         )
     )
-    others = pool.submit(
+    others = GIT_POOL.submit(
         lambda: parse.fields(view.git(["ls-files", "--others", "--exclude-standard", "-z", "--", *paths]))
     )
 
@@ -232,7 +232,7 @@ def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading
     return result
 
 
-def predate(index: Path, begun: int) -> None:
+def backdate_index(index: Path, begun: int) -> None:
     """Give our index the time when the reading of the tree began (nanoseconds, as `time.time_ns`).
 
     git trusts the recorded state of a file or folder that is older than the index, and looks closer at all others. An
@@ -243,7 +243,9 @@ def predate(index: Path, begun: int) -> None:
         os.utime(index, ns=(moment, moment))
 
 
-def sort_out(view: View, intake: Intake, reading: Reading, limit: int, limited: Collection[str] | None = None) -> None:
+def classify(
+    view: View, intake: IndexUpdate, reading: Reading, limit: int, limited: Collection[str] | None = None
+) -> None:
     """Decide for each path that was read what becomes of it.
 
     Files larger than `limit` bytes are left out: new ones, and of the changed entries those in `limited` (None: all).
@@ -252,12 +254,12 @@ def sort_out(view: View, intake: Intake, reading: Reading, limit: int, limited: 
         if status == "D":
             _decide_gone(view, intake, path)
         else:
-            decide(view, intake, path, limit if limited is None or path in limited else None)
+            classify_path(view, intake, path, limit if limited is None or path in limited else None)
     for path in reading.others:
-        decide(view, intake, path, limit)
+        classify_path(view, intake, path, limit)
 
 
-def _decide_gone(view: View, intake: Intake, path: str) -> None:
+def _decide_gone(view: View, intake: IndexUpdate, path: str) -> None:
     """Remove a path from the index, unless it is only out of sight: git takes a file in a locked folder for deleted."""
     try:
         os.lstat(view.work_tree / path)
@@ -269,7 +271,7 @@ def _decide_gone(view: View, intake: Intake, path: str) -> None:
         intake.remove.add(path)
 
 
-def decide(view: View, intake: Intake, path: str, limit: int | None) -> None:
+def classify_path(view: View, intake: IndexUpdate, path: str, limit: int | None) -> None:
     """Decide what becomes of one path, from what stands there now."""
     try:
         status = os.lstat(view.work_tree / path)
@@ -298,7 +300,7 @@ def too_large(size: int, limit: int) -> str:
     return f"is larger than {limit // 1_000_000} MB ({size / 1_000_000:.0f} MB)"
 
 
-def apply(view: View, intake: Intake) -> None:
+def apply(view: View, intake: IndexUpdate) -> None:
     """Bring the index up to date with what was sorted out. Objects are written.
 
     Raises GitError when files changed under our hands; the caller reads again then.
@@ -321,7 +323,7 @@ def ignored(view: View, paths: Sequence[str]) -> set[str]:
     return {path.removeprefix("./") for path in parse.fields(answer)}
 
 
-def unprocessable(error: GitError, intake: Intake) -> str | None:
+def unprocessable(error: GitError, intake: IndexUpdate) -> str | None:
     """The path that git could not take, if that is what the error is about.
 
     Raises the error where it is one of the disk: then it is none of the path, which must not be left out for it.

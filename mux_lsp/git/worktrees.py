@@ -21,15 +21,15 @@ from mux_lsp.errors import GitError
 from mux_lsp.faults import fault
 from mux_lsp.git import made
 from mux_lsp.git.agentdir import write_agent_dir
-from mux_lsp.git.brought import Brought, brought, note, noted
+from mux_lsp.git.brought import ImportedPaths, brought, load, save
 from mux_lsp.git.checkout import check_out, forget_states, reset
 from mux_lsp.git.damage import is_damage, is_index_damage
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.harvest import take
-from mux_lsp.git.held import LostError, hold, inode_of
+from mux_lsp.git.held import LostError, inode_of, pin
 from mux_lsp.git.include import copy_included, exclude_lines, included
 from mux_lsp.git.indexfile import is_whole
-from mux_lsp.git.view import NULL, View, clear_locks, copy_own_index, pool, view_files, write_git_dir, write_tree
+from mux_lsp.git.view import GIT_POOL, NULL, View, clear_locks, copy_own_index, view_files, write_git_dir, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import LeftOut, Snapshot
     from mux_lsp.git.repository import Repository, Settings
-    from mux_lsp.git.shadow import Shadow
+    from mux_lsp.git.shadow import ShadowStore
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Harvest:
 class Worktrees:
     """The worktrees of one repository. Thread-safe; one object for each `Shadow`."""
 
-    def __init__(self, shadow: Shadow) -> None:
+    def __init__(self, shadow: ShadowStore) -> None:
         self.shadow = shadow
         self._lock = threading.Lock()
         self._slots: dict[str, Slot] = {}
@@ -190,7 +190,7 @@ class Worktrees:
             # What a worktree held before may be what is damaged. It is gone: the next try is on an empty folder.
             if not is_damage(error):
                 raise
-            self.shadow.mend(error, mendings)
+            self.shadow.repair(error, mendings)
         return self._prepare(snapshot, repository, Claim(None, self._reserve(snapshot, run_id, repository.root.name)))
 
     def _claim_any(self, snapshot: Snapshot, run_id: str, repository: Repository) -> Claim:
@@ -229,20 +229,20 @@ class Worktrees:
             except OSError as error:
                 raise GitError(f"{worktree.folder / folder} cannot be a folder: {error.strerror}.") from error
 
-    def take_out(self, worktree: Worktree, store: Path) -> tuple[made.Made, tuple[str, ...]]:
+    def take_out(self, worktree: Worktree, store: Path) -> tuple[made.Artifacts, tuple[str, ...]]:
         """See `made.take_out`. No process may work in the worktree."""
         with self._held(self._slot(worktree)) as view:
-            return made.take_out(view, worktree.folder, noted(self._own_dir(worktree.slot)), store)
+            return made.collect(view, worktree.folder, load(self._own_dir(worktree.slot)), store)
 
-    def bring(self, worktree: Worktree, store: Path, kept: made.Made) -> None:
+    def bring(self, worktree: Worktree, store: Path, kept: made.Artifacts) -> None:
         """Copy into a fresh worktree what was made in another one: it will be in no result.
 
         Raises OSError, and GitError where the worktree is lost.
         """
         with self._held(self._slot(worktree)) as view:
-            new = made.bring(store, kept, view.work_tree, worktree.folder)
+            new = made.restore(store, kept, view.work_tree, worktree.folder)
         own = self._own_dir(worktree.slot)
-        note(own, noted(own) | new)
+        save(own, load(own) | new)
         if len(new.files) <= MANY_FILES:
             # So that an agent does not take it for its own work.
             with (worktree.git_dir / "info" / "exclude").open("ab") as file:
@@ -284,7 +284,7 @@ class Worktrees:
                     if not is_damage(error):
                         raise
                     if not is_index_damage(error):
-                        self.shadow.mend(error, mendings)
+                        self.shadow.repair(error, mendings)
                     forget_states(view, worktree.snapshot)
                     taken = take(view, (), worktree.snapshot, wanted)
                     tree = write_tree(view)
@@ -398,14 +398,14 @@ class Worktrees:
     def _held(self, slot: Slot) -> Iterator[View]:
         """The worktree of a slot for reading and writing, whatever stands at its path meanwhile. Raises LostError."""
         base, own = self.shadow.folder, ("slots", slot.name)
-        with hold(base, own), hold(base, ("worktrees", slot.name, slot.folder_name), slot.inode) as folder:
+        with pin(base, own), pin(base, ("worktrees", slot.name, slot.folder_name), slot.inode) as folder:
             yield View(self._own_dir(slot.name), folder, self.shadow.git_dir / "objects")
 
     def _make_folder(self, slot: Slot) -> int:
         """Make the folder of a new worktree. Gives its inode."""
         worktrees = self.shadow.folder / "worktrees"
         worktrees.mkdir(parents=True, exist_ok=True)
-        with hold(self.shadow.folder, ("worktrees",)) as within:
+        with pin(self.shadow.folder, ("worktrees",)) as within:
             (within / slot.name / slot.folder_name).mkdir(parents=True)
         return inode_of(self.shadow.folder, ("worktrees", slot.name, slot.folder_name))
 
@@ -429,12 +429,12 @@ class Worktrees:
     def _check_git_dir(self, slot: Slot) -> None:
         """Raise LostError where the agent's git directory is another one. It may be gone: that is the agent's loss."""
         if os.path.lexists(self.shadow.folder / "gitdirs" / slot.name):
-            with hold(self.shadow.folder, ("gitdirs", slot.name), slot.git_inode):
+            with pin(self.shadow.folder, ("gitdirs", slot.name), slot.git_inode):
                 pass
 
     def _begin_release(self, slot: Slot) -> bool:
         try:
-            with hold(self.shadow.folder, ("slots", slot.name)):
+            with pin(self.shadow.folder, ("slots", slot.name)):
                 self._record(slot)
         except LostError as error:
             log.warning("%s", error)
@@ -454,7 +454,7 @@ class Worktrees:
         names = ("worktrees", worktree.slot, worktree.folder.name)
         try:
             if inode is not None and is_plain_folder(worktree.folder):
-                with hold(self.shadow.folder, names, inode):
+                with pin(self.shadow.folder, names, inode):
                     pass
         except LostError as error:
             log.warning("%s", error)
@@ -466,7 +466,7 @@ class Worktrees:
         or the folder that had it is not ours.
         """
         try:
-            with hold(self.shadow.folder, (part,)) as within:
+            with pin(self.shadow.folder, (part,)) as within:
                 place = within / name
                 if inode is not None and is_plain_folder(place) and place.lstat().st_ino != inode:
                     log.warning("%s is not what was put there; it stays", self.shadow.folder / part / name)
@@ -518,9 +518,9 @@ class Worktrees:
         worktree = self._worktree(slot)
         settings = self.shadow.settings(repository)
         self._write_own_dir(slot, repository, settings)
-        note(self._own_dir(slot.name), Brought())
+        save(self._own_dir(slot.name), ImportedPaths())
         reading = replace(view, alternates=self.shadow.borrowed(slot.commit))
-        checkout = pool.submit(check_out, reading, old.tree if old else None, slot.tree)
+        checkout = GIT_POOL.submit(check_out, reading, old.tree if old else None, slot.tree)
         try:
             person = View(self.shadow.folder / "person", repository.root, self.shadow.git_dir / "objects")
             wanted = included(person)
@@ -533,7 +533,7 @@ class Worktrees:
             exclude = exclude_lines(copied)
             self._write_own_dir(slot, repository, settings, exclude)
             self._write_agent_dir(worktree, snapshot, repository, settings, exclude)
-            note(self._own_dir(slot.name), brought(copied))
+            save(self._own_dir(slot.name), brought(copied))
         self._hand_over(worktree, view.work_tree, repository.object_format)
         return inode_of(self.shadow.folder, ("gitdirs", slot.name))
 

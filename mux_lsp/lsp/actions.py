@@ -10,7 +10,7 @@ from lsprotocol import types
 from mux_lsp.core import text
 from mux_lsp.core.agreement import equal_runs
 from mux_lsp.core.model import ChangeKind, HunkStatus
-from mux_lsp.engine.offers import How
+from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.lsp import calls
 from mux_lsp.lsp.hints import SOURCE
 from mux_lsp.lsp.places import NAMES, one_line
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import FileChange
     from mux_lsp.engine.review import Item
-    from mux_lsp.lsp.places import Place, Variant, View
-    from mux_lsp.lsp.shows import Shows
+    from mux_lsp.lsp.places import DocumentReview, Place, Variant
+    from mux_lsp.lsp.shows import ClientCapabilities
 
 ACCEPT: Final = "quickfix.mux.accept"
 INSTEAD: Final = "quickfix.mux.instead"
@@ -42,7 +42,7 @@ KINDS: Final = (
 )  # fmt: skip
 """The kinds of our code actions."""
 
-_KINDS: Final = {How.EXACT: ACCEPT, How.INSTEAD: INSTEAD, How.TAKE: TAKE, How.MARK: MARK}
+_KINDS: Final = {AcceptMode.EXACT: ACCEPT, AcceptMode.INSTEAD: INSTEAD, AcceptMode.TAKE: TAKE, AcceptMode.MARK: MARK}
 
 RUNS: Final = 8
 """The file and the run are offered for so many runs at the most, those of the shown variants first."""
@@ -51,7 +51,9 @@ EXCERPT: Final = 40
 """So many characters are shown of a line that would be lost."""
 
 
-def review(found: View, range_: types.Range, context: types.CodeActionContext, shows: Shows) -> list[types.CodeAction]:
+def review(
+    found: DocumentReview, range_: types.Range, context: types.CodeActionContext, shows: ClientCapabilities
+) -> list[types.CodeAction]:
     """What can be done about the changes at a range."""
     here = found.at(range_)
     made: list[types.CodeAction] = []
@@ -69,7 +71,7 @@ def review(found: View, range_: types.Range, context: types.CodeActionContext, s
 
 
 def menu(
-    made: Iterable[types.CodeAction], only: Sequence[str] | None, shows: Shows
+    made: Iterable[types.CodeAction], only: Sequence[str] | None, shows: ClientCapabilities
 ) -> list[types.CodeAction | types.Command]:
     """Those of the kinds asked for, as the client can show them."""
     wanted = [
@@ -99,23 +101,25 @@ def disabled(made: types.CodeAction, reason: str) -> types.CodeAction:
     return made
 
 
-def _at(found: View, place: Place, context: types.CodeActionContext, shows: Shows) -> Iterator[types.CodeAction]:
+def _at(
+    found: DocumentReview, place: Place, context: types.CodeActionContext, shows: ClientCapabilities
+) -> Iterator[types.CodeAction]:
     """Everything for one place."""
     for variant in place.in_order:
         if variant.status is HunkStatus.PENDING:
             title = f"Accept {variant.what} from {variant.who}"
-            yield _accept(variant, title, How.EXACT, shows, context)
+            yield _accept(variant, title, AcceptMode.EXACT, shows, context)
         elif variant is place.shown:
             yield from _conflicting(found, variant, context, shows)
     for variant in place.others:
         if out := found.offers(variant).instead:
-            yield _accept(variant, _instead(variant, out), How.INSTEAD, shows)
+            yield _accept(variant, _instead(variant, out), AcceptMode.INSTEAD, shows)
     if not place.waits:
         return
     variant = place.shown
-    if len(place.open) > 1:
+    if len(place.open_variants) > 1:
         following = place.next()
-        title = f"Show the next of {len(place.open)} variants: {following.what} from {following.run}"
+        title = f"Show the next of {len(place.open_variants)} variants: {following.what} from {following.run}"
         yield action(calls.show(found, following, title), NEXT)
     if diff := calls.diff(found, variant, f"Show the diff of {variant.run}", shows):
         yield action(diff, DIFF)
@@ -125,8 +129,8 @@ def _at(found: View, place: Place, context: types.CodeActionContext, shows: Show
 def _accept(
     variant: Variant,
     title: str,
-    how: How,
-    shows: Shows,
+    how: AcceptMode,
+    shows: ClientCapabilities,
     context: types.CodeActionContext | None = None,
 ) -> types.CodeAction:
     """An action that accepts a change in some way. The edit is left to `codeAction/resolve` where the client can."""
@@ -140,18 +144,18 @@ def _accept(
 
 
 def _conflicting(
-    found: View, variant: Variant, context: types.CodeActionContext, shows: Shows
+    found: DocumentReview, variant: Variant, context: types.CodeActionContext, shows: ClientCapabilities
 ) -> Iterator[types.CodeAction]:
     """Why a change cannot be accepted as it is, and what can be done about it."""
-    refused = _accept(variant, f"Accept {variant.what} from {variant.who}", How.EXACT, shows, context)
+    refused = _accept(variant, f"Accept {variant.what} from {variant.who}", AcceptMode.EXACT, shows, context)
     yield disabled(refused, f"conflict: {variant.reason}")
     offered = found.offers(variant)
     if offered.instead:
-        yield _accept(variant, _instead(variant, offered.instead), How.INSTEAD, shows)
+        yield _accept(variant, _instead(variant, offered.instead), AcceptMode.INSTEAD, shows)
     if offered.take:
-        yield _accept(variant, _take(variant, lost_lines(variant.item, offered.take)), How.TAKE, shows)
+        yield _accept(variant, _take(variant, lost_lines(variant.item, offered.take)), AcceptMode.TAKE, shows)
     if offered.mark:
-        yield _accept(variant, f"Insert conflict markers: yours and {variant.run}'s", How.MARK, shows)
+        yield _accept(variant, f"Insert conflict markers: yours and {variant.run}'s", AcceptMode.MARK, shows)
     if merge := calls.merge(found, variant, "Open the three versions", shows):
         yield action(merge, MERGE)
 
@@ -177,11 +181,11 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _selection(found: View, here: Sequence[Place], range_: types.Range) -> Iterator[types.CodeAction]:
+def _selection(found: DocumentReview, here: Sequence[Place], range_: types.Range) -> Iterator[types.CodeAction]:
     """Accept and reject all that a run would do in the selection, where that is more than one change."""
     hunks_of: dict[str, list[str]] = {}
     for place in here:
-        for variant in place.open:
+        for variant in place.open_variants:
             # Of a run that has several changes at a place not all need to be in the selection.
             is_in = found.touched(variant.range, range_)
             if is_in and variant.status is HunkStatus.PENDING and variant.hunk_id is not None:
@@ -198,10 +202,10 @@ def _selection(found: View, here: Sequence[Place], range_: types.Range) -> Itera
             yield action(calls.command(title, name, argument), SELECTION)
 
 
-def _files_and_runs(found: View, places: Iterable[Place]) -> Iterator[types.CodeAction]:
+def _files_and_runs(found: DocumentReview, places: Iterable[Place]) -> Iterator[types.CodeAction]:
     """Accept a run's whole file, and its whole result. Of runs whose file or result is the same, one is offered."""
     changes = {item.review.run: item.review.change for item in found.items}
-    equal = {run: group for task in found.tasks.values() for group in equal_runs(task.kept) for run in group}
+    equal = {run: group for task in found.tasks.values() for group in equal_runs(task.active_runs) for run in group}
     results = {run.id: run.result for task in found.tasks.values() for run in task.runs}
     conflicts = Counter(item.review.run for item in found.items if item.status is HunkStatus.CONFLICT)
     done: set[tuple[str, str]] = set()

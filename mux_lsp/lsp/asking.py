@@ -30,7 +30,7 @@ ANSWERS: Final[dict[str, Answer]] = {
 """What the buttons say, and what they mean."""
 
 
-class Asking:
+class PermissionPrompts:
     """Asks one client. Closing a question's window without an answer leaves it open for other clients."""
 
     def __init__(self, server: MuxServer, engine: Engine) -> None:

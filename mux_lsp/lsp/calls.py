@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from mux_lsp.engine.offers import How
+from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.lsp.addresses import Address, Kind
 from mux_lsp.lsp.places import task_of
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.places import Variant, View
-    from mux_lsp.lsp.shows import Shows
+    from mux_lsp.lsp.places import DocumentReview, Variant
+    from mux_lsp.lsp.shows import ClientCapabilities
 
 
 def command(title: str, name: str, argument: dict[str, Any]) -> types.Command:
@@ -20,15 +20,15 @@ def command(title: str, name: str, argument: dict[str, Any]) -> types.Command:
     return types.Command(title=title, command=name, arguments=[argument])
 
 
-def accept(variant: Variant, title: str, how: How = How.EXACT) -> types.Command:
+def accept(variant: Variant, title: str, how: AcceptMode = AcceptMode.EXACT) -> types.Command:
     """What accepts a change in some way."""
     what = "file" if variant.hunk_id is None else "hunk"
     return command(title, f"mux.{what}.accept", accept_argument(variant, how))
 
 
-def accept_argument(variant: Variant, how: How = How.EXACT) -> dict[str, Any]:
+def accept_argument(variant: Variant, how: AcceptMode = AcceptMode.EXACT) -> dict[str, Any]:
     """What names a change, and the way in which to accept it."""
-    return _name(variant) | ({} if how is How.EXACT else {"how": how.value})
+    return _name(variant) | ({} if how is AcceptMode.EXACT else {"how": how.value})
 
 
 def reject(variant: Variant, title: str) -> types.Command:
@@ -46,12 +46,12 @@ def _name(variant: Variant) -> dict[str, Any]:
     return {"run": variant.run, "hunks": [variant.hunk_id]}
 
 
-def show(found: View, variant: Variant, title: str) -> types.Command:
+def show(found: DocumentReview, variant: Variant, title: str) -> types.Command:
     """What has another variant shown at its place."""
     return command(title, "mux.variant.show", _place(found, variant))
 
 
-def diff(found: View, variant: Variant, title: str, shows: Shows) -> types.Command | None:
+def diff(found: DocumentReview, variant: Variant, title: str, shows: ClientCapabilities) -> types.Command | None:
     """What shows a change as a diff, by the client's own means where it has some; None where it has none."""
     change = variant.item.review.change
     document = Address(Kind.DIFF, variant.run, change.path, variant.hunk_id).uri
@@ -60,7 +60,7 @@ def diff(found: View, variant: Variant, title: str, shows: Shows) -> types.Comma
     return command(title, "mux.document.show", {"uri": document}) if shows.documents else None
 
 
-def merge(found: View, variant: Variant, title: str, shows: Shows) -> types.Command | None:
+def merge(found: DocumentReview, variant: Variant, title: str, shows: ClientCapabilities) -> types.Command | None:
     """What opens the text, the snapshot and the result side by side; None where the client has no means."""
     change = variant.item.review.change
     if not change.old_mode:
@@ -72,5 +72,5 @@ def merge(found: View, variant: Variant, title: str, shows: Shows) -> types.Comm
     return command(title, "mux.versions.show", {"run": variant.run, "path": variant.path}) if shows.documents else None
 
 
-def _place(found: View, variant: Variant) -> dict[str, Any]:
+def _place(found: DocumentReview, variant: Variant) -> dict[str, Any]:
     return {"uri": found.buffer.uri, "run": variant.run, "hunk": variant.hunk_id}

@@ -9,7 +9,7 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.engine import accepting, discarding
-from mux_lsp.engine.offers import How
+from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.decisions import judge
@@ -44,15 +44,15 @@ class Choosing:
         run = engine.run(params.run)
         _refuse(run)
         # Those that the person has chosen among, and none that begins meanwhile.
-        rest = [one.id for one in engine.task(run.task).kept if one.id != run.id]
+        rest = [one.id for one in engine.task(run.task).active_runs if one.id != run.id]
         reasons = await self._rejected(run)
         try:
-            selection = await decisions.select(run.id, how=How(params.how), result=params.result or run.result)
+            selection = await decisions.select(run.id, how=AcceptMode(params.how), result=params.result or run.result)
         except ConflictError as error:
             reasons.insert(0, str(error))
         if reasons:
             raise ConflictError(" ".join([*reasons, f"{run.id} was not picked, and nothing was discarded."]))
-        before = {one.id for one in engine.task(run.task).kept}
+        before = {one.id for one in engine.task(run.task).active_runs}
         accepted = await decisions.accept(selection, rest)
         await engine.discards.ended(rest)
         thrown = [one for one in rest if one in before]

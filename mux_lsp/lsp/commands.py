@@ -14,7 +14,7 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core.model import AgentChoice, HunkStatus, RunState
 from mux_lsp.engine import accepting
 from mux_lsp.engine.agents import look_at
-from mux_lsp.engine.offers import How, offers
+from mux_lsp.engine.offers import AcceptMode, available_resolutions
 from mux_lsp.engine.output import LogPiece, read_log
 from mux_lsp.engine.repositories import locate
 from mux_lsp.engine.request import StartRequest
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mux_lsp.core.model import Run, Task
-    from mux_lsp.engine.accepting import Candidate
-    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.accepting import FileReview
+    from mux_lsp.engine.repositories import RepositoryStore
     from mux_lsp.engine.review import Item
     from mux_lsp.lsp.documents import Document
     from mux_lsp.lsp.session import Session
@@ -200,17 +200,17 @@ class Commands(Choosing, Trusting, Verification):
         return protocol.ReviewListResult(items=await asyncio.to_thread(listed))
 
     async def review_places(self, params: protocol.ReviewPlacesParams) -> protocol.ReviewPlacesResult:
-        return await asyncio.to_thread(surface.places, await self._session.seen(params.uri))
+        return await asyncio.to_thread(surface.places, await self._session.require_view(params.uri))
 
     async def variant_show(self, params: protocol.VariantShowParams) -> protocol.VariantShowResult:
-        found = await self._session.seen(params.uri)
+        found = await self._session.require_view(params.uri)
         located = found.find(params.run, params.hunk)
         if located is None or not located.place.waits:
             raise UsageError(
                 f"{printable(params.run)} has no such change waiting in {params.uri} (it may have changed while the "
                 "agent works); mux.review.places lists those there are."
             )
-        choice = located.place.open
+        choice = located.place.open_variants
         first = choice.index(located.variant) if located.variant in choice else 0
         shown = (first + params.step) % len(choice)
         self._session.show(found, located.place, choice[shown])
@@ -226,15 +226,15 @@ class Commands(Choosing, Trusting, Verification):
         return protocol.VersionsShowResult(uris=[await self._session.virtual.show(one.uri, None) for one in wanted])
 
     async def hunk_accept(self, params: protocol.HunkAcceptParams) -> protocol.AcceptResult:
-        return await self._accept(params.run, hunks=params.hunks, how=How(params.how))
+        return await self._accept(params.run, hunks=params.hunks, how=AcceptMode(params.how))
 
     async def file_accept(self, params: protocol.FileAcceptParams) -> protocol.AcceptResult:
         return await self._accept(
-            params.run, paths=[params.path], hunks=_hunks(params), how=How(params.how), result=params.result
+            params.run, paths=[params.path], hunks=_hunks(params), how=AcceptMode(params.how), result=params.result
         )
 
     async def run_accept(self, params: protocol.RunAcceptParams) -> protocol.AcceptResult:
-        return await self._accept(params.run, paths=params.paths, how=How(params.how), result=params.result)
+        return await self._accept(params.run, paths=params.paths, how=AcceptMode(params.how), result=params.result)
 
     async def _accept(
         self,
@@ -242,7 +242,7 @@ class Commands(Choosing, Trusting, Verification):
         *,
         paths: list[str] | None = None,
         hunks: list[str] | None = None,
-        how: How,
+        how: AcceptMode,
         result: str | None = None,
     ) -> protocol.AcceptResult:
         decisions = self._decisions
@@ -358,8 +358,8 @@ def _diff(patch: bytes) -> protocol.RunDiffResult:
 
 
 def _with_ways(
-    candidates: list[Candidate], tasks: Mapping[str, Task], documents: Mapping[Path, Document]
-) -> list[tuple[Path, Item, tuple[How, ...]]]:
+    candidates: list[FileReview], tasks: Mapping[str, Task], documents: Mapping[Path, Document]
+) -> list[tuple[Path, Item, tuple[AcceptMode, ...]]]:
     """How each hunk of the candidates stands below its root, and the ways there are for those in conflict."""
     held: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
     found = []
@@ -367,15 +367,17 @@ def _with_ways(
         place = (candidate.run.task, candidate.change.paths)
         if place not in held and any(item.status is HunkStatus.CONFLICT for item in items):
             # Once for all runs that change the file.
-            rivals = accepting.rivals(tasks[candidate.run.task], frozenset(candidate.change.paths), candidate.reviews)
+            rivals = accepting.competing_changes(
+                tasks[candidate.run.task], frozenset(candidate.change.paths), candidate.reviews
+            )
             judged = [item for _, of_one in judge(rivals, documents) for item in of_one]
-            held[place] = [item for item in judged if item.place is HunkStatus.APPLIED]
+            held[place] = [item for item in judged if item.text_status is HunkStatus.APPLIED]
         others = held.get(place, [])
-        found += [(candidate.root, item, offers([*others, *items], item).ways) for item in items]
+        found += [(candidate.root, item, available_resolutions([*others, *items], item).names) for item in items]
     return found
 
 
-def _take_stock(room: Room) -> tuple[int, int]:
+def _take_stock(room: RepositoryStore) -> tuple[int, int]:
     return room.shadow.disk_use(), len(room.worktrees.slots())
 
 

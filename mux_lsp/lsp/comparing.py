@@ -37,13 +37,13 @@ def compare(
         ranking=[_ranked_run(one) for one in ranking],
         files=_files(task, [one.run for one in ranking], hunks, frozenset(told)),
         more=len(changed) - len(told),
-        equal=equal_runs(task.kept),
+        equal=equal_runs(task.active_runs),
     )
 
 
 def compared_paths(task: Task) -> list[str]:
     """Every file that a run of the task changes, by its path in the snapshot."""
-    return sorted({change.base_path for run in task.kept for change in run.files}, key=os.fsencode)
+    return sorted({change.base_path for run in task.active_runs for change in run.files}, key=os.fsencode)
 
 
 def gist(hunk: Hunk) -> str:
@@ -68,7 +68,7 @@ def _ranked_run(one: Ranked) -> protocol.RankedRun:
         agreement=agreement.mean,
         shared=agreement.shared,
         sharing=agreement.sharing,
-        of=agreement.of,
+        of=agreement.total,
         fixed=judged.fixed,
         broken=judged.broken,
         lines=judged.lines,
@@ -81,11 +81,11 @@ def _ranked_run(one: Ranked) -> protocol.RankedRun:
 def _files(task: Task, order: Sequence[str], hunks: Hunks, paths: frozenset[str]) -> list[protocol.ComparedFile]:
     """The files with these paths. Runs agree on the hunks of a file wherever they move it."""
     by_path: dict[str, list[tuple[Run, FileChange]]] = {}
-    for run in task.kept:
+    for run in task.active_runs:
         for change in run.files:
             if change.base_path in paths:
                 by_path.setdefault(change.base_path, []).append((run, change))
-    of = sum(bool(run.files) for run in task.kept)
+    of = sum(bool(run.files) for run in task.active_runs)
     rank = {run: number for number, run in enumerate(order)}
     return [_file(path, by_path[path], rank, of, hunks) for path in sorted(by_path, key=os.fsencode)]
 
@@ -142,7 +142,7 @@ def hunks_of(task: Task, hunks: Hunks, paths: Iterable[str]) -> dict[str, Hunk]:
     shown = frozenset(paths)
     return {
         hunk.id: hunk
-        for run in task.kept
+        for run in task.active_runs
         for change in run.files
         if change.base_path in shown
         for hunk in hunks.hunks(change)

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import FileChange, Run, Task
     from mux_lsp.core.ranking import Ranked
-    from mux_lsp.engine.accepting import Candidate
+    from mux_lsp.engine.accepting import FileReview
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review import Item, LiveText
-    from mux_lsp.engine.reviews import Reviews
-    from mux_lsp.git.shadow import Shadow
+    from mux_lsp.engine.reviews import HunkCache
+    from mux_lsp.git.shadow import ShadowStore
     from mux_lsp.lsp.addresses import Address
     from mux_lsp.lsp.documents import Document
     from mux_lsp.lsp.protocol import TaskShape
@@ -96,7 +96,7 @@ def _run_file(engine: Engine, address: Address) -> Source:
 
 def _file(engine: Engine, task: Task, result: str | None, address: Address, *, known: bool) -> str:
     """A file of a result, or else of the task's snapshot. One that is `known` and not in it is empty."""
-    shadow: Shadow = engine.room(Path(task.repository)).shadow
+    shadow: ShadowStore = engine.room(Path(task.repository)).shadow
     commit = result
     if task.snapshot is not None:
         # What a snapshot took over may still be on its way into the store.
@@ -148,13 +148,13 @@ def _files_of(root: Path, change: FileChange) -> frozenset[Path]:
     return frozenset(root / path for path in (change.path, change.old_path) if path is not None)
 
 
-def _pending(candidate: Candidate, lives: Lives, address: Address) -> str:
+def _pending(candidate: FileReview, lives: Lives, address: Address) -> str:
     items = candidate.items(lives)
     waiting = [item for item in items if item.status is HunkStatus.PENDING]
     return "".join(_with(candidate, _live_of(items, candidate, lives), waiting, address))
 
 
-def _live_of(items: list[Item], candidate: Candidate, lives: Lives) -> LiveText:
+def _live_of(items: list[Item], candidate: FileReview, lives: Lives) -> LiveText:
     return items[0].live if items else lives(candidate.path)
 
 
@@ -168,7 +168,7 @@ def _live_lines(live: LiveText, address: Address) -> tuple[str, ...]:
     return tuple(text.split_lines(_text(live.entry.content, address)))
 
 
-def _with(candidate: Candidate, live: LiveText, waiting: list[Item], address: Address) -> tuple[str, ...]:
+def _with(candidate: FileReview, live: LiveText, waiting: list[Item], address: Address) -> tuple[str, ...]:
     """The lines of a live text with pending hunks of it accepted; none where they delete it."""
     planned = review.plan(candidate.root, candidate.path, waiting, candidate.reviews) if waiting else None
     if planned is None:
@@ -178,13 +178,13 @@ def _with(candidate: Candidate, live: LiveText, waiting: list[Item], address: Ad
     return tuple(text.split_lines(_text(planned.entry.content, address)))
 
 
-def _diff(candidate: Candidate, lives: Lives, address: Address) -> str:
+def _diff(candidate: FileReview, lives: Lives, address: Address) -> str:
     items = candidate.items(lives)
     run = candidate.run
     if address.hunk is not None:
         accepting.refuse_unknown(run, [address.hunk], {item.id for item in items})
         (one,) = [item for item in items if item.id == address.hunk]
-        if one.hunk is not None and one.place is not HunkStatus.PENDING:
+        if one.hunk is not None and one.text_status is not HunkStatus.PENDING:
             # There is no place for it in the live text; what it did to the snapshot can still be read.
             said = f"# {run.id}: {one.status.value}; this is its change of the snapshot\n"
             return said + _headers(candidate, live=False) + diff.unified([one.hunk], one.review.base)
@@ -200,7 +200,7 @@ def _diff(candidate: Candidate, lives: Lives, address: Address) -> str:
     return said + (_headers(candidate, live=True) + diff.unified(changes, before) if changes else "")
 
 
-def _headers(candidate: Candidate, *, live: bool) -> str:
+def _headers(candidate: FileReview, *, live: bool) -> str:
     """As in a patch. What a name has in it must not begin a line of its own."""
     old = candidate.change.old_path or candidate.path
     before = f"{'live' if live else 'snapshot'}/{_one_line(old)}"
@@ -250,13 +250,13 @@ def _printed(folder: Path, stream: Stream) -> Printed:
     return Printed(printed, offset)
 
 
-def _compared(engine: Engine, task_id: str) -> tuple[TaskShape, Task, tuple[Ranked, ...], Reviews]:
+def _compared(engine: Engine, task_id: str) -> tuple[TaskShape, Task, tuple[Ranked, ...], HunkCache]:
     task = engine.task(task_id)
     shape = convert.task_shape(task, engine.standing)
     return shape, task, engine.ranking(task_id), engine.reviews(Path(task.repository))
 
 
-def _comparison(shape: TaskShape, task: Task, ranking: tuple[Ranked, ...], reviews: Reviews) -> str:
+def _comparison(shape: TaskShape, task: Task, ranking: tuple[Ranked, ...], reviews: HunkCache) -> str:
     compared = comparing.compare(shape, task, ranking, reviews)
     shown = comparing.compared_paths(task)[: len(compared.files)]
     return compare_page.page(task.prompt, compared, comparing.hunks_of(task, reviews, shown))

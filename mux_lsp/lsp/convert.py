@@ -21,7 +21,7 @@ from mux_lsp.engine.events import (
     TaskChanged,
     VerdictChanged,
 )
-from mux_lsp.engine.standing import NO_STANDING, Standing
+from mux_lsp.engine.standing import NO_SUMMARY, RunSummary
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.documents import uri_of
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Check, FileChange, LeftOut, Run, Task
     from mux_lsp.core.permissions import PermissionRequest
     from mux_lsp.engine.events import Told
-    from mux_lsp.engine.offers import How
+    from mux_lsp.engine.offers import AcceptMode
     from mux_lsp.engine.review import Item
     from mux_lsp.engine.verdicts import Verdict
 
-    Standings = Callable[[Run], Standing]
+    Standings = Callable[[Run], RunSummary]
     """What the engine makes of a run now: `Engine.standing`."""
 
 
-def run_shape(run: Run, standing: Standing = NO_STANDING, most: int | None = protocol.FILES_TOLD) -> protocol.RunShape:
+def run_shape(run: Run, standing: RunSummary = NO_SUMMARY, most: int | None = protocol.FILES_TOLD) -> protocol.RunShape:
     """A run as clients see it, with so many of its files at the most."""
     return protocol.RunShape(
         id=run.id,
@@ -55,7 +55,7 @@ def run_shape(run: Run, standing: Standing = NO_STANDING, most: int | None = pro
         hunks=run.hunks,
         result=run.result,
         checks=[check_result(check) for check in run.checks],
-        meddled=list(map(text.shown_path, run.meddled)),
+        meddled=list(map(text.shown_path, run.tampered)),
         restored_checks=[check_result(check) for check in run.restored_checks],
         left_out=[left_out_path(left) for left in run.left_out],
         worktree=run.worktree,
@@ -88,7 +88,7 @@ def check_result(check: Check) -> protocol.CheckResult:
         state=check.state.value,
         exit_status=check.exit_status,
         seconds=check.seconds,
-        before=None if check.before is None else check.before.value,
+        before=None if check.baseline_state is None else check.baseline_state.value,
         tests=tests,
     )
 
@@ -126,7 +126,7 @@ def task_shape(task: Task, standings: Standings) -> protocol.TaskShape:
         baseline=[check_result(check) for check in task.baseline],
         priority=task.priority,
         paused=task.paused,
-        enough=task.enough,
+        enough=task.stop_after,
         parent=task.parent,
         max_cost_usd=task.max_cost_usd,
         max_tokens=task.max_tokens,
@@ -236,7 +236,9 @@ def wire_range(range_: types.Range) -> protocol.Range:
     )
 
 
-def review_item(root: Path, item: Item, ways: Iterable[How], encoding: text.PositionEncoding) -> protocol.ReviewItem:
+def review_item(
+    root: Path, item: Item, ways: Iterable[AcceptMode], encoding: text.PositionEncoding
+) -> protocol.ReviewItem:
     """A hunk as it stands to a live text, with the ways there are where that is a conflict."""
     change = item.review.change
     return protocol.ReviewItem(

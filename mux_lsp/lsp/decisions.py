@@ -13,7 +13,7 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.engine import accepting, backup, discarding, disk
-from mux_lsp.engine.offers import How
+from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.engine.transactions import refuse_replaced
 from mux_lsp.engine.tree import opened
 from mux_lsp.errors import ConflictError, MuxError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from mux_lsp.core.model import Task
-    from mux_lsp.engine.accepting import Candidate, Selection
+    from mux_lsp.engine.accepting import FileReview, Selection
     from mux_lsp.engine.review import Item, PathPlan
     from mux_lsp.lsp.documents import Document
     from mux_lsp.lsp.session import Session
@@ -38,14 +38,14 @@ TRIES = 3
 CHANGED_JUST_NOW = "the text changed a moment ago"
 
 
-class Decisions:
+class Accepting:
     """Carries out what a session's client decides."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._engine = session.engine
 
-    async def edit(self, run_id: str, hunks: list[str], how: How = How.EXACT) -> types.WorkspaceEdit:
+    async def edit(self, run_id: str, hunks: list[str], how: AcceptMode = AcceptMode.EXACT) -> types.WorkspaceEdit:
         """The edit that accepts these hunks, for a client that applies it itself."""
         selection = await self.select(run_id, hunks=hunks, how=how)
         carried, written = edits.split(selection, self._session.abilities)
@@ -68,7 +68,7 @@ class Decisions:
         *,
         paths: list[str] | None = None,
         hunks: list[str] | None = None,
-        how: How = How.EXACT,
+        how: AcceptMode = AcceptMode.EXACT,
         result: str | None = None,
     ) -> Selection:
         """Hunks of a run placed on the client's texts as they are now. See `accepting.select`.
@@ -132,7 +132,7 @@ class Decisions:
         over = taking.taken(selection)
         lost = [plan.live for plan in selection.plans if taking.is_over(plan, over)]
         save = backup.save_overwritten
-        kept = await asyncio.to_thread(save, self._engine.kept, selection.run.id, lost) if lost else None
+        kept = await asyncio.to_thread(save, self._engine.backups_dir, selection.run.id, lost) if lost else None
         transaction = await accepting.begin(self._engine, selection, written, carried, client=session, discard=discard)
         asked = False
         try:
@@ -204,7 +204,7 @@ class Decisions:
         discarding.refuse(run)
         wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
         if shared:
-            for other in self._engine.task(run.task).kept:
+            for other in self._engine.task(run.task).active_runs:
                 if other.id != run.id:
                     wanted += accepting.candidates(self._engine, other, other.files)
         judged = await asyncio.to_thread(judge, wanted, self._session.documents.by_path(), hunks)
@@ -215,8 +215,8 @@ class Decisions:
         no: dict[tuple[str, str], frozenset[str]] = {}
         for one, items in judged:
             # Also of what is in this client's text: another client's may not have it.
-            named = frozenset(item.rejected_as for item in items if item.status is not HunkStatus.REJECTED)
-            there = sum(item.place is HunkStatus.APPLIED for item in items)
+            named = frozenset(item.rejection_key for item in items if item.status is not HunkStatus.REJECTED)
+            there = sum(item.text_status is HunkStatus.APPLIED for item in items)
             applied += there
             rejected += len(named) - there
             if named:
@@ -250,18 +250,18 @@ def _refuse_replaced(task: Task) -> None:
         raise MuxError(str(error)) from error
 
 
-def _warm(candidates: list[Candidate], task: Task, hunks: list[str] | None, how: How) -> None:
-    accepting.warm(candidates)
-    if how is not How.INSTEAD:
+def _warm(candidates: list[FileReview], task: Task, hunks: list[str] | None, how: AcceptMode) -> None:
+    accepting.preload(candidates)
+    if how is not AcceptMode.INSTEAD:
         return
     for one in candidates:
         if hunks is None or accepting.ids_of(one, hunks):
-            accepting.warm(accepting.rivals(task, frozenset(one.change.paths), one.reviews))
+            accepting.preload(accepting.competing_changes(task, frozenset(one.change.paths), one.reviews))
 
 
 def judge(
-    candidates: list[Candidate], documents: Mapping[Path, Document], hunks: list[str] | None = None
-) -> list[tuple[Candidate, list[Item]]]:
+    candidates: list[FileReview], documents: Mapping[Path, Document], hunks: list[str] | None = None
+) -> list[tuple[FileReview, list[Item]]]:
     """How these hunks, or all, of each candidate stand to the client's live texts."""
     lives: dict[Path, Lives] = {}
     judged = []

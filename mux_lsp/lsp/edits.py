@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
+class EditCapabilities:
     """What a client can apply."""
 
     edits: bool = False
@@ -32,7 +32,7 @@ class Abilities:
     annotations: bool = False
 
     @classmethod
-    def of(cls, capabilities: types.ClientCapabilities) -> Abilities:
+    def of(cls, capabilities: types.ClientCapabilities) -> EditCapabilities:
         """Read them from what the client said at initialize."""
         workspace = capabilities.workspace
         if workspace is None:
@@ -54,7 +54,7 @@ MOST_CARRIED = 200
 """Accepting more files than that is not one edit of a client any more."""
 
 
-def split(selection: Selection, abilities: Abilities) -> tuple[list[PathPlan], list[PathPlan]]:
+def split(selection: Selection, abilities: EditCapabilities) -> tuple[list[PathPlan], list[PathPlan]]:
     """The plans that go as edits to the client, and those that it cannot carry and that are written to disk.
 
     Of very many files only those that are open go to the client: it would open all of them to change them.
@@ -74,7 +74,7 @@ def _is_in(path: str, folders: Sequence[str]) -> bool:
     return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
-def _carries(plan: PathPlan, abilities: Abilities) -> bool:
+def _carries(plan: PathPlan, abilities: EditCapabilities) -> bool:
     # Few editors get a file right whose name is not UTF-8.
     if not abilities.edits or any(text.shown_path(path) != path for path in plan.paths):
         return False
@@ -99,7 +99,7 @@ def _moves_text(plan: PathPlan) -> bool:
 
 
 def workspace_edit(
-    selection: Selection, plans: list[PathPlan], documents: Documents, abilities: Abilities
+    selection: Selection, plans: list[PathPlan], documents: Documents, abilities: EditCapabilities
 ) -> types.WorkspaceEdit:
     """The edit that carries these plans out."""
     if not abilities.versions:

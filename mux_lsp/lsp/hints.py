@@ -10,14 +10,14 @@ from mux_lsp.core.model import HunkStatus
 from mux_lsp.lsp.lenses import headline
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.places import Variant, View
-    from mux_lsp.lsp.shows import Shows
+    from mux_lsp.lsp.places import DocumentReview, Variant
+    from mux_lsp.lsp.shows import ClientCapabilities
 
 SOURCE = "mux"
 """The source of our diagnostics."""
 
 
-def diagnostics(found: View, shows: Shows) -> list[types.Diagnostic]:
+def diagnostics(found: DocumentReview, shows: ClientCapabilities) -> list[types.Diagnostic]:
     """What the lens of each place says, over the lines that the shown variant would change."""
     return [
         types.Diagnostic(

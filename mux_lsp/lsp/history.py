@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.core import text
-from mux_lsp.core.history import Text, standing
+from mux_lsp.core.history import Text, locate_acceptance
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import convert, protocol
 from mux_lsp.lsp.documents import live_text, path_of, uri_of
@@ -51,7 +51,7 @@ def _of_file(
     first, last = params.start or 0, len(searched.lines) if params.end is None else params.end
     for one in found:
         # What was withdrawn and is in the text all the same is somebody else's.
-        span = standing(one, searched) if lines is not None and one.withdrawn is None else None
+        span = locate_acceptance(one, searched) if lines is not None and one.withdrawn is None else None
         if (params.start, params.end) == (None, None) or (span is not None and _touches(span, first, last)):
             where = span and convert.wire_range(convert.lines_range(lines or (), span.start, span.end, encoding))
             yield _shape(one, span, where)
@@ -75,7 +75,7 @@ def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> 
         withdrawn=one.withdrawn,
         client=one.client,
         person=one.person,
-        how=one.how.value,
+        how=one.cause.value,
         repository=uri_of(Path(one.repository)),
         task=one.task,
         run=one.run,
@@ -84,7 +84,7 @@ def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> 
         prompt=one.prompt,
         message=one.message,
         agreed=list(one.agreed),
-        of=one.of,
+        of=one.total,
         path=text.shown_path(one.path),
         uri=uri_of(Path(one.repository) / one.path),
         hunk=one.hunk,

@@ -12,8 +12,8 @@ from mux_lsp.lsp import markdown
 from mux_lsp.lsp.places import NAMES
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.places import Place, Variant, View
-    from mux_lsp.lsp.shows import Shows
+    from mux_lsp.lsp.places import DocumentReview, Place, Variant
+    from mux_lsp.lsp.shows import ClientCapabilities
 
 LINES = 200
 """A hover shows this many lines of diffs at the most, shared out among the variants."""
@@ -25,7 +25,7 @@ WIDTH = 400
 """So many characters of a line are shown."""
 
 
-def hover(found: View, position: types.Position, shows: Shows) -> types.Hover | None:
+def hover(found: DocumentReview, position: types.Position, shows: ClientCapabilities) -> types.Hover | None:
     """The diffs of the changes at a position, the shown variant of each place first."""
     here = found.at(types.Range(position, position))
     variants = [(place, variant) for place in here for variant in (place.in_order or place.others)]

@@ -15,7 +15,7 @@ from mux_lsp.askers import Agent, Guest, Person
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from mux_lsp.askers import Asker
+    from mux_lsp.askers import Caller
     from mux_lsp.core.model import Run
     from mux_lsp.engine.engine import Engine
     from mux_lsp.lsp import protocol
@@ -92,7 +92,7 @@ _ONLY: Final = {
 """Beginnings of refusals of commands that name no run."""
 
 
-def refuse(engine: Engine, asker: Asker, name: str, argument: protocol.Params) -> None:
+def refuse(engine: Engine, asker: Caller, name: str, argument: protocol.Params) -> None:
     """Raise UsageError where a command is not for this asker."""
     right = RIGHTS.get(name, Right.PERSON)
     if right is Right.LOOK or isinstance(asker, Person):
@@ -107,12 +107,12 @@ def refuse(engine: Engine, asker: Asker, name: str, argument: protocol.Params) -
 
 def _refuse_agent(engine: Engine, agent: Agent, right: Right, only: str, named: str) -> None:
     if right is Right.PERSON:
-        raise UsageError(f"{only}, and this was started by {_starter(agent)}.")
+        raise UsageError(f"{only}, and this was started by {_agent_origin(agent)}.")
     inside = None if agent.starter is None else engine.find_run(agent.starter)
     if inside is None and agent.starter is not None:
         raise UsageError(f"Checks and set-ups start and decide nothing, and this was started by {agent.starter}.")
     if inside is None:
-        raise UsageError(f"{only}, and this was started by {_starter(agent)}, and it cannot be told of which run.")
+        raise UsageError(f"{only}, and this was started by {_agent_origin(agent)}, and it cannot be told of which run.")
     if right is Right.START:
         return
     task_id = named.partition("-")[0]
@@ -122,7 +122,7 @@ def _refuse_agent(engine: Engine, agent: Agent, right: Right, only: str, named: 
         refuse_outside(engine, agent, Path(engine.task(task_id).repository), "accept changes")
 
 
-def refuse_outside(engine: Engine, asker: Asker, folder: Path, what: str) -> None:
+def refuse_outside(engine: Engine, asker: Caller, folder: Path, what: str) -> None:
     """Raise UsageError where a folder is neither the person's who asks nor in the worktree of the agent that does."""
     if isinstance(asker, Person):
         return
@@ -131,7 +131,7 @@ def refuse_outside(engine: Engine, asker: Asker, folder: Path, what: str) -> Non
     inside = None if asker.starter is None else engine.find_run(asker.starter)
     worktree = None if inside is None else _worktree(engine, inside)
     if worktree is None or not folder.resolve().is_relative_to(worktree):
-        starter = _starter(asker)
+        starter = _agent_origin(asker)
         raise UsageError(f"Only a person can {what} outside the worktree of {starter}, which started this.")
 
 
@@ -141,7 +141,7 @@ def _named(argument: protocol.Params) -> str:
     return next((str(said[key]) for key in ("run", "task", "id") if said.get(key) is not None), "that")
 
 
-def _starter(agent: Agent) -> str:
+def _agent_origin(agent: Agent) -> str:
     return agent.starter or "an agent"
 
 

@@ -13,11 +13,11 @@ from mux_lsp.lsp import calls
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mux_lsp.lsp.places import Place, View
-    from mux_lsp.lsp.shows import Shows
+    from mux_lsp.lsp.places import DocumentReview, Place
+    from mux_lsp.lsp.shows import ClientCapabilities
 
 
-def lenses(found: View, shows: Shows) -> list[types.CodeLens]:
+def lenses(found: DocumentReview, shows: ClientCapabilities) -> list[types.CodeLens]:
     """What there is, Accept, Next, Diff and Reject at each place; a conflict says why, and has Merge for Accept.
 
     Each is at a character of its own: not every editor keeps the order of lenses that are at the same one.
@@ -33,7 +33,7 @@ def lenses(found: View, shows: Shows) -> list[types.CodeLens]:
     return made
 
 
-def _line(found: View, place: Place, shows: Shows) -> Iterator[types.Command]:
+def _line(found: DocumentReview, place: Place, shows: ClientCapabilities) -> Iterator[types.Command]:
     variant = place.shown
     # A lens must have a command, and this one does nothing but show its title.
     yield calls.command(headline(place), "mux.review.places", {"uri": found.buffer.uri})
@@ -41,7 +41,7 @@ def _line(found: View, place: Place, shows: Shows) -> Iterator[types.Command]:
         yield calls.accept(variant, "Accept")
     elif merge := calls.merge(found, variant, "Merge", shows):
         yield merge
-    if len(place.open) > 1:
+    if len(place.open_variants) > 1:
         yield calls.show(found, place.next(), "Next")
     if diff := calls.diff(found, variant, "Diff", shows):
         yield diff
@@ -54,8 +54,8 @@ def headline(place: Place) -> str:
     words = [variant.what, variant.run]
     if variant.status is HunkStatus.CONFLICT:
         words.insert(0, f"⚠ conflict: {variant.reason}")
-    if len(place.open) > 1:
-        words.append(f"{len(place.open)} variants")
+    if len(place.open_variants) > 1:
+        words.append(f"{len(place.open_variants)} variants")
     if variant.agreement:
         words.append(variant.agreement)
     return " · ".join(words)

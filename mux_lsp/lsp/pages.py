@@ -61,8 +61,8 @@ def transcript(task: Task, run: Run, output: Output) -> str:
             parts.append(f"{_check(check)}: {markdown.code(check.command)}")
             if number in output.checks:
                 parts += _printed(output.checks[number], f"mux-lsp log {run.id} --check {number + 1}")
-    if run.meddled:
-        parts += ["## Changed what judges it", _list(_meddled(run), len(run.meddled))]
+    if run.tampered:
+        parts += ["## Changed what judges it", _list(_meddled(run), len(run.tampered))]
     if run.restored_checks:
         parts.append("## Checks with that as the snapshot had it")
         parts += [f"{_check(check)}: {markdown.code(check.command)}" for check in run.restored_checks]
@@ -108,11 +108,11 @@ def _checks(checks: Sequence[Check]) -> str:
 
 def _check(check: Check) -> str:
     status = "" if check.exit_status in {None, 0} else f" with exit status {check.exit_status}"
-    if check.silent:
+    if check.missing_report:
         status = " without a word of its tests"
     after = "" if check.seconds is None else f" after {check.seconds:.1f} s"
     failed = check.state is CheckState.FAILED
-    before = " (before too)" if failed and check.before is CheckState.FAILED else ""
+    before = " (before too)" if failed and check.baseline_state is CheckState.FAILED else ""
     return f"{check.state.value.capitalize()}{before}{status}{after}"
 
 
@@ -132,7 +132,7 @@ def _files(run: Run) -> Iterable[str]:
 
 
 def _meddled(run: Run) -> Iterable[str]:
-    return (markdown.code(shown_path(path)) for path in run.meddled[:FILES_SHOWN])
+    return (markdown.code(shown_path(path)) for path in run.tampered[:FILES_SHOWN])
 
 
 def _left_out(left_out: Sequence[LeftOut]) -> Iterable[str]:

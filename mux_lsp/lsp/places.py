@@ -10,7 +10,7 @@ from lsprotocol import types
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text, variants
 from mux_lsp.core.model import ChangeKind, HunkStatus
-from mux_lsp.engine.offers import Offers, offers
+from mux_lsp.engine.offers import Resolutions, available_resolutions
 from mux_lsp.lsp import convert
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Variant:
     """The runs that share it, best first, without those for which it was rejected."""
     agreed: int
     """How many runs share it, with those."""
-    of: int
+    total: int
     """How many runs of the task have changed something."""
     range: types.Range
 
@@ -85,7 +85,7 @@ class Variant:
     @property
     def agreement(self) -> str:
         """How many of how many runs agree, "" where there is one only."""
-        return f"{self.agreed}/{self.of} agree" if self.of > 1 else ""
+        return f"{self.agreed}/{self.total} agree" if self.total > 1 else ""
 
     @property
     def who(self) -> str:
@@ -99,7 +99,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class VariantSelection:
     """Which variant a person wants to see at a place: in words that stay true whatever is typed and however the agents
     go on. `line` is the snapshot's."""
 
@@ -129,7 +129,7 @@ class Place:
         return self.shown.status in {HunkStatus.PENDING, HunkStatus.CONFLICT}
 
     @property
-    def open(self) -> tuple[Variant, ...]:
+    def open_variants(self) -> tuple[Variant, ...]:
         """The variants among which there is to choose, best first; none where the place is settled."""
         applied = any(variant.status is HunkStatus.APPLIED for variant in self.variants)
         wanted = {HunkStatus.PENDING} if applied else {HunkStatus.PENDING, HunkStatus.CONFLICT}
@@ -145,17 +145,21 @@ class Place:
     @property
     def in_order(self) -> tuple[Variant, ...]:
         """The open variants with the shown one first."""
-        return (self.shown, *(variant for variant in self.open if variant is not self.shown)) if self.waits else ()
+        return (
+            (self.shown, *(variant for variant in self.open_variants if variant is not self.shown))
+            if self.waits
+            else ()
+        )
 
     def next(self, step: int = 1) -> Variant:
         """The open variant so many steps behind the shown one, around the end."""
-        choice = self.open
+        choice = self.open_variants
         return choice[(choice.index(self.shown) + step) % len(choice)] if self.shown in choice else self.shown
 
-    def choice_of(self, variant: Variant) -> Choice:
+    def choice_of(self, variant: Variant) -> VariantSelection:
         """What to remember to have a variant shown here."""
         line = variant.item.hunk.start if variant.item.hunk else WHOLE
-        return Choice(self.task, line, variant.run, variant.hunk_id)
+        return VariantSelection(self.task, line, variant.run, variant.hunk_id)
 
 
 class Located(NamedTuple):
@@ -175,7 +179,7 @@ class Buffer:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class DocumentReview:
     """All places of a document at one version of its text, in the order of the text."""
 
     buffer: Buffer
@@ -194,7 +198,7 @@ class View:
         return [
             place
             for place in self.places
-            if any(self.touched(variant.range, range_) for variant in (place.open or (place.shown,)))
+            if any(self.touched(variant.range, range_) for variant in (place.open_variants or (place.shown,)))
             and (place.waits or place.others)
         ]
 
@@ -221,17 +225,19 @@ class View:
             None,
         )
 
-    def offers(self, variant: Variant) -> Offers:
+    def offers(self, variant: Variant) -> Resolutions:
         """What can be done about a variant in conflict."""
         task = task_of(variant.item)
-        return offers((item for item in self.items if task_of(item) == task), variant.item)
+        return available_resolutions((item for item in self.items if task_of(item) == task), variant.item)
 
-    def showing(self, choices: Iterable[Choice]) -> View:
+    def showing(self, choices: Iterable[VariantSelection]) -> DocumentReview:
         """The same with these variants shown: of choices for one place the last one."""
         return replace(self, places=tuple(_showing(place, choices) for place in self.places))
 
 
-def view(buffer: Buffer, items: Iterable[Item], tasks: Mapping[str, Task], encoding: text.PositionEncoding) -> View:
+def view(
+    buffer: Buffer, items: Iterable[Item], tasks: Mapping[str, Task], encoding: text.PositionEncoding
+) -> DocumentReview:
     """Put what the runs change at one place together, each task apart. `items` are in the order of the runs."""
     items = tuple(items)
     alike: dict[tuple[str, str, bool], list[Item]] = {}
@@ -252,11 +258,11 @@ def view(buffer: Buffer, items: Iterable[Item], tasks: Mapping[str, Task], encod
         return found
 
     for (task, *_), group in alike.items():
-        of = sum(bool(run.files) for run in tasks[task].kept)
+        of = sum(bool(run.files) for run in tasks[task].active_runs)
         made += _whole_places(task, [item for item in group if item.hunk is None], of, range_of)
         made += _hunk_places(task, [item for item in group if item.hunk is not None], of, range_of)
     made.sort(key=lambda place: place.shown.item.start)
-    return View(buffer, tuple(made), items, tasks)
+    return DocumentReview(buffer, tuple(made), items, tasks)
 
 
 def task_of(item: Item) -> str:
@@ -299,18 +305,18 @@ def _best(here: Sequence[Variant]) -> Variant:
     return min(here, key=lambda variant: _SHOWN.index(variant.status))
 
 
-def _showing(place: Place, choices: Iterable[Choice]) -> Place:
+def _showing(place: Place, choices: Iterable[VariantSelection]) -> Place:
     chosen = _best(place.variants)
     for choice in choices:
         if is_for(choice, place):
             # The same change; or, where its agent has changed it meanwhile, what that run does here now.
-            exact = [one for one in place.open if one.hunk_id == choice.hunk]
-            near = [one for one in place.open if choice.run in one.runs]
+            exact = [one for one in place.open_variants if one.hunk_id == choice.hunk]
+            near = [one for one in place.open_variants if choice.run in one.runs]
             chosen = next(iter([*exact, *near]), chosen)
     return replace(place, shown=chosen)
 
 
-def is_for(choice: Choice, place: Place) -> bool:
+def is_for(choice: VariantSelection, place: Place) -> bool:
     """Whether a choice was made at this place."""
     return choice.task == place.task and place.start <= choice.line <= place.end
 

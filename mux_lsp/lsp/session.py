@@ -33,13 +33,13 @@ from mux_lsp.engine.events import (
     VerdictChanged,
     WorkEnded,
 )
-from mux_lsp.engine.history import Watch, look
-from mux_lsp.engine.offers import How
+from mux_lsp.engine.history import ClientObserver, presence_of
+from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import actions, convert, edits, heavy, hints, lenses, places, prompts, protocol, virtual
-from mux_lsp.lsp.asking import Asking
+from mux_lsp.lsp.asking import PermissionPrompts
 from mux_lsp.lsp.commands import CHANGES, Commands
-from mux_lsp.lsp.decisions import Decisions
+from mux_lsp.lsp.decisions import Accepting
 from mux_lsp.lsp.documents import (
     TEXT_LIMIT,
     Document,
@@ -54,7 +54,7 @@ from mux_lsp.lsp.documents import (
 from mux_lsp.lsp.hover import hover
 from mux_lsp.lsp.progress import Progress
 from mux_lsp.lsp.server import MuxServer, guarded, receive_all, shortened
-from mux_lsp.lsp.shows import Shows
+from mux_lsp.lsp.shows import ClientCapabilities
 from mux_lsp.lsp.virtual import VirtualDocuments
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ if TYPE_CHECKING:
 
     from pygls.io_ import Writer
 
-    from mux_lsp.askers import Asker
+    from mux_lsp.askers import Caller
     from mux_lsp.core.model import LeftOut, Task
-    from mux_lsp.engine.accepting import Candidate
+    from mux_lsp.engine.accepting import FileReview
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.history import Look, Seen
+    from mux_lsp.engine.history import DocumentObservations, PresenceMap
     from mux_lsp.engine.review import Item
     from mux_lsp.lsp.server import Incoming
 
@@ -75,7 +75,7 @@ log = logging.getLogger(__name__)
 P = TypeVar("P", bound=protocol.Params)
 
 
-async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker: Asker) -> None:
+async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker: Caller) -> None:
     """Speak LSP with one client until its stream ends. What is in flight for it then is cancelled."""
     session = Session(engine, asker)
     session.server.protocol.set_writer(writer)
@@ -95,7 +95,7 @@ async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker
 class Session:
     """What the daemon knows of one client."""
 
-    def __init__(self, engine: Engine, asker: Asker) -> None:
+    def __init__(self, engine: Engine, asker: Caller) -> None:
         self.engine = engine
         self.asker = asker
         """Who speaks through this client."""
@@ -104,21 +104,21 @@ class Session:
         """The run whose agent has started this client, or the set-up or the checks that have; None for all others."""
         self.server = MuxServer()
         self.documents = Documents()
-        self.watch = Watch(lambda: self._name)
-        self.abilities = edits.Abilities()
+        self.watch = ClientObserver(lambda: self._name)
+        self.abilities = edits.EditCapabilities()
         self.folders: list[Path] = []
         self._name = "a client"
         self._own_protocol = False
         self._initialized_once = False
         self._follows_files = False
         self._capabilities = types.ClientCapabilities()
-        self._shows = Shows()
+        self._shows = ClientCapabilities()
         self._draws = False
         """Whether the client draws the places itself: it gets no hints for them."""
-        self._views: dict[str, tuple[tuple[int, int], places.View]] = {}
-        self._chosen: dict[str, tuple[places.Choice, ...]] = {}
+        self._views: dict[str, tuple[tuple[int, int], places.DocumentReview]] = {}
+        self._chosen: dict[str, tuple[places.VariantSelection, ...]] = {}
         """Which variants the person wants to see, by document."""
-        self._published: dict[str, places.View] = {}
+        self._published: dict[str, places.DocumentReview] = {}
         """The views whose hints the client has last been sent."""
         self._generations: dict[str, int] = {}
         """How often what there is to review in a document has changed, by its URI."""
@@ -129,9 +129,9 @@ class Session:
         self._kept: set[asyncio.Task[Any]] = set()
         self._last_looks: set[asyncio.Task[Any]] = set()
         self._progress = Progress(self.server, engine)
-        self._asking = Asking(self.server, engine)
+        self._asking = PermissionPrompts(self.server, engine)
         self.virtual = VirtualDocuments(self)
-        self.decisions = Decisions(self)
+        self.decisions = Accepting(self)
         self._register()
 
     # What the engine asks
@@ -173,7 +173,7 @@ class Session:
                 root = Path(repository)
                 touched = [document.uri for document in self.documents if _is_among(document.path, root, paths)]
                 for uri in touched:
-                    self._moved_on(uri)
+                    self._invalidate(uri)
                 if touched:
                     self._lenses_stale = True
                     self._refresh(*touched)
@@ -213,7 +213,7 @@ class Session:
 
     # Live texts and what there is to review in them
 
-    async def view(self, uri: str) -> places.View | None:
+    async def view(self, uri: str) -> places.DocumentReview | None:
         """What there is to review in an open document."""
         while (document := self.documents.get(uri)) is not None:
             known = self._views.get(uri)
@@ -222,7 +222,7 @@ class Session:
             # One at a time for a document, shared by all who ask meanwhile; of what is typed meanwhile only the last.
             making = self._making.get(uri)
             if making is None:
-                making = self._making[uri] = self.keep(self._make(document))
+                making = self._making[uri] = self.keep(self._build_view(document))
             await asyncio.shield(making)
         return None
 
@@ -234,46 +234,46 @@ class Session:
     def _key(self, document: Document) -> tuple[int, int]:
         return document.version, self._generations.get(document.uri, 0)
 
-    def _moved_on(self, uri: str) -> None:
+    def _invalidate(self, uri: str) -> None:
         self._generations[uri] = self._generations.get(uri, 0) + 1
 
-    async def _make(self, document: Document) -> None:
+    async def _build_view(self, document: Document) -> None:
         key = self._key(document)
         seen = self.watch.of(document.uri)
         try:
             made, said = await self._view_of(document)
-            self._looked(seen, said)
+            self._observe(seen, said)
             if self.documents.get(document.uri) is document:
                 self._views[document.uri] = (key, made.showing(self._chosen.get(document.uri, ())))
         finally:
             del self._making[document.uri]
 
-    async def _last_look(self, document: Document, seen: Seen) -> None:
+    async def _observe_closed(self, document: Document, seen: DocumentObservations) -> None:
         """A document was closed before the edit that its client had asked for was seen in its text."""
         if making := self._making.get(document.uri):
             await asyncio.wait([making])
         _, said = await self._view_of(document)
-        self._looked(seen, said)
+        self._observe(seen, said)
 
-    def _looked(self, seen: Seen, said: Look) -> None:
+    def _observe(self, seen: DocumentObservations, said: PresenceMap) -> None:
         # What an agent writes into a text that it has opened itself is no person's acceptance.
         if self.is_persons:
-            self.engine.history.looked(self.watch, seen, said)
+            self.engine.history.observe(self.watch, seen, said)
 
-    async def _view_of(self, document: Document) -> tuple[places.View, Look]:
+    async def _view_of(self, document: Document) -> tuple[places.DocumentReview, PresenceMap]:
         found = accepting.candidates_at(self.engine, document.path)
         tasks = {task_id: self.engine.task(task_id) for task_id in {candidate.run.task for candidate in found}}
         documents = {**self.documents.by_path(), document.path: document}
         return await asyncio.to_thread(_make_view, document, documents, found, tasks, self.documents.encoding)
 
-    async def seen(self, uri: str) -> places.View:
+    async def require_view(self, uri: str) -> places.DocumentReview:
         """What there is to review in an open document. Raises UsageError where it is not open."""
         found = await self.view(uri)
         if found is None:
             raise UsageError(f"{uri} is not open in {self._name}: places are those of an open document.")
         return found
 
-    def show(self, found: places.View, place: places.Place, variant: places.Variant) -> None:
+    def show(self, found: places.DocumentReview, place: places.Place, variant: places.Variant) -> None:
         """Have this client see another variant at a place from now on."""
         uri = found.buffer.uri
         others = [choice for choice in self._chosen.get(uri, ()) if not places.is_for(choice, place)]
@@ -371,9 +371,9 @@ class Session:
         self._draws = _mux_options(params.initialization_options).get("draws") is True
         self._asking.enabled = not self._own_protocol and self.is_persons
         self._capabilities = params.capabilities
-        self.abilities = edits.Abilities.of(params.capabilities)
+        self.abilities = edits.EditCapabilities.of(params.capabilities)
         self.virtual.initialized(params.capabilities)
-        shows = Shows.of(params.capabilities, _client_commands(params.initialization_options))
+        shows = ClientCapabilities.of(params.capabilities, _client_commands(params.initialization_options))
         # An edit that is kept until it is chosen is for a version of its text, which not every client can be told.
         self._shows = replace(shows, lazily=shows.lazily and self.abilities.versions)
         # Whoever has a task's bar can cancel it there.
@@ -445,7 +445,7 @@ class Session:
             self._send_diagnostics(uri, None, [])
             self._live_text_changed(document.path)
             if self.watch.awaits(uri):
-                looking = self.keep(self._last_look(document, self.watch.of(uri)))
+                looking = self.keep(self._observe_closed(document, self.watch.of(uri)))
                 self._last_looks.add(looking)
                 looking.add_done_callback(self._last_looks.discard)
         self.watch.close(uri)
@@ -459,7 +459,7 @@ class Session:
             else:
                 document = await heavy.in_thread(as_known, document)
             self.documents.put(document)
-        self._moved_on(uri)
+        self._invalidate(uri)
         self._refresh(uri)
         if document is not None:
             self._live_text_changed(document.path)
@@ -536,7 +536,7 @@ class Session:
         if action.data is None:
             return action
         wanted = _argument(types.CODE_ACTION_RESOLVE, protocol.HunkAcceptParams, (action.data,))
-        action.edit = await self.decisions.edit(wanted.run, wanted.hunks, How(wanted.how))
+        action.edit = await self.decisions.edit(wanted.run, wanted.hunks, AcceptMode(wanted.how))
         return action
 
     async def _hover(self, params: types.HoverParams) -> types.Hover | None:
@@ -574,10 +574,10 @@ class Session:
 def _make_view(
     document: Document,
     documents: Mapping[Path, Document],
-    candidates: list[Candidate],
+    candidates: list[FileReview],
     tasks: Mapping[str, Task],
     encoding: text.PositionEncoding,
-) -> tuple[places.View, Look]:
+) -> tuple[places.DocumentReview, PresenceMap]:
     found: list[Item] = []
     live = review.LiveText("", tuple(text.split_lines(document.content)), None, open=True)
     lives: dict[Path, Lives] = {}
@@ -587,7 +587,7 @@ def _make_view(
         # What renames a file is found at both of its paths, and shown where the text is.
         found += [item for item in candidate.items(live_of) if item.live.path == here]
     buffer = places.Buffer(document.uri, document.version, live)
-    return places.view(buffer, found, tasks, encoding), look(found)
+    return places.view(buffer, found, tasks, encoding), presence_of(found)
 
 
 def _is_among(file: Path, root: Path, paths: Collection[str]) -> bool:

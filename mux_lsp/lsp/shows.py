@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Shows:
+class ClientCapabilities:
     """Read once, from what the client says at initialize."""
 
     literals: bool = False
@@ -33,7 +33,7 @@ class Shows:
     """Those of `protocol.CLIENT_COMMANDS` that it has."""
 
     @classmethod
-    def of(cls, capabilities: types.ClientCapabilities, commands: Iterable[str] = ()) -> Shows:
+    def of(cls, capabilities: types.ClientCapabilities, commands: Iterable[str] = ()) -> ClientCapabilities:
         """What these capabilities, and the client's own commands, allow."""
         document = capabilities.text_document or types.TextDocumentClientCapabilities()
         action = document.code_action or types.CodeActionClientCapabilities()

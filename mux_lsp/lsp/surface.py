@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.engine.offers import How
+from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.lsp import convert, protocol
 from mux_lsp.lsp.taking import lost_lines
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.places import Place, Variant, View
+    from mux_lsp.lsp.places import DocumentReview, Place, Variant
 
 
-def places(found: View) -> protocol.ReviewPlacesResult:
+def places(found: DocumentReview) -> protocol.ReviewPlacesResult:
     """Every place with something in it that was not rejected."""
     return protocol.ReviewPlacesResult(
         uri=found.buffer.uri,
@@ -23,7 +23,7 @@ def places(found: View) -> protocol.ReviewPlacesResult:
     )
 
 
-def _place(found: View, place: Place) -> protocol.PlaceShape:
+def _place(found: DocumentReview, place: Place) -> protocol.PlaceShape:
     variants = [variant for variant in place.variants if variant.status is not HunkStatus.REJECTED]
     return protocol.PlaceShape(
         task=place.task,
@@ -34,15 +34,15 @@ def _place(found: View, place: Place) -> protocol.PlaceShape:
     )
 
 
-def _variant(found: View, variant: Variant) -> protocol.VariantShape:
+def _variant(found: DocumentReview, variant: Variant) -> protocol.VariantShape:
     item, hunk = variant.item, variant.item.hunk
     offered = found.offers(variant)
-    ways = (How.EXACT,) if variant.status is HunkStatus.PENDING else offered.ways
+    ways = (AcceptMode.EXACT,) if variant.status is HunkStatus.PENDING else offered.names
     return protocol.VariantShape(
         run=variant.run,
         runs=list(variant.runs),
         agreed=variant.agreed,
-        of=variant.of,
+        of=variant.total,
         agent=printable(item.review.agent),
         path=variant.path,
         hunk=variant.hunk_id,

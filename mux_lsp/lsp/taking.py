@@ -8,7 +8,7 @@ from lsprotocol import types
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core import diff
-from mux_lsp.core.conflict import theirs
+from mux_lsp.core.conflict import result_lines
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.core.text import split_lines
 
@@ -31,7 +31,7 @@ def taken(selection: Selection) -> list[Item]:
     """The changes of a selection that go over what the person has there."""
     if selection.instead_of:
         return []
-    return [item for item in selection.placed if item.place is HunkStatus.CONFLICT]
+    return [item for item in selection.placed if item.text_status is HunkStatus.CONFLICT]
 
 
 def is_over(plan: PathPlan, over: Iterable[Item]) -> bool:
@@ -70,7 +70,7 @@ def lost_lines(item: Item, stretch: Conflict) -> list[str]:
     if item.placement is None:
         coming = [line for hunk in stretch.hunks for line in hunk.added]
     else:
-        coming = list(theirs(item.live.compared[item.review.change.old_object].base, stretch))
+        coming = list(result_lines(item.live.compared[item.review.change.old_object].base, stretch))
     return _gone(live, coming)
 
 

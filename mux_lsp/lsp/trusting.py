@@ -17,7 +17,7 @@ from mux_lsp.lsp.documents import uri_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mux_lsp.engine.trust import Look
+    from mux_lsp.engine.trust import TrustReport
     from mux_lsp.lsp.session import Session
 
 
@@ -62,7 +62,7 @@ class Trusting:
         return self._session.folder(uri)
 
 
-def _shown(look: Look) -> protocol.RepositoryResult:
+def _shown(look: TrustReport) -> protocol.RepositoryResult:
     said = look.offer.said
     return protocol.RepositoryResult(
         repository=uri_of(look.root),

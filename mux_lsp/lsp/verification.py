@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.engine import accepting, discarding
-from mux_lsp.engine.verifying import Chosen, Request
+from mux_lsp.engine.verifying import Overlay, VerifyRequest
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import convert, edits, inside, protocol
 from mux_lsp.lsp.documents import as_saved
@@ -34,7 +34,7 @@ class Verification:
         folder = session.folder(params.repository) if params.run is None else self._root_of(params.run)
         # The last verdict is what the person believes of their files.
         inside.refuse_outside(engine, session.asker, folder, "verify what is")
-        request = Request(
+        request = VerifyRequest(
             folder=folder,
             clients=clients,
             only=None if params.unsaved == "all" else clients,
@@ -53,13 +53,13 @@ class Verification:
         discarding.refuse(run)
         return Path(self._session.engine.task(run.task).repository)
 
-    async def _choose(self, run_id: str, params: protocol.VerifyParams) -> Chosen:
+    async def _choose(self, run_id: str, params: protocol.VerifyParams) -> Overlay:
         session = self._session
         selection = await session.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
         _, written = edits.split(selection, session.abilities)
         # What accepting would refuse cannot be had, so there is nothing to verify.
         accepting.refuse_unsaved(selection, written, session.engine.clients)
-        return Chosen(
+        return Overlay(
             run_id,
             tuple(self._writes(selection)),
             hunks=tuple(params.hunks or ()),

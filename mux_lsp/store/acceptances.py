@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from mux_lsp.core.history import Key
+    from mux_lsp.core.history import ChangeKey
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def insert(database: sqlite3.Connection, rows: Sequence[Row], at: float) -> None
     )
 
 
-def withdraw(database: sqlite3.Connection, keys: Iterable[Key], at: float, before: float | None = None) -> None:
+def withdraw(database: sqlite3.Connection, keys: Iterable[ChangeKey], at: float, before: float | None = None) -> None:
     """Note that the acceptances of these hunks that stand do so no more; with `before` only those older than that.
 
     Within a transaction of the caller's.

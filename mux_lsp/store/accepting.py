@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from mux_lsp.core.history import Key
+    from mux_lsp.core.history import ChangeKey
     from mux_lsp.store.acceptances import Row
 
 OFFERS: int = 200
@@ -35,7 +35,7 @@ class Accepted:
 
     run: str
     rows: Sequence[Row]
-    withdrawn: Sequence[Key]
+    withdrawn: Sequence[ChangeKey]
     """The changes whose acceptance stands no more; the record is told of them first."""
     before: float | None
     """Only acceptances older than this are withdrawn, in seconds since the epoch; None for all."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp import storage
 from mux_lsp.errors import MuxError, StorageError
 from mux_lsp.faults import fault
+from mux_lsp.store import renamed_fields
 from mux_lsp.store.mark import Mark
 
 if TYPE_CHECKING:
@@ -122,6 +123,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             at REAL NOT NULL,
             data TEXT NOT NULL
         ) STRICT""",
+    ),
+    (
+        # Fields of the stored JSON have other names (`store.renamed_fields`).
+        "UPDATE tasks SET data = renamed_fields('task', data)",
+        "UPDATE runs SET data = renamed_fields('run', data)",
+        "UPDATE acceptances SET data = renamed_fields('acceptance', data)",
     ),
 )
 """The statements that lead from each version of the schema to the next. Only ever append."""
@@ -294,10 +301,16 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     with all_or_none(connection):
-        for version in range(_refuse_newer(connection, path), len(MIGRATIONS)):
-            for statement in MIGRATIONS[version]:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {version + 1}")
+        migrate(connection, _refuse_newer(connection, path), len(MIGRATIONS))
+
+
+def migrate(connection: sqlite3.Connection, version: int, target: int) -> None:
+    """Lead a schema from one version to a later one. Within a transaction. Raises what SQLite raises."""
+    renamed_fields.install(connection)
+    for number in range(version, target):
+        for statement in MIGRATIONS[number]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number + 1}")
 
 
 def _refuse_newer(connection: sqlite3.Connection, path: Path) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from mux_lsp.core.history import Key
+    from mux_lsp.core.history import ChangeKey
     from mux_lsp.core.model import FileChange
     from mux_lsp.store.acceptances import Row
     from mux_lsp.store.accepting import Accepted, Pending
@@ -306,7 +306,7 @@ class Journal:
         rows = self._rows("SELECT repository, max(at) FROM trusted_settings GROUP BY repository")
         return tuple(sorted((loads(str, repository), at) for repository, at in rows))
 
-    def record(self, accepted: Sequence[Row], withdrawn: Iterable[Key] = ()) -> None:
+    def record(self, accepted: Sequence[Row], withdrawn: Iterable[ChangeKey] = ()) -> None:
         """Note what became part of a person's text, and of which hunks the acceptance stands no more; the latter first.
 
         Nothing for a hunk of which an acceptance stands. None is deleted with its task. `store.acceptances` reads them.

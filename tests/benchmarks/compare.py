@@ -11,10 +11,10 @@ from mux_lsp.core.merit import Weights
 from mux_lsp.core.model import Check, CheckState, Run, RunState, Task
 from mux_lsp.core.ranking import rank
 from mux_lsp.engine.ranking import attempts
-from mux_lsp.engine.results import Results
-from mux_lsp.engine.reviews import Reviews
-from mux_lsp.engine.standing import NO_STANDING
-from mux_lsp.git.shadow import Shadow
+from mux_lsp.engine.results import DiffStats
+from mux_lsp.engine.reviews import HunkCache
+from mux_lsp.engine.standing import NO_SUMMARY
+from mux_lsp.git.shadow import ShadowStore
 from mux_lsp.lsp import comparing, convert
 from tests.benchmarks import repository
 from tests.benchmarks.figures import Goal, Line, median
@@ -48,7 +48,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
         repository.make(person, [(_path(file), _text(file)) for file in range(sizes.compare_files)])
         _import_results(person, sizes)
         (here / "shadow.git").symlink_to(person / ".git")
-        store = Shadow(here)
+        store = ShadowStore(here)
         names = [f"run-{number}" for number in range(1, sizes.compare_runs + 1)]
         for _ in range(sizes.compare_rounds):
             begun = time.perf_counter()
@@ -56,8 +56,8 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
                 command = ["git", "diff", "main", name]
                 subprocess.run(command, cwd=person, stdout=subprocess.DEVNULL, check=True)
             diffs.append(time.perf_counter() - begun)
-            results = Results(store)
-            reviews = Reviews(store.read, results.take)
+            results = DiffStats(store)
+            reviews = HunkCache(store.read, results.pop_body)
             # What is known when runs have ended: what each has changed, and git's own comparison of it.
             task = _task(tuple(_run(name, results, reviews) for name in names))
             for figures in (first, again):
@@ -77,20 +77,20 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
     ]
 
 
-def _compare(task: Task, ranking: tuple[Ranked, ...], reviews: Reviews) -> None:
+def _compare(task: Task, ranking: tuple[Ranked, ...], reviews: HunkCache) -> None:
     """What `mux.task.compare` does, to the bytes of its answer."""
-    shape = convert.task_shape(task, lambda _: NO_STANDING)
+    shape = convert.task_shape(task, lambda _: NO_SUMMARY)
     answer = comparing.compare(shape, task, ranking, reviews).model_dump_json()
     if answer.count('"variants"') < len(task.runs[0].files):
         raise RuntimeError("the places of a file are missing")
 
 
-def _run(name: str, results: Results, reviews: Reviews) -> Run:
+def _run(name: str, results: DiffStats, reviews: HunkCache) -> Run:
     files, hunks = results.read("main", name, reviews.count)
     number = name.rpartition("-")[2]
     passed = Check("make test", CheckState.PASSED, 0, 1.0)
     return Run(f"k3f-{number}", "k3f", "bench", None, RunState.FINISHED, files=files, hunks=hunks, checks=(passed,),
-               cost_usd=0.01 * int(number), worked=10.0 + int(number))  # fmt: skip
+               cost_usd=0.01 * int(number), work_seconds=10.0 + int(number))  # fmt: skip
 
 
 def _task(runs: tuple[Run, ...]) -> Task:

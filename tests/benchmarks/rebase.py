@@ -39,11 +39,11 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             # As after an edit: no line of the live text has been looked at before.
             live_lines = split_lines(live)
             begun = time.perf_counter()
-            rebase.rebase(old_lines, hunks, live_lines)
+            rebase.place_hunks(old_lines, hunks, live_lines)
             placed.append(time.perf_counter() - begun)
             live_lines = split_lines(live)
             begun = time.perf_counter()
-            rebase.rebase(old_lines, diff.hunks(old, new, "file.txt"), live_lines)
+            rebase.place_hunks(old_lines, diff.hunks(old, new, "file.txt"), live_lines)
             whole.append(time.perf_counter() - begun)
     what = f"{len(hunks)} hunks on {sizes.rebase_lines:,} lines under {sizes.rebase_edits} edits"
     baseline = "git merge-file, as a process"

@@ -9,9 +9,9 @@ import zlib
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import Run, RunState
-from mux_lsp.engine.results import Results
-from mux_lsp.engine.reviews import Reviews
-from mux_lsp.git.shadow import Shadow
+from mux_lsp.engine.results import DiffStats
+from mux_lsp.engine.reviews import HunkCache
+from mux_lsp.git.shadow import ShadowStore
 from tests.benchmarks import repository
 from tests.benchmarks.figures import Goal, Line, median
 from tests.benchmarks.place import temporary
@@ -41,15 +41,15 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
         who = ("-c", "user.name=Bench", "-c", "user.email=bench@localhost")
         repository.git(person, *who, "commit", "-q", "-a", "-m", "result")
         (here / "shadow.git").symlink_to(person / ".git")
-        store = Shadow(here)
+        store = ShadowStore(here)
         for _ in range(sizes.result_rounds):
             begun = time.perf_counter()
             command = ["git", "diff", "HEAD~", "HEAD"]
             subprocess.run(command, cwd=person, stdout=subprocess.DEVNULL, check=True)
             compared.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            results = Results(store)
-            reviews = Reviews(store.read, results.take)
+            results = DiffStats(store)
+            reviews = HunkCache(store.read, results.pop_body)
             changes, hunks = results.read("HEAD~", "HEAD", reviews.count)
             taken.append(time.perf_counter() - begun)
             run = Run("a-1", "a", "sh:true", None, RunState.FINISHED, files=changes, hunks=hunks)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.daemon import peer as peers
-from mux_lsp.daemon.look import Ground, look
+from mux_lsp.daemon.look import LookContext, identify
 from mux_lsp.daemon.peer import Peer, peer_of
 from mux_lsp.daemon.process_tables import Proc, Psutil, machine
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.daemon.look import Traces
 
-GROUND = Ground(-1, "/nowhere", {})
+GROUND = LookContext(-1, "/nowhere", {})
 
 
 @pytest.fixture(params=["with a descriptor of the peer", "without, as before Linux 6.5"])
@@ -40,7 +40,7 @@ def listening(tmp_path: Path) -> Iterator[socket.socket]:
 
 def look_at(peer: Peer) -> Traces | None:
     target = peer.target(machine())
-    return None if target is None else look(machine(), target, GROUND)
+    return None if target is None else identify(machine(), target, GROUND)
 
 
 @pytest.mark.usefixtures("kernel")

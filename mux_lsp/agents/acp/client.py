@@ -15,7 +15,7 @@ from acp.schema import (
 )
 
 from mux_lsp.agents.acp.calls import requests
-from mux_lsp.agents.builtin.confined import Confined
+from mux_lsp.agents.builtin.confined import WorktreeFiles
 from mux_lsp.agents.builtin.tools import to_write
 from mux_lsp.agents.events import Notice
 from mux_lsp.errors import UsageError
@@ -34,7 +34,7 @@ class Client:
         self._attempt = attempt
         self._host = host
         self._updates = updates
-        self._files = Confined(attempt.worktree)
+        self._files = WorktreeFiles(attempt.worktree)
         self._cancelled = asyncio.Event()
         self._words: list[str] = []
 

@@ -47,21 +47,21 @@ LONGEST_ASKED_FOR: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Managing:
+class ContextEdit:
     """A way in which the server keeps the context inside the model's window."""
 
     beta: str
     edit: dict[str, Any]
 
 
-CLEARING: Final = Managing(
+CLEARING: Final = ContextEdit(
     "context-management-2025-06-27",
     # So much at a time, since what is behind a cleared result is no longer read from the cache.
     {"type": "clear_tool_uses_20250919", "clear_at_least": {"type": "input_tokens", "value": 20_000}},
 )
 """Old results of tools go."""
 
-COMPACTING: Final = Managing("compact-2026-01-12", {"type": "compact_20260112"})
+COMPACTING: Final = ContextEdit("compact-2026-01-12", {"type": "compact_20260112"})
 """What came before is summed up. Not all models can."""
 
 _TRIED_AGAIN: Final = frozenset({408, 409, 429})
@@ -99,7 +99,7 @@ class Api:
     """Gives the key. Called once, when the first request is made. Raises AgentError where there is none."""
     effort: str | None = None
     max_output: int = 32_000
-    managing: tuple[Managing, ...] = (CLEARING, COMPACTING)
+    context_management: tuple[ContextEdit, ...] = (CLEARING, COMPACTING)
     """How the server is asked to keep the context inside the model's window. What it does not know is left out, from
     the last on."""
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -157,8 +157,8 @@ class Api:
             try:
                 return await self._try(asked(), host, took)
             except _ContextManagementRefusedError:
-                self.managing = self.managing[:-1]
-                what = "sum up a long conversation" if self.managing else "manage the context"
+                self.context_management = self.context_management[:-1]
+                what = "sum up a long conversation" if self.context_management else "manage the context"
                 host.emit(Notice(f"The server does not {what}; the conversation goes on without that."))
 
     async def _try(self, asked: Mapping[str, Any], host: Host, took: list[Usage]) -> Reply:
@@ -201,9 +201,9 @@ class Api:
         }
         if self.effort is not None:
             asked["output_config"] = {"effort": self.effort}
-        if self.managing:
-            asked["betas"] = [one.beta for one in self.managing]
-            asked["context_management"] = {"edits": [one.edit for one in self.managing]}
+        if self.context_management:
+            asked["betas"] = [one.beta for one in self.context_management]
+            asked["context_management"] = {"edits": [one.edit for one in self.context_management]}
         return asked
 
     def _meant(self, error: APIStatusError) -> Exception:
@@ -213,7 +213,7 @@ class Api:
         headers = error.response.headers
         if (status in _TRIED_AGAIN or status >= 500) and headers.get("x-should-retry") != "false":
             return _TryAgainError(f"status {status}: {said}", headers)
-        if self.managing and _is_about_context_management(status, said):
+        if self.context_management and _is_about_context_management(status, said):
             return _ContextManagementRefusedError()
         if status in {401, 403}:
             return AgentError(f"{self._where} refused the key (status {status}): check where it comes from. {said}")

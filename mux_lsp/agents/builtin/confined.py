@@ -27,7 +27,7 @@ LONGEST_PATH: Final = 4096
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Confined:
+class WorktreeFiles:
     """The files below `root`. Every error is a UsageError in words that a model can act on."""
 
     def __init__(self, root: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mux_lsp.agents.builtin.confined import Confined
+    from mux_lsp.agents.builtin.confined import WorktreeFiles
 
 LINES: Final = 2000
 LONGEST_LINE: Final = 2000
@@ -29,7 +29,7 @@ class Replacement:
     everywhere: bool = False
 
 
-def read(confined: Confined, path: Path, first: int, count: int) -> str:
+def read(confined: WorktreeFiles, path: Path, first: int, count: int) -> str:
     """Lines of a text file with their numbers, from line `first` (1-based) on."""
     lines = [line.rstrip("\r\n") for line in split_lines(_text(confined, path))]
     if not lines:
@@ -50,7 +50,7 @@ def read(confined: Confined, path: Path, first: int, count: int) -> str:
     return "\n".join(shown)
 
 
-def edit(confined: Confined, path: Path, replacements: Sequence[Replacement]) -> str:
+def edit(confined: WorktreeFiles, path: Path, replacements: Sequence[Replacement]) -> str:
     """Carry out all replacements, each on what the one before has made, or none. Says what was done."""
     before = after = _text(confined, path)
     # A model writes line ends as it thinks of them; the file keeps the ones it has.
@@ -77,7 +77,7 @@ def edit(confined: Confined, path: Path, replacements: Sequence[Replacement]) ->
     return f"{path} was changed."
 
 
-def write(confined: Confined, path: Path, content: str) -> str:
+def write(confined: WorktreeFiles, path: Path, content: str) -> str:
     """Put new content in place of a file's, or make the file."""
     new = not confined.exists(path)
     data = content.encode("utf-8", "replace")
@@ -95,7 +95,7 @@ def _to_windows(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\n", "\r\n")
 
 
-def _text(confined: Confined, path: Path) -> str:
+def _text(confined: WorktreeFiles, path: Path) -> str:
     data = confined.read(path)
     if b"\0" in data:
         raise UsageError(f"{path} is not a text file.")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mux_lsp.agents.builtin.confined import Confined
+    from mux_lsp.agents.builtin.confined import WorktreeFiles
 
 NAMES: Final = ("AGENTS.md", "CLAUDE.md")
 
@@ -29,7 +29,7 @@ class Instructions:
     what was given before.
     """
 
-    def __init__(self, confined: Confined, start: Path, said: Iterable[str] = ()) -> None:
+    def __init__(self, confined: WorktreeFiles, start: Path, said: Iterable[str] = ()) -> None:
         self._confined = confined
         self._seen: set[Path] = set()
         self._given: set[str] = set()

@@ -14,7 +14,7 @@ from mux_lsp.agents import process
 from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.builtin import tools as toolbox
 from mux_lsp.agents.builtin.api import MALFORMED, Api
-from mux_lsp.agents.builtin.confined import Confined
+from mux_lsp.agents.builtin.confined import WorktreeFiles
 from mux_lsp.agents.builtin.conversation import INTERRUPTED, NO_ANSWER, Block, Conversation, is_summed_up
 from mux_lsp.agents.builtin.instructions import Instructions
 from mux_lsp.agents.builtin.pricing import price_of
@@ -111,7 +111,7 @@ class BuiltinBackend:
 
     async def _work(self, attempt: Attempt, host: Host, api: Api, shell: Shell) -> Outcome:
         conversation = await asyncio.to_thread(Conversation.load, attempt.run_folder)
-        confined = Confined(attempt.worktree)
+        confined = WorktreeFiles(attempt.worktree)
         start = confined.resolve(str(attempt.folder))
         instructions = Instructions(confined, start, conversation.said())
         tools = Tools(confined, attempt.folder, shell, instructions, host)

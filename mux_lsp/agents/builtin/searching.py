@@ -16,7 +16,7 @@ from mux_lsp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mux_lsp.agents.builtin.confined import Confined
+    from mux_lsp.agents.builtin.confined import WorktreeFiles
 
 MOST_MATCHES: Final = 200
 MOST_FILES: Final = 1000
@@ -28,7 +28,7 @@ RIPGREP_FAILED: Final = 2
 """Its exit status where it could not search: it does not know all that Python's expressions can say."""
 
 
-def files(confined: Confined, folder: Path, pattern: str | None) -> str:
+def files(confined: WorktreeFiles, folder: Path, pattern: str | None) -> str:
     """The files below a folder, as lines, those that match a pattern such as `*.py` or `src/**` where one is given."""
     found: list[str] = []
     more = 0
@@ -44,7 +44,7 @@ def files(confined: Confined, folder: Path, pattern: str | None) -> str:
 
 
 async def search(
-    confined: Confined, pattern: str, folder: Path, glob: str | None, environment: Mapping[str, str]
+    confined: WorktreeFiles, pattern: str, folder: Path, glob: str | None, environment: Mapping[str, str]
 ) -> str:
     """The lines that match a regular expression, as `path:line:text`."""
     ripgrep = shutil.which("rg")

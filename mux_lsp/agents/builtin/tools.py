@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.agents.backend import Host
-    from mux_lsp.agents.builtin.confined import Confined
+    from mux_lsp.agents.builtin.confined import WorktreeFiles
     from mux_lsp.agents.builtin.instructions import Instructions
     from mux_lsp.agents.builtin.shell import Shell
 
@@ -123,7 +123,7 @@ Begin = Callable[[], Awaitable[None]]
 class Tools:
     """The tools of one attempt."""
 
-    confined: Confined
+    confined: WorktreeFiles
     folder: Path
     """Where relative paths begin."""
     shell: Shell

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.command import explain
 from mux_lsp.agents.events import Event, FileTouched, Text, Usage
-from mux_lsp.agents.presets.preset import Launch, Order, Preset
+from mux_lsp.agents.presets.preset import Launch, LaunchRequest, Preset
 from mux_lsp.agents.presets.reading import LONGEST_TEXT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SESSION: Final = "chat"
 """There is one conversation in a run's folder."""
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """It edits files and runs nothing: commands that it suggests need a yes that is not given for it.
 
     An untrusted repository's `.aider.conf.yml` is left out, and what it could have run (linters, tests) is off.

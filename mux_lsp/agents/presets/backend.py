@@ -12,7 +12,7 @@ from mux_lsp.agents.backend import Attempt, Host, Outcome
 from mux_lsp.agents.command import PROMPT, as_argument, mark, noted, surroundings
 from mux_lsp.agents.events import Notice, Session
 from mux_lsp.agents.files import open_to_read, write_anew
-from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset, is_session
+from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, Preset, is_session
 from mux_lsp.agents.presets.reader import Reader, for_another_turn, raw_name, taken_up
 from mux_lsp.agents.presets.tail import changing
 from mux_lsp.agents.process import STDERR, Process, end, start, wait
@@ -134,9 +134,9 @@ class PresetBackend:
         whole = surroundings(attempt, self.person, self.environment)
         return {name: value for name, value in whole.items() if name not in self.preset.dropped}
 
-    def _order(self, attempt: Attempt, prompt: str, environment: Mapping[str, str]) -> Order:
+    def _order(self, attempt: Attempt, prompt: str, environment: Mapping[str, str]) -> LaunchRequest:
         session = attempt.session if attempt.session is not None and is_session(attempt.session) else None
-        return Order(
+        return LaunchRequest(
             attempt.run,
             prompt,
             attempt.worktree,

@@ -21,7 +21,7 @@ from mux_lsp.agents.events import (
     Usage,
 )
 from mux_lsp.agents.events import Final as FinalWords
-from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset
+from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, Preset
 from mux_lsp.agents.presets.reading import Lines, count, dollars, raw, shortened, shown, titled, words
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _WRITING: Final = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file
 _STATES: Final = {"completed": "done", "in_progress": "active"}
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """Edits are accepted inside the folder; of commands only what its own harmless ones and the rules allow.
 
     Settings files and servers of the repository are left out unless it is trusted: they can run anything.
@@ -61,7 +61,7 @@ def _permissions(commands: Commands) -> dict[str, list[str]]:
     }
 
 
-def _session(order: Order) -> str | None:
+def _session(order: LaunchRequest) -> str | None:
     """What names the session on the command line: by its id it is found only from the folder it was held in."""
     if not order.moved:
         return order.session

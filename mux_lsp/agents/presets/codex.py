@@ -19,14 +19,14 @@ from mux_lsp.agents.events import (
     Usage,
 )
 from mux_lsp.agents.events import Final as FinalWords
-from mux_lsp.agents.presets.preset import Launch, Order, Preset
+from mux_lsp.agents.presets.preset import Launch, LaunchRequest, Preset
 from mux_lsp.agents.presets.reading import Lines, count, raw, shortened, shown, titled, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """Its own sandbox holds it: it writes below its folder and in temporary ones, and reaches no network.
 
     So commands need no list. What the repository brings runs only in a project whose trust is on record; the level is

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mux_lsp.agents.events import Event, FileTouched, Session, Text, Thought, ToolCall, ToolResult
 from mux_lsp.agents.events import Final as FinalWords
-from mux_lsp.agents.presets.preset import Launch, Order, Preset
+from mux_lsp.agents.presets.preset import Launch, LaunchRequest, Preset
 from mux_lsp.agents.presets.reading import Lines, raw, shortened, shown, titled, words
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _OF_NO_MATTER: Final = ("session.", "user.", "assistant.turn_", "hook.", "system
 """How types begin that say nothing a person wants to know."""
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """Writing is allowed, commands by a list; what is not allowed is refused, since there is nobody to ask.
 
     A repository's own configuration takes effect only in a folder that is trusted. The session's name is chosen by us

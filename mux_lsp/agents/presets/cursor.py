@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mux_lsp.agents.events import Event, FileTouched, Session, Text, Thought, ToolCall, ToolResult, Usage
 from mux_lsp.agents.events import Final as FinalWords
-from mux_lsp.agents.presets.preset import Launch, Order, Preset
+from mux_lsp.agents.presets.preset import Launch, LaunchRequest, Preset
 from mux_lsp.agents.presets.reading import Lines, count, raw, shortened, shown, titled, words
 from mux_lsp.errors import UsageError
 
@@ -18,7 +18,7 @@ LONGEST_ARGUMENT: Final = 128 * 1024 - 1
 """Bytes of one argument that Linux takes."""
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """Its own sandbox holds the commands; what else it may do is in the person's `~/.cursor/cli-config.json`.
 
     Servers of the repository start only with leave, which is given where the repository is trusted.

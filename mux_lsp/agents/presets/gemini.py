@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mux_lsp.agents.events import Event, FileTouched, Notice, Session, Text, ToolCall, ToolResult, Usage
 from mux_lsp.agents.events import Final as FinalWords
-from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset
+from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, Preset
 from mux_lsp.agents.presets.reading import Lines, count, raw, shortened, shown, titled, words
 from mux_lsp.errors import UsageError
 
@@ -27,7 +27,7 @@ _NO_SERVER: Final = "none-of-an-untrusted-repository"
 """A name that no server has: an empty list of allowed servers would allow all."""
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """Edits are accepted, commands by a policy of our own: what is not allowed there is refused.
 
     In a folder that is not trusted the repository's hooks, servers, tools and `.env` have no effect; `--skip-trust` has
@@ -56,7 +56,7 @@ def launch(order: Order) -> Launch:
     return Launch(tuple(arguments), environment, files, forgets=order.session is not None and not goes_on)
 
 
-def _check_that_trust_matters(order: Order) -> None:
+def _check_that_trust_matters(order: LaunchRequest) -> None:
     """Refuse where the person has switched trust off, so that nothing could keep from running what is there."""
     home = order.environment.get("GEMINI_CLI_HOME") or order.environment.get("HOME") or "/"
     brought = next((name for name in (".gemini", ".env") if os.path.lexists(order.folder / name)), None)

@@ -20,7 +20,7 @@ from mux_lsp.agents.events import (
 )
 from mux_lsp.agents.events import Final as FinalWords
 from mux_lsp.agents.files import open_to_read
-from mux_lsp.agents.presets.preset import Commands, Launch, Order, Preset
+from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, Preset
 from mux_lsp.agents.presets.reading import Lines, count, dollars, raw, shortened, shown, titled, words
 from mux_lsp.errors import UsageError
 
@@ -37,7 +37,7 @@ LONGEST_SETTINGS: Final = 1 << 20
 _STATES: Final = {"completed": "done", "in_progress": "active", "cancelled": "done"}
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """Edits are allowed below its folder, commands by a list, and nothing is ever asked: what is not allowed is denied.
 
     Configuration of the repository is left out unless it is trusted. Its plugins would run all the same, whatever is

@@ -31,7 +31,7 @@ class Commands:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LaunchRequest:
     """What an agent is to be started for."""
 
     run: str
@@ -100,7 +100,7 @@ class Preset:
     """The program's name on PATH."""
     install: str
     """How a person gets it."""
-    launch: Callable[[Order], Launch]
+    launch: Callable[[LaunchRequest], Launch]
     """The command line of an order. Raises UsageError where there can be none."""
     parser: Callable[[], Parser]
     keys: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ class ToolOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ModelRequest:
     """A request to the Messages API, as far as a script can tell requests apart. `size` is its length in bytes."""
 
     model: str
@@ -72,11 +72,11 @@ def read(body: bytes) -> dict[str, Any]:
     return document
 
 
-def understand(document: dict[str, Any], size: int) -> Asked:
+def understand(document: dict[str, Any], size: int) -> ModelRequest:
     """What a request asks for that `read` has let through; `size` is its length in bytes."""
     messages = document["messages"]
     users = [message["content"] for message in messages if message["role"] == "user"]
-    return Asked(
+    return ModelRequest(
         model=document["model"],
         stream=document.get("stream") is True,
         system=text_of(document.get("system")),
@@ -111,7 +111,7 @@ def check(document: dict[str, Any]) -> None:
         raise _invalid(f"A maximum of {CACHE_MARKS} blocks with cache_control may be provided. Found {marks}.")
 
 
-def is_for(conversation: Conversation, asked: Asked) -> bool:
+def is_for(conversation: Conversation, asked: ModelRequest) -> bool:
     """Whether a request belongs to a conversation."""
     if not asked.tools and any(block.tool is not None for turn in conversation.turn for block in turn.content):
         return False
@@ -122,7 +122,7 @@ def is_for(conversation: Conversation, asked: Asked) -> bool:
     )
 
 
-def unmet(expect: Expect, asked: Asked) -> str | None:
+def unmet(expect: Expect, asked: ModelRequest) -> str | None:
     """What was expected of a request and is not so, None where all is as expected."""
     results = [outcome.text for outcome in asked.outcomes]
     if (text := expect.result_contains) is not None and not any(text in result for result in results):

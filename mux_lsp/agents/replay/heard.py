@@ -11,7 +11,7 @@ from mux_lsp.agents.replay.writing import representable
 
 
 @dataclass(slots=True)
-class Heard:
+class StreamReader:
     """A message as its stream tells it. What the upstream sends is taken as it comes and may be nonsense."""
 
     message: dict[str, Any] = field(default_factory=dict)

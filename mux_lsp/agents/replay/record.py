@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from mux_lsp.agents.files import write_anew
 from mux_lsp.agents.replay import http1
-from mux_lsp.agents.replay.asked import Asked, read, understand
-from mux_lsp.agents.replay.heard import Heard, as_key, message_turn, whole_message
+from mux_lsp.agents.replay.asked import ModelRequest, read, understand
+from mux_lsp.agents.replay.heard import StreamReader, as_key, message_turn, whole_message
 from mux_lsp.agents.replay.listening import Exchange, listen
 from mux_lsp.agents.replay.script import Conversation, Turn
 from mux_lsp.agents.replay.wire import ApiError
@@ -155,7 +155,7 @@ class _Recorder:
         asked = _asked(exchange) if status == 200 else None
         if head.headers.get("content-type", "").startswith("text/event-stream"):
             await exchange.begin_stream(status, _forwarded(head.headers, set()))
-            heard = Heard()
+            heard = StreamReader()
             async for piece in http1.read_body(reader, head.headers):
                 # Kept before it is sent on: a client may go away as soon as it has seen the end.
                 heard.feed(piece)
@@ -171,7 +171,7 @@ class _Recorder:
                 self._keep(asked, whole_message(body))
             await exchange.whole(status, body, _forwarded(head.headers, set()))
 
-    def _keep(self, asked: Asked, message: dict[str, Any]) -> None:
+    def _keep(self, asked: ModelRequest, message: dict[str, Any]) -> None:
         """Writes what was said to the file. What cannot be told as a script is left out, with a line in the log."""
         try:
             turn = message_turn(message)
@@ -193,7 +193,7 @@ class _Recorder:
         return sorted(self.conversations.values(), key=lambda conversation: -len(conversation.contains or ""))
 
 
-def _asked(exchange: Exchange) -> Asked | None:
+def _asked(exchange: Exchange) -> ModelRequest | None:
     if (exchange.method, exchange.path) != ("POST", "/v1/messages"):
         return None
     try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mux_lsp.agents.replay import http1, wire
-from mux_lsp.agents.replay.asked import Asked, check, is_for, read, understand, unmet
+from mux_lsp.agents.replay.asked import ModelRequest, check, is_for, read, understand, unmet
 from mux_lsp.agents.replay.listening import Exchange, listen
 from mux_lsp.agents.replay.wire import ApiError
 
@@ -111,7 +111,7 @@ class _Player:
         else:
             await self._whole(exchange, asked, where, cue, headers)
 
-    def _cue(self, asked: Asked) -> tuple[tuple[int, int], _Cue]:
+    def _cue(self, asked: ModelRequest) -> tuple[tuple[int, int], _Cue]:
         """The turn a request is to be answered with. Counts the request; raises ApiError where there is none."""
         number, conversation = self._conversation(asked)
         index = len(asked.answers)
@@ -133,7 +133,7 @@ class _Player:
             rate = fault.events_per_second
         return where, _Cue(turn, f"{number + 1}_{index + 1}", rate, fault)
 
-    def _conversation(self, asked: Asked) -> tuple[int, Conversation]:
+    def _conversation(self, asked: ModelRequest) -> tuple[int, Conversation]:
         for number, conversation in enumerate(self.script.conversations):
             if is_for(conversation, asked):
                 return number, conversation
@@ -144,7 +144,7 @@ class _Player:
         )
 
     async def _stream(
-        self, exchange: Exchange, asked: Asked, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
+        self, exchange: Exchange, asked: ModelRequest, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
     ) -> None:
         start = wire.start(cue.turn, self._message_id(), asked.model, asked.size)
         fault = cue.fault
@@ -173,7 +173,7 @@ class _Player:
             await exchange.end_stream()
 
     async def _whole(
-        self, exchange: Exchange, asked: Asked, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
+        self, exchange: Exchange, asked: ModelRequest, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
     ) -> None:
         """The answer to a request that does not stream: faults and pace are what they come to for such a one."""
         fault = cue.fault

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mux_lsp import paths
 from mux_lsp.cli.demo import sample
 from mux_lsp.cli.demo.command import AGENTS
-from mux_lsp.cli.output import say
+from mux_lsp.cli.output import echo
 from mux_lsp.cli.text import duration
 from mux_lsp.daemon.admission import agent_around
 from mux_lsp.errors import MuxError
@@ -87,7 +87,7 @@ def _clear_away(folder: Path, *, keep: bool) -> None:
         request_stop(home=paths.Home(f"{folder}/config", f"{folder}/state"))
     finally:
         if keep:
-            say(f"\nEverything is still in {folder}.")
+            echo(f"\nEverything is still in {folder}.")
         else:
             shutil.rmtree(folder)
 
@@ -101,18 +101,18 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _play(stage: Stage, chosen: str | None) -> None:
     _title("A repository with work in progress")
-    say("A setting is edited but not committed, and there is a new test, which fails.")
+    echo("A setting is edited but not committed, and there is a new test, which fails.")
     _git(stage, "status", "--short")
     _claim(not _check(stage), "the test fails before anybody has worked on it")
     before = sample.fingerprint(stage.root / ".git")
     tree = sample.fingerprint(stage.root)
 
     _title("Three agents, at once, each in a hidden worktree of what you see")
-    say("mux-lsp's own agent and its tools, for real; only the models' words come from a script on this machine.")
+    echo("mux-lsp's own agent and its tools, for real; only the models' words come from a script on this machine.")
     asked = [word for name in AGENTS for word in ("-a", name)]
     status = _mux(stage, "run", PROMPT, *asked, "--check", CHECK)
     _claim(status == 0, "a run passes its check")
-    say("\nplus-one is wrong. edit-test changed your test until it passed; with the test as you had it, it fails.")
+    echo("\nplus-one is wrong. edit-test changed your test until it passed; with the test as you had it, it fails.")
     task = _json(stage, "list")["tasks"][-1]
     runs = {run["agent"]: run for run in task["runs"]}
     _claim(
@@ -125,7 +125,7 @@ def _play(stage: Stage, chosen: str | None) -> None:
 
     _title("What each of them changed")
     for run in task["runs"]:
-        say(f"{run['agent']}:")
+        echo(f"{run['agent']}:")
         _mux(stage, "diff", run["id"])
 
     _title("How one of them came to it")
@@ -136,10 +136,10 @@ def _play(stage: Stage, chosen: str | None) -> None:
 
     best = runs[chosen or "ceil"]
     _title(f"You take the result of {best['agent']}, hunk by hunk")
-    say("It is ranked first." if not chosen else "You asked for it.")
-    say("Meanwhile you have gone on typing: the lines above are others than those the agents saw.")
+    echo("It is ranked first." if not chosen else "You asked for it.")
+    echo("Meanwhile you have gone on typing: the lines above are others than those the agents saw.")
     sample.go_on_typing(stage.root)
-    say("Would your files, as they are now, pass with it? Nothing is written to find out.")
+    echo("Would your files, as they are now, pass with it? Nothing is written to find out.")
     tree = sample.fingerprint(stage.root)
     _claim(_mux(stage, "verify", best["id"]) == 0, f"your files pass the check with what {best['agent']} changed")
     _claim(sample.fingerprint(stage.root) == tree, "your files are as they were")
@@ -154,8 +154,8 @@ def _play(stage: Stage, chosen: str | None) -> None:
 
     _title("Your .git is what it was")
     after = sample.fingerprint(stage.root / ".git")
-    say(f"before  {before[0]} files  sha256 {before[1][:32]}")
-    say(f"after   {after[0]} files  sha256 {after[1][:32]}")
+    echo(f"before  {before[0]} files  sha256 {before[1][:32]}")
+    echo(f"after   {after[0]} files  sha256 {after[1][:32]}")
     _claim(before == after, ".git is the same, byte for byte")
 
 
@@ -172,11 +172,11 @@ def _verdicts(run: dict[str, Any]) -> list[str]:
 
 
 def _yours(seconds: float) -> None:
-    say(
+    echo(
         f"\nAll of this was real, and took {duration(seconds)}. Now with your own agent, in a repository of your own:",
         bold=True,
     )
-    say(
+    echo(
         """
   ANTHROPIC_API_KEY=… mux-lsp run "what is to be done" --check 'make test'
   mux-lsp run "what is to be done" -a 'claude*3' -a codex --check 'make test'
@@ -191,11 +191,11 @@ too: -a 'sh:my-script {prompt}'."""
 
 def _title(text: str) -> None:
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    say(f"\n── {text} {'─' * (width - len(text) - 4)}", "running", bold=True)
+    echo(f"\n── {text} {'─' * (width - len(text) - 4)}", "running", bold=True)
 
 
 def _typed(words: Sequence[str]) -> None:
-    say(f"$ {shlex.join(words)}", bold=True)
+    echo(f"$ {shlex.join(words)}", bold=True)
 
 
 def _mux(stage: Stage, *arguments: str) -> int:
@@ -219,7 +219,7 @@ def _command(*arguments: str) -> list[str]:
 
 def _git(stage: Stage, *arguments: str) -> None:
     _typed(["git", *arguments])
-    say(git(list(arguments), folder=stage.root).decode().rstrip("\n"))
+    echo(git(list(arguments), folder=stage.root).decode().rstrip("\n"))
 
 
 def _check(stage: Stage) -> bool:
@@ -227,7 +227,7 @@ def _check(stage: Stage) -> bool:
     done = subprocess.run(
         shlex.split(CHECK), cwd=stage.root, env=stage.environment, check=False, capture_output=True, text=True
     )
-    say(done.stderr.strip().splitlines()[-1], "passed" if done.returncode == 0 else "failed")
+    echo(done.stderr.strip().splitlines()[-1], "passed" if done.returncode == 0 else "failed")
     return done.returncode == 0
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from mux_lsp.agents.backend import Decision
 from mux_lsp.agents.builtin import searching
-from mux_lsp.agents.builtin.confined import Confined
+from mux_lsp.agents.builtin.confined import WorktreeFiles
 from mux_lsp.errors import UsageError
 from mux_lsp.git.folders import remove_tree
 from tests.integration.agents.builtin import KEY, is_of, results_of
@@ -194,7 +194,7 @@ async def test_a_link_swapped_in_meanwhile_is_an_error(stage: Stage) -> None:
     (stage.worktree / "src").mkdir()
     (stage.worktree / "src" / "f").write_text("x")
     (stage.folder / "f").write_text("outside")
-    confined = Confined(stage.worktree)
+    confined = WorktreeFiles(stage.worktree)
     place = confined.resolve("src/f")
     (stage.worktree / "src" / "f").unlink()
     (stage.worktree / "src").rmdir()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.agents.files import Appended, append, open_to_append, write_anew
-from mux_lsp.agents.process import forget, read_exit
+from mux_lsp.agents.process import clear_records, read_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def test_a_folder_in_the_place_of_a_file_is_no_obstacle(tmp_path: Path) -> None:
         folder(tmp_path / name)
     write_anew(tmp_path / "prompt", b"one\n")
     assert (tmp_path / "prompt").read_bytes() == b"one\n"
-    forget(tmp_path)
+    clear_records(tmp_path)
     assert not (tmp_path / "supervisor").exists()
     assert read_exit(tmp_path) is None
 

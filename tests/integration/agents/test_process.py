@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.agents.process import _SUPERVISOR, Process, forget, is_there, left_behind, read_exit, start, wait
+from mux_lsp.agents.process import _SUPERVISOR, Process, clear_records, find_orphan, is_there, read_exit, start, wait
 from mux_lsp.agents.process_table import created_at, read_table, read_with_psutil
 from mux_lsp.errors import AgentError
 from tests.integration.agents.conftest import ENVIRONMENT, Bystanders, RunFixture, is_alive
@@ -381,15 +381,15 @@ def test_record_that_is_not_whole(tmp_path: Path, text: str, status: int | None)
 async def test_one_that_was_never_noted_is_found_again(run: RunFixture) -> None:
     process = run.start_from_another_daemon("echo up >$READY; exec sleep 1000")
     await run.said()
-    assert left_behind(run.folder, run.mark) == process
-    assert left_behind(run.folder, {**run.mark, "MUX_RUN": "k3f-2"}) is None, "the number is a stranger's by now"
+    assert find_orphan(run.folder, run.mark) == process
+    assert find_orphan(run.folder, {**run.mark, "MUX_RUN": "k3f-2"}) is None, "the number is a stranger's by now"
     await run.end(process, grace=0)
-    found = left_behind(run.folder, run.mark)
+    found = find_orphan(run.folder, run.mark)
     assert found is not None
     assert not is_there(found)
     assert await wait(found, run.folder) == 143
-    forget(run.folder)
-    assert left_behind(run.folder, run.mark) is None
+    clear_records(run.folder)
+    assert find_orphan(run.folder, run.mark) is None
 
 
 async def test_both_ways_to_read_the_process_table_agree(run: RunFixture) -> None:

@@ -82,7 +82,7 @@ async def test_what_is_thrown_away_is_out_of_review_and_comes_back_as_it_was(wor
         assert await engine.discards.discard(task.id, [first.id]) == (second.id, other.id)
         assert discarded(engine, task.id) == [False, True, True]
         assert [run.id for run, _ in engine.runs_at(file)] == [first.id]
-        assert [run.id for run in engine.task(task.id).kept] == [first.id]
+        assert [run.id for run in engine.task(task.id).active_runs] == [first.id]
         # One message each, whatever the number of runs; also about files in which only others agree.
         assert [event.paths for event in events if isinstance(event, ReviewChanged)] == [{"f.txt", "other.txt"}]
         assert len([event for event in events if isinstance(event, TaskChanged)]) == 1

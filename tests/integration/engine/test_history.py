@@ -15,9 +15,9 @@ from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus, Run, RunState
 from mux_lsp.engine import accepting
 from mux_lsp.engine.disk import FILE_MODE
 from mux_lsp.engine.events import ReviewChanged
-from mux_lsp.engine.history import OFFERS, History, Seen, Watch, agreement, key_of, look
-from mux_lsp.engine.review import Item, LiveText, judge
-from mux_lsp.engine.reviews import Reviews
+from mux_lsp.engine.history import OFFERS, ClientObserver, DocumentObservations, History, agreement, key_of, presence_of
+from mux_lsp.engine.review import Item, LiveText, evaluate
+from mux_lsp.engine.reviews import HunkCache
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp.documents import Lives
 from mux_lsp.store.journal import Journal
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mux_lsp.core.history import Acceptance, Key
+    from mux_lsp.core.history import Acceptance, ChangeKey
     from mux_lsp.engine.accepting import Selection
     from mux_lsp.engine.events import Event
 
 BASE = "a b c d e f g h"
 BLOBS: dict[str, bytes] = {}
-REVIEWS = Reviews(BLOBS.__getitem__)
+REVIEWS = HunkCache(BLOBS.__getitem__)
 
 
 def blob(words: str) -> str:
@@ -55,7 +55,7 @@ def items_of(live: str, results: dict[str, str]) -> list[Item]:
     found: list[Item] = []
     for name, result in results.items():
         run = run_of(name, result)
-        found += judge(REVIEWS.of(run, run.files[0]), lambda _: text_)
+        found += evaluate(REVIEWS.of(run, run.files[0]), lambda _: text_)
     return found
 
 
@@ -110,12 +110,12 @@ CASES: dict[str, list[tuple[str, dict[str, str], str]]] = {
 
 @pytest.mark.parametrize("looks", CASES.values(), ids=CASES)
 def test_what_looks_say(looks: list[tuple[str, dict[str, str], str]]) -> None:
-    seen = Seen()
-    names: dict[Key, str] = {}
+    seen = DocumentObservations()
+    names: dict[ChangeKey, str] = {}
     for live, results, expected in looks:
         items = items_of(live, results)
         names |= {key_of(item): added(item) for item in items}
-        come, gone = seen.next(look(items))
+        come, gone = seen.next(presence_of(items))
         said = [f"+{added(standing.item)}" for _, standing in come] + [f"-{names[key]}" for key in gone]
         assert sorted(said) == sorted(expected.split()), (live, results)
 
@@ -124,10 +124,10 @@ def test_a_conflict_that_another_result_reads_as_applied_says_nothing() -> None:
     """The same text, the same hunk: but of another result, whose other hunks explain the text."""
     before = items_of(B, {"k3f-1": B})
     [item] = before
-    seen = Seen()
+    seen = DocumentObservations()
     conflict = Item(item.review, item.live, item.hunk, HunkStatus.CONFLICT, HunkStatus.CONFLICT)
-    seen.next(look([conflict]))
-    other = look([one for one in items_of("x " + B, ONE) if added(one) == "B"])
+    seen.next(presence_of([conflict]))
+    other = presence_of([one for one in items_of("x " + B, ONE) if added(one) == "B"])
     assert seen.next(other) == ([], [])
 
 
@@ -140,19 +140,19 @@ class Desk:
         self.results = results
         self.journal = Journal(path)
         self.history = History(self.journal, self.task, self.runs.__getitem__)
-        self.watches: list[Watch] = []
+        self.watches: list[ClientObserver] = []
 
     def task(self, id_: str) -> Task:
         runs = tuple(run for run in self.runs.values() if run.task == id_)
         return Task(id_, "do it", "/r", "", 1.0, runs=runs)
 
-    def watch(self, name: str) -> Watch:
-        watch = Watch(lambda: name)
+    def watch(self, name: str) -> ClientObserver:
+        watch = ClientObserver(lambda: name)
         self.history.join(watch)
         return watch
 
-    def look(self, watch: Watch, live: str) -> None:
-        self.history.looked(watch, watch.of("file:///r/f"), look(items_of(live, self.results)))
+    def look(self, watch: ClientObserver, live: str) -> None:
+        self.history.observe(watch, watch.of("file:///r/f"), presence_of(items_of(live, self.results)))
 
     def selection(self, run: str, live: str = BASE, wanted: str = "B G") -> Selection:
         placed = tuple(one for one in items_of(live, {run: self.results[run]}) if added(one) in wanted.split())
@@ -171,7 +171,7 @@ class Desk:
     def brief(self) -> list[tuple[str, str, str, str, bool]]:
         """Oldest first: what, by which run, how, from which client, and whether it stands."""
         return [
-            ((one.added.text or "").strip(), one.run, one.how.value, one.client, one.withdrawn is None)
+            ((one.added.text or "").strip(), one.run, one.cause.value, one.client, one.withdrawn is None)
             for one in reversed(self.noted)
         ]
 
@@ -191,7 +191,7 @@ def test_an_edit_that_was_asked_for_is_that_runs(desk: Desk) -> None:
     desk.look(two, G)
     desk.look(one, B)
     assert desk.brief() == [("G", "k3f-2", "text", "two", True), ("B", "k3f-2", "accept", "one", True)]
-    assert [(found.agreed, found.of) for found in desk.noted] == [(("k3f-1",), 2), ((), 2)]
+    assert [(found.agreed, found.total) for found in desk.noted] == [(("k3f-1",), 2), ((), 2)]
     # Another client's text comes by it too, and loses it; then the first one's.
     desk.look(two, B)
     desk.look(two, BASE)
@@ -249,7 +249,7 @@ def test_a_closed_document_begins_anew(desk: Desk) -> None:
     one.close("file:///r/f")
     desk.look(one, B)
     assert desk.noted == []
-    assert one.holds(next(iter(look(items_of(B, {"k3f-1": B})))))
+    assert one.holds(next(iter(presence_of(items_of(B, {"k3f-1": B})))))
 
 
 def test_a_document_awaits_the_edit_that_was_asked_for(desk: Desk) -> None:

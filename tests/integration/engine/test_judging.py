@@ -58,7 +58,7 @@ async def judged(engine: Engine, run_id: str) -> Run:
     """A run when it has ended, and its checks were told apart from those of the snapshot."""
     await ended(engine, run_id)
     return await engine.until(
-        run_id, lambda run: all(check.before is not None for check in (*run.checks, *run.restored_checks))
+        run_id, lambda run: all(check.baseline_state is not None for check in (*run.checks, *run.restored_checks))
     )
 
 
@@ -69,20 +69,20 @@ async def one(workshop: Workshop, agent: str, *checks: str) -> Run:
 
 
 def states(checks: tuple[Check, ...]) -> list[tuple[CheckState, CheckState | None]]:
-    return [(check.state, check.before) for check in checks]
+    return [(check.state, check.baseline_state) for check in checks]
 
 
 async def test_what_failed_before_is_told_from_what_the_attempt_broke(workshop: Workshop) -> None:
     run = await one(workshop, "echo fixed > new; rm f.txt", "test -f new", "test -f f.txt", "false", "true")
     assert states(run.checks) == [(PASSED, FAILED), (FAILED, PASSED), (FAILED, FAILED), (PASSED, PASSED)]
-    assert (run.meddled, run.restored_checks) == ((), ())
+    assert (run.tampered, run.restored_checks) == ((), ())
 
 
 async def test_tests_are_counted_and_told_apart_without_a_word_of_configuration(project: Workshop) -> None:
     run = await one(project, RIGHT, PYTEST)
     (check,) = run.checks
     assert check.tests is not None
-    assert (check.state, check.before) == (PASSED, FAILED)
+    assert (check.state, check.baseline_state) == (PASSED, FAILED)
     assert (check.tests.passed, check.tests.failed) == (2, 0)
     assert (check.tests.newly_passing, check.tests.added, check.tests.newly_failing) == (1, 0, 0)
     assert check.tests.names_passing == ("tests.test_app.test_double",)
@@ -168,12 +168,12 @@ async def test_cheating_attempts_are_caught(project: Workshop) -> None:
         runs = [await judged(engine, run.id) for run in task.runs]
     # Each passes by its own tests, and by those of the snapshot fails as the snapshot does.
     assert [states(run.checks) for run in runs] == [[(PASSED, FAILED)]] * len(runs)
-    assert dict(zip(CHEATS, map(list, [run.meddled for run in runs]), strict=True)) == {
+    assert dict(zip(CHEATS, map(list, [run.tampered for run in runs]), strict=True)) == {
         name: meddled for name, (_, meddled) in CHEATS.items()
     }
     assert [states(run.restored_checks) for run in runs] == [[(FAILED, FAILED)]] * len(runs)
     for run in runs:
-        (check,) = run.judged
+        (check,) = run.effective_checks
         assert check.tests is not None
         assert (check.tests.newly_passing, check.tests.newly_failing) == (0, 0)
 
@@ -181,9 +181,9 @@ async def test_cheating_attempts_are_caught(project: Workshop) -> None:
 async def test_a_check_that_ends_well_and_says_nothing_of_its_tests_has_failed(project: Workshop) -> None:
     """The program itself ends what runs its tests, before they were run."""
     run = await one(project, "printf 'import os\\nos._exit(0)\\n' > app.py", PYTEST)
-    assert (run.meddled, run.restored_checks) == ((), ())
+    assert (run.tampered, run.restored_checks) == ((), ())
     (check,) = run.checks
-    assert (check.state, check.before, check.exit_status, check.tests) == (FAILED, FAILED, 0, None)
+    assert (check.state, check.baseline_state, check.exit_status, check.tests) == (FAILED, FAILED, 0, None)
 
 
 async def test_an_honest_attempt_that_works_on_the_tests_too_stands(project: Workshop) -> None:
@@ -191,9 +191,9 @@ async def test_an_honest_attempt_that_works_on_the_tests_too_stands(project: Wor
         f"{RIGHT}; echo 'def test_zero(): pass' >> tests/test_app.py; echo 'def test_new(): pass' > tests/test_new.py"
     )
     run = await one(project, edited, PYTEST)
-    assert run.meddled == ("tests/test_app.py",)
+    assert run.tampered == ("tests/test_app.py",)
     assert states(run.checks) == states(run.restored_checks) == [(PASSED, FAILED)]
-    (check,) = run.judged
+    (check,) = run.effective_checks
     assert check.tests is not None
     assert check.tests.names_passing == ("tests.test_app.test_double",)
 
@@ -204,7 +204,7 @@ async def test_new_tests_and_settings_of_other_things_are_no_meddling(project: W
         "echo 'def test_new(): pass' > tests/test_new.py; sed -i 's/= .a.$/= \"b\"/' pyproject.toml; git mv f.txt g.txt"
     )
     run = await one(project, f"{RIGHT}; {own}", PYTEST)
-    assert (run.meddled, run.restored_checks) == ((), ())
+    assert (run.tampered, run.restored_checks) == ((), ())
     (check,) = run.checks
     assert check.tests is not None
     assert (check.tests.newly_passing, check.tests.added) == (2, 1)
@@ -214,16 +214,16 @@ async def test_what_a_test_is_a_link_to_is_a_test(workshop: Workshop) -> None:
     lay_out(workshop, {"shared/expected.txt": "6\n", "tests/README": "", "app.txt": "5\n"})
     (workshop.root / "tests" / "expected.txt").symlink_to("../shared/expected.txt")
     run = await one(workshop, "echo 5 > shared/expected.txt", "cmp app.txt tests/expected.txt")
-    assert run.meddled == ("shared/expected.txt",)
+    assert run.tampered == ("shared/expected.txt",)
     assert states(run.restored_checks) == [(FAILED, FAILED)]
 
 
 async def test_a_script_that_is_the_check_judges(workshop: Workshop) -> None:
     lay_out(workshop, {"ci/go.sh": "exit 1\n"})
     run = await one(workshop, "echo 'exit 0' > ci/go.sh", "sh ci/go.sh", "true")
-    assert run.meddled == ("ci/go.sh",)
+    assert run.tampered == ("ci/go.sh",)
     assert states(run.checks) == [(PASSED, FAILED), (PASSED, PASSED)]
-    assert states(run.judged) == [(FAILED, FAILED), (PASSED, PASSED)]
+    assert states(run.effective_checks) == [(FAILED, FAILED), (PASSED, PASSED)]
 
 
 async def test_a_person_may_say_what_else_judges_and_what_makes_a_tree_ready(workshop: Workshop) -> None:
@@ -232,9 +232,9 @@ async def test_a_person_may_say_what_else_judges_and_what_makes_a_tree_ready(wor
     )
     lay_out(workshop, {"golden/a": "6\n", ".gitignore": "tool\n"})
     run = await one(workshop, "cat tool > mine; echo 5 > golden/a", "test -f tool", "grep -q 5 golden/a")
-    assert run.meddled == ("golden/a",)
+    assert run.tampered == ("golden/a",)
     assert states(run.checks) == [(PASSED, PASSED), (PASSED, FAILED)]
-    assert states(run.judged) == [(PASSED, PASSED), (FAILED, FAILED)]
+    assert states(run.effective_checks) == [(PASSED, PASSED), (FAILED, FAILED)]
     assert [change.path for change in run.files] == ["golden/a", "mine"]
 
 
@@ -246,11 +246,11 @@ async def test_restored_checks_that_cannot_be_run_count_as_failed(
     def gone(*_: object) -> None:
         raise GitError("the disk is full")
 
-    monkeypatch.setattr("mux_lsp.engine.judging.vary", gone)
+    monkeypatch.setattr("mux_lsp.engine.judging.commit_variant", gone)
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:echo 2 > tests/a", checks=("true", "true"))
         run = await judged(engine, task.runs[0].id)
-        assert [check.state for check in run.judged] == [FAILED, FAILED]
+        assert [check.state for check in run.effective_checks] == [FAILED, FAILED]
         printed, *_ = await read_log(engine, run.id, LogPiece("stderr", 0, 1000, 0, "restored"), follow=False)
         assert "the disk is full" in printed
 

@@ -17,7 +17,7 @@ from mux_lsp.core.model import RunState
 from mux_lsp.engine.clock import SET_BACK, Clock
 from mux_lsp.engine.events import RunOutput
 from mux_lsp.engine.host import RunHost
-from mux_lsp.engine.results import Results
+from mux_lsp.engine.results import DiffStats
 from mux_lsp.errors import GitError, MuxError, UsageError
 from mux_lsp.git.worktrees import Worktree, Worktrees
 from tests.integration.engine.conftest import Workshop, ended
@@ -355,7 +355,7 @@ async def test_a_run_that_is_deleted_while_it_is_brought_up_to_date_is_said_to_b
             asyncio.run_coroutine_threadsafe(engine.delete(run.id), loop).result()
             return (), 0
 
-        monkeypatch.setattr(Results, "read", read)
+        monkeypatch.setattr(DiffStats, "read", read)
         with pytest.raises(UsageError, match=f"There is no run '{run.id}'"):
             await engine.carry_on(run.id, "go on", ())
 
@@ -382,9 +382,9 @@ async def test_a_clock_that_is_set_back_gives_no_negative_times(
                 go.happens()
                 run = await ended(engine, task.runs[0].id)
         assert run.state is RunState.FINISHED
-        assert run.started is not None and run.finished is not None and run.worked is not None
+        assert run.started is not None and run.finished is not None and run.work_seconds is not None
         assert 0 <= run.finished - run.started < 100
-        assert 0 <= run.worked < 100
+        assert 0 <= run.work_seconds < 100
         assert run.reason == (SET_BACK if over_the_end_of_a_daemon else None)
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from mux_lsp.core.model import ChangeKind, FileChange, Run, RunState
 from mux_lsp.engine import results
-from mux_lsp.engine.results import Results
-from mux_lsp.engine.reviews import Reviews
+from mux_lsp.engine.results import DiffStats
+from mux_lsp.engine.reviews import HunkCache
 from mux_lsp.errors import GitError
-from mux_lsp.git.shadow import Shadow
+from mux_lsp.git.shadow import ShadowStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +87,8 @@ class Place:
         self.git("init", "-q", f"--separate-git-dir={folder / 'shadow.git'}", ".")
         self.base = self.commit({name: before for name, (before, _) in files.items()})
         self.result = self.commit({name: after for name, (_, after) in files.items()})
-        self.shadow = Shadow(folder)
-        self.results = Results(self.shadow)
+        self.shadow = ShadowStore(folder)
+        self.results = DiffStats(self.shadow)
 
     def git(self, *arguments: str) -> str:
         command = [
@@ -116,7 +116,7 @@ class Place:
         return self.git("rev-parse", "HEAD")
 
     def read(self, result: str | None = None) -> tuple[dict[str, FileChange], int]:
-        changes, hunks = self.results.read(self.base, result or self.result, Reviews(self.shadow.read).count)
+        changes, hunks = self.results.read(self.base, result or self.result, HunkCache(self.shadow.read).count)
         return {change.path: change for change in changes}, hunks
 
 
@@ -130,7 +130,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def test_the_hunks_that_git_found_are_ours(place: Place) -> None:
     changes, counted = place.read()
     assert len(changes) > 250
-    ours, gits = Reviews(place.shadow.read), Reviews(place.shadow.read, place.results.take)
+    ours, gits = HunkCache(place.shadow.read), HunkCache(place.shadow.read, place.results.pop_body)
     taken = 0
     for path, change in changes.items():
         mine, theirs = ours.of(RUN, change), gits.of(RUN, change)
@@ -147,7 +147,7 @@ def test_the_hunks_that_git_found_are_ours(place: Place) -> None:
 
 def test_lines_are_counted_as_git_counts_them(place: Place) -> None:
     changes, _ = place.read()
-    assert tuple(changes.values()) == place.shadow.changes(place.base, place.result)
+    assert tuple(changes.values()) == place.shadow.changed_files_with_stats(place.base, place.result)
 
 
 def test_nothing_is_compared_twice(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_links_copies_and_renames(tmp_path: Path) -> None:
     place.git("commit", "-q", "-m", "two")
     result = place.git("rev-parse", "HEAD")
     changes, hunks = place.read(result)
-    assert tuple(changes.values()) == place.shadow.changes(place.base, result)
+    assert tuple(changes.values()) == place.shadow.changed_files_with_stats(place.base, result)
     assert changes["moved here"].kind is ChangeKind.RENAMED or changes["copy"].kind is ChangeKind.RENAMED
     assert hunks == 4
     place.shadow.close()
@@ -197,8 +197,8 @@ def test_what_is_too_big_is_one_change_and_no_hunks(
     changes, hunks = place.read()
     change = changes["big"]
     assert (change.lines_added, change.lines_removed, hunks) == (2, 2, 1)
-    assert Reviews(place.shadow.read, place.results.take).of(RUN, change).whole
-    assert Reviews(place.shadow.read).of(RUN, change).whole, "in whichever way it is looked at"
+    assert HunkCache(place.shadow.read, place.results.pop_body).of(RUN, change).whole
+    assert HunkCache(place.shadow.read).of(RUN, change).whole, "in whichever way it is looked at"
     place.shadow.close()
 
 
@@ -212,7 +212,7 @@ def test_of_very_many_files_only_the_lines_are_counted(place: Place, monkeypatch
 def test_what_git_said_is_kept_up_to_a_bound(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "KEPT_BYTES", 2000)
     changes, _ = place.read()
-    kept = [place.results.take(change.old_object, change.new_object) for change in changes.values()]
+    kept = [place.results.pop_body(change.old_object, change.new_object) for change in changes.values()]
     assert 0 < sum(len(body) for body in kept if body) <= 2000
 
 

@@ -331,7 +331,7 @@ async def test_the_least_used_are_removed(site: Site, monkeypatch: pytest.Monkey
         for number in range(3):
             site.write({"app.lock": f"{number}\n"})
             run, _ = await site.outcome(engine, "cat made.txt > got")
-        assert [one.name for one in folder.iterdir() if made.kept(one)] == [run.setup]
+        assert [one.name for one in folder.iterdir() if made.load(one)] == [run.setup]
         assert len(list(folder.iterdir())) == 2, "the last log is kept too"
         site.write({"app.lock": "0\n"})
         assert (await site.outcome(engine, "cat made.txt > got"))[1] == {"got": "0\n"}

@@ -301,7 +301,7 @@ async def test_what_the_person_has_changed_when_an_accept_is_given_up_is_told_an
         [notice] = engine.take_notices()
         assert "was given up, and was undone" in notice
         assert "What you have changed since stays as it is: f.txt." in notice
-        assert f"Copies of what was there before are in {engine.kept}" in notice
+        assert f"Copies of what was there before are in {engine.backups_dir}" in notice
         assert on_record(engine) == 1
         assert engine._journal.pending_accepts() == ()
 

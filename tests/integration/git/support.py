@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.git.repository import Repository, discover
-from mux_lsp.git.shadow import Shadow, key_of
+from mux_lsp.git.shadow import ShadowStore, key_of
 from mux_lsp.git.worktrees import Worktrees
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def files_on_disk(root: Path) -> dict[str, bytes]:
     return found
 
 
-def files_in(shadow: Shadow, commit_name: str) -> dict[str, bytes]:
+def files_in(shadow: ShadowStore, commit_name: str) -> dict[str, bytes]:
     """The files of a commit in the store, written as `files_on_disk` writes them."""
     found = {}
     for line in run(shadow.git_dir, "ls-tree", "-r", "-z", commit_name).split(b"\0")[:-1]:
@@ -118,7 +118,7 @@ class World:
     root: Path = field(init=False)
     canary: Path = field(init=False)
     """A file that exists once a program has run that must not run."""
-    _open: list[Shadow] = field(default_factory=list)
+    _open: list[ShadowStore] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.root = self.folder / "project"
@@ -129,9 +129,9 @@ class World:
         """A command that must not run."""
         return f"touch '{self.canary}' #"
 
-    def shadow(self, repository: Repository) -> Shadow:
+    def shadow(self, repository: Repository) -> ShadowStore:
         """The repository's store."""
-        shadow = Shadow(self.folder / "state" / key_of(repository.root), repository.root)
+        shadow = ShadowStore(self.folder / "state" / key_of(repository.root), repository.root)
         self._open.append(shadow)
         return shadow
 
@@ -151,7 +151,7 @@ def check(
     buffers: Mapping[str, bytes] | None = None,
     left_out: Mapping[str, str] | None = None,
     sparse: bool = False,
-) -> tuple[Snapshot, Shadow]:
+) -> tuple[Snapshot, ShadowStore]:
     """The promise of a snapshot: it is `expected`, so is a worktree of it, and the person's `.git` stays the same.
 
     `left_out`: path to a part of the reason. `sparse`: the worktree holds less than the snapshot.
@@ -175,14 +175,14 @@ def check(
         assert files_on_disk(worktree.folder) == expected
     assert run(worktree.folder, "status", "--porcelain") == b""
     harvest = worktrees.harvest(worktree, "cold-1")
-    assert shadow.changes(cold.commit, harvest.commit) == ()
+    assert shadow.changed_files_with_stats(cold.commit, harvest.commit) == ()
     worktrees.release(worktree)
     assert [slot.state for slot in worktrees.slots()] == ["released"]
     stands_alone(shadow)
     return cold, shadow
 
 
-def stands_alone(shadow: Shadow) -> None:
+def stands_alone(shadow: ShadowStore) -> None:
     """Every object that a ref of the store needs is in it."""
     assert not (shadow.git_dir / "objects" / "info" / "alternates").exists()
     done = subprocess.run(

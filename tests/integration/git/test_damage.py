@@ -123,7 +123,7 @@ def test_a_loose_object_is_damaged(known: Known, how: str, what: str, new_daemon
     known.again(new_daemon=new_daemon)
     write(known.world.root, {"more.txt": "more\n"})
     known.begins("t2", {**ALL, "more.txt": b"more\n"})
-    known.shadow.tidy()
+    known.shadow.gc()
     stands_alone_but_for_the_old(known)
     # Which says of itself that something is gone, or has all of it back.
     kept = {"a.txt": b"an agent's\n", **{path: ALL[path] for path in ALL if path != "a.txt"}}
@@ -167,7 +167,7 @@ def test_a_pack_is_damaged(known: Known, how: str) -> None:
     PACKED[how](pack)
     known.again()
     known.begins("t2", ALL)
-    known.shadow.tidy()
+    known.shadow.gc()
     if how != "no pack":
         # Nothing was thrown away.
         (aside,) = known.shadow.folder.glob("damaged/*/objects/pack/*.pack")
@@ -190,7 +190,7 @@ def test_what_a_damaged_pack_still_holds_is_taken_over(known: Known) -> None:
     known.again()
     known.begins("t3", {**ALL, "long.txt": (known.world.root / "long.txt").read_bytes()})
     assert known.shadow.read_at(known.result, "a.txt") == b"an agent's\n"
-    known.shadow.tidy()
+    known.shadow.gc()
     stands_alone(known.shadow)
 
 
@@ -239,7 +239,7 @@ def test_the_store_itself_is_damaged(known: Known, what: str) -> None:
     known.begins("t3", {**ALL, "a.txt": b"second\n", "more.txt": b"more\n"})
     # What an agent made is still there.
     assert known.shadow.read(known.name(f"{known.result}:a.txt")) == b"an agent's\n"
-    known.shadow.tidy()
+    known.shadow.gc()
     if what != "no refs":
         stands_alone(known.shadow)
 
@@ -285,7 +285,7 @@ def test_what_cannot_be_brought_back_is_said_in_a_sentence(known: Known) -> None
             known.shadow.read(blob)
     known.begins("t2", ALL)
     # Nothing can be packed as long as a ref names what is not there. It is noted what it named.
-    known.shadow.tidy()
+    known.shadow.gc()
     (noted,) = known.shadow.folder.glob("damaged/*/refs.txt")
     assert noted.read_text() == f"{known.result} refs/mux/results/t1-1\n"
     stands_alone(known.shadow)

@@ -39,7 +39,7 @@ class Site:
     def copied(self, source: Worktree) -> Worktree:
         """Another worktree, with what was made in this one."""
         kept, _ = self.worktrees.take_out(source, self.store)
-        assert made.kept(self.store) == kept
+        assert made.load(self.store) == kept
         target = self.worktree("target")
         self.worktrees.bring(target, self.store, kept)
         return target
@@ -192,6 +192,6 @@ def test_copying_refuses_what_is_there_and_what_is_no_file(tmp_path: Path) -> No
 
 
 def test_what_was_cut_short_is_not_kept(site: Site) -> None:
-    assert made.kept(site.store) is None
+    assert made.load(site.store) is None
     (site.store / f"{made.RECORD}.new").write_text("{}")
-    assert made.kept(site.store) is None
+    assert made.load(site.store) is None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.git.shadow import Shadow
+from mux_lsp.git.shadow import ShadowStore
 from tests.integration.git.support import commit, make_repository, run, write
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def trees(tmp_path: Path, before: Mapping[str, bytes | str], after: Mapping[str,
     return root, first, run(root, "rev-parse", "HEAD").decode().strip()
 
 
-def shadow_of(root: Path) -> Shadow:
+def shadow_of(root: Path) -> ShadowStore:
     """A store that has the objects of a repository."""
     folder = root.parent / "state"
     folder.mkdir()
     run(folder, "clone", "-q", "--bare", str(root), "shadow.git")
-    return Shadow(folder)
+    return ShadowStore(folder)
 
 
 def kinds(changes: tuple[FileChange, ...]) -> set[tuple[str, str | None, str]]:
@@ -92,7 +92,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_renames_and_copies_are_found(tmp_path: Path) -> None:
     root, first, second = trees(tmp_path, BEFORE, AFTER)
     shadow = shadow_of(root)
-    changes = shadow.changes(first, second)
+    changes = shadow.changed_files_with_stats(first, second)
     assert kinds(changes) == EXPECTED
     by_path = {change.path: change for change in changes}
     counted = {path: (change.lines_added, change.lines_removed) for path, change in by_path.items()}
@@ -135,7 +135,7 @@ def test_a_huge_result_stays_quick_and_keeps_its_exact_renames(tmp_path: Path) -
     root, first, second = trees(tmp_path, before, after)
     shadow = shadow_of(root)
     began = time.perf_counter()
-    changes = shadow.changes(first, second)
+    changes = shadow.changed_files_with_stats(first, second)
     assert time.perf_counter() - began < 5
     shadow.close()
     found = [change for change in changes if change.kind.value == "renamed" and change.old_object == change.new_object]

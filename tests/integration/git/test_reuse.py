@@ -29,7 +29,7 @@ from tests.integration.git.support import (
 
 if TYPE_CHECKING:
     from mux_lsp.core.model import Snapshot
-    from mux_lsp.git.shadow import Shadow
+    from mux_lsp.git.shadow import ShadowStore
 
 NAMES = ["a", "b", "c d", "é", "*"]
 
@@ -73,7 +73,7 @@ def parents(files: dict[str, bytes]) -> set[str]:
 def test_a_reused_worktree_is_as_a_fresh_one(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int, few: int
 ) -> None:
-    monkeypatch.setattr(quick, "FEW", few)
+    monkeypatch.setattr(quick, "MAX_FILES", few)
     monkeypatch.setattr(checkout, "FEW", few)
     choice = random.Random(seed)
     make_repository(world.root, {"a": "one\n", "b/a/c d": "two\n", "always/there": "x\n"})
@@ -113,10 +113,10 @@ class Place:
         self.shadow = world.shadow(self.repository)
         self.shadow.complete(self.take("first"))
 
-    def take(self, name: str, shadow: Shadow | None = None) -> Snapshot:
+    def take(self, name: str, shadow: ShadowStore | None = None) -> Snapshot:
         return (shadow or self.shadow).snapshot(self.repository, {}, name)
 
-    def check(self, name: str, shadow: Shadow | None = None) -> Snapshot:
+    def check(self, name: str, shadow: ShadowStore | None = None) -> Snapshot:
         expected = files_on_disk(self.world.root)
         snapshot = self.take(name, shadow)
         assert files_in(shadow or self.shadow, snapshot.commit) == expected
@@ -174,7 +174,7 @@ def test_a_reused_worktree_of_a_sparse_checkout(place: Place, world: World) -> N
         assert run(worktree.folder, "status", "--porcelain") == b""
         write(worktree.folder, {"folder/b.txt": "agent\n", "folder/new": "n\n"})
         harvest = worktrees.harvest(worktree, f"s{number}-1")
-        changed = [change.path for change in place.shadow.changes(snapshot.commit, harvest.commit)]
+        changed = [change.path for change in place.shadow.changed_files_with_stats(snapshot.commit, harvest.commit)]
         assert changed == ["folder/b.txt", "folder/new"]
         worktrees.release(worktree)
         assert files_on_disk(worktree.folder) == files_on_disk(world.root)
@@ -205,10 +205,10 @@ def test_a_remembered_snapshot_that_is_gone(place: Place, world: World) -> None:
 def test_a_disk_that_was_full_while_our_index_followed(
     place: Place, world: World, monkeypatch: pytest.MonkeyPatch, saved: int
 ) -> None:
-    save = person.Memory.save
+    save = person.IndexState.save
     left = iter([True] * saved)
 
-    def fill_up(memory: person.Memory, path: Path) -> None:
+    def fill_up(memory: person.IndexState, path: Path) -> None:
         if not next(left, False):
             raise OSError(errno.ENOSPC, "No space left on device")
         save(memory, path)
@@ -216,7 +216,7 @@ def test_a_disk_that_was_full_while_our_index_followed(
     write(world.root, {"a.txt": "changed\n"})
     snapshot = place.take("u")
     with monkeypatch.context() as full:
-        full.setattr(person.Memory, "save", fill_up)
+        full.setattr(person.IndexState, "save", fill_up)
         place.shadow.complete(snapshot)
         place.check("v")
     write(world.root, {"folder/b.txt": "more\n"})

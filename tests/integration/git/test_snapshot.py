@@ -472,9 +472,9 @@ def test_a_person_who_commits_between_snapshots_for_weeks(world: World, monkeypa
         commit(world.root, "more")
         taken.append(shadow.snapshot(repository, {}, f"s{number}"))
         shadow.complete(taken[-1])
-    before = shadow.grown
-    shadow.tidy()
-    assert (before, shadow.grown) == (True, False)
+    before = shadow.needs_gc
+    shadow.gc()
+    assert (before, shadow.needs_gc) == (True, False)
     vanish(world.root)
     stands_alone(shadow)
     assert [files_in(shadow, one.commit)["a.txt"] for one in taken] == [b"%d\n" % number for number in range(6)]
@@ -711,7 +711,7 @@ def test_the_next_daemon_goes_on(world: World) -> None:
     second = world.shadow(repository)
     after = second.snapshot(repository, {}, "u")
     assert files_in(second, after.commit) == {**BOTH, "a.txt": b"changed\n"}
-    assert [change.path for change in second.changes(before.commit, after.commit)] == ["a.txt"]
+    assert [change.path for change in second.changed_files_with_stats(before.commit, after.commit)] == ["a.txt"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.git.repository import discover
-from mux_lsp.git.shadow import Shadow
-from mux_lsp.git.variation import Put, forget, vary
+from mux_lsp.git.shadow import ShadowStore
+from mux_lsp.git.variation import Put, commit_variant, forget
 from tests.integration.git.support import files_in, make_repository, run, stands_alone
 
 if TYPE_CHECKING:
@@ -24,21 +24,21 @@ BEFORE: dict[str, bytes | str] = {"a": "a\n", "d/e": "e\n", "d/f/g": "g\n", **{f
 
 
 @pytest.fixture
-def store(world: World) -> Iterator[tuple[Shadow, Snapshot]]:
+def store(world: World) -> Iterator[tuple[ShadowStore, Snapshot]]:
     """A repository's shadow store, and a snapshot in it."""
     root = make_repository(world.folder / "repository", BEFORE)
     (root / "link").symlink_to("d/e")
     (root / "d" / "up").symlink_to("../d/f")
-    shadow = Shadow(world.folder / "store")
+    shadow = ShadowStore(world.folder / "store")
     snapshot = shadow.snapshot(discover(root), {}, "begin")
     shadow.complete(snapshot)
     yield shadow, snapshot
     shadow.close()
 
 
-def varied(store: tuple[Shadow, Snapshot], remove: list[str], put: list[Put]) -> dict[str, bytes]:
+def varied(store: tuple[ShadowStore, Snapshot], remove: list[str], put: list[Put]) -> dict[str, bytes]:
     shadow, snapshot = store
-    made = vary(shadow, snapshot, remove, put, "k3f-1.restored")
+    made = commit_variant(shadow, snapshot, remove, put, "k3f-1.restored")
     assert made.head == snapshot.head
     assert shadow.parent_of(made.commit) == snapshot.head
     assert shadow.tree_of(made.commit) == made.tree
@@ -46,7 +46,7 @@ def varied(store: tuple[Shadow, Snapshot], remove: list[str], put: list[Put]) ->
     return files_in(shadow, made.commit)
 
 
-def test_paths_are_removed_and_put(store: tuple[Shadow, Snapshot]) -> None:
+def test_paths_are_removed_and_put(store: tuple[ShadowStore, Snapshot]) -> None:
     shadow, snapshot = store
     before = files_in(shadow, snapshot.commit)
     blob = run(shadow.git_dir, "rev-parse", f"{snapshot.commit}:d/e").decode().strip()
@@ -69,28 +69,28 @@ def test_paths_are_removed_and_put(store: tuple[Shadow, Snapshot]) -> None:
     ],
 )
 def test_what_is_in_the_way_goes(
-    store: tuple[Shadow, Snapshot], remove: list[str], put: list[Put], gone: set[str], there: set[str]
+    store: tuple[ShadowStore, Snapshot], remove: list[str], put: list[Put], gone: set[str], there: set[str]
 ) -> None:
     before = set(files_in(store[0], store[1].commit))
     assert set(varied(store, remove, put)) == before - gone | there
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_odd_names_are_names(store: tuple[Shadow, Snapshot], name: str) -> None:
+def test_odd_names_are_names(store: tuple[ShadowStore, Snapshot], name: str) -> None:
     before = set(files_in(store[0], store[1].commit))
     assert set(varied(store, [f"odd/{name}"], [])) == before - {f"odd/{name}"}
     assert varied(store, [], [Put(f"odd/{name}", FILE, b"new")])[f"odd/{name}"] == b"new"
 
 
-def test_a_variation_is_forgotten(store: tuple[Shadow, Snapshot]) -> None:
+def test_a_variation_is_forgotten(store: tuple[ShadowStore, Snapshot]) -> None:
     shadow, snapshot = store
-    vary(shadow, snapshot, ["a"], [], "one")
+    commit_variant(shadow, snapshot, ["a"], [], "one")
     forget(shadow, "one")
     forget(shadow, "one")
     assert b"trials" not in run(shadow.git_dir, "for-each-ref")
 
 
-def test_the_links_of_a_snapshot(store: tuple[Shadow, Snapshot]) -> None:
+def test_the_links_of_a_snapshot(store: tuple[ShadowStore, Snapshot]) -> None:
     shadow, snapshot = store
     assert shadow.links(snapshot.commit) == {"link": "d/e", "d/up": "../d/f"}
-    assert shadow.links(vary(shadow, snapshot, ["link", "d/up"], [], "one").commit) == {}
+    assert shadow.links(commit_variant(shadow, snapshot, ["link", "d/up"], [], "one").commit) == {}

@@ -21,7 +21,7 @@ from mux_lsp.errors import GitError
 from mux_lsp.git.folders import remove_tree, walk
 from mux_lsp.git.held import LostError
 from mux_lsp.git.repository import Repository, discover
-from mux_lsp.git.shadow import Shadow
+from mux_lsp.git.shadow import ShadowStore
 from mux_lsp.git.view import View, write_tree
 from mux_lsp.git.worktrees import Worktree, Worktrees
 from tests.integration.git.support import (
@@ -51,7 +51,7 @@ class Place:
     def __init__(self, world: World, files: dict[str, str] | None = None) -> None:
         make_repository(world.root, files or FILES)
         self.repository: Repository = discover(world.root)
-        self.shadow: Shadow = world.shadow(self.repository)
+        self.shadow: ShadowStore = world.shadow(self.repository)
         self.worktrees = Worktrees(self.shadow)
         self.snapshot: Snapshot = self.take("t")
 
@@ -99,7 +99,9 @@ def test_changes_come_back(place: Place) -> None:
     (worktree.folder / "folder" / "c.txt").chmod(0o755)
     (worktree.folder / "link").symlink_to("../../../etc")
     harvest = place.worktrees.harvest(worktree, "t-1")
-    changes = {change.path: change for change in place.shadow.changes(place.snapshot.commit, harvest.commit)}
+    changes = {
+        change.path: change for change in place.shadow.changed_files_with_stats(place.snapshot.commit, harvest.commit)
+    }
     assert {path: (change.kind, change.lines_added, change.lines_removed) for path, change in changes.items()} == {
         "a.txt": (ChangeKind.MODIFIED, 2, 1),
         "bin": (ChangeKind.ADDED, None, None),
@@ -202,7 +204,7 @@ def test_used_again_after_release(place: Place, world: World) -> None:
     assert files_on_disk(second.folder) == expected
     assert run(second.folder, "status", "--porcelain") == b""
     assert run(second.folder, "branch", "--format=%(refname:short)") == b"mux/u-1\n"
-    assert place.shadow.changes(later.commit, place.worktrees.harvest(second, "u-1").commit) == ()
+    assert place.shadow.changed_files_with_stats(later.commit, place.worktrees.harvest(second, "u-1").commit) == ()
 
 
 def test_the_slot_with_the_same_files_is_preferred(place: Place, world: World) -> None:
@@ -289,7 +291,7 @@ def test_remove(place: Place) -> None:
 
 @pytest.mark.parametrize("many_loose", [False, True])
 def test_forgetting_and_tidying(place: Place, world: World, monkeypatch: pytest.MonkeyPatch, many_loose: bool) -> None:
-    monkeypatch.setattr(Shadow, "_many_loose", many_loose)
+    monkeypatch.setattr(ShadowStore, "_many_loose", many_loose)
     worktree = place.prepare()
     write(worktree.folder, {"a.txt": "result\n"})
     harvest = place.worktrees.harvest(worktree, "t-1")
@@ -302,7 +304,7 @@ def test_forgetting_and_tidying(place: Place, world: World, monkeypatch: pytest.
     days_ago = time.time() - 3 * 24 * 60 * 60
     for file in (place.shadow.git_dir / "objects").glob("*/*"):
         os.utime(file, (days_ago, days_ago))
-    place.shadow.tidy()
+    place.shadow.gc()
     assert run(place.shadow.git_dir, "cat-file", "-t", harvest.commit, ok=False) == b""
     write(world.root, {"a.txt": "next\n"})
     assert files_in(place.shadow, place.take("next").commit) == {**BYTES, "a.txt": b"next\n"}
@@ -365,7 +367,7 @@ def test_nothing_an_agent_writes_is_executed(place: Place, world: World) -> None
     assert found["a.txt"] == b"w\n"
     assert found["x/code.txt"] == b"code\n"
     assert not any("/.git/" in path for path in found)
-    place.shadow.changes(place.snapshot.commit, harvest.commit)
+    place.shadow.changed_files_with_stats(place.snapshot.commit, harvest.commit)
     place.shadow.patch(place.snapshot.commit, harvest.commit)
     place.worktrees.release(worktree)
     assert files_on_disk(worktree.folder) == BYTES

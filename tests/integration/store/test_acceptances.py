@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.core.history import Acceptance, Cause, Key, extract
+from mux_lsp.core.history import Acceptance, Cause, ChangeKey, extract
 from mux_lsp.core.model import Task
 from mux_lsp.errors import MuxError
 from mux_lsp.store.acceptances import read, row
@@ -33,7 +33,7 @@ ONE = Acceptance(
     origin="b\udce9.py",
     hunk="0123456789",
     change="0123456789",
-    how=Cause.ACCEPT,
+    cause=Cause.ACCEPT,
     client="an editor",
     person="ada",
     line=4,
@@ -41,7 +41,7 @@ ONE = Acceptance(
     added=extract(["b\ud800\n", "c\n"]),
     before=("x",),
     agreed=("k3f-2",),
-    of=3,
+    total=3,
 )
 OTHER = replace(ONE, change="9876543210", hunk="9876543210", message="go on")
 
@@ -53,7 +53,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
-def record(journal: Journal, accepted: list[Acceptance], withdrawn: Sequence[Key] = ()) -> None:
+def record(journal: Journal, accepted: list[Acceptance], withdrawn: Sequence[ChangeKey] = ()) -> None:
     journal.record([row(one) for one in accepted], withdrawn)
 
 
@@ -72,7 +72,7 @@ def test_of_equal_hunks_one_stands_at_a_time(journal: Journal) -> None:
     record(journal, [replace(ONE, client="another")])
     assert found(journal) == [replace(ONE, id=1, at=100.0)]
     record(journal, [], [ONE.key])
-    record(journal, [], [ONE.key, Key("k3f", "nothing", "here")])
+    record(journal, [], [ONE.key, ChangeKey("k3f", "nothing", "here")])
     assert found(journal) == [replace(ONE, id=1, at=100.0, withdrawn=102.0)]
     record(journal, [OTHER, ONE])
     record(journal, [ONE], [ONE.key])

@@ -12,12 +12,13 @@ from typing import Final
 
 import pytest
 
+from mux_lsp.core.history import Cause
 from mux_lsp.core.model import ChangeKind, CheckState, Context, LeftOut, RunState
 from mux_lsp.core.transaction import Intent, Phase
 from mux_lsp.errors import StorageError
 from mux_lsp.store import acceptances, database
 from mux_lsp.store.codec import loads
-from mux_lsp.store.database import MIGRATIONS
+from mux_lsp.store.database import MIGRATIONS, migrate
 from mux_lsp.store.journal import Journal, Rejection
 
 FOLDER: Final = Path(__file__).parent / "journals"
@@ -48,8 +49,7 @@ def test_fixture_is_of_its_schema(tmp_path: Path, version: int) -> None:
     """It has just the tables that its migrations make, and data in every one of them."""
     path = written(version, tmp_path / "mux.db")
     with closing(sqlite3.connect(":memory:")) as empty, closing(sqlite3.connect(path)) as connection:
-        for statement in (statement for step in MIGRATIONS[:version] for statement in step):
-            empty.execute(statement)
+        migrate(empty, 0, version)
         schema = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
         assert connection.execute(schema).fetchall() == empty.execute(schema).fetchall()
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
@@ -66,6 +66,8 @@ def test_migrated_and_read(tmp_path: Path, version: int) -> None:
             assert journal.lost is None
             check_tasks(journal)
             check_records(journal, path, version)
+            if version >= 6:
+                check_renamed(journal)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -104,10 +106,20 @@ def check_tasks(journal: Journal) -> None:
     assert journal.rejections("k3f-1") == rejected
 
 
+def check_renamed(journal: Journal) -> None:
+    """Fields that had other names before schema 7: the fixtures from schema 6 on have a value in each."""
+    first = journal.tasks()[0]
+    assert (first.runs_created, first.stop_after, first.baseline[0].baseline_state) == (3, 2, CheckState.FAILED)
+    done = first.runs[0]
+    assert (done.work_seconds, done.result_complete, done.hidden_config) == (50.0, True, ("conftest.py",))
+    assert (done.tampered, done.merge_conflicts) == (("tests/t.py",), ("src/c.py",))
+    assert [check.baseline_state for check in (*done.checks, *done.restored_checks)] == [CheckState.FAILED] * 2
+
+
 def check_records(journal: Journal, path: Path, version: int) -> None:
-    found = [(one.hunk, one.withdrawn, one.prompt, one.added.lines) for one in acceptances.read(path)]
+    found = [(one.hunk, one.withdrawn, one.prompt, one.added.lines, one.cause) for one in acceptances.read(path)]
     prompt = "Do it\n\ud800"
-    accepted = [("abcdef0123", AT, prompt, 2), ("0123456789", None, prompt, 2)]
+    accepted = [("abcdef0123", AT, prompt, 2, Cause.ACCEPT), ("0123456789", None, prompt, 2, Cause.ACCEPT)]
     assert found == (accepted if version >= 2 else [])
     assert journal.allowed(REPOSITORY) == ((("bash", "make test"),) if version >= 3 else ())
     spent = {one.run: (one.spent.usd, one.spent.tokens, one.under) for one in journal.spending()}

@@ -14,12 +14,14 @@ import pytest
 from mux_lsp.agents.presets import looks
 from mux_lsp.agents.presets.known import PRESETS, installed
 from mux_lsp.agents.presets.looks import looks_logged_in, version_of
-from mux_lsp.agents.presets.preset import Commands, Launch, Order, commands_of, is_session
+from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, commands_of, is_session
 from mux_lsp.core.permissions import rules
 from mux_lsp.errors import UsageError
 
 PROMPT = "--help me"
-ORDER = Order("k3f-1", PROMPT, Path("/work/tree"), Path("/work/tree"), Path("/work/run"), {"HOME": "/home/nobody"})
+ORDER = LaunchRequest(
+    "k3f-1", PROMPT, Path("/work/tree"), Path("/work/tree"), Path("/work/run"), {"HOME": "/home/nobody"}
+)
 
 BYPASSES = (
     "bypassPermissions", "--dangerously-skip-permissions", "--dangerously-bypass-approvals-and-sandbox",
@@ -27,7 +29,7 @@ BYPASSES = (
 )  # fmt: skip
 
 
-def launch(preset: str, order: Order = ORDER) -> Launch:
+def launch(preset: str, order: LaunchRequest = ORDER) -> Launch:
     return PRESETS[preset].launch(order)
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mux_lsp.cli.output import Cell, aligned, fitting, rich_table, say, say_json, say_table
+from mux_lsp.cli.output import Cell, aligned, echo, echo_json, echo_table, fitting, rich_table
 
 
 def test_a_table_in_a_pipe_is_whole_and_aligned() -> None:
@@ -16,9 +16,9 @@ def test_a_table_in_a_pipe_is_whole_and_aligned() -> None:
 
 
 def test_nothing_printed_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    say("two\nlines \x1b[2J")
-    say_table(("name",), [[Cell("\x1b]0;title\x07\nforged line")]], indent="  ")
-    say_json({"path": "\x1b[2J\x9b\u202ecaf\udce9"})
+    echo("two\nlines \x1b[2J")
+    echo_table(("name",), [[Cell("\x1b]0;title\x07\nforged line")]], indent="  ")
+    echo_json({"path": "\x1b[2J\x9b\u202ecaf\udce9"})
     printed = capsys.readouterr().out
     assert "\x1b" not in printed
     assert "two\nlines \\x1b[2J\n" in printed
@@ -27,7 +27,7 @@ def test_nothing_printed_drives_the_terminal(capsys: pytest.CaptureFixture[str])
 
 
 def test_json_keeps_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    say_json({"path": "\x1bcaf\udce9"})
+    echo_json({"path": "\x1bcaf\udce9"})
     assert json.loads(capsys.readouterr().out) == {"path": "\x1bcaf\udce9"}
 
 

@@ -65,10 +65,10 @@ def attempt(
         reason=reason,
         files=files,
         checks=checks,
-        meddled=meddled,
+        tampered=meddled,
         restored_checks=restored,
         cost_usd=cost,
-        worked=seconds,
+        work_seconds=seconds,
     )
     return Attempt(run, agreement, equal, outside, alone, opinion)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mux_lsp.core.conflict import Conflict, conflicts, marked, theirs
+from mux_lsp.core.conflict import Conflict, conflicts, result_lines, with_markers
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.core.rebase import rebase
+from mux_lsp.core.rebase import place_hunks
 from mux_lsp.core.text import split_lines
 from tests.unit.core.support import git_merge, hunks_of, lines, words
 
@@ -30,8 +30,12 @@ def found(base: str, live: str, result: str) -> list[tuple[str, str, str]]:
     """The conflicts of three texts: what the live text, the snapshot and the result have there."""
     before, now = lines(base), lines(live)
     return [
-        (words(now[one.start : one.end]), words(before[one.base_start : one.base_end]), words(theirs(before, one)))
-        for one in conflicts(rebase(before, hunks_of(before, lines(result)), now))
+        (
+            words(now[one.start : one.end]),
+            words(before[one.base_start : one.base_end]),
+            words(result_lines(before, one)),
+        )
+        for one in conflicts(place_hunks(before, hunks_of(before, lines(result)), now))
     ]
 
 
@@ -67,16 +71,16 @@ def test_conflicts(base: str, live: str, result: str, expected: list[tuple[str, 
 
 def test_conflicts_come_in_order_of_place_whatever_the_order_of_the_hunks() -> None:
     base, live, result = lines("a b c d e"), lines("a L c M e"), lines("a R c S e")
-    placements = rebase(base, hunks_of(base, result), live)
+    placements = place_hunks(base, hunks_of(base, result), live)
     assert conflicts(reversed(placements)) == conflicts(placements)
     assert [one.start for one in conflicts(placements)] == [1, 3]
 
 
 def test_only_the_hunks_that_are_given_count() -> None:
     base, live, result = lines("a b c d e"), lines("a L e"), lines("a R c S e")
-    first, _ = rebase(base, hunks_of(base, result), live)
+    first, _ = place_hunks(base, hunks_of(base, result), live)
     (one,) = conflicts([first])
-    assert words(theirs(base, one)) == "R c d"
+    assert words(result_lines(base, one)) == "R c d"
 
 
 def merged(base: Sequence[str], live: Sequence[str], placements: list[Placement], write: Write) -> str:
@@ -91,7 +95,7 @@ def merged(base: Sequence[str], live: Sequence[str], placements: list[Placement]
 
 
 def marks(base: Sequence[str], live: Sequence[str]) -> Write:
-    return lambda one: marked(base, live, one, NAMES)
+    return lambda one: with_markers(base, live, one, NAMES)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +119,10 @@ def marks(base: Sequence[str], live: Sequence[str]) -> Write:
 )
 def test_it_is_what_git_makes_of_it(base: str, live: str, result: str, tmp_path: Path) -> None:
     texts = lines(base), lines(live), lines(result)
-    placements = rebase(texts[0], hunks_of(texts[0], texts[2]), texts[1])
+    placements = place_hunks(texts[0], hunks_of(texts[0], texts[2]), texts[1])
     assert (
-        merged(*texts[:2], placements, lambda one: theirs(texts[0], one)) == git_merge(tmp_path, *texts, "--theirs")[1]
+        merged(*texts[:2], placements, lambda one: result_lines(texts[0], one))
+        == git_merge(tmp_path, *texts, "--theirs")[1]
     )
     assert merged(*texts[:2], placements, marks(*texts[:2])) == git_merge(tmp_path, *texts, "--diff3", *LABELS)[1]
 
@@ -131,11 +136,11 @@ FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scop
 def test_taking_every_conflict_is_the_merge_that_favours_theirs(
     tmp_path: Path, base: list[str], live: list[str], result: list[str]
 ) -> None:
-    placements = rebase(base, hunks_of(base, result), live)
+    placements = place_hunks(base, hunks_of(base, result), live)
     # What the live text holds already we leave alone where git would see a conflict.
     assume(all(one.status is not HunkStatus.APPLIED for one in placements))
     _, expected = git_merge(tmp_path, base, live, result, "--theirs")
-    assert merged(base, live, placements, lambda one: theirs(base, one)) == expected
+    assert merged(base, live, placements, lambda one: result_lines(base, one)) == expected
 
 
 @FEW
@@ -143,7 +148,7 @@ def test_taking_every_conflict_is_the_merge_that_favours_theirs(
 def test_marking_every_conflict_is_the_merge_with_markers(
     tmp_path: Path, base: list[str], live: list[str], result: list[str]
 ) -> None:
-    placements = rebase(base, hunks_of(base, result), live)
+    placements = place_hunks(base, hunks_of(base, result), live)
     assume(all(one.status is not HunkStatus.APPLIED for one in placements))
     # A place that is not certain is no conflict to git.
     assume(all(base[one.base_start : one.base_end] != live[one.start : one.end] for one in conflicts(placements)))
@@ -153,18 +158,18 @@ def test_marking_every_conflict_is_the_merge_with_markers(
 
 @given(TEXTS, TEXTS, TEXTS)
 def test_of_each_part_of_a_marked_stretch_nothing_is_lost(base: list[str], live: list[str], result: list[str]) -> None:
-    for one in conflicts(rebase(base, hunks_of(base, result), live)):
-        text = "".join(marked(base, live, one, NAMES))
+    for one in conflicts(place_hunks(base, hunks_of(base, result), live)):
+        text = "".join(with_markers(base, live, one, NAMES))
         first, rest = text.removeprefix("<<<<<<< yours\n").split("||||||| snapshot\n")
         second, third = rest.removesuffix(">>>>>>> k3f-1\n").split("=======\n")
         assert first == "".join(live[one.start : one.end])
         assert second == "".join(base[one.base_start : one.base_end])
-        assert third == "".join(theirs(base, one))
+        assert third == "".join(result_lines(base, one))
 
 
 def conflict_of(base: str, live: str, result: str) -> tuple[list[str], list[str], Conflict]:
     before, now = split_lines(base), split_lines(live)
-    (one,) = conflicts(rebase(before, hunks_of(before, split_lines(result)), now))
+    (one,) = conflicts(place_hunks(before, hunks_of(before, split_lines(result)), now))
     return before, now, one
 
 
@@ -179,18 +184,18 @@ def conflict_of(base: str, live: str, result: str) -> tuple[list[str], list[str]
 def test_the_markers_end_as_the_lines_around_them(live: str, end: str) -> None:
     base = ["a" + end, "b" + end, "c" + end]
     before, now, one = conflict_of("".join(base), live, "".join(base).replace("b", "R"))
-    markers = [line for line in marked(before, now, one, NAMES) if line[0] in "<|=>"]
+    markers = [line for line in with_markers(before, now, one, NAMES) if line[0] in "<|=>"]
     assert [line[len(line.rstrip("\r\n")) :] for line in markers] == [end] * 4
 
 
 def test_in_a_text_with_mixed_line_ends_the_line_before_decides() -> None:
     before, now, one = conflict_of("0\na\r\nb\nc\n", "0\na\r\nL\nc\n", "0\na\r\nR\nc\n")
-    assert marked(before, now, one, NAMES)[0] == "<<<<<<< yours\r\n"
+    assert with_markers(before, now, one, NAMES)[0] == "<<<<<<< yours\r\n"
 
 
 def test_a_text_without_any_line_end_gets_plain_ones() -> None:
     before, now, one = conflict_of("", "L", "R")
-    assert "".join(marked(before, now, one, NAMES)) == (
+    assert "".join(with_markers(before, now, one, NAMES)) == (
         "<<<<<<< yours\nL\n||||||| snapshot\n=======\nR\n>>>>>>> k3f-1\n"
     )
 
@@ -213,7 +218,7 @@ def test_a_text_without_any_line_end_gets_plain_ones() -> None:
 def test_markers_are_longer_where_the_stretch_itself_has_such_lines(inside: str, size: int) -> None:
     for base, live, result in (("b", inside, "R"), (inside, "L", "R"), ("b", "L", inside)):
         before, now, one = conflict_of(f"{base}\n", f"{live}\n", f"{result}\n")
-        text = marked(before, now, one, NAMES)
+        text = with_markers(before, now, one, NAMES)
         assert text[0] == f"{'<' * size} yours\n"
         assert text[-1] == f"{'>' * size} k3f-1\n"
         assert f"{'=' * size}\n" in text

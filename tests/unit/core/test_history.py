@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.core.history import LARGEST_EXTRACT, Acceptance, Cause, Span, Text, context, extract, locate, standing
+from mux_lsp.core.history import (
+    LARGEST_EXTRACT,
+    Acceptance,
+    Cause,
+    Span,
+    Text,
+    context,
+    extract,
+    locate,
+    locate_acceptance,
+)
 from tests.unit.core.support import lines
 
 
@@ -114,7 +124,7 @@ def test_long_lines_are_kept_as_their_number_and_digest() -> None:
         acceptance = Acceptance(
             "/r", "k3f", "k3f-1", "a", None, "do it", None, "f", "f", "x", "x", Cause.TEXT, "c", "me", line, kept, kept
         )
-        return standing(acceptance, Text(text))
+        return locate_acceptance(acceptance, Text(text))
 
     assert where(1, ["above\n", *long]) == Span(1, 1 + len(long))
     assert where(1, ["above\r\n", *(line.replace("\n", "\r\n") for line in long)]) == Span(1, 1 + len(long))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.core.ids import meant, near, suggestion
+from mux_lsp.core.ids import resolve, suggestion, suggestions
 
 IDS = ("k3f", "k3f-1", "k3f-2", "k3f-10", "b44", "b44-1", "b4x", "b4x-1")
 
@@ -34,7 +34,7 @@ IDS = ("k3f", "k3f-1", "k3f-2", "k3f-10", "b44", "b44-1", "b4x", "b4x-1")
     ],
 )
 def test_what_is_meant(typed: str, found: str | None) -> None:
-    assert meant(typed, IDS) == found
+    assert resolve(typed, IDS) == found
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,11 @@ def test_one_slip_is_noticed_wherever_it_is(one: str, at: int, other: str) -> No
         slips.append(one[:at] + one[at + 1] + one[at] + one[at + 2 :])
     for typed in slips:
         if ("-" in typed) == ("-" in one):
-            assert near(typed, [one]) == (one,)
+            assert suggestions(typed, [one]) == (one,)
 
 
 @given(words, st.lists(words, max_size=4))
 def test_what_is_meant_is_there(typed: str, ids: list[str]) -> None:
-    found = meant(typed, ids)
+    found = resolve(typed, ids)
     assert found is None or found in ids
-    assert set(near(typed, ids)) <= set(ids)
+    assert set(suggestions(typed, ids)) <= set(ids)

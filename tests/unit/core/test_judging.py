@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mux_lsp.core import judging
-from mux_lsp.core.judging import Meddling, judges, meddling
+from mux_lsp.core.judging import Tampering, find_tampering, protected_files
 from mux_lsp.core.model import ChangeKind, FileChange
 
 KINDS = {"A": ChangeKind.ADDED, "M": ChangeKind.MODIFIED, "D": ChangeKind.DELETED, "R": ChangeKind.RENAMED,
@@ -22,9 +22,9 @@ def change(text: str) -> FileChange:
 
 
 def done(*changes: str, commands: tuple[str, ...] = ("pytest -q",), folder: str = "", protected: tuple[str, ...] = (),
-         links: dict[str, str] | None = None, same: bool = True) -> Meddling:  # fmt: skip
-    by = judges(commands, folder, protected, links)
-    return meddling(map(change, changes), by, lambda _: same)
+         links: dict[str, str] | None = None, same: bool = True) -> Tampering:  # fmt: skip
+    by = protected_files(commands, folder, protected, links)
+    return find_tampering(map(change, changes), by, lambda _: same)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def done(*changes: str, commands: tuple[str, ...] = ("pytest -q",), folder: str 
     ],
 )  # fmt: skip
 def test_what_judges_may_not_be_changed(path: str) -> None:
-    assert done(f"M {path}") == Meddling((path,), (path,))
-    assert done(f"D {path}") == Meddling((path,), (path,))
-    assert done(f"R {path} elsewhere.txt") == Meddling((path,), (path,), ("elsewhere.txt",))
+    assert done(f"M {path}") == Tampering((path,), (path,))
+    assert done(f"D {path}") == Tampering((path,), (path,))
+    assert done(f"R {path} elsewhere.txt") == Tampering((path,), (path,), ("elsewhere.txt",))
 
 
 @pytest.mark.parametrize(
@@ -52,35 +52,38 @@ def test_what_judges_may_not_be_changed(path: str) -> None:
      "docs/tox.ini.md", "src/inspect.rb"],
 )  # fmt: skip
 def test_what_does_not_judge_may_be_changed(path: str) -> None:
-    assert done(f"M {path}", f"A {path}x", f"D {path}y", f"R old {path}z") == judging.NOTHING
+    assert done(f"M {path}", f"A {path}x", f"D {path}y", f"R old {path}z") == judging.NO_TAMPERING
 
 
 def test_new_tests_do_no_harm_and_go_where_the_judges_are_restored() -> None:
-    assert done("A tests/test_new.py", "C app.py tests/test_copy.py", "R app.py tests/test_moved.py") == judging.NOTHING
+    assert (
+        done("A tests/test_new.py", "C app.py tests/test_copy.py", "R app.py tests/test_moved.py")
+        == judging.NO_TAMPERING
+    )
     both = done("A tests/test_new.py", "R app.py tests/test_moved.py", "M tests/test_a.py", "M app.py")
-    assert both == Meddling(("tests/test_a.py",), ("tests/test_a.py",), ("tests/test_moved.py", "tests/test_new.py"))
+    assert both == Tampering(("tests/test_a.py",), ("tests/test_a.py",), ("tests/test_moved.py", "tests/test_new.py"))
 
 
 def test_configuration_may_not_be_new_either() -> None:
-    assert done("A conftest.py", "C x.py a/conftest.py") == Meddling(
+    assert done("A conftest.py", "C x.py a/conftest.py") == Tampering(
         ("a/conftest.py", "conftest.py"), (), ("a/conftest.py", "conftest.py")
     )
     # What was something else works as configuration now: both are put right.
-    assert done("R app.py conftest.py") == Meddling(("conftest.py",), ("app.py",), ("conftest.py",))
+    assert done("R app.py conftest.py") == Tampering(("conftest.py",), ("app.py",), ("conftest.py",))
 
 
 def test_a_path_that_is_restored_is_not_removed() -> None:
     # Two tests have changed places.
     swapped = done("R tests/a.py tests/b.py", "R tests/b.py tests/a.py")
-    assert swapped == Meddling(("tests/a.py", "tests/b.py"), ("tests/a.py", "tests/b.py"), ())
+    assert swapped == Tampering(("tests/a.py", "tests/b.py"), ("tests/a.py", "tests/b.py"), ())
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "a/package.json", "setup.cfg", "Cargo.toml", "PyProject.toml"])
 def test_a_file_that_is_configuration_in_part_counts_where_that_part_is_changed(name: str) -> None:
-    assert done(f"M {name}", same=True) == done(f"A {name}", same=True) == judging.NOTHING
-    assert done(f"M {name}", same=False) == Meddling((name,), (name,))
-    assert done(f"A {name}", same=False) == Meddling((name,), (), (name,))
-    assert done(f"R {name} b.toml", same=True) == Meddling((name,), (name,), ("b.toml",))
+    assert done(f"M {name}", same=True) == done(f"A {name}", same=True) == judging.NO_TAMPERING
+    assert done(f"M {name}", same=False) == Tampering((name,), (name,))
+    assert done(f"A {name}", same=False) == Tampering((name,), (), (name,))
+    assert done(f"R {name} b.toml", same=True) == Tampering((name,), (name,), ("b.toml",))
 
 
 def test_a_person_may_protect_more() -> None:
@@ -88,7 +91,7 @@ def test_a_person_may_protect_more() -> None:
     for path in ("golden/a", "x/golden/b", "ci/all.yml", "deep/x.expected", "CI/all.YML"):
         assert done(f"M {path}", protected=protected).files == (path,)
         assert done(f"A {path}", protected=protected).remove == (path,)
-    assert done("M x/ci/all.yml", "M ci/deep/all.yml", "M golden.txt", protected=protected) == judging.NOTHING
+    assert done("M x/ci/all.yml", "M ci/deep/all.yml", "M golden.txt", protected=protected) == judging.NO_TAMPERING
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_what_a_test_of_the_snapshot_is_a_link_to_is_one(links: dict[str, str], 
     ],
 )  # fmt: skip
 def test_what_a_check_starts_judges(command: str, folder: str, named: str) -> None:
-    by = judges((command,), folder)
+    by = protected_files((command,), folder)
     assert by.is_setting(named)
     assert not by.is_setting("app.py")
 
@@ -140,7 +143,7 @@ def test_what_a_check_starts_judges(command: str, folder: str, named: str) -> No
      "grep -c x app.py", "sort -c app.py", "unterminated 'app.py", "", "sh", "python", "env"],
 )  # fmt: skip
 def test_what_a_check_looks_at_does_not_judge(command: str) -> None:
-    assert not judges((command,), "").is_setting("app.py")
+    assert not protected_files((command,), "").is_setting("app.py")
 
 
 paths = st.sampled_from(
@@ -154,8 +157,8 @@ lines = st.one_of(
 
 @given(st.lists(lines, unique_by=lambda line: line.split()[-1]), st.booleans())
 def test_after_restoring_nothing_of_the_judges_is_left_changed(changes: list[str], same: bool) -> None:
-    by = judges(("pytest",), "")
-    found = meddling(map(change, changes), by, lambda _: same)
+    by = protected_files(("pytest",), "")
+    found = find_tampering(map(change, changes), by, lambda _: same)
     assert not {*found.restore} & {*found.remove}
     if not found.files:
         assert not found.restore

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mux_lsp.core.diff import apply
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.core.rebase import Placement, accept, rebase
+from mux_lsp.core.rebase import Placement, accept, place_hunks
 from tests.support.histories import generated_history, merges, own_history
 from tests.unit.core.support import git_merge, hunks_of, lines
 
@@ -39,7 +39,7 @@ def check_against_git(folder: Path, base: list[str], result: list[str], live: li
     conflicts settled for the live side: so both find the same hunks in conflict. There are two exceptions, by our own
     rules: a place that is not certain, and a hunk that is there already.
     """
-    placements = rebase(base, hunks_of(base, result), live)
+    placements = place_hunks(base, hunks_of(base, result), live)
     clean, merged = git_merge(folder, base, live, result)
     if not clean:
         _, merged = git_merge(folder, base, live, result, "--ours")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mux_lsp.core import myers
-from mux_lsp.core.myers import compare, run
+from mux_lsp.core.myers import common_prefix_length, compare
 
 numbers = st.lists(st.integers(0, 3), max_size=12)
 
@@ -138,7 +138,7 @@ def test_past_the_cost_limit_the_path_that_came_furthest_is_taken(
 def test_how_far_two_lists_are_equal(equal: int) -> None:
     old = [*range(equal), -1, *range(50)]
     for new in ([*range(equal), -2, *range(50)], [*range(equal), -2], list(range(equal))):
-        assert run(old, 0, new, 0, min(len(old), len(new))) == equal
-        assert run([5, *old], 1, [6, 7, *new], 2, min(len(old), len(new))) == equal
-    assert run(old, 0, old, 0, equal) == equal
-    assert run(old, 0, old, 0, 0) == 0
+        assert common_prefix_length(old, 0, new, 0, min(len(old), len(new))) == equal
+        assert common_prefix_length([5, *old], 1, [6, 7, *new], 2, min(len(old), len(new))) == equal
+    assert common_prefix_length(old, 0, old, 0, equal) == equal
+    assert common_prefix_length(old, 0, old, 0, 0) == 0

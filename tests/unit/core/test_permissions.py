@@ -12,7 +12,7 @@ from mux_lsp.core.permissions import (
     PermissionRequest,
     Rule,
     Rules,
-    Verdict,
+    Ruling,
     in_any_worktree,
     parse_rule,
     rule_for,
@@ -20,7 +20,7 @@ from mux_lsp.core.permissions import (
 )
 from mux_lsp.errors import UsageError
 
-YES, NO, ASK = Verdict.ALLOW, Verdict.DENY, Verdict.ASK
+YES, NO, ASK = Ruling.ALLOW, Ruling.DENY, Ruling.ASK
 
 RULES = rules(
     ["run:git diff", "run:pytest", "run:cd", "run:ls", "write:docs/*", "read"],
@@ -80,7 +80,7 @@ RULES = rules(
         ("echo rm", ASK),
     ],
 )
-def test_commands(line: str, expected: Verdict) -> None:
+def test_commands(line: str, expected: Ruling) -> None:
     assert RULES.judge(PermissionRequest("run", line, "")) is expected
 
 
@@ -95,7 +95,7 @@ def test_commands(line: str, expected: Verdict) -> None:
         ("other", "", ASK),
     ],
 )
-def test_other_tools(tool: str, subject: str, expected: Verdict) -> None:
+def test_other_tools(tool: str, subject: str, expected: Ruling) -> None:
     assert RULES.judge(PermissionRequest(tool, subject, "")) is expected
 
 
@@ -170,7 +170,7 @@ def test_what_names_its_worktree_is_the_same_in_each(asked: str, told: str) -> N
         ("cd $MUX_WORKTREE && rm -rf /", NO),
     ],
 )
-def test_going_into_the_worktree_needs_no_rule(line: str, expected: Verdict) -> None:
+def test_going_into_the_worktree_needs_no_rule(line: str, expected: Ruling) -> None:
     judged = rules(["run:pytest"], ["run:rm"]).judge(PermissionRequest("run", line, ""))
     assert judged is expected
 
@@ -182,4 +182,4 @@ def test_going_into_the_worktree_needs_no_rule(line: str, expected: Verdict) -> 
 def test_a_line_that_an_agent_has_made_long_is_judged_at_once(line: str) -> None:
     """All clients wait meanwhile."""
     judged = rules(["run:echo"], ["run:rm"]).judge(PermissionRequest("run", line, ""))
-    assert judged is (Verdict.DENY if line.startswith("rm") else Verdict.ASK)
+    assert judged is (Ruling.DENY if line.startswith("rm") else Ruling.ASK)

@@ -77,7 +77,7 @@ def test_nothing_outweighs_the_checks(better: int) -> None:
     if good.run.files:
         good = replace(
             good,
-            run=replace(good.run, files=lines(500), cost_usd=9.0, worked=9e4),
+            run=replace(good.run, files=lines(500), cost_usd=9.0, work_seconds=9e4),
             outside=("a", "b"),
             opinion=Opinion(0, "worst"),
         )
@@ -319,14 +319,16 @@ def _small(one: Attempt) -> Attempt:
 BETTERED: dict[str, Callable[[Attempt], Attempt]] = {
     "checks": lambda one: _each_check(one, lambda each: replace(each, state=PASS)),
     "finished": lambda one: replace(one, run=replace(one.run, state=RunState.FINISHED)),
-    "meddled": lambda one: replace(one, run=replace(one.run, meddled=(), restored_checks=())),
+    "meddled": lambda one: replace(one, run=replace(one.run, tampered=(), restored_checks=())),
     "tests": lambda one: _each_report(one, lambda each: replace(each, newly_passing=each.newly_passing + 1)),
     "broken": lambda one: _each_report(one, lambda each: replace(each, newly_failing=0)),
     "agreement": lambda one: replace(one, agreement=Agreement(3, 3, 1.0, 1.0)),
     "size": _small,
     "outside": lambda one: replace(one, outside=()),
     "cost": lambda one: replace(one, run=replace(one.run, cost_usd=one.run.cost_usd and one.run.cost_usd / 3)),
-    "time": lambda one: replace(one, run=replace(one.run, worked=one.run.worked and one.run.worked / 2)),
+    "time": lambda one: replace(
+        one, run=replace(one.run, work_seconds=one.run.work_seconds and one.run.work_seconds / 2)
+    ),
     "judge": lambda one: replace(one, opinion=one.opinion and Opinion(1, "better")),
 }
 """What is better by one criterion and equal by all others."""
@@ -337,7 +339,7 @@ BETTERED: dict[str, Callable[[Attempt], Attempt]] = {
 def test_what_is_better_never_ranks_lower(name: str, one: Attempt, field: list[Attempt], weights: Weights) -> None:
     if name == "meddled":
         # With its tests as they were it did as it did with its own.
-        one = replace(one, run=replace(one.run, restored_checks=one.run.checks if one.run.meddled else ()))
+        one = replace(one, run=replace(one.run, restored_checks=one.run.checks if one.run.tampered else ()))
     better = BETTERED[name](one)
     better = replace(better, run=replace(better.run, id="k3f-51"))
     others = [each for each in field if each.run.id not in {"k3f-50", "k3f-51"}]

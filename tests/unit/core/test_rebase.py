@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mux_lsp.core.diff import apply, diff_lines, make_hunk
 from mux_lsp.core.model import Hunk, HunkStatus
-from mux_lsp.core.rebase import LineEdit, Placement, accept, rebase, text_edits
+from mux_lsp.core.rebase import LineEdit, Placement, accept, place_hunks, text_edits
 from mux_lsp.errors import ConflictError
 from tests.unit.core.support import hunks_of, lines, words
 
@@ -18,7 +18,7 @@ PENDING, APPLIED, CONFLICT = HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.
 
 def placed(base: str, result: str, live: str) -> str:
     """Where the hunks stand, as `status start-end`, and the text with all of them accepted where none conflicts."""
-    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    placements = place_hunks(lines(base), hunks_of(lines(base), lines(result)), lines(live))
     shown = [f"{found.status} {found.start}-{found.end}" for found in placements]
     if all(found.status is not CONFLICT for found in placements):
         shown.append(words(accept(lines(live), placements)))
@@ -135,7 +135,7 @@ def test_where_hunks_stand(base: str, result: str, live: str, expected: str) -> 
     ],
 )  # fmt: skip
 def test_hunks_that_are_there_are_found(base: str, result: str, live: str, expected: list[str]) -> None:
-    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    placements = place_hunks(lines(base), hunks_of(lines(base), lines(result)), lines(live))
     assert [f"{found.status} {found.start}-{found.end}" for found in placements] == expected
 
 
@@ -152,7 +152,7 @@ def test_hunks_that_are_there_are_found(base: str, result: str, live: str, expec
     ],
 )
 def test_a_conflict_says_why(base: str, result: str, live: str, reason: str) -> None:
-    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    placements = place_hunks(lines(base), hunks_of(lines(base), lines(result)), lines(live))
     assert [found.reason for found in placements if found.status is CONFLICT] == [reason]
 
 
@@ -177,7 +177,7 @@ def test_a_conflict_says_why(base: str, result: str, live: str, reason: str) -> 
     ],
 )  # fmt: skip
 def test_which_lines_of_base_a_place_stands_for(base: str, result: str, live: str, expected: list[str]) -> None:
-    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    placements = place_hunks(lines(base), hunks_of(lines(base), lines(result)), lines(live))
     assert [
         f"{found.status} {found.start}-{found.end} for {found.base_start}-{found.base_end}" for found in placements
     ] == expected
@@ -209,7 +209,7 @@ MARKED = "a <<<<<<< M N O ||||||| b c d ======= b C d >>>>>>> e"
 def test_what_stands_between_conflict_markers_is_no_place(
     base: str, result: str, live: str, expected: list[str]
 ) -> None:
-    placements = rebase(lines(base), hunks_of(lines(base), lines(result)), lines(live))
+    placements = place_hunks(lines(base), hunks_of(lines(base), lines(result)), lines(live))
     assert [f"{one.status} {one.start}-{one.end} {one.base_start}-{one.base_end}" for one in placements] == expected
     if "<<<<<<<" in live and placements[0].status is CONFLICT:
         assert placements[0].reason == "what stands between conflict markers here has to be decided first"
@@ -219,28 +219,28 @@ def test_placements_come_in_the_order_of_the_hunks_given() -> None:
     base, result = lines("a b c d e f"), lines("X b c Y e Z")
     found = hunks_of(base, result)
     mixed = [found[2], found[0], found[1]]
-    placements = rebase(tuple(base), mixed, tuple(lines("N N a b c d e f")))
+    placements = place_hunks(tuple(base), mixed, tuple(lines("N N a b c d e f")))
     assert [(placement.status, placement.start) for placement in placements] == [
         (PENDING, 7),
         (CONFLICT, 0),
         (PENDING, 5),
     ]
     assert [placement.hunk for placement in placements] == mixed
-    assert rebase(base, [], lines("q")) == []
-    assert [placement.status for placement in rebase(base, mixed, tuple(result))] == [APPLIED] * 3
+    assert place_hunks(base, [], lines("q")) == []
+    assert [placement.status for placement in place_hunks(base, mixed, tuple(result))] == [APPLIED] * 3
     hidden = hunks_of(lines("2 2 2"), lines("2 2"))
-    assert rebase(tuple(lines("2 2 2")), hidden, tuple(lines("F 2 2")))[0].status is APPLIED
+    assert place_hunks(tuple(lines("2 2 2")), hidden, tuple(lines("F 2 2")))[0].status is APPLIED
 
 
 def test_a_diff_that_the_caller_has_is_used() -> None:
     base, live = lines("a b c d"), lines("N b c d")
     found = hunks_of(base, lines("a b c X"))
-    assert rebase(base, found, live, diff_lines(base, live)) == rebase(base, found, live)
+    assert place_hunks(base, found, live, diff_lines(base, live)) == place_hunks(base, found, live)
 
 
 def test_edits_of_the_chosen_in_order() -> None:
     base, live = lines("a b c d e"), lines("N a b c d e")
-    first, second = rebase(base, hunks_of(base, lines("a X c d Y Z")), live)
+    first, second = place_hunks(base, hunks_of(base, lines("a X c d Y Z")), live)
     assert text_edits([second, first]) == [LineEdit(2, 3, "X\n"), LineEdit(5, 6, "Y\nZ\n")]
     assert text_edits([first, first]) == [LineEdit(2, 3, "X\n")]
     assert accept(live, [second]) == lines("N a b c d Y Z")
@@ -261,7 +261,7 @@ def test_edits_of_the_chosen_in_order() -> None:
 )
 def test_hunks_of_two_runs_that_meet_are_refused(one: str, other: str) -> None:
     base = lines("a b c d e")
-    chosen = [rebase(base, hunks_of(base, lines(result)), base)[0] for result in (one, other)]
+    chosen = [place_hunks(base, hunks_of(base, lines(result)), base)[0] for result in (one, other)]
     for order in (chosen, chosen[::-1]):
         with pytest.raises(ConflictError, match="Nothing was changed"):
             accept(base, order)
@@ -269,7 +269,7 @@ def test_hunks_of_two_runs_that_meet_are_refused(one: str, other: str) -> None:
 
 def test_a_conflict_is_never_an_edit() -> None:
     base, live = lines("a b c"), lines("a Y c")
-    placements = rebase(base, hunks_of(base, lines("a X c")), live)
+    placements = place_hunks(base, hunks_of(base, lines("a X c")), live)
     with pytest.raises(ConflictError, match=r"cannot be placed: line 2 was changed here too\. Nothing was changed\."):
         text_edits(placements)
 
@@ -305,17 +305,17 @@ def test_any_subset_in_any_order(scene: Scene, data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(scene.hunks))))
     stop = data.draw(st.integers(0, len(order)))
     chosen = {scene.hunks[index].id for index in order[:stop]}
-    placements = rebase(scene.base, scene.hunks, live)
+    placements = place_hunks(scene.base, scene.hunks, live)
     assert [found.status for found in placements] == [PENDING] * len(scene.hunks)
     at_once = accept(live, [found for found in placements if found.hunk.id in chosen])
     assert at_once == apply(scene.base, [hunk for hunk in scene.hunks if hunk.id in chosen])
     for count, index in enumerate(order[:stop], 1):
-        live = accept(live, [rebase(scene.base, scene.hunks, live)[index]])
+        live = accept(live, [place_hunks(scene.base, scene.hunks, live)[index]])
         seen = {scene.hunks[index].id for index in order[:count]}
-        for found in rebase(scene.base, scene.hunks, live):
+        for found in place_hunks(scene.base, scene.hunks, live):
             assert found.status is (APPLIED if found.hunk.id in seen else PENDING)
     assert live == at_once
-    assert accept(live, rebase(scene.base, scene.hunks, live)) == scene.result
+    assert accept(live, place_hunks(scene.base, scene.hunks, live)) == scene.result
 
 
 @given(scenes(), st.data())
@@ -329,7 +329,7 @@ def test_foreign_lines_elsewhere_move_placements_exactly(scene: Scene, data: st.
     foreign = [make_hunk("foreign", place, [], [f"foreign {place}\n"]) for place in places]
     held = [hunk for hunk in scene.hunks if data.draw(st.booleans())]
     live = apply(scene.base, held + foreign)
-    placements = rebase(scene.base, scene.hunks, live)
+    placements = place_hunks(scene.base, scene.hunks, live)
     for found in placements:
         assert found.status is (APPLIED if found.hunk in held else PENDING)
         shift = sum(1 for place in places if place < found.hunk.start)
@@ -358,35 +358,35 @@ def distinct_scenes(draw: st.DrawFn) -> tuple[Scene, list[str]]:
 @given(distinct_scenes(), st.data())
 def test_one_at_a_time_in_any_order_beside_foreign_edits(drawn: tuple[Scene, list[str]], data: st.DataObject) -> None:
     scene, live = drawn
-    placements = rebase(scene.base, scene.hunks, live)
+    placements = place_hunks(scene.base, scene.hunks, live)
     free = [index for index, found in enumerate(placements) if found.status is PENDING]
     chosen = data.draw(st.permutations(free))[: data.draw(st.integers(0, len(free)))]
     at_once = accept(live, [placements[index] for index in chosen])
     now = live
     for index in chosen:
-        now = accept(now, [rebase(scene.base, scene.hunks, now)[index]])
+        now = accept(now, [place_hunks(scene.base, scene.hunks, now)[index]])
     assert now == at_once
-    after = rebase(scene.base, scene.hunks, now)
+    after = place_hunks(scene.base, scene.hunks, now)
     for index, (found, before) in enumerate(zip(after, placements, strict=True)):
         assert found.status is (APPLIED if index in chosen else before.status)
     # Undone in any order they are pending again, where they were.
     for index in data.draw(st.permutations(chosen)):
-        found = rebase(scene.base, scene.hunks, now)[index]
+        found = place_hunks(scene.base, scene.hunks, now)[index]
         now[found.start : found.end] = found.hunk.removed
-    assert rebase(scene.base, scene.hunks, now) == placements
+    assert place_hunks(scene.base, scene.hunks, now) == placements
 
 
 @given(distinct_scenes())
 def test_without_the_edits_that_it_meets_a_hunk_has_a_place(drawn: tuple[Scene, list[str]]) -> None:
     scene, live = drawn
-    for found in rebase(scene.base, scene.hunks, live):
+    for found in place_hunks(scene.base, scene.hunks, live):
         hunk = found.hunk
         if found.status is not CONFLICT:
             assert (found.base_start, found.base_end) == (hunk.start, hunk.end)
             continue
         assert found.base_start <= hunk.start <= hunk.end <= found.base_end
         taken_back = live[: found.start] + scene.base[found.base_start : found.base_end] + live[found.end :]
-        (again,) = rebase(scene.base, [hunk], taken_back)
+        (again,) = place_hunks(scene.base, [hunk], taken_back)
         assert (again.status, again.start) == (PENDING, found.start + hunk.start - found.base_start)
 
 
@@ -394,7 +394,7 @@ def test_without_the_edits_that_it_meets_a_hunk_has_a_place(drawn: tuple[Scene, 
 def test_any_live_text(scene: Scene, data: st.DataObject) -> None:
     held = [hunk for hunk in scene.hunks if data.draw(st.booleans())]
     live = data.draw(st.composite(edited)(apply(scene.base, held), "abcd"))
-    placements = rebase(scene.base, scene.hunks, live)
+    placements = place_hunks(scene.base, scene.hunks, live)
     assert [found.hunk for found in placements] == scene.hunks
     for found in placements:
         stands = tuple(live[found.start : found.end])
@@ -412,7 +412,7 @@ def test_hostile_numbers_of_readings_stay_exact(scene: Scene) -> None:
     result = [line for index in range(20) for line in (["x\n", "x\n", "h\n"] if index % 2 else ["x\n", "y\n"])]
     found = hunks_of(base, result + scene.result)
     live = apply(base, found[::2])
-    assert [placement.status for placement in rebase(base, found, live)] == [
+    assert [placement.status for placement in place_hunks(base, found, live)] == [
         APPLIED if index % 2 == 0 else PENDING for index in range(len(found))
     ]
 
@@ -420,5 +420,5 @@ def test_hostile_numbers_of_readings_stay_exact(scene: Scene) -> None:
 def test_more_readings_than_are_followed() -> None:
     base = ["x\n"] * 150
     found = [make_hunk("file", 3 * number + 1, [], ["x\n"]) for number in range(45)]
-    placements = rebase(base, found, ["x\n"] * 170)
+    placements = place_hunks(base, found, ["x\n"] * 170)
     assert [placement.status for placement in placements].count(APPLIED) == 20

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.askers import Agent, Asker, Guest, Nobody, Person
-from mux_lsp.daemon.look import HIDDEN, INSTEAD, LONGEST, ROUNDS, Ground, Target, judge, look
+from mux_lsp.askers import Agent, Caller, Guest, Nobody, Person
+from mux_lsp.daemon.look import HIDDEN, INSTEAD, LONGEST, ROUNDS, LookContext, Target, identify, judge
 from mux_lsp.daemon.process_tables import Facts
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DAEMON, SUPERVISOR, AGENT, PEER, SHELL, EDITOR = 100, 200, 201, 500, 60, 61
 STATE = "/home/ada/state"
-GROUND = Ground(DAEMON, STATE, {SUPERVISOR: "k3f-1"})
+GROUND = LookContext(DAEMON, STATE, {SUPERVISOR: "k3f-1"})
 RUN = {"MUX_RUN": "k3f-1", "MUX_WORKTREE": f"{STATE}/repos/a/worktrees/1"}
 
 
@@ -88,10 +88,10 @@ def starter(names: Iterable[str]) -> str | None:
     return next((name for name in names if name in {"k3f-1", "k3f-2"}), None)
 
 
-def ask(table: Made, *, claimed: str | None = None, key: bool = True, before: float | None = None) -> Asker:
+def ask(table: Made, *, claimed: str | None = None, key: bool = True, before: float | None = None) -> Caller:
     """Who the process PEER is found to be."""
     target = Target(PEER, lambda: PEER in table.processes, before)
-    return judge(look(table, target, GROUND), claimed, starter, key=key)
+    return judge(identify(table, target, GROUND), claimed, starter, key=key)
 
 
 def tool(name: str) -> Guest:
@@ -128,7 +128,7 @@ def tool(name: str) -> Guest:
         (process(PEER, AGENT, environment=None), Nobody(f"the program that asks may not be looked at: {INSTEAD}")),
     ],
 )  # fmt: skip
-def test_where_a_process_comes_from(peer: Facts, asker: Asker) -> None:
+def test_where_a_process_comes_from(peer: Facts, asker: Caller) -> None:
     assert ask(made(peer)) == asker
 
 
@@ -200,7 +200,7 @@ def test_the_leader_of_the_session_tells_for_an_orphan() -> None:
         (None, Nobody(f"the program that asks may not be looked at: {INSTEAD}")),
     ],
 )
-def test_what_a_process_has_open(files: tuple[str, ...] | None, asker: Asker) -> None:
+def test_what_a_process_has_open(files: tuple[str, ...] | None, asker: Caller) -> None:
     table = made(process(PEER, SHELL))
     table.open[PEER] = files
     assert ask(table) == asker
@@ -260,7 +260,7 @@ def test_a_number_that_passes_to_a_persons_process_during_the_look(read: int) ->
             table.add(process(PEER, SHELL, SHELL, created=9999.0))
 
     table.then = pass_on
-    asker = judge(look(table, Target(PEER, lambda: there), GROUND), None, starter, key=True)
+    asker = judge(identify(table, Target(PEER, lambda: there), GROUND), None, starter, key=True)
     assert isinstance(asker, Agent | Nobody), asker
 
 
@@ -309,7 +309,7 @@ def test_a_chain_without_an_end_is_nobodys() -> None:
 def test_where_the_daemon_is_the_first_process_its_children_are_everybodys() -> None:
     table = Made({1: process(1, 0), PEER: process(PEER, 1)})
     ground = replace(GROUND, daemon=1)
-    traces = look(table, Target(PEER, lambda: True), ground)
+    traces = identify(table, Target(PEER, lambda: True), ground)
     assert judge(traces, None, starter, key=True) == Person()
 
 

@@ -10,14 +10,14 @@ import pytest
 
 from mux_lsp.core.model import FileChange, Run, RunState
 from mux_lsp.engine import accepting
-from mux_lsp.engine.reviews import Reviews
+from mux_lsp.engine.reviews import HunkCache
 from mux_lsp.errors import UsageError
 from tests.unit.engine.test_review import BASE, RESULT, change_of, file, name_of, on_disk
 
 if TYPE_CHECKING:
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review import LiveText
-    from mux_lsp.engine.reviews import Review
+    from mux_lsp.engine.reviews import FileDiff
 
 PATHS = ("a.txt", "b.txt", "c.txt")
 
@@ -27,7 +27,7 @@ class Chosen:
 
     def __init__(self) -> None:
         blobs = {name_of(content.encode()): content.encode() for content in (BASE, RESULT)}
-        self.reviews = Reviews(blobs.__getitem__)
+        self.reviews = HunkCache(blobs.__getitem__)
         before, after = file(BASE), file(RESULT)
         self.changes = {path: _at(path, change_of(before, after)) for path in PATHS}
         self.run = Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED, files=tuple(self.changes.values()))
@@ -99,7 +99,7 @@ def test_an_id_of_two_changes_accepts_neither(monkeypatch: pytest.MonkeyPatch) -
     one, _ = chosen.hunks("a.txt")
     made = chosen.reviews.of
 
-    def forged(run: Run, change: FileChange) -> Review:
+    def forged(run: Run, change: FileChange) -> FileDiff:
         """What an agent can have by trying: a hunk of another file with the id of one that is harmless."""
         found = made(run, change)
         hunks = [replace(hunk, id=one) if change.path == "b.txt" else hunk for hunk in found.hunks]

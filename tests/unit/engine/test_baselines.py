@@ -11,16 +11,16 @@ import pytest
 from mux_lsp.core.model import Check, CheckState, Setup, Snapshot
 from mux_lsp.engine import baselines
 from mux_lsp.engine.baselines import Baselines
-from mux_lsp.engine.trial import Terms
+from mux_lsp.engine.trial import CheckPlan
 from mux_lsp.errors import GitError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mux_lsp.engine.repositories import Room
+    from mux_lsp.engine.repositories import RepositoryStore
     from mux_lsp.engine.trial import Trial
 
-TERMS = Terms(("true",), "", Setup(), 10)
+TERMS = CheckPlan(("true",), "", Setup(), 10)
 SNAPSHOT = Snapshot("c" * 40, "t" * 40, None)
 
 
@@ -28,7 +28,7 @@ class Stand:
     """Baselines whose trials end when the test says so."""
 
     def __init__(self, folder: Path) -> None:
-        self.room = cast("Room", SimpleNamespace(shadow=SimpleNamespace(folder=folder)))
+        self.room = cast("RepositoryStore", SimpleNamespace(shadow=SimpleNamespace(folder=folder)))
         self.tasks: list[asyncio.Task[None]] = []
         self.begun: asyncio.Queue[asyncio.Future[tuple[Check, ...]]] = asyncio.Queue()
         self.ended = 0
@@ -41,14 +41,14 @@ class Stand:
         self.tasks.append(asyncio.create_task(work))
         return self.tasks[-1]
 
-    def count(self, _: Room) -> None:
+    def count(self, _: RepositoryStore) -> None:
         self.ended += 1
 
-    def trial(self, room: Room, terms: Terms, snapshot: Snapshot, name: str) -> Trial:
+    def trial(self, room: RepositoryStore, terms: CheckPlan, snapshot: Snapshot, name: str) -> Trial:
         made = SimpleNamespace(room=room, terms=terms, snapshot=snapshot, name=name, cancelled=asyncio.Event())
         return cast("Trial", made)
 
-    async def try_out(self, trial: Trial) -> tuple[Check, ...]:
+    async def run_trial(self, trial: Trial) -> tuple[Check, ...]:
         answer = asyncio.get_running_loop().create_future()
         self.begun.put_nowait(answer)
         ended = asyncio.create_task(trial.cancelled.wait())
@@ -70,7 +70,7 @@ class Stand:
 @pytest.fixture
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
     made = Stand(tmp_path)
-    monkeypatch.setattr(baselines, "try_out", made.try_out)
+    monkeypatch.setattr(baselines, "run_trial", made.run_trial)
     return made
 
 

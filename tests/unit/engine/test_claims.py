@@ -12,7 +12,7 @@ import pytest
 
 from mux_lsp.core.model import Snapshot
 from mux_lsp.engine import claims
-from mux_lsp.engine.claims import Claims
+from mux_lsp.engine.claims import WorktreePool
 from mux_lsp.git.worktrees import Claim, Slot, SlotState
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Yard:
 class Run:
     """A run that wants a worktree."""
 
-    claims: Claims
+    claims: WorktreePool
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     got: asyncio.Event = field(default_factory=asyncio.Event)
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,10 +80,10 @@ def yard() -> Yard:
 
 @pytest.fixture
 async def wanted(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.setattr(claims, "AT_ONCE", 1)
-    monkeypatch.setattr(claims, "ANYHOW", 1)
-    monkeypatch.setattr(claims, "QUICK", 0.0)
-    made = Claims(cast("Worktrees", yard), "project")
+    monkeypatch.setattr(claims, "MAX_PARALLEL", 1)
+    monkeypatch.setattr(claims, "MIN_WORKTREES", 1)
+    monkeypatch.setattr(claims, "FAST_SECONDS", 0.0)
+    made = WorktreePool(cast("Worktrees", yard), "project")
     tasks: list[asyncio.Task[None]] = []
 
     async def want(count: int) -> list[Run]:
@@ -115,8 +115,8 @@ async def test_new_ones_are_made_one_after_the_other(yard: Yard, wanted: Want) -
 async def test_several_are_made_at_once_where_that_is_quick(
     yard: Yard, wanted: Want, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "QUICK", 1000.0)
-    monkeypatch.setattr(claims, "QUICK_AT_ONCE", 2)
+    monkeypatch.setattr(claims, "FAST_SECONDS", 1000.0)
+    monkeypatch.setattr(claims, "MAX_PARALLEL_FAST", 2)
     first, second, third, fourth = await wanted(4)
     assert await first.has()
     first.prepared.set()
@@ -158,7 +158,7 @@ async def test_none_is_made_while_they_change_hands_faster_than_that(yard: Yard,
 async def test_some_are_made_however_fast_they_change_hands(
     yard: Yard, wanted: Want, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "ANYHOW", 2)
+    monkeypatch.setattr(claims, "MIN_WORKTREES", 2)
     (first,) = await wanted(1)
     assert await first.has()
     # As if to make one took longer than anybody waits here.
@@ -181,7 +181,7 @@ async def test_who_is_cancelled_gets_none_and_keeps_nobody_waiting(yard: Yard, w
 
 
 async def test_one_that_could_not_be_made_keeps_nobody_waiting(yard: Yard, wanted: Want) -> None:
-    claimed = Claims(cast("Worktrees", yard), "project")
+    claimed = WorktreePool(cast("Worktrees", yard), "project")
     with pytest.raises(ZeroDivisionError):
         async with claimed.claim(SNAPSHOT, "k3f-1", asyncio.Event()):
             raise ZeroDivisionError

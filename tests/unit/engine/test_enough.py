@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from mux_lsp.core.model import ChangeKind, Check, CheckState, FileChange, Run, RunState, Task
-from mux_lsp.engine.enough import agreed
+from mux_lsp.engine.enough import consensus_reason
 
-PASSED = Check("test", CheckState.PASSED, before=CheckState.FAILED)
+PASSED = Check("test", CheckState.PASSED, baseline_state=CheckState.FAILED)
 FAILED = replace(PASSED, state=CheckState.FAILED)
 
 
@@ -36,7 +36,7 @@ def run(name: str, check: Check = PASSED, state: RunState = RunState.FINISHED, *
         (2, [run("a"), run("a", state=RunState.FAILED)], None),
         (2, [run("a"), run("a", state=RunState.RUNNING)], None),
         (2, [run("a"), run("a", discarded=1.0)], None),
-        (2, [run("a"), run("a", replace(PASSED, before=None))], None),
+        (2, [run("a"), run("a", replace(PASSED, baseline_state=None))], None),
         (2, [run(""), run("")], None),
         (1, [run("")], None),
         (2, [run("a", checks=()), run("a", checks=())], "enough: k3f-1, k3f-2 have the same good result"),
@@ -45,9 +45,9 @@ def run(name: str, check: Check = PASSED, state: RunState = RunState.FINISHED, *
 def test_enough(enough: int | None, runs: list[Run], said: str | None) -> None:
     there = [*runs, run("", state=RunState.RUNNING)]
     numbered = tuple(replace(one, id=f"k3f-{number}") for number, one in enumerate(there, 1))
-    assert agreed(Task("k3f", "x", "/shop", "", 0.0, enough=enough, runs=numbered)) == said
+    assert consensus_reason(Task("k3f", "x", "/shop", "", 0.0, stop_after=enough, runs=numbered)) == said
 
 
 def test_with_nothing_left_to_spare_nothing_is_said() -> None:
     runs = tuple(replace(run("a"), id=f"k3f-{number}") for number in (1, 2))
-    assert agreed(Task("k3f", "x", "/shop", "", 0.0, enough=1, runs=runs)) is None
+    assert consensus_reason(Task("k3f", "x", "/shop", "", 0.0, stop_after=1, runs=runs)) is None

@@ -12,8 +12,8 @@ import pytest
 from mux_lsp import config
 from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.spending import Spent, Unit, amount
-from mux_lsp.engine.book import Book
-from mux_lsp.engine.limits import Limits
+from mux_lsp.engine.book import TaskRegistry
+from mux_lsp.engine.limits import Budget
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import day_of
 
@@ -31,7 +31,7 @@ NOON = 1_700_000_000.0
 def task(task_id: str, runs: int = 1, **more: Any) -> Task:
     """A task whose runs are all at work."""
     made = tuple(Run(f"{task_id}-{number}", task_id, "a", None, RunState.RUNNING) for number in range(1, runs + 1))
-    return Task(task_id, "do it", more.pop("repository", "/shop"), "", NOON, runs=made, numbered=runs, **more)
+    return Task(task_id, "do it", more.pop("repository", "/shop"), "", NOON, runs=made, runs_created=runs, **more)
 
 
 @dataclass
@@ -47,8 +47,8 @@ class Till:
 
     def __post_init__(self) -> None:
         journal = SimpleNamespace(tasks=lambda: self.tasks, save_run=self._save)
-        self.book = Book(cast("Journal", journal), lambda _: None)
-        self.limits = Limits(self.book, self._tell, self._end, FILE, lambda: self.now)
+        self.book = TaskRegistry(cast("Journal", journal), lambda _: None)
+        self.limits = Budget(self.book, self._tell, self._end, FILE, lambda: self.now)
         self.limits.configure(config.Limits(**self.settings))
         self.book.spent = self.limits.spent
 
@@ -167,9 +167,9 @@ def test_a_new_day_begins_with_nothing() -> None:
     till = Till({"day_usd": 1}, (task("k3f"),))
     till.spend("k3f-1", usd=1.5)
     with pytest.raises(MuxError, match=r"the limit of .* a day is spent"):
-        till.limits.admit("/shop", 1, None)
+        till.limits.check_start("/shop", 1, None)
     till.now += 24 * 3600
-    till.limits.admit("/shop", 1, None)
+    till.limits.check_start("/shop", 1, None)
     assert till.limits.today() == Spent()
     till.spend("k3f-1", usd=0.25)
     assert till.limits.today("/shop") == Spent(0.25)
@@ -200,39 +200,39 @@ def test_beyond_a_spent_limit_nothing_begins() -> None:
     till = Till({"repository_usd": 1, "run_usd": 0.5}, (task("k3f", 2),))
     till.spend("k3f-1", usd=1.25)
     with pytest.raises(MuxError) as refused:
-        till.limits.admit("/shop", 1, None)
+        till.limits.check_start("/shop", 1, None)
     assert str(refused.value) == (
         "Nothing new begins: the limit of $1.00 a day in /shop is spent "
         f"($1.25; repository_usd under [limits] in {FILE})."
     )
-    till.limits.admit("/elsewhere", 1, None)
+    till.limits.check_start("/elsewhere", 1, None)
     with pytest.raises(MuxError, match="for k3f-1 is spent"):
-        till.limits.admit_again(till.book.run("k3f-1"))
+        till.limits.check_continue(till.book.run("k3f-1"))
     with pytest.raises(MuxError, match="a day in /shop"):
-        till.limits.admit_more(till.book.task("k3f"))
+        till.limits.check_retry(till.book.task("k3f"))
 
 
 def test_depth_and_number_are_limited() -> None:
     till = Till({"depth": 1, "runs": 6}, (task("p2p", 2), task("c3c", 2, parent="p2p-1")))
-    till.limits.admit("/shop", 6, None)
+    till.limits.check_start("/shop", 6, None)
     with pytest.raises(MuxError, match=r"A task may have 6 runs at the most, .* 7 \(runs under \[limits\]"):
-        till.limits.admit("/shop", 7, None)
-    till.limits.admit("/shop", 2, till.book.run("p2p-2"))
+        till.limits.check_start("/shop", 7, None)
+    till.limits.check_start("/shop", 2, till.book.run("p2p-2"))
     with pytest.raises(MuxError, match="p2p, with all that its agents start, may have 6 runs at the most"):
-        till.limits.admit("/shop", 3, till.book.run("p2p-2"))
+        till.limits.check_start("/shop", 3, till.book.run("p2p-2"))
     with pytest.raises(MuxError, match=r"The agent of c3c-2 may start no task: .* 1 deep"):
-        till.limits.admit("/shop", 1, till.book.run("c3c-2"))
+        till.limits.check_start("/shop", 1, till.book.run("c3c-2"))
     till.book.advance("p2p-1", RunState.FINISHED)
     with pytest.raises(UsageError, match="p2p-1 has ended"):
-        till.limits.admit("/shop", 1, till.book.run("p2p-1"))
+        till.limits.check_start("/shop", 1, till.book.run("p2p-1"))
 
 
 def test_retries_count_too() -> None:
     till = Till({"runs": 4}, (task("p2p", 2), task("c3c", 2, parent="p2p-1"), task("k3f", 3)))
     for one in ("p2p", "c3c"):
         with pytest.raises(MuxError, match="p2p has 4 runs"):
-            till.limits.admit_more(till.book.task(one))
-    till.limits.admit_more(till.book.task("k3f"))
+            till.limits.check_retry(till.book.task(one))
+    till.limits.check_retry(till.book.task("k3f"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from mux_lsp.core.merit import Opinion, Weights
 from mux_lsp.core.model import RunState
 from mux_lsp.core.ranking import rank
 from mux_lsp.engine import opinions
-from mux_lsp.engine.opinions import VERDICT, form, worth_reading
+from mux_lsp.engine.opinions import VERDICT, candidates, compare_all
 from mux_lsp.errors import AgentError
 from tests.unit.core.ranked import BAD, attempt, lines
 
@@ -58,7 +58,7 @@ async def formed(
     rule: Callable[[str, str], object], patches: Mapping[str, str]
 ) -> tuple[dict[str, Opinion], Model, list[Usage]]:
     model, took = Model(rule), list[Usage]()
-    return await form(model, "count the pages", patches, lambda: None, took.append), model, took
+    return await compare_all(model, "count the pages", patches, lambda: None, took.append), model, took
 
 
 async def test_who_is_better_in_both_orders_is_better() -> None:
@@ -105,7 +105,7 @@ async def test_an_answer_that_does_not_come_was_paid_all_the_same() -> None:
 
     took = list[Usage]()
     with pytest.raises(AgentError):
-        await form(Silent(lambda *_: None), "count", {"k3f-1": "x", "k3f-2": "y"}, lambda: None, took.append)
+        await compare_all(Silent(lambda *_: None), "count", {"k3f-1": "x", "k3f-2": "y"}, lambda: None, took.append)
     assert took == [Usage(input=10)]
 
 
@@ -150,4 +150,4 @@ def alike(number: int, *equal: int, size: int = 3) -> Attempt:
     ],
 )
 def test_what_a_judge_is_asked_about(field: list[Attempt], expected: tuple[str, ...]) -> None:
-    assert worth_reading(rank(field, Weights()), 3) == expected
+    assert candidates(rank(field, Weights()), 3) == expected

@@ -14,7 +14,7 @@ import pytest
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.permissions import PermissionRequest, Rule, Rules, rules
 from mux_lsp.engine.events import PermissionRequested, PermissionSettled
-from mux_lsp.engine.permissions import Asks
+from mux_lsp.engine.permissions import PermissionService
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ class Office:
     events: list[Any] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     gave: defaultdict[str, list[Rule]] = field(default_factory=lambda: defaultdict(list))
-    asks: Asks = field(init=False)
+    asks: PermissionService = field(init=False)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         numbers = itertools.count(1)
-        self.asks = Asks(self.hear, self, lambda: self.seconds, lambda: f"p{next(numbers)}")
+        self.asks = PermissionService(self.hear, self, lambda: self.seconds, lambda: f"p{next(numbers)}")
 
     def hear(self, event: Any) -> None:
         self.events.append(event)

@@ -10,8 +10,8 @@ import pytest
 
 from mux_lsp.core.model import ChangeKind
 from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Write
-from mux_lsp.engine.review import LiveText, PathPlan, judge, plan, refuse_conflicts
-from mux_lsp.engine.reviews import Reviews
+from mux_lsp.engine.review import LiveText, PathPlan, evaluate, plan, refuse_conflicts
+from mux_lsp.engine.reviews import HunkCache
 from mux_lsp.errors import ConflictError
 from tests.unit.engine.test_review import (
     BASE,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import FileChange, HunkStatus
     from mux_lsp.engine.disk import Entry
     from mux_lsp.engine.review import Item, LiveOf
-    from mux_lsp.engine.reviews import Review
+    from mux_lsp.engine.reviews import FileDiff
 
 OLD, NEW = "old.txt", "new/name.txt"
 HERE = f"a file named {NEW} is here already"
@@ -52,11 +52,11 @@ def rename_of(before: Entry, after: Entry) -> FileChange:
     return replace(change_of(before, after, is_text=is_text), path=NEW, kind=ChangeKind.RENAMED, old_path=OLD)
 
 
-def reviews_of(*entries: Entry) -> Reviews:
-    return Reviews({name_of(entry.content): entry.content for entry in entries}.__getitem__)
+def reviews_of(*entries: Entry) -> HunkCache:
+    return HunkCache({name_of(entry.content): entry.content for entry in entries}.__getitem__)
 
 
-def review_of(before: Entry, after: Entry) -> Review:
+def review_of(before: Entry, after: Entry) -> FileDiff:
     return reviews_of(before, after).of(RUN, rename_of(before, after))
 
 
@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Entry, Entry, LiveText, LiveText, list[HunkStatus], str, 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_judge(case: tuple[Entry, Entry, LiveText, LiveText, list[HunkStatus], str, str | None]) -> None:
     before, after, old, new, statuses, where, reason = case
-    items = judge(review_of(before, after), lives(old, new))
+    items = evaluate(review_of(before, after), lives(old, new))
     assert [item.status for item in items] == statuses
     assert {item.live.path for item in items} == {where}
     assert (items[-1].hunk, items[-1].reason) == (None, reason)
@@ -137,12 +137,12 @@ def test_hunks_are_the_same_with_and_without_the_rename() -> None:
 def test_a_rejected_rename_and_rejected_hunks_are_apart() -> None:
     review = review_of(file(BASE), MOVED)
     there = lives(on_disk(file(BASE)), NOTHING)
-    rename = judge(review, there)[-1].rejected_as
-    assert [item.status for item in judge(review, there, {rename})] == [P, P, R]
+    rename = evaluate(review, there)[-1].rejection_key
+    assert [item.status for item in evaluate(review, there, {rename})] == [P, P, R]
     # A no to the name is one whatever the agent goes on to write in the file.
     further = review_of(file(BASE), file(BASE.replace("a", "A")))
-    assert judge(further, there, {rename})[-1].status is R
-    assert [item.status for item in judge(review, there, {hunk.id for hunk in review.hunks})] == [R, R, P]
+    assert evaluate(further, there, {rename})[-1].status is R
+    assert [item.status for item in evaluate(review, there, {hunk.id for hunk in review.hunks})] == [R, R, P]
 
 
 def planned(items: list[Item], *blobs: Entry) -> PathPlan:
@@ -153,7 +153,7 @@ def planned(items: list[Item], *blobs: Entry) -> PathPlan:
 
 def test_any_part_of_it_can_be_had() -> None:
     there = file(BASE)
-    one, two, rename = judge(review_of(there, MOVED), lives(on_disk(there), NOTHING))
+    one, two, rename = evaluate(review_of(there, MOVED), lives(on_disk(there), NOTHING))
     both = file("a\nb\nc\nD\ne\n")
     assert planned([two]).writes() == (Write(OLD, there, both),)
     assert planned([rename]).writes() == (Write(OLD, there, None), Write(NEW, None, there, moved_from=OLD))
@@ -165,10 +165,10 @@ def test_any_part_of_it_can_be_had() -> None:
 
 def test_what_was_renamed_already_is_changed_where_it_is() -> None:
     for before, after in ((file(BASE), MOVED), (BIN, BIN_2), (file(BASE), TOOL)):
-        items = judge(review_of(before, after), lives(NOTHING, on_disk(before)))
-        made = planned([item for item in items if item.place is P], after)
+        items = evaluate(review_of(before, after), lives(NOTHING, on_disk(before)))
+        made = planned([item for item in items if item.text_status is P], after)
         assert made.writes() == (Write(NEW, before, after),)
-    items = judge(review_of(file(BASE), MOVED), lives(NOTHING, on_disk(MOVED)))
+    items = evaluate(review_of(file(BASE), MOVED), lives(NOTHING, on_disk(MOVED)))
     assert plan(Path("/nowhere"), NEW, items, reviews_of()) is None
 
 
@@ -186,7 +186,7 @@ def test_what_was_renamed_already_is_changed_where_it_is() -> None:
 def test_what_is_there_moves_as_it_is_unless_the_run_has_another_content(
     before: Entry, after: Entry, here: Entry
 ) -> None:
-    items = judge(review_of(before, after), lives(on_disk(here), NOTHING))
+    items = evaluate(review_of(before, after), lives(on_disk(here), NOTHING))
     expected = after if after != before else here
     assert planned(items, after).writes() == (Write(OLD, here, None), Write(NEW, None, expected, moved_from=OLD))
 
@@ -194,14 +194,14 @@ def test_what_is_there_moves_as_it_is_unless_the_run_has_another_content(
 def test_a_mode_comes_with_the_rename() -> None:
     there = file(BASE)
     after = file(RESULT, EXECUTABLE_MODE)
-    *hunks, rename = judge(review_of(there, after), lives(on_disk(there), NOTHING))
+    *hunks, rename = evaluate(review_of(there, after), lives(on_disk(there), NOTHING))
     assert planned(hunks).entry == file(RESULT)
     assert planned([rename]).entry == TOOL
     assert planned([*hunks, rename]).entry == after
 
 
 def test_conflicts_are_named_where_the_person_sees_them() -> None:
-    items = judge(
+    items = evaluate(
         review_of(file(BASE), MOVED), lives(in_buffer("a\nmine\nc\nd\ne\n", file(BASE)), on_disk(file("x\n")))
     )
     with pytest.raises(ConflictError) as refused:
@@ -225,7 +225,7 @@ def test_a_copy_is_a_new_file(mode: int, here: Entry | None, status: HunkStatus)
     made = file(BASE, mode)
     change = replace(change_of(None, made), path=NEW, kind=ChangeKind.COPIED, old_path=OLD)
     review = reviews_of(made).of(RUN, change)
-    (item,) = judge(review, lives(on_disk(file(BASE)), on_disk(here)))
+    (item,) = evaluate(review, lives(on_disk(file(BASE)), on_disk(here)))
     assert (item.status, item.live.path) == (status, NEW)
     if status is P:
         assert planned([item], made).writes() == (Write(NEW, None, made),)

@@ -14,9 +14,9 @@ from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus, Run, RunState, Task
 from mux_lsp.engine import accepting
 from mux_lsp.engine.disk import EXECUTABLE_MODE, SYMLINK_MODE, Entry
-from mux_lsp.engine.offers import How, Offers, offers
+from mux_lsp.engine.offers import AcceptMode, Resolutions, available_resolutions
 from mux_lsp.engine.review import Item, LiveText, PathPlan
-from mux_lsp.engine.reviews import Reviews
+from mux_lsp.engine.reviews import HunkCache
 from mux_lsp.errors import ConflictError
 from tests.unit.core.support import lines, words
 from tests.unit.engine.test_review import change_of, file, in_buffer, lines_of, name_of, on_disk
@@ -42,7 +42,7 @@ class World:
 
     def __post_init__(self) -> None:
         entries = [entry for entry in (self.base, *self.results.values()) if entry]
-        self.reviews = Reviews({name_of(entry.content): entry.content for entry in entries}.__getitem__)
+        self.reviews = HunkCache({name_of(entry.content): entry.content for entry in entries}.__getitem__)
         self.runs = {name: self._run(name, result) for name, result in self.results.items()}
         task = Task("k3f", "", "/nowhere", "", 0.0, runs=tuple(self.runs.values()))
         self.engine = cast(
@@ -68,10 +68,10 @@ class World:
             for item in one.items(lambda _: self.live)
         ]
 
-    def offers(self, run: str, index: int = 0) -> Offers:
-        return offers(self.items(), self.items(run)[index])
+    def offers(self, run: str, index: int = 0) -> Resolutions:
+        return available_resolutions(self.items(), self.items(run)[index])
 
-    def accept(self, run: str, how: How, hunks: Collection[str] | None = None) -> PathPlan | None:
+    def accept(self, run: str, how: AcceptMode, hunks: Collection[str] | None = None) -> PathPlan | None:
         """Accept, as a client would carry it out: the live text is another one afterwards."""
         self.selection = accepting.select(self.engine, run, lambda _: self.live, hunks=hunks, how=how)
         (plan,) = self.selection.plans or (None,)
@@ -84,7 +84,7 @@ class World:
         return words(self.live.lines or ())
 
     def statuses(self, run: str) -> list[str]:
-        return [item.place.value for item in self.items(run)]
+        return [item.text_status.value for item in self.items(run)]
 
 
 def after(plan: PathPlan) -> LiveText:
@@ -143,7 +143,7 @@ def world(base: str, live: str, **results: str) -> World:
 def test_switching_to_the_variant_of_another_run(base: str, x: str, y: str, live: str, expected: str, out: int) -> None:
     it = world(base, live, x=x, y=y)
     assert [item.review.run for item in it.offers("y").instead] == ["x"] * out
-    plan = it.accept("y", How.INSTEAD)
+    plan = it.accept("y", AcceptMode.INSTEAD)
     assert plan is not None
     assert plan.edits
     assert it.words == expected
@@ -164,29 +164,29 @@ def test_only_what_another_run_put_there_is_taken_out(live: str, reason: str) ->
     it = world("a b c", live, x="a X c", y="a Y c")
     assert it.offers("y").instead == ()
     with pytest.raises(ConflictError, match=reason):
-        it.accept("y", How.INSTEAD)
+        it.accept("y", AcceptMode.INSTEAD)
     assert it.words == live
 
 
 def test_a_person_who_also_changed_it_keeps_what_is_theirs() -> None:
     it = world("a b c d e", "a X c mine e", x="a X c d e", y="a Y Y Y e")
-    assert [item.review.run for item in it.items() if item.place is HunkStatus.APPLIED] == ["x"]
+    assert [item.review.run for item in it.items() if item.text_status is HunkStatus.APPLIED] == ["x"]
     assert it.offers("y").instead == ()
     with pytest.raises(ConflictError, match="line 4 was changed here too"):
-        it.accept("y", How.INSTEAD)
+        it.accept("y", AcceptMode.INSTEAD)
 
 
 def test_what_several_runs_share_goes_out_once() -> None:
     it = world("a b c", "a X c", x="a X c", z="a X c", y="a Y c")
     assert len(it.offers("y").instead) == 1
-    it.accept("y", How.INSTEAD)
+    it.accept("y", AcceptMode.INSTEAD)
     assert it.words == "a Y c"
 
 
 def test_changes_of_several_runs_go_out_together() -> None:
     it = world("a b c d e", "a X c Z e", x="a X c d e", z="a b c Z e", y="a Y e")
     assert [item.review.run for item in it.offers("y").instead] == ["x", "z"]
-    it.accept("y", How.INSTEAD)
+    it.accept("y", AcceptMode.INSTEAD)
     assert it.words == "a Y e"
     assert it.selection is not None
     assert it.selection.instead_of == ("x", "z")
@@ -194,7 +194,7 @@ def test_changes_of_several_runs_go_out_together() -> None:
 
 def test_where_nothing_collides_instead_is_exactly() -> None:
     it = world("a b c", "0 a b c", x="a X c", y="a Y c")
-    it.accept("y", How.INSTEAD)
+    it.accept("y", AcceptMode.INSTEAD)
     assert it.words == "0 a Y c"
     assert it.selection is not None
     assert it.selection.instead_of == ()
@@ -203,7 +203,7 @@ def test_where_nothing_collides_instead_is_exactly() -> None:
 def test_the_line_ends_of_the_editor_are_kept() -> None:
     base, x, y = (one_file(found) for found in ("a b c", "a X c", "a Y c"))
     it = World(base, {"x": x, "y": y}, in_buffer("a\r\nX\r\nc\r\n", base))
-    it.accept("y", How.INSTEAD)
+    it.accept("y", AcceptMode.INSTEAD)
     assert "".join(it.live.lines or ()) == "a\r\nY\r\nc\r\n"
 
 
@@ -232,13 +232,13 @@ RESULTS: dict[str, tuple[Entry | None, Entry | None, Entry | None]] = {
 def test_switching_whole_files_there_and_back(kind: str) -> None:
     base, x, y = RESULTS[kind]
     it = World(base, {"x": x, "y": y}, on_disk(base))
-    it.accept("x", How.EXACT)
+    it.accept("x", AcceptMode.EXACT)
     it.live = on_disk(x)
     for run, other, entry in (("y", "x", y), ("x", "y", x)):
         assert it.offers(run).instead, run
         with pytest.raises(ConflictError):
-            it.accept(run, How.EXACT)
-        plan = it.accept(run, How.INSTEAD)
+            it.accept(run, AcceptMode.EXACT)
+        plan = it.accept(run, AcceptMode.INSTEAD)
         assert plan is not None
         assert plan.entry == entry
         assert it.selection is not None
@@ -249,7 +249,7 @@ def test_switching_whole_files_there_and_back(kind: str) -> None:
 
 def test_an_added_text_is_switched_by_an_edit_of_the_buffer() -> None:
     it = World(None, {"x": one_file("a X"), "y": one_file("a Y")}, in_buffer("a\r\nX\r\n", one_file("a")))
-    plan = it.accept("y", How.INSTEAD)
+    plan = it.accept("y", AcceptMode.INSTEAD)
     assert plan is not None
     assert [(edit.start, edit.end, edit.text) for edit in plan.edits] == [(1, 2, "Y\r\n")]
 
@@ -258,8 +258,8 @@ def test_an_added_text_is_switched_by_an_edit_of_the_buffer() -> None:
 def test_unsaved_text_is_not_switched_away(kind: str) -> None:
     base, x, y = RESULTS[kind]
     it = World(base, {"x": x, "y": y}, in_buffer("a\nX\nc\n", base))
-    assert it.offers("y") == Offers()
-    for how in (How.INSTEAD, How.TAKE):
+    assert it.offers("y") == Resolutions()
+    for how in (AcceptMode.INSTEAD, AcceptMode.TAKE):
         with pytest.raises(ConflictError, match="open with unsaved changes that would be lost: save it first"):
             it.accept("y", how)
 
@@ -281,7 +281,7 @@ def test_unsaved_text_is_not_switched_away(kind: str) -> None:
 )
 def test_taking_a_stretch(base: str, live: str, x: str, expected: str) -> None:
     it = world(base, live, x=x)
-    plan = it.accept("x", How.TAKE)
+    plan = it.accept("x", AcceptMode.TAKE)
     assert plan is not None
     assert it.words == expected
     assert set(it.statuses("x")) == {"applied"}
@@ -295,13 +295,13 @@ def test_taking_one_hunk_of_two_in_one_conflict_takes_both_but_for_what_was_reje
     assert offered is not None
     assert (offered.start, offered.end, [hunk.id for hunk in offered.hunks]) == (1, 2, [first.id, second.id])
     it.rejected = {second.id}
-    plan = it.accept("x", How.TAKE, [first.id])
+    plan = it.accept("x", AcceptMode.TAKE, [first.id])
     assert it.words == "a X c d e"
     assert plan is not None
     assert plan.accepted == 1
     it.live = world("a b c d e", "a mine e").live
     it.rejected = set()
-    it.accept("x", How.TAKE, [first.id])
+    it.accept("x", AcceptMode.TAKE, [first.id])
     assert it.words == "a X c Z e"
     assert it.selection is not None
     assert it.selection.accepted == 2
@@ -310,7 +310,7 @@ def test_taking_one_hunk_of_two_in_one_conflict_takes_both_but_for_what_was_reje
 
 def test_only_the_chosen_stretch_is_taken() -> None:
     it = world("a b c d e", "a mine c mine e", x="a X c Z e")
-    it.accept("x", How.TAKE, [it.items("x")[1].id])
+    it.accept("x", AcceptMode.TAKE, [it.items("x")[1].id])
     assert it.words == "a mine c Z e"
 
 
@@ -345,8 +345,8 @@ def test_taking_a_whole_file(kind: str) -> None:
     assert offered is not None
     assert (offered.start, offered.end) == (0, len(live.lines or ()))
     with pytest.raises(ConflictError):
-        it.accept("x", How.EXACT)
-    plan = it.accept("x", How.TAKE)
+        it.accept("x", AcceptMode.EXACT)
+    plan = it.accept("x", AcceptMode.TAKE)
     assert plan is not None
     assert plan.entry == result
     assert plan.live is live
@@ -367,15 +367,15 @@ def test_what_no_undo_brings_back_is_not_taken(base: Entry | None, result: Entry
     with pytest.raises(
         ConflictError, match=r"^a\.txt is open with unsaved changes that would be lost: save it first\."
     ):
-        it.accept("x", How.TAKE)
+        it.accept("x", AcceptMode.TAKE)
 
 
-@pytest.mark.parametrize("how", [How.INSTEAD, How.TAKE, How.MARK])
+@pytest.mark.parametrize("how", [AcceptMode.INSTEAD, AcceptMode.TAKE, AcceptMode.MARK])
 @pytest.mark.parametrize("result", [one_file("a X"), BIN])
-def test_nothing_goes_where_no_file_may_be(how: How, result: Entry) -> None:
+def test_nothing_goes_where_no_file_may_be(how: AcceptMode, result: Entry) -> None:
     blocked = LiveText("a.txt", None, None, blocked="it leads through a link")
     it = World(None, {"x": result, "y": one_file("y")}, blocked)
-    assert it.offers("x") == Offers()
+    assert it.offers("x") == Resolutions()
     with pytest.raises(ConflictError, match="it leads through a link"):
         it.accept("x", how)
 
@@ -385,7 +385,7 @@ def test_nothing_goes_where_no_file_may_be(how: How, result: Entry) -> None:
 
 def test_marking_a_stretch_and_placing_the_rest() -> None:
     it = world("a b c d e", "a mine c d e", x="a X c d E")
-    plan = it.accept("x", How.MARK)
+    plan = it.accept("x", AcceptMode.MARK)
     assert "".join(it.live.lines or ()) == (
         "a\n<<<<<<< yours\nmine\n||||||| snapshot\nb\n=======\nX\n>>>>>>> x\nc\nd\nE\n"
     )
@@ -398,7 +398,7 @@ def test_marking_a_stretch_and_placing_the_rest() -> None:
 
 def test_marking_two_texts_of_one_name() -> None:
     it = World(None, {"x": one_file("a X")}, in_buffer("mine\r\n", one_file("mine")))
-    it.accept("x", How.MARK)
+    it.accept("x", AcceptMode.MARK)
     assert "".join(it.live.lines or ()) == (
         "<<<<<<< yours\r\nmine\r\n||||||| snapshot\r\n=======\r\na\r\nX\r\n>>>>>>> x\r\n"
     )
@@ -415,7 +415,7 @@ def test_only_texts_can_be_marked(kind: str) -> None:
     it = World(base, {"x": result}, live)
     assert not it.offers("x").mark
     with pytest.raises(ConflictError, match="cannot hold both sides between conflict markers, since one is no text"):
-        it.accept("x", How.MARK)
+        it.accept("x", AcceptMode.MARK)
 
 
 # What is offered is what can be done
@@ -423,8 +423,8 @@ def test_only_texts_can_be_marked(kind: str) -> None:
 
 def test_what_fits_needs_no_offer() -> None:
     it = world("a b c d e", "a mine c d e", x="a X c d E")
-    assert it.offers("x", 1) == Offers()
-    assert it.offers("x").ways == (How.TAKE, How.MARK)
+    assert it.offers("x", 1) == Resolutions()
+    assert it.offers("x").names == (AcceptMode.TAKE, AcceptMode.MARK)
 
 
 @pytest.mark.parametrize(
@@ -436,8 +436,8 @@ def test_what_fits_needs_no_offer() -> None:
 )
 def test_a_mode_by_itself_has_nowhere_to_go(base: Entry, result: Entry, live: LiveText) -> None:
     it = World(base, {"x": result}, live)
-    assert it.offers("x") == Offers()
-    for how in (How.TAKE, How.MARK, How.INSTEAD):
+    assert it.offers("x") == Resolutions()
+    for how in (AcceptMode.TAKE, AcceptMode.MARK, AcceptMode.INSTEAD):
         with pytest.raises(ConflictError):
             it.accept("x", how)
 
@@ -453,7 +453,7 @@ def test_whatever_is_offered_can_be_done(base: list[str], x: list[str], y: list[
     it = world(found[0], found[3], x=found[1], y=found[2])
     start = it.live
     for index, item in enumerate(it.items("y")):
-        for how in it.offers("y", index).ways:
+        for how in it.offers("y", index).names:
             it.accept("y", how, [item.id])
             it.live = start
 
@@ -471,7 +471,7 @@ def test_what_was_taken_or_switched_to_is_there(x: list[str], y: list[str], mine
         it = world("a b c d e f g", live, x=edited("x", x), y=edited("y", y))
         start = it.live
         for index, item in enumerate(it.items("y")):
-            for how in {*it.offers("y", index).ways} - {How.MARK}:
+            for how in {*it.offers("y", index).names} - {AcceptMode.MARK}:
                 it.accept("y", how, [item.id])
                 assert it.statuses("y")[index] == "applied"
                 it.live = start
@@ -487,7 +487,7 @@ def test_switching_there_and_back_leaves_everything_as_it_was(base: list[str], x
         out = it.offers("y", index).instead
         if not out:
             continue
-        it.accept("y", How.INSTEAD, [item.id])
+        it.accept("y", AcceptMode.INSTEAD, [item.id])
         assert it.live.lines != start
-        it.accept("x", How.INSTEAD, [one.id for one in out])
+        it.accept("x", AcceptMode.INSTEAD, [one.id for one in out])
         assert it.live.lines == start

@@ -14,7 +14,7 @@ from mux_lsp.engine import review as reviewing
 from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.engine.results import LARGEST_TEXT
 from mux_lsp.engine.review import Item, LiveText, plan, refuse_conflicts
-from mux_lsp.engine.reviews import Review, Reviews
+from mux_lsp.engine.reviews import FileDiff, HunkCache
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def change_of(before: Entry | None, after: Entry | None, *, is_text: bool = True
     )
 
 
-def review_of(before: Entry | None, after: Entry | None, *, is_text: bool = True) -> Review:
+def review_of(before: Entry | None, after: Entry | None, *, is_text: bool = True) -> FileDiff:
     blobs = {name_of(entry.content): entry.content for entry in (before, after) if entry}
-    return Reviews(blobs.__getitem__).of(RUN, change_of(before, after, is_text=is_text))
+    return HunkCache(blobs.__getitem__).of(RUN, change_of(before, after, is_text=is_text))
 
 
-def judge(review: Review, live: LiveText, rejected: Collection[str] = ()) -> list[Item]:
+def judge(review: FileDiff, live: LiveText, rejected: Collection[str] = ()) -> list[Item]:
     """How a change of one path stands to what is there."""
-    return reviewing.judge(review, {"a.txt": live}.__getitem__, rejected)
+    return reviewing.evaluate(review, {"a.txt": live}.__getitem__, rejected)
 
 
 def file(content: str | bytes, mode: int = FILE_MODE) -> Entry:
@@ -180,11 +180,11 @@ def test_a_rejection_hides_what_could_be_placed_and_never_what_is_there() -> Non
         return [item.status for item in judge(review, live, frozenset(rejected))]
 
     assert statuses(on_disk(file(BASE)), one) == [R, P, P]
-    mode = judge(review, on_disk(file(BASE)))[-1].rejected_as
+    mode = judge(review, on_disk(file(BASE)))[-1].rejection_key
     assert statuses(on_disk(file(BASE)), one, two, mode) == [R, R, R]
     assert statuses(on_disk(file(RESULT)), one, two) == [A, A, P]
     assert statuses(in_buffer("a\nmine\nc\nd\ne\n", file(BASE)), one) == [R, P, P]
-    assert [item.place for item in judge(review, on_disk(file(BASE)), {one})] == [P, P, P]
+    assert [item.text_status for item in judge(review, on_disk(file(BASE)), {one})] == [P, P, P]
 
 
 def test_a_rejection_of_what_is_no_text_is_of_that_alone() -> None:
@@ -192,7 +192,7 @@ def test_a_rejection_of_what_is_no_text_is_of_that_alone() -> None:
     before, live = file(b"\0"), on_disk(file(b"\0"))
     (rejected,) = judge(review_of(before, file(b"\0\1")), live)
     for after, status in ((file(b"\0\1"), R), (file(b"\0\2"), P), (file(b"\0\1", EXECUTABLE_MODE), P)):
-        (item,) = judge(review_of(before, after), live, {rejected.rejected_as})
+        (item,) = judge(review_of(before, after), live, {rejected.rejection_key})
         assert item.status is status
 
 
@@ -213,7 +213,7 @@ def test_a_result_that_changes_line_ends_means_it() -> None:
 def plan_of(items: list[Item], blobs: dict[str, bytes] | None = None) -> Entry | None:
     from pathlib import Path
 
-    made = plan(Path("/nowhere"), "a.txt", items, Reviews((blobs or {}).__getitem__))
+    made = plan(Path("/nowhere"), "a.txt", items, HunkCache((blobs or {}).__getitem__))
     assert made is not None
     return made.entry
 
@@ -286,7 +286,7 @@ def test_reviews_read_each_content_once() -> None:
         read.append(name)
         return blobs[name]
 
-    reviews = Reviews(blob)
+    reviews = HunkCache(blob)
     change = change_of(file(BASE), file(RESULT))
     one = reviews.of(RUN, change)
     two = reviews.of(replace(RUN, id="k3f-2", agent="other"), change)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.engine.scheduler import Entrant, Scheduler, Urgency
+from mux_lsp.engine.scheduler import QueuedRun, Scheduler, Urgency
 
 
 @dataclass
@@ -29,12 +29,12 @@ class Yard:
 
     def enter(self, *runs: str, agents: str = "", under: str = "") -> None:
         self.entered |= set(runs)
-        self.scheduler.enter([entrant(run, agents, under) for run in runs])
+        self.scheduler.enqueue([entrant(run, agents, under) for run in runs])
 
     def leave(self, *runs: str) -> None:
         for run in runs:
             self.entered.discard(run)
-            self.scheduler.leave(run)
+            self.scheduler.release(run)
 
     @property
     def queue(self) -> list[str]:
@@ -53,9 +53,9 @@ class Yard:
         return list(order)
 
 
-def entrant(run: str, agents: str = "", under: str = "") -> Entrant:
+def entrant(run: str, agents: str = "", under: str = "") -> QueuedRun:
     task, _, position = run.partition("-")
-    return Entrant(run, task, int(position), frozenset(agents.split()), tuple(under.split()))
+    return QueuedRun(run, task, int(position), frozenset(agents.split()), tuple(under.split()))
 
 
 def number(run: str) -> int:
@@ -90,11 +90,11 @@ def test_tasks_take_turns_whoever_came_first() -> None:
 def test_a_higher_priority_goes_first_and_can_be_changed() -> None:
     yard = Yard()
     for task, priority in (("a", 0), ("b", 5), ("c", -1)):
-        yard.scheduler.judge(task, Urgency(priority))
+        yard.scheduler.set_priority(task, Urgency(priority))
     yard.enter(*runs("c", 2), *runs("a", 2), *runs("b", 2))
     assert yard.at_work == {"b-1"}
     assert yard.queue == ["b-2", "a-1", "a-2", "c-1", "c-2"]
-    yard.scheduler.judge("c", Urgency(9))
+    yard.scheduler.set_priority("c", Urgency(9))
     assert yard.queue == ["c-1", "c-2", "b-2", "a-1", "a-2"]
     assert yard.at_work == {"b-1"}, "nobody is sent away"
 
@@ -103,14 +103,14 @@ def test_a_pause_holds_those_that_wait_and_nobody_else() -> None:
     yard = Yard(most=2)
     yard.enter(*runs("a", 4), *runs("b", 2))
     assert yard.at_work == {"a-1", "b-1"}
-    yard.scheduler.judge("a", Urgency(paused=True))
+    yard.scheduler.set_priority("a", Urgency(paused=True))
     assert yard.queue == ["b-2"]
     assert yard.scheduler.queue_place("a-2") is None
     yard.leave("b-1", "a-1")
     assert yard.at_work == {"b-2"}
     yard.leave("b-2")
     assert yard.at_work == set()
-    yard.scheduler.judge("a", Urgency(paused=False))
+    yard.scheduler.set_priority("a", Urgency(paused=False))
     assert yard.at_work == {"a-2", "a-3"}
 
 
@@ -142,7 +142,7 @@ def test_a_changed_limit_takes_effect_at_once_and_sends_nobody_away() -> None:
 def test_those_taken_up_count_and_do_not_wait() -> None:
     yard = Yard(most=2)
     for run in runs("a", 3):
-        yard.scheduler.hold(entrant(run))
+        yard.scheduler.occupy(entrant(run))
     yard.enter("b-1")
     assert yard.at_work == {"a-1", "a-2", "a-3"}
     yard.leave("a-1", "a-2")
@@ -152,7 +152,7 @@ def test_those_taken_up_count_and_do_not_wait() -> None:
 def test_turns_of_an_earlier_daemon_are_remembered() -> None:
     yard = Yard()
     for run in ("b-1", "c-1"):
-        yard.scheduler.hold(entrant(run))
+        yard.scheduler.occupy(entrant(run))
     yard.scheduler.had_turns(["c", "a", "b"])
     yard.enter("a-2", "b-2", "c-2", "d-1")
     assert yard.queue == ["d-1", "c-2", "a-2", "b-2"]
@@ -207,7 +207,7 @@ def test_the_order_is_told_when_it_changes_and_not_else() -> None:
     assert yard.told == []
     yard.enter("a-2", "b-1")
     yard.scheduler.limit(1, {"claude": 3})
-    yard.scheduler.judge("b", Urgency(0))
+    yard.scheduler.set_priority("b", Urgency(0))
     yard.leave("a-1")
     yard.leave("b-1", "a-2")
     assert yard.told == [("b-1", "a-2"), ("a-2",), ()]
@@ -215,7 +215,7 @@ def test_the_order_is_told_when_it_changes_and_not_else() -> None:
 
 def test_a_task_that_is_gone_is_as_one_that_never_was() -> None:
     yard = Yard()
-    yard.scheduler.judge("a", Urgency(5))
+    yard.scheduler.set_priority("a", Urgency(5))
     yard.enter("a-1")
     yard.leave("a-1")
     yard.scheduler.forget("a")
@@ -276,7 +276,7 @@ def test_whatever_happens_no_limit_is_passed_and_no_place_stays_empty(steps: lis
                 old = urgencies.get(str(one), Urgency())
                 new = Urgency(old.priority, bool(two)) if step == "pause" else Urgency(int(str(two)), old.paused)
                 urgencies[str(one)] = new
-                yard.scheduler.judge(str(one), new)
+                yard.scheduler.set_priority(str(one), new)
         at_work = yard.at_work
         begun = at_work - before
         assert before - at_work <= set(agents) - yard.entered, "nobody loses a place"

@@ -8,7 +8,7 @@ import pytest
 
 from mux_lsp.config import Configuration
 from mux_lsp.core.model import Setup
-from mux_lsp.engine.settings import LARGEST, Offer, Settings, offer_of, settings_of
+from mux_lsp.engine.settings import LARGEST, RepositoryConfig, Settings, load_repository_config, settings_of
 
 ROOT = Path("/r")
 OWN = b"""
@@ -19,8 +19,8 @@ protected = ["own/"]
 """
 
 
-def offer(text: bytes) -> Offer:
-    return offer_of(ROOT, {"mux.toml": text})
+def offer(text: bytes) -> RepositoryConfig:
+    return load_repository_config(ROOT, {"mux.toml": text})
 
 
 def configuration(**said: object) -> Configuration:
@@ -56,7 +56,7 @@ def test_an_empty_list_is_a_word_too() -> None:
     own = offer(b"checks = []")
     assert own.digest is not None
     assert settings_of(ROOT, configuration(), own, {own.digest}).checks == ()
-    assert settings_of(ROOT, configuration(checks=[]), Offer(), ()).checks == ()
+    assert settings_of(ROOT, configuration(checks=[]), RepositoryConfig(), ()).checks == ()
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_whatever_it_says_matters(key: bytes) -> None:
 
 
 def test_no_words_are_nothing_to_trust(tmp_path: Path) -> None:
-    assert offer(b"# nothing\n") == Offer()
-    assert offer_of(tmp_path, {}) == Offer()
+    assert offer(b"# nothing\n") == RepositoryConfig()
+    assert load_repository_config(tmp_path, {}) == RepositoryConfig()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_no_words_are_nothing_to_trust(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_read_does_not_count(text: bytes, problem: str) -> None:
     own = offer(text)
-    assert own == Offer(problem=problem)
+    assert own == RepositoryConfig(problem=problem)
     found = settings_of(ROOT, configuration(), own, ())
     assert found.notices == (f"The mux.toml of /r does not count: {problem}",)
     assert found.checks == ("default check",)
@@ -97,6 +97,6 @@ def test_what_cannot_be_read_does_not_count(text: bytes, problem: str) -> None:
 
 def test_what_is_no_plain_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "mux.toml").mkdir()
-    problem = offer_of(tmp_path, {}).problem
+    problem = load_repository_config(tmp_path, {}).problem
     assert problem is not None
     assert problem.startswith("it cannot be read (")

@@ -8,17 +8,17 @@ from lsprotocol import types
 
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, FileChange, Run, RunState, Task
-from mux_lsp.engine.review import LiveText, judge
-from mux_lsp.engine.reviews import Review
+from mux_lsp.engine.review import LiveText, evaluate
+from mux_lsp.engine.reviews import FileDiff
 from mux_lsp.lsp import places
-from mux_lsp.lsp.shows import Shows
+from mux_lsp.lsp.shows import ClientCapabilities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UTF16 = text.PositionEncoding.UTF16
 URI = "file:///r/a.txt"
-EVERYTHING = Shows(
+EVERYTHING = ClientCapabilities(
     literals=True,
     lazily=True,
     disabled=True,
@@ -27,7 +27,7 @@ EVERYTHING = Shows(
     documents=True,
     commands=frozenset({"mux.client.diff", "mux.client.merge"}),
 )
-PLAIN = Shows(literals=True)
+PLAIN = ClientCapabilities(literals=True)
 """A client that has code actions, and nothing that makes them better."""
 
 
@@ -35,23 +35,25 @@ def range_of(start: int, end: int, start_character: int = 0, end_character: int 
     return types.Range(types.Position(start, start_character), types.Position(end, end_character))
 
 
-def review_of(before: str, after: str, run: str = "k3f-1", agent: str = "sh:true", path: str = "a.txt") -> Review:
+def review_of(before: str, after: str, run: str = "k3f-1", agent: str = "sh:true", path: str = "a.txt") -> FileDiff:
     """What a run makes of a file. Equal texts are equal objects."""
     kind = ChangeKind.MODIFIED if before and after else ChangeKind.ADDED if after else ChangeKind.DELETED
     old, new = f"{hash(before):x}", f"{hash(after):x}"
     modes = (0o100644 if before else 0, 0o100644 if after else 0)
     change = FileChange(path, kind, *modes, old, new, 1, 1)
-    return Review(run, agent, change, tuple(text.split_lines(before)), diff.hunks(before, after, path))
+    return FileDiff(run, agent, change, tuple(text.split_lines(before)), diff.hunks(before, after, path))
 
 
-def view_of(live: str | None, *reviews: Review, rejected: Mapping[str, frozenset[str]] | None = None) -> places.View:
+def view_of(
+    live: str | None, *reviews: FileDiff, rejected: Mapping[str, frozenset[str]] | None = None
+) -> places.DocumentReview:
     """What there is to review in a live text. `rejected` has hunk ids by run."""
     lines = None if live is None else tuple(text.split_lines(live))
     shown = LiveText("a.txt", lines, None, open=True)
     items = [
         item
         for review in reviews
-        for item in judge(review, lambda _: shown, (rejected or {}).get(review.run, frozenset()))
+        for item in evaluate(review, lambda _: shown, (rejected or {}).get(review.run, frozenset()))
     ]
     changes = {review.run: review.change for review in reviews}
     tasks = {
@@ -72,7 +74,7 @@ def view_of(live: str | None, *reviews: Review, rejected: Mapping[str, frozenset
     return places.view(places.Buffer(URI, 3, shown), items, tasks, UTF16)
 
 
-def runs(before: str, *after: str, live: str | None = None) -> places.View:
+def runs(before: str, *after: str, live: str | None = None) -> places.DocumentReview:
     """A view of a text as it was, or another one, with runs `k3f-1`, `k3f-2` and so on that make these texts of it."""
     reviews = [review_of(before, one, f"k3f-{number}") for number, one in enumerate(after, 1)]
     return view_of(before if live is None else live, *reviews)

@@ -18,9 +18,9 @@ from mux_lsp.engine.disk import FILE_MODE, Entry
 from mux_lsp.engine.review import PathPlan
 from mux_lsp.engine.transactions import Transactions
 from mux_lsp.errors import ConflictError
-from mux_lsp.lsp.decisions import Decisions
+from mux_lsp.lsp.decisions import Accepting
 from mux_lsp.lsp.documents import Documents
-from mux_lsp.lsp.edits import Abilities
+from mux_lsp.lsp.edits import EditCapabilities
 from mux_lsp.store.journal import Journal
 from tests.unit.lsp.opening import change_in, open_in
 
@@ -39,7 +39,7 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
 
     server = SimpleNamespace(workspace_apply_edit_async=apply)
     session = SimpleNamespace(documents=documents, name="an editor", server=server, engine=None)
-    decisions = Decisions(cast("Session", session))
+    decisions = Accepting(cast("Session", session))
     files = frozenset({Path("/nowhere/a")})
     versions = documents.versions(files)
     # What is opened and changed elsewhere is no reason.
@@ -72,7 +72,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
     session = SimpleNamespace(
         documents=Documents(),
         name="an editor",
-        abilities=Abilities(edits=True, versions=True),
+        abilities=EditCapabilities(edits=True, versions=True),
         server=SimpleNamespace(workspace_apply_edit_async=apply),
         keep=lambda work: work,
         unsaved=unsaved,
@@ -91,7 +91,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
     )
     selection = Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), root, (edited, tool), (), 0)
     with pytest.raises(ConflictError, match=r"edited\.txt changed on disk a moment ago; nothing was written"):
-        await Decisions(cast("Session", session))._place(selection, ())
+        await Accepting(cast("Session", session))._place(selection, ())
     assert sent == []
     assert journal.pending_accepts() == ()
     journal.close()

@@ -10,7 +10,7 @@ from lsprotocol import types
 
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.lsp import actions, hints, places
-from mux_lsp.lsp.shows import Shows
+from mux_lsp.lsp.shows import ClientCapabilities
 from tests.unit.lsp.reviewing import EVERYTHING, PLAIN, URI, range_of, review_of, runs, view_of
 
 BEFORE = "a\nb\nc\nd\n"
@@ -19,7 +19,9 @@ BARE = replace(EVERYTHING, commands=frozenset(), documents=False)
 """A full-grown editor without a plugin that can show no documents."""
 
 
-def at(view: places.View, range_: types.Range | int, shows: Shows = BARE) -> list[types.CodeAction]:
+def at(
+    view: places.DocumentReview, range_: types.Range | int, shows: ClientCapabilities = BARE
+) -> list[types.CodeAction]:
     """The code actions at a range, or with the cursor at the start of a line."""
     wanted = range_of(range_, range_) if isinstance(range_, int) else range_
     found = actions.menu(actions.review(view, wanted, types.CodeActionContext([]), shows), None, shows)
@@ -27,7 +29,7 @@ def at(view: places.View, range_: types.Range | int, shows: Shows = BARE) -> lis
     return [one for one in found if isinstance(one, types.CodeAction)]
 
 
-def titles(view: places.View, range_: types.Range | int, shows: Shows = BARE) -> list[str]:
+def titles(view: places.DocumentReview, range_: types.Range | int, shows: ClientCapabilities = BARE) -> list[str]:
     """Titles in order; what cannot be chosen is in brackets with its reason."""
     return [f"[{one.title}: {one.disabled.reason}]" if one.disabled else one.title for one in at(view, range_, shows)]
 
@@ -235,8 +237,8 @@ def test_kinds_are_what_was_asked_for() -> None:
 
 @pytest.mark.parametrize("live", [BEFORE, "a\nmine\nc\nd\n"])
 def test_a_client_without_code_actions_gets_commands(live: str) -> None:
-    made = actions.review(runs(BEFORE, B, live=live), range_of(1, 1), types.CodeActionContext([]), Shows())
-    found = actions.menu(made, None, replace(Shows(), disabled=True))
+    made = actions.review(runs(BEFORE, B, live=live), range_of(1, 1), types.CodeActionContext([]), ClientCapabilities())
+    found = actions.menu(made, None, replace(ClientCapabilities(), disabled=True))
     assert found
     assert all(isinstance(one, types.Command) and one.arguments for one in found)
 
@@ -273,15 +275,21 @@ MARKDOWN, PLAIN_TEXT = types.MarkupKind.Markdown, types.MarkupKind.PlainText
 @pytest.mark.parametrize(
     ("said", "shows"),
     [
-        (types.ClientCapabilities(), Shows()),
-        (capabilities(), Shows()),
-        (capabilities(code_action_literal_support=LITERALS), Shows(literals=True)),
-        (capabilities(resolve_support=EDITS), Shows()),
-        (capabilities(resolve_support=types.ClientCodeActionResolveOptions([]), data_support=True), Shows()),
-        (capabilities(resolve_support=EDITS, data_support=True), Shows(lazily=True)),
-        (capabilities(disabled_support=True, is_preferred_support=True), Shows(disabled=True, preferred=True)),
+        (types.ClientCapabilities(), ClientCapabilities()),
+        (capabilities(), ClientCapabilities()),
+        (capabilities(code_action_literal_support=LITERALS), ClientCapabilities(literals=True)),
+        (capabilities(resolve_support=EDITS), ClientCapabilities()),
+        (
+            capabilities(resolve_support=types.ClientCodeActionResolveOptions([]), data_support=True),
+            ClientCapabilities(),
+        ),
+        (capabilities(resolve_support=EDITS, data_support=True), ClientCapabilities(lazily=True)),
+        (
+            capabilities(disabled_support=True, is_preferred_support=True),
+            ClientCapabilities(disabled=True, preferred=True),
+        ),
         *(
-            (hovering(formats), Shows(markdown=markdown))
+            (hovering(formats), ClientCapabilities(markdown=markdown))
             for formats, markdown in (
                 (None, True),
                 ([], True),
@@ -290,18 +298,20 @@ MARKDOWN, PLAIN_TEXT = types.MarkupKind.Markdown, types.MarkupKind.PlainText
                 ([PLAIN_TEXT, MARKDOWN], False),
             )
         ),
-        (publishing(types.DiagnosticTag.Deprecated), Shows()),
-        (publishing(types.DiagnosticTag.Unnecessary), Shows(faded=True)),
+        (publishing(types.DiagnosticTag.Deprecated), ClientCapabilities()),
+        (publishing(types.DiagnosticTag.Unnecessary), ClientCapabilities(faded=True)),
         (
             types.ClientCapabilities(
                 window=types.WindowClientCapabilities(show_document=types.ShowDocumentClientCapabilities(support=True))
             ),
-            Shows(documents=True),
+            ClientCapabilities(documents=True),
         ),
     ],
 )
-def test_what_a_client_shows_is_read_from_its_capabilities(said: types.ClientCapabilities, shows: Shows) -> None:
-    assert Shows.of(said) == shows
+def test_what_a_client_shows_is_read_from_its_capabilities(
+    said: types.ClientCapabilities, shows: ClientCapabilities
+) -> None:
+    assert ClientCapabilities.of(said) == shows
 
 
 def test_reject_is_for_what_is_shown() -> None:

@@ -22,7 +22,7 @@ from mux_lsp.core.model import (
 )
 from mux_lsp.core.text import PositionEncoding, split_lines
 from mux_lsp.engine.events import ReviewChanged
-from mux_lsp.engine.standing import NO_STANDING, Standing
+from mux_lsp.engine.standing import NO_SUMMARY, RunSummary
 from mux_lsp.lsp import convert, protocol
 from mux_lsp.lsp.documents import uri_of
 
@@ -46,7 +46,7 @@ RUN = Run(
             Tests(3, 1, newly_failing=1, names_failing=("t\u202e",)),
         ),
     ),
-    meddled=("test\udce9.py",),
+    tampered=("test\udce9.py",),
     left_out=(LeftOut("caf\udce9", "too big"),),
     pid=7,
     exit_status=3,
@@ -54,8 +54,8 @@ RUN = Run(
 )
 
 
-def _no_standing(_: Run) -> Standing:
-    return NO_STANDING
+def _no_standing(_: Run) -> RunSummary:
+    return NO_SUMMARY
 
 
 def test_a_run_says_what_it_is_and_nothing_of_how_it_is_carried_out() -> None:

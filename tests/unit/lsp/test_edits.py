@@ -14,11 +14,11 @@ from mux_lsp.engine.accepting import Selection
 from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.engine.review import LiveText, PathPlan
 from mux_lsp.lsp.documents import Documents, uri_of
-from mux_lsp.lsp.edits import Abilities, split, workspace_edit
+from mux_lsp.lsp.edits import EditCapabilities, split, workspace_edit
 from tests.unit.lsp.opening import open_in
 
 ROOT = Path("/nowhere/repository")
-ALL = Abilities(edits=True, versions=True, create=True, rename=True, delete=True, annotations=True)
+ALL = EditCapabilities(edits=True, versions=True, create=True, rename=True, delete=True, annotations=True)
 FILE = Entry(FILE_MODE, b"a\nb\n")
 LIVE = LiveText("a.txt", ("a\n", "b\n"), FILE)
 NOTHING = LiveText("a.txt", None, None)
@@ -66,16 +66,16 @@ def documents(*paths: str, version: int = 5) -> Documents:
 @pytest.mark.parametrize(
     ("able", "carried"),
     [
-        (Abilities(), set()),
-        (Abilities(edits=True), {"edited.txt"}),
-        (Abilities(edits=True, versions=True), {"edited.txt"}),
-        (Abilities(edits=True, versions=True, create=True), {"edited.txt", "new.txt"}),
-        (Abilities(edits=True, versions=True, delete=True), {"edited.txt", "gone.txt"}),
-        (Abilities(edits=True, versions=True, rename=True), {"edited.txt", "moved.txt", "moved/too.txt"}),
+        (EditCapabilities(), set()),
+        (EditCapabilities(edits=True), {"edited.txt"}),
+        (EditCapabilities(edits=True, versions=True), {"edited.txt"}),
+        (EditCapabilities(edits=True, versions=True, create=True), {"edited.txt", "new.txt"}),
+        (EditCapabilities(edits=True, versions=True, delete=True), {"edited.txt", "gone.txt"}),
+        (EditCapabilities(edits=True, versions=True, rename=True), {"edited.txt", "moved.txt", "moved/too.txt"}),
         (ALL, {"edited.txt", "new.txt", "gone.txt", "moved.txt", "moved/too.txt"}),
     ],
 )
-def test_a_client_gets_what_it_can_carry_and_the_disk_the_rest(able: Abilities, carried: set[str]) -> None:
+def test_a_client_gets_what_it_can_carry_and_the_disk_the_rest(able: EditCapabilities, carried: set[str]) -> None:
     mine, others = split(selection(*PLANS), able)
     assert {plan.path for plan in mine} == carried
     assert sorted(plan.path for plan in [*mine, *others]) == sorted(plan.path for plan in PLANS)
@@ -97,7 +97,7 @@ def test_edits_name_the_version_they_are_for() -> None:
 
 
 def test_a_client_without_versions_gets_plain_changes() -> None:
-    edit = workspace_edit(selection(EDITED), [EDITED], documents("edited.txt"), Abilities(edits=True))
+    edit = workspace_edit(selection(EDITED), [EDITED], documents("edited.txt"), EditCapabilities(edits=True))
     assert (edit.document_changes, edit.change_annotations) == (None, None)
     assert edit.changes is not None
     assert list(edit.changes) == [uri_of(ROOT / "edited.txt")]
@@ -107,7 +107,7 @@ def test_an_open_document_is_named_as_its_client_names_it() -> None:
     found = Documents()
     uri = "file:///nowhere/repository/%65dited.txt"
     open_in(found, uri, "a\nb\n")
-    edit = workspace_edit(selection(EDITED), [EDITED], found, Abilities(edits=True))
+    edit = workspace_edit(selection(EDITED), [EDITED], found, EditCapabilities(edits=True))
     assert list(edit.changes or ()) == [uri]
 
 
@@ -171,9 +171,9 @@ def test_what_makes_way_and_what_comes_there_goes_to_the_disk_in_one(
 @pytest.mark.parametrize(
     ("workspace", "able"),
     [
-        (None, Abilities()),
-        (types.WorkspaceClientCapabilities(), Abilities()),
-        (types.WorkspaceClientCapabilities(apply_edit=True), Abilities(edits=True)),
+        (None, EditCapabilities()),
+        (types.WorkspaceClientCapabilities(), EditCapabilities()),
+        (types.WorkspaceClientCapabilities(apply_edit=True), EditCapabilities(edits=True)),
         # Creating needs documentChanges to be said in.
         (
             types.WorkspaceClientCapabilities(
@@ -182,7 +182,7 @@ def test_what_makes_way_and_what_comes_there_goes_to_the_disk_in_one(
                     resource_operations=[types.ResourceOperationKind.Create, types.ResourceOperationKind.Rename]
                 ),
             ),
-            Abilities(edits=True),
+            EditCapabilities(edits=True),
         ),
         (
             types.WorkspaceClientCapabilities(
@@ -198,6 +198,6 @@ def test_what_makes_way_and_what_comes_there_goes_to_the_disk_in_one(
     ],
 )
 def test_abilities_are_read_from_the_capabilities(
-    workspace: types.WorkspaceClientCapabilities | None, able: Abilities
+    workspace: types.WorkspaceClientCapabilities | None, able: EditCapabilities
 ) -> None:
-    assert Abilities.of(types.ClientCapabilities(workspace=workspace)) == able
+    assert EditCapabilities.of(types.ClientCapabilities(workspace=workspace)) == able

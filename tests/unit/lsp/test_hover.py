@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BEFORE = "a\nb\nc\nd\n"
 
 
-def told(view: places.View, line: int, *, markdown: bool = True) -> str:
+def told(view: places.DocumentReview, line: int, *, markdown: bool = True) -> str:
     found = hover(view, types.Position(line, 0), replace(EVERYTHING, markdown=markdown))
     if found is None:
         return ""

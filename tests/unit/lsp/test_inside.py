@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from mux_lsp.askers import Agent, Asker, Guest, Nobody, Person
+from mux_lsp.askers import Agent, Caller, Guest, Nobody, Person
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import inside, protocol
 from mux_lsp.lsp.inside import RIGHTS, Right
@@ -34,7 +34,7 @@ def engine() -> Engine:
     )
 
 
-def refused(asker: Asker, name: str, run: str = "tw5-1") -> bool:
+def refused(asker: Caller, name: str, run: str = "tw5-1") -> bool:
     try:
         inside.refuse(engine(), asker, name, protocol.RunParams(run=run))
     except UsageError as error:
@@ -67,6 +67,6 @@ def test_a_command_that_names_none_is_the_persons() -> None:
 
 
 @pytest.mark.parametrize("asker", [GUEST, NOBODY, CHECKS, STRAY])
-def test_nobody_else_verifies_the_persons_files(asker: Asker, tmp_path: Path) -> None:
+def test_nobody_else_verifies_the_persons_files(asker: Caller, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Only a person can verify what is"):
         inside.refuse_outside(engine(), asker, tmp_path, "verify what is")

@@ -13,13 +13,13 @@ from tests.unit.lsp.reviewing import EVERYTHING, PLAIN, URI, review_of, runs, vi
 
 if TYPE_CHECKING:
     from mux_lsp.lsp import places
-    from mux_lsp.lsp.shows import Shows
+    from mux_lsp.lsp.shows import ClientCapabilities
 
 BEFORE = "a\nb\nc\nd\n"
 B, X = "a\nB\nc\nd\n", "a\nx\nc\nd\n"
 
 
-def lines(view: places.View, shows: Shows = PLAIN) -> dict[int, list[str]]:
+def lines(view: places.DocumentReview, shows: ClientCapabilities = PLAIN) -> dict[int, list[str]]:
     """The titles of the lenses by line, as an editor puts them."""
     found: dict[int, list[str]] = {}
     for lens in sorted(lenses.lenses(view, shows), key=lambda lens: lens.range.start.character):
@@ -67,7 +67,7 @@ def lines(view: places.View, shows: Shows = PLAIN) -> dict[int, list[str]]:
         (runs(BEFORE, ""), {0: ["delete the file · k3f-1", "Accept", "Reject"]}),
     ],
 )
-def test_a_place_is_one_line(view: places.View, expected: dict[int, list[str]]) -> None:
+def test_a_place_is_one_line(view: places.DocumentReview, expected: dict[int, list[str]]) -> None:
     assert lines(view) == expected
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mux_lsp.core import diff
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus
-from mux_lsp.engine.reviews import Review
+from mux_lsp.engine.reviews import FileDiff
 from mux_lsp.lsp import places
 from tests.unit.lsp.reviewing import range_of, review_of, runs, view_of
 
@@ -45,7 +45,7 @@ def test_touches(one: types.Range, other: types.Range, touch: bool) -> None:
     assert places.touches(one, other) is touch
 
 
-def told(view: places.View) -> list[tuple[int, list[str]]]:
+def told(view: places.DocumentReview) -> list[tuple[int, list[str]]]:
     """Where each place is, and its variants, the shown one in brackets."""
     return [
         (
@@ -82,9 +82,9 @@ def test_deleting_the_file_is_a_decision_of_its_own() -> None:
 
 
 def test_changes_without_hunks_are_a_place_at_the_first_line() -> None:
-    def mode(run: str, new: int, kind: ChangeKind = ChangeKind.MODIFIED) -> Review:
+    def mode(run: str, new: int, kind: ChangeKind = ChangeKind.MODIFIED) -> FileDiff:
         change = FileChange("a.txt", kind, 0o100644, new, "1" * 40, "1" * 40, 0, 0)
-        return Review(run, "sh:true", change)
+        return FileDiff(run, "sh:true", change)
 
     view = view_of(BEFORE, mode("k3f-1", 0o100755), review_of(BEFORE, "A\nb\nc\nd\n", "k3f-2"), mode("k3f-3", 0o100755))
     whole = view.places[0]
@@ -102,7 +102,7 @@ def test_changes_without_hunks_are_a_place_at_the_first_line() -> None:
 def test_what_moves_a_file_says_where(kind: ChangeKind, what: str) -> None:
     change = FileChange("b\u202e\nc.txt", kind, 0o100644, 0o100644, "1" * 40, "1" * 40, 0, 0, "a.txt")
     place = runs(BEFORE, "A\nb\nc\nd\n").places[0].shown
-    item = replace(place.item, review=Review("k3f-1", "sh:true", change), hunk=None)
+    item = replace(place.item, review=FileDiff("k3f-1", "sh:true", change), hunk=None)
     assert replace(place, item=item).what == what
 
 
@@ -132,13 +132,13 @@ def test_the_next_best_is_shown_where_the_best_was_rejected() -> None:
     reviews = [review_of(BEFORE, "a\nB\nc\nd\n", "k3f-1"), review_of(BEFORE, "a\nx\nc\nd\n", "k3f-2")]
     view = view_of(BEFORE, *reviews, rejected={"k3f-1": frozenset({reviews[0].hunks[0].id})})
     assert told(view) == [(1, ["k3f-1", "[k3f-2]"])]
-    assert [variant.run for variant in view.places[0].open] == ["k3f-2"]
+    assert [variant.run for variant in view.places[0].open_variants] == ["k3f-2"]
 
 
 def test_where_one_is_applied_the_others_are_offered_and_do_not_wait() -> None:
     view = runs(BEFORE, "a\nB\nc\nd\n", "a\nx\nc\nd\n", live="typed\na\nx\nc\nd\n")
     (place,) = view.places
-    assert (place.shown.run, place.waits, place.open) == ("k3f-2", False, ())
+    assert (place.shown.run, place.waits, place.open_variants) == ("k3f-2", False, ())
     assert [variant.run for variant in place.others] == ["k3f-1"]
     assert view.at(range_of(2, 2)) == [place]
 
@@ -157,7 +157,7 @@ def test_what_another_run_does_beside_an_applied_hunk_still_waits() -> None:
 ONE, TWO, THREE = "a\nB\nc\nd\n", "a\nx\nc\nd\n", "a\ny\nc\nd\n"
 
 
-def chosen(view: places.View, run: str) -> places.Choice:
+def chosen(view: places.DocumentReview, run: str) -> places.VariantSelection:
     place, variant = next((place, one) for place in view.places for one in place.variants if run in one.runs)
     return place.choice_of(variant)
 

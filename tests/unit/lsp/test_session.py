@@ -14,7 +14,7 @@ from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.permissions import PermissionRequest
 from mux_lsp.engine import review
 from mux_lsp.engine.events import Event, PermissionRequested, ReviewChanged, RunChanged, RunOutput, TaskChanged
-from mux_lsp.engine.standing import NO_STANDING
+from mux_lsp.engine.standing import NO_SUMMARY
 from mux_lsp.lsp import convert, places, protocol
 from mux_lsp.lsp.session import Session
 from tests.unit.lsp.opening import open_in
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.history import Look
+    from mux_lsp.engine.history import PresenceMap
     from mux_lsp.lsp.documents import Document
 
 RUN = Run("k3f-1", "k3f", "sh:true", None, RunState.RUNNING)
@@ -38,7 +38,7 @@ EVENTS: dict[str, Event] = {
 
 def begun(options: object) -> tuple[Session, Written]:
     """A session behind the answer to its initialize."""
-    session, written = Session(cast("Engine", SimpleNamespace(standing=lambda _: NO_STANDING)), Person()), Written()
+    session, written = Session(cast("Engine", SimpleNamespace(standing=lambda _: NO_SUMMARY)), Person()), Written()
     session.server.protocol.set_writer(written)
     params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": options}
     receive(session.server, {"id": 1, "method": "initialize", "params": params})
@@ -89,7 +89,7 @@ async def test_a_client_whose_protocol_was_refused_is_told_nothing() -> None:
 
 async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One view is made at a time, and while it is made the next one waits for the newest text."""
-    history = SimpleNamespace(looked=lambda *_: None)
+    history = SimpleNamespace(observe=lambda *_: None)
     verifying = SimpleNamespace(watched=SimpleNamespace(follows=lambda *_: False))
     transactions = SimpleNamespace(text_seen=lambda *_, **__: None)
     engine = SimpleNamespace(history=history, verifying=verifying, transactions=transactions)
@@ -98,12 +98,12 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
     made: list[int] = []
     gate, begun = asyncio.Event(), asyncio.Event()
 
-    async def view_of(document: Document) -> tuple[places.View, Look]:
+    async def view_of(document: Document) -> tuple[places.DocumentReview, PresenceMap]:
         made.append(document.version)
         begun.set()
         await gate.wait()
         live = review.LiveText("a", ("text\n",), None, open=True)
-        return places.View(places.Buffer(document.uri, document.version, live), (), (), {}), {}
+        return places.DocumentReview(places.Buffer(document.uri, document.version, live), (), (), {}), {}
 
     monkeypatch.setattr(session, "_view_of", view_of)
     monkeypatch.setattr(session, "_send_diagnostics", lambda _uri, version, _found: sent.append(version))
@@ -135,7 +135,7 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
 
 async def test_a_client_of_an_agent_is_neither_asked_for_its_person_nor_given_a_way_to_cancel() -> None:
     asked = SimpleNamespace(id="ask1", task="k3f", runs=("k3f-1",), request=PermissionRequest("run", "ls", "Run `ls`"))
-    engine = SimpleNamespace(standing=lambda _: NO_STANDING, asked=(asked,))
+    engine = SimpleNamespace(standing=lambda _: NO_SUMMARY, asked=(asked,))
     session, written = Session(cast("Engine", engine), Agent("k3f-1")), Written()
     session.server.protocol.set_writer(written)
     able = {"window": {"workDoneProgress": True}}

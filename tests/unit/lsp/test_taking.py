@@ -36,7 +36,7 @@ def planned(live: LiveText, *edits: LineEdit) -> PathPlan:
 def colliding(live: str = LIVE) -> tuple[Item, Item]:
     """A change in conflict, and one that can be placed."""
     first, second = (place.shown.item for place in runs(BEFORE, AFTER, live=live).places)
-    assert (first.place, second.place) == (HunkStatus.CONFLICT, HunkStatus.PENDING)
+    assert (first.text_status, second.text_status) == (HunkStatus.CONFLICT, HunkStatus.PENDING)
     return first, second
 
 

@@ -15,7 +15,7 @@ from mux_lsp.core.agreement import Agreement
 from mux_lsp.core.merit import Attempt, Opinion, Weights
 from mux_lsp.core.model import ChangeKind, Check, CheckState, FileChange, Hunk, LeftOut, Run, RunState, Task, Tests
 from mux_lsp.core.ranking import rank
-from mux_lsp.engine.standing import NO_STANDING
+from mux_lsp.engine.standing import NO_SUMMARY
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import addresses, compare_page, comparing, convert, markdown, pages, virtual
 from mux_lsp.lsp.addresses import Address, Kind
@@ -193,7 +193,7 @@ def check_pages(words: str) -> None:
 
 def page_of(task: Task, ranking: Sequence[Ranked], hunks: Mapping[str, Sequence[Hunk]]) -> str:
     """The page that compares the runs of a task, which make these hunks at these paths."""
-    shape = convert.task_shape(task, lambda _: NO_STANDING)
+    shape = convert.task_shape(task, lambda _: NO_SUMMARY)
     result = comparing.compare(shape, task, ranking, Made(hunks))
     return compare_page.page(task.prompt, result, {hunk.id: hunk for own in hunks.values() for hunk in own})
 
@@ -279,7 +279,7 @@ def test_a_transcript_tells_what_a_run_was_told_printed_and_changed() -> None:
 
 def test_a_comparison_shows_who_agrees_who_is_best_and_where_they_differ() -> None:
     passed = Check("make test", CheckState.PASSED, tests=Tests(4, 0, newly_passing=3, added=1))
-    one = replace(RUN, files=(change("app.py"),), checks=(passed,), cost_usd=0.5, worked=2.5)
+    one = replace(RUN, files=(change("app.py"),), checks=(passed,), cost_usd=0.5, work_seconds=2.5)
     two = replace(
         one,
         id="k3f-2",

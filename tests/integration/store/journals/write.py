@@ -36,12 +36,20 @@ def tasks() -> list[Any]:
         made(model.FileChange, path="logo.png", kind=model.ChangeKind.MODIFIED, old_mode=0o100644, new_mode=0o100644,
              old_object="6" * 40, new_object="7" * 40),
     )  # fmt: skip
-    check = made(model.Check, command="make test", state=model.CheckState.PASSED, exit_status=0, seconds=1.5)
+    passed = {"before": model.CheckState.FAILED, "baseline_state": model.CheckState.FAILED}
+    check = made(model.Check, command="make test", state=model.CheckState.PASSED, exit_status=0, seconds=1.5, **passed)
     common = {"task": "k3f", "model": None, "base": COMMIT, "left_out": (model.LeftOut("big.bin", "is too large"),)}
+    # A field that was renamed is given by both of its names.
+    renamed = {
+        "worked": 50.0, "work_seconds": 50.0, "taken": True, "result_complete": True, "meddled": ("tests/t.py",),
+        "tampered": ("tests/t.py",), "collided": ("src/c.py",), "merge_conflicts": ("src/c.py",),
+        "hidden": ("conftest.py",), "hidden_config": ("conftest.py",),
+    }  # fmt: skip
     done = made(
         model.Run, **common, id="k3f-1", agent="claude", state=model.RunState.FINISHED, result=RESULT, files=changes,
         hunks=2, checks=(check,), port=41000, pid=4711, pid_created=1234.5, exit_status=0, cost_usd=0.25, tokens=5000,
-        started=1000.5, finished=1060.25, worked=50.0, message="go on", turn=1, taken=True, session="abc",
+        started=1000.5, finished=1060.25, message="go on", turn=1, session="abc", restored_checks=(check,),
+        **renamed,
     )  # fmt: skip
     working = made(
         model.Run, **common, id="k3f-2", agent="sh:make it", state=model.RunState.RUNNING, worktree="s1", pid=4712,
@@ -55,12 +63,14 @@ def tasks() -> list[Any]:
         model.Task, id="k3f", prompt="Do \u00fcn\u00efc\u00f6d\u00e9\nand half of a character: \ud800",
         repository=REPOSITORY, folder="src", created=1000.0, snapshot=model.Snapshot(COMMIT, TREE, HEAD),
         checks=("make test",), protected=("judge/",), context=(model.Context("a.py", 1, 2), model.Context("b.py")),
-        numbered=3, runs=(done, working, failed), priority=2, max_cost_usd=1.5,
+        numbered=3, runs_created=3, enough=2, stop_after=2, baseline=(check,), runs=(done, working, failed), priority=2,
+        max_cost_usd=1.5,
     )  # fmt: skip
     run = made(model.Run, id="b2c-1", task="b2c", agent="gemini", model="pro", state=model.RunState.QUEUED, base=COMMIT)
     second = made(
         model.Task, id="b2c", prompt="Another", repository="/home/ada/other", folder="", created=2000.0,
-        snapshot=model.Snapshot(COMMIT, TREE, None), numbered=1, runs=(run,), parent="k3f-1", paused=True,
+        snapshot=model.Snapshot(COMMIT, TREE, None), numbered=1, runs_created=1, runs=(run,), parent="k3f-1",
+        paused=True,
     )  # fmt: skip
     return [first, second]
 
@@ -85,7 +95,7 @@ def fill(journal: Any, schema: int) -> None:
         journal.trust(REPOSITORY, "8" * 64)
     if schema >= 6:
         begin(journal)
-    if schema >= 7:
+    if schema >= 8:
         raise NotImplementedError("say here what the tables of the newer schemas hold")
 
 
@@ -97,14 +107,14 @@ def accept(journal: Any) -> None:
         made(
             history.Acceptance, repository=REPOSITORY, task="k3f", run="k3f-1", agent="claude", model=None,
             prompt="Do it\n\ud800", message=None, path="src/b\udce9.py", origin="src/b\udce9.py", hunk=hunk,
-            change=hunk, how=history.Cause.ACCEPT, client="neovim", person="ada", line=4,
-            removed=history.Extract(1, "old\n"), added=history.Extract(2, "new\nnewer\n"),
+            change=hunk, how=history.Cause.ACCEPT, cause=history.Cause.ACCEPT, of=3, total=3,
+            client="neovim", person="ada", line=4, removed=history.Extract(1, "old\n"), added=history.Extract(2, "new\nnewer\n"),
             before=("def f():",), after=("",),
         )
         for hunk in ("0123456789", "abcdef0123")
     ]  # fmt: skip
     journal.record([acceptances.row(one) for one in accepted])
-    key: Any = getattr(history, "Key", None)
+    key: Any = getattr(history, "ChangeKey", None) or getattr(history, "Key", None)
     if key is not None:
         journal.record([], [key("k3f", "src/b\udce9.py", "abcdef0123")])
 
