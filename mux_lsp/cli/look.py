@@ -78,7 +78,8 @@ def show(id_: str, following: bool, as_json: bool) -> int:
 
     With a PATH, or lines of it: which agents' work was accepted there and still stands, by whom, and for which prompt.
     """
-    from mux_lsp.cli import history, work
+    from mux_lsp.cli import history
+    from mux_lsp.cli.work import watch
 
     with connected(here()) as client:
         if history.names_a_place(client, id_):
@@ -100,7 +101,7 @@ def show(id_: str, following: bool, as_json: bool) -> int:
         if following:
             board.known(runs)
             task = TaskResult.model_validate(client.execute("mux.task.get", {"task": runs[0].task})).task
-            return work.watch(client, board, task, [run.id for run in runs], as_json=as_json)
+            return watch(client, board, task, [run.id for run in runs], as_json=as_json)
         if as_json:
             echo_json(answer)
         elif is_run(id_):

@@ -12,10 +12,12 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.history import ChangeKey
 from mux_lsp.core.model import FileChange, HunkStatus, Run, Task
-from mux_lsp.engine import discarding, disk, review
+from mux_lsp.engine import disk
+from mux_lsp.engine.discarding import refuse_discarded
 from mux_lsp.engine.history import key_of
 from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.engine.resolving import Resolution, ResolveRequest, resolve
+from mux_lsp.engine.review import evaluate, live_text, refuse_conflicts
 from mux_lsp.errors import ConflictError, GitError, UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +147,7 @@ class FileReview:
 
     def items(self, live_of: LiveOf) -> list[Item]:
         """How its hunks stand to a live text. Slow the first time."""
-        return review.evaluate(self.reviews.of(self.run, self.change), live_of, self.rejected)
+        return evaluate(self.reviews.of(self.run, self.change), live_of, self.rejected)
 
 
 def preload(candidates: Iterable[FileReview]) -> None:
@@ -195,7 +197,7 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     where one cannot be placed in the way that `how` says.
     """
     run = engine.run(run_id)
-    discarding.refuse(run)
+    refuse_discarded(run)
     task = engine.task(run.task)
     reviews = engine.reviews(Path(task.repository))
     wanted: list[tuple[FileReview, list[Item], list[Item]]] = []
@@ -218,7 +220,7 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
         _refuse_ambiguous(run, named)
     if how is AcceptMode.EXACT:
         # All complaints at once, before the first plan is made.
-        review.refuse_conflicts(item for _, _, found in wanted for item in found)
+        refuse_conflicts(item for _, _, found in wanted for item in found)
     others: list[FileReview] = []
     if how is AcceptMode.INSTEAD:
         others = competing_changes(task, frozenset(path for one, _, _ in wanted for path in one.change.paths), reviews)
@@ -318,7 +320,7 @@ def applied_by(engine: Engine, intent: Intent, gone: Client | None = None) -> fr
 
 def _live_text(root: Path, unsaved: Mapping[str, bytes], path: str) -> LiveText:
     data = unsaved.get(path)
-    return review.live_text(root, path, None if data is None else data.decode("utf-8", "replace"))
+    return live_text(root, path, None if data is None else data.decode("utf-8", "replace"))
 
 
 async def offer(engine: Engine, selection: Selection, client: Client) -> None:

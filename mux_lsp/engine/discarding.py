@@ -29,7 +29,7 @@ AGAIN_SECONDS: Final = 3600.0
 """When to try again to forget what could not be."""
 
 
-def refuse(run: Run) -> None:
+def refuse_discarded(run: Run) -> None:
     """Raise UsageError where a run was thrown away."""
     if run.discarded is not None:
         raise UsageError(f"{run.id} is discarded; `mux-lsp restore {run.id}` brings it back.")

@@ -465,7 +465,7 @@ class Engine:
         """Another attempt by the same agent at the same task, as a new run."""
         backends = Backends(await self.configured())
         old = self.run(run_id)
-        discarding.refuse(old)
+        discarding.refuse_discarded(old)
         backends.of(old.agent)
         self.limits.check_retry(self.task(old.task))
         self.room(Path(self.task(old.task).repository)).setups.try_again()
@@ -484,7 +484,7 @@ class Engine:
         backends = Backends(await self.configured())
         await self._settled(run_id)
         run = self.run(run_id)
-        discarding.refuse(run)
+        discarding.refuse_discarded(run)
         if run.state is RunState.WAITING:
             if clients is None:
                 if not self._asks.refuse(run_id, message):

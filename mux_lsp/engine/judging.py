@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp.agents.command import mark
 from mux_lsp.agents.files import write_anew
 from mux_lsp.agents.process import STDERR
-from mux_lsp.core import judging
+from mux_lsp.core.judging import NO_TAMPERING, find_tampering, protected_files
 from mux_lsp.core.model import Check, CheckState, Snapshot
 from mux_lsp.core.settings import same_judging_part
 from mux_lsp.engine.checks import CommandContext, check_folder, compare_to_baseline, run_checks
@@ -69,7 +69,7 @@ def is_check_config(job: Job) -> Callable[[str], bool]:
     """
     if not job.terms.checks:
         return lambda _: False
-    by = judging.protected_files(job.terms.checks, job.terms.folder, job.task.protected)
+    by = protected_files(job.terms.checks, job.terms.folder, job.task.protected)
     return lambda path: by.is_setting(path) or by.is_mixed(path)
 
 
@@ -140,11 +140,11 @@ def _base(job: Job) -> str:
 def _find_tampering(job: Job) -> Tampering:
     run, shadow = job.current(), job.room.shadow
     if not run.files:
-        return judging.NO_TAMPERING
+        return NO_TAMPERING
     with _links_lock:
         links = _links(shadow, _base(job))
-    by = judging.protected_files(job.terms.checks, job.terms.folder, job.task.protected, links)
-    found = judging.find_tampering(run.files, by, functools.partial(_same_settings, shadow))
+    by = protected_files(job.terms.checks, job.terms.folder, job.task.protected, links)
+    found = find_tampering(run.files, by, functools.partial(_same_settings, shadow))
     # In the tree that is checked again it is not there.
     return replace(found, files=tuple(sorted({*found.files, *run.hidden_config})))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.core import diff, rebase, text
 from mux_lsp.core.conflict import Conflict, result_lines, with_markers
 from mux_lsp.core.model import ChangeKind, HunkStatus
-from mux_lsp.engine import disk, review
+from mux_lsp.engine import disk
 from mux_lsp.engine.offers import (
     AcceptMode,
     competing_items,
@@ -23,7 +23,7 @@ from mux_lsp.engine.offers import (
     remove_hunks,
     stretches,
 )
-from mux_lsp.engine.review import PathPlan
+from mux_lsp.engine.review import PathPlan, evaluate, plan_path, refuse_conflicts, text_of
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ResolveRequest:
 
     def plan(self, items: Sequence[Item]) -> PathPlan | None:
         """What accepting these of its items exactly does."""
-        return review.plan(self.root, self.path, items, self.reviews)
+        return plan_path(self.root, self.path, items, self.reviews)
 
 
 def resolve(choice: ResolveRequest, how: AcceptMode) -> Resolution:
@@ -86,7 +86,7 @@ def resolve(choice: ResolveRequest, how: AcceptMode) -> Resolution:
     if not colliding or how is AcceptMode.EXACT:
         return Resolution(choice.plan(choice.chosen), _ids(choice.chosen))
     if any(is_unresolvable(item) for item in colliding):
-        review.refuse_conflicts(choice.chosen)
+        refuse_conflicts(choice.chosen)
     if how is AcceptMode.INSTEAD:
         return _switch(choice, colliding)
     if all(item.placement is not None for item in colliding):
@@ -102,11 +102,11 @@ def _switch(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
     out = competing_items(choice.rivals, colliding)
     _refuse_risk(choice.path, [*colliding, *out])
     if not out:
-        review.refuse_conflicts(choice.chosen)
+        refuse_conflicts(choice.chosen)
     live = colliding[0].live
     freed = _text_without(live, out, colliding, choice.reviews)
     ids = _ids(choice.chosen)
-    judged = review.evaluate(colliding[0].review, lambda path: freed if path == live.path else choice.live_of(path))
+    judged = evaluate(colliding[0].review, lambda path: freed if path == live.path else choice.live_of(path))
     planned = choice.plan([item for item in judged if item.id in ids])
     if planned is None:
         # Taking the others out is all it needs.
@@ -129,7 +129,7 @@ def _text_without(live: LiveText, out: Sequence[Item], colliding: Sequence[Item]
             return replace(live, lines=tuple(lines), compared={})
     # What is about a whole file asks for that of the snapshot.
     entry = None if creates(out[0].review) else disk.Entry(change.old_mode, reviews.bytes_of(change.old_object))
-    return review.text_of(live.path, entry)
+    return text_of(live.path, entry)
 
 
 def _at_stretches(choice: ResolveRequest, colliding: Sequence[Item], how: AcceptMode) -> Resolution:
@@ -190,7 +190,7 @@ def _take_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution
         return Resolution(replace(planned, entry=entry), ids)
     if not hunks or any(item.placement is not None for item in choice.chosen):
         # A mode has nowhere to go where there is no such file.
-        review.refuse_conflicts(choice.chosen)
+        refuse_conflicts(choice.chosen)
     if change.kind is ChangeKind.DELETED:
         return Resolution(planned, ids)
     lines = hunks[0].added if creates(found) else diff.apply(found.base, hunks)

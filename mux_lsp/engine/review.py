@@ -379,7 +379,7 @@ def _where(item: Item) -> str:
     return f":{item.start + 1}" if item.hunk is not None and item.review.edits else ""
 
 
-def plan(root: Path, path: str, items: Sequence[Item], reviews: HunkCache) -> PathPlan | None:
+def plan_path(root: Path, path: str, items: Sequence[Item], reviews: HunkCache) -> PathPlan | None:
     """What accepting these items of one path does, or None where all of it is there already.
 
     Raises ConflictError where any of them cannot be placed exactly.

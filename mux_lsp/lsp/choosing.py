@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.engine import accepting, discarding
+from mux_lsp.engine import accepting
+from mux_lsp.engine.discarding import refuse_discarded
 from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import protocol
@@ -82,7 +83,7 @@ class Choosing:
 
 def _refuse(run: Run) -> None:
     """Raise UsageError where a run is none that could be taken whole."""
-    discarding.refuse(run)
+    refuse_discarded(run)
     if not run.state.ended:
         raise UsageError(f"{run.id} is still {run.state}: pick takes a run that has ended.")
     if not run.files:

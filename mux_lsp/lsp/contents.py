@@ -12,8 +12,10 @@ from mux_lsp.agents.log import Stream, printable, read_text, size_of
 from mux_lsp.agents.transcript import Prompted
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import CheckState, HunkStatus
-from mux_lsp.engine import accepting, discarding, review
+from mux_lsp.engine import accepting
 from mux_lsp.engine.checks import check_folder
+from mux_lsp.engine.discarding import refuse_discarded
+from mux_lsp.engine.review import plan_path
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import compare_page, comparing, convert, pages, plot
 from mux_lsp.lsp.addresses import Kind
@@ -132,7 +134,7 @@ def _shown(path: str) -> str:
 
 def _live_file(engine: Engine, documents: Mapping[Path, Document], address: Address) -> Source:
     run = engine.run(address.of)
-    discarding.refuse(run)
+    refuse_discarded(run)
     change = next((change for change in run.files if change.path == address.path), None)
     if change is None:
         raise UsageError(
@@ -170,7 +172,7 @@ def _live_lines(live: LiveText, address: Address) -> tuple[str, ...]:
 
 def _with(candidate: FileReview, live: LiveText, waiting: list[Item], address: Address) -> tuple[str, ...]:
     """The lines of a live text with pending hunks of it accepted; none where they delete it."""
-    planned = review.plan(candidate.root, candidate.path, waiting, candidate.reviews) if waiting else None
+    planned = plan_path(candidate.root, candidate.path, waiting, candidate.reviews) if waiting else None
     if planned is None:
         return _live_lines(live, address)
     if planned.lines is not None or planned.entry is None:
@@ -227,7 +229,7 @@ def _transcript(task: Task, run: Run, run_folder: Path) -> str:
     ]
     told = any(not isinstance(one.event, Prompted) for one in entries)
     output = Output(out, err, failed, _messages(run, run_folder), entries if told else ())
-    return pages.transcript(task, run, output)
+    return pages.page(task, run, output)
 
 
 def _messages(run: Run, run_folder: Path) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ RESULT_SHOWN: Final = 2_000
 _SIGNS: Final = {"done": "[x]", "active": "[>]"}
 
 
-def parts(entries: Sequence[Entry], whole: str) -> list[str]:
+def conversation_parts(entries: Sequence[Entry], whole: str) -> list[str]:
     """The blocks of a conversation, oldest first; `whole` is the command that prints all of it."""
     shown = entries[-EVENTS_SHOWN:]
     calls = {one.event.id: one.event for one in entries if isinstance(one.event, events.ToolCall)}

@@ -12,7 +12,8 @@ from pygls.exceptions import JsonRpcException
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.engine import accepting, backup, discarding, disk
+from mux_lsp.engine import accepting, backup, disk
+from mux_lsp.engine.discarding import refuse_discarded
 from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.engine.transactions import refuse_replaced
 from mux_lsp.engine.tree import opened
@@ -201,7 +202,7 @@ class Accepting:
     ) -> protocol.RejectResult:
         """Say no to all of a run, or to these paths or hunks; `shared`: also where other runs have the same hunks."""
         run = self._engine.run(run_id)
-        discarding.refuse(run)
+        refuse_discarded(run)
         wanted = accepting.candidates(self._engine, run, accepting.changes_of(run, paths))
         if shared:
             for other in self._engine.task(run.task).active_runs:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import CheckState
 from mux_lsp.core.text import shown_path
-from mux_lsp.lsp import conversation, markdown
+from mux_lsp.lsp import markdown
+from mux_lsp.lsp.conversation import conversation_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,11 +46,11 @@ class Output:
     """What an agent told whose output can be read as events. It stands in place of `messages` and `stdout`."""
 
 
-def transcript(task: Task, run: Run, output: Output) -> str:
+def page(task: Task, run: Run, output: Output) -> str:
     """What a run was told, what it printed, what it changed and how it ended."""
     parts = [f"# {run.id}", _standing(run), "## Prompt", shortened(task.prompt)]
     if output.conversation:
-        parts += ["## Conversation", *conversation.parts(output.conversation, f"mux-lsp log {run.id} --json-lines")]
+        parts += ["## Conversation", *conversation_parts(output.conversation, f"mux-lsp log {run.id} --json-lines")]
     elif output.messages:
         parts += ["## Messages that followed", *map(shortened, output.messages[-MESSAGES_SHOWN:])]
     for title, printed, option in (("Output", output.stdout, ""), ("Errors", output.stderr, " --stderr")):

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mux_lsp.engine import accepting, discarding
+from mux_lsp.engine import accepting
+from mux_lsp.engine.discarding import refuse_discarded
 from mux_lsp.engine.verifying import Overlay, VerifyRequest
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import convert, edits, inside, protocol
@@ -50,7 +51,7 @@ class Verification:
 
     def _root_of(self, run_id: str) -> Path:
         run = self._session.engine.run(run_id)
-        discarding.refuse(run)
+        refuse_discarded(run)
         return Path(self._session.engine.task(run.task).repository)
 
     async def _choose(self, run_id: str, params: protocol.VerifyParams) -> Overlay:

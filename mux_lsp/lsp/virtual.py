@@ -20,8 +20,8 @@ from mux_lsp.agents.log import printable
 from mux_lsp.core.text import shown_path
 from mux_lsp.engine.events import ReviewChanged, RunChanged, RunOutput, TaskChanged, TranscriptGrown
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.lsp import addresses, contents, fallback
-from mux_lsp.lsp.addresses import Address, Kind
+from mux_lsp.lsp import contents, fallback
+from mux_lsp.lsp.addresses import SCHEME, Address, Kind, parse
 from mux_lsp.lsp.documents import uri_of
 from mux_lsp.lsp.server import registers_content
 
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 FOLLOWED = 64
 """So many documents of a client are kept up to date: those that were asked for last."""
 
-OPTIONS = types.TextDocumentContentRegistrationOptions([addresses.SCHEME])
+OPTIONS = types.TextDocumentContentRegistrationOptions([SCHEME])
 """What we say of `workspace/textDocumentContent`."""
 
 
@@ -100,7 +100,7 @@ class VirtualDocuments:
 
     async def get(self, uri: str) -> tuple[str, str | None]:
         """The text of a document and its language where its name does not tell. Raises MuxError."""
-        address = addresses.parse(uri)
+        address = parse(uri)
         moves = self._moves
         followed, content = await self._read(address)
         if takes_content(self._capabilities):
@@ -115,7 +115,7 @@ class VirtualDocuments:
                 f"{name} cannot be asked to show a document (window/showDocument): "
                 "get its text by mux.document.get, or use `mux-lsp diff`, `log` and `compare` in a terminal."
             )
-        address = addresses.parse(uri)
+        address = parse(uri)
         if takes_content(self._capabilities):
             await self._read(address)
             shown = uri

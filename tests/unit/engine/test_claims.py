@@ -52,14 +52,14 @@ class Yard:
 class Run:
     """A run that wants a worktree."""
 
-    claims: WorktreePool
+    pool: WorktreePool
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     got: asyncio.Event = field(default_factory=asyncio.Event)
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
     claim: Claim | None = None
 
     async def live(self) -> None:
-        async with self.claims.claim(SNAPSHOT, "k3f-1", self.cancelled) as claim:
+        async with self.pool.claim(SNAPSHOT, "k3f-1", self.cancelled) as claim:
             self.claim = claim
             self.got.set()
             if claim is not None:
@@ -162,8 +162,8 @@ async def test_some_are_made_however_fast_they_change_hands(
     (first,) = await wanted(1)
     assert await first.has()
     # As if to make one took longer than anybody waits here.
-    first.claims._takes = 1000.0
-    first.claims._moved = asyncio.get_running_loop().time()
+    first.pool._takes = 1000.0
+    first.pool._moved = asyncio.get_running_loop().time()
     first.prepared.set()
     (second,) = await wanted(1)
     assert await second.has()

@@ -10,7 +10,7 @@ import pytest
 
 from mux_lsp.core.model import ChangeKind
 from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Write
-from mux_lsp.engine.review import LiveText, PathPlan, evaluate, plan, refuse_conflicts
+from mux_lsp.engine.review import LiveText, PathPlan, evaluate, plan_path, refuse_conflicts
 from mux_lsp.engine.reviews import HunkCache
 from mux_lsp.errors import ConflictError
 from tests.unit.engine.test_review import (
@@ -146,7 +146,7 @@ def test_a_rejected_rename_and_rejected_hunks_are_apart() -> None:
 
 
 def planned(items: list[Item], *blobs: Entry) -> PathPlan:
-    made = plan(Path("/nowhere"), NEW, items, reviews_of(*blobs))
+    made = plan_path(Path("/nowhere"), NEW, items, reviews_of(*blobs))
     assert made is not None
     return made
 
@@ -169,7 +169,7 @@ def test_what_was_renamed_already_is_changed_where_it_is() -> None:
         made = planned([item for item in items if item.text_status is P], after)
         assert made.writes() == (Write(NEW, before, after),)
     items = evaluate(review_of(file(BASE), MOVED), lives(NOTHING, on_disk(MOVED)))
-    assert plan(Path("/nowhere"), NEW, items, reviews_of()) is None
+    assert plan_path(Path("/nowhere"), NEW, items, reviews_of()) is None
 
 
 @pytest.mark.parametrize(

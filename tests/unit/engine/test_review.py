@@ -13,7 +13,7 @@ from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus, Run, RunState
 from mux_lsp.engine import review as reviewing
 from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.engine.results import LARGEST_TEXT
-from mux_lsp.engine.review import Item, LiveText, plan, refuse_conflicts
+from mux_lsp.engine.review import Item, LiveText, plan_path, refuse_conflicts
 from mux_lsp.engine.reviews import FileDiff, HunkCache
 from mux_lsp.errors import ConflictError
 
@@ -213,7 +213,7 @@ def test_a_result_that_changes_line_ends_means_it() -> None:
 def plan_of(items: list[Item], blobs: dict[str, bytes] | None = None) -> Entry | None:
     from pathlib import Path
 
-    made = plan(Path("/nowhere"), "a.txt", items, HunkCache((blobs or {}).__getitem__))
+    made = plan_path(Path("/nowhere"), "a.txt", items, HunkCache((blobs or {}).__getitem__))
     assert made is not None
     return made.entry
 

@@ -181,7 +181,7 @@ def hostile_run(words: str) -> tuple[Task, Run]:
 def check_pages(words: str) -> None:
     task, run = hostile_run(words)
     printed = Printed(words, 7)
-    check_harmless(pages.transcript(task, run, Output(printed, printed, {0: printed}, [words])))
+    check_harmless(pages.page(task, run, Output(printed, printed, {0: printed}, [words])))
     task = replace(task, baseline=run.checks)
     ranking = rank([Attempt(run, outside=(words,), opinion=Opinion(0.5, words))], Weights(), task.baseline)
     found = {path: [Hunk("0123456789", 0, (words,), (words,))] for path in (words, f"dir/{words}")}
@@ -262,7 +262,7 @@ def test_a_transcript_tells_what_a_run_was_told_printed_and_changed() -> None:
         reason="it went well",
     )
     output = Output(Printed("the end\n", 12), Printed(" \n"), {0: Printed("1 failed\n")}, ["go on"])
-    assert pages.transcript(TASK, run, output) == (
+    assert pages.page(TASK, run, output) == (
         "# k3f-1\n\n"
         "`sh:make:large` · finished after 2.5 s · exit status 0 · 2 files, +1 −2 · checks 1 of 2 passed\n\n"  # noqa: RUF001
         "Reason: `it went well`\n\n"
@@ -318,7 +318,7 @@ def test_a_comparison_shows_who_agrees_who_is_best_and_where_they_differ() -> No
 def test_pages_stay_small_whatever_a_run_does() -> None:
     many = tuple(change(f"file{number}") for number in range(10_000))
     run = replace(RUN, files=many, left_out=tuple(LeftOut(one.path, "big") for one in many))
-    page = pages.transcript(replace(TASK, prompt="p" * 1_000_000, runs=(run,)), run, NOTHING)
+    page = pages.page(replace(TASK, prompt="p" * 1_000_000, runs=(run,)), run, NOTHING)
     assert len(page) < 100_000
     assert "… and 9800 more" in page
     assert "… 950000 more characters" in page
