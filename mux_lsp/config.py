@@ -193,7 +193,7 @@ Weight = Annotated[float, Field(ge=0, le=1000)]
 class Ranking(_Section):
     """`[ranking]`: how much each criterion counts among runs of which the checks say the same.
 
-    Only their proportions matter; 0 leaves a criterion out. See `mux_lsp.core.merit.Weights` for what each one is.
+    Only their proportions matter; 0 leaves a criterion out. See `mux_lsp.core.grading.Weights` for what each one is.
     """
 
     tests: Weight = 10

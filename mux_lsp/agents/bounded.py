@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.files import open_to_rewrite
-from mux_lsp.agents.watches import watch_kept_up
+from mux_lsp.agents.fs_watch import watch_kept_up
 
 if TYPE_CHECKING:
     import threading

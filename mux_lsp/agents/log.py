@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mux_lsp.agents.bounded import is_output, left_out, read_around, trim
 from mux_lsp.agents.files import open_to_read
+from mux_lsp.agents.fs_watch import tell, watch_kept_up
 from mux_lsp.agents.process import STDERR, STDOUT
 from mux_lsp.agents.transcript import TRANSCRIPT
-from mux_lsp.agents.watches import tell, watch_kept_up
 
 if TYPE_CHECKING:
     import threading

@@ -11,7 +11,7 @@ Where a process stands (its current folder) is no evidence: a person's own shell
 What escapes all of these is a process that cleared its environment, left its session, lost its parent and closed its
 outputs, all four, and has outlived its run's command: until then the supervisor becomes its parent (Linux). Only a
 sandbox could hold that one. On Linux it becomes the daemon's child, which still tells it from a person's program
-(`daemon.look`).
+(`daemon.identify`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import click
 
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run
-from mux_lsp.cli.look import print_document, say_more
+from mux_lsp.cli.inspect import print_document, say_more
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
 from mux_lsp.cli.text import count, duration, listed, visible
@@ -54,12 +54,12 @@ def compare(task_id: str, markdown: bool, svg: bool, as_json: bool) -> None:
 
 
 def _say(compared: TaskCompareResult) -> None:
-    from mux_lsp.cli import tables
+    from mux_lsp.cli import formatting
 
-    runs = tables.best_first(compared.task.runs)
+    runs = formatting.best_first(compared.task.runs)
     ranking = {one.run: one for one in compared.ranking}
     echo_table(HEADERS, [_run_row(run, ranking.get(run.id)) for run in runs])
-    tables.say_why(runs)
+    formatting.say_why(runs)
     if compared.equal:
         echo()
     for group in compared.equal:
@@ -71,18 +71,18 @@ def _say(compared: TaskCompareResult) -> None:
 
 
 def _run_row(run: RunShape, ranked: RankedRun | None) -> list[Cell]:
-    from mux_lsp.cli import tables
+    from mux_lsp.cli import formatting
 
     agrees = ranked is not None and ranked.of and run.file_count
     return [
-        tables.rank_cell(run),
+        formatting.rank_cell(run),
         Cell(run.id),
-        Cell(tables.agent_name(run)),
-        tables.state_cell(run),
-        tables.verdict_cell(run),
-        Cell(tables.tests_changed(run)),
+        Cell(formatting.agent_name(run)),
+        formatting.state_cell(run),
+        formatting.verdict_cell(run),
+        Cell(formatting.tests_changed(run)),
         Cell(str(run.file_count)),
-        Cell(tables.lines_changed(run)),
+        Cell(formatting.lines_changed(run)),
         Cell(f"{ranked.agreement:.0%}" if ranked is not None and agrees else ""),
         Cell("" if run.cost_usd is None else f"${run.cost_usd:.4f}"),
         Cell("" if ranked is None or ranked.seconds is None else duration(ranked.seconds), "faint"),

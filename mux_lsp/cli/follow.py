@@ -7,9 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mux_lsp.cli.formatting import ENDED, RUN_HEADERS, run_line, run_row
 from mux_lsp.cli.output import echo, echo_error
 from mux_lsp.cli.permissions import open_questions, question_lines
-from mux_lsp.cli.tables import ENDED, RUN_HEADERS, run_line, run_row
 from mux_lsp.cli.text import one_line, visible
 from mux_lsp.errors import MuxError
 

@@ -14,15 +14,15 @@ from mux_lsp.cli import (
     choosing,
     clients,
     compare,
-    look,
+    inspect,
     permissions,
     queue,
     replaying,
     review,
+    run,
     service,
     trust,
     verify,
-    work,
 )
 from mux_lsp.cli.demo.command import demo
 from mux_lsp.cli.output import echo_error
@@ -30,16 +30,16 @@ from mux_lsp.errors import MuxError
 
 SECTIONS = {
     "Have agents work": (
-        work.run,
-        work.continue_,
-        work.retry,
-        work.cancel,
-        work.delete,
+        run.run,
+        run.continue_,
+        run.retry,
+        run.cancel,
+        run.delete,
         queue.pause,
         queue.resume,
         queue.prioritize,
     ),
-    "See what they did": (look.list_, look.show, look.log, look.diff, compare.compare),
+    "See what they did": (inspect.list_, inspect.show, inspect.log, inspect.diff, compare.compare),
     "Decide": (
         verify.verify,
         review.accept,
@@ -129,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return work.INTERRUPTED
+        return run.INTERRUPTED
     except MuxError as error:
         echo_error(str(error))
         return error.exit_status

@@ -57,7 +57,7 @@ def _change(what: str, typed: str, argument: Json, told: Callable[[TaskShape], s
 
 
 def _paused(task: TaskShape) -> str:
-    from mux_lsp.cli.tables import ENDED
+    from mux_lsp.cli.formatting import ENDED
 
     held = sum(run.state == "queued" for run in task.runs)
     at_work = sum(run.state not in ENDED for run in task.runs) - held

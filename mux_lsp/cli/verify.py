@@ -67,16 +67,16 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def _say(result: VerifyResult) -> None:
-    from mux_lsp.cli import tables
+    from mux_lsp.cli import formatting
 
     verdict = result.verdict
     what = _what(verdict.run, verdict.hunks, verdict.paths)
     passed = sum(check.state == "passed" for check in verdict.checks)
     outcome = "passed" if verdict.passed else f"{passed} of {count(len(verdict.checks), 'check')} passed"
     echo(f"{what}: {outcome}, in {duration(verdict.seconds)}", "passed" if verdict.passed else "failed")
-    tables.say_left_out("what was verified", verdict.left_out)
+    formatting.say_left_out("what was verified", verdict.left_out)
     for check, printed in zip(verdict.checks, result.printed, strict=True):
-        tables.say_checks([check])
+        formatting.say_checks([check])
         if check.state != "passed" and printed:
             for line in visible(printed, keep="\n\t").rstrip("\n").split("\n"):
                 echo(f"    {line}")

@@ -18,14 +18,14 @@ from itertools import groupby
 from math import fsum
 from typing import TYPE_CHECKING
 
-from mux_lsp.core import merit
-from mux_lsp.core.merit import Grade, Weights
+from mux_lsp.core import grading
+from mux_lsp.core.grading import Grade, Weights
 from mux_lsp.core.reasons import as_good, behind, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mux_lsp.core.merit import Attempt, Graded
+    from mux_lsp.core.grading import Attempt, Graded
     from mux_lsp.core.model import Check
 
     Key = tuple[int, int, int, int, int, float]
@@ -49,9 +49,9 @@ class Ranked:
 
 def rank(attempts: Iterable[Attempt], weights: Weights, baseline: Sequence[Check] = ()) -> tuple[Ranked, ...]:
     """All attempts at one task, best first, tied ones by their number. `baseline` is how the snapshot itself does."""
-    judged = sorted((merit.grade(one, baseline) for one in attempts), key=lambda one: _number(one.run.id))
-    others = merit.cohort_of(judged)
-    own = {one.run.id: merit.values(one, others) for one in judged}
+    judged = sorted((grading.grade(one, baseline) for one in attempts), key=lambda one: _number(one.run.id))
+    others = grading.cohort_of(judged)
+    own = {one.run.id: grading.values(one, others) for one in judged}
     own_keys = {one.run.id: _key(one, own[one.run.id], weights) for one in judged}
     goes_by = {one.run.id: _best_of_equals(one, own_keys) for one in judged}
     keys = {run: own_keys[best] for run, best in goes_by.items()}

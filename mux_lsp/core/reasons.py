@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.core.merit import LITTLE_COST, LITTLE_TIME, Grade, Weights, in_steps
+from mux_lsp.core.grading import LITTLE_COST, LITTLE_TIME, Grade, Weights, in_steps
 from mux_lsp.core.model import CheckState
 from mux_lsp.core.text import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mux_lsp.core.merit import Cohort, Graded
+    from mux_lsp.core.grading import Cohort, Graded
     from mux_lsp.core.model import Check
 
 NAMED: Final = 3

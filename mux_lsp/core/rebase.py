@@ -7,7 +7,7 @@ The rules are those of a three-way merge by `git merge-file`, for each hunk by i
 - **applied**: the live text has exactly this hunk here. That is so when it has the same edit, and also when the live
   text can be read in full as base with this hunk, maybe others, and foreign edits apart from them. A plain diff knows
   nothing of the hunks and may align repeated lines in another way, so where it leaves anything unexplained such a
-  reading is sought (see `mux_lsp.core.readings`).
+  reading is sought (see `mux_lsp.core.alignment`).
 - **conflict**: everything else. A conflict never becomes an edit.
 
 Where we choose otherwise than git, on purpose:
@@ -32,10 +32,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mux_lsp.core.alignment import Segment, align, moved_by
 from mux_lsp.core.conflict import conflict_marker
 from mux_lsp.core.diff import diff_lines
 from mux_lsp.core.model import Hunk, HunkStatus
-from mux_lsp.core.readings import Segment, align, moved_by
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:

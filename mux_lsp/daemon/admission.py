@@ -8,14 +8,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mux_lsp.askers import Agent, Person
-from mux_lsp.daemon.look import INSTEAD, LookContext, Target, Traces, identify, judge
+from mux_lsp.callers import Agent, Person
+from mux_lsp.daemon.identify import INSTEAD, LookContext, Target, Traces, identify, judge
 from mux_lsp.daemon.process_tables import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mux_lsp.askers import Caller
+    from mux_lsp.callers import Caller
     from mux_lsp.daemon.peer import Peer
     from mux_lsp.daemon.process_tables import Table
 

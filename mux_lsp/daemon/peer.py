@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.daemon.look import Target
+from mux_lsp.daemon.identify import Target
 
 if TYPE_CHECKING:
     from mux_lsp.daemon.process_tables import Ends, Table

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psutil
 
 from mux_lsp import __version__, paths, storage
-from mux_lsp.askers import Caller, Person
+from mux_lsp.callers import Caller, Person
 from mux_lsp.daemon import handshake, lifecycle, logs
 from mux_lsp.daemon.admission import Admission, are_same, refusal_to_end, words
 from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile

@@ -17,40 +17,42 @@ from typing import TYPE_CHECKING, Any
 from mux_lsp import config
 from mux_lsp.agents import process
 from mux_lsp.agents.ports import PortBlocks
-from mux_lsp.core.merit import Weights
+from mux_lsp.core.grading import Weights
 from mux_lsp.core.model import AgentChoice, FileChange, Run, RunState, Task
-from mux_lsp.engine import backends, discarding, renewal
-from mux_lsp.engine.accepting import applied_by
-from mux_lsp.engine.attempt import Job, run_to_end
+from mux_lsp.engine import backends
 from mux_lsp.engine.backends import Backends
-from mux_lsp.engine.book import TaskRegistry
-from mux_lsp.engine.changed import affected_paths
-from mux_lsp.engine.clock import Clock
-from mux_lsp.engine.discarding import Discards
-from mux_lsp.engine.ending import Cancellation
-from mux_lsp.engine.enough import consensus_reason
-from mux_lsp.engine.events import Event, Noticed, ReviewChanged, RunChanged, TaskChanged, WorkEnded
-from mux_lsp.engine.going import Unfinished, UnfinishedWork
-from mux_lsp.engine.history import History
-from mux_lsp.engine.judge import LlmJudge
-from mux_lsp.engine.judgements import CheckService
-from mux_lsp.engine.limits import Budget
-from mux_lsp.engine.output import Outputs
-from mux_lsp.engine.permissions import Answer, JournalPermissionStore, PendingPermission, PermissionService
-from mux_lsp.engine.queue import Queue
-from mux_lsp.engine.ranking import Rankings
-from mux_lsp.engine.rejections import Rejections
-from mux_lsp.engine.repositories import RepositoryStore, RepositoryStores, locate
-from mux_lsp.engine.request import Client, StartRequest, buffers_of, context_of, prompt_of
-from mux_lsp.engine.results import DiffStats
-from mux_lsp.engine.reviews import HunkCache
-from mux_lsp.engine.standing import NO_SUMMARY, RunSummary
-from mux_lsp.engine.transactions import Transactions
-from mux_lsp.engine.tree import identity_of
-from mux_lsp.engine.trial import sweep
-from mux_lsp.engine.troubles import in_plain_words, is_of_the_disk, is_of_the_system
-from mux_lsp.engine.trust import Trust
-from mux_lsp.engine.verifying import VerifyService, roots
+from mux_lsp.engine.checks.service import CheckService
+from mux_lsp.engine.checks.trial import sweep
+from mux_lsp.engine.ranking.llm_judge import LlmJudge
+from mux_lsp.engine.ranking.service import Rankings
+from mux_lsp.engine.repository.cancellation import Cancellation
+from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores, locate
+from mux_lsp.engine.repository.trust import Trust
+from mux_lsp.engine.review.diff_stats import DiffStats
+from mux_lsp.engine.review.history import History
+from mux_lsp.engine.review.hunks import HunkCache
+from mux_lsp.engine.review.rejections import Rejections
+from mux_lsp.engine.review.select import applied_by
+from mux_lsp.engine.review.transactions import Transactions
+from mux_lsp.engine.runs import sync_base
+from mux_lsp.engine.runs.clock import Clock
+from mux_lsp.engine.runs.lifecycle import Job, run_to_end
+from mux_lsp.engine.runs.output import Outputs
+from mux_lsp.engine.runs.permissions import Answer, JournalPermissionStore, PendingPermission, PermissionService
+from mux_lsp.engine.scheduling.budget import Budget
+from mux_lsp.engine.scheduling.early_stop import consensus_reason
+from mux_lsp.engine.scheduling.queue import Queue
+from mux_lsp.engine.state.events import Event, Noticed, ReviewChanged, RunChanged, TaskChanged, WorkEnded
+from mux_lsp.engine.state.path_index import affected_paths
+from mux_lsp.engine.state.registry import TaskRegistry
+from mux_lsp.engine.state.run_summary import NO_SUMMARY, RunSummary
+from mux_lsp.engine.state.system_errors import in_plain_words, is_of_the_disk, is_of_the_system
+from mux_lsp.engine.tasks import discard
+from mux_lsp.engine.tasks.discard import Discards
+from mux_lsp.engine.tasks.request import Client, StartRequest, buffers_of, context_of, prompt_of
+from mux_lsp.engine.tasks.unfinished import Unfinished, UnfinishedWork
+from mux_lsp.engine.verify.service import VerifyService, roots
+from mux_lsp.engine.working_tree.tree import identity_of
 from mux_lsp.errors import MuxError, StorageError, UsageError
 from mux_lsp.faults import fault
 from mux_lsp.git.command import own
@@ -63,8 +65,8 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Snapshot
     from mux_lsp.core.ranking import Ranked
     from mux_lsp.core.spending import Spent
-    from mux_lsp.engine.settings import Settings
-    from mux_lsp.store.accepting import Accepted
+    from mux_lsp.engine.repository.settings import Settings
+    from mux_lsp.store.pending_accepts import Accepted
 
 
 log = logging.getLogger(__name__)
@@ -465,7 +467,7 @@ class Engine:
         """Another attempt by the same agent at the same task, as a new run."""
         backends = Backends(await self.configured())
         old = self.run(run_id)
-        discarding.refuse_discarded(old)
+        discard.refuse_discarded(old)
         backends.of(old.agent)
         self.limits.check_retry(self.task(old.task))
         self.room(Path(self.task(old.task).repository)).setups.try_again()
@@ -484,13 +486,13 @@ class Engine:
         backends = Backends(await self.configured())
         await self._settled(run_id)
         run = self.run(run_id)
-        discarding.refuse_discarded(run)
+        discard.refuse_discarded(run)
         if run.state is RunState.WAITING:
             if clients is None:
                 if not self._asks.refuse(run_id, message):
                     raise UsageError(f"{run_id} has its answer and goes on; send the message when it has ended.")
                 return self.run(run_id)
-            renewal.unsaved_of(clients, self._rooms.of(Path(self.task(run.task).repository)))
+            sync_base.unsaved_of(clients, self._rooms.of(Path(self.task(run.task).repository)))
             await self.cancel(run_id)
             await self._settled(run_id)
             run = self.run(run_id)
@@ -502,7 +504,7 @@ class Engine:
         renewed: dict[str, Any] = {}
         if clients is not None:
             room = self._rooms.of(Path(self.task(run.task).repository))
-            new = await asyncio.to_thread(renewal.merge_onto_snapshot, room, run, renewal.unsaved_of(clients, room))
+            new = await asyncio.to_thread(sync_base.merge_onto_snapshot, room, run, sync_base.unsaved_of(clients, room))
             files, hunks = await asyncio.to_thread(_read_result, *self._results_of(room.root), new.base, new.result)
             # From here on nothing is awaited.
             if self.run(run_id) != run:
@@ -514,7 +516,7 @@ class Engine:
                 "hunks": hunks,
                 "merge_conflicts": new.conflicts,
             }
-            message = renewal.prompt_after_sync(message, new.conflicts)
+            message = sync_base.prompt_after_sync(message, new.conflicts)
         run = self._book.advance(
             run_id,
             RunState.QUEUED,
@@ -555,7 +557,7 @@ class Engine:
     async def _forget(self, task: Task, doomed: Sequence[Run]) -> tuple[str, ...]:
         ids = tuple(run.id for run in doomed)
         whole = len(doomed) == len(task.runs)
-        renewals = [renewal.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
+        renewals = [sync_base.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
         names = (*ids, *renewals, *([task.id] if whole else []))
         going = ids[0] if ids else task.id
         with contextlib.suppress(StorageError):  # what is deleted makes room

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import LeftOut
-from mux_lsp.git import names, parse
+from mux_lsp.git import parse, path_rules
 from mux_lsp.git.view import View, copy_index, ignored, write_tree
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def overlay(
     left_out: dict[str, str] = {}
     possible: dict[str, bytes] = {}
     for path, content in buffers.items():
-        reason = names.refusal(path) or _obstacle(view.work_tree, path)
+        reason = path_rules.refusal(path) or _obstacle(view.work_tree, path)
         if reason:
             left_out[path] = reason
         else:

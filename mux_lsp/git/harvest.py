@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
-from mux_lsp.git.brought import load
 from mux_lsp.git.folders import is_plain_folder, walk
+from mux_lsp.git.imported import load
 from mux_lsp.git.view import (
     ATTEMPTS,
     IndexUpdate,

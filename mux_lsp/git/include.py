@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mux_lsp.git import names, parse
+from mux_lsp.git import parse, path_rules
 from mux_lsp.git.copying import copy_file
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def included(view: View) -> list[str]:
     if not (view.work_tree / FILE).is_file():
         return []
     output = view.git(["ls-files", "--others", "--ignored", "--directory", "-z", f"--exclude-from={FILE}"])
-    return [path for path in parse.fields(output) if names.refusal(path.rstrip("/")) is None]
+    return [path for path in parse.fields(output) if path_rules.refusal(path.rstrip("/")) is None]
 
 
 def copy_included(source: Path, target: Path, paths: list[str]) -> list[str]:

@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING
 from mux_lsp import storage
 from mux_lsp.core.model import Snapshot
 from mux_lsp.errors import GitError, MuxError
-from mux_lsp.git import bare, mending, person, quick
+from mux_lsp.git import incremental, repair, store_setup, user_index
 from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import alternates_variable
 from mux_lsp.git.damage import is_damage
 from mux_lsp.git.folders import disk_use, remove_tree
-from mux_lsp.git.indexfile import is_whole
-from mux_lsp.git.reading import StoreReader
+from mux_lsp.git.index_file import is_whole
 from mux_lsp.git.repository import discover, object_folders, read_head, read_settings
+from mux_lsp.git.store_reader import StoreReader
 from mux_lsp.git.view import (
     GIT_POOL,
     View,
@@ -88,7 +88,7 @@ class ShadowStore(StoreReader):
         self.root = root
         self._lock = threading.RLock()
         self._pending: dict[str, _Pending] = {}
-        self._memory: person.IndexState | None = None
+        self._memory: user_index.IndexState | None = None
         self._settings: Settings | None = None
         self._opened = False
         self._behind_lock = threading.Lock()
@@ -100,7 +100,7 @@ class ShadowStore(StoreReader):
         self.mendings = 0
         """How often something damaged was looked for."""
         # Not when the store is opened for a snapshot: runs of an earlier daemon may have gone on by then.
-        bare.clear_locks(self.git_dir)
+        store_setup.clear_locks(self.git_dir)
         clear_locks(self._person_dir)
 
     # --- snapshots ---
@@ -131,8 +131,8 @@ class ShadowStore(StoreReader):
         write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
         view = View(self._person_dir, repository.root, self.git_dir / "objects")
         if memory is not None and not (memory.sparse and self._is_other_index(repository)):
-            with contextlib.suppress(person.SparseChangedError):
-                seen = person.scan(view, repository, memory)
+            with contextlib.suppress(user_index.SparseChangedError):
+                seen = user_index.scan(view, repository, memory)
         if memory is not None and seen is not None and not buffers:
             quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
             if quickly is not None:
@@ -165,7 +165,7 @@ class ShadowStore(StoreReader):
             self._open(repository)
             environment = alternates_variable(object_folders(repository))
             try:
-                bare.pack(self.git_dir, [snapshot.commit], environment)
+                store_setup.pack(self.git_dir, [snapshot.commit], environment)
             except GitError as error:
                 raise GitError(
                     f"mux-lsp was killed before it had all of the snapshot, and the rest is gone ({error}): start the "
@@ -175,7 +175,7 @@ class ShadowStore(StoreReader):
 
     @storage.telling
     def repair(self, error: GitError, since: int) -> None:
-        """Mend what made a git fail, and take over what the person has by now. See `git.mending`.
+        """Mend what made a git fail, and take over what the person has by now. See `git.repair`.
 
         `since` is what `mendings` was before that git began: of many that failed for the same the first one mends.
         Raises the error where nobody knows of whose repository the store is, and GitError where it cannot be mended.
@@ -198,7 +198,7 @@ class ShadowStore(StoreReader):
         for commit, pending in list(self._pending.items()):
             error = pending.done.exception()
             if error is not None and is_damage(error):
-                bare.pack(self.git_dir, [commit], alternates_variable(pending.borrowed))
+                store_setup.pack(self.git_dir, [commit], alternates_variable(pending.borrowed))
                 self.set_refs(pending.refs)
                 del self._pending[commit]
 
@@ -232,7 +232,7 @@ class ShadowStore(StoreReader):
         wait([*work, *(pending.done for pending in self._pending.values())])
         self._memory, self._opened = None, False
         remove_tree(self._person_dir)
-        wrong = mending.repair(self.git_dir, repository)
+        wrong = repair.repair(self.git_dir, repository)
         log.warning("the store %s %s", self.git_dir, "was damaged, and is mended" if wrong else "is whole")
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
@@ -249,7 +249,7 @@ class ShadowStore(StoreReader):
     def commit(self, tree: str, parent: str | None, message: str, *, borrowed: Sequence[Path] = ()) -> str:
         """Write a commit under mux-lsp's own name and return its object name. No ref names it yet."""
         moment = f"{int(time.time())} +0000"
-        name, email = bare.IDENTITY
+        name, email = store_setup.IDENTITY
         who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
                for what, value in (("NAME", name), ("EMAIL", email), ("DATE", moment))}  # fmt: skip
         parents = ["-p", parent] if parent else []
@@ -297,7 +297,7 @@ class ShadowStore(StoreReader):
                 if not is_damage(error) or repository is None:
                     raise
                 self._repair(repository, error)
-                mending.set_refs_aside(self.git_dir)
+                repair.set_refs_aside(self.git_dir)
                 self.git(collect)
 
     def disk_use(self) -> int:
@@ -324,9 +324,9 @@ class ShadowStore(StoreReader):
         """Make the store if it is not there, and remember what an earlier daemon knew of it."""
         if self._opened:
             return
-        bare.make(self.git_dir, repository)
+        store_setup.make(self.git_dir, repository)
         self._person_dir.mkdir(exist_ok=True)
-        memory = person.IndexState.load(self._memory_file)
+        memory = user_index.IndexState.load(self._memory_file)
         # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
         lost = memory is not None and memory.commit is not None and self._objects.read(memory.commit) is None
         # And where the power was cut, our index may be of any time, or half of one.
@@ -338,18 +338,18 @@ class ShadowStore(StoreReader):
         self,
         view: View,
         settings: Settings,
-        memory: person.IndexState,
-        seen: person.ScanResult,
+        memory: user_index.IndexState,
+        seen: user_index.ScanResult,
         what: tuple[Repository, str | None, str],
     ) -> Snapshot | None:
         """The snapshot of what was seen, complete at once, while our index follows. None if it takes the long way."""
         repository, head, name = what
-        changed = quick.changes(view.work_tree, settings, seen.intake)
+        changed = incremental.changes(view.work_tree, settings, seen.intake)
         if changed is None or not memory.tree or memory.commit is None or memory.head != head:
             return None
         refs = [f"refs/mux/snapshots/{name}", "refs/mux/person"]
         try:
-            commit = quick.commit(self.git_dir, memory.tree, changed, head, bare.message(repository), refs)
+            commit = incremental.commit(self.git_dir, memory.tree, changed, head, store_setup.message(repository), refs)
         except GitError:
             return None
         memory.commit = commit
@@ -362,13 +362,13 @@ class ShadowStore(StoreReader):
             if work is not None:
                 self._catching_up = GIT_POOL.submit(work)
 
-    def _catch_up(self, view: View, memory: person.IndexState, seen: person.ScanResult) -> None:
+    def _catch_up(self, view: View, memory: user_index.IndexState, seen: user_index.ScanResult) -> None:
         """Bring our index to what a snapshot saw. If the person's tree moved on, the next snapshot compares anew."""
         # Of a full disk whoever needs it next will hear. What is remembered here and there is older than our index, and
         # says so, or is what it was.
         with contextlib.suppress(OSError):
             with contextlib.suppress(GitError):
-                person.apply_scan(view, memory, self._memory_file, seen)
+                user_index.apply_scan(view, memory, self._memory_file, seen)
                 memory.tree = write_tree(view)
             memory.save(self._memory_file)
 
@@ -378,11 +378,11 @@ class ShadowStore(StoreReader):
         repository: Repository,
         settings: Settings,
         head: Future[str | None],
-        seen: person.ScanResult | None,
-    ) -> tuple[person.IndexState, tuple[LeftOut, ...]]:
+        seen: user_index.ScanResult | None,
+    ) -> tuple[user_index.IndexState, tuple[LeftOut, ...]]:
         """Bring our index of the person's tree up to what was `seen` there, from the start without that."""
         if self._memory is not None and seen is not None:
-            left_out = person.refresh(view, repository, self._memory, self._memory_file, seen)
+            left_out = user_index.refresh(view, repository, self._memory, self._memory_file, seen)
             self._memory.tree = self._memory.tree or write_tree(view)
             return self._memory, left_out
         self._memory = None
@@ -390,26 +390,26 @@ class ShadowStore(StoreReader):
         first = head.result()
         commits = [first] if first is not None else []
         for commit in commits:
-            bare.add_shallow(self.git_dir, commit)
+            store_setup.add_shallow(self.git_dir, commit)
         write_git_dir(self._person_dir, {}, first)
 
         def bring(trees: list[str]) -> Future[None]:
-            return GIT_POOL.submit(bare.pack_trees, self.git_dir, [*commits, *trees], object_folders(repository))
+            return GIT_POOL.submit(store_setup.pack_trees, self.git_dir, [*commits, *trees], object_folders(repository))
 
-        memory, brought = person.rebuild(view, repository, settings, bring)
-        left_out = person.refresh(view, repository, memory, self._memory_file)
+        memory, brought = user_index.rebuild(view, repository, settings, bring)
+        left_out = user_index.refresh(view, repository, memory, self._memory_file)
         brought.result()
         # The blobs are still the person's: they come with the packing of the whole snapshot.
         memory.tree = write_tree(view, options=["--missing-ok"])
         return memory, left_out
 
     def _is_other_index(self, repository: Repository) -> bool:
-        return self._memory is None or self._memory.signature != person.signature_of(repository.index)
+        return self._memory is None or self._memory.signature != user_index.signature_of(repository.index)
 
     def _commit(
         self,
         repository: Repository,
-        memory: person.IndexState,
+        memory: user_index.IndexState,
         head: str | None,
         overlaid: str | None,
         label: tuple[str, tuple[LeftOut, ...]],
@@ -420,12 +420,12 @@ class ShadowStore(StoreReader):
         packs_head = head is not None and head != memory.head
         borrowed = object_folders(repository) if fresh or packs_head else ()
         if head is not None and packs_head:
-            bare.add_shallow(self.git_dir, head)
+            store_setup.add_shallow(self.git_dir, head)
         known, own = memory.commit, memory.commit
         if fresh or own is None or memory.head != head or self.tree_of(own) != memory.tree:
-            own = self.commit(memory.tree, head, bare.message(repository), borrowed=borrowed)
+            own = self.commit(memory.tree, head, store_setup.message(repository), borrowed=borrowed)
         tree = overlaid or memory.tree
-        commit = self.commit(tree, head, bare.message(repository), borrowed=borrowed) if overlaid else own
+        commit = self.commit(tree, head, store_setup.message(repository), borrowed=borrowed) if overlaid else own
         refs = {f"refs/mux/snapshots/{name}": commit, "refs/mux/person": own}
         memory.commit, memory.head = own, head
         wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
@@ -439,7 +439,7 @@ class ShadowStore(StoreReader):
         wanted: list[str],
         known: str | None,
         borrowed: tuple[Path, ...],
-        memory: person.IndexState,
+        memory: user_index.IndexState,
         refs: dict[str, str],
     ) -> None:
         """Pack what `wanted` reach and `known` does not. Compressed data is taken over as it is, so it is quick.
@@ -450,7 +450,7 @@ class ShadowStore(StoreReader):
             self._keep(memory, refs)
             return
         try:
-            bare.pack(self.git_dir, [*wanted, *([f"^{known}"] if known else [])], alternates_variable(borrowed))
+            store_setup.pack(self.git_dir, [*wanted, *([f"^{known}"] if known else [])], alternates_variable(borrowed))
         except GitError as error:
             raise GitError(
                 f"The repository's objects could not be copied ({error}). If it is a partial clone, fetch what is "
@@ -458,7 +458,7 @@ class ShadowStore(StoreReader):
             ) from error
         self._keep(memory, refs)
 
-    def _keep(self, memory: person.IndexState, refs: Mapping[str, str]) -> None:
+    def _keep(self, memory: user_index.IndexState, refs: Mapping[str, str]) -> None:
         self.set_refs(refs)
         memory.save(self._memory_file)
         self._memory = memory

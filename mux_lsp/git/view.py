@@ -21,7 +21,7 @@ from mux_lsp import storage
 from mux_lsp.core.model import LeftOut
 from mux_lsp.errors import GitStorageError
 from mux_lsp.faults import fault
-from mux_lsp.git import leftovers, names, parse
+from mux_lsp.git import leftovers, parse, path_rules
 from mux_lsp.git.command import ISOLATED, alternates_variable, git, quoted
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def classify_path(view: View, intake: IndexUpdate, path: str, limit: int | None)
     except OSError:
         intake.remove.add(path)
         return
-    reason = names.refusal(path, symlink=stat.S_ISLNK(status.st_mode))
+    reason = path_rules.refusal(path, symlink=stat.S_ISLNK(status.st_mode))
     if reason is None and stat.S_ISREG(status.st_mode):
         if limit is not None and status.st_size > limit:
             reason = too_large(status.st_size, limit)

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING
 from mux_lsp import storage
 from mux_lsp.errors import GitError
 from mux_lsp.faults import fault
-from mux_lsp.git import made
-from mux_lsp.git.agentdir import write_agent_dir
-from mux_lsp.git.brought import ImportedPaths, brought, load, save
+from mux_lsp.git import artifacts
+from mux_lsp.git.agent_git_dir import write_agent_dir
 from mux_lsp.git.checkout import check_out, forget_states, reset
 from mux_lsp.git.damage import is_damage, is_index_damage
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.harvest import take
-from mux_lsp.git.held import LostError, inode_of, pin
+from mux_lsp.git.imported import ImportedPaths, brought, load, save
 from mux_lsp.git.include import copy_included, exclude_lines, included
-from mux_lsp.git.indexfile import is_whole
+from mux_lsp.git.index_file import is_whole
+from mux_lsp.git.pinned_folder import LostError, inode_of, pin
 from mux_lsp.git.view import GIT_POOL, NULL, View, clear_locks, copy_own_index, view_files, write_git_dir, write_tree
 
 if TYPE_CHECKING:
@@ -229,18 +229,18 @@ class Worktrees:
             except OSError as error:
                 raise GitError(f"{worktree.folder / folder} cannot be a folder: {error.strerror}.") from error
 
-    def take_out(self, worktree: Worktree, store: Path) -> tuple[made.Artifacts, tuple[str, ...]]:
+    def take_out(self, worktree: Worktree, store: Path) -> tuple[artifacts.Artifacts, tuple[str, ...]]:
         """See `made.take_out`. No process may work in the worktree."""
         with self._held(self._slot(worktree)) as view:
-            return made.collect(view, worktree.folder, load(self._own_dir(worktree.slot)), store)
+            return artifacts.collect(view, worktree.folder, load(self._own_dir(worktree.slot)), store)
 
-    def bring(self, worktree: Worktree, store: Path, kept: made.Artifacts) -> None:
+    def bring(self, worktree: Worktree, store: Path, kept: artifacts.Artifacts) -> None:
         """Copy into a fresh worktree what was made in another one: it will be in no result.
 
         Raises OSError, and GitError where the worktree is lost.
         """
         with self._held(self._slot(worktree)) as view:
-            new = made.restore(store, kept, view.work_tree, worktree.folder)
+            new = artifacts.restore(store, kept, view.work_tree, worktree.folder)
         own = self._own_dir(worktree.slot)
         save(own, load(own) | new)
         if len(new.files) <= MANY_FILES:

@@ -17,7 +17,7 @@ from mux_lsp.errors import UsageError
 if TYPE_CHECKING:
     from mux_lsp.core.model import Run, Task
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.lsp.server import MuxServer
+    from mux_lsp.lsp.wire.server import MuxServer
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,12 @@ from pygls.exceptions import JsonRpcException
 
 from mux_lsp import __version__
 from mux_lsp.agents.log import printable
-from mux_lsp.askers import Agent, Person
+from mux_lsp.callers import Agent, Person
 from mux_lsp.core import text
-from mux_lsp.engine import accepting, review
-from mux_lsp.engine.events import (
+from mux_lsp.engine.review import items, select
+from mux_lsp.engine.review.history import ClientObserver, presence_of
+from mux_lsp.engine.review.resolutions import AcceptMode
+from mux_lsp.engine.state.events import (
     Event,
     LimitReached,
     Noticed,
@@ -33,14 +35,26 @@ from mux_lsp.engine.events import (
     VerdictChanged,
     WorkEnded,
 )
-from mux_lsp.engine.history import ClientObserver, presence_of
-from mux_lsp.engine.offers import AcceptMode
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.lsp import actions, convert, edits, heavy, hints, lenses, places, prompts, protocol, virtual
-from mux_lsp.lsp.asking import PermissionPrompts
-from mux_lsp.lsp.commands import CHANGES, Commands
-from mux_lsp.lsp.decisions import Accepting
-from mux_lsp.lsp.documents import (
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.commands.accept import Accepting
+from mux_lsp.lsp.commands.dispatch import CHANGES, Commands
+from mux_lsp.lsp.pages import virtual_documents
+from mux_lsp.lsp.pages.virtual_documents import VirtualDocuments
+from mux_lsp.lsp.permission_prompts import PermissionPrompts
+from mux_lsp.lsp.progress import Progress
+from mux_lsp.lsp.review import (
+    ask_actions,
+    code_action,
+    code_lens,
+    diagnostics,
+    places,
+    workspace_edit,
+)
+from mux_lsp.lsp.review.hover import hover
+from mux_lsp.lsp.wire import convert, heavy
+from mux_lsp.lsp.wire.capabilities import ClientCapabilities
+from mux_lsp.lsp.wire.documents import (
     TEXT_LIMIT,
     Document,
     Documents,
@@ -51,24 +65,20 @@ from mux_lsp.lsp.documents import (
     as_saved,
     path_of,
 )
-from mux_lsp.lsp.hover import hover
-from mux_lsp.lsp.progress import Progress
-from mux_lsp.lsp.server import MuxServer, guarded, receive_all, shortened
-from mux_lsp.lsp.shows import ClientCapabilities
-from mux_lsp.lsp.virtual import VirtualDocuments
+from mux_lsp.lsp.wire.server import MuxServer, guarded, receive_all, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
     from pygls.io_ import Writer
 
-    from mux_lsp.askers import Caller
+    from mux_lsp.callers import Caller
     from mux_lsp.core.model import LeftOut, Task
-    from mux_lsp.engine.accepting import FileReview
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.history import DocumentObservations, PresenceMap
-    from mux_lsp.engine.review import Item
-    from mux_lsp.lsp.server import Incoming
+    from mux_lsp.engine.review.history import DocumentObservations, PresenceMap
+    from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.select import FileReview
+    from mux_lsp.lsp.wire.server import Incoming
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +115,7 @@ class Session:
         self.server = MuxServer()
         self.documents = Documents()
         self.watch = ClientObserver(lambda: self._name)
-        self.abilities = edits.EditCapabilities()
+        self.abilities = workspace_edit.EditCapabilities()
         self.folders: list[Path] = []
         self._name = "a client"
         self._own_protocol = False
@@ -261,7 +271,7 @@ class Session:
             self.engine.history.observe(self.watch, seen, said)
 
     async def _view_of(self, document: Document) -> tuple[places.DocumentReview, PresenceMap]:
-        found = accepting.candidates_at(self.engine, document.path)
+        found = select.candidates_at(self.engine, document.path)
         tasks = {task_id: self.engine.task(task_id) for task_id in {candidate.run.task for candidate in found}}
         documents = {**self.documents.by_path(), document.path: document}
         return await asyncio.to_thread(_make_view, document, documents, found, tasks, self.documents.encoding)
@@ -315,7 +325,7 @@ class Session:
         # What was typed while a view was made for it is shown already.
         if self._published.get(uri) is not found:
             self._published[uri] = found
-            self._send_diagnostics(uri, found.buffer.version, hints.diagnostics(found, self._shows))
+            self._send_diagnostics(uri, found.buffer.version, diagnostics.diagnostics(found, self._shows))
 
     def _send_diagnostics(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
         if not self._draws:
@@ -337,12 +347,12 @@ class Session:
         feature(types.TEXT_DOCUMENT_CODE_LENS, types.CodeLensOptions())(self._code_lens)
         feature(
             types.TEXT_DOCUMENT_CODE_ACTION,
-            types.CodeActionOptions(code_action_kinds=list(actions.KINDS), resolve_provider=True),
+            types.CodeActionOptions(code_action_kinds=list(code_action.KINDS), resolve_provider=True),
         )(self._code_action)
         feature(types.CODE_ACTION_RESOLVE)(self._resolve)
         feature(types.TEXT_DOCUMENT_HOVER)(self._hover)
         feature(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)(self._progress_cancelled)
-        feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, virtual.OPTIONS)(self._content)
+        feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, virtual_documents.OPTIONS)(self._content)
         commands = Commands(self)
         for name, (params, _) in protocol.COMMANDS.items():
             self.server.protocol.answers(name, functools.partial(self._command, commands, name, params))
@@ -371,7 +381,7 @@ class Session:
         self._draws = _mux_options(params.initialization_options).get("draws") is True
         self._asking.enabled = not self._own_protocol and self.is_persons
         self._capabilities = params.capabilities
-        self.abilities = edits.EditCapabilities.of(params.capabilities)
+        self.abilities = workspace_edit.EditCapabilities.of(params.capabilities)
         self.virtual.initialized(params.capabilities)
         shows = ClientCapabilities.of(params.capabilities, _client_commands(params.initialization_options))
         # An edit that is kept until it is chosen is for a version of its text, which not every client can be told.
@@ -493,7 +503,7 @@ class Session:
 
     async def _code_lens(self, params: types.CodeLensParams) -> list[types.CodeLens]:
         found = await self.view(params.text_document.uri)
-        return lenses.lenses(found, self._shows) if found else []
+        return code_lens.lenses(found, self._shows) if found else []
 
     async def _code_action(self, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
         found = await self.view(params.text_document.uri)
@@ -501,29 +511,29 @@ class Session:
         if found is not None and found.items:
             # Which runs are equal may have changed in other files than this one.
             found = replace(found, tasks={task: self.engine.task(task) for task in found.tasks})
-            made += await asyncio.to_thread(actions.review, found, params.range, params.context, self._shows)
+            made += await asyncio.to_thread(code_action.review, found, params.range, params.context, self._shows)
         made += await self._prompts(params)
-        return actions.menu(made, params.context.only, self._shows)
+        return code_action.menu(made, params.context.only, self._shows)
 
     async def _prompts(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         """What agents can be asked to do here, also where there is nothing to review."""
         document = self.documents.get(params.text_document.uri)
-        complaints = prompts.foreign(params.context.diagnostics)
-        selected = prompts.is_selection(params.range, complaints)
-        if document is None or not (complaints or selected or prompts.may_have_todos(document.content)):
+        complaints = ask_actions.foreign(params.context.diagnostics)
+        selected = ask_actions.is_selection(params.range, complaints)
+        if document is None or not (complaints or selected or ask_actions.may_have_todos(document.content)):
             return []
-        subject = prompts.Subject.of(document, self.folders)
+        subject = ask_actions.Subject.of(document, self.folders)
         begin = await self._begin()
-        made = prompts.fixes(subject, complaints, begin)
+        made = ask_actions.fixes(subject, complaints, begin)
         if selected:
-            return made + prompts.work(subject, params.range, begin)
-        return made + prompts.todo(subject, params.range.start.line, begin)
+            return made + ask_actions.work(subject, params.range, begin)
+        return made + ask_actions.todo(subject, params.range.start.line, begin)
 
-    async def _begin(self) -> prompts.Begin:
+    async def _begin(self) -> ask_actions.Begin:
         """How a code action begins a task: the client may have its person pick the agents."""
         if "mux.client.ask" in self._shows.commands:
-            return prompts.Begin("mux.client.ask")
-        return prompts.Begin(refusal=await self._refusal())
+            return ask_actions.Begin("mux.client.ask")
+        return ask_actions.Begin(refusal=await self._refusal())
 
     async def _refusal(self) -> str | None:
         """Why no agent would begin that is not named, in words."""
@@ -579,7 +589,7 @@ def _make_view(
     encoding: text.PositionEncoding,
 ) -> tuple[places.DocumentReview, PresenceMap]:
     found: list[Item] = []
-    live = review.LiveText("", tuple(text.split_lines(document.content)), None, open=True)
+    live = items.LiveText("", tuple(text.split_lines(document.content)), None, open=True)
     lives: dict[Path, Lives] = {}
     for candidate in candidates:
         live_of = lives.setdefault(candidate.root, Lives(candidate.root, documents))

@@ -12,7 +12,7 @@ from mux_lsp import storage
 from mux_lsp.errors import MuxError, StorageError
 from mux_lsp.faults import fault
 from mux_lsp.store import renamed_fields
-from mux_lsp.store.mark import Mark
+from mux_lsp.store.commit_mark import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from mux_lsp.core.model import Run, Task
 from mux_lsp.core.transaction import Phase
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.store import acceptances, accepting, spending
+from mux_lsp.store import acceptances, pending_accepts, spending
 from mux_lsp.store.codec import Memory, dumps, loads
 from mux_lsp.store.database import open_database, reading, transaction
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.history import ChangeKey
     from mux_lsp.core.model import FileChange
     from mux_lsp.store.acceptances import Row
-    from mux_lsp.store.accepting import Accepted, Pending
+    from mux_lsp.store.pending_accepts import Accepted, Pending
     from mux_lsp.store.spending import Spending
 
 log = logging.getLogger(__name__)
@@ -325,7 +325,7 @@ class Journal:
             self._database.execute("PRAGMA synchronous = FULL")
         try:
             with transaction(self._database):
-                accepting.insert(self._database, accepting.Pending(id_, phase, self._clock(), data))
+                pending_accepts.insert(self._database, pending_accepts.Pending(id_, phase, self._clock(), data))
         finally:
             self._database.execute("PRAGMA synchronous = NORMAL")
 
@@ -347,7 +347,7 @@ class Journal:
 
     def pending_accepts(self) -> tuple[Pending, ...]:
         """The accepts that are under way, oldest first: what a daemon finds is what an earlier one has not ended."""
-        return accepting.read(self._database)
+        return pending_accepts.read(self._database)
 
     def spending(self) -> tuple[Spending, ...]:
         """What counts of what was spent until now, by run and day: see `store.spending.read`."""

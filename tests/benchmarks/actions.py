@@ -6,7 +6,7 @@ import functools
 import time
 from typing import TYPE_CHECKING, Any
 
-from mux_lsp.lsp.actions import RUNS
+from mux_lsp.lsp.review.code_action import RUNS
 from tests.benchmarks.figures import Goal, Line, percentile
 from tests.benchmarks.reviewed import Document, Session, session
 

@@ -7,15 +7,16 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from mux_lsp.core.merit import Weights
+from mux_lsp.core.grading import Weights
 from mux_lsp.core.model import Check, CheckState, Run, RunState, Task
 from mux_lsp.core.ranking import rank
-from mux_lsp.engine.ranking import attempts
-from mux_lsp.engine.results import DiffStats
-from mux_lsp.engine.reviews import HunkCache
-from mux_lsp.engine.standing import NO_SUMMARY
+from mux_lsp.engine.ranking.service import attempts
+from mux_lsp.engine.review.diff_stats import DiffStats
+from mux_lsp.engine.review.hunks import HunkCache
+from mux_lsp.engine.state.run_summary import NO_SUMMARY
 from mux_lsp.git.shadow import ShadowStore
-from mux_lsp.lsp import comparing, convert
+from mux_lsp.lsp.commands import compare
+from mux_lsp.lsp.wire import convert
 from tests.benchmarks import repository
 from tests.benchmarks.figures import Goal, Line, median
 from tests.benchmarks.place import temporary
@@ -80,7 +81,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 def _compare(task: Task, ranking: tuple[Ranked, ...], reviews: HunkCache) -> None:
     """What `mux.task.compare` does, to the bytes of its answer."""
     shape = convert.task_shape(task, lambda _: NO_SUMMARY)
-    answer = comparing.compare(shape, task, ranking, reviews).model_dump_json()
+    answer = compare.compare(shape, task, ranking, reviews).model_dump_json()
     if answer.count('"variants"') < len(task.runs[0].files):
         raise RuntimeError("the places of a file are missing")
 

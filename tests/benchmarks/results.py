@@ -9,8 +9,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import Run, RunState
-from mux_lsp.engine.results import DiffStats
-from mux_lsp.engine.reviews import HunkCache
+from mux_lsp.engine.review.diff_stats import DiffStats
+from mux_lsp.engine.review.hunks import HunkCache
 from mux_lsp.git.shadow import ShadowStore
 from tests.benchmarks import repository
 from tests.benchmarks.figures import Goal, Line, median

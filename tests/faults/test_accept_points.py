@@ -17,13 +17,13 @@ import pytest
 
 from mux_lsp import faults
 from mux_lsp.core.transaction import Intent
-from mux_lsp.engine import renames, staging
-from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry, Write, read
-from mux_lsp.engine.recovery import Outcome, Recovered, recover
-from mux_lsp.engine.steps import Steps
-from mux_lsp.engine.tree import opened
+from mux_lsp.engine.working_tree import renames, staging
+from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry, Write, read
+from mux_lsp.engine.working_tree.recovery import Outcome, Recovered, recover
+from mux_lsp.engine.working_tree.steps import Steps
+from mux_lsp.engine.working_tree.tree import opened
 from mux_lsp.errors import ConflictError, MuxError
-from mux_lsp.git.names import STAGING
+from mux_lsp.git.path_rules import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,7 +182,7 @@ def moments(work: Callable[[int], bool]) -> int:
 
 
 def test_killed_while_it_is_staged_leaves_nothing_but_what_the_next_daemon_removes(scene: Scene) -> None:
-    from mux_lsp.engine.recovery import sweep
+    from mux_lsp.engine.working_tree.recovery import sweep
 
     def once(moment: int) -> bool:
         scene.reset()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.daemon.connection import MESSAGE_LIMIT
-from mux_lsp.lsp.documents import TEXT_LIMIT, uri_of
+from mux_lsp.lsp.wire.documents import TEXT_LIMIT, uri_of
 from tests.support.client import RefusedError, connected
 from tests.support.person import make_repository
 

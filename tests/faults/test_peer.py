@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.daemon import peer as peers
-from mux_lsp.daemon.look import LookContext, identify
+from mux_lsp.daemon.identify import LookContext, identify
 from mux_lsp.daemon.peer import Peer, peer_of
 from mux_lsp.daemon.process_tables import Proc, Psutil, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mux_lsp.daemon.look import Traces
+    from mux_lsp.daemon.identify import Traces
 
 GROUND = LookContext(-1, "/nowhere", {})
 

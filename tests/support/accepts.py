@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mux_lsp import faults
 from mux_lsp.core.transaction import Intent
-from mux_lsp.engine import staging
-from mux_lsp.engine.steps import State, Steps
-from mux_lsp.engine.tree import opened
+from mux_lsp.engine.working_tree import staging
+from mux_lsp.engine.working_tree.steps import State, Steps
+from mux_lsp.engine.working_tree.tree import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from mux_lsp.engine.disk import Write
+    from mux_lsp.engine.working_tree.disk import Write
 
 NAME = "test-1"
 

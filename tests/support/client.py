@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from mux_lsp.lsp.documents import uri_of
+from mux_lsp.lsp.wire.documents import uri_of
 from tests.support.editor import frame
 
 if TYPE_CHECKING:

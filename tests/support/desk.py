@@ -7,10 +7,10 @@ import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from mux_lsp.askers import Person
+from mux_lsp.callers import Person
 from mux_lsp.daemon.connection import ClientReader, Turnstile
-from mux_lsp.lsp.documents import uri_of
 from mux_lsp.lsp.session import serve_client
+from mux_lsp.lsp.wire.documents import uri_of
 from tests.support.client import APPLIES_EDITS, Client
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mux_lsp import config
-from mux_lsp.core.merit import Weights
+from mux_lsp.core.grading import Weights
 from mux_lsp.errors import UsageError
 
 

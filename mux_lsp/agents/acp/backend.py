@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mux_lsp.agents.acp.words import Opening
+from mux_lsp.agents.acp.messages import Opening
 from mux_lsp.agents.command import mark
 from mux_lsp.agents.environment import scrubbed
 from mux_lsp.agents.events import Started
@@ -20,7 +20,7 @@ from mux_lsp.agents.process import end, start_with_pipes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mux_lsp.agents.acp.talk import Talk
+    from mux_lsp.agents.acp.session import Talk
     from mux_lsp.agents.backend import Attempt, Host, Outcome
     from mux_lsp.agents.process import Process
 
@@ -58,7 +58,7 @@ class AcpBackend:
         await end(process, mark(attempt.run, attempt.worktree), self.grace, run_folder=attempt.run_folder)
 
     async def _work(self, attempt: Attempt, host: Host, opening: Opening) -> Outcome:
-        talking: Any = await asyncio.to_thread(importlib.import_module, "mux_lsp.agents.acp.talk")
+        talking: Any = await asyncio.to_thread(importlib.import_module, "mux_lsp.agents.acp.session")
         attempt.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         process, pipes = start_with_pipes(
             ["/bin/sh", "-c", self.command] if isinstance(self.command, str) else self.command,

@@ -14,9 +14,9 @@ from acp.schema import (
     WriteTextFileResponse,
 )
 
-from mux_lsp.agents.acp.calls import requests
-from mux_lsp.agents.builtin.confined import WorktreeFiles
+from mux_lsp.agents.acp.tool_calls import requests
 from mux_lsp.agents.builtin.tools import to_write
+from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 from mux_lsp.agents.events import Notice
 from mux_lsp.errors import UsageError
 

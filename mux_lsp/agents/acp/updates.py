@@ -16,7 +16,7 @@ from acp.schema import (
 )
 from acp.schema import Usage as TurnUsage
 
-from mux_lsp.agents.acp.calls import Call, as_json, shortened, text_of, within
+from mux_lsp.agents.acp.tool_calls import Call, as_json, shortened, text_of, within
 from mux_lsp.agents.events import (
     FileTouched,
     Plan,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mux_lsp.agents.builtin.confined import WorktreeFiles
+    from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 
 NAMES: Final = ("AGENTS.md", "CLAUDE.md")
 

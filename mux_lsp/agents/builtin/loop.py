@@ -14,12 +14,12 @@ from mux_lsp.agents import process
 from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.builtin import tools as toolbox
 from mux_lsp.agents.builtin.api import MALFORMED, Api
-from mux_lsp.agents.builtin.confined import WorktreeFiles
 from mux_lsp.agents.builtin.conversation import INTERRUPTED, NO_ANSWER, Block, Conversation, is_summed_up
 from mux_lsp.agents.builtin.instructions import Instructions
 from mux_lsp.agents.builtin.pricing import price_of
 from mux_lsp.agents.builtin.shell import Shell
 from mux_lsp.agents.builtin.tools import Result, Tools
+from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 from mux_lsp.agents.command import mark
 from mux_lsp.agents.events import Final as FinalWords
 from mux_lsp.agents.events import Notice, Text, Thought, ToolCall, ToolResult, Usage

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mux_lsp.agents.builtin import editing, searching
+from mux_lsp.agents.builtin import edit_tool, search_tool
 from mux_lsp.agents.events import FileTouched
 from mux_lsp.core.permissions import RUN, WRITE, PermissionRequest
 from mux_lsp.errors import AgentError, UsageError
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.agents.backend import Host
-    from mux_lsp.agents.builtin.confined import WorktreeFiles
     from mux_lsp.agents.builtin.instructions import Instructions
     from mux_lsp.agents.builtin.shell import Shell
+    from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 
 LONGEST_RESULT: Final = 60_000
 """Characters of a tool's result that a model gets to read."""
@@ -39,7 +39,7 @@ class ReadFile(_Input):
 
     path: str = Field(description="Path of the file, relative to the folder you work in.")
     first_line: int = Field(default=1, ge=1, description="The first line wanted, from 1.")
-    lines: int = Field(default=editing.LINES, ge=1, description="How many lines.")
+    lines: int = Field(default=edit_tool.LINES, ge=1, description="How many lines.")
 
 
 class ListFiles(_Input):
@@ -167,20 +167,20 @@ class Tools:
         match asked:
             case ReadFile(path=path):
                 place = self.confined.resolve(path, start=self.folder)
-                text = await asyncio.to_thread(editing.read, self.confined, place, asked.first_line, asked.lines)
+                text = await asyncio.to_thread(edit_tool.read, self.confined, place, asked.first_line, asked.lines)
                 return Result(text, also=await asyncio.to_thread(self.instructions.at, place.parent))
             case ListFiles(path=path):
                 place = self.confined.resolve(path, start=self.folder)
-                return Result(await asyncio.to_thread(searching.files, self.confined, place, asked.pattern))
+                return Result(await asyncio.to_thread(search_tool.files, self.confined, place, asked.pattern))
             case Search(path=path):
                 place = self.confined.resolve(path, start=self.folder)
                 environment = self.shell.environment()
-                return Result(await searching.search(self.confined, asked.pattern, place, asked.glob, environment))
+                return Result(await search_tool.search(self.confined, asked.pattern, place, asked.glob, environment))
             case EditFile(path=path):
-                replacements = [editing.Replacement(one.old, one.new, one.everywhere) for one in asked.edits]
-                return await self._change(path, lambda place: editing.edit(self.confined, place, replacements))
+                replacements = [edit_tool.Replacement(one.old, one.new, one.everywhere) for one in asked.edits]
+                return await self._change(path, lambda place: edit_tool.edit(self.confined, place, replacements))
             case WriteFile(path=path, content=content):
-                return await self._change(path, lambda place: editing.write(self.confined, place, content))
+                return await self._change(path, lambda place: edit_tool.write(self.confined, place, content))
             case RunCommand():
                 return await self._run(asked)
             case CommandOutput(id=command_id):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.command import explain
 from mux_lsp.agents.events import Event, FileTouched, Text, Usage
+from mux_lsp.agents.presets.parser_base import LONGEST_TEXT
 from mux_lsp.agents.presets.preset import Launch, LaunchRequest, Preset
-from mux_lsp.agents.presets.reading import LONGEST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

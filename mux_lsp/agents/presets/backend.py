@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.backend import Attempt, Host, Outcome
 from mux_lsp.agents.command import PROMPT, as_argument, mark, noted, surroundings
+from mux_lsp.agents.conversation_recap import earlier
 from mux_lsp.agents.events import Notice, Session
 from mux_lsp.agents.files import open_to_read, write_anew
+from mux_lsp.agents.presets.output_reader import Reader, for_another_turn, raw_name, taken_up
 from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, Preset, is_session
-from mux_lsp.agents.presets.reader import Reader, for_another_turn, raw_name, taken_up
 from mux_lsp.agents.presets.tail import changing
 from mux_lsp.agents.process import STDERR, Process, end, start, wait
-from mux_lsp.agents.retold import earlier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,8 +21,8 @@ from mux_lsp.agents.events import (
     Usage,
 )
 from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.presets.parser_base import Lines, count, dollars, raw, shortened, shown, titled, words
 from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, Preset
-from mux_lsp.agents.presets.reading import Lines, count, dollars, raw, shortened, shown, titled, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

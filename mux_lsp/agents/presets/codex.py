@@ -19,8 +19,8 @@ from mux_lsp.agents.events import (
     Usage,
 )
 from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.presets.parser_base import Lines, count, raw, shortened, shown, titled, words
 from mux_lsp.agents.presets.preset import Launch, LaunchRequest, Preset
-from mux_lsp.agents.presets.reading import Lines, count, raw, shortened, shown, titled, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

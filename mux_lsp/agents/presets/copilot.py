@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mux_lsp.agents.events import Event, FileTouched, Session, Text, Thought, ToolCall, ToolResult
 from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.presets.parser_base import Lines, raw, shortened, shown, titled, words
 from mux_lsp.agents.presets.preset import Launch, LaunchRequest, Preset
-from mux_lsp.agents.presets.reading import Lines, raw, shortened, shown, titled, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mux_lsp.agents.events import Event, FileTouched, Notice, Session, Text, ToolCall, ToolResult, Usage
 from mux_lsp.agents.events import Final as FinalWords
+from mux_lsp.agents.presets.parser_base import Lines, count, raw, shortened, shown, titled, words
 from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, Preset
-from mux_lsp.agents.presets.reading import Lines, count, raw, shortened, shown, titled, words
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

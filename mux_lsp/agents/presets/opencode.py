@@ -20,8 +20,8 @@ from mux_lsp.agents.events import (
 )
 from mux_lsp.agents.events import Final as FinalWords
 from mux_lsp.agents.files import open_to_read
+from mux_lsp.agents.presets.parser_base import Lines, count, dollars, raw, shortened, shown, titled, words
 from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, Preset
-from mux_lsp.agents.presets.reading import Lines, count, dollars, raw, shortened, shown, titled, words
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.watches import tell, watch_kept_up
+from mux_lsp.agents.fs_watch import tell, watch_kept_up
 
 if TYPE_CHECKING:
     import threading

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 
 from mux_lsp.agents.files import write_anew
 from mux_lsp.agents.replay import http1
-from mux_lsp.agents.replay.asked import ModelRequest, read, understand
-from mux_lsp.agents.replay.heard import StreamReader, as_key, message_turn, whole_message
-from mux_lsp.agents.replay.listening import Exchange, listen
+from mux_lsp.agents.replay.http_server import Exchange, listen
+from mux_lsp.agents.replay.messages_api import ApiError
+from mux_lsp.agents.replay.request import ModelRequest, read, understand
 from mux_lsp.agents.replay.script import Conversation, Turn
-from mux_lsp.agents.replay.wire import ApiError
-from mux_lsp.agents.replay.writing import write
+from mux_lsp.agents.replay.script_writer import write
+from mux_lsp.agents.replay.stream_reader import StreamReader, as_key, message_turn, whole_message
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mux_lsp.agents.replay import http1, wire
-from mux_lsp.agents.replay.asked import ModelRequest, check, is_for, read, understand, unmet
-from mux_lsp.agents.replay.listening import Exchange, listen
-from mux_lsp.agents.replay.wire import ApiError
+from mux_lsp.agents.replay import http1, messages_api
+from mux_lsp.agents.replay.http_server import Exchange, listen
+from mux_lsp.agents.replay.messages_api import ApiError
+from mux_lsp.agents.replay.request import ModelRequest, check, is_for, read, understand, unmet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -75,12 +75,12 @@ class _Player:
                 case "POST", "/v1/messages":
                     await self._message(exchange, headers)
                 case "POST", "/v1/messages/count_tokens":
-                    count = {"input_tokens": wire.tokens(len(exchange.body))}
-                    await exchange.whole(200, wire.encode(count), headers)
+                    count = {"input_tokens": messages_api.tokens(len(exchange.body))}
+                    await exchange.whole(200, messages_api.encode(count), headers)
                 case "GET" | "HEAD", "/v1/models":
-                    await exchange.whole(200, wire.encode(self._models()), headers)
+                    await exchange.whole(200, messages_api.encode(self._models()), headers)
                 case "GET" | "HEAD", path if path.startswith("/v1/models/"):
-                    await exchange.whole(200, wire.encode(_model(path.removeprefix("/v1/models/"))), headers)
+                    await exchange.whole(200, messages_api.encode(_model(path.removeprefix("/v1/models/"))), headers)
                 case "GET" | "HEAD", "" | "/":
                     await exchange.whole(200, b"{}", headers)
                 case method, path:
@@ -146,12 +146,14 @@ class _Player:
     async def _stream(
         self, exchange: Exchange, asked: ModelRequest, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
     ) -> None:
-        start = wire.start(cue.turn, self._message_id(), asked.model, asked.size)
+        start = messages_api.start(cue.turn, self._message_id(), asked.model, asked.size)
         fault = cue.fault
         malformed = fault is not None and fault.kind == "malformed_input"
         key = (*where, malformed)
         if key not in self.encoded:
-            self.encoded[key] = [http1.chunk(event) for event in wire.rest(cue.turn, cue.place, malformed=malformed)]
+            self.encoded[key] = [
+                http1.chunk(event) for event in messages_api.rest(cue.turn, cue.place, malformed=malformed)
+            ]
         events = [http1.chunk(start), *self.encoded[key]]
         if fault is None or fault.kind not in {"disconnect", "error", "stall"}:
             await exchange.begin_stream(200, headers)
@@ -165,7 +167,7 @@ class _Player:
             exchange.cut()
         elif fault.kind == "error":
             error = ApiError(*_REFUSALS["overloaded"]).body(headers["request-id"])
-            await exchange.send(http1.chunk(wire.event_of("error", error)))
+            await exchange.send(http1.chunk(messages_api.event_of("error", error)))
             await exchange.end_stream()
         else:
             await _stall(exchange, fault)
@@ -180,10 +182,10 @@ class _Player:
         if fault is not None and fault.kind == "error":
             raise ApiError(*_REFUSALS["overloaded"])
         if cue.rate is not None:
-            await asyncio.sleep(len(wire.rest(cue.turn, cue.place, malformed=False)) / cue.rate)
+            await asyncio.sleep(len(messages_api.rest(cue.turn, cue.place, malformed=False)) / cue.rate)
         if fault is not None and fault.kind == "stall":
             await _stall(exchange, fault)
-        body = wire.whole(cue.turn, cue.place, self._message_id(), asked.model, asked.size)
+        body = messages_api.whole(cue.turn, cue.place, self._message_id(), asked.model, asked.size)
         if fault is not None and fault.kind == "disconnect":
             if fault.after:
                 await exchange.half(200, body, headers)

@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from mux_lsp.daemon.client import request_status
-from mux_lsp.engine.watching import watching
+from mux_lsp.engine.runs.watcher import watching
 from mux_lsp.lsp import protocol
 from tests.e2e.lsp.client import WAIT_SECONDS, Refused
 from tests.e2e.lsp.conftest import NUMBERS

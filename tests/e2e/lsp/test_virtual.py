@@ -15,7 +15,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.virtual import FOLLOWED
+from mux_lsp.lsp.pages.virtual_documents import FOLLOWED
 from tests.e2e.lsp.client import WAIT_SECONDS, Editor, Refused
 from tests.e2e.lsp.conftest import NUMBERS
 from tests.e2e.lsp.connecting import connect, quit_politely

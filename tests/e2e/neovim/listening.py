@@ -14,7 +14,7 @@ from pygls.protocol import default_converter
 
 from mux_lsp.core.text import PositionEncoding
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.documents import apply_changes
+from mux_lsp.lsp.wire.documents import apply_changes
 
 CAPABILITIES: Final = {
     "positionEncoding": "utf-16",

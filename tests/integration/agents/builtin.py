@@ -16,9 +16,9 @@ from mux_lsp.agents.builtin.api import Api
 from mux_lsp.agents.builtin.conversation import CONVERSATION
 from mux_lsp.agents.builtin.loop import BuiltinBackend, Limits
 from mux_lsp.agents.events import Event, Final, ToolResult
-from mux_lsp.agents.replay import script, wire
+from mux_lsp.agents.replay import messages_api, script
 from mux_lsp.agents.replay.http1 import chunk
-from mux_lsp.agents.replay.listening import Exchange, listen
+from mux_lsp.agents.replay.http_server import Exchange, listen
 from mux_lsp.agents.replay.server import _Player
 from tests.support.replaying import DONE, turn
 
@@ -55,7 +55,7 @@ class Stream:
     async def answer(self, exchange: Exchange) -> None:
         await exchange.begin_stream(200, {})
         for event in self.events:
-            await exchange.send(chunk(wire.event(dict(event))))
+            await exchange.send(chunk(messages_api.event(dict(event))))
         await exchange.end_stream()
 
 

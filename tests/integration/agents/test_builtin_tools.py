@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from mux_lsp.agents.backend import Decision
-from mux_lsp.agents.builtin import searching
-from mux_lsp.agents.builtin.confined import WorktreeFiles
+from mux_lsp.agents.builtin import search_tool
+from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 from mux_lsp.errors import UsageError
 from mux_lsp.git.folders import remove_tree
 from tests.integration.agents.builtin import KEY, is_of, results_of
@@ -243,7 +243,7 @@ async def test_a_search_gets_no_key_and_ends_with_its_run(stage: Stage, monkeypa
 
 
 async def test_a_pattern_that_takes_for_ever_holds_up_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "SECONDS", 0.5)
+    monkeypatch.setattr(search_tool, "SECONDS", 0.5)
     monkeypatch.setenv("PATH", "/nowhere")
     (stage.worktree / "a.py").write_text("a" * 60 + "!\n")
     (found,) = await results_of(stage, call("search", pattern="(a+)+$"))

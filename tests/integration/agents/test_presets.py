@@ -13,7 +13,7 @@ import pytest
 from mux_lsp.agents.backend import Attempt, Decision
 from mux_lsp.agents.events import Notice, Session, Started, Text
 from mux_lsp.agents.presets.backend import PresetBackend
-from mux_lsp.agents.presets.known import PRESETS
+from mux_lsp.agents.presets.registry import PRESETS
 from mux_lsp.agents.transcript import Prompted, Transcript, read
 from tests.support.signals import signals
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import anthropic
 import pytest
 
-from mux_lsp.agents.replay import http1, listening
+from mux_lsp.agents.replay import http1, http_server
 from mux_lsp.agents.replay.record import record
 from mux_lsp.agents.replay.script import Block, Conversation, Script, Turn, load, parse
 from mux_lsp.agents.replay.server import serve
@@ -496,7 +496,7 @@ async def test_broken_request_ends_its_connection_and_no_other(sent: bytes, answ
 
 
 async def test_client_that_says_half_a_request_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(http_server, "READ_SECONDS", 0.05)
     async with asyncio.timeout(10), serve(parse(script(DONE), "play.toml")) as url:
         with contextlib.suppress(ConnectionResetError):
             assert await exchange(url, b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nabc", close=False) == b""
@@ -505,7 +505,7 @@ async def test_client_that_says_half_a_request_is_let_go(monkeypatch: pytest.Mon
 async def test_client_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http1, "STUCK_SECONDS", 0.05)
     given_up = asyncio.Event()
-    monkeypatch.setattr(listening.log, "debug", lambda *_: given_up.set())
+    monkeypatch.setattr(http_server.log, "debug", lambda *_: given_up.set())
     size = 32_000_000
     long = Conversation(turn=(Turn(content=(Block(text="x" * size),)),))
     async with asyncio.timeout(30), serve(Script("play.toml", (long,))) as url:

@@ -9,7 +9,7 @@ import pytest
 
 from mux_lsp.core.model import AgentChoice
 from mux_lsp.engine.engine import Engine
-from mux_lsp.engine.request import StartRequest
+from mux_lsp.engine.tasks.request import StartRequest
 from tests.support.person import make_repository
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Run, Task
-    from mux_lsp.engine.clock import Clock
+    from mux_lsp.engine.runs.clock import Clock
 
 
 class Workshop:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp import faults
-from mux_lsp.git.names import STAGING
+from mux_lsp.git.path_rules import STAGING
 from tests.integration.engine.conftest import Workshop, ended
 from tests.support.client import RefusedError
 from tests.support.desk import at_desk

@@ -10,7 +10,7 @@ import pytest
 
 from mux_lsp import faults
 from mux_lsp.core.model import AgentChoice, Run, RunState
-from mux_lsp.engine.request import StartRequest
+from mux_lsp.engine.tasks.request import StartRequest
 from mux_lsp.errors import MuxError
 from mux_lsp.store.journal import Journal
 from tests.integration.engine.conftest import Workshop, ended

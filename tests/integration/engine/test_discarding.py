@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.core.model import RunState
-from mux_lsp.engine.discarding import DAY
-from mux_lsp.engine.events import ReviewChanged, TaskChanged
+from mux_lsp.engine.state.events import ReviewChanged, TaskChanged
+from mux_lsp.engine.tasks.discard import DAY
 from mux_lsp.errors import GitError, MuxError, UsageError
 from mux_lsp.git.worktrees import SlotState
 from tests.integration.engine.conftest import Workshop, ended
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import Task
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.events import Event
+    from mux_lsp.engine.state.events import Event
 
 ONE, TWO, THREE = (f"sh:echo {word} >> f.txt" for word in ("one", "two", "three"))
 

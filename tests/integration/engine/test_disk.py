@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp import faults
-from mux_lsp.engine import disk, transactions
-from mux_lsp.engine.disk import (
+from mux_lsp.engine.review import transactions
+from mux_lsp.engine.working_tree import disk
+from mux_lsp.engine.working_tree.disk import (
     EXECUTABLE_MODE,
     FILE_MODE,
     SYMLINK_MODE,
@@ -25,7 +26,7 @@ from mux_lsp.engine.disk import (
     refuse_unsafe,
 )
 from mux_lsp.errors import ConflictError, MuxError
-from mux_lsp.git.names import STAGING
+from mux_lsp.git.path_rules import STAGING
 from tests.support.accepts import Accept, at, write_all
 
 if TYPE_CHECKING:
@@ -473,7 +474,7 @@ def test_what_is_written_to_an_open_file_while_it_is_compared_is_not_lost(
                 opened.write(b"mine, saved in place\n")
             return found
 
-        monkeypatch.setattr("mux_lsp.engine.steps.digest", slow)
+        monkeypatch.setattr("mux_lsp.engine.working_tree.steps.digest", slow)
         with pytest.raises(ConflictError, match=r"a\.txt changed on disk a moment ago"):
             accept.write()
     assert place.read_bytes() == b"mine, saved in place\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.engine.events import TaskChanged
+from mux_lsp.engine.state.events import TaskChanged
 from tests.support.replaying import agent, call, replaying, turn
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import Task
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.events import Event
+    from mux_lsp.engine.state.events import Event
     from tests.integration.engine.conftest import Workshop
 
 ROMAN, DIGIT = "sh:sed -i s/two/II/ f.txt", "sh:sed -i s/two/2/ f.txt"
@@ -94,9 +94,9 @@ def not_judged() -> Iterator[asyncio.Event]:
                 said.set()
 
     handler = Listener()
-    logging.getLogger("mux_lsp.engine.judge").addHandler(handler)
+    logging.getLogger("mux_lsp.engine.ranking.llm_judge").addHandler(handler)
     yield said
-    logging.getLogger("mux_lsp.engine.judge").removeHandler(handler)
+    logging.getLogger("mux_lsp.engine.ranking.llm_judge").removeHandler(handler)
 
 
 async def test_a_judge_is_asked_nothing_beyond_a_limit(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.core.model import CheckState, RunState
-from mux_lsp.engine.output import LogPiece, read_log
+from mux_lsp.engine.runs.output import LogPiece, read_log
 from mux_lsp.errors import GitError
 from mux_lsp.git.worktrees import SlotState, Worktrees
 from tests.integration.engine.conftest import Workshop, ended
@@ -246,7 +246,7 @@ async def test_restored_checks_that_cannot_be_run_count_as_failed(
     def gone(*_: object) -> None:
         raise GitError("the disk is full")
 
-    monkeypatch.setattr("mux_lsp.engine.judging.commit_variant", gone)
+    monkeypatch.setattr("mux_lsp.engine.runs.check_result.commit_variant", gone)
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:echo 2 > tests/a", checks=("true", "true"))
         run = await judged(engine, task.runs[0].id)

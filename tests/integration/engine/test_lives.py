@@ -14,10 +14,10 @@ from mux_lsp.agents import process
 from mux_lsp.agents.events import Event, Started
 from mux_lsp.agents.presets import backend
 from mux_lsp.core.model import RunState
-from mux_lsp.engine.clock import SET_BACK, Clock
-from mux_lsp.engine.events import RunOutput
-from mux_lsp.engine.host import RunHost
-from mux_lsp.engine.results import DiffStats
+from mux_lsp.engine.review.diff_stats import DiffStats
+from mux_lsp.engine.runs.clock import SET_BACK, Clock
+from mux_lsp.engine.runs.host import RunHost
+from mux_lsp.engine.state.events import RunOutput
 from mux_lsp.errors import GitError, MuxError, UsageError
 from mux_lsp.git.worktrees import Worktree, Worktrees
 from tests.integration.engine.conftest import Workshop, ended

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import CheckState, RunState
-from mux_lsp.engine.events import RunOutput
-from mux_lsp.engine.output import LogPiece, read_log
+from mux_lsp.engine.runs.output import LogPiece, read_log
+from mux_lsp.engine.state.events import RunOutput
 from tests.integration.engine.conftest import Workshop, ended
 from tests.support.signals import signals
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.events import Event
+    from mux_lsp.engine.state.events import Event
 
 MOST = 1_000_000
 LOUD = "seq 3000000"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.core.model import AgentChoice, RunState
-from mux_lsp.engine.events import LimitReached, QueueChanged, RunChanged
-from mux_lsp.engine.request import StartRequest
+from mux_lsp.engine.state.events import LimitReached, QueueChanged, RunChanged
+from mux_lsp.engine.tasks.request import StartRequest
 from mux_lsp.errors import MuxError, UsageError
 from tests.integration.engine.conftest import Workshop, ended
 from tests.support.signals import signals
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import Run, Snapshot, Task
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.events import Event
+    from mux_lsp.engine.state.events import Event
 
 
 async def start(workshop: Workshop, engine: Engine, agent: str, count: int = 1, **more: Any) -> Task:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mux_lsp.core.merit import Opinion, Weights
+from mux_lsp.core.grading import Opinion, Weights
 from mux_lsp.core.model import AgentChoice, RunState
 from mux_lsp.core.ranking import Ranked, rank
-from mux_lsp.engine import ranking
-from mux_lsp.engine.events import Event, ReviewChanged, RunChanged, TaskChanged
-from mux_lsp.engine.ranking import Rankings
-from mux_lsp.engine.request import StartRequest
+from mux_lsp.engine.ranking import service
+from mux_lsp.engine.ranking.service import Rankings
+from mux_lsp.engine.state.events import Event, ReviewChanged, RunChanged, TaskChanged
+from mux_lsp.engine.tasks.request import StartRequest
 from tests.integration.engine.conftest import Workshop, ended
 
 if TYPE_CHECKING:
     import pytest
 
-    from mux_lsp.core.merit import Attempt
+    from mux_lsp.core.grading import Attempt
     from mux_lsp.core.model import Check, FileChange, Hunk, Task
     from mux_lsp.engine.engine import Engine
 
@@ -174,7 +174,7 @@ class Desk:
 async def test_what_is_the_same_is_told_once_and_derived_once(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(service, "PAUSE_SECONDS", 0)
     derived = 0
 
     def counted(attempts: list[Attempt], weights: Weights, baseline: tuple[Check, ...]) -> tuple[Ranked, ...]:
@@ -182,7 +182,7 @@ async def test_what_is_the_same_is_told_once_and_derived_once(
         derived += 1
         return rank(attempts, weights, baseline)
 
-    monkeypatch.setattr(ranking, "rank", counted)
+    monkeypatch.setattr(service, "rank", counted)
     async with workshop.engine() as engine:
         task = await finished(workshop, engine, LARGE, SMALL)
         desk = Desk(task, engine)
@@ -224,7 +224,7 @@ async def test_a_bug_in_ranking_harms_nothing(workshop: Workshop, monkeypatch: p
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(ranking, "rank", broken)
+    monkeypatch.setattr(service, "rank", broken)
     async with workshop.engine() as engine:
         task = await finished(workshop, engine, SMALL)
         assert ranks(engine, task) == [None]
@@ -237,10 +237,10 @@ async def test_agreement_is_by_whole_files_where_there_are_too_many(
         same = "echo x > g.txt"
         task = await finished(workshop, engine, f"{SMALL}; {same}", f"sh:{same}", f"{LARGE}; {same}")
         hunks = engine.reviews(workshop.root)
-        shared = [one.agreement.shared for one in ranking.attempts(task, hunks, {})]
+        shared = [one.agreement.shared for one in service.attempts(task, hunks, {})]
         assert shared == [1 / 3, 1.0, 1 / 7]
-        monkeypatch.setattr(ranking, "MANY_FILES", 4)
-        assert [one.agreement.shared for one in ranking.attempts(task, NoHunks(), {})] == shared
+        monkeypatch.setattr(service, "MANY_FILES", 4)
+        assert [one.agreement.shared for one in service.attempts(task, NoHunks(), {})] == shared
 
 
 class NoHunks:

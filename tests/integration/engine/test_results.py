@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.core.model import ChangeKind, FileChange, Run, RunState
-from mux_lsp.engine import results
-from mux_lsp.engine.results import DiffStats
-from mux_lsp.engine.reviews import HunkCache
+from mux_lsp.engine.review import diff_stats
+from mux_lsp.engine.review.diff_stats import DiffStats
+from mux_lsp.engine.review.hunks import HunkCache
 from mux_lsp.errors import GitError
 from mux_lsp.git.shadow import ShadowStore
 
@@ -192,7 +192,7 @@ def test_links_copies_and_renames(tmp_path: Path) -> None:
 def test_what_is_too_big_is_one_change_and_no_hunks(
     limit: str, value: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results, limit, value)
+    monkeypatch.setattr(diff_stats, limit, value)
     place = Place(tmp_path, {"big": (b"a\nb\nc\nd\ne\nf\ng\n", b"A\nb\nc\nd\ne\nf\nG\n")})
     changes, hunks = place.read()
     change = changes["big"]
@@ -204,13 +204,13 @@ def test_what_is_too_big_is_one_change_and_no_hunks(
 
 def test_of_very_many_files_only_the_lines_are_counted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     expected, _ = place.read()
-    monkeypatch.setattr(results, "MANY_FILES", 10)
+    monkeypatch.setattr(diff_stats, "MANY_FILES", 10)
     monkeypatch.setattr(place.shadow, "text_diffs", None)
     assert place.read() == (expected, len(expected))
 
 
 def test_what_git_said_is_kept_up_to_a_bound(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "KEPT_BYTES", 2000)
+    monkeypatch.setattr(diff_stats, "KEPT_BYTES", 2000)
     changes, _ = place.read()
     kept = [place.results.pop_body(change.old_object, change.new_object) for change in changes.values()]
     assert 0 < sum(len(body) for body in kept if body) <= 2000

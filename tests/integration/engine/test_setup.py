@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from mux_lsp.core.model import Run, RunState
-from mux_lsp.engine.setup import setup_folder
-from mux_lsp.git import made
+from mux_lsp.engine.repository.setup import setup_folder
+from mux_lsp.git import artifacts
 from tests.integration.engine.conftest import Workshop, ended
 from tests.support.person import git
 from tests.support.signals import signals
@@ -174,7 +174,7 @@ async def test_a_slot_that_another_run_had_holds_a_fresh_copy(site: Site) -> Non
         run, second = await site.outcome(engine, "pwd > where; cat made.txt env/lib/* > got")
         assert second == {"where": first["where"], "got": "made\ntool\n"}
         store = setup_folder(engine.room(site.workshop.root), str(run.setup))
-        assert (store / made.FILES / "made.txt").read_text() == "made\n"
+        assert (store / artifacts.FILES / "made.txt").read_text() == "made\n"
         site.workshop.config.write_text("")
         _, third = await site.outcome(engine, "pwd > where; echo mine > made.txt")
         assert third == {"where": first["where"], "made.txt": "mine\n"}
@@ -323,15 +323,15 @@ async def test_included_files_are_there_for_it_and_stay_the_persons(site: Site) 
 
 
 async def test_the_least_used_are_removed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mux_lsp.engine.setup.KEPT", 1)
-    monkeypatch.setattr("mux_lsp.engine.setup.LOGS", 1)
+    monkeypatch.setattr("mux_lsp.engine.repository.setup.KEPT", 1)
+    monkeypatch.setattr("mux_lsp.engine.repository.setup.LOGS", 1)
     site.configure("cp app.lock made.txt")
     async with site.workshop.engine() as engine:
         folder = engine.room(site.workshop.root).setups.folder
         for number in range(3):
             site.write({"app.lock": f"{number}\n"})
             run, _ = await site.outcome(engine, "cat made.txt > got")
-        assert [one.name for one in folder.iterdir() if made.load(one)] == [run.setup]
+        assert [one.name for one in folder.iterdir() if artifacts.load(one)] == [run.setup]
         assert len(list(folder.iterdir())) == 2, "the last log is kept too"
         site.write({"app.lock": "0\n"})
         assert (await site.outcome(engine, "cat made.txt > got"))[1] == {"got": "0\n"}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp import faults
-from mux_lsp.engine import accepting, transactions
+from mux_lsp.engine.review import select, transactions
 from mux_lsp.errors import ConflictError, MuxError, StorageError
-from mux_lsp.git.names import STAGING
-from mux_lsp.lsp.documents import Lives
+from mux_lsp.git.path_rules import STAGING
+from mux_lsp.lsp.wire.documents import Lives
 from tests.integration.engine.conftest import ended
 from tests.support.person import git
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mux_lsp.engine.accepting import Selection
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.transactions import Transaction
+    from mux_lsp.engine.review.select import Selection
+    from mux_lsp.engine.review.transactions import Transaction
     from tests.integration.engine.conftest import Workshop
 
 AGENT = "sh:sed -i s/two/2/ f.txt; echo new > n.txt; rm g.txt; printf '\\0\\1' > b.bin"
@@ -63,7 +63,7 @@ async def chosen(shop: Workshop, engine: Engine) -> Selection:
     task = await shop.start(engine, AGENT, "sh:echo other > f.txt")
     run = await ended(engine, task.runs[0].id)
     await ended(engine, task.runs[1].id)
-    return accepting.select(engine, run.id, Lives(shop.root, {}))
+    return select.select(engine, run.id, Lives(shop.root, {}))
 
 
 async def begun(engine: Engine, selection: Selection, carried: Sequence[str] = ()) -> Transaction:
@@ -73,7 +73,7 @@ async def begun(engine: Engine, selection: Selection, carried: Sequence[str] = (
     written = [plan for plan in selection.plans if plan.path not in carried]
     rest = [run.id for run in engine.task(selection.run.task).runs if run.id != selection.run.id]
     with engine.history.deciding(selection, client.name):
-        return await accepting.begin(engine, selection, written, by_editor, client=client, discard=rest)
+        return await select.begin(engine, selection, written, by_editor, client=client, discard=rest)
 
 
 def on_record(engine: Engine) -> int:
@@ -198,8 +198,8 @@ async def test_an_edit_that_an_editor_was_given_counts_where_its_text_has_it(sho
     editor: Any = Editor()
     async with shop.engine() as engine:
         selection = await chosen(shop, engine)
-        selection = accepting.select(engine, selection.run.id, Lives(shop.root, {}), paths=["f.txt"])
-        await accepting.offer(engine, selection, editor)
+        selection = select.select(engine, selection.run.id, Lives(shop.root, {}), paths=["f.txt"])
+        await select.offer(engine, selection, editor)
         assert on_record(engine) == 0
     async with shop.engine() as engine:
         engine.join(editor)

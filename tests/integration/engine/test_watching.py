@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mux_lsp.engine.watching import merge, watching
+from mux_lsp.engine.runs.watcher import merge, watching
 
 if TYPE_CHECKING:
     from pathlib import Path

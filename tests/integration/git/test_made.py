@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.git import made
+from mux_lsp.git import artifacts
 from mux_lsp.git.copying import copy_file
 from mux_lsp.git.repository import discover
 from mux_lsp.git.worktrees import Worktrees
@@ -39,7 +39,7 @@ class Site:
     def copied(self, source: Worktree) -> Worktree:
         """Another worktree, with what was made in this one."""
         kept, _ = self.worktrees.take_out(source, self.store)
-        assert made.load(self.store) == kept
+        assert artifacts.load(self.store) == kept
         target = self.worktree("target")
         self.worktrees.bring(target, self.store, kept)
         return target
@@ -132,7 +132,7 @@ def test_nothing_is_shared_with_what_is_kept(site: Site) -> None:
     write(source.folder, {"ignored/a": "a\n"})
     target = site.copied(source)
     (target.folder / "ignored" / "a").write_text("bad\n")
-    assert (site.store / made.FILES / "ignored" / "a").read_text() == "a\n"
+    assert (site.store / artifacts.FILES / "ignored" / "a").read_text() == "a\n"
 
 
 def test_folders_that_nobody_may_write_to(site: Site) -> None:
@@ -192,6 +192,6 @@ def test_copying_refuses_what_is_there_and_what_is_no_file(tmp_path: Path) -> No
 
 
 def test_what_was_cut_short_is_not_kept(site: Site) -> None:
-    assert made.load(site.store) is None
-    (site.store / f"{made.RECORD}.new").write_text("{}")
-    assert made.load(site.store) is None
+    assert artifacts.load(site.store) is None
+    (site.store / f"{artifacts.RECORD}.new").write_text("{}")
+    assert artifacts.load(site.store) is None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.git import checkout, person, quick, view
+from mux_lsp.git import checkout, incremental, user_index, view
 from mux_lsp.git.repository import discover
 from mux_lsp.git.worktrees import Worktrees
 from tests.integration.git.support import (
@@ -73,7 +73,7 @@ def parents(files: dict[str, bytes]) -> set[str]:
 def test_a_reused_worktree_is_as_a_fresh_one(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int, few: int
 ) -> None:
-    monkeypatch.setattr(quick, "MAX_FILES", few)
+    monkeypatch.setattr(incremental, "MAX_FILES", few)
     monkeypatch.setattr(checkout, "FEW", few)
     choice = random.Random(seed)
     make_repository(world.root, {"a": "one\n", "b/a/c d": "two\n", "always/there": "x\n"})
@@ -205,10 +205,10 @@ def test_a_remembered_snapshot_that_is_gone(place: Place, world: World) -> None:
 def test_a_disk_that_was_full_while_our_index_followed(
     place: Place, world: World, monkeypatch: pytest.MonkeyPatch, saved: int
 ) -> None:
-    save = person.IndexState.save
+    save = user_index.IndexState.save
     left = iter([True] * saved)
 
-    def fill_up(memory: person.IndexState, path: Path) -> None:
+    def fill_up(memory: user_index.IndexState, path: Path) -> None:
         if not next(left, False):
             raise OSError(errno.ENOSPC, "No space left on device")
         save(memory, path)
@@ -216,7 +216,7 @@ def test_a_disk_that_was_full_while_our_index_followed(
     write(world.root, {"a.txt": "changed\n"})
     snapshot = place.take("u")
     with monkeypatch.context() as full:
-        full.setattr(person.IndexState, "save", fill_up)
+        full.setattr(user_index.IndexState, "save", fill_up)
         place.shadow.complete(snapshot)
         place.check("v")
     write(world.root, {"folder/b.txt": "more\n"})

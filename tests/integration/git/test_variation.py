@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mux_lsp.git.patched_tree import Put, commit_variant, forget
 from mux_lsp.git.repository import discover
 from mux_lsp.git.shadow import ShadowStore
-from mux_lsp.git.variation import Put, commit_variant, forget
 from tests.integration.git.support import files_in, make_repository, run, stands_alone
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import pytest
 from mux_lsp.core.model import ChangeKind, Snapshot
 from mux_lsp.errors import GitError
 from mux_lsp.git.folders import remove_tree, walk
-from mux_lsp.git.held import LostError
+from mux_lsp.git.pinned_folder import LostError
 from mux_lsp.git.repository import Repository, discover
 from mux_lsp.git.shadow import ShadowStore
 from mux_lsp.git.view import View, write_tree

@@ -29,8 +29,8 @@ from mux_lsp.core.model import (
     Task,
 )
 from mux_lsp.errors import MuxError, UsageError
-from mux_lsp.store.accepting import Accepted
 from mux_lsp.store.journal import Event, Journal, Rejection
+from mux_lsp.store.pending_accepts import Accepted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from acp.schema import ToolCallUpdate
 
-from mux_lsp.agents.acp.calls import LONGEST, LONGEST_COMPARED, Call, requests, shortened
+from mux_lsp.agents.acp.tool_calls import LONGEST, LONGEST_COMPARED, Call, requests, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path

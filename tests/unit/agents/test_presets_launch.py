@@ -11,10 +11,10 @@ from unittest.mock import patch
 import psutil
 import pytest
 
-from mux_lsp.agents.presets import looks
-from mux_lsp.agents.presets.known import PRESETS, installed
-from mux_lsp.agents.presets.looks import looks_logged_in, version_of
+from mux_lsp.agents.presets import detection
+from mux_lsp.agents.presets.detection import looks_logged_in, version_of
 from mux_lsp.agents.presets.preset import Commands, Launch, LaunchRequest, commands_of, is_session
+from mux_lsp.agents.presets.registry import PRESETS, installed
 from mux_lsp.core.permissions import rules
 from mux_lsp.errors import UsageError
 
@@ -265,7 +265,7 @@ async def test_a_program_that_does_not_tell_its_version_in_time(tmp_path: Path) 
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\necho 1.2; echo $$ > {tmp_path}/pid; sleep 1000\n")
     program.chmod(0o755)
-    with patch.object(looks, "VERSION_SECONDS", 0.2):
+    with patch.object(detection, "VERSION_SECONDS", 0.2):
         assert await version_of(str(program), {"PATH": "/usr/bin:/bin"}) is None
     if (tmp_path / "pid").exists():
         assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))

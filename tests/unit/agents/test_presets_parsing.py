@@ -27,7 +27,7 @@ from mux_lsp.agents.events import (
     ToolResult,
     Usage,
 )
-from mux_lsp.agents.presets.known import PRESETS
+from mux_lsp.agents.presets.registry import PRESETS
 
 SAMPLES = Path(__file__).parent / "samples"
 

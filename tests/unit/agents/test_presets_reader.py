@@ -16,9 +16,9 @@ from mux_lsp.agents import transcript
 from mux_lsp.agents.backend import Attempt, Decision
 from mux_lsp.agents.bounded import trim
 from mux_lsp.agents.events import Notice, Raw, Session, Text, Usage
-from mux_lsp.agents.presets import reader as reading
-from mux_lsp.agents.presets.known import PRESETS
-from mux_lsp.agents.presets.reader import for_another_turn, raw_name, taken_up
+from mux_lsp.agents.presets import output_reader as reading
+from mux_lsp.agents.presets.output_reader import for_another_turn, raw_name, taken_up
+from mux_lsp.agents.presets.registry import PRESETS
 from mux_lsp.agents.transcript import Prompted, Transcript
 
 if TYPE_CHECKING:

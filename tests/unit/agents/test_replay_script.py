@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.agents.replay.asked import check, is_for, read, understand, unmet
-from mux_lsp.agents.replay.heard import as_key, message_turn
+from mux_lsp.agents.replay.messages_api import ApiError, input_text, json_pieces, text_pieces, whole
+from mux_lsp.agents.replay.request import check, is_for, read, understand, unmet
 from mux_lsp.agents.replay.script import Block, Conversation, Expect, Turn, Usage, load, parse
-from mux_lsp.agents.replay.wire import ApiError, input_text, json_pieces, text_pieces, whole
-from mux_lsp.agents.replay.writing import write
+from mux_lsp.agents.replay.script_writer import write
+from mux_lsp.agents.replay.stream_reader import as_key, message_turn
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mux_lsp.cli.follow import Board
-from mux_lsp.cli.tables import checks_cell, run_line, run_row, succeeded
+from mux_lsp.cli.formatting import checks_cell, run_line, run_row, succeeded
 from mux_lsp.lsp.protocol import CheckResult, FileSummary, RunShape
 
 

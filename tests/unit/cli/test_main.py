@@ -12,7 +12,7 @@ import click
 import pytest
 
 from mux_lsp.cli import main as main_module
-from mux_lsp.cli import text, work
+from mux_lsp.cli import run, text
 from mux_lsp.cli.main import commands, main
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 
@@ -77,7 +77,7 @@ def test_an_interrupt_over_the_snapshot_says_that_the_task_begins(
         def execute(self, command: str, _: object) -> None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(work, "connected", lambda _: contextlib.nullcontext(Waiting()))
+    monkeypatch.setattr(run, "connected", lambda _: contextlib.nullcontext(Waiting()))
     assert main(["run", "do it", "-a", "sh:true"]) == 130
     assert "The task begins without you. `mux-lsp list` shows it, and" in capsys.readouterr().err
 
@@ -91,7 +91,7 @@ def test_an_interrupt_before_the_daemon_was_asked_promises_no_task(
     def interrupt(_: str) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(work, "connected", lambda _: contextlib.nullcontext(SimpleNamespace()))
+    monkeypatch.setattr(run, "connected", lambda _: contextlib.nullcontext(SimpleNamespace()))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setattr(text, "visible", interrupt)
     assert main(["run", "do it", "-a", "sh:true"]) == 130

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mux_lsp.core.agreement import ALONE, Agreement
-from mux_lsp.core.merit import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Attempt, Opinion, Weights
 from mux_lsp.core.model import ChangeKind, Check, CheckState, FileChange, Run, RunState, Tests
 from mux_lsp.core.ranking import Ranked, rank
 

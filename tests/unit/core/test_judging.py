@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.core import judging
-from mux_lsp.core.judging import Tampering, find_tampering, protected_files
+from mux_lsp.core import tampering
 from mux_lsp.core.model import ChangeKind, FileChange
+from mux_lsp.core.tampering import Tampering, find_tampering, protected_files
 
 KINDS = {"A": ChangeKind.ADDED, "M": ChangeKind.MODIFIED, "D": ChangeKind.DELETED, "R": ChangeKind.RENAMED,
          "C": ChangeKind.COPIED}  # fmt: skip
@@ -52,13 +52,13 @@ def test_what_judges_may_not_be_changed(path: str) -> None:
      "docs/tox.ini.md", "src/inspect.rb"],
 )  # fmt: skip
 def test_what_does_not_judge_may_be_changed(path: str) -> None:
-    assert done(f"M {path}", f"A {path}x", f"D {path}y", f"R old {path}z") == judging.NO_TAMPERING
+    assert done(f"M {path}", f"A {path}x", f"D {path}y", f"R old {path}z") == tampering.NO_TAMPERING
 
 
 def test_new_tests_do_no_harm_and_go_where_the_judges_are_restored() -> None:
     assert (
         done("A tests/test_new.py", "C app.py tests/test_copy.py", "R app.py tests/test_moved.py")
-        == judging.NO_TAMPERING
+        == tampering.NO_TAMPERING
     )
     both = done("A tests/test_new.py", "R app.py tests/test_moved.py", "M tests/test_a.py", "M app.py")
     assert both == Tampering(("tests/test_a.py",), ("tests/test_a.py",), ("tests/test_moved.py", "tests/test_new.py"))
@@ -80,7 +80,7 @@ def test_a_path_that_is_restored_is_not_removed() -> None:
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "a/package.json", "setup.cfg", "Cargo.toml", "PyProject.toml"])
 def test_a_file_that_is_configuration_in_part_counts_where_that_part_is_changed(name: str) -> None:
-    assert done(f"M {name}", same=True) == done(f"A {name}", same=True) == judging.NO_TAMPERING
+    assert done(f"M {name}", same=True) == done(f"A {name}", same=True) == tampering.NO_TAMPERING
     assert done(f"M {name}", same=False) == Tampering((name,), (name,))
     assert done(f"A {name}", same=False) == Tampering((name,), (), (name,))
     assert done(f"R {name} b.toml", same=True) == Tampering((name,), (name,), ("b.toml",))
@@ -91,7 +91,7 @@ def test_a_person_may_protect_more() -> None:
     for path in ("golden/a", "x/golden/b", "ci/all.yml", "deep/x.expected", "CI/all.YML"):
         assert done(f"M {path}", protected=protected).files == (path,)
         assert done(f"A {path}", protected=protected).remove == (path,)
-    assert done("M x/ci/all.yml", "M ci/deep/all.yml", "M golden.txt", protected=protected) == judging.NO_TAMPERING
+    assert done("M x/ci/all.yml", "M ci/deep/all.yml", "M golden.txt", protected=protected) == tampering.NO_TAMPERING
 
 
 @pytest.mark.parametrize(

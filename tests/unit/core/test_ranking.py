@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mux_lsp.core.agreement import Agreement
-from mux_lsp.core.merit import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Attempt, Opinion, Weights
 from mux_lsp.core.model import Check, CheckState, RunState, Tests
 from mux_lsp.core.ranking import rank
 from tests.unit.core.ranked import (

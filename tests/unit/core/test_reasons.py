@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mux_lsp.core.agreement import Agreement
-from mux_lsp.core.merit import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Attempt, Opinion, Weights
 from mux_lsp.core.model import Check, RunState
 from tests.unit.core.ranked import (
     AS_BEFORE,

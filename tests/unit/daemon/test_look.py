@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mux_lsp.askers import Agent, Caller, Guest, Nobody, Person
-from mux_lsp.daemon.look import HIDDEN, INSTEAD, LONGEST, ROUNDS, LookContext, Target, identify, judge
+from mux_lsp.callers import Agent, Caller, Guest, Nobody, Person
+from mux_lsp.daemon.identify import (
+    HIDDEN,
+    INSTEAD,
+    LONGEST,
+    ROUNDS,
+    LookContext,
+    Target,
+    identify,
+    judge,
+)
 from mux_lsp.daemon.process_tables import Facts
 
 if TYPE_CHECKING:

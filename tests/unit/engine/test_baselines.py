@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from mux_lsp.core.model import Check, CheckState, Setup, Snapshot
-from mux_lsp.engine import baselines
-from mux_lsp.engine.baselines import Baselines
-from mux_lsp.engine.trial import CheckPlan
+from mux_lsp.engine.checks import baseline
+from mux_lsp.engine.checks.baseline import Baselines
+from mux_lsp.engine.checks.trial import CheckPlan
 from mux_lsp.errors import GitError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mux_lsp.engine.repositories import RepositoryStore
-    from mux_lsp.engine.trial import Trial
+    from mux_lsp.engine.checks.trial import Trial
+    from mux_lsp.engine.repository.registry import RepositoryStore
 
 TERMS = CheckPlan(("true",), "", Setup(), 10)
 SNAPSHOT = Snapshot("c" * 40, "t" * 40, None)
@@ -70,7 +70,7 @@ class Stand:
 @pytest.fixture
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
     made = Stand(tmp_path)
-    monkeypatch.setattr(baselines, "run_trial", made.run_trial)
+    monkeypatch.setattr(baseline, "run_trial", made.run_trial)
     return made
 
 
@@ -101,7 +101,7 @@ async def test_it_ends_when_the_last_one_leaves_and_not_before(stand: Stand) -> 
     stand.baselines.leave("b")
     await stand.baselines.settle()
     assert (stand.baselines.busy, stand.known(), stand.ended, answer.done()) == (False, False, 1, False)
-    assert not baselines.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
+    assert not baseline.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
 
 
 async def test_who_comes_while_it_is_being_ended_gets_it_all_the_same(stand: Stand) -> None:
@@ -119,22 +119,22 @@ async def test_what_cannot_be_found_leaves_nothing_behind(stand: Stand) -> None:
     (await stand.begun.get()).set_exception(GitError("the disk is full"))
     await stand.quiet()
     assert (stand.known(), stand.ended, stand.baselines.busy) == (False, 1, False)
-    assert not baselines.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
+    assert not baseline.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
 
 
 async def test_what_a_killed_daemon_was_at_is_known(stand: Stand) -> None:
     stand.want("a")
     await stand.begun.get()
-    assert baselines.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
+    assert baseline.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
     for task in stand.tasks:
         task.cancel()
     await asyncio.gather(*stand.tasks, return_exceptions=True)
-    assert baselines.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
+    assert baseline.was_interrupted(stand.room, TERMS, SNAPSHOT.tree)
 
 
 async def test_only_so_many_are_kept(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "KEPT", 2)
-    monkeypatch.setattr(baselines, "IN_MEMORY", 1)
+    monkeypatch.setattr(baseline, "KEPT", 2)
+    monkeypatch.setattr(baseline, "IN_MEMORY", 1)
     for number in range(4):
         snapshot = Snapshot("c" * 40, f"{number}" * 40, None)
         stand.baselines.want(stand.room, TERMS, snapshot, "a")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from mux_lsp.core.model import Snapshot
-from mux_lsp.engine import claims
-from mux_lsp.engine.claims import WorktreePool
+from mux_lsp.engine.repository import worktree_pool
+from mux_lsp.engine.repository.worktree_pool import WorktreePool
 from mux_lsp.git.worktrees import Claim, Slot, SlotState
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def yard() -> Yard:
 
 @pytest.fixture
 async def wanted(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.setattr(claims, "MAX_PARALLEL", 1)
-    monkeypatch.setattr(claims, "MIN_WORKTREES", 1)
-    monkeypatch.setattr(claims, "FAST_SECONDS", 0.0)
+    monkeypatch.setattr(worktree_pool, "MAX_PARALLEL", 1)
+    monkeypatch.setattr(worktree_pool, "MIN_WORKTREES", 1)
+    monkeypatch.setattr(worktree_pool, "FAST_SECONDS", 0.0)
     made = WorktreePool(cast("Worktrees", yard), "project")
     tasks: list[asyncio.Task[None]] = []
 
@@ -115,8 +115,8 @@ async def test_new_ones_are_made_one_after_the_other(yard: Yard, wanted: Want) -
 async def test_several_are_made_at_once_where_that_is_quick(
     yard: Yard, wanted: Want, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "FAST_SECONDS", 1000.0)
-    monkeypatch.setattr(claims, "MAX_PARALLEL_FAST", 2)
+    monkeypatch.setattr(worktree_pool, "FAST_SECONDS", 1000.0)
+    monkeypatch.setattr(worktree_pool, "MAX_PARALLEL_FAST", 2)
     first, second, third, fourth = await wanted(4)
     assert await first.has()
     first.prepared.set()
@@ -158,7 +158,7 @@ async def test_none_is_made_while_they_change_hands_faster_than_that(yard: Yard,
 async def test_some_are_made_however_fast_they_change_hands(
     yard: Yard, wanted: Want, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "MIN_WORKTREES", 2)
+    monkeypatch.setattr(worktree_pool, "MIN_WORKTREES", 2)
     (first,) = await wanted(1)
     assert await first.has()
     # As if to make one took longer than anybody waits here.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mux_lsp.core.model import ChangeKind, Check, CheckState, FileChange, Run, RunState, Task
-from mux_lsp.engine.enough import consensus_reason
+from mux_lsp.engine.scheduling.early_stop import consensus_reason
 
 PASSED = Check("test", CheckState.PASSED, baseline_state=CheckState.FAILED)
 FAILED = replace(PASSED, state=CheckState.FAILED)

@@ -12,15 +12,15 @@ import pytest
 from mux_lsp import config
 from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.spending import Spent, Unit, amount
-from mux_lsp.engine.book import TaskRegistry
-from mux_lsp.engine.limits import Budget
+from mux_lsp.engine.scheduling.budget import Budget
+from mux_lsp.engine.state.registry import TaskRegistry
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mux_lsp.engine.events import LimitReached
+    from mux_lsp.engine.state.events import LimitReached
     from mux_lsp.store.journal import Journal
     from mux_lsp.store.spending import Spending
 

@@ -9,11 +9,11 @@ import pytest
 
 from mux_lsp.agents.builtin.api import Reply
 from mux_lsp.agents.events import Usage
-from mux_lsp.core.merit import Opinion, Weights
+from mux_lsp.core.grading import Opinion, Weights
 from mux_lsp.core.model import RunState
 from mux_lsp.core.ranking import rank
-from mux_lsp.engine import opinions
-from mux_lsp.engine.opinions import VERDICT, candidates, compare_all
+from mux_lsp.engine.ranking import pairwise
+from mux_lsp.engine.ranking.pairwise import VERDICT, candidates, compare_all
 from mux_lsp.errors import AgentError
 from tests.unit.core.ranked import BAD, attempt, lines
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mux_lsp.agents.backend import Host
-    from mux_lsp.core.merit import Attempt
+    from mux_lsp.core.grading import Attempt
 
 WHY = "It handles the\nempty page."
 
@@ -110,7 +110,7 @@ async def test_an_answer_that_does_not_come_was_paid_all_the_same() -> None:
 
 
 async def test_what_is_too_long_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opinions, "MOST_CHARACTERS", 5)
+    monkeypatch.setattr(pairwise, "MOST_CHARACTERS", 5)
     found, model, _ = await formed(lambda _a, _b: "A", {"k3f-1": "x" * 6, "k3f-2": "y" * 5})
     assert (found, model.asked) == ({}, [])
 

@@ -13,13 +13,13 @@ import pytest
 
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.permissions import PermissionRequest, Rule, Rules, rules
-from mux_lsp.engine.events import PermissionRequested, PermissionSettled
-from mux_lsp.engine.permissions import PermissionService
+from mux_lsp.engine.runs.permissions import PermissionService
+from mux_lsp.engine.state.events import PermissionRequested, PermissionSettled
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from mux_lsp.agents.backend import Decision
-    from mux_lsp.engine.attempt import Job
+    from mux_lsp.engine.runs.lifecycle import Job
 
 INSTALL = PermissionRequest("run", "npm install", "Run `npm install`")
 FETCH = PermissionRequest("fetch", "https://example.org", "Fetch https://example.org")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.core.model import ChangeKind
-from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Write
-from mux_lsp.engine.review import LiveText, PathPlan, evaluate, plan_path, refuse_conflicts
-from mux_lsp.engine.reviews import HunkCache
+from mux_lsp.engine.review.hunks import HunkCache
+from mux_lsp.engine.review.items import LiveText, PathPlan, evaluate, plan_path, refuse_conflicts
+from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Write
 from mux_lsp.errors import ConflictError
 from tests.unit.engine.test_review import (
     BASE,
@@ -34,9 +34,9 @@ from tests.unit.engine.test_review import (
 
 if TYPE_CHECKING:
     from mux_lsp.core.model import FileChange, HunkStatus
-    from mux_lsp.engine.disk import Entry
-    from mux_lsp.engine.review import Item, LiveOf
-    from mux_lsp.engine.reviews import FileDiff
+    from mux_lsp.engine.review.hunks import FileDiff
+    from mux_lsp.engine.review.items import Item, LiveOf
+    from mux_lsp.engine.working_tree.disk import Entry
 
 OLD, NEW = "old.txt", "new/name.txt"
 HERE = f"a file named {NEW} is here already"

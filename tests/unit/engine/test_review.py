@@ -10,11 +10,11 @@ import pytest
 
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus, Run, RunState
-from mux_lsp.engine import review as reviewing
-from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
-from mux_lsp.engine.results import LARGEST_TEXT
-from mux_lsp.engine.review import Item, LiveText, plan_path, refuse_conflicts
-from mux_lsp.engine.reviews import FileDiff, HunkCache
+from mux_lsp.engine.review import items as reviewing
+from mux_lsp.engine.review.diff_stats import LARGEST_TEXT
+from mux_lsp.engine.review.hunks import FileDiff, HunkCache
+from mux_lsp.engine.review.items import Item, LiveText, plan_path, refuse_conflicts
+from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:

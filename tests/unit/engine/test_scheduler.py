@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.engine.scheduler import QueuedRun, Scheduler, Urgency
+from mux_lsp.engine.scheduling.scheduler import QueuedRun, Scheduler, Urgency
 
 
 @dataclass

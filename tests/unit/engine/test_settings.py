@@ -8,7 +8,13 @@ import pytest
 
 from mux_lsp.config import Configuration
 from mux_lsp.core.model import Setup
-from mux_lsp.engine.settings import LARGEST, RepositoryConfig, Settings, load_repository_config, settings_of
+from mux_lsp.engine.repository.settings import (
+    LARGEST,
+    RepositoryConfig,
+    Settings,
+    load_repository_config,
+    settings_of,
+)
 
 ROOT = Path("/r")
 OWN = b"""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mux_lsp.git.indexfile import is_whole
+from mux_lsp.git.index_file import is_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

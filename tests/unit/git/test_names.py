@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.git.names import refusal
+from mux_lsp.git.path_rules import refusal
 
 FINE = [
     "a",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from mux_lsp.lsp.documents import as_changed, as_opened
+from mux_lsp.lsp.wire.documents import as_changed, as_opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mux_lsp.lsp.documents import Documents
+    from mux_lsp.lsp.wire.documents import Documents
 
 
 def open_in(documents: Documents, uri: str, text: str, version: int = 1) -> None:

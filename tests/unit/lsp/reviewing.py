@@ -8,10 +8,10 @@ from lsprotocol import types
 
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, FileChange, Run, RunState, Task
-from mux_lsp.engine.review import LiveText, evaluate
-from mux_lsp.engine.reviews import FileDiff
-from mux_lsp.lsp import places
-from mux_lsp.lsp.shows import ClientCapabilities
+from mux_lsp.engine.review.hunks import FileDiff
+from mux_lsp.engine.review.items import LiveText, evaluate
+from mux_lsp.lsp.review import places
+from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

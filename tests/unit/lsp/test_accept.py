@@ -12,15 +12,16 @@ from lsprotocol import types
 
 from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.rebase import LineEdit
-from mux_lsp.engine import disk, review
-from mux_lsp.engine.accepting import Selection
-from mux_lsp.engine.disk import FILE_MODE, Entry
-from mux_lsp.engine.review import PathPlan
-from mux_lsp.engine.transactions import Transactions
+from mux_lsp.engine.review import items
+from mux_lsp.engine.review.items import PathPlan
+from mux_lsp.engine.review.select import Selection
+from mux_lsp.engine.review.transactions import Transactions
+from mux_lsp.engine.working_tree import disk
+from mux_lsp.engine.working_tree.disk import FILE_MODE, Entry
 from mux_lsp.errors import ConflictError
-from mux_lsp.lsp.decisions import Accepting
-from mux_lsp.lsp.documents import Documents
-from mux_lsp.lsp.edits import EditCapabilities
+from mux_lsp.lsp.commands.accept import Accepting
+from mux_lsp.lsp.review.workspace_edit import EditCapabilities
+from mux_lsp.lsp.wire.documents import Documents
 from mux_lsp.store.journal import Journal
 from tests.unit.lsp.opening import change_in, open_in
 
@@ -86,7 +87,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
         transactions=Transactions(journal, tmp_path, lambda _: None, asyncio.ensure_future),
     )
     edited, tool = (
-        PathPlan(name, review.live_text(root, name, None), (LineEdit(0, 1, "b\n"),), Entry(mode, b"b\n"), ("b\n",), 1)
+        PathPlan(name, items.live_text(root, name, None), (LineEdit(0, 1, "b\n"),), Entry(mode, b"b\n"), ("b\n",), 1)
         for name, mode in (("edited.txt", FILE_MODE), ("tool.sh", disk.EXECUTABLE_MODE))
     )
     selection = Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), root, (edited, tool), (), 0)

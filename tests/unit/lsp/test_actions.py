@@ -9,8 +9,8 @@ import pytest
 from lsprotocol import types
 
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.lsp import actions, hints, places
-from mux_lsp.lsp.shows import ClientCapabilities
+from mux_lsp.lsp.review import code_action, diagnostics, places
+from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 from tests.unit.lsp.reviewing import EVERYTHING, PLAIN, URI, range_of, review_of, runs, view_of
 
 BEFORE = "a\nb\nc\nd\n"
@@ -24,7 +24,7 @@ def at(
 ) -> list[types.CodeAction]:
     """The code actions at a range, or with the cursor at the start of a line."""
     wanted = range_of(range_, range_) if isinstance(range_, int) else range_
-    found = actions.menu(actions.review(view, wanted, types.CodeActionContext([]), shows), None, shows)
+    found = code_action.menu(code_action.review(view, wanted, types.CodeActionContext([]), shows), None, shows)
     assert all(isinstance(one, types.CodeAction) for one in found)
     return [one for one in found if isinstance(one, types.CodeAction)]
 
@@ -94,7 +94,7 @@ def test_a_conflict_says_why_and_what_can_be_done_about_it() -> None:
         "[Accept all of k3f-2: 1 change of it in this file is in conflict]",
     ]
     assert not any(title.startswith("[") for title in titles(view, 1, replace(EVERYTHING, disabled=False)))
-    data = [one.data for one in at(view, 1) if one.kind in {actions.TAKE, actions.MARK}]
+    data = [one.data for one in at(view, 1) if one.kind in {code_action.TAKE, code_action.MARK}]
     hunk = view.places[0].shown.hunk_id
     assert data == [{"run": "k3f-1", "hunks": [hunk], "how": "take"}, {"run": "k3f-1", "hunks": [hunk], "how": "mark"}]
 
@@ -154,13 +154,13 @@ def test_the_three_versions_are_opened_by_the_client_or_as_documents_or_not_at_a
         (EVERYTHING, "mux.client.merge", {"uri": URI, "run": "k3f-1", "hunk": hunk, **versions}),
         (replace(EVERYTHING, commands=frozenset()), "mux.versions.show", {"run": "k3f-1", "path": "a.txt"}),
     ):
-        (merge,) = [one.command for one in at(view, 1, shows) if one.kind == actions.MERGE]
+        (merge,) = [one.command for one in at(view, 1, shows) if one.kind == code_action.MERGE]
         assert merge is not None
         assert (merge.command, merge.arguments) == (name, [argument])
-    assert not [one for one in at(view, 1) if one.kind == actions.MERGE]
+    assert not [one for one in at(view, 1) if one.kind == code_action.MERGE]
     created = runs("", "a\n", live="mine\n")
-    assert actions.TAKE in {one.kind for one in at(created, 0, EVERYTHING)}
-    assert actions.MERGE not in {one.kind for one in at(created, 0, EVERYTHING)}, "there are two versions"
+    assert code_action.TAKE in {one.kind for one in at(created, 0, EVERYTHING)}
+    assert code_action.MERGE not in {one.kind for one in at(created, 0, EVERYTHING)}, "there are two versions"
 
 
 def test_a_selection_takes_all_that_a_run_does_in_it() -> None:
@@ -174,7 +174,7 @@ def test_a_selection_takes_all_that_a_run_does_in_it() -> None:
     ]
     assert "Accept k3f-1's 3 changes in the selection (= k3f-3)" in titles(view, range_of(0, 9))
     assert not [title for title in titles(view, range_of(3, 4)) if "selection" in title]
-    accept, reject = (one.command for one in at(view, range_of(0, 9)) if one.kind == actions.SELECTION)
+    accept, reject = (one.command for one in at(view, range_of(0, 9)) if one.kind == code_action.SELECTION)
     assert accept is not None
     assert reject is not None
     hunks = [place.variants[0].hunk_id for place in view.places]
@@ -218,37 +218,39 @@ def test_equal_files_and_equal_results_are_told_apart() -> None:
 
 def test_not_every_one_of_a_hundred_runs_is_offered() -> None:
     view = runs(BEFORE, *(f"a\nb\nc\n{number}\n" for number in range(100)))
-    assert len([one for one in at(view, 0) if one.kind == actions.RUN]) == actions.RUNS
+    assert len([one for one in at(view, 0) if one.kind == code_action.RUN]) == code_action.RUNS
 
 
 def test_kinds_are_what_was_asked_for() -> None:
-    made = actions.review(runs(BEFORE, B, X), range_of(1, 1), types.CodeActionContext([]), EVERYTHING)
+    made = code_action.review(runs(BEFORE, B, X), range_of(1, 1), types.CodeActionContext([]), EVERYTHING)
     for only, kinds in {
-        "quickfix": [actions.ACCEPT, actions.ACCEPT, actions.NEXT, actions.DIFF, actions.REJECT],
-        "quickfix.mux.reject": [actions.REJECT],
-        "refactor": [actions.FILE, actions.RUN, actions.FILE, actions.RUN],
+        "quickfix": [code_action.ACCEPT, code_action.ACCEPT, code_action.NEXT, code_action.DIFF, code_action.REJECT],
+        "quickfix.mux.reject": [code_action.REJECT],
+        "refactor": [code_action.FILE, code_action.RUN, code_action.FILE, code_action.RUN],
         "quick": [],
         "source": [],
     }.items():
-        found = actions.menu(made, [only], EVERYTHING)
+        found = code_action.menu(made, [only], EVERYTHING)
         assert [one.kind for one in found if isinstance(one, types.CodeAction)] == kinds
-    assert {one.kind for one in made} <= set(actions.KINDS)
+    assert {one.kind for one in made} <= set(code_action.KINDS)
 
 
 @pytest.mark.parametrize("live", [BEFORE, "a\nmine\nc\nd\n"])
 def test_a_client_without_code_actions_gets_commands(live: str) -> None:
-    made = actions.review(runs(BEFORE, B, live=live), range_of(1, 1), types.CodeActionContext([]), ClientCapabilities())
-    found = actions.menu(made, None, replace(ClientCapabilities(), disabled=True))
+    made = code_action.review(
+        runs(BEFORE, B, live=live), range_of(1, 1), types.CodeActionContext([]), ClientCapabilities()
+    )
+    found = code_action.menu(made, None, replace(ClientCapabilities(), disabled=True))
     assert found
     assert all(isinstance(one, types.Command) and one.arguments for one in found)
 
 
 def test_an_accept_answers_the_hint_over_it() -> None:
     view = runs(BEFORE, B, X)
-    found = hints.diagnostics(view, EVERYTHING)
+    found = diagnostics.diagnostics(view, EVERYTHING)
     other = types.Diagnostic(range_of(1, 2), "theirs", code=found[0].code, source="ruff")
-    made = actions.review(view, range_of(1, 1), types.CodeActionContext([*found, other]), EVERYTHING)
-    assert [one.diagnostics for one in made if one.kind == actions.ACCEPT] == [found, []]
+    made = code_action.review(view, range_of(1, 1), types.CodeActionContext([*found, other]), EVERYTHING)
+    assert [one.diagnostics for one in made if one.kind == code_action.ACCEPT] == [found, []]
 
 
 def capabilities(**able: Any) -> types.ClientCapabilities:
@@ -316,7 +318,7 @@ def test_what_a_client_shows_is_read_from_its_capabilities(
 
 def test_reject_is_for_what_is_shown() -> None:
     view = runs(BEFORE, B, X)
-    (reject,) = [one.command for one in at(view, 1) if one.kind == actions.REJECT]
+    (reject,) = [one.command for one in at(view, 1) if one.kind == code_action.REJECT]
     assert reject is not None
     shown = view.places[0].shown
     assert shown.status is HunkStatus.PENDING

@@ -21,10 +21,11 @@ from mux_lsp.core.model import (
     Tests,
 )
 from mux_lsp.core.text import PositionEncoding, split_lines
-from mux_lsp.engine.events import ReviewChanged
-from mux_lsp.engine.standing import NO_SUMMARY, RunSummary
-from mux_lsp.lsp import convert, protocol
-from mux_lsp.lsp.documents import uri_of
+from mux_lsp.engine.state.events import ReviewChanged
+from mux_lsp.engine.state.run_summary import NO_SUMMARY, RunSummary
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.wire import convert
+from mux_lsp.lsp.wire.documents import uri_of
 
 CHANGE = FileChange("caf\udce9.txt", ChangeKind.ADDED, 0, 0o100644, "", "2" * 40, 1, 0)
 RUN = Run(

@@ -14,7 +14,15 @@ from lsprotocol import types
 from mux_lsp.core import text as core_text
 from mux_lsp.core.text import PositionEncoding
 from mux_lsp.errors import ConflictError
-from mux_lsp.lsp.documents import Documents, apply_changes, as_opened, is_saved, live_text, path_of, uri_of
+from mux_lsp.lsp.wire.documents import (
+    Documents,
+    apply_changes,
+    as_opened,
+    is_saved,
+    live_text,
+    path_of,
+    uri_of,
+)
 from tests.support import buffer
 from tests.unit.lsp.opening import change_in, open_in
 

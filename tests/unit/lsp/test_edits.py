@@ -10,11 +10,11 @@ from lsprotocol import types
 
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.rebase import LineEdit
-from mux_lsp.engine.accepting import Selection
-from mux_lsp.engine.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
-from mux_lsp.engine.review import LiveText, PathPlan
-from mux_lsp.lsp.documents import Documents, uri_of
-from mux_lsp.lsp.edits import EditCapabilities, split, workspace_edit
+from mux_lsp.engine.review.items import LiveText, PathPlan
+from mux_lsp.engine.review.select import Selection
+from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
+from mux_lsp.lsp.review.workspace_edit import EditCapabilities, split, workspace_edit
+from mux_lsp.lsp.wire.documents import Documents, uri_of
 from tests.unit.lsp.opening import open_in
 
 ROOT = Path("/nowhere/repository")

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from lsprotocol import types
 from markdown_it import MarkdownIt
 
-from mux_lsp.lsp.hover import LINES, hover
+from mux_lsp.lsp.review.hover import LINES, hover
 from tests.unit.lsp.reviewing import EVERYTHING, review_of, runs, view_of
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp import places
+    from mux_lsp.lsp.review import places
 
 BEFORE = "a\nb\nc\nd\n"
 

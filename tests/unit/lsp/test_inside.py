@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from mux_lsp.askers import Agent, Caller, Guest, Nobody, Person
+from mux_lsp.callers import Agent, Caller, Guest, Nobody, Person
 from mux_lsp.errors import UsageError
-from mux_lsp.lsp import inside, protocol
-from mux_lsp.lsp.inside import RIGHTS, Right
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.commands import authority
+from mux_lsp.lsp.commands.authority import RIGHTS, Right
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def engine() -> Engine:
 
 def refused(asker: Caller, name: str, run: str = "tw5-1") -> bool:
     try:
-        inside.refuse(engine(), asker, name, protocol.RunParams(run=run))
+        authority.refuse(engine(), asker, name, protocol.RunParams(run=run))
     except UsageError as error:
         assert str(error).endswith("."), error
         assert "\n" not in str(error)
@@ -69,4 +70,4 @@ def test_a_command_that_names_none_is_the_persons() -> None:
 @pytest.mark.parametrize("asker", [GUEST, NOBODY, CHECKS, STRAY])
 def test_nobody_else_verifies_the_persons_files(asker: Caller, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Only a person can verify what is"):
-        inside.refuse_outside(engine(), asker, tmp_path, "verify what is")
+        authority.refuse_outside(engine(), asker, tmp_path, "verify what is")

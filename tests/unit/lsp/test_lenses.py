@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from lsprotocol import types
 
-from mux_lsp.lsp import hints, lenses
+from mux_lsp.lsp.review import code_lens, diagnostics
 from tests.unit.lsp.reviewing import EVERYTHING, PLAIN, URI, review_of, runs, view_of
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp import places
-    from mux_lsp.lsp.shows import ClientCapabilities
+    from mux_lsp.lsp.review import places
+    from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 
 BEFORE = "a\nb\nc\nd\n"
 B, X = "a\nB\nc\nd\n", "a\nx\nc\nd\n"
@@ -22,7 +22,7 @@ B, X = "a\nB\nc\nd\n", "a\nx\nc\nd\n"
 def lines(view: places.DocumentReview, shows: ClientCapabilities = PLAIN) -> dict[int, list[str]]:
     """The titles of the lenses by line, as an editor puts them."""
     found: dict[int, list[str]] = {}
-    for lens in sorted(lenses.lenses(view, shows), key=lambda lens: lens.range.start.character):
+    for lens in sorted(code_lens.lenses(view, shows), key=lambda lens: lens.range.start.character):
         assert lens.command is not None
         assert lens.range.start == lens.range.end
         # Not every editor keeps the order of lenses at one character.
@@ -85,7 +85,7 @@ def test_a_diff_is_shown_by_the_clients_own_command_or_as_a_document_or_not_at_a
         (EVERYTHING, "mux.client.diff", {"uri": URI, "run": "k3f-1", "hunk": hunk, "diff": document}),
         (replace(EVERYTHING, commands=frozenset()), "mux.document.show", {"uri": document}),
     ):
-        (diff,) = [one.command for one in lenses.lenses(view, shows) if one.command and one.command.title == "Diff"]
+        (diff,) = [one.command for one in code_lens.lenses(view, shows) if one.command and one.command.title == "Diff"]
         assert (diff.command, diff.arguments) == (command, [argument])
         assert lines(view, shows)[1][1:] == ["Accept", "Diff", "Reject"]
     assert "Diff" not in lines(view)[1]
@@ -97,7 +97,9 @@ def test_a_conflict_is_merged_where_the_client_has_means_for_it() -> None:
         (EVERYTHING, "mux.client.merge"),
         (replace(EVERYTHING, commands=frozenset()), "mux.versions.show"),
     ):
-        (merge,) = [one.command for one in lenses.lenses(view, shows) if one.command and one.command.title == "Merge"]
+        (merge,) = [
+            one.command for one in code_lens.lenses(view, shows) if one.command and one.command.title == "Merge"
+        ]
         assert merge.command == command
         assert lines(view, shows)[1][1:] == ["Merge", "Diff", "Reject"]
     assert lines(view)[1][1:] == ["Reject"]
@@ -106,7 +108,7 @@ def test_a_conflict_is_merged_where_the_client_has_means_for_it() -> None:
 def test_what_a_click_does() -> None:
     view = runs(BEFORE, B, X)
     first, second = (variant.hunk_id for variant in view.places[0].variants)
-    commands = [lens.command for lens in lenses.lenses(view, PLAIN)]
+    commands = [lens.command for lens in code_lens.lenses(view, PLAIN)]
     assert [(one.command, one.arguments) for one in commands if one] == [
         ("mux.review.places", [{"uri": URI}]),
         ("mux.hunk.accept", [{"run": "k3f-1", "hunks": [first]}]),
@@ -117,7 +119,7 @@ def test_what_a_click_does() -> None:
 
 def test_hints_say_what_lenses_say_over_the_lines_of_the_shown_variant() -> None:
     view = runs(BEFORE, B, "a\nx\ny\nd\n")
-    (hint,) = hints.diagnostics(view, PLAIN)
+    (hint,) = diagnostics.diagnostics(view, PLAIN)
     assert (hint.severity, hint.source, hint.code) == (
         types.DiagnosticSeverity.Hint,
         "mux",
@@ -127,7 +129,7 @@ def test_hints_say_what_lenses_say_over_the_lines_of_the_shown_variant() -> None
     assert (hint.range.start.line, hint.range.end.line) == (1, 2)
     assert hint.code_description is None
     shown = view.showing([view.places[0].choice_of(view.places[0].variants[1])])
-    assert [one.range.end.line for one in hints.diagnostics(shown, PLAIN)] == [3]
+    assert [one.range.end.line for one in diagnostics.diagnostics(shown, PLAIN)] == [3]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,8 @@ def test_hints_say_what_lenses_say_over_the_lines_of_the_shown_variant() -> None
 )
 def test_lines_that_would_only_go_are_faded(after: str, live: str, faded: bool) -> None:
     view = runs(BEFORE, after, live=live)
-    assert [bool(one.tags) for one in hints.diagnostics(view, EVERYTHING)] == [faded]
-    assert [one.tags for one in hints.diagnostics(view, PLAIN)] == [None]
+    assert [bool(one.tags) for one in diagnostics.diagnostics(view, EVERYTHING)] == [faded]
+    assert [one.tags for one in diagnostics.diagnostics(view, PLAIN)] == [None]
 
 
 def test_no_reason_that_drives_a_terminal_gets_into_a_title() -> None:
@@ -151,4 +153,4 @@ def test_no_reason_that_drives_a_terminal_gets_into_a_title() -> None:
     (place,) = view.places
     item = replace(place.shown.item, reason="a\x1b]8;;https://evil\x07b\nc\u202e")
     bad = replace(place, shown=replace(place.shown, item=item))
-    assert lenses.headline(bad).startswith("⚠ conflict: ab c<U+202E> · ")
+    assert code_lens.headline(bad).startswith("⚠ conflict: ab c<U+202E> · ")

@@ -10,8 +10,8 @@ import pytest
 from lsprotocol import types
 
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.heavy import LARGE, is_large
-from mux_lsp.lsp.outbox import Outbox
+from mux_lsp.lsp.wire.heavy import LARGE, is_large
+from mux_lsp.lsp.wire.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

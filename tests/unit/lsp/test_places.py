@@ -9,8 +9,8 @@ import pytest
 
 from mux_lsp.core import diff
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus
-from mux_lsp.engine.reviews import FileDiff
-from mux_lsp.lsp import places
+from mux_lsp.engine.review.hunks import FileDiff
+from mux_lsp.lsp.review import places
 from tests.unit.lsp.reviewing import range_of, review_of, runs, view_of
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mux_lsp.core.agreement import Agreement
-from mux_lsp.core.merit import Opinion, Weights
+from mux_lsp.core.grading import Opinion, Weights
 from mux_lsp.core.model import Task
 from mux_lsp.core.ranking import rank
-from mux_lsp.lsp.plot import drawing
+from mux_lsp.lsp.pages.plot import drawing
 from tests.unit.core.ranked import BAD, GOOD, attempt
 
 if TYPE_CHECKING:
-    from mux_lsp.core.merit import Attempt
+    from mux_lsp.core.grading import Attempt
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,7 +11,7 @@ from lsprotocol import types
 from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp.progress import Progress
-from mux_lsp.lsp.server import MuxServer
+from mux_lsp.lsp.wire.server import MuxServer
 from tests.unit.lsp.wire import Written, receive
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pytest
 from lsprotocol import types
 
 from mux_lsp.core.text import split_lines
-from mux_lsp.lsp import actions, prompts, protocol
-from mux_lsp.lsp.documents import Document
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.review import ask_actions, code_action
+from mux_lsp.lsp.wire.documents import Document
 from tests.unit.lsp.reviewing import range_of
 
 TEXT = """import os
@@ -23,8 +24,8 @@ def f(x):
     s = "TODO not a comment"
 """
 DOCUMENT = Document("file:///r/sub/a.py", Path("/r/sub/a.py"), 1, TEXT, "utf-8")
-BEGIN = prompts.Begin()
-SUBJECT = prompts.Subject.of(DOCUMENT, [Path("/other"), Path("/r")])
+BEGIN = ask_actions.Begin()
+SUBJECT = ask_actions.Subject.of(DOCUMENT, [Path("/other"), Path("/r")])
 
 
 def complaint(message: str, line: int = 0, **more: Any) -> types.Diagnostic:
@@ -41,7 +42,7 @@ def argument(action: types.CodeAction) -> dict[str, Any]:
 
 def test_a_complaint_is_a_task_with_all_that_is_known_of_it() -> None:
     one = complaint("`os` imported but unused", code="F401", severity=types.DiagnosticSeverity.Warning)
-    (action,) = prompts.fixes(SUBJECT, [one], BEGIN)
+    (action,) = ask_actions.fixes(SUBJECT, [one], BEGIN)
     assert (action.title, action.kind) == ("Ask agents to fix: `os` imported but unused", "quickfix.mux.ask")
     assert argument(action) == {
         "prompt": "Fix this warning that ruff (F401) reports in sub/a.py, line 1:\n\n`os` imported but unused\n\n"
@@ -57,7 +58,7 @@ def test_a_complaint_is_a_task_with_all_that_is_known_of_it() -> None:
 
 
 def test_a_document_outside_of_every_folder_has_its_own() -> None:
-    subject = prompts.Subject.of(DOCUMENT, [Path("/other")])
+    subject = ask_actions.Subject.of(DOCUMENT, [Path("/other")])
     assert (subject.folder, subject.path) == ("file:///r/sub", "a.py")
 
 
@@ -71,14 +72,14 @@ def test_a_document_outside_of_every_folder_has_its_own() -> None:
     ],
 )
 def test_a_title_is_one_short_line(message: str, title: str) -> None:
-    (action,) = prompts.fixes(SUBJECT, [complaint(message)], BEGIN)
+    (action,) = ask_actions.fixes(SUBJECT, [complaint(message)], BEGIN)
     assert action.title == title
 
 
 def test_a_prompt_has_a_bound_and_needs_neither_source_nor_code_nor_line() -> None:
-    (long,) = prompts.fixes(SUBJECT, [complaint("x" * 100_000)], BEGIN)
-    assert len(argument(long)["prompt"]) < prompts.MESSAGE + 200
-    (bare,) = prompts.fixes(SUBJECT, [complaint("bad", 99, source=None)], BEGIN)
+    (long,) = ask_actions.fixes(SUBJECT, [complaint("x" * 100_000)], BEGIN)
+    assert len(argument(long)["prompt"]) < ask_actions.MESSAGE + 200
+    (bare,) = ask_actions.fixes(SUBJECT, [complaint("bad", 99, source=None)], BEGIN)
     assert argument(bare)["prompt"] == "Fix this problem that a language server reports in sub/a.py, line 100:\n\nbad\n"
 
 
@@ -91,7 +92,7 @@ def test_ours_are_no_complaints_and_equal_ones_are_one() -> None:
         complaint(" "),
         *(complaint(str(number)) for number in range(20)),
     ]
-    assert [(one.message, one.range.start.line) for one in prompts.foreign(found)] == [
+    assert [(one.message, one.range.start.line) for one in ask_actions.foreign(found)] == [
         ("same", 0),
         ("same", 2),
         ("0", 0),
@@ -116,20 +117,20 @@ def test_ours_are_no_complaints_and_equal_ones_are_one() -> None:
     ],
 )
 def test_a_selection_is_worked_on_by_what_its_comments_say(selected: types.Range, titles: list[str]) -> None:
-    made = prompts.work(SUBJECT, selected, BEGIN)
+    made = ask_actions.work(SUBJECT, selected, BEGIN)
     assert [one.title for one in made] == titles
-    assert {one.kind for one in made} == {actions.ASK}
+    assert {one.kind for one in made} == {code_action.ASK}
     assert all(argument(one)["context"][0]["range"]["end"]["line"] == selected.end.line for one in made)
 
 
 def test_what_agents_are_told_of_a_selection() -> None:
-    (todo,) = prompts.work(SUBJECT, range_of(2, 3), BEGIN)
+    (todo,) = ask_actions.work(SUBJECT, range_of(2, 3), BEGIN)
     assert argument(todo)["prompt"].startswith(
         "TODO: handle an empty list\n\nThis comment stands in sub/a.py, line 3. "
     )
-    (lines,) = prompts.work(SUBJECT, range_of(0, 2), BEGIN)
+    (lines,) = ask_actions.work(SUBJECT, range_of(0, 2), BEGIN)
     assert argument(lines)["prompt"].startswith("Work on lines 1-2 of sub/a.py: ")
-    (line,) = prompts.work(SUBJECT, range_of(0, 0, 0, 3), BEGIN)
+    (line,) = ask_actions.work(SUBJECT, range_of(0, 0, 0, 3), BEGIN)
     assert argument(line)["prompt"].startswith("Work on line 1 of sub/a.py: ")
 
 
@@ -150,27 +151,30 @@ def test_what_agents_are_told_of_a_selection() -> None:
     ],
 )
 def test_comments_of_most_languages(line: str, todo: str | None) -> None:
-    subject = prompts.Subject("file:///a", "file:///", "a", split_lines(line))
-    (action,) = prompts.work(subject, range_of(0, 0, 0, 1), BEGIN)
+    subject = ask_actions.Subject("file:///a", "file:///", "a", split_lines(line))
+    (action,) = ask_actions.work(subject, range_of(0, 0, 0, 1), BEGIN)
     assert action.title == (f"Ask agents to do: {todo}" if todo else "Ask agents to work on the selection")
 
 
 def test_a_comment_at_the_cursor_is_done_without_selecting_it() -> None:
-    (action,) = prompts.todo(SUBJECT, 2, BEGIN)
-    assert (action.title, action.kind) == ("Ask agents to do: TODO: handle an empty list", actions.ASK)
+    (action,) = ask_actions.todo(SUBJECT, 2, BEGIN)
+    assert (action.title, action.kind) == ("Ask agents to do: TODO: handle an empty list", code_action.ASK)
     assert argument(action)["context"][0]["range"] == {
         "start": {"line": 2, "character": 0},
         "end": {"line": 2, "character": len("    # TODO: handle an empty list")},
     }
     assert argument(action)["prompt"].startswith("TODO: handle an empty list\n\nThis comment stands in sub/a.py, line")
-    assert [prompts.todo(SUBJECT, line, BEGIN) for line in (0, 5, 6, 7, 99)] == [[]] * 5
-    assert prompts.may_have_todos(TEXT)
-    assert not prompts.may_have_todos("todo")
+    assert [ask_actions.todo(SUBJECT, line, BEGIN) for line in (0, 5, 6, 7, 99)] == [[]] * 5
+    assert ask_actions.may_have_todos(TEXT)
+    assert not ask_actions.may_have_todos("todo")
 
 
 def test_a_client_may_have_its_person_pick_agents() -> None:
-    begin = prompts.Begin("mux.client.ask")
-    for action in (*prompts.fixes(SUBJECT, [complaint("x")], begin), *prompts.work(SUBJECT, range_of(0, 4), begin)):
+    begin = ask_actions.Begin("mux.client.ask")
+    for action in (
+        *ask_actions.fixes(SUBJECT, [complaint("x")], begin),
+        *ask_actions.work(SUBJECT, range_of(0, 4), begin),
+    ):
         assert action.command is not None
         assert action.command.command == "mux.client.ask"
         (only,) = action.command.arguments or ()
@@ -179,15 +183,15 @@ def test_a_client_may_have_its_person_pick_agents() -> None:
 
 def test_the_range_of_a_complaint_is_no_selection() -> None:
     one = complaint("x", 3)
-    assert not prompts.is_selection(one.range, [one])
-    assert not prompts.is_selection(range_of(3, 3), [])
-    assert prompts.is_selection(range_of(3, 4), [one])
+    assert not ask_actions.is_selection(one.range, [one])
+    assert not ask_actions.is_selection(range_of(3, 3), [])
+    assert ask_actions.is_selection(range_of(3, 4), [one])
 
 
 def test_without_agents_it_says_why() -> None:
     for action in (
-        *prompts.fixes(SUBJECT, [complaint("x")], prompts.Begin(refusal="there is none")),
-        *prompts.work(SUBJECT, range_of(0, 4), prompts.Begin(refusal="there is none")),
+        *ask_actions.fixes(SUBJECT, [complaint("x")], ask_actions.Begin(refusal="there is none")),
+        *ask_actions.work(SUBJECT, range_of(0, 4), ask_actions.Begin(refusal="there is none")),
     ):
         assert action.disabled is not None
         assert action.disabled.reason == "there is none"

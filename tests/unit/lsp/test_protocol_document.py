@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mux_lsp.engine.events import Told
-from mux_lsp.lsp import actions, protocol
-from mux_lsp.lsp.commands import Commands
+from mux_lsp.engine.state.events import Told
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.commands.dispatch import Commands
+from mux_lsp.lsp.review import code_action
 from tests.support import protocol_typescript
 from tests.support.protocol_tables import DOCUMENT, models, updated
 
@@ -57,7 +58,7 @@ def test_every_command_is_carried_out_and_every_type_is_used() -> None:
 
 def test_every_code_action_kind_is_named() -> None:
     document = DOCUMENT.read_text(encoding="utf-8")
-    assert [kind for kind in actions.KINDS if f"| `{kind}` |" not in document] == []
+    assert [kind for kind in code_action.KINDS if f"| `{kind}` |" not in document] == []
 
 
 def test_the_example_is_as_declared() -> None:

@@ -14,7 +14,7 @@ from pygls.exceptions import JsonRpcException
 
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.server import MuxServer, guarded
+from mux_lsp.lsp.wire.server import MuxServer, guarded
 from tests.unit.lsp.wire import Written, receive
 
 

@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from lsprotocol import types
 
-from mux_lsp.askers import Agent, Person
+from mux_lsp.callers import Agent, Person
 from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.permissions import PermissionRequest
-from mux_lsp.engine import review
-from mux_lsp.engine.events import Event, PermissionRequested, ReviewChanged, RunChanged, RunOutput, TaskChanged
-from mux_lsp.engine.standing import NO_SUMMARY
-from mux_lsp.lsp import convert, places, protocol
+from mux_lsp.engine.review import items
+from mux_lsp.engine.state.events import (
+    Event,
+    PermissionRequested,
+    ReviewChanged,
+    RunChanged,
+    RunOutput,
+    TaskChanged,
+)
+from mux_lsp.engine.state.run_summary import NO_SUMMARY
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.review import places
 from mux_lsp.lsp.session import Session
+from mux_lsp.lsp.wire import convert
 from tests.unit.lsp.opening import open_in
 from tests.unit.lsp.wire import Written, receive
 
@@ -24,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.history import PresenceMap
-    from mux_lsp.lsp.documents import Document
+    from mux_lsp.engine.review.history import PresenceMap
+    from mux_lsp.lsp.wire.documents import Document
 
 RUN = Run("k3f-1", "k3f", "sh:true", None, RunState.RUNNING)
 EVENTS: dict[str, Event] = {
@@ -102,7 +111,7 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
         made.append(document.version)
         begun.set()
         await gate.wait()
-        live = review.LiveText("a", ("text\n",), None, open=True)
+        live = items.LiveText("a", ("text\n",), None, open=True)
         return places.DocumentReview(places.Buffer(document.uri, document.version, live), (), (), {}), {}
 
     monkeypatch.setattr(session, "_view_of", view_of)

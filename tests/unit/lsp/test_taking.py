@@ -10,14 +10,14 @@ from lsprotocol import types
 
 from mux_lsp.core.model import HunkStatus, Run, RunState
 from mux_lsp.core.rebase import LineEdit
-from mux_lsp.engine.accepting import Selection
-from mux_lsp.engine.disk import Entry
-from mux_lsp.engine.review import PathPlan
-from mux_lsp.lsp import surface, taking
+from mux_lsp.engine.review.items import PathPlan
+from mux_lsp.engine.review.select import Selection
+from mux_lsp.engine.working_tree.disk import Entry
+from mux_lsp.lsp.review import overwrite, wire_places
 from tests.unit.lsp.reviewing import range_of, runs
 
 if TYPE_CHECKING:
-    from mux_lsp.engine.review import Item, LiveText
+    from mux_lsp.engine.review.items import Item, LiveText
 
 BEFORE = "a\nb\nc\nd\ne\nf\n"
 AFTER = "a\nB\nc\nd\nE\nf\n"
@@ -42,31 +42,31 @@ def colliding(live: str = LIVE) -> tuple[Item, Item]:
 
 def test_only_what_collides_goes_over_the_persons_lines() -> None:
     first, second = colliding()
-    assert taking.taken(selected(first, second)) == [first]
-    assert taking.taken(selected(second)) == []
+    assert overwrite.taken(selected(first, second)) == [first]
+    assert overwrite.taken(selected(second)) == []
     # What another run had there is taken out, and is nothing of the person's.
-    assert taking.taken(selected(first, second, displaced=(second,))) == []
+    assert overwrite.taken(selected(first, second, displaced=(second,))) == []
 
 
 def test_only_the_edit_that_loses_something_is_to_be_confirmed() -> None:
     first, _ = colliding()
     plan = planned(first.live, LineEdit(1, 2, "B\n"), LineEdit(4, 5, "E\n"))
     edits = [types.TextEdit(range_of(1, 2), "B\n"), types.TextEdit(range_of(4, 5), "E\n")]
-    confirmed, plain = taking.to_confirm(plan, edits, [first])
-    assert confirmed == types.AnnotatedTextEdit(taking.ANNOTATION, range_of(1, 2), "B\n")
+    confirmed, plain = overwrite.to_confirm(plan, edits, [first])
+    assert confirmed == types.AnnotatedTextEdit(overwrite.ANNOTATION, range_of(1, 2), "B\n")
     assert plain is edits[1]
-    assert taking.to_confirm(plan, edits, []) == edits
-    asked = taking.annotation("k3f-1", [plan], [first])
+    assert overwrite.to_confirm(plan, edits, []) == edits
+    asked = overwrite.annotation("k3f-1", [plan], [first])
     assert asked.needs_confirmation is True
     assert (asked.label, asked.description) == ("mux: k3f-1 over yours", "Loses:\nmine")
 
 
 def test_a_file_that_goes_over_what_was_typed_in_it_is_lost_whole() -> None:
     (place,) = runs("a\n", "", live="a\nmine").places
-    over = taking.taken(selected(place.shown.item))
+    over = overwrite.taken(selected(place.shown.item))
     gone = PathPlan("a.txt", place.shown.item.live)
-    assert taking.is_over(gone, over)
-    assert taking.annotation("k3f-1", [gone], over).description == "Loses:\na\nmine"
+    assert overwrite.is_over(gone, over)
+    assert overwrite.annotation("k3f-1", [gone], over).description == "Loses:\na\nmine"
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_a_file_that_goes_over_what_was_typed_in_it_is_lost_whole() -> None:
 def test_what_would_be_lost_is_shown_in_part_and_harmless(mine: str, said: str) -> None:
     first, _ = colliding(LIVE.replace("mine\n", mine))
     plan = planned(first.live, LineEdit(first.start, first.end, "B\n"))
-    assert taking.annotation("k3f-1", [plan], [first]).description == said
+    assert overwrite.annotation("k3f-1", [plan], [first]).description == said
 
 
 def test_a_client_that_draws_places_is_told_of_what_would_be_lost() -> None:
-    first, second = surface.places(runs(BEFORE, AFTER, live=LIVE)).places
+    first, second = wire_places.places(runs(BEFORE, AFTER, live=LIVE)).places
     assert (first.variants[0].ways, first.variants[0].lost) == (["take", "mark"], ["mine\n"])
     assert (second.variants[0].ways, second.variants[0].lost) == (["exact"], [])

@@ -12,14 +12,16 @@ from lsprotocol import types
 from markdown_it import MarkdownIt
 
 from mux_lsp.core.agreement import Agreement
-from mux_lsp.core.merit import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Attempt, Opinion, Weights
 from mux_lsp.core.model import ChangeKind, Check, CheckState, FileChange, Hunk, LeftOut, Run, RunState, Task, Tests
 from mux_lsp.core.ranking import rank
-from mux_lsp.engine.standing import NO_SUMMARY
+from mux_lsp.engine.state.run_summary import NO_SUMMARY
 from mux_lsp.errors import UsageError
-from mux_lsp.lsp import addresses, compare_page, comparing, convert, markdown, pages, virtual
-from mux_lsp.lsp.addresses import Address, Kind
-from mux_lsp.lsp.pages import Output, Printed
+from mux_lsp.lsp.commands import compare
+from mux_lsp.lsp.pages import compare_page, run_page, virtual_documents
+from mux_lsp.lsp.pages.run_page import Output, Printed
+from mux_lsp.lsp.wire import convert, markdown, uris
+from mux_lsp.lsp.wire.uris import Address, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +54,7 @@ URIS = [
 @pytest.mark.parametrize(("address", "uri"), URIS)
 def test_an_address_has_one_uri(address: Address, uri: str) -> None:
     assert address.uri == uri
-    assert addresses.parse(uri) == address
+    assert uris.parse(uri) == address
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_an_address_has_one_uri(address: Address, uri: str) -> None:
     ],
 )
 def test_other_spellings_of_a_uri_are_the_same_document(spelt: str, uri: str) -> None:
-    assert addresses.parse(spelt).uri == uri
+    assert uris.parse(spelt).uri == uri
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_other_spellings_of_a_uri_are_the_same_document(spelt: str, uri: str) ->
 )  # fmt: skip
 def test_what_is_no_address_is_refused_in_one_line(uri: str) -> None:
     with pytest.raises(UsageError, match="names no document of mux-lsp") as refused:
-        addresses.parse(uri)
+        uris.parse(uri)
     assert "\n" not in str(refused.value)
 
 
@@ -94,7 +96,7 @@ PARTS = NAMES.filter(lambda name: "/" not in name and "\0" not in name and name 
 @given(st.lists(PARTS, min_size=1, max_size=4).map("/".join), st.sampled_from([kind for kind in Kind if not kind.page]))
 def test_any_path_survives_as_a_uri_and_keeps_its_name(path: str, kind: Kind) -> None:
     address = Address(kind, "k3f-1", path)
-    assert addresses.parse(address.uri) == address
+    assert uris.parse(address.uri) == address
     assert address.uri.isascii()
     assert address.name == path.rpartition("/")[2] + (".diff" if kind is Kind.DIFF else "")
 
@@ -181,7 +183,7 @@ def hostile_run(words: str) -> tuple[Task, Run]:
 def check_pages(words: str) -> None:
     task, run = hostile_run(words)
     printed = Printed(words, 7)
-    check_harmless(pages.page(task, run, Output(printed, printed, {0: printed}, [words])))
+    check_harmless(run_page.page(task, run, Output(printed, printed, {0: printed}, [words])))
     task = replace(task, baseline=run.checks)
     ranking = rank([Attempt(run, outside=(words,), opinion=Opinion(0.5, words))], Weights(), task.baseline)
     found = {path: [Hunk("0123456789", 0, (words,), (words,))] for path in (words, f"dir/{words}")}
@@ -194,7 +196,7 @@ def check_pages(words: str) -> None:
 def page_of(task: Task, ranking: Sequence[Ranked], hunks: Mapping[str, Sequence[Hunk]]) -> str:
     """The page that compares the runs of a task, which make these hunks at these paths."""
     shape = convert.task_shape(task, lambda _: NO_SUMMARY)
-    result = comparing.compare(shape, task, ranking, Made(hunks))
+    result = compare.compare(shape, task, ranking, Made(hunks))
     return compare_page.page(task.prompt, result, {hunk.id: hunk for own in hunks.values() for hunk in own})
 
 
@@ -262,7 +264,7 @@ def test_a_transcript_tells_what_a_run_was_told_printed_and_changed() -> None:
         reason="it went well",
     )
     output = Output(Printed("the end\n", 12), Printed(" \n"), {0: Printed("1 failed\n")}, ["go on"])
-    assert pages.page(TASK, run, output) == (
+    assert run_page.page(TASK, run, output) == (
         "# k3f-1\n\n"
         "`sh:make:large` · finished after 2.5 s · exit status 0 · 2 files, +1 −2 · checks 1 of 2 passed\n\n"  # noqa: RUF001
         "Reason: `it went well`\n\n"
@@ -318,7 +320,7 @@ def test_a_comparison_shows_who_agrees_who_is_best_and_where_they_differ() -> No
 def test_pages_stay_small_whatever_a_run_does() -> None:
     many = tuple(change(f"file{number}") for number in range(10_000))
     run = replace(RUN, files=many, left_out=tuple(LeftOut(one.path, "big") for one in many))
-    page = pages.page(replace(TASK, prompt="p" * 1_000_000, runs=(run,)), run, NOTHING)
+    page = run_page.page(replace(TASK, prompt="p" * 1_000_000, runs=(run,)), run, NOTHING)
     assert len(page) < 100_000
     assert "… and 9800 more" in page
     assert "… 950000 more characters" in page
@@ -338,6 +340,6 @@ def test_pages_stay_small_whatever_a_run_does() -> None:
 def test_a_client_can_be_asked_to_show_a_document_where_it_says_so() -> None:
     for support, can in ((True, True), (False, False)):
         window = types.WindowClientCapabilities(show_document=types.ShowDocumentClientCapabilities(support))
-        assert virtual.can_show(types.ClientCapabilities(window=window)) is can
-    assert not virtual.can_show(types.ClientCapabilities())
-    assert not virtual.takes_content(types.ClientCapabilities())
+        assert virtual_documents.can_show(types.ClientCapabilities(window=window)) is can
+    assert not virtual_documents.can_show(types.ClientCapabilities())
+    assert not virtual_documents.takes_content(types.ClientCapabilities())

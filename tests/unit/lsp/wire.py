@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.server import MuxServer
+    from mux_lsp.lsp.wire.server import MuxServer
 
 
 class Written(list[dict[str, Any]]):

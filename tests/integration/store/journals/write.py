@@ -108,7 +108,8 @@ def accept(journal: Any) -> None:
             history.Acceptance, repository=REPOSITORY, task="k3f", run="k3f-1", agent="claude", model=None,
             prompt="Do it\n\ud800", message=None, path="src/b\udce9.py", origin="src/b\udce9.py", hunk=hunk,
             change=hunk, how=history.Cause.ACCEPT, cause=history.Cause.ACCEPT, of=3, total=3,
-            client="neovim", person="ada", line=4, removed=history.Extract(1, "old\n"), added=history.Extract(2, "new\nnewer\n"),
+            client="neovim", person="ada", line=4,
+            removed=history.Extract(1, "old\n"), added=history.Extract(2, "new\nnewer\n"),
             before=("def f():",), after=("",),
         )
         for hunk in ("0123456789", "abcdef0123")

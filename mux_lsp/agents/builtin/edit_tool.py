@@ -1,0 +1,102 @@
+"""Reading and changing text files by a model's tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.core.text import split_lines
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
+
+LINES: Final = 2000
+LONGEST_LINE: Final = 2000
+MOST_CHARACTERS: Final = 50_000
+"""How much of a file is read at a time at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """`old` becomes `new`; everywhere, or it must be there exactly once."""
+
+    old: str
+    new: str
+    everywhere: bool = False
+
+
+def read(confined: WorktreeFiles, path: Path, first: int, count: int) -> str:
+    """Lines of a text file with their numbers, from line `first` (1-based) on."""
+    lines = [line.rstrip("\r\n") for line in split_lines(_text(confined, path))]
+    if not lines:
+        return "[the file is empty]"
+    if first > len(lines):
+        raise UsageError(f"{path} has {len(lines)} lines; there is no line {first}.")
+    shown: list[str] = []
+    room = MOST_CHARACTERS
+    for number, line in enumerate(lines[first - 1 : first - 1 + min(count, LINES)], first):
+        left_out = len(line) - LONGEST_LINE
+        shown.append(f"{number}\t{line[:LONGEST_LINE]}" + (f" [… {left_out} more characters]" if left_out > 0 else ""))
+        room -= len(shown[-1])
+        if room < 0:
+            break
+    last = first + len(shown) - 1
+    if last < len(lines):
+        shown.append(f"[lines {first}-{last} of {len(lines)}]")
+    return "\n".join(shown)
+
+
+def edit(confined: WorktreeFiles, path: Path, replacements: Sequence[Replacement]) -> str:
+    """Carry out all replacements, each on what the one before has made, or none. Says what was done."""
+    before = after = _text(confined, path)
+    # A model writes line ends as it thinks of them; the file keeps the ones it has.
+    windows = _is_windows(before)
+    for number, one in enumerate(replacements, 1):
+        old, new = (_to_windows(one.old), _to_windows(one.new)) if windows else (one.old, one.new)
+        found = after.count(old) if old else 0
+        which = f"edit {number} of {len(replacements)}: " if len(replacements) > 1 else ""
+        if not found:
+            raise UsageError(f"{which}the text to replace is not in {path}. Nothing was changed; read the file again.")
+        if found > 1 and not one.everywhere:
+            raise UsageError(
+                f"{which}the text to replace is in {path} {found} times. Nothing was changed; give more of the text "
+                "around it, or set `everywhere`."
+            )
+        after = after.replace(old, new)
+    if after == before:
+        return f"{path} is as it was: the edits change nothing."
+    try:
+        data = after.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError("The new text holds half of a character (a lone surrogate). Nothing was changed.") from None
+    confined.write(path, data)
+    return f"{path} was changed."
+
+
+def write(confined: WorktreeFiles, path: Path, content: str) -> str:
+    """Put new content in place of a file's, or make the file."""
+    new = not confined.exists(path)
+    data = content.encode("utf-8", "replace")
+    if not new and _is_windows(confined.read(path).decode("utf-8", "replace")):
+        data = _to_windows(content).encode("utf-8", "replace")
+    confined.write(path, data)
+    return f"{path} was {'created' if new else 'written anew'}."
+
+
+def _is_windows(text: str) -> bool:
+    return "\r\n" in text and "\n" not in text.replace("\r\n", "")
+
+
+def _to_windows(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\n", "\r\n")
+
+
+def _text(confined: WorktreeFiles, path: Path) -> str:
+    data = confined.read(path)
+    if b"\0" in data:
+        raise UsageError(f"{path} is not a text file.")
+    return data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,184 @@
+"""Serving HTTP on loopback: connections, their requests one after the other, and the ways a request can be answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mux_lsp.agents.replay import http1
+from mux_lsp.agents.replay.messages_api import STATUS, ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+READ_SECONDS = 120.0
+"""How long a client has for its next request, from the end of the last one: then the connection is closed."""
+
+_JSON = "application/json"
+_EVENTS = "text/event-stream; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and the way back. `path` is without the secret word and without the query."""
+
+    request: http1.Request
+    path: str
+    query: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    begun: bool = False
+    """Whether anything was answered."""
+    open: bool = True
+    """Whether the connection can take a further request."""
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self.request.method
+
+    @property
+    def body(self) -> bytes:
+        """The request's body, unpacked."""
+        return self.request.body
+
+    async def whole(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Answers with JSON."""
+        head = self._head(status, {"content-type": _JSON, "content-length": str(len(body)), **headers})
+        await self.send(head if self.method == "HEAD" else head + body)
+
+    async def half(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Answers with the first half of a body: the fault of a connection that breaks."""
+        head = self._head(status, {"content-type": _JSON, "content-length": str(len(body)), **headers})
+        await self.send(head + body[: len(body) // 2])
+
+    async def begin_stream(self, status: int, headers: Mapping[str, str]) -> None:
+        """Begins an answer whose pieces are sent by `send`, each framed by `http1.chunk`."""
+        fixed = {"content-type": _EVENTS, "cache-control": "no-cache", "transfer-encoding": "chunked"}
+        await self.send(self._head(status, {**fixed, **headers}))
+
+    async def end_stream(self) -> None:
+        """Ends an answer in pieces."""
+        await self.send(http1.LAST_CHUNK)
+
+    async def send(self, data: bytes) -> None:
+        """Sends bytes as they are. Raises ConnectionError where the client is gone."""
+        await http1.send(self.writer, data)
+
+    def cut(self) -> None:
+        """Breaks the connection off once what was sent has gone out."""
+        self.open = False
+
+    async def gone(self) -> None:
+        """Waits until the client goes away."""
+        with contextlib.suppress(ConnectionError):
+            while await self.reader.read(1 << 16):
+                pass
+
+    def _head(self, status: int, headers: Mapping[str, str]) -> bytes:
+        self.begun = True
+        self.open = self.open and self.request.keep_alive
+        connection = "keep-alive" if self.open else "close"
+        return http1.encode_head(http1.status_line(status), {**headers, "connection": connection})
+
+
+@contextlib.asynccontextmanager
+async def listen(answer: Callable[[Exchange], Awaitable[None]], *, port: int = 0) -> AsyncIterator[str]:
+    """Serves on 127.0.0.1 and gives the base URL, which ends in a random word; nothing else is answered.
+
+    `answer` is called for each request and may raise ConnectionError. At the end connections that are open are cut.
+    Raises OSError where the port cannot be had.
+    """
+    word = secrets.token_urlsafe(16)
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio reports the cancelling of one that it makes itself as an error.
+        task = asyncio.get_running_loop().create_task(_serve(reader, writer, word, answer))
+        connections[task] = writer
+        task.add_done_callback(connections.pop)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", port, limit=http1.HEAD_LIMIT)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/{word}"
+    finally:
+        server.close()
+        for task, writer in connections.items():
+            task.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*connections, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def _serve(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    word: str,
+    answer: Callable[[Exchange], Awaitable[None]],
+) -> None:
+    """One connection, to its end."""
+    try:
+        await _converse(reader, writer, word, answer)
+        writer.close()
+        async with asyncio.timeout(http1.STUCK_SECONDS):
+            await writer.wait_closed()
+    except (ConnectionError, TimeoutError) as error:
+        log.debug("a connection ended early: %s", error)
+    finally:
+        # What is still to be sent would keep the connection of a client that takes nothing.
+        writer.transport.abort()
+
+
+async def _converse(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    word: str,
+    answer: Callable[[Exchange], Awaitable[None]],
+) -> None:
+    """Answers the requests of one connection."""
+    going_on = True
+    while going_on:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                request = await http1.read_request(reader, writer)
+        except http1.HttpError as error:
+            refused = http1.Request("POST", "/", {}, b"", keep_alive=False)
+            await _refuse(Exchange(refused, "", "", reader, writer), error.status, f"Not understood: {error}.")
+            return
+        if request is None:
+            return
+        target, _, query = request.target.partition("?")
+        _, first, rest = (*target.split("/", 2), "", "")[:3]
+        exchange = Exchange(request, f"/{rest}", query, reader, writer)
+        if not hmac.compare_digest(first.encode(), word.encode()):
+            await _refuse(exchange, 401, "The base URL has to be the one that the server told when it started.")
+        else:
+            await _answered(answer, exchange)
+        going_on = exchange.open
+
+
+async def _answered(answer: Callable[[Exchange], Awaitable[None]], exchange: Exchange) -> None:
+    try:
+        await answer(exchange)
+    except ConnectionError:
+        raise
+    except Exception:
+        log.exception("%s %s could not be answered", exchange.method, exchange.path)
+        if exchange.begun:
+            exchange.cut()
+        else:
+            await _refuse(exchange, 500, "The server made a mistake; its log has the details.")
+
+
+async def _refuse(exchange: Exchange, status: int, message: str) -> None:
+    kind = next((kind for kind, number in STATUS.items() if number == status), "invalid_request_error")
+    request_id = f"req_{secrets.token_hex(12)}"
+    error = ApiError(kind, message, status=status)
+    await exchange.whole(status, error.body(request_id), {"request-id": request_id})

@@ -1,0 +1,204 @@
+"""Find out who is at the other end of a connection: the person, or somebody who may do less.
+
+A process is known by its parents, which it can lose but not choose, by its session, by what these and itself were
+started with, and by what it has open. Each of these is read at a moment of its own, while processes end, fork and lose
+their parents. So each link of the chain is read once more behind the next process, and a look that cannot be completed
+has found nobody.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.callers import Agent, Guest, Nobody, Person
+from mux_lsp.daemon.interactive import by_environment, by_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from mux_lsp.callers import Caller
+    from mux_lsp.daemon.process_tables import Facts, Table
+
+ROUNDS: Final = 20
+"""How often a look begins anew where a parent has ended meanwhile."""
+
+LONGEST: Final = 1000
+"""Most parents of one process. More are no person's, and the look must come to its end."""
+
+HIDDEN: Final = "what has started it may not be looked at (is /proc mounted with hidepid?)"
+
+INSTEAD: Final = "run it yourself, in a terminal of your own; nothing was changed"
+
+
+@dataclass(frozen=True, slots=True)
+class LookContext:
+    """The marks by which a daemon recognises its own agents."""
+
+    daemon: int
+    """Its number. On Linux orphans of its agents become its children."""
+    state: str
+    """Its folder for state, with no links in the path."""
+    sessions: Mapping[int, str]
+    """The sessions that supervisors of its runs, checks and set-ups lead, with the name of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The process to look at, held so that its number cannot pass to another one unnoticed."""
+
+    pid: int
+    alive: Callable[[], bool]
+    """Whether it still is the process that has connected, and has not ended."""
+    before: float | None = None
+    """When it must have been started by, as `Facts.created`, where it was held only after it had connected."""
+
+
+@dataclass(slots=True)
+class Traces:
+    """What a look has found."""
+
+    names: tuple[str, ...] = ()
+    """Names of runs, checks and set-ups that it may belong to, the one to believe first."""
+    ours: bool = False
+    """Whether it was started by something of this daemon's, be it under no name."""
+    tool: str | None = None
+    """The agent of the person's that has started it."""
+    failure: str | None = None
+    """Why the look is not complete."""
+    hidden: str | None = None
+    """Why no look is possible at anyone who comes by this way."""
+
+
+def identify(table: Table, target: Target, ground: LookContext) -> Traces:
+    """Look at a process, its parents, and the leaders of their sessions. For use in a thread."""
+    found = _Found(ground)
+    found.traces.failure = _look(table, target, found)
+    found.traces.names = tuple(dict.fromkeys([*reversed(found.names), *found.of_sessions]))
+    return found.traces
+
+
+def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]], str | None], *, key: bool) -> Caller:
+    """Who it is, by what was found, the run that it names itself, and whether it has brought the person's key.
+
+    `starter` gives the first of several names that is one of this daemon's.
+    """
+    known = starter(traces.names if claimed is None else (*traces.names, claimed))
+    if known is not None or traces.ours:
+        return Agent(known)
+    if traces.failure is not None:
+        return Nobody(f"{traces.failure}: {INSTEAD}")
+    if traces.tool is not None:
+        why: str | None = f"this was started by {traces.tool}"
+    else:
+        why = traces.hidden or (None if key else "the program that asks has not shown the person's key")
+    return Person() if why is None else Guest(f"{why}: {INSTEAD}")
+
+
+@dataclass
+class _Found:
+    """What several rounds have found together: what was seen once stays seen."""
+
+    ground: LookContext
+    traces: Traces = field(default_factory=Traces)
+    names: list[str] = field(default_factory=list)
+    """Innermost first."""
+    of_sessions: list[str] = field(default_factory=list)
+    hidden: bool = False
+    """Whether a parent is there and may not be looked at."""
+
+    def take(self, facts: Facts) -> None:
+        """Look at one process of the chain, or one that leads a session of the chain."""
+        ground = self.ground
+        environment = facts.environment or {}
+        if (run := environment.get("MUX_RUN")) and run not in self.names:
+            self.names.append(run)
+        if _is_ours(environment.get("MUX_WORKTREE", ""), ground.state):
+            self.traces.ours = True
+        self.take_files(facts.streams)
+        for number in (facts.session, facts.group):
+            if (name := ground.sessions.get(number)) is not None:
+                self.traces.ours = True
+                self.of_sessions.append(name)
+        self.traces.tool = self.traces.tool or by_environment(environment) or by_program(facts.arguments)
+
+    def take_files(self, files: Iterable[str]) -> None:
+        if any(_is_ours(file, self.ground.state) for file in files):
+            self.traces.ours = True
+
+
+def _look(table: Table, target: Target, found: _Found) -> str | None:
+    """Gather what there is. Gives why it is not all, as a clause."""
+    for _ in range(ROUNDS):
+        if not target.alive():
+            return "the program that asks had ended before it could be looked at"
+        if (failure := _look_at_itself(table, target, found)) is not None:
+            return failure
+        if _follow(table, target, found):
+            # Only now it is sure that all of this was read of the process that has connected.
+            return None if target.alive() else "the program that asks ended while it was looked at"
+        if found.hidden:
+            return HIDDEN
+    return "the program that asks was started by processes that change faster than they can be looked at"
+
+
+def _look_at_itself(table: Table, target: Target, found: _Found) -> str | None:
+    facts, files = table.facts(target.pid), table.files(target.pid)
+    if facts is None:
+        return "the program that asks had ended before it could be looked at"
+    if target.before is not None and facts.created >= target.before:
+        return "the program that asks had ended before it could be looked at, and another process has its number"
+    found.take(facts)
+    found.take_files(files or ())
+    if facts.environment is None or files is None:
+        return "the program that asks may not be looked at"
+    return None
+
+
+def _follow(table: Table, target: Target, found: _Found) -> bool:
+    """Go from parent to parent. False where one has ended meanwhile, so that the way was another one."""
+    facts = table.facts(target.pid)
+    sessions = set()
+    for _ in range(LONGEST):
+        if facts is None:
+            return False
+        found.take(facts)
+        sessions.add(facts.session)
+        # Where the daemon is the first process, everybody's orphans are its children.
+        if facts.parent == found.ground.daemon != 1:
+            found.traces.ours = True
+            break
+        if facts.parent == 0 or facts.pid == 1:
+            break
+        parent = table.facts(facts.parent)
+        hidden = parent is None and table.hides(facts.parent)
+        # A parent is older than its child; and read once more, the child must still have this one.
+        if parent is not None and parent.created > facts.created:
+            return False
+        if table.parent(facts.pid) != (facts.created, facts.parent):
+            return False
+        if hidden and facts.parent == 1:
+            # The first process needs no look: behind it is nobody.
+            break
+        if parent is None:
+            found.hidden = hidden
+            return False
+        facts = parent
+    else:
+        return False
+    for leader in map(table.facts, sorted(sessions)):
+        if leader is not None:
+            found.take(leader)
+    return True
+
+
+def _is_ours(file: str, state: str) -> bool:
+    """Whether a path is where runs keep their files, or agents work.
+
+    It does not count where a process stands: a person's own shell may have gone into a worktree to look.
+    """
+    if not file.startswith(f"{state}/"):
+        return False
+    first, *more = os.path.normpath(file[len(state) + 1 :]).split("/")
+    return first == "runs" or (first == "repos" and more[1:2] in [["worktrees"], ["gitdirs"]])

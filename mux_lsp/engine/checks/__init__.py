@@ -1,0 +1,1 @@
+"""Run checks on a tree, and compare their results with the baseline."""

@@ -1,0 +1,183 @@
+"""Checks: commands whose exit status judges what stands in a worktree.
+
+A check finds in `MUX_JUNIT` the file to which it may write a JUnit report of its tests. pytest does so without a word:
+an option for it is added to those that it finds in its environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shlex
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents import process
+from mux_lsp.agents.bounded import kept_in_bounds
+from mux_lsp.agents.environment import scrubbed
+from mux_lsp.agents.files import open_to_read
+from mux_lsp.core import junit
+from mux_lsp.core.model import Check, CheckState
+from mux_lsp.engine.repository.waiting import wait_or_cancelled
+from mux_lsp.git.folders import remove_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+JUNIT: Final = "junit.xml"
+"""The name of a check's report in its folder."""
+
+LARGEST_REPORT: Final = 32_000_000
+"""Bytes. A larger report is no report."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """Where checks run, and within which bounds."""
+
+    folder: Path
+    """The folder that they are started in. It is there."""
+    output: Path
+    """Has a folder for what each of them prints."""
+    mark: Mapping[str, str]
+    """What each of their processes carries in its environment."""
+    timeout: float
+    """How long one may take before it counts as failed, in seconds."""
+    grace: float
+    """Seconds between TERM and KILL."""
+    most_output: int
+    """Bytes of the disk that each file takes in which one prints."""
+    largest_file: int
+    """See `process.start`."""
+    cancelled: asyncio.Event
+    """Set when a person ends them."""
+    without: Collection[str]
+    """The variables that are not in their environment."""
+
+
+async def run_checks(
+    commands: Sequence[str], ground: CommandContext, told: Callable[[tuple[Check, ...]], object]
+) -> tuple[Check, ...]:
+    """Run checks one after the other, in one worktree. Fewer than there are commands come back if a person ends them.
+
+    `told` hears of each beginning and end. Nothing that they started is left when this returns, or is cancelled.
+    """
+    done: tuple[Check, ...] = ()
+    for number, command in enumerate(commands):
+        if ground.cancelled.is_set():
+            break
+        told((*done, Check(command, CheckState.RUNNING)))
+        check = await _check(ground, number, command)
+        if check is not None:
+            done = (*done, check)
+        told(done)
+    return done
+
+
+async def _check(ground: CommandContext, number: int, command: str) -> Check | None:
+    """None where a person ended it: it has judged nothing."""
+    run_folder = check_folder(ground.output, number)
+    await asyncio.to_thread(_empty, run_folder)
+    report = run_folder / JUNIT
+    environment = scrubbed(os.environ, ground.folder, ground.without)
+    begun = time.monotonic()
+    in_time = await run_command(
+        command, ground, run_folder, {**environment, **_report_environment(report, environment)}
+    )
+    if not in_time and ground.cancelled.is_set():
+        return None
+    status = process.read_exit(run_folder) if in_time else None
+    state = CheckState.PASSED if in_time and status == 0 else CheckState.FAILED
+    seconds = round(time.monotonic() - begun, 3)
+    found = await asyncio.to_thread(read_report, run_folder)
+    return Check(command, state, status, seconds, tests=None if found is None else junit.compare(found, None))
+
+
+async def run_command(command: str, ground: CommandContext, run_folder: Path, environment: Mapping[str, str]) -> bool:
+    """Run one command line to its end. False where it took too long or a person ended it.
+
+    Nothing that it started is left when this returns, or is cancelled.
+    """
+    async with kept_in_bounds(run_folder, ground.most_output):
+        child = process.start(
+            ["/bin/sh", "-c", command],
+            folder=ground.folder,
+            environment=environment,
+            run_folder=run_folder,
+            mark=ground.mark,
+            largest_file=ground.largest_file,
+        )
+        waiting = asyncio.ensure_future(process.wait(child, run_folder))
+        in_time = False
+        try:
+            async with asyncio.timeout(ground.timeout):
+                await wait_or_cancelled(waiting, ground.cancelled)
+            in_time = waiting.done()
+        except TimeoutError:
+            log.info("in %s this took too long and was ended: %s", ground.folder, command)
+        finally:
+            waiting.cancel()
+            await process.end(child, ground.mark, ground.grace, run_folder=run_folder)
+    return in_time
+
+
+def check_folder(folder: Path, number: int) -> Path:
+    """Where the output of a check is, in the folder of its run (or of the trial) that it belongs to."""
+    return folder / f"check-{number}"
+
+
+def _empty(folder: Path) -> None:
+    """What the same check has printed before, on other files, tells nothing of this time."""
+    remove_tree(folder)
+    folder.mkdir(parents=True)
+
+
+def _report_environment(report: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """What has test runners write their report to a file."""
+    options = environment.get("PYTEST_ADDOPTS", "")
+    asked = {"MUX_JUNIT": str(report)}
+    if "no:junitxml" not in options:
+        asked["PYTEST_ADDOPTS"] = f"{options} {shlex.quote(f'--junitxml={report}')}".strip()
+    return asked
+
+
+def read_report(folder: Path) -> junit.Report | None:
+    """What a check has reported of its tests to its folder, or None. For use in a thread."""
+    try:
+        with open_to_read(folder / JUNIT) as file:
+            content = file.read(LARGEST_REPORT + 1)
+    except OSError:
+        return None
+    return None if len(content) > LARGEST_REPORT else junit.read(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How checks went on a snapshot itself."""
+
+    checks: tuple[Check, ...]
+    reports: tuple[junit.Report | None, ...]
+    """What each of them said of its tests."""
+
+
+def compare_to_baseline(checks: Sequence[Check], output: Path, baseline: Baseline) -> tuple[Check, ...]:
+    """Checks of a result, told apart from how they went on the snapshot. For use in a thread.
+
+    One that reports its tests on the snapshot and says nothing of any here has failed, however well it ended: what was
+    to be judged may have ended it before a test was run.
+    """
+    found = []
+    for number, check in enumerate(checks):
+        if check.state is not CheckState.RUNNING and number < len(baseline.checks):
+            report, before = read_report(check_folder(output, number)), baseline.reports[number]
+            tests = None if report is None else junit.compare(report, before)
+            state = CheckState.FAILED if report is None and before is not None else check.state
+            found.append(replace(check, state=state, baseline_state=baseline.checks[number].state, tests=tests))
+        else:
+            found.append(check)
+    return tuple(found)

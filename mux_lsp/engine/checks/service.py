@@ -1,0 +1,204 @@
+"""By what the runs of each task are judged, and what becomes of it when the snapshot's own checks are known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mux_lsp import descriptors
+from mux_lsp.core.model import Check, CheckState
+from mux_lsp.engine.checks.baseline import Baselines, folder_of, was_interrupted
+from mux_lsp.engine.checks.runner import check_folder
+from mux_lsp.engine.checks.trial import CheckPlan, Trial
+from mux_lsp.engine.runs.check_result import base_of, restored_folder, tell_apart
+from mux_lsp.errors import MuxError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from mux_lsp.config import Runs
+    from mux_lsp.core.model import Run, Snapshot, Task
+    from mux_lsp.engine.checks.runner import Baseline
+    from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores
+    from mux_lsp.engine.state.registry import TaskRegistry
+
+log = logging.getLogger(__name__)
+
+CheckTarget = Literal["result", "restored", "snapshot"]
+"""What a check ran on: a run's result, that with its judges restored, or the snapshot."""
+
+
+class CheckService:
+    """The terms of every task. `run_folder` is where a run's files are, `own` keeps work until the daemon ends."""
+
+    def __init__(
+        self,
+        book: TaskRegistry,
+        rooms: RepositoryStores,
+        settings: Callable[[], Runs],
+        run_folder: Callable[[str], Path],
+        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+    ) -> None:
+        self._book = book
+        self._rooms = rooms
+        self._settings = settings
+        self._run_folder = run_folder
+        self._own = own
+        self.places = asyncio.Semaphore(descriptors.at_once(descriptors.CHECK, settings().checks_at_once))
+        """Limits how many worktrees are checked at once."""
+        self._baselines = Baselines(self._trial_of, own, lambda room: own(self._publish_all(room)))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a snapshot is being checked."""
+        return self._baselines.busy
+
+    def plan_of(self, task: Task) -> CheckPlan:
+        """By what the runs of a task are judged."""
+        seconds = task.check_seconds or self._settings().check_timeout_seconds
+        return CheckPlan(task.checks, task.folder, task.setup, seconds)
+
+    def begin(self, task: Task, run: Run) -> None:
+        """A run begins, maybe again: have the checks run on what it starts from, where that is not known."""
+        if not task.checks or task.snapshot is None:
+            return
+        if run.base in {None, task.snapshot.commit}:
+            self._want(task, task.snapshot)
+        else:
+            self._own(self._want_other(task, run, task.snapshot))
+
+    def take_up(self) -> None:
+        """Go on with what an earlier daemon was killed at."""
+        for task in self._book.tasks():
+            if task.checks and task.ended and task.snapshot is not None and not _is_known(task):
+                room = self._rooms.of(Path(task.repository))
+                if was_interrupted(room, self.plan_of(task), task.snapshot.tree):
+                    self._baselines.want(room, self.plan_of(task), task.snapshot, task.id)
+                self._tell(task)
+
+    def ended(self, task: Task) -> None:
+        """A run of a task has ended. Where none has a result to judge, nobody needs to know of the snapshot."""
+        if task.ended and not any(run.checks for run in task.runs):
+            self._baselines.leave(task.id)
+
+    async def forget(self, task_id: str) -> None:
+        """A task was deleted: wait until nothing is at work for it."""
+        self._baselines.leave(task_id)
+        await self._baselines.settle()
+
+    async def baseline_of(self, root: Path, checks: tuple[str, ...]) -> Baseline | None:
+        """How these checks go on the snapshot of the newest task of a repository that has them, if that is known."""
+        tasks = [task for task in self._book.tasks(root) if task.checks == checks and task.snapshot is not None]
+        if not tasks or tasks[-1].snapshot is None:
+            return None
+        return await self._baselines.find(self._rooms.of(root), self.plan_of(tasks[-1]), tasks[-1].snapshot.tree)
+
+    async def annotate_run(self, run_id: str) -> None:
+        """Tell the checks of a run apart from those of what it started from, as soon as those are known."""
+        run = self._book.run(run_id)
+        task = self._book.task(run.task)
+        if not run.checks or task.snapshot is None:
+            return
+        room = self._rooms.of(Path(task.repository))
+        base = await asyncio.to_thread(base_of, room, run, task.snapshot)
+        baseline = self._baselines.of(room, self.plan_of(task), base.tree)
+        if baseline is None:
+            return
+        told = await asyncio.to_thread(tell_apart, run, self._run_folder(run_id), baseline)
+        try:
+            now = self._book.run(run_id)
+        except UsageError:
+            return  # deleted meanwhile
+        # What went on meanwhile is told apart when it is done.
+        if (now.checks, now.restored_checks) == (run.checks, run.restored_checks):
+            self._book.advance(run_id, checks=told.checks, restored_checks=told.restored_checks)
+
+    async def output_of(self, run: Run, number: int, on: CheckTarget) -> Path:
+        """The folder with what a check has printed. Raises UsageError where there is no such check."""
+        task = self._book.task(run.task)
+        checks = {"result": run.checks, "restored": run.restored_checks, "snapshot": task.checks}[on]
+        if number >= len(checks):
+            what = {"result": "", "restored": " with restored files", "snapshot": " on the snapshot"}[on]
+            raise UsageError(
+                f"{run.id} has no check with the number {number + 1}{what}; `mux-lsp show {run.id}` lists them."
+            )
+        folder = self._run_folder(run.id)
+        if on == "restored":
+            folder = restored_folder(folder)
+        elif on == "snapshot" and task.snapshot is not None:
+            room = self._rooms.of(Path(task.repository))
+            base = await asyncio.to_thread(base_of, room, run, task.snapshot)
+            folder = folder_of(room, self.plan_of(task), base.tree)
+        return check_folder(folder, number)
+
+    def _want(self, task: Task, base: Snapshot) -> None:
+        room, terms = self._rooms.of(Path(task.repository)), self.plan_of(task)
+        self._baselines.want(room, terms, base, task.id)
+        self._tell(task)
+
+    async def _want_other(self, task: Task, run: Run, snapshot: Snapshot) -> None:
+        try:
+            self._want(task, await asyncio.to_thread(base_of, self._rooms.of(Path(task.repository)), run, snapshot))
+        except MuxError as error:
+            log.warning("how the checks of %s go on its snapshot cannot be told: %s", run.id, error)
+
+    def _trial_of(self, room: RepositoryStore, terms: CheckPlan, snapshot: Snapshot, name: str) -> Trial:
+        return Trial(
+            name=name,
+            room=room,
+            terms=terms,
+            snapshot=snapshot,
+            base=snapshot.commit,
+            output=folder_of(room, terms, snapshot.tree),
+            settings=self._settings(),
+            places=self.places,
+            cancelled=asyncio.Event(),
+            told=lambda _: None,
+        )
+
+    def _tell(self, task: Task) -> None:
+        """Tell of a task how its checks go on its snapshot, as far as that is known."""
+        try:
+            self._tell_now(task)
+        except MuxError as error:
+            # Whoever begins a run must not take it for not begun because this could not be journalled.
+            log.warning("how the checks of %s go on its snapshot cannot be told: %s", task.id, error)
+
+    def _tell_now(self, task: Task) -> None:
+        if task.snapshot is None:
+            return
+        room, terms = self._rooms.of(Path(task.repository)), self.plan_of(task)
+        known = self._baselines.of(room, terms, task.snapshot.tree)
+        if known is not None:
+            self._book.change_task(task.id, "baseline", baseline=known.checks)
+        elif not _is_known(task):
+            at_work = self._baselines.is_at_work(room, terms, task.snapshot.tree)
+            running = tuple(Check(command, CheckState.RUNNING) for command in task.checks)
+            self._book.change_task(task.id, "baseline", baseline=running if at_work else ())
+
+    async def _publish_all(self, room: RepositoryStore) -> None:
+        """A baseline of a repository is known, or will not be: tell whoever has waited for it. Of a task the runs come
+        first, so that with the task itself all is told.
+        """
+        for task in self._book.tasks(room.root):
+            if not task.checks or (_is_known(task) and not any(map(_waits, task.runs))):
+                continue
+            await asyncio.gather(*(self._tell_apart_late(run.id) for run in task.runs if _waits(run)))
+            if (now := self._book.find_task(task.id)) is not None:
+                self._tell(now)
+
+    async def _tell_apart_late(self, run_id: str) -> None:
+        try:
+            await self.annotate_run(run_id)
+        except MuxError as error:
+            log.warning("the checks of %s cannot be told apart from those of its snapshot: %s", run_id, error)
+
+
+def _is_known(task: Task) -> bool:
+    return bool(task.baseline) and all(check.state is not CheckState.RUNNING for check in task.baseline)
+
+
+def _waits(run: Run) -> bool:
+    return any(check.baseline_state is None for check in run.checks)

@@ -1,0 +1,138 @@
+"""When a model is asked what it thinks of the results of a task: once, when all of its runs have ended, if so set.
+
+What it thought is kept on disk, so that nothing is paid for twice. Whatever goes wrong, the ranks stay without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mux_lsp import storage
+from mux_lsp.core.grading import Opinion
+from mux_lsp.core.spending import Spent
+from mux_lsp.engine import backends
+from mux_lsp.engine.ranking import pairwise
+from mux_lsp.engine.state.events import TaskChanged
+from mux_lsp.errors import MuxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from mux_lsp.config import Configuration
+    from mux_lsp.core.model import Run, Task
+    from mux_lsp.engine.ranking.pairwise import Judge
+    from mux_lsp.engine.ranking.service import Rankings
+    from mux_lsp.engine.state.events import Event
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class LlmJudge:
+    """Has tasks judged. For use on the loop."""
+
+    folder: Path
+    """Where opinions are kept."""
+    configuration: Callable[[], Configuration]
+    rankings: Rankings
+    patch: Callable[[Task, Run], bytes]
+    """What a run has changed. Called in a thread."""
+    admit: Callable[[Task], None]
+    """Whether more may be spent on a task. Raises MuxError where it may not."""
+    charge: Callable[[Task, Spent], None]
+    """Counts what was spent on behalf of a task."""
+    own: Callable[[Coroutine[None, None, None]], object]
+    """Keeps work until the daemon ends."""
+    _known: dict[str, str] = field(default_factory=dict, init=False)
+    """For each task, what it was last judged on, or is being judged on."""
+
+    def notice(self, event: Event) -> None:
+        """Something has happened by which a task may have become one to judge."""
+        if not isinstance(event, TaskChanged) or self.configuration().judge.agent is None:
+            return
+        task = event.task
+        if event.deleted:
+            self._known.pop(task.id, None)
+            self.own(asyncio.to_thread(_remove, self._file(task.id)))
+        elif task.ended and (task.baseline or not task.checks) and self.rankings.ranking(task.id):
+            digest = self._digest(task)
+            if self._known.get(task.id) != digest:
+                self._known[task.id] = digest
+                self.own(self._judge(task, digest))
+
+    def _digest(self, task: Task) -> str:
+        """What an opinion depends on: the results, and who is asked."""
+        settings = self.configuration().judge
+        about = [
+            settings.agent,
+            settings.model,
+            settings.top,
+            [(run.id, run.base, run.result) for run in task.active_runs],
+        ]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+    def _file(self, task_id: str) -> Path:
+        return self.folder / f"{task_id}.json"
+
+    async def _judge(self, task: Task, digest: str) -> None:
+        try:
+            found = await asyncio.to_thread(_load, self._file(task.id), digest)
+            if found is None:
+                found = await self._ask(task)
+                await asyncio.to_thread(_save, self._file(task.id), digest, found)
+            await self.rankings.think(task.id, found)
+        except (MuxError, OSError) as error:
+            log.warning("the results of %s were not judged: %s", task.id, error)
+        except Exception:
+            log.exception("a bug in mux-lsp, in having the results of %s judged", task.id)
+
+    async def _ask(self, task: Task) -> dict[str, Opinion]:
+        # What was told may be of a moment before its last run ended.
+        await self.rankings.settled(task.id)
+        settings = self.configuration().judge
+        chosen = pairwise.candidates(self.rankings.ranking(task.id), settings.top)
+        if not chosen or settings.agent is None:
+            return {}
+        patches = {
+            run.id: (await asyncio.to_thread(self.patch, task, run)).decode(errors="replace")
+            for run in task.runs
+            if run.id in chosen
+        }
+        judge: Judge = backends.api_of(self.configuration(), settings.agent, settings.model)
+        try:
+            return await pairwise.compare_all(
+                judge,
+                task.prompt,
+                patches,
+                lambda: self.admit(task),
+                lambda usage: self.charge(task, Spent(usage.cost_usd or 0.0, usage.tokens)),
+            )
+        finally:
+            await judge.close()
+
+
+def _load(file: Path, digest: str) -> dict[str, Opinion] | None:
+    """What was thought before of the very same results; None where there is no such thing."""
+    try:
+        kept: Any = json.loads(file.read_text(encoding="utf-8"))
+        if kept["digest"] != digest:
+            return None
+        return {run: Opinion(float(one["value"]), str(one["words"])) for run, one in kept["opinions"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _save(file: Path, digest: str, found: dict[str, Opinion]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    kept = {"digest": digest, "opinions": {run: asdict(one) for run, one in found.items()}}
+    storage.write_whole(file, json.dumps(kept).encode())
+
+
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""The repositories the daemon knows, each with its shadow store and hidden worktrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mux_lsp.engine.repository.setup import Setups
+from mux_lsp.engine.repository.worktree_pool import WorktreePool
+from mux_lsp.git.repository import discover
+from mux_lsp.git.shadow import ShadowStore, key_of
+from mux_lsp.git.worktrees import SlotState, Worktrees
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mux_lsp.git.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryStore:
+    """What the daemon keeps of one person's repository."""
+
+    root: Path
+    shadow: ShadowStore
+    worktrees: Worktrees
+    claims: WorktreePool
+    setups: Setups
+    keys: Callable[[], frozenset[str]]
+    """The variables that neither set-ups nor checks find in their environment."""
+
+
+class RepositoryStores:
+    """Opens each repository's shadow store once. `folder` is where all of them live; for `keys` see `Room`."""
+
+    def __init__(self, folder: Path, keys: Callable[[], frozenset[str]]) -> None:
+        self._folder = folder
+        self._keys = keys
+        self._rooms: dict[Path, RepositoryStore] = {}
+
+    def of(self, root: Path) -> RepositoryStore:
+        """The room of a repository by its root, which need not exist any more: results outlive it."""
+        room = self._rooms.get(root)
+        if room is None:
+            shadow = ShadowStore(self._folder / key_of(root), root)
+            worktrees = Worktrees(shadow)
+            setups = Setups(shadow.folder / "setups")
+            room = self._rooms[root] = RepositoryStore(
+                root, shadow, worktrees, WorktreePool(worktrees, root.name), setups, self._keys
+            )
+        return room
+
+    def is_trial(self, name: str) -> bool:
+        """Whether commands are at work in a worktree under this name."""
+        slots = (slot for room in self._rooms.values() for slot in room.worktrees.slots())
+        return any(slot.run_id == name and slot.state is SlotState.IN_USE for slot in slots)
+
+    def close(self) -> None:
+        """End the helper processes of every room."""
+        for room in self._rooms.values():
+            room.shadow.close()
+
+
+def locate(folder: Path) -> Repository:
+    """The repository that holds a folder (or a file's folder). Raises NotARepositoryError."""
+    return discover(folder if folder.is_dir() else folder.parent)

@@ -1,0 +1,364 @@
+"""Set-up of worktrees: what must be installed or built before anybody works there, made once and shared by copies.
+
+The commands run in a worktree of their own. What they make beside the snapshot's files is kept by a digest of the
+commands and of the files that it depends on (lock files, say), and copied into every worktree that is to be made ready.
+It is in no result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shlex
+import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp import storage
+from mux_lsp.agents import process
+from mux_lsp.agents.command import explain, mark
+from mux_lsp.agents.environment import scrubbed
+from mux_lsp.agents.files import open_to_append, open_to_read
+from mux_lsp.agents.log import printable
+from mux_lsp.core.model import Snapshot
+from mux_lsp.core.patterns import matcher
+from mux_lsp.core.text import shown_path
+from mux_lsp.engine.checks.runner import CommandContext, run_command
+from mux_lsp.engine.repository.waiting import wait_or_cancelled
+from mux_lsp.errors import MuxError
+from mux_lsp.git import artifacts
+from mux_lsp.git.folders import remove_tree
+from mux_lsp.git.parse import fields
+from mux_lsp.git.repository import discover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+
+    from mux_lsp.config import Runs
+    from mux_lsp.core.model import Setup
+    from mux_lsp.engine.repository.registry import RepositoryStore
+    from mux_lsp.git.artifacts import Artifacts
+    from mux_lsp.git.worktrees import Worktree
+
+KNOWN_INPUTS: Final = (
+    "*requirements*.txt", ".node-version", ".nvmrc", ".python-version", ".ruby-version", ".tool-versions",
+    "Cargo.lock", "Cargo.toml", "Gemfile", "Gemfile.lock", "Package.resolved", "Package.swift", "Pipfile",
+    "Pipfile.lock", "Podfile.lock", "build.gradle", "build.gradle.kts", "bun.lock", "bun.lockb", "composer.json",
+    "composer.lock", "conanfile.*", "deno.lock", "environment.yml", "flake.lock", "flake.nix", "go.mod", "go.sum",
+    "gradle.lockfile", "mise.toml", "mix.exs", "mix.lock", "npm-shrinkwrap.json", "package-lock.json",
+    "package.json", "packages.lock.json", "pdm.lock", "pixi.lock", "pnpm-lock.yaml", "pnpm-workspace.yaml",
+    "poetry.lock", "pom.xml", "pubspec.lock", "pubspec.yaml", "pylock*.toml", "pyproject.toml", "rust-toolchain",
+    "rust-toolchain.toml", "setup.cfg", "setup.py", "stack.yaml.lock", "uv.lock", "vcpkg.json", "yarn.lock",
+)  # fmt: skip
+"""Files on which it depends what set-ups make, where a repository names none."""
+
+KEPT: Final = 5
+"""So many set-ups of one repository are kept, those used last and those in use."""
+
+LOGS: Final = 50
+"""So many logs of set-ups are kept."""
+
+CHANGED_NAMED: Final = 20
+
+_LAST_LINE: Final = 300
+_TAIL_BYTES: Final = 4000
+
+
+class SetupError(MuxError):
+    """A set-up could not be done: an agent would begin in a worktree that is not what the person meant."""
+
+
+async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bounds
+    room: RepositoryStore,
+    worktree: Worktree,
+    setup: Setup,
+    snapshot: Snapshot,
+    base: str,
+    *,
+    settings: Runs,
+    cancelled: asyncio.Event,
+    begins: Callable[[str], object] = lambda _: None,
+) -> str | None:
+    """Make a fresh worktree ready, before anybody works in it. Any number may be made ready at once.
+
+    `snapshot` is what the worktree was prepared from, maybe an agent's tree; `base` is the commit of the person's own
+    snapshot that it descends from. Gives the digest of the set-up; None where there are no commands, and where it was
+    `cancelled`. `begins` hears of the digest where the set-up has to be waited for, and before it fails.
+
+    Raises SetupError.
+    """
+    if not setup.commands:
+        return None
+    plan = await asyncio.to_thread(_plan, room, setup, snapshot, base)
+    with room.setups.using(plan.digest):
+        kept = await room.setups.find(room, plan, settings, cancelled, begins)
+        if kept is None:
+            return None
+        try:
+            await asyncio.to_thread(room.worktrees.bring, worktree, plan.folder, kept)
+        except OSError as error:
+            why = storage.explained(error, str(room.shadow.folder)) or f"{error}."
+            raise SetupError(f"What the set-up has made could not be copied: {why}") from error
+    return plan.digest
+
+
+def setup_folder(room: RepositoryStore, digest: str) -> Path:
+    """Where a set-up is kept, with what its commands printed as `stdout`."""
+    return room.setups.folder / digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A set-up, and the tree that it is to be made on."""
+
+    digest: str
+    folder: Path
+    commands: tuple[str, ...]
+    snapshot: Snapshot
+
+
+def _plan(room: RepositoryStore, setup: Setup, snapshot: Snapshot, base: str) -> _Plan:
+    """Raises GitError. For use in a thread."""
+    base_tree = room.shadow.tree_of(base)
+    inputs = room.setups.inputs(room, base_tree, setup)
+    if not inputs or inputs != room.setups.inputs(room, snapshot.tree, setup):
+        # Nothing tells what it depends on, or an agent has changed just that: it is for this tree alone, since what
+        # stands in an agent's tree must have no say in the worktrees of others.
+        only, on = snapshot.tree, snapshot
+    else:
+        only, on = "", Snapshot(base, base_tree, room.shadow.parent_of(base))
+    what = [setup.commands, inputs, only, sys.platform, platform.machine()]
+    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:24]
+    return _Plan(digest, room.setups.folder / digest, setup.commands, on)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A set-up that is being made."""
+
+    work: asyncio.Task[Artifacts | SetupError | None]
+    """None where nobody waits for it any more."""
+    cancelled: asyncio.Event
+    waiting: int = 0
+
+
+class Setups:
+    """The set-ups of one repository, kept in `folder`. Lives on one event loop, but for `inputs`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._flights: dict[str, _Flight] = {}
+        self._failed: dict[str, str] = {}
+        self._uses: Counter[str] = Counter()
+        self._trimming = asyncio.Lock()
+        self._inputs = _Inputs()
+
+    def try_again(self) -> None:
+        """A person has something begun anew: what failed before is tried again, once for all that wait for it."""
+        self._failed.clear()
+
+    def inputs(self, room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, ...]:
+        """The files of a tree on which it depends what a set-up makes, with their content. For use in a thread."""
+        return self._inputs.of(room, tree, setup)
+
+    @contextlib.contextmanager
+    def using(self, digest: str) -> Iterator[None]:
+        """A set-up is not removed meanwhile."""
+        self._uses[digest] += 1
+        try:
+            yield
+        finally:
+            self._uses[digest] -= 1
+
+    async def find(
+        self,
+        room: RepositoryStore,
+        plan: _Plan,
+        settings: Runs,
+        cancelled: asyncio.Event,
+        begins: Callable[[str], object],
+    ) -> Artifacts | None:
+        """What a set-up has made, once it has; None where that was `cancelled`. Raises SetupError."""
+        async with self._trimming:
+            there = await asyncio.to_thread(_use, plan.folder)
+        if there is not None:
+            return there
+        begins(plan.digest)
+        while (flight := self._flights.get(plan.digest)) is not None and flight.cancelled.is_set():
+            await asyncio.wait({flight.work})
+        if flight is None:
+            if plan.digest in self._failed:
+                raise SetupError(self._failed[plan.digest])
+            ended = asyncio.Event()
+            flight = _Flight(asyncio.create_task(self._make(room, plan, settings, ended)), ended)
+            self._flights[plan.digest] = flight
+        await _wait(flight, cancelled)
+        outcome = flight.work.result() if flight.work.done() else None
+        if isinstance(outcome, SetupError):
+            raise SetupError(str(outcome))
+        return outcome
+
+    async def _make(
+        self, room: RepositoryStore, plan: _Plan, settings: Runs, cancelled: asyncio.Event
+    ) -> Artifacts | SetupError | None:
+        try:
+            # Another one may have been done with it in the moment before.
+            outcome = await asyncio.to_thread(_use, plan.folder) or await _carry_out(room, plan, settings, cancelled)
+        except (MuxError, OSError) as error:
+            why = (isinstance(error, OSError) and storage.explained(error, str(self.folder))) or error
+            outcome = SetupError(f"The set-up could not be done: {str(why).rstrip('.')}.")
+        finally:
+            del self._flights[plan.digest]
+        if isinstance(outcome, SetupError):
+            self._failed[plan.digest] = str(outcome)
+        async with self._trimming:
+            used = {digest for digest, uses in self._uses.items() if uses} | self._flights.keys()
+            await asyncio.to_thread(_trim, self.folder, used)
+        return outcome
+
+
+async def _wait(flight: _Flight, cancelled: asyncio.Event) -> None:
+    flight.waiting += 1
+    try:
+        await wait_or_cancelled(flight.work, cancelled)
+    finally:
+        flight.waiting -= 1
+        if not flight.waiting and not flight.work.done():
+            flight.cancelled.set()
+            await asyncio.wait({flight.work})
+
+
+async def _carry_out(
+    room: RepositoryStore, plan: _Plan, settings: Runs, cancelled: asyncio.Event
+) -> Artifacts | SetupError | None:
+    """Run the commands, and keep what they have made. None where nobody waits for it any more."""
+    name = f"setup.{plan.digest}"
+    await asyncio.to_thread(_begin, plan.folder)
+    repository = await asyncio.to_thread(discover, room.root)
+    worktree = await asyncio.to_thread(room.worktrees.prepare, plan.snapshot, name, repository=repository)
+    try:
+        ground = CommandContext(
+            folder=worktree.folder,
+            output=plan.folder,
+            mark=mark(name, worktree.folder),
+            timeout=settings.setup_timeout_seconds,
+            grace=settings.grace_seconds,
+            most_output=settings.output_bytes,
+            largest_file=settings.largest_file,
+            cancelled=cancelled,
+            without=room.keys(),
+        )
+        environment = {**scrubbed(os.environ, worktree.folder, ground.without), "MUX_REPOSITORY": str(room.root)}
+        for command in plan.commands:
+            await asyncio.to_thread(_say, plan.folder, f"$ {command}")
+            # In one log, what went wrong stands where it did.
+            in_time = not cancelled.is_set() and await run_command(
+                f"exec 2>&1\n{command}", ground, plan.folder, environment
+            )
+            if cancelled.is_set():
+                await asyncio.to_thread(remove_tree, plan.folder)
+                return None
+            status = process.read_exit(plan.folder)
+            if not in_time or status != 0:
+                why = explain(status) if in_time else f"took longer than {settings.setup_timeout_seconds:g} seconds"
+                return await asyncio.to_thread(_failure, plan.folder, command, why)
+        return await asyncio.to_thread(_keep, room, worktree, plan.folder)
+    finally:
+        await asyncio.to_thread(room.worktrees.release, worktree)
+
+
+def _begin(folder: Path) -> None:
+    remove_tree(folder)
+    folder.mkdir(parents=True)
+
+
+def _say(folder: Path, line: str) -> None:
+    with open_to_append(folder / process.STDOUT) as file:
+        file.write(f"{line}\n".encode(errors="replace"))
+
+
+def _failure(folder: Path, command: str, why: str | None) -> SetupError:
+    with open_to_read(folder / process.STDOUT) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = [line for line in printable(file.read().decode(errors="replace")).splitlines() if line.strip()]
+    last = f": {lines[-1].strip()[:_LAST_LINE]}" if lines and not lines[-1].startswith("$ ") else ""
+    return SetupError(f"The set-up command `{printable(command)}` {why}{last}")
+
+
+def _keep(room: RepositoryStore, worktree: Worktree, folder: Path) -> Artifacts:
+    kept, changed = room.worktrees.take_out(worktree, folder)
+    if changed:
+        names = ", ".join(map(shown_path, changed[:CHANGED_NAMED]))
+        more = f" and {len(changed) - CHANGED_NAMED} more" if len(changed) > CHANGED_NAMED else ""
+        _say(folder, f"mux-lsp: the set-up has changed {names}{more}; worktrees have that as the snapshot does.")
+    return kept
+
+
+def _use(folder: Path) -> Artifacts | None:
+    kept = artifacts.load(folder)
+    if kept is not None:
+        os.utime(folder / artifacts.RECORD)
+    return kept
+
+
+def _trim(folder: Path, used: Collection[str]) -> None:
+    """Remove what set-ups have made, but for those in use and those used last; and the logs of long ago."""
+    free = [one for one in folder.iterdir() if one.name not in used]
+    whole = sorted((one for one in free if (one / artifacts.RECORD).exists()), key=_used_at, reverse=True)
+    for one in whole[max(0, KEPT - len(used)) :]:
+        (one / artifacts.RECORD).unlink()
+        remove_tree(one / artifacts.FILES)
+    logs = sorted((one for one in free if not (one / artifacts.RECORD).exists()), key=lambda one: one.stat().st_mtime)
+    for one in logs[: max(0, len(logs) - LOGS)]:
+        remove_tree(one)
+
+
+def _used_at(folder: Path) -> float:
+    return (folder / artifacts.RECORD).stat().st_mtime
+
+
+@dataclass(slots=True)
+class _Inputs:
+    """Reads trees, each once."""
+
+    known: dict[tuple[str, Setup], tuple[str, ...]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, ...]:
+        # Many ask at once: one reads, and the others have it then.
+        with self.lock:
+            found = self.known.get((tree, setup))
+            if found is None:
+                found = self.known[tree, setup] = _read_inputs(room, tree, setup)
+                for old in list(self.known)[:-LOGS]:
+                    del self.known[old]
+            return found
+
+
+def _read_inputs(room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, ...]:
+    is_input = matcher(setup.inputs or KNOWN_INPUTS)
+    named = {word for command in setup.commands for word in _words(command)}
+    listing = room.shadow.git(["ls-tree", "-r", "-z", tree])
+    found = []
+    for entry in fields(listing):
+        path = entry.partition("\t")[2]
+        if is_input(path) or path in named:
+            found.append(entry)
+    return tuple(found)
+
+
+def _words(command: str) -> Iterator[str]:
+    """The words of a command line that may be files, as paths from where it runs."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    for word in words:
+        yield os.path.normpath(word)

@@ -1,0 +1,1 @@
+"""Review: what runs change, placed on live texts; accepting, resolving and rejecting it."""

@@ -1,0 +1,54 @@
+"""What the person said no to: kept in the journal, and in memory for every look at a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mux_lsp.engine.review.items import WHOLE_FILE_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from mux_lsp.store.journal import Journal
+
+
+def taken_back(known: Collection[str], accepted: Collection[str]) -> set[str]:
+    """Which rejections of a file an accept of these hunks takes back.
+
+    Among them "" stands for the change without hunks, whatever it was.
+    """
+    return {one for one in known if one in accepted or ("" in accepted and one.startswith(WHOLE_FILE_PREFIX))}
+
+
+class Rejections:
+    """What was rejected of every run, by path, in the words of `Item.rejected_as`."""
+
+    def __init__(self, journal: Journal, runs: Iterable[str]) -> None:
+        self._journal = journal
+        self._hunks: dict[tuple[str, str], frozenset[str]] = {}
+        for run in runs:
+            for one in journal.rejections(run):
+                self._hunks[run, one.path] = self.of(run, one.path) | {one.hunk}
+
+    def of(self, run: str, path: str) -> frozenset[str]:
+        """What was rejected of a file."""
+        return self._hunks.get((run, path), frozenset())
+
+    def add(self, named: Mapping[tuple[str, str], frozenset[str]]) -> None:
+        """Remember a no to hunks, by run and path: to all of them or none."""
+        of_runs: dict[str, list[tuple[str, str]]] = {}
+        for (run, path), hunks in named.items():
+            of_runs.setdefault(run, []).extend((path, hunk) for hunk in hunks)
+        self._journal.reject_all(of_runs)
+        for key, hunks in named.items():
+            self._hunks[key] = self.of(*key) | hunks
+
+    def forget_hunks(self, run: str, hunks: Iterable[tuple[str, str]]) -> None:
+        """The journal has taken a no to these back, each a path and what was rejected there."""
+        for path, hunk in hunks:
+            self._hunks[run, path] = self.of(run, path) - {hunk}
+
+    def forget(self, runs: Collection[str]) -> None:
+        """These runs have been deleted, and the journal has forgotten them."""
+        for key in [key for key in self._hunks if key[0] in runs]:
+            del self._hunks[key]

@@ -1,0 +1,232 @@
+"""Accepting in another way than exactly: what it makes of one path.
+
+All of it ends as a plan like that of any accept: replacements of line ranges of the live text, which an editor carries
+out and can undo, or the file as it is then.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mux_lsp.core import diff, rebase, text
+from mux_lsp.core.conflict import Conflict, result_lines, with_markers
+from mux_lsp.core.model import ChangeKind, HunkStatus
+from mux_lsp.engine.review.items import PathPlan, evaluate, plan_path, refuse_conflicts, text_of
+from mux_lsp.engine.review.resolutions import (
+    AcceptMode,
+    competing_items,
+    creates,
+    is_at_risk,
+    is_unresolvable,
+    remove_hunks,
+    stretches,
+)
+from mux_lsp.engine.working_tree import disk
+from mux_lsp.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mux_lsp.engine.review.hunks import FileDiff, HunkCache
+    from mux_lsp.engine.review.items import Item, LiveOf, LiveText
+
+MINE = "yours"
+BEFORE = "snapshot"
+"""What conflict markers call the live text and the snapshot; the result has its run's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What accepting does to one path."""
+
+    plan: PathPlan | None
+    accepted: frozenset[str]
+    """The ids of the hunks that are in the text then; "" stands for a change without hunks."""
+    out: tuple[Item, ...] = ()
+    """Changes of other runs that are taken out of the text."""
+    marked: int = 0
+    """How many conflicts stand between markers then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveRequest:
+    """Items of one run and one path that a person chose, with all that it takes to place them."""
+
+    root: Path
+    path: str
+    items: Sequence[Item]
+    """All that the run has at the path."""
+    chosen: Sequence[Item]
+    rivals: Sequence[Item]
+    """What the runs of its task have there; needed for `How.INSTEAD` alone."""
+    live_of: LiveOf
+    reviews: HunkCache
+
+    @property
+    def colliding(self) -> list[Item]:
+        """The chosen ones that cannot be placed exactly."""
+        return [item for item in self.chosen if item.text_status is HunkStatus.CONFLICT]
+
+    @property
+    def exact(self) -> list[Item]:
+        """The chosen ones that can, or that are there."""
+        return [item for item in self.chosen if item.text_status is not HunkStatus.CONFLICT]
+
+    def plan(self, items: Sequence[Item]) -> PathPlan | None:
+        """What accepting these of its items exactly does."""
+        return plan_path(self.root, self.path, items, self.reviews)
+
+
+def resolve(choice: ResolveRequest, how: AcceptMode) -> Resolution:
+    """Accept what was chosen. Raises ConflictError where that is not possible in this way; nothing is changed then."""
+    colliding = choice.colliding
+    if not colliding or how is AcceptMode.EXACT:
+        return Resolution(choice.plan(choice.chosen), _ids(choice.chosen))
+    if any(is_unresolvable(item) for item in colliding):
+        refuse_conflicts(choice.chosen)
+    if how is AcceptMode.INSTEAD:
+        return _switch(choice, colliding)
+    if all(item.placement is not None for item in colliding):
+        return _at_stretches(choice, colliding, how)
+    disk.refuse_unsafe(choice.root, choice.path)
+    if how is AcceptMode.MARK:
+        return _mark_whole(choice, colliding)
+    return _take_whole(choice, colliding)
+
+
+def _switch(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
+    """Take out what other runs have in the way, then place the chosen ones exactly."""
+    out = competing_items(choice.rivals, colliding)
+    _refuse_risk(choice.path, [*colliding, *out])
+    if not out:
+        refuse_conflicts(choice.chosen)
+    live = colliding[0].live
+    freed = _text_without(live, out, colliding, choice.reviews)
+    ids = _ids(choice.chosen)
+    judged = evaluate(colliding[0].review, lambda path: freed if path == live.path else choice.live_of(path))
+    planned = choice.plan([item for item in judged if item.id in ids])
+    if planned is None:
+        # Taking the others out is all it needs.
+        planned = PathPlan(live.path, freed, entry=freed.entry, lines=freed.lines)
+    planned = replace(planned, live=live, obstacle=planned.obstacle or live.obstacle)
+    if planned.entry is None or planned.lines is None:
+        return Resolution(planned, ids, out)
+    bom = planned.entry.content.startswith(codecs.BOM_UTF8)
+    return Resolution(_as_text(planned, colliding[0].review, planned.lines, planned.entry.mode, bom), ids, out)
+
+
+def _text_without(live: LiveText, out: Sequence[Item], colliding: Sequence[Item], reviews: HunkCache) -> LiveText:
+    """The live text without what goes out of it."""
+    change = out[0].review.change
+    held = [item.placement for item in out if item.placement is not None]
+    if held:
+        lines = remove_hunks(live, held)
+        stay = all(item.placement is not None for item in colliding)
+        if stay or lines != live.compared[change.old_object].base:
+            return replace(live, lines=tuple(lines), compared={})
+    # What is about a whole file asks for that of the snapshot.
+    entry = None if creates(out[0].review) else disk.Entry(change.old_mode, reviews.bytes_of(change.old_object))
+    return text_of(live.path, entry)
+
+
+def _at_stretches(choice: ResolveRequest, colliding: Sequence[Item], how: AcceptMode) -> Resolution:
+    """Place what can be placed exactly, and put the result's lines, or marked ones, where it cannot."""
+    live, found = colliding[0].live, colliding[0].review
+    base = live.compared[found.change.old_object].base
+    exact = choice.exact
+    pieces = [
+        (item.start, item.end, item.hunk.added)
+        for item in exact
+        if item.hunk is not None and item.text_status is HunkStatus.PENDING
+    ]
+    places = stretches(choice.items, colliding)
+    for one in places:
+        lines = (
+            result_lines(base, one)
+            if how is AcceptMode.TAKE
+            else with_markers(base, live.lines or (), one, _names(found.run))
+        )
+        pieces.append((one.start, one.end, lines))
+    after = list(live.lines or ())
+    for start, end, lines in sorted(pieces, reverse=True):
+        after[start:end] = lines
+    planned = choice.plan(exact) or PathPlan(live.path, live)
+    taken = frozenset(hunk.id for one in places for hunk in one.hunks) if how is AcceptMode.TAKE else frozenset()
+    planned = replace(planned, accepted=planned.accepted + len(taken))
+    mode = planned.entry.mode if planned.entry else live.entry.mode if live.entry else found.change.new_mode
+    return Resolution(
+        _as_text(planned, found, after, mode, live.bom),
+        _ids(exact) | taken,
+        marked=len(places) if how is AcceptMode.MARK else 0,
+    )
+
+
+def _mark_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
+    """Mark a text that a run creates against the one that was created here."""
+    live, found = colliding[0].live, colliding[0].review
+    if not creates(found) or found.whole or live.lines is None:
+        raise ConflictError(
+            f"Nothing was written: {choice.path} cannot hold both sides between conflict markers, since one is no text."
+        )
+    hunks = tuple(replace(hunk, added=tuple(text.adapt_line_ends(hunk.added, live.lines))) for hunk in found.hunks)
+    lines = with_markers((), live.lines, Conflict(0, len(live.lines), 0, 0, hunks), _names(found.run))
+    mode = live.entry.mode if live.entry else found.change.new_mode
+    return Resolution(_as_text(PathPlan(live.path, live), found, lines, mode, live.bom), _ids(choice.exact), marked=1)
+
+
+def _take_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
+    """Have the run's file, or no file where it deletes it, in place of what is here."""
+    live, found = colliding[0].live, colliding[0].review
+    change = found.change
+    _refuse_risk(choice.path, colliding)
+    ids = _ids(choice.chosen)
+    hunks = [item.hunk for item in choice.chosen if item.hunk is not None]
+    planned = PathPlan(choice.path, live, accepted=len(ids), obstacle=live.obstacle)
+    if found.whole:
+        entry = disk.Entry(change.new_mode, choice.reviews.bytes_of(change.new_object)) if change.new_mode else None
+        return Resolution(replace(planned, entry=entry), ids)
+    if not hunks or any(item.placement is not None for item in choice.chosen):
+        # A mode has nowhere to go where there is no such file.
+        refuse_conflicts(choice.chosen)
+    if change.kind is ChangeKind.DELETED:
+        return Resolution(planned, ids)
+    lines = hunks[0].added if creates(found) else diff.apply(found.base, hunks)
+    return Resolution(_as_text(planned, found, lines, change.new_mode, found.bom), ids)
+
+
+def _as_text(planned: PathPlan, found: FileDiff, lines: Sequence[str], mode: int, bom: bool) -> PathPlan | None:
+    """The plan by which its live text becomes these lines; None where nothing is different then."""
+    live = planned.live
+    edits: tuple[rebase.LineEdit, ...] = ()
+    if live.lines is not None and bom == live.bom:
+        if creates(found):
+            # The line ends of an editor are no edit of the person's.
+            lines = text.adapt_line_ends(lines, live.lines)
+        edits = tuple(
+            rebase.LineEdit(edit.start, edit.end, "".join(lines[edit.new_start : edit.new_end]))
+            for edit in diff.diff_lines(live.lines, lines)
+        )
+        if not edits and planned.old_path is None and live.entry is not None and live.entry.mode == mode:
+            return None
+    after = text.Decoded("".join(lines), bom)
+    # As in an exact accept: what is unsaved only its editor writes.
+    content = after.text.encode("utf-8", "surrogatepass") if live.unsaved else text.encode(after)
+    return replace(planned, edits=edits, entry=disk.Entry(mode, content), lines=tuple(lines))
+
+
+def _refuse_risk(path: str, items: Sequence[Item]) -> None:
+    if any(is_at_risk(item) for item in items):
+        raise ConflictError(
+            f"{path} is open with unsaved changes that would be lost: save it first. Nothing was written."
+        )
+
+
+def _ids(items: Sequence[Item]) -> frozenset[str]:
+    return frozenset(item.id for item in items)
+
+
+def _names(run: str) -> tuple[str, str, str]:
+    return MINE, BEFORE, run

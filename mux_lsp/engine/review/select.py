@@ -1,0 +1,352 @@
+"""Choosing what to accept of a run, and what that means for each path. How it gets there is the client's affair."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core import text
+from mux_lsp.core.history import ChangeKey
+from mux_lsp.core.model import FileChange, HunkStatus, Run, Task
+from mux_lsp.engine.review.history import key_of
+from mux_lsp.engine.review.items import evaluate, live_text, refuse_conflicts
+from mux_lsp.engine.review.resolutions import AcceptMode
+from mux_lsp.engine.review.resolve import Resolution, ResolveRequest, resolve
+from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.engine.working_tree import disk
+from mux_lsp.errors import ConflictError, GitError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from mux_lsp.core.transaction import Intent
+    from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.review.hunks import HunkCache
+    from mux_lsp.engine.review.items import Item, LiveOf, LiveText, PathPlan
+    from mux_lsp.engine.review.transactions import Transaction
+    from mux_lsp.engine.tasks.request import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a client chose of one run, placed on its live texts."""
+
+    run: Run
+    root: Path
+    plans: tuple[PathPlan, ...]
+    chosen: tuple[tuple[str, frozenset[str]], ...]
+    """By path, the ids of the hunks that are accepted; "" stands for a change without hunks."""
+    already: int
+    """How many of them were there before."""
+    marked: int = 0
+    """How many conflicts are put between markers."""
+    placed: tuple[Item, ...] = ()
+    """The accepted changes that were not in the texts before."""
+    displaced: tuple[Item, ...] = ()
+    """The changes of other runs that are taken out for them."""
+    rejected: int = 0
+    """How many changes were left out because the person had said no to them."""
+
+    @property
+    def accepted(self) -> int:
+        """How many hunks are placed."""
+        return sum(plan.accepted for plan in self.plans)
+
+    @property
+    def instead_of(self) -> tuple[str, ...]:
+        """The runs whose changes are taken out."""
+        return tuple(dict.fromkeys(item.review.run for item in self.displaced))
+
+
+def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...]:
+    """The changed files of a run, or those at or below the given paths. Raises UsageError where a path names none."""
+    if paths is None:
+        return run.files
+    wanted = {path.strip("/") for path in paths}
+    # Of each change all names that it goes by, once: there may be ten thousand of both.
+    by_name = [(change, _names(change)) for change in run.files]
+    unknown = wanted.difference(*(names for _, names in by_name))
+    if unknown:
+        raise UsageError(
+            f"{run.id} does not change {printable(min(unknown))!r}; `mux-lsp show {run.id}` lists what it changes."
+        )
+    return tuple(change for change, names in by_name if not names.isdisjoint(wanted))
+
+
+def refuse_moved_on(engine: Engine, run: Run, result: str, paths: Collection[str] | None) -> None:
+    """Raise ConflictError where a run's newest result is not as `result` in these files and folders, or in any.
+
+    Slow: for a thread. Raises UsageError where there is no such result.
+    """
+    if run.result == result:
+        return
+    store = engine.room(Path(engine.task(run.task).repository)).shadow
+    try:
+        moved = store.changed_files(result, run.result or "")
+    except GitError:
+        raise UsageError(f"{run.id} never had the result {result}.") from None
+    wanted = {path.strip("/") for path in paths or [""]}
+    for change in moved:
+        if not _names(change).isdisjoint(wanted):
+            raise moved_on(run, change.path)
+
+
+def moved_on(run: Run, path: str | None = None) -> ConflictError:
+    """What to say of a run whose result is another one than was looked at, there."""
+    what = "it" if path is None else printable(text.shown_path(path))
+    return ConflictError(
+        f"{run.id} has gone on since you looked, and {what} is different now: look again. Nothing was written."
+    )
+
+
+def _names(change: FileChange) -> set[str]:
+    """What a person may call a changed file by: its paths, as they are and as they are shown, and its folders."""
+    names = {"", "."}
+    for path in change.paths:
+        for name in (path, text.shown_path(path)):
+            names.update((name, *disk.folders_of(name)))
+    return names
+
+
+def reject_ambiguous_paths(run: Run, changes: Iterable[FileChange], paths: Collection[str]) -> None:
+    """Raise UsageError where a name stands for more than one file or folder.
+
+    A byte that is not UTF-8 is shown as four characters, of which an agent can make a name too: one file would be
+    looked at, and another one come with it.
+    """
+    wanted = {path.strip("/") for path in paths}
+    meant: dict[str, str] = {}
+    for path in {path for change in changes for path in change.paths}:
+        for name in (path, *disk.folders_of(path)):
+            shown = text.shown_path(name)
+            if shown in wanted and meant.setdefault(shown, name) != name:
+                raise UsageError(
+                    f"{run.id} changes more than one file or folder that is shown as {printable(shown)!r}. Nothing was "
+                    f"written. Look at `mux-lsp diff {run.id}`, and accept by hunk or all of it."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class FileReview:
+    """A changed file of a run, with all that it takes to judge it apart from the live text. For use in any thread."""
+
+    root: Path
+    run: Run
+    change: FileChange
+    rejected: frozenset[str]
+    reviews: HunkCache
+
+    @property
+    def path(self) -> str:
+        """The changed file."""
+        return self.change.path
+
+    def items(self, live_of: LiveOf) -> list[Item]:
+        """How its hunks stand to a live text. Slow the first time."""
+        return evaluate(self.reviews.of(self.run, self.change), live_of, self.rejected)
+
+
+def preload(candidates: Iterable[FileReview]) -> None:
+    """Have their hunks and the texts that they are of in memory, so that judging them is quick."""
+    for candidate in candidates:
+        _ = candidate.reviews.of(candidate.run, candidate.change).base
+
+
+def candidates(engine: Engine, run: Run, changes: Iterable[FileChange]) -> list[FileReview]:
+    """Changed files of a run, ready to be judged."""
+    root = Path(engine.task(run.task).repository)
+    reviews = engine.reviews(root)
+    return [FileReview(root, run, change, engine.rejections(run.id, change.path), reviews) for change in changes]
+
+
+def candidates_at(engine: Engine, file: Path) -> list[FileReview]:
+    """What any run changes in a file."""
+    return [candidate for run, change in engine.runs_at(file) for candidate in candidates(engine, run, [change])]
+
+
+def competing_changes(task: Task, paths: frozenset[str], reviews: HunkCache) -> list[FileReview]:
+    """What the runs of a task change at these paths, equal changes once. What was rejected counts as the rest does."""
+    root = Path(task.repository)
+    found: dict[tuple[str, str | None, str, int], FileReview] = {}
+    for run in task.active_runs:
+        for change in run.files:
+            if not paths.isdisjoint(change.paths):
+                outcome = (change.path, change.old_path, change.new_object, change.new_mode)
+                found.setdefault(outcome, FileReview(root, run, change, frozenset(), reviews))
+    return list(found.values())
+
+
+def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
+    engine: Engine,
+    run_id: str,
+    live_of: LiveOf,
+    *,
+    paths: Collection[str] | None = None,
+    hunks: Collection[str] | None = None,
+    how: AcceptMode = AcceptMode.EXACT,
+) -> Selection:
+    """Place hunks of a run on live texts: those named, or all of these paths that were not rejected.
+
+    Among the names "" stands for what a change does that is in none of its hunks.
+
+    Raises UsageError for a path or hunk that the run does not have and for a run that was thrown away, ConflictError
+    where one cannot be placed in the way that `how` says.
+    """
+    run = engine.run(run_id)
+    refuse_discarded(run)
+    task = engine.task(run.task)
+    reviews = engine.reviews(Path(task.repository))
+    wanted: list[tuple[FileReview, list[Item], list[Item]]] = []
+    rejected = 0
+    changes = changes_of(run, paths)
+    if paths:
+        reject_ambiguous_paths(run, changes, paths)
+    for candidate in candidates(engine, run, changes):
+        # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
+        if hunks is not None and not ids_of(candidate, hunks):
+            continue
+        items = candidate.items(live_of)
+        if hunks is None:
+            rejected += sum(item.status is HunkStatus.REJECTED for item in items)
+        if found := [item for item in items if _wanted(item, hunks)]:
+            wanted.append((candidate, items, found))
+    if hunks is not None:
+        named = [item.id for _, _, found in wanted for item in found]
+        refuse_unknown(run, hunks, named)
+        _refuse_ambiguous(run, named)
+    if how is AcceptMode.EXACT:
+        # All complaints at once, before the first plan is made.
+        refuse_conflicts(item for _, _, found in wanted for item in found)
+    others: list[FileReview] = []
+    if how is AcceptMode.INSTEAD:
+        others = competing_changes(task, frozenset(path for one, _, _ in wanted for path in one.change.paths), reviews)
+    resolved: dict[str, Resolution] = {}
+    placed: list[Item] = []
+    already = 0
+    for candidate, items, found in wanted:
+        already += sum(item.text_status is HunkStatus.APPLIED for item in found)
+        near = [rival for rival in others if not {*rival.change.paths}.isdisjoint(candidate.change.paths)]
+        held = [item for rival in near for item in rival.items(live_of)]
+        choice = ResolveRequest(candidate.root, candidate.path, items, found, held, live_of, reviews)
+        one = resolved[candidate.path] = resolve(choice, how)
+        placed += (item for item in items if item.id in one.accepted and item.text_status is not HunkStatus.APPLIED)
+    return Selection(
+        run,
+        Path(task.repository),
+        tuple(one.plan for one in resolved.values() if one.plan is not None),
+        tuple((path, one.accepted) for path, one in resolved.items() if one.accepted),
+        already,
+        sum(one.marked for one in resolved.values()),
+        tuple(placed),
+        tuple(item for one in resolved.values() for item in one.out),
+        rejected,
+    )
+
+
+def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
+    if hunks is None:
+        return item.status is not HunkStatus.REJECTED
+    return item.id in hunks
+
+
+def ids_of(candidate: FileReview, hunks: Collection[str]) -> frozenset[str]:
+    """The ids among `hunks` that a changed file's hunks may have."""
+    found = candidate.reviews.of(candidate.run, candidate.change)
+    return frozenset(one for one in ("", *(hunk.id for hunk in found.hunks)) if one in hunks)
+
+
+def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> None:
+    """Raise UsageError where the run does not have one of the hunks."""
+    unknown = sorted(set(hunks) - set(found))
+    if unknown:
+        raise UsageError(
+            f"{run.id} has no hunk {printable(unknown[0])!r}"
+            f"{'' if run.state.ended else ' (it may have changed while the agent works)'}; "
+            f"`mux-lsp show {run.id}` lists its hunks."
+        )
+
+
+def _refuse_ambiguous(run: Run, named: Collection[str]) -> None:
+    """Raise UsageError where an id stands for more than one change.
+
+    An id is too short to be safe from an agent that is after two changes with the same one, a harmless one to be
+    accepted and another that would come with it. It takes half a minute to find such a pair.
+    """
+    seen: set[str] = set()
+    for one in named:
+        if one and one in seen:
+            raise UsageError(
+                f"{run.id} has more than one change with the id {one}, which does not come about by chance. Nothing "
+                f"was written. Look at `mux-lsp diff {run.id}` before you accept any of it by file."
+            )
+        seen.add(one)
+
+
+def refuse_unsaved(selection: Selection, plans: Iterable[PathPlan], clients: Iterable[Client]) -> None:
+    """Raise ConflictError where one of these clients has unsaved changes of a file of these plans."""
+    paths = {path for plan in plans for path in plan.paths}
+    for client in clients if paths else ():
+        texts, missing = client.unsaved(selection.root)
+        for path in sorted(paths & {*texts, *(left.path for left in missing)}):
+            raise ConflictError(
+                f"{path} has unsaved changes in {client.name}: save it there, or accept from there. Nothing was "
+                "written."
+            )
+
+
+def applied_by(engine: Engine, intent: Intent, gone: Client | None = None) -> frozenset[ChangeKey]:
+    """Which of the changes that an editor was asked to apply are in any client's text now, or on disk. Slow.
+
+    Also in the last text of a client that has `gone`.
+    """
+    run, root = engine.find_run(intent.run), Path(intent.root)
+    if run is None:
+        return frozenset()
+    changes = [change for change in run.files if not {*change.paths}.isdisjoint(intent.paths)]
+    wanted = {ChangeKey(*one) for one in intent.carried}
+    found: set[ChangeKey] = set()
+    clients = engine.clients if gone is None else (*engine.clients, gone)
+    for unsaved in [*(client.unsaved(root)[0] for client in clients), {}]:
+        live_of = functools.partial(_live_text, root, unsaved)
+        for candidate in candidates(engine, run, changes):
+            items = candidate.items(live_of)
+            found |= wanted & {key_of(item) for item in items if item.text_status is HunkStatus.APPLIED}
+    return frozenset(found)
+
+
+def _live_text(root: Path, unsaved: Mapping[str, bytes], path: str) -> LiveText:
+    data = unsaved.get(path)
+    return live_text(root, path, None if data is None else data.decode("utf-8", "replace"))
+
+
+async def offer(engine: Engine, selection: Selection, client: Client) -> None:
+    """Note that a client is given the edit of a selection: it may apply it when no daemon is there to see it."""
+    task = engine.task(selection.run.task)
+    reviews = engine.reviews(selection.root)
+    rows = await asyncio.to_thread(engine.history.prepare, selection, reviews, client.name)
+    await engine.transactions.offer(selection, task, rows, client.name)
+
+
+async def begin(  # noqa: PLR0913  (all that belongs to it)
+    engine: Engine,
+    selection: Selection,
+    written: Sequence[PathPlan],
+    carried: Sequence[PathPlan],
+    *,
+    client: Client,
+    discard: Collection[str] = (),
+) -> Transaction:
+    """Stage the plans of a selection that the daemon writes, and note the accept, within `History.deciding`.
+
+    Raises ConflictError where a client holds unsaved changes of one of the files (the one that asks too: it may have
+    been typed in since), or the disk has moved on. Conflict markers are on no record.
+    """
+    task = engine.task(selection.run.task)
+    reviews = engine.reviews(selection.root)
+    rows = await asyncio.to_thread(engine.history.prepare, selection, reviews, client.name)
+    await asyncio.to_thread(refuse_unsaved, selection, written, engine.clients)
+    return await engine.transactions.begin(selection, task, rows, written, carried, client=client.name, discard=discard)

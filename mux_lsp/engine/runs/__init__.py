@@ -1,0 +1,1 @@
+"""Carry out one run: worktree, agent, output, permissions, checks."""

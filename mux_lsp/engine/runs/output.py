@@ -1,0 +1,165 @@
+"""What agents print, told as it comes: the newest of it, at a rate that every client can follow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from mux_lsp.agents.bounded import trim, trim_outputs
+from mux_lsp.agents.files import Appended
+from mux_lsp.agents.log import STREAMS, Stream, printable, read_text, size_of, watch_growth
+from mux_lsp.agents.process import STDOUT
+from mux_lsp.agents.transcript import TRANSCRIPT
+from mux_lsp.engine.repository.setup import setup_folder
+from mux_lsp.engine.state.events import Event, RunChanged, RunOutput, TranscriptGrown
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mux_lsp.engine.checks.service import CheckTarget
+    from mux_lsp.engine.engine import Engine
+
+log = logging.getLogger(__name__)
+
+PIECE: Final = 65_536
+"""Bytes told of a stream at a time. Of what is printed faster only the end is told; the log has all of it."""
+
+
+SOON: Final = 0.025
+"""Seconds for which what agents say is gathered before it is told: of all of them together, since they may be many."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPiece:
+    """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number.
+
+    `on` is what the check ran on.
+    """
+
+    stream: Stream | Literal["transcript"]
+    offset: int
+    limit: int
+    check: int | None = None
+    on: CheckTarget = "result"
+    setup: bool = False
+    """Whether that of the run's set-up is meant."""
+
+
+class Outputs:
+    """Follows the output of the runs that are at work. `runs` is the folder of their folders."""
+
+    def __init__(self, runs: Path, emit: Callable[[Event], None], most: Callable[[], int]) -> None:
+        """`most` is how many bytes of the disk one file of output may take."""
+        self._runs = runs
+        self._emit = emit
+        self._most = most
+        self._offsets: dict[str, dict[Stream, int]] = {}
+        self._said: dict[str, list[str]] = {}
+        self._files: dict[str, Appended] = {}
+        """The runs whose output is written here, and told when it is."""
+
+    def follow(self, run_id: str) -> None:
+        """Tell what a run prints from now on."""
+        self._offsets[run_id] = {stream: size_of(self._runs / run_id, stream) for stream in STREAMS}
+
+    def say(self, run_id: str, said: str) -> None:
+        """Append to what a run prints, for an agent that prints nothing itself. Told soon."""
+        if run_id not in self._files:
+            self._files[run_id] = Appended(self._runs / run_id / STDOUT)
+        if not self._said:
+            asyncio.get_running_loop().call_later(SOON, self._write_all)
+        self._said.setdefault(run_id, []).append(said)
+
+    def noted(self, run_id: str) -> None:
+        """A run's transcript has one entry more."""
+        self._emit(TranscriptGrown(run_id))
+
+    def _write_all(self) -> None:
+        for run_id in list(self._said):
+            self._write(run_id)
+
+    def _write(self, run_id: str) -> None:
+        said = "".join(self._said.pop(run_id, ())).encode("utf-8", "replace")
+        if not said:
+            return
+        try:
+            offset = self._files[run_id].append(said)
+        except OSError as error:
+            log.warning("what %s says could not be kept: %s", run_id, error)
+            return
+        offsets = self._offsets.get(run_id)
+        if offsets is not None and offsets["stdout"] == offset:
+            offsets["stdout"] = offset + len(said)
+            self._emit(RunOutput(run_id, "stdout", offset, printable(said.decode())))
+
+    async def finish(self, run_id: str) -> None:
+        """Tell what is left of a run's output, and no more."""
+        self._write(run_id)
+        await asyncio.to_thread(trim_outputs, self._runs / run_id, self._most())
+        for stream in STREAMS:
+            await self._tell(run_id, stream)
+        self._write(run_id)  # should anything have been said meanwhile
+        self._offsets.pop(run_id, None)
+        if (file := self._files.pop(run_id, None)) is not None:
+            file.close()
+
+    async def pump(self) -> None:
+        """Tell output as it grows, one piece of each stream in turn. Goes on until it is cancelled."""
+        async for grown in watch_growth(self._runs, self._most):
+            for growth in grown:
+                if growth.stream != "stdout" or growth.run not in self._files:
+                    await self._tell(growth.run, growth.stream)
+
+    async def _tell(self, run_id: str, stream: Stream) -> None:
+        offsets = self._offsets.get(run_id)
+        if offsets is None:
+            return
+        folder = self._runs / run_id
+        await asyncio.to_thread(trim, folder / stream, self._most())
+        offset = max(offsets[stream], await asyncio.to_thread(size_of, folder, stream) - PIECE)
+        printed, position = await asyncio.to_thread(read_text, folder, stream, offset, PIECE)
+        # Somebody else may have told it meanwhile: the pump, or the end of the run.
+        if position > offset >= offsets[stream]:
+            offsets[stream] = position
+            self._emit(RunOutput(run_id, stream, offset, printed))
+
+
+async def read_log(engine: Engine, run_id: str, piece: LogPiece, *, follow: bool) -> tuple[str, int, bool]:
+    """A piece of a run's output made harmless, where to read on, and whether the run has ended.
+
+    With `follow`, waits until there is something new or the run has ended. Raises UsageError where there is no such run
+    or check.
+    """
+    run = engine.run(run_id)
+    folder = engine.run_folder(run_id)
+    if piece.check is not None:
+        folder = await engine.judgements.output_of(run, piece.check, piece.on)
+    if piece.setup:
+        if run.setup is None:
+            raise UsageError(f"{run_id} had no set-up.")
+        folder = setup_folder(engine.room(Path(engine.task(run.task).repository)), run.setup)
+    # It is JSON in ASCII: no escape code is in it, only the names of some.
+    file = TRANSCRIPT if piece.stream == "transcript" else piece.stream
+    more = asyncio.Event()
+
+    def listen(event: Event) -> None:
+        if (isinstance(event, RunOutput | TranscriptGrown) and event.run == run_id) or (
+            isinstance(event, RunChanged) and event.run.id == run_id and event.run.state.ended
+        ):
+            more.set()
+
+    stop = engine.subscribe(listen)
+    try:
+        while True:
+            more.clear()
+            ended = engine.run(run_id).state.ended
+            printed, position = await asyncio.to_thread(read_text, folder, file, piece.offset, piece.limit)
+            if position > piece.offset or ended or not follow:
+                return printed, position, ended
+            await more.wait()
+    finally:
+        stop()

@@ -1,0 +1,209 @@
+"""What agents ask leave for: judged by rules where they speak, else by a person, once for all who ask the same."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from mux_lsp.agents.backend import Decision
+from mux_lsp.agents.log import printable
+from mux_lsp.core.model import RunState
+from mux_lsp.core.permissions import RUN, PermissionRequest, Rule, Rules, Ruling, rule_for, rules
+from mux_lsp.engine.state.events import PermissionRequested, PermissionSettled
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from mux_lsp.config import Configuration
+    from mux_lsp.engine.runs.lifecycle import Job
+    from mux_lsp.engine.state.events import Event
+    from mux_lsp.engine.state.registry import TaskRegistry
+    from mux_lsp.store.journal import Journal
+
+log = logging.getLogger(__name__)
+
+Answer = Literal["once", "run", "task", "always", "refuse"]
+"""What a person may answer: for this time, for this run, for its task, for the repository from now on; or no."""
+
+REFUSED = "The person refused this. Do it in another way, or finish without it."
+
+
+@dataclass(slots=True)
+class PendingPermission:
+    """A question that waits for a person. All runs of a task that ask the same wait for the one answer."""
+
+    id: str
+    task: str
+    repository: str
+    request: PermissionRequest
+    waiting: dict[str, asyncio.Future[tuple[Answer, str | None]]] = field(default_factory=dict)
+    """By run; what is set is the answer, and what the person said with it."""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs that wait."""
+        return tuple(self.waiting)
+
+
+class PermissionStore(Protocol):
+    """What the person has said for longer than once."""
+
+    def rules_of(self, repository: str) -> Rules:
+        """Those of the settings, and those given for the repository for good."""
+        ...
+
+    def remember(self, repository: str, rule: Rule) -> None:
+        """One more of the latter."""
+        ...
+
+    def given(self, owner: str) -> Collection[Rule]:
+        """What a run or a task was allowed, by its id."""
+        ...
+
+    def give(self, owner: str, rule: Rule) -> None:
+        """One more of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPermissionStore:
+    """See `Said`: with its run or task, or in the journal, so that the next daemon knows it too."""
+
+    configuration: Callable[[], Configuration]
+    journal: Journal
+    book: TaskRegistry
+
+    def rules_of(self, repository: str) -> Rules:
+        """See `Said.rules_of`."""
+        permissions = self.configuration().permissions
+        given = tuple(Rule(tool, subject) for tool, subject in self.journal.allowed(repository))
+        return rules(permissions.allow, permissions.deny).and_also(Rules(given))
+
+    def remember(self, repository: str, rule: Rule) -> None:
+        """See `Said.remember`."""
+        assert rule.subject is not None, "what was asked for had a subject"  # noqa: S101
+        self.journal.allow(repository, rule.tool, rule.subject)
+
+    def given(self, owner: str) -> Collection[Rule]:
+        """See `Said.given`."""
+        run = self.book.find_run(owner)
+        return self.book.task(owner).allowed if run is None else run.allowed
+
+    def give(self, owner: str, rule: Rule) -> None:
+        """See `Said.give`."""
+        allowed = (*self.given(owner), rule)
+        if self.book.find_run(owner) is None:
+            self.book.change_task(owner, "allowed", allowed=allowed)
+        else:
+            self.book.advance(owner, allowed=allowed)
+
+
+class PermissionService:
+    """The questions that are open."""
+
+    def __init__(
+        self,
+        emit: Callable[[Event], None],
+        said: PermissionStore,
+        timeout: Callable[[], float],
+        new_id: Callable[[], str] = lambda: f"ask{secrets.token_hex(3)}",
+    ) -> None:
+        self._emit = emit
+        self._said = said
+        self._timeout = timeout
+        # No task's id, which have no vowels, and not a question's of an earlier daemon, which a person may still see.
+        self._new_id = new_id
+        self._open: dict[tuple[str, PermissionRequest], PendingPermission] = {}
+
+    def open(self) -> tuple[PendingPermission, ...]:
+        """The questions that wait for an answer, oldest first."""
+        return tuple(self._open.values())
+
+    async def ask(self, job: Job, request: PermissionRequest) -> Decision:
+        """Judge a request of a run, waiting for a person where the rules say nothing."""
+        known = self._known(job, request)
+        if known is not None:
+            return known
+        key = (job.task.id, PermissionRequest(request.tool, request.subject, ""))
+        asked = self._open.get(key)
+        if asked is None:
+            asked = self._open[key] = PendingPermission(self._new_id(), job.task.id, job.task.repository, request)
+        # A run may ask the same twice at once.
+        future = asked.waiting.setdefault(job.run_id, asyncio.get_running_loop().create_future())
+        job.advance(RunState.WAITING, reason=_reason(request))
+        self._emit(PermissionRequested(asked.id, asked.task, asked.runs, request))
+        seconds = self._timeout()
+        answer: Answer = "refuse"
+        words: str | None = None
+        why = REFUSED
+        try:
+            async with asyncio.timeout(seconds):
+                answer, words = await asyncio.shield(future)
+        except TimeoutError:
+            why = f"Nobody answered within {seconds:g} seconds, so it is refused. Do it in another way, or finish."
+            log.info("run %s: nobody answered %r in time", job.run_id, request.title)
+        finally:
+            asked.waiting.pop(job.run_id, None)
+            if not asked.waiting and self._open.get(key) is asked:
+                self._open.pop(key, None)
+                self._emit(PermissionSettled(asked.id, asked.task, answer))
+            elif not all(one.done() for one in asked.waiting.values()):
+                self._emit(PermissionRequested(asked.id, asked.task, asked.runs, request))
+        others = [one for one in self._open.values() if job.run_id in one.waiting]
+        if job.current().state is RunState.WAITING:
+            state = RunState.WAITING if others else RunState.RUNNING
+            job.advance(state, reason=_reason(others[0].request) if others else None)
+        if answer == "refuse":
+            return Decision(False, f"{why} They say: {words}" if words else why, words)
+        return Decision(True)
+
+    def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> PendingPermission:
+        """A person's answer. Raises UsageError where the question is not open any more."""
+        asked = next((one for one in self._open.values() if one.id == ask_id), None)
+        if asked is None:
+            raise UsageError(
+                f"There is no open question {printable(ask_id)!r}: it was answered, or nobody answered in time."
+            )
+        rule = rule_for(asked.request)
+        if answer == "always":
+            self._said.remember(asked.repository, rule)
+        given_to: Iterable[str] = {"run": asked.runs, "task": (asked.task,)}.get(answer, ())
+        for one in given_to:
+            self._said.give(one, rule)
+        for future in asked.waiting.values():
+            if not future.done():
+                future.set_result((answer, reason))
+        return asked
+
+    def refuse(self, run_id: str, words: str) -> bool:
+        """Refuse a run what it waits for, with words for its agent. Others that ask the same go on waiting.
+
+        Returns whether it was waiting still.
+        """
+        futures = [asked.waiting[run_id] for asked in self._open.values() if run_id in asked.waiting]
+        waiting = [future for future in futures if not future.done()]
+        for future in waiting:
+            future.set_result(("refuse", words))
+        return bool(waiting)
+
+    def _known(self, job: Job, request: PermissionRequest) -> Decision | None:
+        """What needs no question."""
+        verdict = self._said.rules_of(job.task.repository).judge(request)
+        if verdict is Ruling.DENY:
+            return Decision(False, f"A rule of the person's denies this: {printable(request.subject)}.")
+        if verdict is not Ruling.ALLOW and request.tool == RUN and request.subject.strip() in job.task.checks:
+            # The person has said already that this may run here.
+            return Decision(True)
+        if request.unasked or verdict is Ruling.ALLOW:
+            return Decision(True)
+        wanted = rule_for(request)
+        given = any(wanted in self._said.given(one) for one in (job.run_id, job.task.id))
+        return Decision(True) if given else None
+
+
+def _reason(request: PermissionRequest) -> str:
+    return f"asks for leave: {printable(request.title)}"

@@ -1,0 +1,124 @@
+"""The queue of a daemon's runs: what the scheduler needs to know of them, and what clients are told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp import descriptors
+from mux_lsp.core.model import RunState
+from mux_lsp.engine.backends import names_of
+from mux_lsp.engine.scheduling.scheduler import QueuedRun, Scheduler, Urgency
+from mux_lsp.engine.state.events import QueueChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mux_lsp.config import Configuration
+    from mux_lsp.core.model import Run, Task
+    from mux_lsp.engine.state.events import Event
+    from mux_lsp.engine.state.registry import TaskRegistry
+
+log = logging.getLogger(__name__)
+
+SOON: Final = 0.05
+"""Seconds for which changes of the order are gathered before it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSlot:
+    """The place that one run has or waits for."""
+
+    _scheduler: Scheduler
+    _run: str
+
+    async def taken(self) -> None:
+        """Wait until the run's turn has come."""
+        await self._scheduler.turn(self._run)
+
+    def release(self) -> None:
+        """The run needs it no more, or has given up waiting. Nothing the second time."""
+        self._scheduler.release(self._run)
+
+
+class Queue:
+    """Who waits for an agent's place. Lives on one event loop."""
+
+    def __init__(self, book: TaskRegistry, emit: Callable[[Event], None]) -> None:
+        self._book = book
+        self._emit = emit
+        self._scheduler = Scheduler(self._changed)
+        self._configuration: Configuration
+        self._concurrent: int | None = None
+        self._telling: asyncio.TimerHandle | None = None
+        self._told: tuple[str, ...] = ()
+
+    def configure(self, configuration: Configuration) -> None:
+        """How many agents may be at work from now on."""
+        self._configuration = configuration
+        wanted = configuration.runs.concurrent
+        concurrent = descriptors.at_once(descriptors.AGENT, wanted)
+        if concurrent < wanted and concurrent != self._concurrent:
+            log.warning(
+                "%d agents may be at work at once, and not %d: the system allows too few open files (`ulimit -n`)",
+                concurrent,
+                wanted,
+            )
+        self._concurrent = concurrent
+        self._scheduler.limit(concurrent, configuration.runs.limits)
+
+    def take_up(self, tasks: Iterable[Task]) -> None:
+        """Take in the runs that an earlier daemon has left, in the order that they had."""
+        tasks = tuple(tasks)
+        left = [run for task in tasks for run in task.runs if not run.state.ended]
+        for task in tasks:
+            self.set_priority(task)
+        for run in left:
+            # Its turn had come already, whatever the limits say now.
+            if run.state in {RunState.PREPARING, RunState.RUNNING, RunState.WAITING}:
+                self._scheduler.occupy(self._entrant(run))
+        begun = {task.id: max((run.started or 0.0) for run in task.runs) for task in tasks if task.runs}
+        self._scheduler.had_turns(sorted((task for task in begun if begun[task]), key=begun.__getitem__))
+        self._scheduler.enqueue([self._entrant(run) for run in left if run.state is RunState.QUEUED])
+
+    def enqueue(self, task: Task, runs: Iterable[Run]) -> None:
+        """Have these runs of a task wait for their turns."""
+        self.set_priority(task)
+        self._scheduler.enqueue([self._entrant(run) for run in runs])
+
+    def set_priority(self, task: Task) -> None:
+        """Look at how urgent a task is now."""
+        self._scheduler.set_priority(task.id, Urgency(task.priority, task.paused))
+
+    def forget(self, task_id: str) -> None:
+        """The task is no more."""
+        self._scheduler.forget(task_id)
+
+    def place_of(self, run_id: str) -> AgentSlot:
+        """What the run itself does about its place."""
+        return AgentSlot(self._scheduler, run_id)
+
+    def number(self, run_id: str) -> int | None:
+        """Where a run stands, counted from 1; None where it does not wait or its task is paused."""
+        return self._scheduler.queue_place(run_id)
+
+    def _entrant(self, run: Run) -> QueuedRun:
+        return QueuedRun(
+            run.id,
+            run.task,
+            int(run.id.rpartition("-")[2]),
+            names_of(self._configuration, run.agent),
+            self._book.ancestors(run.task),
+        )
+
+    def _changed(self) -> None:
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(SOON, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        if (queue := self._scheduler.queue) != self._told:
+            self._told = queue
+            self._emit(QueueChanged(queue))

@@ -1,0 +1,1 @@
+"""The state that everything above shares: the tasks and runs, events, verdicts, clients."""

@@ -1,0 +1,1 @@
+"""Start, continue, discard and delete tasks."""

@@ -1,0 +1,300 @@
+"""Verifying: checks on the live state of a repository, or on that with hunks that a person thinks of accepting.
+
+Nothing is written to the person's files for it: what is checked is a tree in a worktree of our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import secrets
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents.log import STREAMS, read_text, size_of
+from mux_lsp.engine.checks.runner import check_folder, compare_to_baseline
+from mux_lsp.engine.checks.trial import CheckPlan, Trial, run_trial
+from mux_lsp.engine.repository.registry import locate
+from mux_lsp.engine.state.events import VerdictChanged
+from mux_lsp.engine.state.verdict import Verdict, keep
+from mux_lsp.engine.tasks.request import buffers_of
+from mux_lsp.engine.verify.tracker import VerdictTracker
+from mux_lsp.errors import MuxError, UsageError
+from mux_lsp.git.patched_tree import Put, commit_variant, forget
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+    from mux_lsp.config import Runs
+    from mux_lsp.core.model import LeftOut, Snapshot
+    from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.repository.registry import RepositoryStore
+    from mux_lsp.engine.state.events import Event
+    from mux_lsp.engine.tasks.request import Client
+    from mux_lsp.engine.working_tree.disk import Write
+    from mux_lsp.git.repository import Repository
+
+log = logging.getLogger(__name__)
+
+FOLDER: Final = "verify"
+"""Of a repository's room: the last verdict, and what its checks printed."""
+
+ROOT: Final = "repository"
+"""The file there that says whose room it is."""
+
+AT_ONCE: Final = 2
+"""So many verifications run checks at once, beside those of runs: a person waits for each."""
+
+TAIL: Final = 8_000
+"""Bytes of each of a check's streams that are given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Hunks of a run as accepting would place them on the live text: all of these paths, or those named."""
+
+    run: str
+    writes: tuple[Write, ...]
+    hunks: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """What to verify: the live state to `clients` of the repository that holds `folder`.
+
+    `choose` places what is wanted over it on the live text as it is at that moment.
+    """
+
+    folder: Path
+    clients: tuple[Client, ...] = ()
+    only: tuple[Client, ...] | None = None
+    """The clients whose unsaved text will make a difference to the verdict; None for all that there are then."""
+    checks: tuple[str, ...] | None = None
+    choose: Callable[[], Awaitable[Overlay]] | None = None
+
+
+class VerifyService:
+    """Verifies for an engine's clients, and keeps the last verdict of each repository.
+
+    `own` keeps work until the daemon ends.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Callable[[], Runs],
+        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._own = own
+        self._places = asyncio.Semaphore(AT_ONCE)
+        # Never the name of an earlier one, also not of an earlier daemon's.
+        self._names = (f"verify.{number}" for number in itertools.count(secrets.randbits(48)))
+        self.watched = VerdictTracker(engine, own, lambda verdict, stale: emit(VerdictChanged(verdict, stale)))
+        """The last verdicts."""
+        self._at_work: set[str] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being verified."""
+        return bool(self._at_work)
+
+    async def verify(self, request: VerifyRequest) -> Verdict:
+        """Run checks on a live state: those asked for, or of the repository's newest task, or of the settings.
+
+        When it is cancelled, it returns when nothing of it is left. Raises NotARepositoryError, UsageError where there
+        is no check or two clients hold different unsaved texts of a file, and MuxError where it cannot be done.
+        """
+        repository = await asyncio.to_thread(locate, request.folder)
+        chosen = None if request.choose is None else await request.choose()
+        # From where hunks were placed to here nothing is awaited: it is the same text.
+        buffers, left_out = buffers_of(request.clients, repository.root)
+        terms = await self._terms(repository, buffers, request.checks)
+        ground = _VerifyJob(repository, buffers, left_out, chosen, terms, request.only, next(self._names))
+        done: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        # Whoever asked may go: what has begun is brought to its end all the same.
+        done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        cancelled = asyncio.Event()
+        self._own(self._carry_out(ground, cancelled, done))
+        try:
+            return await asyncio.shield(done)
+        finally:
+            cancelled.set()
+            if not done.done():
+                await asyncio.wait({done})
+
+    async def take_up(self, root: Path) -> None:
+        """Remember the last verdict of an earlier daemon on a repository, and remove what that left when it was killed.
+
+        After the worktrees were swept.
+        """
+        last = self.watched.last(root)
+        kept = None if last is None else last[0].name
+        try:
+            await asyncio.to_thread(_clear, self._engine.room(root), self._folder(root), kept)
+        except (MuxError, OSError) as error:
+            log.warning("what a verification in %s has left could not be removed: %s", root, error)
+
+    def printed(self, verdict: Verdict) -> tuple[str, ...]:
+        """The end of what each check of a verdict has printed, made harmless. For use in a thread."""
+        folder = self._folder(Path(verdict.repository)) / verdict.name
+        return tuple(_tail(check_folder(folder, number)) for number in range(len(verdict.checks)))
+
+    def _folder(self, root: Path) -> Path:
+        return self._engine.room(root).shadow.folder / FOLDER
+
+    async def _terms(
+        self, repository: Repository, buffers: Mapping[str, bytes], checks: tuple[str, ...] | None
+    ) -> CheckPlan:
+        settings = await self._engine.trust.settings(repository.root, buffers)
+        folder = repository.prefix
+        if checks is None:
+            checks = settings.checks
+            tasks = [task for task in self._engine.tasks(repository.root) if task.checks]
+            if tasks:
+                checks, folder = tasks[-1].checks, tasks[-1].folder
+        if not checks:
+            raise UsageError(
+                f"There is no check for {repository.root}: name one (`mux-lsp verify --check COMMAND`), or configure "
+                "some in config.toml."
+            )
+        return CheckPlan(checks, folder, settings.setup, settings.check_seconds)
+
+    async def _carry_out(self, ground: _VerifyJob, cancelled: asyncio.Event, done: asyncio.Future[Verdict]) -> None:
+        self._at_work.add(ground.name)
+        try:
+            verdict = await self._verify(ground, cancelled)
+        except Exception as error:
+            done.set_exception(error)
+        else:
+            if verdict is None:
+                done.cancel()
+            else:
+                done.set_result(verdict)
+        finally:
+            self._at_work.discard(ground.name)
+            if not done.done():
+                done.cancel()
+
+    async def _verify(self, ground: _VerifyJob, cancelled: asyncio.Event) -> Verdict | None:
+        """None where whoever asked has gone."""
+        room = self._engine.room(ground.repository.root)
+        folder = self._folder(room.root)
+        await asyncio.to_thread(_begin, folder, room.root, ground.name)
+        room.setups.try_again()
+        kept = False
+        try:
+            live = await asyncio.to_thread(_snapshot, room, ground)
+            checked = await asyncio.to_thread(_with_chosen, room, live, ground)
+            changed = frozenset[str]() if ground.chosen is None else {write.path for write in ground.chosen.writes}
+            watch = self.watched.begin(room, live, checked, changed, ground.only)
+            self.watched.catch_up(watch, ground.buffers)
+            at, begun = time.time(), time.monotonic()
+            trial = Trial(
+                name=ground.name,
+                room=room,
+                terms=ground.terms,
+                snapshot=checked,
+                base=live.commit,
+                output=folder / ground.name,
+                settings=self._settings(),
+                places=self._places,
+                cancelled=cancelled,
+                told=lambda _: None,
+            )
+            try:
+                checks = await run_trial(trial)
+                if cancelled.is_set():
+                    self.watched.drop(watch)
+                    return None
+                baseline = await self._engine.judgements.baseline_of(room.root, ground.terms.checks)
+                if baseline is not None:
+                    checks = await asyncio.to_thread(compare_to_baseline, checks, trial.output, baseline)
+                verdict = Verdict(
+                    repository=str(room.root),
+                    name=ground.name,
+                    live=live,
+                    checked=checked,
+                    checks=checks,
+                    at=at,
+                    seconds=round(time.monotonic() - begun, 3),
+                    left_out=(*live.left_out, *ground.left_out),
+                )
+                if ground.chosen is not None:
+                    of = ground.chosen
+                    verdict = replace(verdict, run=of.run, hunks=of.hunks, paths=of.paths)
+                await asyncio.to_thread(keep, folder, verdict)
+                kept = True
+            except BaseException:
+                self.watched.drop(watch)
+                raise
+            before = self.watched.end(watch, verdict)
+        finally:
+            if not kept:
+                await asyncio.to_thread(_forget, room, folder, ground.name)
+        if before is not None:
+            await asyncio.to_thread(_forget, room, folder, before.name)
+        return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _VerifyJob:
+    """What is verified, and by what."""
+
+    repository: Repository
+    buffers: Mapping[str, bytes]
+    left_out: tuple[LeftOut, ...]
+    chosen: Overlay | None
+    terms: CheckPlan
+    only: tuple[Client, ...] | None
+    name: str
+
+
+def _begin(folder: Path, root: Path, name: str) -> None:
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / ROOT).write_bytes(os.fsencode(root))
+
+
+def roots(rooms: Path) -> tuple[Path, ...]:
+    """The repositories in which something was ever verified, by the folder of all rooms."""
+    return tuple(Path(os.fsdecode(file.read_bytes())) for file in sorted(rooms.glob(f"*/{FOLDER}/{ROOT}")))
+
+
+def _snapshot(room: RepositoryStore, ground: _VerifyJob) -> Snapshot:
+    live = room.shadow.snapshot(ground.repository, ground.buffers, ground.name)
+    room.shadow.complete(live)
+    return live
+
+
+def _with_chosen(room: RepositoryStore, live: Snapshot, ground: _VerifyJob) -> Snapshot:
+    """The live state as it would be with the chosen hunks."""
+    if ground.chosen is None or not ground.chosen.writes:
+        return live
+    writes = ground.chosen.writes
+    remove = [write.path for write in writes if write.entry is None]
+    put = [Put(write.path, write.entry.mode, write.entry.content) for write in writes if write.entry is not None]
+    return commit_variant(room.shadow, live, remove, put, ground.name)
+
+
+def _forget(room: RepositoryStore, folder: Path, name: str) -> None:
+    room.shadow.delete_refs(name)
+    forget(room.shadow, name)
+    shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _clear(room: RepositoryStore, folder: Path, kept: str | None) -> None:
+    for left in [one for one in folder.iterdir() if one.is_dir() and one.name != kept]:
+        _forget(room, folder, left.name)
+
+
+def _tail(folder: Path) -> str:
+    # A check's verdict may be in either of its streams, and nobody knows in which.
+    return "".join(read_text(folder, stream, max(0, size_of(folder, stream) - TAIL), TAIL)[0] for stream in STREAMS)

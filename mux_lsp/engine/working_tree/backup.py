@@ -1,0 +1,74 @@
+"""Copies of what a person has had written over: nobody else has it, and not everything can be undone."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from mux_lsp import storage
+from mux_lsp.errors import MuxError, StorageError
+from mux_lsp.git import path_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mux_lsp.engine.review.items import LiveText
+
+
+def save_overwritten(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Path | None:
+    """Copy live texts, unsaved ones as they are on the screen, into a new folder below `folder`. For use in a thread.
+
+    Returns that folder, None where there was nothing to keep. Raises MuxError where it cannot be written: then nothing
+    may be written over.
+    """
+    texts = [(live, data) for live in lives if (data := _data(live)) is not None]
+    if not texts:
+        return None
+    place = None
+    try:
+        place = new_folder(folder, run_id)
+        for live, data in texts:
+            if path_rules.refusal(live.path) is None:
+                put(place, live.path, data)
+    except OSError as error:
+        if place is not None:
+            # Half of a copy would pass for a whole one.
+            shutil.rmtree(place, ignore_errors=True)
+        raise _failed(folder, error) from error
+    return place
+
+
+def new_folder(folder: Path, run_id: str) -> Path:
+    """Make a folder for copies below `folder`, named after the time and the run. Raises OSError."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in itertools.count(1):
+        place = folder / f"{stamp}-{run_id}-{number}"
+        try:
+            place.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            continue
+        break
+    return place
+
+
+def put(folder: Path, path: str, data: bytes) -> None:
+    """Write one copy. Raises OSError."""
+    file = folder.joinpath(*path.split("/"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+
+
+def _failed(folder: Path, error: OSError) -> MuxError:
+    refused = storage.explained(error, str(folder))
+    kind = StorageError if refused else MuxError
+    why = refused or f"{error.strerror or error}."
+    return kind(f"Nothing was written, since no copy of your text could be kept in {folder}. {why}")
+
+
+def _data(live: LiveText) -> bytes | None:
+    if live.lines is not None and (live.unsaved or live.entry is None):
+        return "".join(live.lines).encode("utf-8", "surrogatepass")
+    return live.entry.content if live.entry is not None else None

@@ -1,0 +1,283 @@
+"""The files of a person's working tree, reached from its root folder by folder, each opened without following a link.
+
+Paths are data that an agent chose. What is checked is what is used: a folder that another program replaces by a link in
+between is an error, not a way out of the repository.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp import storage
+from mux_lsp.core.model import RootIdentity
+from mux_lsp.engine.working_tree.renames import At
+from mux_lsp.errors import ConflictError, StorageError
+from mux_lsp.faults import fault
+from mux_lsp.git import path_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE_MODE: Final = 0o100644
+EXECUTABLE_MODE: Final = 0o100755
+SYMLINK_MODE: Final = 0o120000
+
+LARGEST_FILE: Final = 256 * 1024 * 1024
+"""Bytes. A larger file is not read into memory: no text in an editor and no result of a run comes near."""
+
+_STAYS: Final = frozenset(
+    {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY, errno.EACCES, errno.EPERM, errno.EINVAL}
+)
+"""The errors of rmdir(2) for a folder that is not empty, or not to be removed by us."""
+
+_FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or symbolic link: git's mode and its bytes (a link's are its target)."""
+
+    mode: int
+    content: bytes
+
+
+class Tree:
+    """A working tree whose root is open. Made by `opened`."""
+
+    def __init__(self, root: Path, folder: int) -> None:
+        self.root = root
+        self.folder = folder
+        """The descriptor of the root."""
+        self.identity = RootIdentity(os.fstat(folder).st_ino, _inode_of_git(folder))
+        self._git_place = _git_place(root, folder)
+        self._git_dir = None if self._git_place is None else _identity(str(self._git_place))
+
+    @contextlib.contextmanager
+    def parent(self, path: str, *, make: bool = False) -> Iterator[At]:
+        """The open folder of a path and the path's last name. `make` makes the folders that are missing.
+
+        Raises ConflictError where the path leads outside the repository, into `.git`, or through a symbolic link, and
+        FileNotFoundError or NotADirectoryError where a folder of it is not there.
+        """
+        if path_rules.refusal(path) is not None:
+            raise ConflictError(f"{path!r} is not a path inside the repository; nothing was written.")
+        *folders, name = path.split("/")
+        current = os.dup(self.folder)
+        try:
+            for depth, part in enumerate(folders, 1):
+                current = self._enter(current, part, "/".join(folders[:depth]), path, make=make)
+            if self._git_dir is not None and _identity(name, current) == self._git_dir:
+                raise ConflictError(f"{path} is in the git directory of the repository; nothing was written.")
+            yield At(current, name)
+        finally:
+            os.close(current)
+
+    def read(self, path: str) -> Entry | None:
+        """What is at a path, or None where there is nothing.
+
+        Raises ConflictError as `parent` does, and where it is neither file nor link or cannot be read, StorageError
+        where the disk or the system does not let it.
+        """
+        try:
+            with self.parent(path) as at:
+                return read_at(at)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno == errno.EISDIR:
+                raise ConflictError(f"{path} is not a file any more; nothing was written.") from error
+            refused = storage.explained(error, str(self.root / path))
+            if refused is not None and error.errno not in {errno.EACCES, errno.EPERM}:
+                raise StorageError(f"{path} cannot be read; nothing was written. {refused}") from error
+            raise ConflictError(f"{path} cannot be read ({error.strerror}); nothing was written.") from error
+
+    def permissions(self, path: str) -> int | None:
+        """The permission bits of what is at a path; None where there is nothing, or a symbolic link."""
+        try:
+            with self.parent(path) as at:
+                mode = os.lstat(at.name, dir_fd=at.folder).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return None if stat.S_ISLNK(mode) else stat.S_IMODE(mode)
+
+    def missing_folders(self, path: str) -> tuple[str, ...]:
+        """The folders of a path that are not there, the outermost first."""
+        folders = tuple(folders_of(path))
+        for depth, folder in enumerate(folders):
+            try:
+                with self.parent(folder) as at:
+                    mode = os.lstat(at.name, dir_fd=at.folder).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return folders[depth:]
+            if not stat.S_ISDIR(mode):
+                # It makes way.
+                return folders[depth:]
+        return ()
+
+    def remove_folder(self, path: str) -> bool:
+        """Remove a folder if it is empty. Returns whether it is gone. Raises OSError where the disk fails."""
+        try:
+            with self.parent(path) as at:
+                fault("tree.rmdir")
+                os.rmdir(at.name, dir_fd=at.folder)
+        except FileNotFoundError:
+            return True
+        except ConflictError:
+            return False
+        except OSError as error:
+            if error.errno not in _STAYS:
+                raise
+            return False
+        return True
+
+    def is_gits(self, place: Path) -> bool:
+        """Whether a place is in the git directory, where that is in the working tree under another name than `.git`."""
+        return self._git_place is not None and place.is_relative_to(self._git_place)
+
+    def _enter(self, above: int, part: str, so_far: str, path: str, *, make: bool) -> int:
+        """Open a folder below one that is open, which is closed."""
+        if make:
+            with contextlib.suppress(FileExistsError):
+                fault("tree.mkdir")
+                os.mkdir(part, dir_fd=above)
+        fault("tree.open")
+        try:
+            folder = os.open(part, _FOLDER, dir_fd=above)
+        except OSError as error:
+            if error.errno in {errno.ENOTDIR, errno.ELOOP} and _is_link(part, above):
+                raise ConflictError(f"{path} leads through the symbolic link {so_far}; nothing was written.") from None
+            raise
+        if self._git_dir is not None and _identity(".", folder) == self._git_dir:
+            os.close(folder)
+            raise ConflictError(f"{path} is in the git directory of the repository; nothing was written.")
+        os.close(above)
+        return folder
+
+
+_alone: dict[Path, threading.Lock] = {}
+
+
+@contextlib.contextmanager
+def alone_in(root: Path) -> Iterator[None]:
+    """Keep other accepts of this daemon from writing to a working tree, or undoing, meanwhile. For use in a thread.
+
+    Two that exchange the names of one file at a time could take each other's text for one that the person has saved.
+    """
+    with _alone.setdefault(root, threading.Lock()):
+        yield
+
+
+@contextlib.contextmanager
+def opened(root: Path) -> Iterator[Tree]:
+    """Open a working tree. Raises ConflictError where there is none: a folder that was removed is not made again."""
+    folder = _open_root(root)
+    try:
+        yield Tree(root, folder)
+    finally:
+        os.close(folder)
+
+
+def identity_of(root: Path) -> RootIdentity:
+    """What tells this working tree from another one that has its name later. Raises ConflictError as `opened` does."""
+    with opened(root) as tree:
+        return tree.identity
+
+
+def read_at(at: At) -> Entry | None:
+    """What a name in an open folder stands for, or None where it stands for nothing. A pipe is not waited for.
+
+    Raises OSError (EISDIR for what is neither file nor link).
+    """
+    fault("tree.read")
+    try:
+        mode = os.lstat(at.name, dir_fd=at.folder).st_mode
+        if stat.S_ISLNK(mode):
+            return Entry(SYMLINK_MODE, os.fsencode(os.readlink(at.name, dir_fd=at.folder)))
+        # What was a file a moment ago may be a link by now.
+        mode, content = read_file(at.name, os.O_NOFOLLOW, at.folder) if stat.S_ISREG(mode) else (mode, b"")
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), at.name)
+    return Entry(EXECUTABLE_MODE if mode & stat.S_IXUSR else FILE_MODE, content)
+
+
+def read_file(place: str | Path, flags: int = 0, folder: int | None = None) -> tuple[int, bytes]:
+    """The mode of what is at a place, and its bytes if it is a file. A pipe is neither waited for nor read.
+
+    Raises OSError, also for a file of more than LARGEST_FILE.
+    """
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor is no path)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return status.st_mode, b""
+        if status.st_size > LARGEST_FILE:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(place))
+        return status.st_mode, file.read()
+
+
+def folders_of(path: str) -> Iterator[str]:
+    """The folders that a path leads through, the outermost first."""
+    return (path[:at] for at, character in enumerate(path) if character == "/")
+
+
+def _open_root(root: Path) -> int:
+    try:
+        return os.open(root, _FOLDER)
+    except FileNotFoundError:
+        raise ConflictError(
+            f"{root} is not there any more; nothing was written. `mux-lsp diff RUN` still has what the run changed."
+        ) from None
+    except OSError as error:
+        if root.is_symlink():
+            raise ConflictError(f"{root} is a symbolic link now; nothing was written.") from None
+        raise ConflictError(f"{root} cannot be opened ({error.strerror}); nothing was written.") from error
+
+
+def _git_place(root: Path, folder: int) -> Path | None:
+    """The git directory, links resolved, where `.git` is not itself it.
+
+    `.git` is a link to it then, or a file that names it (`git init --separate-git-dir`).
+    """
+    try:
+        mode = os.lstat(".git", dir_fd=folder).st_mode
+        if stat.S_ISDIR(mode):
+            return None
+        place = root / ".git"
+        if not stat.S_ISLNK(mode):
+            _, content = read_file(".git", os.O_NOFOLLOW, folder)
+            place = root / os.fsdecode(content.removeprefix(b"gitdir:").strip())
+    except OSError:
+        return None
+    return Path(os.path.realpath(place))
+
+
+def _identity(name: str, folder: int | None = None) -> tuple[int, int] | None:
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _inode_of_git(folder: int) -> int | None:
+    try:
+        status = os.lstat(".git", dir_fd=folder)
+    except OSError:
+        return None
+    return status.st_ino if stat.S_ISDIR(status.st_mode) else None
+
+
+def _is_link(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode)
+    except OSError:
+        return False

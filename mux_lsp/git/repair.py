@@ -1,0 +1,320 @@
+"""Mend a store in which something is damaged, so that new tasks can begin.
+
+**Nothing is thrown away.** What is damaged is moved into `damaged/<time>/` beside the store, whole packs too, after all
+that can still be read was taken over. What is missing then comes from the person's repository where that has it; the
+rest comes with the next snapshot, or is gone with the results that needed it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import logging
+import os
+import re
+import time
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp import storage
+from mux_lsp.errors import GitError
+from mux_lsp.git import store_setup
+from mux_lsp.git.command import ISOLATED, alternates_variable
+from mux_lsp.git.objects import CatFile
+from mux_lsp.git.repository import object_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from mux_lsp.git.repository import Repository
+
+log = logging.getLogger(__name__)
+
+ROUNDS: Final = 5
+"""How often what is missing is looked for: a tree that came back tells of more."""
+
+_NAME: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_REF: Final = re.compile(rb"([0-9a-f]{40}(?:[0-9a-f]{24})?|ref: refs/[^\n]+)\n?")
+_PACKED: Final = re.compile(rb"(#.*|[0-9a-f]{40}(?:[0-9a-f]{24})? refs/[^\n]+|\^[0-9a-f]{40}(?:[0-9a-f]{24})?)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    git_dir: Path
+    aside: Path
+    """Where what is damaged goes; made when there is any."""
+
+    @property
+    def objects(self) -> Path:
+        return self.git_dir / "objects"
+
+    def move(self, file: Path) -> Path:
+        """Move a file of the store aside. Returns where it is now."""
+        place = self.aside / file.relative_to(self.git_dir)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
+        log.warning("%s is damaged and was moved to %s", file, place)
+        return place
+
+    def keep(self, file: Path, content: bytes) -> None:
+        """Put a text in a file's place, and keep what it was."""
+        place = self.aside / file.relative_to(self.git_dir)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
+        storage.write_whole(file, content)
+        log.warning("%s was damaged; what could be read of it stays, and all of it is in %s", file, place)
+
+
+def repair(git_dir: Path, repository: Repository) -> bool:
+    """Move what is damaged in a store aside, and bring back what can be had. Whether anything was wrong.
+
+    Takes as long as reading all of it does. Others who read or write it meanwhile may find something gone for a moment.
+    Raises GitError and OSError.
+    """
+    store = _Store(git_dir, _free_name(git_dir.parent / "damaged"))
+    wrong = make_complete(git_dir, repository, store.aside)
+    wrong |= _mend_texts(store)
+    lost = {*_damaged_loose(store)}
+    packs = _damaged_packs(store)
+    for pack in packs:
+        lost |= _set_aside(store, pack)
+    borrowed = object_folders(repository)
+    if lost:
+        _bring(store, lost, borrowed)
+        for pack in packs:
+            _take_over(store, pack, lost)
+    wrong |= bool(lost or packs)
+    for _ in range(ROUNDS):
+        missing = _missing(store)
+        wrong |= bool(missing)
+        if not missing or not _bring(store, missing, borrowed):
+            break
+    return wrong
+
+
+def make_complete(git_dir: Path, repository: Repository, aside: Path | None = None) -> bool:
+    """Have a store be one for git: its HEAD, configuration and folders. Its objects and refs stay. Whether it was not.
+
+    A store without objects in it is one whose making was cut short.
+    """
+    store = _Store(git_dir, aside or _free_name(git_dir.parent / "damaged"))
+    head, configuration = git_dir / "HEAD", git_dir / "config"
+    with contextlib.suppress(OSError):
+        whole = head.read_bytes().startswith(b"ref: refs/heads/") and b"bare = true" in configuration.read_bytes()
+        if whole and (git_dir / "refs").is_dir() and (git_dir / "objects").is_dir() and _reads(git_dir):
+            return False
+    for file in (head, configuration):
+        if file.exists():
+            store.move(file)
+    store_setup.init(git_dir, repository)
+    return True
+
+
+def set_refs_aside(git_dir: Path) -> tuple[str, ...]:
+    """Take refs away whose objects are not all there, since git packs nothing while there are any. Returns their names.
+
+    They are noted beside the store, with what they named.
+    """
+    broken: dict[str, str] = {}
+    for line in store_setup.run(git_dir, ["for-each-ref", "--format=%(objectname) %(refname)"]).decode().splitlines():
+        name, _, ref = line.partition(" ")
+        try:
+            store_setup.run(git_dir, ["rev-list", "--objects", "--quiet", name])
+        except GitError:
+            broken[ref] = name
+    if broken:
+        place = _free_name(git_dir.parent / "damaged") / "refs.txt"
+        place.parent.mkdir(parents=True)
+        place.write_text("".join(f"{name} {ref}\n" for ref, name in broken.items()))
+        deletions = "".join(f"delete {ref}\0\0" for ref in broken)
+        store_setup.run(git_dir, ["update-ref", "-z", "--stdin"], input=deletions.encode())
+        log.warning("not all of %s is there any more; what they named stands in %s", ", ".join(broken), place)
+    return tuple(broken)
+
+
+def _reads(git_dir: Path) -> bool:
+    try:
+        store_setup.run(git_dir, ["config", "--list", "--local"])
+    except GitError:
+        return False
+    return True
+
+
+def _free_name(folder: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (stamp if number == 1 else f"{stamp}-{number}" for number in itertools.count(1))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def _mend_texts(store: _Store) -> bool:
+    """The refs, each a file or a line, and where history ends."""
+    wrong = False
+    for file in (store.git_dir / "refs").rglob("*"):
+        if file.is_file() and not _REF.fullmatch(file.read_bytes()):
+            store.move(file)
+            wrong = True
+    for name, shape in (("packed-refs", _PACKED), ("shallow", re.compile(_NAME.pattern.encode()))):
+        file = store.git_dir / name
+        if file.exists():
+            lines = file.read_bytes().split(b"\n")
+            good = [line for line in lines if shape.fullmatch(line)]
+            if good != lines[:-1] or lines[-1]:
+                store.keep(file, b"".join(line + b"\n" for line in good))
+                wrong = True
+    return wrong | _mend_shallow(store)
+
+
+def _mend_shallow(store: _Store) -> bool:
+    """History ends at the person's commits that snapshots stand on, whatever the file says of it."""
+    file = store.git_dir / "shallow"
+    known = set(file.read_text().split()) if file.exists() else set()
+    wanted = set(known)
+    objects = CatFile(store.git_dir)
+    try:
+        for name in _refs_of(store):
+            with contextlib.suppress(GitError):
+                found = objects.read(name)
+                parents = re.findall(rb"^parent ([0-9a-f]+)$", found[1].partition(b"\n\n")[0], re.M) if found else []
+                for parent in map(bytes.decode, parents):
+                    above = objects.read(parent)
+                    grand = re.findall(rb"^parent ([0-9a-f]+)$", above[1].partition(b"\n\n")[0], re.M) if above else []
+                    if grand and any(objects.read(one.decode()) is None for one in grand):
+                        wanted.add(parent)
+    finally:
+        objects.close()
+    if wanted == known:
+        return False
+    storage.write_whole(file, "".join(f"{name}\n" for name in sorted(wanted)).encode())
+    return True
+
+
+def _refs_of(store: _Store) -> list[str]:
+    """What the refs name that can be read, without git, which may stumble over the others."""
+    files = [file.read_text() for file in (store.git_dir / "refs").rglob("*") if file.is_file()]
+    packed = store.git_dir / "packed-refs"
+    lines = packed.read_text().splitlines() if packed.exists() else []
+    return [found[0] for text in (*files, *lines) if (found := _NAME.match(text))]
+
+
+def _damaged_loose(store: _Store) -> Iterator[str]:
+    """Move the loose objects aside that are not what they are named after; their names."""
+    for file in sorted(store.objects.glob("[0-9a-f][0-9a-f]/*")):
+        name = f"{file.parent.name}{file.name}"
+        if _NAME.fullmatch(name) and not _is_whole(file, name):
+            store.move(file)
+            yield name
+
+
+def _is_whole(file: Path, name: str) -> bool:
+    digest = hashlib.new("sha1" if len(name) == 40 else "sha256", usedforsecurity=False)
+    reader = zlib.decompressobj()
+    try:
+        with file.open("rb") as opened:
+            while piece := opened.read(1 << 20):
+                digest.update(reader.decompress(piece))
+    except (OSError, zlib.error):
+        return False
+    return reader.eof and not reader.unused_data and digest.hexdigest() == name
+
+
+def _damaged_packs(store: _Store) -> list[Path]:
+    found = []
+    for pack in sorted((store.objects / "pack").glob("pack-*.pack")):
+        try:
+            store_setup.run(store.git_dir, ["verify-pack", os.fspath(pack.with_suffix(".idx"))])
+        except GitError:
+            found.append(pack)
+    # What belongs to a pack that is gone only misleads git.
+    for other in (store.objects / "pack").glob("*.idx"):
+        if not other.with_suffix(".pack").exists():
+            store.move(other)
+    for shared in ("multi-pack-index", "../info/commit-graph"):
+        with contextlib.suppress(FileNotFoundError):
+            (store.objects / "pack" / shared).unlink()
+    return found
+
+
+def _set_aside(store: _Store, pack: Path) -> set[str]:
+    """Move a pack aside with all that belongs to it. The names of its objects, as far as its index tells them."""
+    for file in sorted(pack.parent.glob(f"{pack.stem}.*")):
+        store.move(file)
+    index = (store.aside / pack.relative_to(store.git_dir)).with_suffix(".idx")
+    try:
+        listing = store_setup.run(store.git_dir, ["show-index"], input=index.read_bytes()).decode()
+    except (OSError, GitError):
+        # Without a good index git reads the pack from its beginning to where it is damaged.
+        moved = index.with_suffix(".pack")
+        with contextlib.suppress(GitError, OSError):
+            store_setup.run(store.git_dir, ["unpack-objects", "-r", "-q"], input=moved.read_bytes(), ok=range(256))
+        return set()
+    return {line.split()[1] for line in listing.splitlines()}
+
+
+def _take_over(store: _Store, pack: Path, lost: Collection[str]) -> None:
+    """Write what can be read of a pack that was moved aside into the store, object by object."""
+    aside = store.aside / "objects"
+    if not (store.aside / pack.relative_to(store.git_dir)).with_suffix(".idx").exists():
+        return
+    reader = _Reader(store.git_dir, aside)
+    try:
+        for name in sorted(lost):
+            place = store.objects / name[:2] / name[2:]
+            if place.exists() or (content := reader.read(name)) is None:
+                continue
+            place.parent.mkdir(exist_ok=True)
+            storage.write_whole(place, zlib.compress(content, 1))
+            place.chmod(0o444)
+    finally:
+        reader.close()
+
+
+class _Reader:
+    """Reads the objects of a folder of packs of which some are damaged."""
+
+    def __init__(self, git_dir: Path, objects: Path) -> None:
+        self._objects = CatFile(git_dir, {"GIT_OBJECT_DIRECTORY": os.fspath(objects)})
+
+    def read(self, name: str) -> bytes | None:
+        """An object as git hashes it, None where it is damaged or not there."""
+        try:
+            found = self._objects.read(name)
+        except GitError:
+            return None
+        if found is None:
+            return None
+        whole = b"%s %d\0%s" % (found[0].encode(), len(found[1]), found[1])
+        algorithm = "sha1" if len(name) == 40 else "sha256"
+        return whole if hashlib.new(algorithm, whole, usedforsecurity=False).hexdigest() == name else None
+
+    def close(self) -> None:
+        self._objects.close()
+
+
+def _missing(store: _Store) -> set[str]:
+    """The objects that refs need and the store has not."""
+    # It ends badly where anything is missing, which is what is asked for.
+    checking = ["fsck", "--connectivity-only", "--no-dangling", "--no-reflogs", "--no-progress"]
+    said = store_setup.run(store.git_dir, checking, ok=range(256)).decode(errors="replace")
+    return {found[1] for found in re.finditer(r"^missing \w+ ([0-9a-f]+)$", said, re.M)}
+
+
+def _bring(store: _Store, wanted: Collection[str], borrowed: tuple[Path, ...]) -> bool:
+    """Copy those of these objects that the person's repository has. Whether it has any."""
+    if not borrowed:
+        return False
+    first, *others = borrowed
+    environment = {**ISOLATED, "GIT_OBJECT_DIRECTORY": os.fspath(first), **alternates_variable(others)}
+    asked = "".join(f"{name}\n" for name in sorted(wanted)).encode()
+    # Only read: git sets the time of an object only where it would write it.
+    answers = store_setup.run(
+        store.git_dir, ["cat-file", "--batch-check=%(objectname)"], input=asked, environment=environment
+    )
+    there = [line for line in answers.decode().splitlines() if _NAME.fullmatch(line)]
+    if not there:
+        return False
+    names = "".join(f"{name}\n" for name in there).encode()
+    store_setup.pack_names(store.git_dir, names, alternates_variable(borrowed))
+    return True

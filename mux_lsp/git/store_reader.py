@@ -1,0 +1,175 @@
+"""Reading a shadow store: objects, and how commits differ.
+
+What is damaged is looked for when something cannot be read: see `StoreReader.heals`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import TYPE_CHECKING
+
+from mux_lsp.errors import GitError
+from mux_lsp.git import parse, store_setup, textdiff
+from mux_lsp.git.damage import DamageError, is_damage
+from mux_lsp.git.objects import CatFile, read_many
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from mux_lsp.core.model import FileChange
+
+FIND_RENAMES = ("-M", "-C", "-l400", "--no-rename-empty")
+"""git's way to find renames and copies. Of files with other content than before only among so few of them that a result
+of any size takes a fraction of a second; those with the same content are always found. An empty file tells nothing of
+where it comes from."""
+
+LARGEST_COMPARED = 16_000_000
+"""Bytes. The lines of larger files are not compared, nor counted."""
+
+FEW_BLOBS = 16
+"""For more of them a process is started, so that nobody else waits."""
+
+_GONE = "it is damaged or gone, and could not be brought back. Start the task again."
+
+
+class StoreReader:
+    """Reads the bare repository at `git_dir`. Thread-safe."""
+
+    def __init__(self, git_dir: Path) -> None:
+        self.git_dir = git_dir
+        self._objects = CatFile(git_dir)
+
+    def repairs(self, what: str) -> bool:
+        """Whether the store was mended for the sake of something that is not there. Tried once for each."""
+        del what
+        return False
+
+    def changed_files_with_stats(self, base: str, result: str) -> tuple[FileChange, ...]:
+        """How `result` differs from `base` (commits or trees), by path, with renames and copies found."""
+        if base == result:
+            return ()
+        return parse.file_changes(
+            self._look(["diff-tree", "-r", "-z", *FIND_RENAMES, "--no-ext-diff", "--no-textconv", "--raw", "--numstat",
+                      "--no-abbrev", base, result, "--"])
+        )  # fmt: skip
+
+    def changed_files(self, base: str, result: str) -> tuple[FileChange, ...]:
+        """The changes without their lines: no file is opened, so that it takes milliseconds."""
+        if base == result:
+            return ()
+        return parse.file_changes(
+            self._look(["diff-tree", "-r", "-z", *FIND_RENAMES, "--raw", "--no-abbrev", base, result, "--"])
+        )
+
+    def text_diffs(self, base: str, result: str, paths: Collection[str] = ()) -> Iterator[textdiff.TextDiff]:
+        """git's comparison of the texts that `result` changes (of `paths` alone if given), while git makes it."""
+        arguments = ["-c", f"core.bigFileThreshold={LARGEST_COMPARED}", "diff-tree", "-r", *FIND_RENAMES]
+        return textdiff.read(self.git_dir, [*arguments, *textdiff.ARGUMENTS, base, result, "--", *paths])
+
+    def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
+        """The bytes of many blobs in the order of their names, None where there is none; one at a time."""
+        if len(names) > FEW_BLOBS:
+            return read_many(self.git_dir, names)
+        return (None if found is None else found[1] for found in map(self._object, names))
+
+    def has(self, name: str) -> bool:
+        """Whether a ref or an object of that name is there."""
+        return self._object(name) is not None
+
+    def read(self, object_name: str) -> bytes:
+        """The bytes of a blob. Raises GitError if there is none of that name."""
+        found = self._object(object_name)
+        if found is None and self.repairs(object_name):
+            found = self._object(object_name)
+        if found is None or found[0] != "blob":
+            raise DamageError(f"The shadow store {self.git_dir} has no file content named {object_name}: {_GONE}")
+        return found[1]
+
+    def read_at(self, commit: str, path: str) -> bytes | None:
+        """The bytes of the file at `path` in `commit`, or None if there is no file (a symbolic link is its target)."""
+        if "\n" in path or path.endswith("\r"):
+            # One name a line is what git reads there, and it takes a return at its end for a part of the line end.
+            output = self._look(["ls-tree", "-z", "--format=%(objectname)", commit, "--", path])
+            name = os.fsdecode(output).rstrip("\0")
+        else:
+            name = f"{commit}:{path}"
+        found = self._object(name) if name else None
+        return found[1] if found is not None and found[0] == "blob" else None
+
+    def links(self, commit: str) -> dict[str, str]:
+        """Every symbolic link of a commit, with its target. Takes a moment for each thousand files of it."""
+        listing = self._look(["ls-tree", "-r", "-z", "--full-tree", commit])
+        found = re.findall(rb"(?:\A|\0)120000 blob ([0-9a-f]+)\t([^\0]*)", listing)
+        targets = self.read_many([name.decode() for name, _ in found])
+        return {os.fsdecode(path): os.fsdecode(target or b"") for (_, path), target in zip(found, targets, strict=True)}
+
+    def patch(self, base: str, result: str, paths: Collection[str] = ()) -> bytes:
+        """A patch from `base` to `result` (of `paths` alone if given) that `git apply` takes, binary files included."""
+        return self._look(
+            ["diff-tree", "-r", "-p", "--binary", "--full-index", *FIND_RENAMES, "--no-ext-diff", "--no-textconv",
+             "--src-prefix=a/", "--dst-prefix=b/", base, result, "--", *paths]
+        )  # fmt: skip
+
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit. Raises GitError if the store has no such commit."""
+        return self._header(commit)[0].removeprefix(b"tree ").decode()
+
+    def parent_of(self, commit: str) -> str | None:
+        """The first parent of a commit: of a snapshot the person's HEAD then. Raises GitError as `tree_of` does."""
+        line = self._header(commit)[1]
+        return line.removeprefix(b"parent ").decode() if line.startswith(b"parent ") else None
+
+    def _header(self, commit: str) -> list[bytes]:
+        found = self._object(f"{commit}^{{commit}}")
+        if found is None and self.repairs(commit):
+            found = self._object(f"{commit}^{{commit}}")
+        if found is None:
+            raise DamageError(f"The shadow store {self.git_dir} has no commit {commit}: {_GONE}")
+        return found[1].split(b"\n", 2)
+
+    def merge(self, base: str, ours: str, theirs: str) -> tuple[str, tuple[str, ...]]:
+        """The tree of a three-way merge of commits, and the paths in conflict: texts have markers, the rest is `ours`.
+
+        Raises GitError where git cannot merge them at all.
+        """
+        output = self._look(
+            ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", f"--merge-base={base}", ours, theirs],
+            ok=(0, 1),
+        )
+        tree, *paths = output.rstrip(b"\0").split(b"\0")
+        return tree.decode(), tuple(sorted({os.fsdecode(path) for path in paths if path}))
+
+    def git(
+        self,
+        arguments: Sequence[str],
+        *,
+        input: bytes | None = None,
+        ok: Collection[int] = (0,),
+        environment: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run git on the store itself."""
+        return store_setup.run(self.git_dir, arguments, input=input, ok=ok, environment=environment)
+
+    def _look(self, arguments: Sequence[str], *, ok: Collection[int] = (0,)) -> bytes:
+        """The same for what only reads. Raises DamageError where something stays damaged or gone."""
+        try:
+            return self.git(arguments, ok=ok)
+        except GitError as error:
+            if not is_damage(error):
+                raise
+            if self.repairs(str(error)):
+                with contextlib.suppress(GitError):
+                    return self.git(arguments, ok=ok)
+            raise DamageError(f"Something that this needs in {self.git_dir}: {_GONE} ({error})") from error
+
+    def _object(self, name: str) -> tuple[str, bytes] | None:
+        """An object, where it can be read or made readable."""
+        try:
+            return self._objects.read(name)
+        except GitError as error:
+            if not self.repairs(str(error)):
+                raise
+        return self._objects.read(name)

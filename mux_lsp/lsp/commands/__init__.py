@@ -1,0 +1,1 @@
+"""The commands of the protocol, and who may call them."""

@@ -1,0 +1,90 @@
+"""Commands that choose between the runs of a task: pick one and throw the rest away, throw away, bring back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core import text
+from mux_lsp.core.model import HunkStatus
+from mux_lsp.engine.review import select
+from mux_lsp.engine.review.resolutions import AcceptMode
+from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.errors import ConflictError, UsageError
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.commands.accept import judge
+
+if TYPE_CHECKING:
+    from mux_lsp.core.model import Run
+    from mux_lsp.lsp.session import Session
+
+NAMED: Final = 5
+"""So many rejected changes are named."""
+
+
+class Choosing:
+    """Those of the protocol's commands."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._engine = session.engine
+
+    async def id_find(self, params: protocol.IdParams) -> protocol.IdResult:
+        return protocol.IdResult(id=self._engine.find(params.id))
+
+    async def task_discard(self, params: protocol.DiscardParams) -> protocol.DiscardResult:
+        thrown = await self._engine.discards.discard(params.id, params.keep)
+        return protocol.DiscardResult(discarded=list(thrown), kept_until=self._kept_until(thrown))
+
+    async def task_restore(self, params: protocol.IdParams) -> protocol.RestoreResult:
+        return protocol.RestoreResult(restored=list(await self._engine.discards.restore(params.id)))
+
+    async def run_pick(self, params: protocol.RunPickParams) -> protocol.PickResult:
+        engine, decisions = self._engine, self._session.decisions
+        run = engine.run(params.run)
+        _refuse(run)
+        # Those that the person has chosen among, and none that begins meanwhile.
+        rest = [one.id for one in engine.task(run.task).active_runs if one.id != run.id]
+        reasons = await self._rejected(run)
+        try:
+            selection = await decisions.select(run.id, how=AcceptMode(params.how), result=params.result or run.result)
+        except ConflictError as error:
+            reasons.insert(0, str(error))
+        if reasons:
+            raise ConflictError(" ".join([*reasons, f"{run.id} was not picked, and nothing was discarded."]))
+        before = {one.id for one in engine.task(run.task).active_runs}
+        accepted = await decisions.accept(selection, rest)
+        await engine.discards.ended(rest)
+        thrown = [one for one in rest if one in before]
+        return protocol.PickResult(**accepted.model_dump(), discarded=list(thrown))
+
+    async def _rejected(self, run: Run) -> list[str]:
+        """Why a run cannot be taken whole: what of it the person has said no to."""
+        candidates = select.candidates(self._engine, run, run.files)
+        judged = await asyncio.to_thread(judge, candidates, self._session.documents.by_path())
+        said_no = [
+            f"{printable(text.shown_path(one.path))}{f':{item.start + 1}' if item.hunk else ''}"
+            for one, items in judged
+            for item in items
+            if item.status is HunkStatus.REJECTED
+        ]
+        if not said_no:
+            return []
+        more = f" and {len(said_no) - NAMED} more" if len(said_no) > NAMED else ""
+        return [
+            f"You rejected {', '.join(said_no[:NAMED])}{more}: `mux-lsp accept {run.id}` takes the rest of it, and "
+            f"`mux-lsp discard {run.task} --keep {run.id}` throws the other runs away."
+        ]
+
+    def _kept_until(self, thrown: tuple[str, ...]) -> float | None:
+        return self._engine.discards.kept_until(self._engine.run(thrown[0])) if thrown else None
+
+
+def _refuse(run: Run) -> None:
+    """Raise UsageError where a run is none that could be taken whole."""
+    refuse_discarded(run)
+    if not run.state.ended:
+        raise UsageError(f"{run.id} is still {run.state}: pick takes a run that has ended.")
+    if not run.files:
+        raise UsageError(f"{run.id} changes nothing, so there is nothing to pick; `mux-lsp discard` throws runs away.")

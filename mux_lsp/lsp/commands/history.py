@@ -1,0 +1,99 @@
+"""What was accepted, as clients are told, with where its lines stand in a client's text now."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mux_lsp.core import text
+from mux_lsp.core.history import Text, locate_acceptance
+from mux_lsp.errors import UsageError
+from mux_lsp.lsp import protocol
+from mux_lsp.lsp.wire import convert
+from mux_lsp.lsp.wire.documents import live_text, path_of, uri_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mux_lsp.core.history import Acceptance, Span
+    from mux_lsp.core.text import PositionEncoding
+    from mux_lsp.lsp.wire.documents import Document
+
+    Read = Callable[[Path | None, Path | None], Iterator[Acceptance]]
+
+
+def listed(
+    read: Read,
+    params: protocol.HistoryListParams,
+    root: Path | None,
+    documents: Mapping[Path, Document],
+    encoding: PositionEncoding,
+) -> protocol.HistoryListResult:
+    """What a client asks for. Slow: for a thread. Raises UsageError for a URI that is no file's."""
+    shapes: Iterator[protocol.Acceptance]
+    if params.uri is None:
+        shapes = (_shape(one, None, None) for one in read(None, root))
+    else:
+        file = path_of(params.uri)
+        if file is None:
+            raise UsageError(f"{params.uri} is not a file.")
+        shapes = _of_file(read(file, None), params, _lines(file, documents), encoding)
+    return protocol.HistoryListResult(acceptances=list(itertools.islice(shapes, params.limit)))
+
+
+def _of_file(
+    found: Iterator[Acceptance],
+    params: protocol.HistoryListParams,
+    lines: tuple[str, ...] | None,
+    encoding: PositionEncoding,
+) -> Iterator[protocol.Acceptance]:
+    searched = Text(lines or ())
+    first, last = params.start or 0, len(searched.lines) if params.end is None else params.end
+    for one in found:
+        # What was withdrawn and is in the text all the same is somebody else's.
+        span = locate_acceptance(one, searched) if lines is not None and one.withdrawn is None else None
+        if (params.start, params.end) == (None, None) or (span is not None and _touches(span, first, last)):
+            where = span and convert.wire_range(convert.lines_range(lines or (), span.start, span.end, encoding))
+            yield _shape(one, span, where)
+
+
+def _touches(span: Span, first: int, last: int) -> bool:
+    """Whether lines are among those asked for. Where lines were deleted, the two that meet there are."""
+    if span.start == span.end:
+        return first <= span.start <= last + 1
+    return span.start <= last and first < span.end
+
+
+def _lines(file: Path, documents: Mapping[Path, Document]) -> tuple[str, ...] | None:
+    return live_text(file.parent, file.name, documents.get(file)).lines
+
+
+def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> protocol.Acceptance:
+    return protocol.Acceptance(
+        id=one.id,
+        at=one.at,
+        withdrawn=one.withdrawn,
+        client=one.client,
+        person=one.person,
+        how=one.cause.value,
+        repository=uri_of(Path(one.repository)),
+        task=one.task,
+        run=one.run,
+        agent=one.agent,
+        model=one.model,
+        prompt=one.prompt,
+        message=one.message,
+        agreed=list(one.agreed),
+        of=one.total,
+        path=text.shown_path(one.path),
+        uri=uri_of(Path(one.repository) / one.path),
+        hunk=one.hunk,
+        line=one.line,
+        removed=one.removed.text,
+        removed_lines=one.removed.lines,
+        added=one.added.text,
+        added_lines=one.added.lines,
+        range=where,
+        partial=span is not None and span.partial,
+    )

@@ -1,0 +1,1 @@
+"""Read-only documents: diffs, snapshots, transcripts, and the page of a run or a comparison."""

@@ -1,0 +1,1 @@
+"""Review in the editor: places, lenses, actions, diagnostics, hovers and edits."""

@@ -1,0 +1,192 @@
+"""Code actions that have agents begin: from what other language servers complain about, from a selection, and from what
+a comment says is to be done."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from lsprotocol import types
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core.text import split_lines
+from mux_lsp.lsp.review import code_action, command_links
+from mux_lsp.lsp.review.diagnostics import SOURCE
+from mux_lsp.lsp.review.places import last_line, one_line
+from mux_lsp.lsp.wire.documents import uri_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from mux_lsp.lsp.wire.documents import Document
+
+TITLE: Final = 80
+"""So many characters of a complaint or a comment are in a title."""
+
+MESSAGE: Final = 4000
+"""So many characters of a complaint are in a prompt."""
+
+OFFERED: Final = 5
+"""For so many complaints, and comments, agents are offered."""
+
+_COMMENT: Final = re.compile(r"#|//|/\*|\*|--|;|%|<!--|\"\"\"|'''")
+"""How comments begin in most languages."""
+
+_TODO: Final = re.compile(r"\b(?:TODO|FIXME)\b(?!\.\w)")
+"""A word with which a comment says what is to be done. Sought behind the sign: both in one would take its time over the
+lines of minified files."""
+
+_WORDS: Final = ("TODO", "FIXME")
+
+_COMMENT_END: Final = re.compile(r"(?:\*/|-->|\"\"\"|''')$")
+
+_SEVERITIES: Final = {
+    types.DiagnosticSeverity.Error: "error",
+    types.DiagnosticSeverity.Warning: "warning",
+    types.DiagnosticSeverity.Information: "note",
+    types.DiagnosticSeverity.Hint: "hint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """How a task begins here: the command that an action has, and why none can begin, if so."""
+
+    command: str = "mux.task.start"
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The document that agents would work on."""
+
+    uri: str
+    folder: str
+    """The URI of the folder in which agents would start."""
+    path: str
+    """The document's path from there."""
+    lines: Sequence[str]
+
+    @classmethod
+    def of(cls, document: Document, folders: Iterable[Path]) -> Subject:
+        """A document of a client that has these folders open."""
+        file = document.path
+        folder = next((one for one in folders if file.is_relative_to(one)), file.parent)
+        path = one_line(file.relative_to(folder).as_posix())
+        return cls(document.uri, uri_of(folder), path, split_lines(document.content))
+
+
+def foreign(diagnostics: Iterable[types.Diagnostic]) -> list[types.Diagnostic]:
+    """The complaints that are not ours, each once."""
+    found: dict[tuple[str, int], types.Diagnostic] = {}
+    for one in diagnostics:
+        if one.source != SOURCE and one.message.strip():
+            found.setdefault((one.message, one.range.start.line), one)
+    return list(found.values())[:OFFERED]
+
+
+def is_selection(range_: types.Range, complaints: Iterable[types.Diagnostic]) -> bool:
+    """Whether a range is one that the person chose: some editors ask about a complaint with its own range."""
+    return range_.start != range_.end and all(one.range != range_ for one in complaints)
+
+
+def may_have_todos(content: str) -> bool:
+    """Whether it is worth reading a text's lines for what comments say."""
+    return any(word in content for word in _WORDS)
+
+
+def fixes(subject: Subject, complaints: Iterable[types.Diagnostic], begin: Begin) -> list[types.CodeAction]:
+    """For each complaint of another language server: have agents fix it."""
+    asks = [_Ask(f"fix: {_short(one.message)}", _complaint(subject, one), one.range) for one in complaints]
+    return _actions(subject, asks, code_action.ASK_TO_FIX, begin)
+
+
+def todo(subject: Subject, line: int, begin: Begin) -> list[types.CodeAction]:
+    """Where a line is, or ends in, a TODO comment: have agents do what it says."""
+    asks = [
+        _Ask(f"do: {_short(words)}", _todo(subject, words, line), _line(subject, line))
+        for _, words in _todos(subject.lines[line : line + 1], line)
+    ]
+    return _actions(subject, asks, code_action.ASK, begin)
+
+
+def work(subject: Subject, range_: types.Range, begin: Begin) -> list[types.CodeAction]:
+    """Have agents work on a selection: do what its TODO comments say, or else finish and mend what is there."""
+    first, last = range_.start.line, last_line(range_)
+    todos = _todos(subject.lines[first : last + 1], first)[:OFFERED]
+    asks = [_Ask(f"do: {_short(words)}", _todo(subject, words, line), range_) for line, words in todos]
+    where = f"line {first + 1}" if first == last else f"lines {first + 1}-{last + 1}"
+    prompt = (
+        f"Work on {where} of {subject.path}: finish what is not finished there, correct what is wrong, and make clear "
+        "what is not. Change other places only where that makes it necessary."
+    )
+    return _actions(subject, asks or [_Ask("work on the selection", prompt, range_)], code_action.ASK, begin)
+
+
+class _Ask(NamedTuple):
+    what: str
+    prompt: str
+    range: types.Range
+
+
+def _actions(subject: Subject, asks: Iterable[_Ask], kind: str, begin: Begin) -> list[types.CodeAction]:
+    made = []
+    for ask in asks:
+        argument: dict[str, Any] = {
+            "prompt": ask.prompt,
+            "context": [{"uri": subject.uri, "range": _wire(ask.range)}],
+            "repository": subject.folder,
+        }
+        title = f"Ask agents to {ask.what}"
+        one = code_action.action(command_links.command(title, begin.command, argument), kind)
+        made.append(code_action.disabled(one, begin.refusal) if begin.refusal else one)
+    return made
+
+
+def _line(subject: Subject, line: int) -> types.Range:
+    """One line without its end."""
+    # UTF-16 is never shorter than what the client counts in, and a position behind the end is the end.
+    end = len(subject.lines[line].rstrip("\r\n").encode("utf-16-le")) // 2
+    return types.Range(types.Position(line, 0), types.Position(line, end))
+
+
+def _wire(range_: types.Range) -> dict[str, dict[str, int]]:
+    return {
+        name: {"line": position.line, "character": position.character}
+        for name, position in (("start", range_.start), ("end", range_.end))
+    }
+
+
+def _complaint(subject: Subject, one: types.Diagnostic) -> str:
+    """All that is known of a problem: nobody is asked for more."""
+    line = one.range.start.line
+    what = _SEVERITIES.get(one.severity, "problem") if one.severity else "problem"
+    by = one_line(one.source) if one.source else "a language server"
+    code = f" ({one_line(str(one.code))})" if one.code is not None else ""
+    said = printable(one.message).strip()
+    prompt = f"Fix this {what} that {by}{code} reports in {subject.path}, line {line + 1}:\n\n{said[:MESSAGE]}\n"
+    if line < len(subject.lines) and subject.lines[line].strip():
+        prompt += f"\nThe line is:\n\n{subject.lines[line].rstrip()[:MESSAGE]}\n"
+    return prompt
+
+
+def _todos(lines: Iterable[str], first: int) -> list[tuple[int, str]]:
+    found = []
+    for number, line in enumerate(lines, first):
+        comment = _COMMENT.search(line)
+        if comment and (match := _TODO.search(line, comment.end())):
+            words = _COMMENT_END.sub("", line[match.start() :].rstrip()).rstrip()[:MESSAGE]
+            if re.sub(r"\W", "", words) not in _WORDS:
+                found.append((number, words))
+    return found
+
+
+def _todo(subject: Subject, words: str, line: int) -> str:
+    return f"{words}\n\nThis comment stands in {subject.path}, line {line + 1}. Do what it asks, then take it away.\n"
+
+
+def _short(words: str) -> str:
+    words = one_line(words)
+    return words if len(words) <= TITLE else f"{words[: TITLE - 1]}…"

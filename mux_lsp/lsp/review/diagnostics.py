@@ -1,0 +1,38 @@
+"""Hint diagnostics: one over each place that waits for a decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from mux_lsp.core.model import HunkStatus
+from mux_lsp.lsp.review.code_lens import headline
+
+if TYPE_CHECKING:
+    from mux_lsp.lsp.review.places import DocumentReview, Variant
+    from mux_lsp.lsp.wire.capabilities import ClientCapabilities
+
+SOURCE = "mux"
+"""The source of our diagnostics."""
+
+
+def diagnostics(found: DocumentReview, shows: ClientCapabilities) -> list[types.Diagnostic]:
+    """What the lens of each place says, over the lines that the shown variant would change."""
+    return [
+        types.Diagnostic(
+            range=place.shown.range,
+            severity=types.DiagnosticSeverity.Hint,
+            source=SOURCE,
+            code=place.shown.hunk_id,
+            message=headline(place),
+            tags=[types.DiagnosticTag.Unnecessary] if shows.faded and _only_goes(place.shown) else None,
+        )
+        for place in found.waiting()
+    ]
+
+
+def _only_goes(variant: Variant) -> bool:
+    """Whether the lines would go and nothing would come."""
+    hunk = variant.item.hunk
+    return hunk is not None and variant.status is HunkStatus.PENDING and not hunk.added

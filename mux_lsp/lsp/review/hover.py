@@ -1,0 +1,67 @@
+"""Hover: the diffs of the variants at a place, in which nothing that an agent wrote is more than text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from mux_lsp.core import diff
+from mux_lsp.core.model import HunkStatus
+from mux_lsp.lsp.review.places import NAMES
+from mux_lsp.lsp.wire import markdown
+
+if TYPE_CHECKING:
+    from mux_lsp.lsp.review.places import DocumentReview, Place, Variant
+    from mux_lsp.lsp.wire.capabilities import ClientCapabilities
+
+LINES = 200
+"""A hover shows this many lines of diffs at the most, shared out among the variants."""
+
+LEAST_LINES = 10
+"""What each variant that is shown gets of them."""
+
+WIDTH = 400
+"""So many characters of a line are shown."""
+
+
+def hover(found: DocumentReview, position: types.Position, shows: ClientCapabilities) -> types.Hover | None:
+    """The diffs of the changes at a position, the shown variant of each place first."""
+    here = found.at(types.Range(position, position))
+    variants = [(place, variant) for place in here for variant in (place.in_order or place.others)]
+    if not variants:
+        return None
+    shown = variants[: LINES // LEAST_LINES]
+    parts: list[str] = []
+    for place, variant in shown:
+        title, code = _title(place, variant), _diff(variant, LINES // len(shown))
+        if shows.markdown:
+            parts += [markdown.escaped(title), markdown.fenced(code, "diff")]
+        else:
+            parts += [markdown.line(title), markdown.plain(code)]
+    if left := len(variants) - len(shown):
+        parts.append(f"… {left} more variants")
+    kind = types.MarkupKind.Markdown if shows.markdown else types.MarkupKind.PlainText
+    return types.Hover(types.MarkupContent(kind, "\n\n".join(parts)), here[0].shown.range)
+
+
+def _title(place: Place, variant: Variant) -> str:
+    names = ", ".join(variant.runs[:NAMES])
+    if more := len(variant.runs) - NAMES:
+        names += f" and {more} more" if more > 0 else ""
+    words = [names, variant.item.review.agent]
+    if variant.agreement:
+        words.append(variant.agreement)
+    if variant in place.others:
+        words.append(f"instead of {place.shown.run}'s")
+    elif variant.status is HunkStatus.CONFLICT:
+        words.append(f"conflict: {variant.reason}")
+    return " · ".join(words)
+
+
+def _diff(variant: Variant, most: int) -> str:
+    if variant.item.hunk is None:
+        return variant.what
+    lines = diff.unified([variant.item.hunk], variant.item.review.base).splitlines(keepends=True)
+    more = f"… {len(lines) - most} more lines\n" if len(lines) > most else ""
+    return "".join(f"{line[:WIDTH]}…\n" if len(line) > WIDTH else line for line in lines[:most]) + more

@@ -1,0 +1,86 @@
+"""Taking a run's lines over the person's: what would be lost is in the edit, for the client to ask about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lsprotocol import types
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core import diff
+from mux_lsp.core.conflict import result_lines
+from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.text import split_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mux_lsp.core.conflict import Conflict
+    from mux_lsp.core.rebase import LineEdit
+    from mux_lsp.engine.review.items import Item, PathPlan
+    from mux_lsp.engine.review.select import Selection
+
+ANNOTATION: Final = "mux: over yours"
+"""The id of the annotation of edits that lose something."""
+
+SHOWN: Final = 20
+"""So many of the lines that would be lost are in the annotation."""
+
+
+def taken(selection: Selection) -> list[Item]:
+    """The changes of a selection that go over what the person has there."""
+    if selection.instead_of:
+        return []
+    return [item for item in selection.placed if item.text_status is HunkStatus.CONFLICT]
+
+
+def is_over(plan: PathPlan, over: Iterable[Item]) -> bool:
+    """Whether a plan is about one of these."""
+    return any(item.live.path == plan.live.path for item in over)
+
+
+def to_confirm(
+    plan: PathPlan, edits: Sequence[types.TextEdit], over: Sequence[Item]
+) -> list[types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit]:
+    """The text edits of a plan, annotated where they lose something."""
+    lossy = [bool(_lost(plan, edit, over)) for edit in plan.edits] if len(plan.edits) == len(edits) else []
+    return [
+        types.AnnotatedTextEdit(ANNOTATION, edit.range, edit.new_text) if loses else edit
+        for edit, loses in zip(edits, lossy or [False] * len(edits), strict=True)
+    ]
+
+
+def annotation(run_id: str, plans: Iterable[PathPlan], over: Sequence[Item]) -> types.ChangeAnnotation:
+    """What to ask the person, with the lines that would be lost."""
+    lost: list[str] = []
+    for plan in plans:
+        if plan.entry is None and is_over(plan, over):
+            lost += plan.live.lines or ()
+        lost += [line for edit in plan.edits for line in _lost(plan, edit, over)]
+    shown = "".join(line if line.endswith(("\n", "\r")) else f"{line}\n" for line in lost[:SHOWN])
+    more = f"… and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    return types.ChangeAnnotation(
+        f"mux: {run_id} over yours", needs_confirmation=True, description=printable(f"Loses:\n{shown}{more}").rstrip()
+    )
+
+
+def lost_lines(item: Item, stretch: Conflict) -> list[str]:
+    """The live lines of a stretch that would not be there any more with the result's lines in its place."""
+    live = list((item.live.lines or ())[stretch.start : stretch.end])
+    if item.placement is None:
+        coming = [line for hunk in stretch.hunks for line in hunk.added]
+    else:
+        coming = list(result_lines(item.live.compared[item.review.change.old_object].base, stretch))
+    return _gone(live, coming)
+
+
+def _lost(plan: PathPlan, edit: LineEdit, over: Sequence[Item]) -> list[str]:
+    """The person's lines that an edit takes away."""
+    if not any(item.live.path == plan.live.path and item.start <= edit.end and edit.start <= item.end for item in over):
+        return []
+    return _gone(list((plan.live.lines or ())[edit.start : edit.end]), split_lines(edit.text))
+
+
+def _gone(before: list[str], after: list[str]) -> list[str]:
+    """The lines of one text that are not in the other."""
+    return [line for change in diff.diff_lines(before, after) for line in before[change.start : change.end]]

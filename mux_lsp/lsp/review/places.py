@@ -1,0 +1,336 @@
+"""What there is to review in one open document: its places, and at each the variants of which one is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from lsprotocol import types
+
+from mux_lsp.agents.log import printable
+from mux_lsp.core import text, variants
+from mux_lsp.core.model import ChangeKind, HunkStatus
+from mux_lsp.engine.review.resolutions import Resolutions, available_resolutions
+from mux_lsp.lsp.wire import convert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from mux_lsp.core.model import Task
+    from mux_lsp.engine.review.items import Item, LiveText
+
+    RangeOf = Callable[[Item], types.Range]
+
+WHOLE: Final = -1
+"""The line of the snapshot at which changes without hunks have their place: before all others."""
+
+NAMES: Final = 5
+"""So many runs are named that agree."""
+
+_LEADING: Final = (HunkStatus.APPLIED, HunkStatus.PENDING, HunkStatus.CONFLICT, HunkStatus.REJECTED)
+"""By which of its runs a variant goes, where it stands differently to them."""
+
+_SHOWN: Final = (HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.CONFLICT, HunkStatus.REJECTED)
+"""What to show of a place where nobody has chosen: what can be taken, else what is there, else what is in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One change that one or several runs make, as it stands to the text."""
+
+    item: Item
+    """The change as the first of its runs has it."""
+    runs: tuple[str, ...]
+    """The runs that share it, best first, without those for which it was rejected."""
+    agreed: int
+    """How many runs share it, with those."""
+    total: int
+    """How many runs of the task have changed something."""
+    range: types.Range
+
+    @property
+    def run(self) -> str:
+        """The run that it goes by."""
+        return self.runs[0]
+
+    @property
+    def hunk_id(self) -> str | None:
+        """The id that the runs' hunks share, None for a change without hunks."""
+        return self.item.hunk.id if self.item.hunk else None
+
+    @property
+    def status(self) -> HunkStatus:
+        """How it stands to the text."""
+        return self.item.status
+
+    @property
+    def path(self) -> str:
+        """The path of the changed file, as clients name it."""
+        return text.shown_path(self.item.review.change.path)
+
+    @property
+    def what(self) -> str:
+        """The change in a few characters: lines added and removed, or `delete the file` and the like."""
+        change = self.item.review.change
+        if change.kind is ChangeKind.COPIED:
+            return f"copy of {one_line(change.old_path or change.path)}"
+        if self.item.hunk is not None:
+            if change.kind is ChangeKind.DELETED:
+                return "delete the file"
+            return f"+{len(self.item.hunk.added)} −{len(self.item.hunk.removed)}"  # noqa: RUF001  a minus sign
+        if self.item.review.renames:
+            return f"rename to {one_line(change.path)}"
+        return "whole file" if self.item.review.whole else "file mode"
+
+    @property
+    def agreement(self) -> str:
+        """How many of how many runs agree, "" where there is one only."""
+        return f"{self.agreed}/{self.total} agree" if self.total > 1 else ""
+
+    @property
+    def who(self) -> str:
+        """Whose change it is."""
+        return f"{self.run} ({self.agreement})" if self.agreement else self.run
+
+    @property
+    def reason(self) -> str:
+        """Why it is in conflict, in words."""
+        return one_line(self.item.reason or "cannot be placed exactly")
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSelection:
+    """Which variant a person wants to see at a place: in words that stay true whatever is typed and however the agents
+    go on. `line` is the snapshot's."""
+
+    task: str
+    line: int
+    run: str
+    hunk: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where changes of one task compete, with the one that is shown.
+
+    `start` and `end` are lines of the snapshot, so that a place keeps its name while the text moves.
+    """
+
+    task: str
+    start: int
+    end: int
+    variants: tuple[Variant, ...]
+    """Best first."""
+    shown: Variant
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to decide: what is applied here leaves nothing that could be added."""
+        return self.shown.status in {HunkStatus.PENDING, HunkStatus.CONFLICT}
+
+    @property
+    def open_variants(self) -> tuple[Variant, ...]:
+        """The variants among which there is to choose, best first; none where the place is settled."""
+        applied = any(variant.status is HunkStatus.APPLIED for variant in self.variants)
+        wanted = {HunkStatus.PENDING} if applied else {HunkStatus.PENDING, HunkStatus.CONFLICT}
+        return tuple(variant for variant in self.variants if variant.status in wanted)
+
+    @property
+    def others(self) -> tuple[Variant, ...]:
+        """The variants that could take the place of the one that is applied here."""
+        if not any(variant.status is HunkStatus.APPLIED for variant in self.variants):
+            return ()
+        return tuple(variant for variant in self.variants if variant.status is HunkStatus.CONFLICT)
+
+    @property
+    def in_order(self) -> tuple[Variant, ...]:
+        """The open variants with the shown one first."""
+        return (
+            (self.shown, *(variant for variant in self.open_variants if variant is not self.shown))
+            if self.waits
+            else ()
+        )
+
+    def next(self, step: int = 1) -> Variant:
+        """The open variant so many steps behind the shown one, around the end."""
+        choice = self.open_variants
+        return choice[(choice.index(self.shown) + step) % len(choice)] if self.shown in choice else self.shown
+
+    def choice_of(self, variant: Variant) -> VariantSelection:
+        """What to remember to have a variant shown here."""
+        line = variant.item.hunk.start if variant.item.hunk else WHOLE
+        return VariantSelection(self.task, line, variant.run, variant.hunk_id)
+
+
+class Located(NamedTuple):
+    """A variant at its place."""
+
+    place: Place
+    variant: Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An open document at one version."""
+
+    uri: str
+    version: int
+    live: LiveText
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReview:
+    """All places of a document at one version of its text, in the order of the text."""
+
+    buffer: Buffer
+    places: tuple[Place, ...]
+    items: tuple[Item, ...]
+    """What the places are made of."""
+    tasks: Mapping[str, Task]
+    """The tasks that they are of, by id."""
+
+    def waiting(self) -> list[Place]:
+        """The places that wait for a decision."""
+        return [place for place in self.places if place.waits]
+
+    def at(self, range_: types.Range) -> list[Place]:
+        """The places that a range touches and at which there is something to do."""
+        return [
+            place
+            for place in self.places
+            if any(self.touched(variant.range, range_) for variant in (place.open_variants or (place.shown,)))
+            and (place.waits or place.others)
+        ]
+
+    def touched(self, place: types.Range, range_: types.Range) -> bool:
+        """Whether a range touches what stands at another, or where that is reached from."""
+        return touches(place, range_) or touches(self.reach(place), range_)
+
+    def reach(self, range_: types.Range) -> types.Range:
+        """From where a range can be reached: one behind the last line from that line; not every cursor gets further."""
+        last = max(0, len(self.buffer.live.lines or ()) - 1)
+        if range_.start.line <= last:
+            return range_
+        return types.Range(types.Position(last, 0), types.Position(last, 0))
+
+    def find(self, run: str, hunk: str | None) -> Located | None:
+        """The place and variant of a run's hunk, or of its change without hunks."""
+        return next(
+            (
+                Located(place, variant)
+                for place in self.places
+                for variant in place.variants
+                if variant.hunk_id == hunk and run in variant.runs
+            ),
+            None,
+        )
+
+    def offers(self, variant: Variant) -> Resolutions:
+        """What can be done about a variant in conflict."""
+        task = task_of(variant.item)
+        return available_resolutions((item for item in self.items if task_of(item) == task), variant.item)
+
+    def showing(self, choices: Iterable[VariantSelection]) -> DocumentReview:
+        """The same with these variants shown: of choices for one place the last one."""
+        return replace(self, places=tuple(_showing(place, choices) for place in self.places))
+
+
+def view(
+    buffer: Buffer, items: Iterable[Item], tasks: Mapping[str, Task], encoding: text.PositionEncoding
+) -> DocumentReview:
+    """Put what the runs change at one place together, each task apart. `items` are in the order of the runs."""
+    items = tuple(items)
+    alike: dict[tuple[str, str, bool], list[Item]] = {}
+    for item in items:
+        change = item.review.change
+        # Deleting a file stands against all that is done to it, and is one decision: it must not tie the rest together.
+        key = (task_of(item), change.old_object, change.kind is ChangeKind.DELETED)
+        alike.setdefault(key, []).append(item)
+    made: list[Place] = []
+    ranges: dict[tuple[int, int], types.Range] = {}
+
+    def range_of(item: Item) -> types.Range:
+        # Many variants stand at one place.
+        span = item.start, item.end
+        found = ranges.get(span)
+        if found is None:
+            found = ranges[span] = convert.item_range(item, encoding)
+        return found
+
+    for (task, *_), group in alike.items():
+        of = sum(bool(run.files) for run in tasks[task].active_runs)
+        made += _whole_places(task, [item for item in group if item.hunk is None], of, range_of)
+        made += _hunk_places(task, [item for item in group if item.hunk is not None], of, range_of)
+    made.sort(key=lambda place: place.shown.item.start)
+    return DocumentReview(buffer, tuple(made), items, tasks)
+
+
+def task_of(item: Item) -> str:
+    """The id of an item's task."""
+    return item.review.run.rpartition("-")[0]
+
+
+def _hunk_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[Place]:
+    by_run: dict[str, dict[str, Item]] = {}
+    for item in items:
+        by_run.setdefault(item.review.run, {})[item.id] = item
+    hunks = {run: [item.hunk for item in own.values() if item.hunk] for run, own in by_run.items()}
+    for place in variants.places(hunks, of):
+        here = [
+            _variant([by_run[run][variant.hunk.id] for run in variant.runs], of, range_of) for variant in place.variants
+        ]
+        yield Place(task, place.start, place.end, tuple(here), _best(here))
+
+
+def _whole_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[Place]:
+    """The one place of the changes that have no hunks: those of most runs first."""
+    same: dict[tuple[int, str, str], list[Item]] = {}
+    for item in items:
+        change = item.review.change
+        content = change.new_object if item.review.whole else ""
+        same.setdefault((change.new_mode, content, change.path), []).append(item)
+    here = sorted((_variant(group, of, range_of) for group in same.values()), key=lambda variant: -variant.agreed)
+    if here:
+        yield Place(task, WHOLE, WHOLE, tuple(here), _best(here))
+
+
+def _variant(items: Sequence[Item], of: int, range_of: RangeOf) -> Variant:
+    lead = min(items, key=lambda item: _LEADING.index(item.status))
+    runs = [item.review.run for item in items if item.status is lead.status]
+    runs += [item.review.run for item in items if item.status not in {lead.status, HunkStatus.REJECTED}]
+    return Variant(lead, tuple(runs), len(items), of, range_of(lead))
+
+
+def _best(here: Sequence[Variant]) -> Variant:
+    return min(here, key=lambda variant: _SHOWN.index(variant.status))
+
+
+def _showing(place: Place, choices: Iterable[VariantSelection]) -> Place:
+    chosen = _best(place.variants)
+    for choice in choices:
+        if is_for(choice, place):
+            # The same change; or, where its agent has changed it meanwhile, what that run does here now.
+            exact = [one for one in place.open_variants if one.hunk_id == choice.hunk]
+            near = [one for one in place.open_variants if choice.run in one.runs]
+            chosen = next(iter([*exact, *near]), chosen)
+    return replace(place, shown=chosen)
+
+
+def is_for(choice: VariantSelection, place: Place) -> bool:
+    """Whether a choice was made at this place."""
+    return choice.task == place.task and place.start <= choice.line <= place.end
+
+
+def touches(one: types.Range, other: types.Range) -> bool:
+    """Whether two ranges share a place. A range that ends at the start of a line does not reach into that line."""
+    return one.start.line <= last_line(other) and other.start.line <= last_line(one)
+
+
+def last_line(range_: types.Range) -> int:
+    """The last line that a range has something of."""
+    return range_.end.line - (1 if range_.end.character == 0 and range_.end.line > range_.start.line else 0)
+
+
+def one_line(words: str) -> str:
+    """Words of whatever origin, made harmless to show in one line."""
+    return " ".join(printable(text.shown_path(words)).split())

@@ -1,0 +1,1 @@
+"""The wire: framing, documents, URIs, capabilities, and conversion to protocol types."""
