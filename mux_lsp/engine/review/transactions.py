@@ -1,8 +1,9 @@
 """Accepts as transactions: noted before their first byte, whole or undone after any crash, on record exactly then.
 
-An accept is staged (`engine.working_tree.staging`), noted in the journal, written (`engine.working_tree.steps`), applied
-by an editor where one has a part in it, and put on record in one transaction with all that belongs to it. A daemon that
-finds one under way rolls it forward, or back where the person has touched a file meanwhile or the editor had not applied its part.
+An accept is staged (`engine.working_tree.staging`), noted in the journal, written (`engine.working_tree.steps`),
+applied by an editor where one has a part in it, and put on record in one transaction with all that belongs to it. A
+daemon that finds one under way rolls it forward, or back where the person has touched a file meanwhile or the editor
+had not applied its part.
 """
 
 from __future__ import annotations
