@@ -1,7 +1,7 @@
 """Agents that pose as their person: refused, and told so, whatever they have made of themselves.
 
 Each way to pose is a real process under a real daemon, but for a number that is used again: that is in
-`tests/unit/daemon/test_look.py`.
+`tests/unit/daemon/test_identify.py`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from mux_lsp.engine.review.hunks import HunkCache
 from mux_lsp.engine.review.items import LiveText, PathPlan, evaluate, plan_path, refuse_conflicts
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Write
 from mux_lsp.errors import ConflictError
-from tests.unit.engine.test_review import (
+from tests.unit.engine.test_items import (
     BASE,
     BIN,
     BIN_2,

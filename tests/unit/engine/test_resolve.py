@@ -19,7 +19,7 @@ from mux_lsp.engine.review.resolutions import AcceptMode, Resolutions, available
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.errors import ConflictError
 from tests.unit.core.support import lines, words
-from tests.unit.engine.test_review import change_of, file, in_buffer, lines_of, name_of, on_disk
+from tests.unit.engine.test_items import change_of, file, in_buffer, lines_of, name_of, on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Collection

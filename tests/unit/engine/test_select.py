@@ -12,7 +12,7 @@ from mux_lsp.core.model import FileChange, Run, RunState
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.hunks import HunkCache
 from mux_lsp.errors import UsageError
-from tests.unit.engine.test_review import BASE, RESULT, change_of, file, name_of, on_disk
+from tests.unit.engine.test_items import BASE, RESULT, change_of, file, name_of, on_disk
 
 if TYPE_CHECKING:
     from mux_lsp.engine.engine import Engine
