@@ -146,7 +146,7 @@ class Defaults(_Section):
 
     agents: tuple[Choice, ...] = ()
     checks: tuple[NonEmpty, ...] = ()
-    enough: Annotated[int, Field(ge=1)] | None = None
+    stop_after: Annotated[int, Field(ge=1)] | None = None
     """So many equal results that passed every check end the runs of their task that are left."""
 
 

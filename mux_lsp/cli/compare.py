@@ -73,7 +73,7 @@ def _say(compared: TaskCompareResult) -> None:
 def _run_row(run: RunShape, ranked: RankedRun | None) -> list[Cell]:
     from mux_lsp.cli import formatting
 
-    agrees = ranked is not None and ranked.of and run.file_count
+    agrees = ranked is not None and ranked.total and run.file_count
     return [
         formatting.rank_cell(run),
         Cell(run.id),

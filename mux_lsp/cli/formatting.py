@@ -90,7 +90,7 @@ def say_checks(checks: Sequence[CheckResult]) -> None:
             status = ", without a word of its tests"
         after = "" if check.seconds is None else f" after {duration(check.seconds)}"
         before = {("failed", "failed"): " (before too)", ("failed", "passed"): " (passed before)"}
-        told = before.get((check.state, check.before or ""), "")
+        told = before.get((check.state, check.baseline_state or ""), "")
         echo(f"  check {check.state}{told}{after}{status}: {one_line(check.command, 200)}", check.state)
         if check.tests is not None:
             say_tests(check.tests)
@@ -118,7 +118,7 @@ def judged(run: RunShape) -> list[CheckResult]:
 def verdict_cell(run: RunShape) -> Cell:
     """How the checks of a run went, as they count."""
     cell = checks_cell(judged(run))
-    if run.meddled and cell.style != "checking" and checks_cell(run.checks).style == "passed":
+    if run.tampered and cell.style != "checking" and checks_cell(run.checks).style == "passed":
         return cell if run.restored_checks and cell.style == "passed" else Cell("only with its own tests", "failed")
     return cell
 
@@ -126,7 +126,7 @@ def verdict_cell(run: RunShape) -> Cell:
 def succeeded(run: RunShape) -> bool:
     """Whether the run finished and every check of it passed, also with what judges as the snapshot had it."""
     checks = [*run.checks, *run.restored_checks]
-    honest = not run.meddled or not run.checks or bool(run.restored_checks)
+    honest = not run.tampered or not run.checks or bool(run.restored_checks)
     return run.state == "finished" and honest and all(check.state == "passed" for check in checks)
 
 
@@ -195,7 +195,7 @@ def say_why(runs: Sequence[RunShape]) -> None:
         words = visible(" ".join([*run.reasons, *same]))
         lines = textwrap.wrap(words, max(20, columns - len(begin)), break_on_hyphens=False)
         echo(begin + f"\n{' ' * len(begin)}".join(lines))
-    if any(check.before in {None, "running"} for run in ranked for check in judged(run)):
+    if any(check.baseline_state in {None, "running"} for run in ranked for check in judged(run)):
         task = ranked[0].task
         echo(f"The checks have not run on the snapshot yet: ranks may change (`mux-lsp show {task}`).", "faint")
 

@@ -117,11 +117,11 @@ def say_spot(client: Client, typed: str, *, as_json: bool) -> None:
 def _say_one(one: Acceptance) -> None:
     state = _state(one, located=True)
     echo(f"{_where(one)}  {one.run}  {_agent(one)}{f'  ({state})' if state else ''}", bold=True)
-    came = "accepted" if one.how == "accept" else "in the text, typed or brought in by another tool,"
+    came = "accepted" if one.cause == "accept" else "in the text, typed or brought in by another tool,"
     echo(f"  {came} {_when(one.at)} by {visible(one.person)} in {visible(one.client)}")
-    if one.of > 1:
+    if one.total > 1:
         others = f": {listed([visible(run) for run in one.agreed])} too" if one.agreed else ""
-        echo(f"  {1 + len(one.agreed)} of {count(one.of, 'run')} made it{others}", "faint")
+        echo(f"  {1 + len(one.agreed)} of {count(one.total, 'run')} made it{others}", "faint")
     for sign, text, number in (("-", one.removed, one.removed_lines), ("+", one.added, one.added_lines)):
         _say_lines(sign, text, number)
     if one.hunk is None:

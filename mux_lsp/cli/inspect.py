@@ -135,8 +135,8 @@ def _say_run(client: Client, run: RunShape) -> None:
     if run.rank is not None:
         echo(f"  rank {formatting.rank_cell(run).text}: {' '.join(run.reasons)}")
     formatting.say_checks(run.checks)
-    if run.meddled:
-        files = listed([visible(path) for path in run.meddled[:FILES_SHOWN]])
+    if run.tampered:
+        files = listed([visible(path) for path in run.tampered[:FILES_SHOWN]])
         echo(f"  It changed what judges it: {files}{'' if run.restored_checks else '.'}", "conflict")
         if run.restored_checks:
             echo("  With that as it was:")

@@ -87,7 +87,7 @@ class TaskStartParams(Params):
     repository: Uri | None = None
     unsaved: Literal["own", "all", "none"] = "own"
     priority: Priority = 0
-    enough: Annotated[int, Field(ge=1)] | None = None
+    stop_after: Annotated[int, Field(ge=1)] | None = None
     max_cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     parent: Name | None = None
@@ -136,14 +136,14 @@ class RunAcceptParams(RunReviewParams):
     """`how` says what to do where something collides, as for hunks. `result`: the result of the run that was looked at;
     where its newest has something else in these files, nothing is accepted."""
 
-    how: Literal["exact", "instead", "take", "mark"] = "exact"
+    mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
 
 
 class RunPickParams(RunParams):
     """`how` and `result` as for accepting it."""
 
-    how: Literal["exact", "instead", "take", "mark"] = "exact"
+    mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
 
 
@@ -203,7 +203,7 @@ class HunkAcceptParams(HunkParams):
     (`instead`), have the run's lines in place of those that are there (`take`), or both between conflict markers
     (`mark`)."""
 
-    how: Literal["exact", "instead", "take", "mark"] = "exact"
+    mode: Literal["exact", "instead", "take", "mark"] = "exact"
 
 
 class HunkRejectParams(HunkParams):
@@ -224,7 +224,7 @@ class FileParams(Params):
 class FileAcceptParams(FileParams):
     """`how` says what to do where something collides, as for hunks; `result` is as for a whole run."""
 
-    how: Literal["exact", "instead", "take", "mark"] = "exact"
+    mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
 
 
@@ -353,7 +353,7 @@ class CheckResult(Shape):
     state: Literal["running", "passed", "failed"]
     exit_status: int | None
     seconds: float | None
-    before: Literal["running", "passed", "failed"] | None
+    baseline_state: Literal["running", "passed", "failed"] | None
     tests: TestsShape | None
 
 
@@ -364,11 +364,11 @@ class LeftOutPath(Shape):
     reason: str
 
 
-FILES_TOLD = 200
+MAX_RUN_FILES = 200
 """How many files of a run, or documents, are named where many runs are told of or one again and again."""
 
 
-RUNS_TOLD = 200
+MAX_TASK_RUNS = 200
 """How many waiting runs are named."""
 
 
@@ -400,7 +400,7 @@ class RunShape(Shape):
     hunks: int
     result: str | None
     checks: list[CheckResult]
-    meddled: list[str]
+    tampered: list[str]
     restored_checks: list[CheckResult]
     left_out: list[LeftOutPath]
     worktree: str | None
@@ -436,7 +436,7 @@ class TaskShape(Shape):
     baseline: list[CheckResult]
     priority: int
     paused: bool
-    enough: int | None
+    stop_after: int | None
     parent: str | None
     max_cost_usd: float | None
     max_tokens: int | None
@@ -474,7 +474,7 @@ class RankedRun(Shape):
     agreement: float
     shared: float
     sharing: int
-    of: int
+    total: int
     fixed: int
     broken: int
     lines: int
@@ -565,7 +565,7 @@ class ReviewItem(Shape):
     hunk: str | None
     status: Literal["pending", "applied", "conflict", "rejected"]
     reason: str | None
-    ways: list[Literal["exact", "instead", "take", "mark"]]
+    resolutions: list[Literal["exact", "instead", "take", "mark"]]
     range: Range
     removed: str
     added: str
@@ -584,7 +584,7 @@ class VariantShape(Shape):
     run: str
     runs: list[str]
     agreed: int
-    of: int
+    total: int
     agent: str
     path: str
     hunk: str | None
@@ -594,7 +594,7 @@ class VariantShape(Shape):
     range: Range
     removed: str
     added: str
-    ways: list[Literal["exact", "instead", "take", "mark"]]
+    resolutions: list[Literal["exact", "instead", "take", "mark"]]
     lost: list[str]
 
 
@@ -604,7 +604,7 @@ class PlaceShape(Shape):
 
     task: str
     range: Range
-    waits: bool
+    open: bool
     shown: int
     variants: list[VariantShape]
 
@@ -623,7 +623,7 @@ class VariantShowResult(Shape):
     run: str
     hunk: str | None
     shown: int
-    of: int
+    total: int
 
 
 class VersionsShowResult(Shape):
@@ -736,7 +736,7 @@ class Acceptance(Shape):
     withdrawn: float | None
     client: str
     person: str
-    how: Literal["accept", "text"]
+    cause: Literal["accept", "text"]
     repository: str
     task: str
     run: str
@@ -745,7 +745,7 @@ class Acceptance(Shape):
     prompt: str
     message: str | None
     agreed: list[str]
-    of: int
+    total: int
     path: str
     uri: str
     hunk: str | None

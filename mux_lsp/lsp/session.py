@@ -546,7 +546,7 @@ class Session:
         if action.data is None:
             return action
         wanted = _argument(types.CODE_ACTION_RESOLVE, protocol.HunkAcceptParams, (action.data,))
-        action.edit = await self.decisions.edit(wanted.run, wanted.hunks, AcceptMode(wanted.how))
+        action.edit = await self.decisions.edit(wanted.run, wanted.hunks, AcceptMode(wanted.mode))
         return action
 
     async def _hover(self, params: types.HoverParams) -> types.Hover | None:

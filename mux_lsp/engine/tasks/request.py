@@ -36,7 +36,7 @@ class StartRequest:
     context: tuple[tuple[Path, int | None, int | None], ...] = ()
     clients: tuple[Client, ...] = ()
     priority: int = 0
-    enough: int | None = None
+    stop_after: int | None = None
     """So many equal results that passed every check end the runs that are left; None for what the settings say."""
     max_cost_usd: float | None = None
     max_tokens: int | None = None

@@ -48,7 +48,7 @@ class Choosing:
         rest = [one.id for one in engine.task(run.task).active_runs if one.id != run.id]
         reasons = await self._rejected(run)
         try:
-            selection = await decisions.select(run.id, how=AcceptMode(params.how), result=params.result or run.result)
+            selection = await decisions.select(run.id, how=AcceptMode(params.mode), result=params.result or run.result)
         except ConflictError as error:
             reasons.insert(0, str(error))
         if reasons:

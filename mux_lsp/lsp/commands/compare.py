@@ -31,7 +31,7 @@ def compare(
 ) -> protocol.TaskCompareResult:
     """Everything that clients are told of how the runs of a task compare. Slow the first time. Raises GitError."""
     changed = compared_paths(task)
-    told = changed[: protocol.FILES_TOLD]
+    told = changed[: protocol.MAX_RUN_FILES]
     return protocol.TaskCompareResult(
         task=shape,
         ranking=[_ranked_run(one) for one in ranking],
@@ -68,11 +68,11 @@ def _ranked_run(one: Ranked) -> protocol.RankedRun:
         agreement=agreement.mean,
         shared=agreement.shared,
         sharing=agreement.sharing,
-        of=agreement.total,
+        total=agreement.total,
         fixed=judged.fixed,
         broken=judged.broken,
         lines=judged.lines,
-        outside=list(map(text.shown_path, judged.attempt.outside[: protocol.FILES_TOLD])),
+        outside=list(map(text.shown_path, judged.attempt.outside[: protocol.MAX_RUN_FILES])),
         cost_usd=judged.run.cost_usd,
         seconds=judged.seconds,
     )

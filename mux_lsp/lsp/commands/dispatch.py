@@ -93,7 +93,7 @@ class Commands(Choosing, Trusting, Verification):
                 context=tuple(_context(place) for place in params.context),
                 clients=clients,
                 priority=params.priority,
-                enough=params.enough,
+                stop_after=params.stop_after,
                 max_cost_usd=params.max_cost_usd,
                 max_tokens=params.max_tokens,
                 parent=session.starter or params.parent,
@@ -208,7 +208,7 @@ class Commands(Choosing, Trusting, Verification):
     async def variant_show(self, params: protocol.VariantShowParams) -> protocol.VariantShowResult:
         found = await self._session.require_view(params.uri)
         located = found.find(params.run, params.hunk)
-        if located is None or not located.place.waits:
+        if located is None or not located.place.is_open:
             raise UsageError(
                 f"{printable(params.run)} has no such change waiting in {params.uri} (it may have changed while the "
                 "agent works); mux.review.places lists those there are."
@@ -218,7 +218,7 @@ class Commands(Choosing, Trusting, Verification):
         shown = (first + params.step) % len(choice)
         self._session.show(found, located.place, choice[shown])
         variant = choice[shown]
-        return protocol.VariantShowResult(run=variant.run, hunk=variant.hunk_id, shown=shown, of=len(choice))
+        return protocol.VariantShowResult(run=variant.run, hunk=variant.hunk_id, shown=shown, total=len(choice))
 
     async def versions_show(self, params: protocol.VersionsShowParams) -> protocol.VersionsShowResult:
         run = self._engine.run(params.run)
@@ -229,15 +229,15 @@ class Commands(Choosing, Trusting, Verification):
         return protocol.VersionsShowResult(uris=[await self._session.virtual.show(one.uri, None) for one in wanted])
 
     async def hunk_accept(self, params: protocol.HunkAcceptParams) -> protocol.AcceptResult:
-        return await self._accept(params.run, hunks=params.hunks, how=AcceptMode(params.how))
+        return await self._accept(params.run, hunks=params.hunks, how=AcceptMode(params.mode))
 
     async def file_accept(self, params: protocol.FileAcceptParams) -> protocol.AcceptResult:
         return await self._accept(
-            params.run, paths=[params.path], hunks=_hunks(params), how=AcceptMode(params.how), result=params.result
+            params.run, paths=[params.path], hunks=_hunks(params), how=AcceptMode(params.mode), result=params.result
         )
 
     async def run_accept(self, params: protocol.RunAcceptParams) -> protocol.AcceptResult:
-        return await self._accept(params.run, paths=params.paths, how=AcceptMode(params.how), result=params.result)
+        return await self._accept(params.run, paths=params.paths, how=AcceptMode(params.mode), result=params.result)
 
     async def _accept(
         self,
@@ -344,7 +344,7 @@ class Commands(Choosing, Trusting, Verification):
     def _task_result(self, task: Task) -> protocol.TaskResult:
         return protocol.TaskResult(task=convert.task_shape(task, self._engine.standing))
 
-    def _run_result(self, run: Run, most: int | None = protocol.FILES_TOLD) -> protocol.RunResult:
+    def _run_result(self, run: Run, most: int | None = protocol.MAX_RUN_FILES) -> protocol.RunResult:
         return protocol.RunResult(run=convert.run_shape(run, self._engine.standing(run), most))
 
 

@@ -75,7 +75,7 @@ def _run(run: RunShape, ranked: RankedRun | None) -> Sequence[str]:
     reported = any(check.tests is not None for check in run.restored_checks or run.checks)
     tests = f"+{ranked.fixed} −{ranked.broken}" if reported else ""  # noqa: RUF001  a minus sign
     checks = "only with its own tests" if ranked.grade == "own_tests" else _checks(run.restored_checks or run.checks)
-    agreement = f"{ranked.agreement:.0%}" if ranked.of and run.file_count else ""
+    agreement = f"{ranked.agreement:.0%}" if ranked.total and run.file_count else ""
     seconds = "" if ranked.seconds is None else f"{ranked.seconds:.1f} s"
     return _rank(ranked), *own, checks, tests, str(run.file_count), lines, agreement, cost, seconds
 

@@ -114,7 +114,7 @@ def _at(
     for variant in place.others:
         if out := found.offers(variant).instead:
             yield _accept(variant, _instead(variant, out), AcceptMode.INSTEAD, shows)
-    if not place.waits:
+    if not place.is_open:
         return
     variant = place.shown
     if len(place.open_variants) > 1:

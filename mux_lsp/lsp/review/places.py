@@ -124,7 +124,7 @@ class Place:
     shown: Variant
 
     @property
-    def waits(self) -> bool:
+    def is_open(self) -> bool:
         """Whether there is something to decide: what is applied here leaves nothing that could be added."""
         return self.shown.status in {HunkStatus.PENDING, HunkStatus.CONFLICT}
 
@@ -147,7 +147,7 @@ class Place:
         """The open variants with the shown one first."""
         return (
             (self.shown, *(variant for variant in self.open_variants if variant is not self.shown))
-            if self.waits
+            if self.is_open
             else ()
         )
 
@@ -191,7 +191,7 @@ class DocumentReview:
 
     def waiting(self) -> list[Place]:
         """The places that wait for a decision."""
-        return [place for place in self.places if place.waits]
+        return [place for place in self.places if place.is_open]
 
     def at(self, range_: types.Range) -> list[Place]:
         """The places that a range touches and at which there is something to do."""
@@ -199,7 +199,7 @@ class DocumentReview:
             place
             for place in self.places
             if any(self.touched(variant.range, range_) for variant in (place.open_variants or (place.shown,)))
-            and (place.waits or place.others)
+            and (place.is_open or place.others)
         ]
 
     def touched(self, place: types.Range, range_: types.Range) -> bool:

@@ -29,7 +29,7 @@ def _place(found: DocumentReview, place: Place) -> protocol.PlaceShape:
     return protocol.PlaceShape(
         task=place.task,
         range=convert.wire_range(place.shown.range),
-        waits=place.waits,
+        open=place.is_open,
         shown=variants.index(place.shown),
         variants=[_variant(found, variant) for variant in variants],
     )
@@ -43,7 +43,7 @@ def _variant(found: DocumentReview, variant: Variant) -> protocol.VariantShape:
         run=variant.run,
         runs=list(variant.runs),
         agreed=variant.agreed,
-        of=variant.total,
+        total=variant.total,
         agent=printable(item.review.agent),
         path=variant.path,
         hunk=variant.hunk_id,
@@ -53,6 +53,6 @@ def _variant(found: DocumentReview, variant: Variant) -> protocol.VariantShape:
         range=convert.wire_range(variant.range),
         removed="".join(hunk.removed) if hunk else "",
         added="".join(hunk.added) if hunk else "",
-        ways=[how.value for how in ways],
+        resolutions=[how.value for how in ways],
         lost=lost_lines(item, offered.take) if offered.take else [],
     )

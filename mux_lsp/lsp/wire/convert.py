@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     """What the engine makes of a run now: `Engine.standing`."""
 
 
-def run_shape(run: Run, standing: RunSummary = NO_SUMMARY, most: int | None = protocol.FILES_TOLD) -> protocol.RunShape:
+def run_shape(run: Run, standing: RunSummary = NO_SUMMARY, most: int | None = protocol.MAX_RUN_FILES) -> protocol.RunShape:
     """A run as clients see it, with so many of its files at the most."""
     return protocol.RunShape(
         id=run.id,
@@ -55,7 +55,7 @@ def run_shape(run: Run, standing: RunSummary = NO_SUMMARY, most: int | None = pr
         hunks=run.hunks,
         result=run.result,
         checks=[check_result(check) for check in run.checks],
-        meddled=list(map(text.shown_path, run.tampered)),
+        tampered=list(map(text.shown_path, run.tampered)),
         restored_checks=[check_result(check) for check in run.restored_checks],
         left_out=[left_out_path(left) for left in run.left_out],
         worktree=run.worktree,
@@ -88,7 +88,7 @@ def check_result(check: Check) -> protocol.CheckResult:
         state=check.state.value,
         exit_status=check.exit_status,
         seconds=check.seconds,
-        before=None if check.baseline_state is None else check.baseline_state.value,
+        baseline_state=None if check.baseline_state is None else check.baseline_state.value,
         tests=tests,
     )
 
@@ -126,7 +126,7 @@ def task_shape(task: Task, standings: Standings) -> protocol.TaskShape:
         baseline=[check_result(check) for check in task.baseline],
         priority=task.priority,
         paused=task.paused,
-        enough=task.stop_after,
+        stop_after=task.stop_after,
         parent=task.parent,
         max_cost_usd=task.max_cost_usd,
         max_tokens=task.max_tokens,
@@ -155,7 +155,7 @@ def notification(  # noqa: PLR0911 - one an event
         case VerdictChanged(verdict=verdict, stale=stale):
             return "mux/verdictChanged", protocol.VerdictChangedParams(verdict=verdict_shape(verdict, stale=stale))
         case ReviewChanged(repository=repository, paths=paths):
-            named = sorted(paths)[: protocol.FILES_TOLD]
+            named = sorted(paths)[: protocol.MAX_RUN_FILES]
             uris = [uri(Path(repository) / path) for path in named]
             return "mux/reviewChanged", protocol.ReviewChangedParams(uris=uris, more=len(paths) - len(named))
 
@@ -163,7 +163,7 @@ def notification(  # noqa: PLR0911 - one an event
 def schedule_notification(event: QueueChanged | LimitReached) -> tuple[str, protocol.Shape]:
     """What clients are told of what keeps runs from going on."""
     if isinstance(event, QueueChanged):
-        told = list(event.runs[: protocol.RUNS_TOLD])
+        told = list(event.runs[: protocol.MAX_TASK_RUNS])
         return "mux/queueChanged", protocol.QueueChangedParams(runs=told, more=len(event.runs) - len(told))
     of = uri_of(Path(event.of)) if event.scope == "repository" and event.of is not None else event.of
     return "mux/limitReached", protocol.LimitReachedParams(
@@ -250,7 +250,7 @@ def review_item(
         hunk=item.hunk.id if item.hunk else None,
         status=item.status.value,
         reason=item.reason,
-        ways=[how.value for how in ways],
+        resolutions=[how.value for how in ways],
         range=wire_range(item_range(item, encoding)),
         removed="".join(item.hunk.removed) if item.hunk else "",
         added="".join(item.hunk.added) if item.hunk else "",

@@ -24,21 +24,21 @@ async def test_failures_of_the_snapshot_are_not_blamed_and_a_cheat_is_caught(edi
 
     def told() -> list[protocol.RunShape]:
         runs = [editor.runs[run.id] for run in task.runs]
-        return runs if all(check.before for run in runs for check in run.checks) else []
+        return runs if all(check.baseline_state for run in runs for check in run.checks) else []
 
     idle, good, bad = await editor.until(told)
     before = ["failed", "failed", "passed"]
-    assert [check.before for check in idle.checks] == before
+    assert [check.baseline_state for check in idle.checks] == before
     assert [check.state for check in idle.checks] == before
-    assert (idle.meddled, idle.restored_checks) == ([], [])
+    assert (idle.tampered, idle.restored_checks) == ([], [])
     assert [check.state for check in good.checks] == ["passed", "failed", "passed"]
     tests = good.checks[0].tests
     assert tests is not None
     assert (tests.passed, tests.newly_passing, tests.names_passing) == (1, 1, ["two"])
-    assert bad.meddled == ["tests/all.sh"]
+    assert bad.tampered == ["tests/all.sh"]
     # What it put in place of the tests ends well, and without the tests that the check had.
     assert [check.state for check in bad.checks] == ["failed", "failed", "passed"]
-    assert [(check.state, check.before) for check in bad.restored_checks] == list(zip(before, before, strict=True))
+    assert [(check.state, check.baseline_state) for check in bad.restored_checks] == list(zip(before, before, strict=True))
     for on, printed in (("result", "mine\n"), ("restored", "as it was\n"), ("snapshot", "as it was\n")):
         answer = await editor.command("mux.run.log", protocol.RunLogResult, run=bad.id, check=0, on=on)
         assert answer.text == printed

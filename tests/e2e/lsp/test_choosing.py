@@ -198,12 +198,12 @@ async def test_instead_takes_nothing_out_for_what_was_thrown_away(editor: Editor
     task = await editor.done(FIVE, CINQ)
     first, second = (run.id for run in task.runs)
     await editor.accept("run", run=first)
-    assert (await editor.review("numbers.txt", second))[0].ways == ["instead", "take", "mark"]
+    assert (await editor.review("numbers.txt", second))[0].resolutions == ["instead", "take", "mark"]
     await discard(editor, first)
     (cinq,) = await editor.review("numbers.txt", second)
-    assert (cinq.status, cinq.ways) == ("conflict", ["take", "mark"])
+    assert (cinq.status, cinq.resolutions) == ("conflict", ["take", "mark"])
     await restore(editor, first)
-    assert (await editor.review("numbers.txt", second))[0].ways == ["instead", "take", "mark"]
+    assert (await editor.review("numbers.txt", second))[0].resolutions == ["instead", "take", "mark"]
 
 
 async def test_what_was_looked_at_is_what_is_accepted(editor: Editor, repository: Path) -> None:

@@ -214,7 +214,7 @@ async def test_compare_says_which_runs_share_what(editor: Editor, home: Isolated
     assert [each.rank for each in compared.task.runs] == [1, 3, 4, 1]
     assert compared.task.runs[0].tied == [four]
     first = compared.ranking[0]
-    assert (first.agreement, first.shared, first.sharing, first.of) == (1.0, 1.0, 2, 2)
+    assert (first.agreement, first.shared, first.sharing, first.total) == (1.0, 1.0, 2, 2)
     assert file.changes[two].added == 2
     shared, differing = file.places
     assert (shared.start, shared.end, shared.differs) == (4, 5, False)

@@ -33,7 +33,7 @@ async def history(editor: Editor, path: str | None = "numbers.txt", **lines: int
 
 
 def brief(found: list[protocol.Acceptance]) -> list[tuple[str, str, bool]]:
-    return [(one.run, one.how, one.withdrawn is not None) for one in found]
+    return [(one.run, one.cause, one.withdrawn is not None) for one in found]
 
 
 async def resolve_and_apply(editor: Editor, line: int) -> None:
@@ -155,7 +155,7 @@ async def test_what_a_terminal_writes_is_its_doing_and_adds_nothing_elsewhere(jo
     expected.add(("bin", "", False))
     found = await history(terminal, None)
     assert {(one.path, one.added, one.hunk is not None) for one in found} == expected
-    assert {(one.client, one.how, one.run) for one in found} == {("terminal", "accept", run)}
+    assert {(one.client, one.cause, one.run) for one in found} == {("terminal", "accept", run)}
 
     # The editor loads the file anew.
     editor.retype("numbers.txt", NUMBERS.replace("line 5\n", "five\n"))

@@ -137,19 +137,19 @@ async def test_places_for_a_client_that_draws_them_itself(editor: Editor) -> Non
 
     found = await places()
     assert (found.uri, found.version) == (uri, 1)
-    assert [(place.task, place.waits, place.shown, len(place.variants)) for place in found.places] == [
+    assert [(place.task, place.open, place.shown, len(place.variants)) for place in found.places] == [
         (task.id, True, 0, 2),
         (task.id, True, 0, 1),
     ]
     five, cinq = found.places[0].variants
-    assert (five.runs, five.agreed, five.of, five.added, five.ways) == ([one, two], 2, 3, "five\n", ["exact"])
-    assert (cinq.runs, cinq.agreed, cinq.of, cinq.added, cinq.status) == ([three], 1, 3, "cinq\n", "pending")
+    assert (five.runs, five.agreed, five.total, five.added, five.resolutions) == ([one, two], 2, 3, "five\n", ["exact"])
+    assert (cinq.runs, cinq.agreed, cinq.total, cinq.added, cinq.status) == ([three], 1, 3, "cinq\n", "pending")
 
     # The same place by another step, and one that is not there.
     shown = await editor.command(
         "mux.variant.show", protocol.VariantShowResult, uri=uri, run=one, hunk=five.hunk, step=-1
     )
-    assert (shown.run, shown.hunk, shown.shown, shown.of) == (three, cinq.hunk, 1, 2)
+    assert (shown.run, shown.hunk, shown.shown, shown.total) == (three, cinq.hunk, 1, 2)
     assert [place.shown for place in (await places()).places] == [1, 0]
     with pytest.raises(Refused, match="no such change waiting"):
         await editor.command("mux.variant.show", protocol.VariantShowResult, uri=uri, run=three, hunk="nothing")
@@ -159,7 +159,7 @@ async def test_places_for_a_client_that_draws_them_itself(editor: Editor) -> Non
     # Where the person has words of their own.
     editor.insert("numbers.txt", "line 5\n", "my own ")
     place, _ = (await places()).places
-    assert [(one.status, one.ways, one.lost) for one in place.variants] == [
+    assert [(one.status, one.resolutions, one.lost) for one in place.variants] == [
         ("conflict", ["take", "mark"], ["my own line 5\n"]),
         ("conflict", ["take", "mark"], ["my own line 5\n"]),
     ]

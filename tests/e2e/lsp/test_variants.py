@@ -28,8 +28,8 @@ async def test_switching_from_one_variant_to_another_and_back_is_one_edit_each(e
     await editor.accept("run", run=one)
     with_one = editor.text("numbers.txt")
     (cinq,) = await editor.review("numbers.txt", other)
-    assert (cinq.status, cinq.ways) == ("conflict", ["instead", "take", "mark"])
-    assert [item.ways for item in await editor.review("numbers.txt", one)] == [[], []]
+    assert (cinq.status, cinq.resolutions) == ("conflict", ["instead", "take", "mark"])
+    assert [item.resolutions for item in await editor.review("numbers.txt", one)] == [[], []]
 
     editor.edits.clear()
     answer = await editor.accept("hunk", run=other, hunks=[cinq.hunk], how="instead")
@@ -86,7 +86,7 @@ async def test_taking_has_the_lines_of_the_run_and_an_undo_has_them_back(editor:
     editor.insert("numbers.txt", "line 5\n", "my own ")
     typed = editor.text("numbers.txt")
     (five, _) = await editor.review("numbers.txt")
-    assert (five.status, five.ways) == ("conflict", ["take", "mark"])
+    assert (five.status, five.resolutions) == ("conflict", ["take", "mark"])
     answer = await editor.accept("file", run=run, path="numbers.txt", how="take")
     assert answer.accepted == 2
     assert editor.text("numbers.txt") == NUMBERS.replace("line 5\n", "five\n").replace("line 15\n", "fifteen\n")
@@ -120,7 +120,7 @@ async def test_what_was_created_here_too(editor: Editor, repository: Path) -> No
     (repository / "new.txt").write_text("mine\n")
     editor.open("new.txt", "mine, unsaved\n")
     (item,) = await editor.review("new.txt")
-    assert item.ways == ["take", "mark"]
+    assert item.resolutions == ["take", "mark"]
     await editor.accept("hunk", run=run, hunks=[item.hunk], how="mark")
     assert editor.text("new.txt") == (
         f"<<<<<<< yours\nmine, unsaved\n||||||| snapshot\n=======\ntheirs\n>>>>>>> {run}\n"
@@ -135,14 +135,14 @@ async def test_a_file_with_unsaved_text_is_not_deleted(editor: Editor, repositor
     task = await editor.done("rm numbers.txt")
     editor.insert("numbers.txt", "line 1\n", "my own ")
     (item,) = await editor.review("numbers.txt")
-    assert (item.status, item.ways) == ("conflict", [])
+    assert (item.status, item.resolutions) == ("conflict", [])
     with pytest.raises(Refused) as refused:
         await editor.accept("file", run=task.runs[0].id, path="numbers.txt", how="take")
     assert refused.value.message == (
         "numbers.txt is open with unsaved changes that would be lost: save it first. Nothing was written."
     )
     editor.save("numbers.txt")
-    assert (await editor.review("numbers.txt"))[0].ways == ["take"]
+    assert (await editor.review("numbers.txt"))[0].resolutions == ["take"]
     await editor.accept("file", run=task.runs[0].id, path="numbers.txt", how="take")
     assert not (repository / "numbers.txt").exists()
 

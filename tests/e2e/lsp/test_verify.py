@@ -74,7 +74,7 @@ async def test_checks_are_told_apart_from_those_of_the_newest_tasks_snapshot(edi
     await editor.until(lambda: [check.state for check in editor.tasks[task.id].baseline] == ["passed", "failed"])
 
     def told(result: protocol.VerifyResult) -> list[tuple[str, str | None]]:
-        return [(check.state, check.before) for check in result.verdict.checks]
+        return [(check.state, check.baseline_state) for check in result.verdict.checks]
 
     assert told(await verify(editor, run=more.id)) == [("passed", "passed"), ("failed", "failed")]
     # It ends well, but a word of its tests is missing.

@@ -88,7 +88,7 @@ def test_of_very_many_files_the_first_are_named_and_all_are_counted() -> None:
     )
     run = replace(RUN, files=many)
     told = convert.run_shape(run)
-    assert [file.path for file in told.files] == [f"{number:04}" for number in range(protocol.FILES_TOLD)]
+    assert [file.path for file in told.files] == [f"{number:04}" for number in range(protocol.MAX_RUN_FILES)]
     assert (told.file_count, told.added, told.removed) == (1000, 2 * 999, 1000)
     assert len(convert.run_shape(run, most=None).files) == 1000
     event = ReviewChanged("/r", frozenset(change.path for change in many))

@@ -87,5 +87,5 @@ def test_what_would_be_lost_is_shown_in_part_and_harmless(mine: str, said: str) 
 
 def test_a_client_that_draws_places_is_told_of_what_would_be_lost() -> None:
     first, second = wire_places.places(runs(BEFORE, AFTER, live=LIVE)).places
-    assert (first.variants[0].ways, first.variants[0].lost) == (["take", "mark"], ["mine\n"])
-    assert (second.variants[0].ways, second.variants[0].lost) == (["exact"], [])
+    assert (first.variants[0].resolutions, first.variants[0].lost) == (["take", "mark"], ["mine\n"])
+    assert (second.variants[0].resolutions, second.variants[0].lost) == (["exact"], [])

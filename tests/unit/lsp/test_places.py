@@ -110,7 +110,7 @@ def test_what_is_decided_does_not_wait() -> None:
     before = "a\nb\nc\nd\ne\n"
     review = review_of(before, "A\nb\nC\nd\nE\n")
     view = view_of("A\nb\nc\nd\ne\n", review, rejected={"k3f-1": frozenset({review.hunks[1].id})})
-    assert [(place.shown.status, place.waits) for place in view.places] == [
+    assert [(place.shown.status, place.is_open) for place in view.places] == [
         (HunkStatus.APPLIED, False),
         (HunkStatus.REJECTED, False),
         (HunkStatus.PENDING, True),
@@ -138,7 +138,7 @@ def test_the_next_best_is_shown_where_the_best_was_rejected() -> None:
 def test_where_one_is_applied_the_others_are_offered_and_do_not_wait() -> None:
     view = runs(BEFORE, "a\nB\nc\nd\n", "a\nx\nc\nd\n", live="typed\na\nx\nc\nd\n")
     (place,) = view.places
-    assert (place.shown.run, place.waits, place.open_variants) == ("k3f-2", False, ())
+    assert (place.shown.run, place.is_open, place.open_variants) == ("k3f-2", False, ())
     assert [variant.run for variant in place.others] == ["k3f-1"]
     assert view.at(range_of(2, 2)) == [place]
 
@@ -148,7 +148,7 @@ def test_what_another_run_does_beside_an_applied_hunk_still_waits() -> None:
     before = "a\nb\nc\nd\ne\n"
     view = runs(before, "a\nX\nY\nZ\ne\n", "a\nB\nc\nD\ne\n", live="a\nB\nc\nd\ne\n")
     (place,) = view.places
-    assert (place.waits, place.shown.run, place.shown.item.start) == (True, "k3f-2", 3)
+    assert (place.is_open, place.shown.run, place.shown.item.start) == (True, "k3f-2", 3)
     assert [variant.run for variant in place.others] == ["k3f-1"]
 
 
