@@ -76,7 +76,9 @@ def _list_topics(width: int) -> None:
     with formatter.section("Topics"):
         formatter.write_dl([(topic, summary(topic)) for topic in TOPICS])
     formatter.write_paragraph()
-    formatter.write_text("`mux-lsp help TOPIC` explains a topic; `mux-lsp COMMAND --help` lists the options of a command.")
+    formatter.write_text(
+        "`mux-lsp help TOPIC` explains a topic; `mux-lsp COMMAND --help` lists the options of a command."
+    )
     say(formatter.getvalue().rstrip("\n"))
 
 

@@ -1,7 +1,7 @@
 """Render our own documents for a terminal or a pipe, at any width.
 
-rich parses and lays them out. What differs from its defaults: code keeps its lines, so that it can be copied; tables with
-long cells become lists; headings stand on the left; links name what a person in a terminal can reach.
+rich parses and lays them out. This changes four of its defaults: code keeps its lines, so that it can be copied; tables
+with long cells become lists; headings stand on the left; links name what a person in a terminal can reach.
 """
 
 from __future__ import annotations

@@ -68,9 +68,7 @@ def test_a_command_has_its_own_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("", "`mux-lsp help` lists the topics."),
     ],
 )
-def test_an_unknown_topic_names_what_may_be_meant(
-    typed: str, answer: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_topic_names_what_may_be_meant(typed: str, answer: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", typed]) == 2
     assert capsys.readouterr() == ("", f"There is no topic '{typed}'; {answer}\n")
 
