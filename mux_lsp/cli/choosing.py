@@ -32,7 +32,7 @@ def pick(run_id: str, instead: bool, take: bool, mark: bool, as_json: bool) -> N
     with connected(here()) as client:
         run = one_run(client, run_id)
         try:
-            answer = client.execute("mux.run.pick", {"run": run, "how": way})
+            answer = client.execute("mux.run.pick", {"run": run, "mode": way})
         except ConflictError as error:
             raise ConflictError(" ".join([str(error), *ways_out(client, run, way)])) from None
         if as_json:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The protocol version we speak: `mux_lsp.lsp.protocol.PROTOCOL_VERSION`, here without paying for its import."""
 
 METHOD_NOT_FOUND = -32601

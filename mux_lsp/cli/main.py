@@ -25,6 +25,7 @@ from mux_lsp.cli import (
     verify,
 )
 from mux_lsp.cli.demo.command import demo
+from mux_lsp.cli.help import help_
 from mux_lsp.cli.output import echo_error
 from mux_lsp.errors import MuxError
 
@@ -51,6 +52,7 @@ SECTIONS = {
         permissions.refuse,
     ),
     "mux-lsp itself": (
+        help_,
         trust.trust,
         service.agents,
         service.status,

@@ -139,7 +139,7 @@ def _what_next(client: Client, chosen: Chosen) -> list[str]:
     if chosen.hunks:
         every = client.execute("mux.review.list", {"run": run})["items"]
         items += [item for item in every if item["hunk"] in chosen.hunks and item not in items]
-    colliding = [item["ways"] for item in items if item["status"] == "conflict"]
+    colliding = [item["resolutions"] for item in items if item["status"] == "conflict"]
     fitting = [item["hunk"] for item in items if item["status"] == "pending"]
     sentences = []
     if fitting:
@@ -154,7 +154,7 @@ def _what_next(client: Client, chosen: Chosen) -> list[str]:
 def ways_out(client: Client, run: str, way: str) -> list[str]:
     """In which ways all of a run can be accepted after a conflict with this one, in sentences."""
     items = client.execute("mux.review.list", {"run": run})["items"] if way in _OPEN else []
-    return _ways([item["ways"] for item in items if item["status"] == "conflict"])
+    return _ways([item["resolutions"] for item in items if item["status"] == "conflict"])
 
 
 def _ways(colliding: Sequence[Sequence[str]]) -> list[str]:

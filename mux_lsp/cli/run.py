@@ -36,7 +36,7 @@ INTERRUPTED = 130
 @click.option("--context", "places", multiple=True, metavar="PATH[:LINE[-LINE]]", help="What the prompt is about.")
 @click.option("--saved", is_flag=True, help="Without the unsaved buffers of connected editors.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Before tasks whose number is lower.")
-@click.option("--enough", type=click.IntRange(1), metavar="N", help="End the rest once N equal results pass.")
+@click.option("--stop-after", type=click.IntRange(1), metavar="N", help="End the rest once N equal results pass.")
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="For all runs together.")
 @click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="For all runs together.")
 @click.option("--no-wait", is_flag=True, help="Return when the runs have started.")
@@ -49,7 +49,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     places: tuple[str, ...],
     saved: bool,
     priority: int,
-    enough: int | None,
+    stop_after: int | None,
     max_cost: float | None,
     max_tokens: int | None,
     no_wait: bool,
@@ -75,7 +75,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "repository": root.as_uri(),
         "unsaved": "none" if saved else "all",
         "priority": priority,
-        "enough": enough,
+        "stop_after": stop_after,
         "max_cost_usd": max_cost,
         "max_tokens": max_tokens,
     }

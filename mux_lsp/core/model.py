@@ -246,7 +246,7 @@ class Run:
     hidden_config: tuple[str, ...] = ()
     """Configuration of checks that stands in its worktree and in no result: it has written rules that ignore it."""
     restored_checks: tuple[Check, ...] = ()
-    """How the checks go with what it `meddled` with as the snapshot had it. Empty where there is no such thing."""
+    """How the checks go with what it tampered with as the snapshot had it. Empty where there is no such thing."""
     left_out: tuple[LeftOut, ...] = ()
     worktree: str | None = None
     """The slot whose worktree it has, while it has one."""

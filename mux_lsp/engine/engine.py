@@ -326,7 +326,9 @@ class Engine:
                 runs_created=len(names),
                 # What an agent starts is no more urgent than what it works on.
                 priority=request.priority if parent is None else min(request.priority, self.task(parent.task).priority),
-                stop_after=self._configuration.defaults.stop_after if request.stop_after is None else request.stop_after,
+                stop_after=self._configuration.defaults.stop_after
+                if request.stop_after is None
+                else request.stop_after,
                 parent=None if parent is None else parent.id,
                 max_cost_usd=request.max_cost_usd,
                 max_tokens=request.max_tokens,

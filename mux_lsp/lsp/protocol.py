@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Sent both ways at initialize. It changes when a client of the old version would misread the new one."""
 
 REQUEST_FAILED = -32803
@@ -75,10 +75,10 @@ class TaskStartParams(Params):
     """`unsaved`: whose unsaved buffers go into the snapshot: this client's (`own`), those of every connected client
     (`all`: refused where two clients hold different unsaved texts of one file), or nobody's (`none`).
 
-    Runs of tasks with a higher `priority` leave the queue first. `enough` equal results that passed every check end the
-    runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings' `task_usd`
-    and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends counts for it
-    too. One that the server does not know counts for nothing, and it looks for itself."""
+    Runs of tasks with a higher `priority` leave the queue first. `stop_after` equal results that passed every check end
+    the runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings'
+    `task_usd` and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends
+    counts for it too. One that the server does not know counts for nothing, and it looks for itself."""
 
     prompt: Prompt
     agents: Annotated[list[AgentChoice], Field(max_length=500)] | None = None
@@ -133,15 +133,15 @@ class RunReviewParams(RunParams):
 
 
 class RunAcceptParams(RunReviewParams):
-    """`how` says what to do where something collides, as for hunks. `result`: the result of the run that was looked at;
-    where its newest has something else in these files, nothing is accepted."""
+    """`mode` says what to do where something collides, as for hunks. `result`: the result of the run that was looked
+    at; where its newest has something else in these files, nothing is accepted."""
 
     mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
 
 
 class RunPickParams(RunParams):
-    """`how` and `result` as for accepting it."""
+    """`mode` and `result` as for accepting it."""
 
     mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
@@ -199,7 +199,7 @@ class HunkParams(Params):
 
 
 class HunkAcceptParams(HunkParams):
-    """`how` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
+    """`mode` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
     (`instead`), have the run's lines in place of those that are there (`take`), or both between conflict markers
     (`mark`)."""
 
@@ -222,7 +222,7 @@ class FileParams(Params):
 
 
 class FileAcceptParams(FileParams):
-    """`how` says what to do where something collides, as for hunks; `result` is as for a whole run."""
+    """`mode` says what to do where something collides, as for hunks; `result` is as for a whole run."""
 
     mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
@@ -379,7 +379,7 @@ class RunShape(Shape):
     of all files, the last two in lines of those that are text. `result` is the commit of what it has made, in the
     shadow store: another one whenever that is different.
 
-    `meddled` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
+    `tampered` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
     with those as the snapshot had them. `queue_place` counts from 1. `rank` counts from 1 among the task's runs that
     have ended, with the reasons in words, each a sentence; `tied` are those that share it. `discarded` is when it was
     thrown away, `kept_until` when it can be brought back no more.
@@ -554,8 +554,8 @@ class RunDiffResult(Shape):
 class ReviewItem(Shape):
     """A hunk as it stands to the asking client's live text. `hunk` is null for a change that is not text, which is
     accepted with its file. `path` and `old_path` are the file's (see `FileSummary`), `uri` is where its text is now: of
-    a renamed file at one of the two. `range` is where it lands, or what it collides with. `ways` are the values of
-    `how` with which a conflict can be accepted all the same."""
+    a renamed file at one of the two. `range` is where it lands, or what it collides with. `resolutions` are the values
+    of `mode` with which a conflict can be accepted all the same."""
 
     run: str
     agent: str
@@ -578,8 +578,8 @@ class ReviewListResult(Shape):
 class VariantShape(Shape):
     """One change at a place, of all the `runs` that share it: `agreed` of the `of` runs that have changed something.
     `what` says in a few characters what it does. `hunk` is null for a change that is not text, which is accepted with
-    its file. `ways` are the values of `how` with which it can be accepted now; `lost` are the person's lines that
-    `take` would cost."""
+    its file. `resolutions` are the values of `mode` with which it can be accepted now; `lost` are the person's lines
+    that `take` would cost."""
 
     run: str
     runs: list[str]
@@ -599,7 +599,7 @@ class VariantShape(Shape):
 
 
 class PlaceShape(Shape):
-    """Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `waits` is
+    """Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `open` is
     whether there is anything to decide; where a variant is applied there is not, and others may be taken `instead`."""
 
     task: str
@@ -724,12 +724,13 @@ class DocumentShowResult(Shape):
 class Acceptance(Shape):
     """A hunk that became part of a person's text, on record for good: also when its task was deleted.
 
-    `how` says whether it was accepted by way of mux-lsp, or the text just had it: typed, or brought in by another tool.
+    `cause` says whether it was accepted through mux-lsp, or the text just had it: typed, or brought in by another tool.
     `message` is what the run was told to go on with. `agreed` are the other runs of the task that had the same hunk,
-    `of` is how many runs had changed anything. `line` is where it came to stand then, in the text of `client`. `range`
-    is where it stands now in that of the client that asks, null where that cannot be told or no `uri` was asked about;
-    `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null. `withdrawn` is
-    when the text lost it again, null while it stands."""
+    `total` is the number of runs that had changed anything. `line` is where it came to stand then, in the text of
+    `client`. `range` is where it stands now in that of the client that asks, null where that cannot be told or no `uri`
+    was asked about; `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null.
+    `withdrawn` is when the text lost it again, null while it stands.
+    """
 
     id: int
     at: float

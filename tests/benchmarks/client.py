@@ -24,7 +24,7 @@ class TimingClient(Editor):
         self.arrived = 0.0
         """When the last message was here whole, before it was read (`time.perf_counter`)."""
         self._told: deque[dict[str, Any]] = deque()
-        options = {"mux": {"protocol": 1}}
+        options = {"mux": {"protocol": 2}}
         self.call("initialize", {"capabilities": {}, "rootUri": folder.as_uri(), "initializationOptions": options})
         self.notify("initialized", {})
 

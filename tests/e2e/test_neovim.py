@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mux_lsp.cli.help import DOCUMENTS
 from tests.support.home import mux_home
 from tests.support.neovim import Neovim, neovim
 from tests.support.person import fingerprint, make_repository, text_of
@@ -55,6 +57,13 @@ def editor(mux_home: IsolatedHome, root: Path) -> Iterator[Neovim]:
         one.wait("(vim.lsp.get_clients({ name = 'mux', bufnr = 0 })[1] or {}).initialized")
         one.keys("ggOunsaved<Esc>")
         yield one
+
+
+def test_the_lua_of_the_document_compiles(editor: Neovim) -> None:
+    blocks = re.findall(r"(?s)```lua\n(.*?)```", (DOCUMENTS / "editors.md").read_text(encoding="utf-8"))
+    assert len(blocks) == 2
+    for block in blocks:
+        assert editor.lua("local _, wrong = loadstring(...); return wrong or ''", block) == ""
 
 
 def start(editor: Neovim, *commands: str) -> str:

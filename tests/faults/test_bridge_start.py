@@ -28,7 +28,7 @@ def check_refused(home: IsolatedHome, *parts: str) -> None:
     """An editor is told all the parts, in one sentence, as the answer to `initialize`. One that has no plugin of ours
     is also sent it as a message."""
     with Editor(home) as editor:
-        number = editor.ask("initialize", {"initializationOptions": {"mux": {"protocol": 1}}})
+        number = editor.ask("initialize", {"initializationOptions": {"mux": {"protocol": 2}}})
         answer = editor.receive()
         assert answer["id"] == number
         sentence = answer["error"]["message"]

@@ -149,10 +149,13 @@ async def test_killed_while_checking(mux_home: IsolatedHome, root: Path, said: t
         go.happens(3)
         (run,) = await client.ended(task["id"])
         check_result(run, hunks=2)
-        await client.until(lambda: client.runs[run["id"]]["checks"][0]["before"], "the checks of the snapshot")
+        await client.until(lambda: client.runs[run["id"]]["checks"][0]["baseline_state"], "the checks of the snapshot")
         told = client.runs[run["id"]]
         for checks in (told["checks"], told["restored_checks"]):
-            assert [(one["state"], one["before"]) for one in checks] == [("passed", "failed"), ("passed", "passed")]
+            assert [(one["state"], one["baseline_state"]) for one in checks] == [
+                ("passed", "failed"),
+                ("passed", "passed"),
+            ]
         assert not processes_of_runs(mux_home)
 
 

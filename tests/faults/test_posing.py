@@ -285,7 +285,7 @@ def test_an_agent_that_the_person_uses_in_a_terminal(scene: Scene, how: str) -> 
 
 
 def test_a_program_of_the_persons_that_an_agent_talks_into_is_the_persons(scene: Scene) -> None:
-    """As the README says: only a sandbox keeps an agent from a shell that takes commands from a socket."""
+    """As security.md says: only a sandbox keeps an agent from a shell that takes commands from a socket."""
     folder, environment = scene.script.parent, scene.terminal.home.environment()
     pose = scene.pose(ALL.format(run=scene.run))
     tmux = shutil.which("tmux")

@@ -338,7 +338,7 @@ async def connected(
                 "clientInfo": {"name": name},
                 "rootUri": uri_of(folder),
                 "capabilities": {"workspace": APPLIES_EDITS if applies else {}},
-                "initializationOptions": None if plain else {"mux": {"protocol": 1}},
+                "initializationOptions": None if plain else {"mux": {"protocol": 2}},
             },
         )
         client.notify("initialized", {})

@@ -73,7 +73,7 @@ async def at_desk(engine: Engine, folder: Path, *, applies: bool = False, name: 
                 "clientInfo": {"name": name},
                 "rootUri": uri_of(folder),
                 "capabilities": {"workspace": APPLIES_EDITS if applies else {}},
-                "initializationOptions": {"mux": {"protocol": 1}},
+                "initializationOptions": {"mux": {"protocol": 2}},
             },
         )
         client.notify("initialized", {})

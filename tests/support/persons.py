@@ -3,7 +3,7 @@
 A coding agent that the person uses in a terminal is not the person to mux-lsp, nor is anything that it starts. Tests
 play the person all the time. So where such an agent starts them, they first leave it as far as any process can: cleared
 of its variables, in a session of their own, the child of none of its processes. Only a sandbox could hold them then, as
-the README says of an agent that does so.
+security.md says of an agent that does so.
 """
 
 from __future__ import annotations

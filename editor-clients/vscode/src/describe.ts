@@ -55,7 +55,7 @@ export function runIcon(run: RunShape): Icon {
   if (failed.length === 0) {
     return ICONS[run.state];
   }
-  return failed.every((check) => check.before === "failed") ? AS_BEFORE : FAILS;
+  return failed.every((check) => check.baseline_state === "failed") ? AS_BEFORE : FAILS;
 }
 
 /** How a task stands as a whole: what needs the person first; undefined where all of it was thrown away. */
@@ -105,8 +105,8 @@ export function runDetails(run: RunShape): string {
   for (const check of judging(run)) {
     words.push(`${check.state === "passed" ? "✓" : check.state === "failed" ? "✗" : "…"} ${plain(check.command)}`);
   }
-  if (run.meddled.length > 0) {
-    words.push(`Changes tests, or what checks go by: ${run.meddled.map(plain).join(", ")}`);
+  if (run.tampered.length > 0) {
+    words.push(`Changes tests, or what checks go by: ${run.tampered.map(plain).join(", ")}`);
   }
   for (const one of run.left_out) {
     words.push(`Left out: ${plain(one.path)} (${plain(one.reason)})`);
@@ -188,12 +188,12 @@ function checks(run: RunShape): string[] {
   const failed = found.filter((check) => check.state === "failed");
   const words: string[] = [];
   if (failed.length > 0) {
-    const before = failed.every((check) => check.before === "failed") ? " as before" : "";
+    const before = failed.every((check) => check.baseline_state === "failed") ? " as before" : "";
     words.push(`✗ ${failed.length} of ${count(found.length, "check")}${before}`);
   } else if (found.length > 0) {
     words.push(found.every((check) => check.state === "passed") ? `✓ ${count(found.length, "check")}` : "checks …");
   }
-  return run.meddled.length > 0 ? [...words, "⚠ changes tests"] : words;
+  return run.tampered.length > 0 ? [...words, "⚠ changes tests"] : words;
 }
 
 function cost(dollars: number | null, tokens: number | null): string[] {

@@ -22,7 +22,7 @@ export function shown(place: PlaceShape): VariantShape | undefined {
 
 /** The places that wait for a decision. */
 export function waiting(places: readonly PlaceShape[]): PlaceShape[] {
-  return places.filter((place) => place.waits);
+  return places.filter((place) => place.open);
 }
 
 /** Whether the text has anything of what runs propose. */
@@ -123,7 +123,7 @@ export function proposal(variant: VariantShape, language: string): string {
 /** Who proposes it, and how many agree. */
 export function whose(variant: VariantShape): string {
   const conflict = variant.status === "conflict" ? `⚠ conflict: ${variant.reason ?? ""} · ` : "";
-  const agree = variant.of > 1 ? ` · ${variant.agreed}/${variant.of} agree` : "";
+  const agree = variant.total > 1 ? ` · ${variant.agreed}/${variant.total} agree` : "";
   return `${conflict}${variant.what} · ${variant.run}${agree}`;
 }
 

@@ -1,6 +1,6 @@
 // Generated from mux_lsp/lsp/protocol.py by `python -m tests.support.protocol_tables`. Do not edit.
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /**
  * An agent by its configured name, or an inline command as `sh:COMMAND`.
@@ -33,10 +33,10 @@ export interface ContextPlace {
  * `unsaved`: whose unsaved buffers go into the snapshot: this client's (`own`), those of every connected client
  * (`all`: refused where two clients hold different unsaved texts of one file), or nobody's (`none`).
  *
- * Runs of tasks with a higher `priority` leave the queue first. `enough` equal results that passed every check end the
- * runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings' `task_usd`
- * and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends counts for it
- * too. One that the server does not know counts for nothing, and it looks for itself.
+ * Runs of tasks with a higher `priority` leave the queue first. `stop_after` equal results that passed every check end
+ * the runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings'
+ * `task_usd` and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends
+ * counts for it too. One that the server does not know counts for nothing, and it looks for itself.
  */
 export interface TaskStartParams {
   prompt: string;
@@ -46,7 +46,7 @@ export interface TaskStartParams {
   repository?: string | null;
   unsaved?: "own" | "all" | "none";
   priority?: number;
-  enough?: number | null;
+  stop_after?: number | null;
   max_cost_usd?: number | null;
   max_tokens?: number | null;
   parent?: string | null;
@@ -99,22 +99,22 @@ export interface RunReviewParams {
 }
 
 /**
- * `how` says what to do where something collides, as for hunks. `result`: the result of the run that was looked at;
- * where its newest has something else in these files, nothing is accepted.
+ * `mode` says what to do where something collides, as for hunks. `result`: the result of the run that was looked
+ * at; where its newest has something else in these files, nothing is accepted.
  */
 export interface RunAcceptParams {
   run: string;
   paths?: string[] | null;
-  how?: "exact" | "instead" | "take" | "mark";
+  mode?: "exact" | "instead" | "take" | "mark";
   result?: string | null;
 }
 
 /**
- * `how` and `result` as for accepting it.
+ * `mode` and `result` as for accepting it.
  */
 export interface RunPickParams {
   run: string;
-  how?: "exact" | "instead" | "take" | "mark";
+  mode?: "exact" | "instead" | "take" | "mark";
   result?: string | null;
 }
 
@@ -172,14 +172,14 @@ export interface HunkParams {
 }
 
 /**
- * `how` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
+ * `mode` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
  * (`instead`), have the run's lines in place of those that are there (`take`), or both between conflict markers
  * (`mark`).
  */
 export interface HunkAcceptParams {
   run: string;
   hunks: string[];
-  how?: "exact" | "instead" | "take" | "mark";
+  mode?: "exact" | "instead" | "take" | "mark";
 }
 
 /**
@@ -202,13 +202,13 @@ export interface FileParams {
 }
 
 /**
- * `how` says what to do where something collides, as for hunks; `result` is as for a whole run.
+ * `mode` says what to do where something collides, as for hunks; `result` is as for a whole run.
  */
 export interface FileAcceptParams {
   run: string;
   path: string;
   what?: "all" | "file";
-  how?: "exact" | "instead" | "take" | "mark";
+  mode?: "exact" | "instead" | "take" | "mark";
   result?: string | null;
 }
 
@@ -353,7 +353,7 @@ export interface CheckResult {
   state: "running" | "passed" | "failed";
   exit_status: number | null;
   seconds: number | null;
-  before: "running" | "passed" | "failed" | null;
+  baseline_state: "running" | "passed" | "failed" | null;
   tests: TestsShape | null;
 }
 
@@ -372,7 +372,7 @@ export interface LeftOutPath {
  * of all files, the last two in lines of those that are text. `result` is the commit of what it has made, in the
  * shadow store: another one whenever that is different.
  *
- * `meddled` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
+ * `tampered` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
  * with those as the snapshot had them. `queue_place` counts from 1. `rank` counts from 1 among the task's runs that
  * have ended, with the reasons in words, each a sentence; `tied` are those that share it. `discarded` is when it was
  * thrown away, `kept_until` when it can be brought back no more.
@@ -391,7 +391,7 @@ export interface RunShape {
   hunks: number;
   result: string | null;
   checks: CheckResult[];
-  meddled: string[];
+  tampered: string[];
   restored_checks: CheckResult[];
   left_out: LeftOutPath[];
   worktree: string | null;
@@ -428,7 +428,7 @@ export interface TaskShape {
   baseline: CheckResult[];
   priority: number;
   paused: boolean;
-  enough: number | null;
+  stop_after: number | null;
   parent: string | null;
   max_cost_usd: number | null;
   max_tokens: number | null;
@@ -466,7 +466,7 @@ export interface RankedRun {
   agreement: number;
   shared: number;
   sharing: number;
-  of: number;
+  total: number;
   fixed: number;
   broken: number;
   lines: number;
@@ -553,8 +553,8 @@ export interface RunDiffResult {
 /**
  * A hunk as it stands to the asking client's live text. `hunk` is null for a change that is not text, which is
  * accepted with its file. `path` and `old_path` are the file's (see `FileSummary`), `uri` is where its text is now: of
- * a renamed file at one of the two. `range` is where it lands, or what it collides with. `ways` are the values of
- * `how` with which a conflict can be accepted all the same.
+ * a renamed file at one of the two. `range` is where it lands, or what it collides with. `resolutions` are the values
+ * of `mode` with which a conflict can be accepted all the same.
  */
 export interface ReviewItem {
   run: string;
@@ -565,7 +565,7 @@ export interface ReviewItem {
   hunk: string | null;
   status: "pending" | "applied" | "conflict" | "rejected";
   reason: string | null;
-  ways: ("exact" | "instead" | "take" | "mark")[];
+  resolutions: ("exact" | "instead" | "take" | "mark")[];
   range: Range;
   removed: string;
   added: string;
@@ -578,14 +578,14 @@ export interface ReviewListResult {
 /**
  * One change at a place, of all the `runs` that share it: `agreed` of the `of` runs that have changed something.
  * `what` says in a few characters what it does. `hunk` is null for a change that is not text, which is accepted with
- * its file. `ways` are the values of `how` with which it can be accepted now; `lost` are the person's lines that
- * `take` would cost.
+ * its file. `resolutions` are the values of `mode` with which it can be accepted now; `lost` are the person's lines
+ * that `take` would cost.
  */
 export interface VariantShape {
   run: string;
   runs: string[];
   agreed: number;
-  of: number;
+  total: number;
   agent: string;
   path: string;
   hunk: string | null;
@@ -595,18 +595,18 @@ export interface VariantShape {
   range: Range;
   removed: string;
   added: string;
-  ways: ("exact" | "instead" | "take" | "mark")[];
+  resolutions: ("exact" | "instead" | "take" | "mark")[];
   lost: string[];
 }
 
 /**
- * Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `waits` is
+ * Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `open` is
  * whether there is anything to decide; where a variant is applied there is not, and others may be taken `instead`.
  */
 export interface PlaceShape {
   task: string;
   range: Range;
-  waits: boolean;
+  open: boolean;
   shown: number;
   variants: VariantShape[];
 }
@@ -627,7 +627,7 @@ export interface VariantShowResult {
   run: string;
   hunk: string | null;
   shown: number;
-  of: number;
+  total: number;
 }
 
 /**
@@ -747,12 +747,12 @@ export interface DocumentShowResult {
 /**
  * A hunk that became part of a person's text, on record for good: also when its task was deleted.
  *
- * `how` says whether it was accepted by way of mux-lsp, or the text just had it: typed, or brought in by another tool.
+ * `cause` says whether it was accepted through mux-lsp, or the text just had it: typed, or brought in by another tool.
  * `message` is what the run was told to go on with. `agreed` are the other runs of the task that had the same hunk,
- * `of` is how many runs had changed anything. `line` is where it came to stand then, in the text of `client`. `range`
- * is where it stands now in that of the client that asks, null where that cannot be told or no `uri` was asked about;
- * `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null. `withdrawn` is
- * when the text lost it again, null while it stands.
+ * `total` is the number of runs that had changed anything. `line` is where it came to stand then, in the text of
+ * `client`. `range` is where it stands now in that of the client that asks, null where that cannot be told or no `uri`
+ * was asked about; `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null.
+ * `withdrawn` is when the text lost it again, null while it stands.
  */
 export interface Acceptance {
   id: number;
@@ -760,7 +760,7 @@ export interface Acceptance {
   withdrawn: number | null;
   client: string;
   person: string;
-  how: "accept" | "text";
+  cause: "accept" | "text";
   repository: string;
   task: string;
   run: string;
@@ -769,7 +769,7 @@ export interface Acceptance {
   prompt: string;
   message: string | null;
   agreed: string[];
-  of: number;
+  total: number;
   path: string;
   uri: string;
   hunk: string | null;

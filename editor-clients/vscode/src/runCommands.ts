@@ -127,9 +127,9 @@ function changes({ server, tasks, tree, diffs, merges }: Parts): Handlers {
     const item = node?.kind === "hunk" ? tree.item(node) : undefined;
     return item && server.reporting(() => work(item));
   };
-  const accept = (how: "exact" | "instead" | "take" | "mark") => async (item: ReviewItem) => {
+  const accept = (mode: "exact" | "instead" | "take" | "mark") => async (item: ReviewItem) => {
     const { run, path, hunk } = item;
-    const wanted = { run, how };
+    const wanted = { run, mode };
     const result = await (hunk === null
       ? server.request("mux.file.accept", { ...wanted, path, what: "file" })
       : server.request("mux.hunk.accept", { ...wanted, hunks: [hunk] }));

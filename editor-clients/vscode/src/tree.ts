@@ -460,7 +460,7 @@ function hunkItem(node: Node, found: ReviewItem): vscode.TreeItem {
   item.description = found.hunk === null ? found.status : `line ${found.range.start.line + 1} · ${found.status}`;
   item.tooltip = found.reason === null ? found.status : plain(found.reason);
   item.iconPath = icon(STATUS[found.status]);
-  item.contextValue = `hunk.${found.status}${found.ways.map((way) => `.${way}`).join("")}`;
+  item.contextValue = `hunk.${found.status}${found.resolutions.map((one) => `.${one}`).join("")}`;
   item.accessibilityInformation = { label: `${name}, ${item.description}` };
   item.command = { command: "muxLsp.hunk.open", title: "", arguments: [node] };
   return item;

@@ -6,21 +6,21 @@ import type { CheckResult, RunShape, TaskShape } from "../src/protocol.ts";
 function run(changes: Partial<RunShape> = {}): RunShape {
   return {
     id: "k3f-1", task: "k3f", agent: "claude", model: null, state: "finished", reason: null, files: [], file_count: 0,
-    added: 0, removed: 0, hunks: 0, result: null, checks: [], meddled: [], restored_checks: [], left_out: [],
+    added: 0, removed: 0, hunks: 0, result: null, checks: [], tampered: [], restored_checks: [], left_out: [],
     worktree: null, exit_status: 0, cost_usd: null, tokens: null, started: 1, finished: 2, discarded: null,
     kept_until: null, queue_place: null, rank: null, tied: [], reasons: [], ...changes,
   };
 }
 
-function check(state: CheckResult["state"], before: CheckResult["before"] = null): CheckResult {
-  return { command: "make test", state, exit_status: null, seconds: 1, before, tests: null };
+function check(state: CheckResult["state"], baseline_state: CheckResult["baseline_state"] = null): CheckResult {
+  return { command: "make test", state, exit_status: null, seconds: 1, baseline_state, tests: null };
 }
 
 function task(runs: RunShape[], changes: Partial<TaskShape> = {}): TaskShape {
   const ended = runs.every((one) => one.state === "finished" || one.state === "failed");
   return {
     id: "k3f", prompt: "Do it", state: ended ? "ended" : "running", repository: "file:///r", snapshot: null, left_out: [],
-    created: 1, notices: [], setup: [], baseline: [], priority: 0, paused: false, enough: null, parent: null,
+    created: 1, notices: [], setup: [], baseline: [], priority: 0, paused: false, stop_after: null, parent: null,
     max_cost_usd: null, max_tokens: null, cost_usd: null, tokens: null, runs, ...changes,
   };
 }
@@ -34,7 +34,7 @@ test("a run in one line: its place, what it changed, what the checks say, what i
     [{ checks: [check("failed", "passed"), check("passed")] }, "✗ 1 of 2 checks · claude"],
     [{ checks: [check("failed", "failed")] }, "✗ 1 of 1 check as before · claude"],
     [{ checks: [check("running")] }, "checks … · claude"],
-    [{ checks: [check("passed")], restored_checks: [check("failed")], meddled: ["a"] }, "✗ 1 of 1 check · ⚠ changes tests · claude"],
+    [{ checks: [check("passed")], restored_checks: [check("failed")], tampered: ["a"] }, "✗ 1 of 1 check · ⚠ changes tests · claude"],
     [{ state: "queued", queue_place: 3 }, "queued, at place 3 · claude"],
     [{ state: "failed" }, "failed · claude"],
     [{ state: "running" }, "claude"],
@@ -56,7 +56,7 @@ test("an icon says how a run stands: finished is not good where a check broke", 
 
 test("everything about a run and a task stands in their tooltips, as text", () => {
   const details = runDetails(
-    run({ reason: "exit\u001b status 1", checks: [check("failed")], meddled: ["tests/a.py"], left_out: [{ path: "big", reason: "too big" }], reasons: ["Best."] }),
+    run({ reason: "exit\u001b status 1", checks: [check("failed")], tampered: ["tests/a.py"], left_out: [{ path: "big", reason: "too big" }], reasons: ["Best."] }),
   );
   assert.equal(
     details,

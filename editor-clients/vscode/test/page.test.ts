@@ -8,7 +8,7 @@ const HARMLESS = "&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;";
 
 function ranked(run: string, rank: number, lines: number, agreement: number): RankedRun {
   return {
-    run, rank, tied: [], grade: "passes", reasons: [EVIL], agreement, shared: agreement, sharing: 1, of: 1, fixed: 0,
+    run, rank, tied: [], grade: "passes", reasons: [EVIL], agreement, shared: agreement, sharing: 1, total: 1, fixed: 0,
     broken: 0, lines, outside: [], cost_usd: 0.5, seconds: 75,
   };
 }

@@ -8,7 +8,7 @@ function variant(start: number, end: number, changes: Partial<VariantShape> = {}
     run: "k3f-1",
     runs: ["k3f-1"],
     agreed: 1,
-    of: 1,
+    total: 1,
     agent: "a",
     path: "a.py",
     hunk: `h${start}`,
@@ -18,15 +18,15 @@ function variant(start: number, end: number, changes: Partial<VariantShape> = {}
     range: { start: { line: start, character: 0 }, end: { line: end, character: 0 } },
     removed: "old\n",
     added: "new\n",
-    ways: ["exact"],
+    resolutions: ["exact"],
     lost: [],
     ...changes,
   };
 }
 
-function place(start: number, end: number, changes: Partial<VariantShape> = {}, waits = true): PlaceShape {
+function place(start: number, end: number, changes: Partial<VariantShape> = {}, open = true): PlaceShape {
   const one = variant(start, end, changes);
-  return { task: "k3f", range: one.range, waits, shown: 0, variants: [one] };
+  return { task: "k3f", range: one.range, open, shown: 0, variants: [one] };
 }
 
 const PLACES = [place(2, 3), place(5, 5), place(8, 10, {}, false), place(12, 14)];

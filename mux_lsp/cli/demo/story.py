@@ -119,7 +119,7 @@ def _play(stage: Stage, chosen: str | None) -> None:
         [_verdicts(runs[name]) for name in AGENTS] == [["passed"], ["failed"], ["passed", "failed"]],
         "ceil passes the check, plus-one does not, and edit-test only with its own version of the test",
     )
-    _claim(runs["edit-test"]["meddled"] == ["test_pages.py"], "edit-test is known to have changed the test")
+    _claim(runs["edit-test"]["tampered"] == ["test_pages.py"], "edit-test is known to have changed the test")
     _claim(runs["ceil"]["rank"] == 1, "ceil is ranked first")
     _claim(sample.fingerprint(stage.root) == tree, "your files are as they were")
 

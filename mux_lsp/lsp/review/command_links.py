@@ -20,15 +20,15 @@ def command(title: str, name: str, argument: dict[str, Any]) -> types.Command:
     return types.Command(title=title, command=name, arguments=[argument])
 
 
-def accept(variant: Variant, title: str, how: AcceptMode = AcceptMode.EXACT) -> types.Command:
+def accept(variant: Variant, title: str, mode: AcceptMode = AcceptMode.EXACT) -> types.Command:
     """What accepts a change in some way."""
     what = "file" if variant.hunk_id is None else "hunk"
-    return command(title, f"mux.{what}.accept", accept_argument(variant, how))
+    return command(title, f"mux.{what}.accept", accept_argument(variant, mode))
 
 
-def accept_argument(variant: Variant, how: AcceptMode = AcceptMode.EXACT) -> dict[str, Any]:
+def accept_argument(variant: Variant, mode: AcceptMode = AcceptMode.EXACT) -> dict[str, Any]:
     """What names a change, and the way in which to accept it."""
-    return _name(variant) | ({} if how is AcceptMode.EXACT else {"how": how.value})
+    return _name(variant) | ({} if mode is AcceptMode.EXACT else {"mode": mode.value})
 
 
 def reject(variant: Variant, title: str) -> types.Command:

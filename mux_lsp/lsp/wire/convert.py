@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     """What the engine makes of a run now: `Engine.standing`."""
 
 
-def run_shape(run: Run, standing: RunSummary = NO_SUMMARY, most: int | None = protocol.MAX_RUN_FILES) -> protocol.RunShape:
+def run_shape(
+    run: Run, standing: RunSummary = NO_SUMMARY, most: int | None = protocol.MAX_RUN_FILES
+) -> protocol.RunShape:
     """A run as clients see it, with so many of its files at the most."""
     return protocol.RunShape(
         id=run.id,

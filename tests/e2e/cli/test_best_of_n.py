@@ -128,7 +128,7 @@ def test_a_field_of_ten(terminal: Terminal, tmp_path: Path) -> None:
     }.items():
         for word in words:
             assert word in said[name], (name, said[name])
-    assert runs["cheat"]["meddled"] == ["test_pages.py"]
+    assert runs["cheat"]["tampered"] == ["test_pages.py"]
     assert [check["state"] for check in runs["cheat"]["checks"]] == ["passed"]
     assert [check["state"] for check in runs["cheat"]["restored_checks"]] == ["failed"]
     assert [file["path"] for file in runs["over budget"]["files"]] == ["half.txt"]
@@ -183,7 +183,7 @@ def test_what_failed_before_is_not_blamed(terminal: Terminal) -> None:
     task = terminal.run("Make the rest have a page.", *choices, "--check", check)
     right, breaking = task["runs"]
     [before], [after] = task["baseline"], right["checks"]
-    assert (before["state"], after["state"], after["before"]) == ("failed", "failed", "failed")
+    assert (before["state"], after["state"], after["baseline_state"]) == ("failed", "failed", "failed")
     assert (before["tests"]["passed"], before["tests"]["failed"]) == (3, 2)
     assert (after["tests"]["newly_passing"], after["tests"]["newly_failing"]) == (1, 0)
     assert after["tests"]["names_passing"][0].endswith("test_the_rest_has_a_page")

@@ -37,10 +37,10 @@ def person() -> Iterator[Path]:
         yield Path(folder)
 
 
-README = Path(__file__).parents[3] / "README.md"
+ROOT = Path(__file__).parents[3]
 
 TAKEN_WHOLE = "$ mux-lsp accept TASK-1 Accepted 2 changes in pages.py. 1 change was there already."
-"""What the README's person gets for the rest of a run, which the demonstration accepts hunk by hunk."""
+"""The answer for the rest of a run, which the demonstration accepts hunk by hunk."""
 
 
 def pieces(session: str) -> list[str]:
@@ -51,15 +51,25 @@ def pieces(session: str) -> list[str]:
     return [" ".join(piece.split()) for piece in re.split(r"\n\n|\n(?=\$ )", plain)]
 
 
-def test_the_session_of_the_readme_is_the_demos(person: Path) -> None:
+def shows(out: str, piece: str) -> bool:
+    """Whether the piece was printed; `…` stands for the end of a line that was cut."""
+    return re.search(re.escape(piece).replace("…", ".*?"), out) is not None
+
+
+def test_the_sessions_of_the_documents_are_the_demos(person: Path) -> None:
     status, out, _ = demo(person)
     assert status == 0
-    session = README.read_text(encoding="utf-8").partition("This is a real session")[2].partition("Hunks may come")[0]
     shown = " ".join(pieces(out))
-    told = pieces("\n".join(re.findall(r"(?s)```\n(.*?)```", session)))
-    assert sum(piece.startswith("$ ") for piece in told) == 6
-    for piece in told:
-        assert piece in shown or piece == TAKEN_WHOLE, piece
+    for document, begins, ends, commands in (
+        ("README.md", "## A session", "## Two commands", 3),
+        ("mux_lsp/docs/getting-started.md", "This is a real session", "## Commands", 6),
+    ):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        session = text.partition(begins)[2].partition(ends)[0]
+        told = pieces("\n\n".join(re.findall(r"(?s)```\n(.*?)```", session)))
+        assert sum(piece.startswith("$ ") for piece in told) == commands
+        for piece in told:
+            assert shows(shown, piece) or piece == TAKEN_WHOLE, piece
 
 
 @pytest.mark.parametrize("arguments", [[], ["--accept", "ceil"]])

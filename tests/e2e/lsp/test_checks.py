@@ -38,7 +38,9 @@ async def test_failures_of_the_snapshot_are_not_blamed_and_a_cheat_is_caught(edi
     assert bad.tampered == ["tests/all.sh"]
     # What it put in place of the tests ends well, and without the tests that the check had.
     assert [check.state for check in bad.checks] == ["failed", "failed", "passed"]
-    assert [(check.state, check.baseline_state) for check in bad.restored_checks] == list(zip(before, before, strict=True))
+    assert [(check.state, check.baseline_state) for check in bad.restored_checks] == list(
+        zip(before, before, strict=True)
+    )
     for on, printed in (("result", "mine\n"), ("restored", "as it was\n"), ("snapshot", "as it was\n")):
         answer = await editor.command("mux.run.log", protocol.RunLogResult, run=bad.id, check=0, on=on)
         assert answer.text == printed

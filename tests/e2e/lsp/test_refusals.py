@@ -131,12 +131,12 @@ async def test_an_action_without_data_is_as_it_is(editor: Editor) -> None:
 
 
 async def test_a_client_of_another_protocol_is_told_what_to_upgrade(home: IsolatedHome, repository: Path) -> None:
-    for version, what in ((2, "mux-lsp"), (0, "the client"), ("one", "the client")):
+    for version, what in ((3, "mux-lsp"), (1, "the client"), ("one", "the client")):
         with pytest.raises(Refused) as refused:
             await connect(home, repository, options={"mux": {"protocol": version}})
         assert (refused.value.kind, refused.value.code) == ("usage", protocol.REQUEST_FAILED)
         assert re.fullmatch(
-            rf"This client speaks mux protocol {version}, mux-lsp \S+ speaks 1: upgrade {what}\.", refused.value.message
+            rf"This client speaks mux protocol {version}, mux-lsp \S+ speaks 2: upgrade {what}\.", refused.value.message
         )
         protocol.VersionErrorData.model_validate(refused.value.data)
 

@@ -48,7 +48,7 @@ async def test_a_person_goes_through_the_variants_and_stays_where_they_are(edito
         # The next one, in lens, hint, hover and menu.
         refreshes = editor.lens_refreshes
         answer = await editor.click("numbers.txt", 4, "Next")
-        assert (answer["run"], answer["shown"], answer["of"]) == (three, 1, 2)
+        assert (answer["run"], answer["shown"], answer["total"]) == (three, 1, 2)
         await hinted(editor, "numbers.txt", other, below)
         await editor.until(lambda: editor.lens_refreshes > refreshes)
         assert (await editor.lens_titles("numbers.txt"))[4] == [other, "Accept", "Next", "Reject"]

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
-import sys
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +14,7 @@ import pytest
 from mux_lsp.lsp import protocol
 from tests.support import lua, neovim_help, neovim_versions, picture, protocol_lua
 from tests.support.neovim import neovim
+from tests.support.package import unpack_wheel
 
 if TYPE_CHECKING:
     from tests.e2e.neovim.conftest import Open
@@ -135,21 +133,8 @@ def test_all_tags_of_the_help_resolve(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def installed_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel in it, and the program `mux-lsp` of that."""
-    hatchling = pytest.importorskip("hatchling.build")
     place = tmp_path_factory.mktemp("package")
-    before = Path.cwd()
-    os.chdir(lua.PLUGIN.parents[1])
-    try:
-        name = hatchling.build_wheel(str(place))
-    finally:
-        os.chdir(before)
-    with zipfile.ZipFile(place / name) as wheel:
-        wheel.extractall(place / "site")
-    (place / "bin").mkdir()
-    program = place / "bin" / "mux-lsp"
-    command = shlex.join([sys.executable, "-P", "-m", "mux_lsp"])
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={place}/site exec {command} "$@"\n')
-    program.chmod(0o755)
+    unpack_wheel(place)
     return place
 
 

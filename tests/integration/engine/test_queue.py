@@ -168,7 +168,7 @@ async def test_enough_that_agree_end_the_rest(workshop: Workshop, tmp_path: Path
 
 
 async def test_those_that_fail_their_checks_are_not_enough(workshop: Workshop) -> None:
-    workshop.config.write_text("[defaults]\nenough = 1\n[runs]\nconcurrent = 1\n")
+    workshop.config.write_text("[defaults]\nstop_after = 1\n[runs]\nconcurrent = 1\n")
     async with workshop.engine() as engine:
         agent = "sh:case $MUX_RUN in *-1) echo x > f.txt;; *-2) ;; *) echo right > f.txt;; esac"
         task = await start(workshop, engine, agent, 4, checks=("! grep -q x f.txt",))

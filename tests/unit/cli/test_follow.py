@@ -32,7 +32,7 @@ def make_run(id_: str = "k3f-1", state: str = "running", **changes: object) -> R
         "hunks": 0,
         "result": None,
         "checks": [],
-        "meddled": [],
+        "tampered": [],
         "restored_checks": [],
         "left_out": [],
         "worktree": None,
@@ -53,7 +53,7 @@ def make_run(id_: str = "k3f-1", state: str = "running", **changes: object) -> R
 
 def make_check(state: str) -> CheckResult:
     values = {"command": "make test", "state": state, "exit_status": None, "seconds": None}
-    return CheckResult.model_validate({**values, "before": None, "tests": None})
+    return CheckResult.model_validate({**values, "baseline_state": None, "tests": None})
 
 
 def told(client: FakeClient, run: RunShape, previous: str) -> None:

@@ -28,7 +28,7 @@ def reported(state: str, fixed: int, broken: int, added: int = 0) -> CheckResult
 
 
 @pytest.mark.parametrize(
-    ("checks", "meddled", "restored", "shown", "good"),
+    ("checks", "tampered", "restored", "shown", "good"),
     [
         (["passed"], [], [], "passed", True),
         (["passed"], ["t"], ["passed"], "passed", True),
@@ -42,12 +42,12 @@ def reported(state: str, fixed: int, broken: int, added: int = 0) -> CheckResult
     ],
 )
 def test_checks_count_with_what_judges_as_it_was(
-    checks: list[str], meddled: list[str], restored: list[str], shown: str, good: bool
+    checks: list[str], tampered: list[str], restored: list[str], shown: str, good: bool
 ) -> None:
     run = make_run(
         state="finished",
         checks=[make_check(each) for each in checks],
-        meddled=meddled,
+        tampered=tampered,
         restored_checks=[make_check(each) for each in restored],
     )
     assert formatting.verdict_cell(run).text == shown
@@ -57,7 +57,7 @@ def test_checks_count_with_what_judges_as_it_was(
 def test_tests_that_changed_are_counted_without_its_own() -> None:
     assert formatting.tests_changed(make_run(checks=[reported("passed", 2, 1, added=5)])) == "+2 -1"
     assert formatting.tests_changed(make_run(checks=[make_check("passed")])) == ""
-    restored = make_run(checks=[reported("passed", 9, 0)], meddled=["t"], restored_checks=[reported("failed", 0, 3)])
+    restored = make_run(checks=[reported("passed", 9, 0)], tampered=["t"], restored_checks=[reported("failed", 0, 3)])
     assert formatting.tests_changed(restored) == "+0 -3"
 
 
@@ -90,7 +90,7 @@ def test_one_run_alone_has_no_rank_and_its_reasons_only_where_there_are_checks(
     formatting.say_why([ranked_run(1, 1, checks=[make_check("passed")], reasons=["Passes the check."])])
     assert "Passes the check." in (out := capsys.readouterr().out)
     assert "ranks may change (`mux-lsp show k3f`)" in out
-    known = make_check("passed").model_copy(update={"before": "failed"})
+    known = make_check("passed").model_copy(update={"baseline_state": "failed"})
     formatting.say_why([ranked_run(1, 1, checks=[known], reasons=["Passes the check."])])
     assert "may change" not in capsys.readouterr().out
 

@@ -160,7 +160,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     words = (
         "run list show log diff compare accept reject cancel delete continue retry agents status doctor stop demo "
-        "serve daemon allow refuse replay record pick discard restore trust verify pause resume prioritize neovim-path"
+        "serve daemon allow refuse replay record pick discard restore trust verify pause resume prioritize "
+        "neovim-path help"
     )
     for word in words.split():
         assert f"\n  {word} " in told

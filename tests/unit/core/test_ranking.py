@@ -53,7 +53,7 @@ BY_GRADE = [
     ("fails as the snapshot does", attempt(4, AS_BEFORE)),
     ("breaks more than it fixes", attempt(5, (check(FAIL, FAIL, report(fixed=2, broken=3)),))),
     ("not checked", attempt(6, ())),
-    ("passes with its own tests", attempt(7, restored=BAD, meddled=TEST_FILE)),
+    ("passes with its own tests", attempt(7, restored=BAD, tampered=TEST_FILE)),
     ("fails one", attempt(8, (*GOOD, check(FAIL, command=RUFF)))),
     ("fails two", attempt(9, (*BAD, check(FAIL, command=RUFF)))),
     ("did not finish", attempt(10, (), state=RunState.FAILED)),
@@ -98,17 +98,17 @@ def test_nothing_outweighs_the_checks(better: int) -> None:
         # One that did not run to its end proves nothing.
         (attempt(1, (check(CheckState.RUNNING),), state=RunState.CANCELLED), 10),
         # Restored checks are what counts, in both directions.
-        (attempt(1, BAD, restored=GOOD, meddled=TEST_FILE), 2),
-        (attempt(1, GOOD, restored=GOOD, meddled=TEST_FILE), 1),
-        (attempt(1, AS_BEFORE, restored=AS_BEFORE, meddled=TEST_FILE), 4),
+        (attempt(1, BAD, restored=GOOD, tampered=TEST_FILE), 2),
+        (attempt(1, GOOD, restored=GOOD, tampered=TEST_FILE), 1),
+        (attempt(1, AS_BEFORE, restored=AS_BEFORE, tampered=TEST_FILE), 4),
         # It changed what judges it and was not judged without that.
-        (attempt(1, GOOD, meddled=TEST_FILE), 7),
+        (attempt(1, GOOD, tampered=TEST_FILE), 7),
         # It passes with its own tests, and fails nothing else than the snapshot does: still no honest pass.
-        (attempt(1, GOOD, restored=AS_BEFORE, meddled=TEST_FILE), 7),
-        (attempt(1, AS_BEFORE, meddled=TEST_FILE), 8),
-        (attempt(1, (), meddled=TEST_FILE), 6),
+        (attempt(1, GOOD, restored=AS_BEFORE, tampered=TEST_FILE), 7),
+        (attempt(1, AS_BEFORE, tampered=TEST_FILE), 8),
+        (attempt(1, (), tampered=TEST_FILE), 6),
         (attempt(1, AS_BEFORE, state=RunState.FAILED), 10),
-        (attempt(1, GOOD, restored=BAD, meddled=TEST_FILE, state=RunState.CANCELLED), 10),
+        (attempt(1, GOOD, restored=BAD, tampered=TEST_FILE, state=RunState.CANCELLED), 10),
         (attempt(1, (), files=(), state=RunState.FAILED), 11),
     ],
 )
@@ -260,14 +260,14 @@ OUTCOMES = st.builds(
 @st.composite
 def attempts(draw: st.DrawFn, number: int = 0) -> Attempt:
     checks = tuple(draw(st.lists(OUTCOMES, max_size=2)))
-    meddled = draw(st.sampled_from([(), TEST_FILE]))
+    tampered = draw(st.sampled_from([(), TEST_FILE]))
     own = attempt(
         number or draw(st.integers(1, 99)),
         checks,
         files=draw(st.sampled_from([(), lines(1), lines(3, 3), lines(80), (change(added=None, removed=None),)])),
         state=draw(st.sampled_from(ENDED)),
-        meddled=meddled,
-        restored=tuple(draw(st.lists(OUTCOMES, max_size=2))) if meddled else (),
+        tampered=tampered,
+        restored=tuple(draw(st.lists(OUTCOMES, max_size=2))) if tampered else (),
         cost=draw(st.none() | st.sampled_from([0.0, 0.02, 0.5, 3.0])),
         seconds=draw(st.none() | st.sampled_from([0.0, 5.0, 100.0, 1000.0])),
         outside=draw(st.sampled_from([(), ("a",), ("a", "b")])),
@@ -319,7 +319,7 @@ def _small(one: Attempt) -> Attempt:
 BETTERED: dict[str, Callable[[Attempt], Attempt]] = {
     "checks": lambda one: _each_check(one, lambda each: replace(each, state=PASS)),
     "finished": lambda one: replace(one, run=replace(one.run, state=RunState.FINISHED)),
-    "meddled": lambda one: replace(one, run=replace(one.run, tampered=(), restored_checks=())),
+    "tampered": lambda one: replace(one, run=replace(one.run, tampered=(), restored_checks=())),
     "tests": lambda one: _each_report(one, lambda each: replace(each, newly_passing=each.newly_passing + 1)),
     "broken": lambda one: _each_report(one, lambda each: replace(each, newly_failing=0)),
     "agreement": lambda one: replace(one, agreement=Agreement(3, 3, 1.0, 1.0)),
@@ -337,7 +337,7 @@ BETTERED: dict[str, Callable[[Attempt], Attempt]] = {
 @settings(max_examples=300)
 @given(st.sampled_from(sorted(BETTERED)), attempts(number=50), FIELDS, WEIGHTS)
 def test_what_is_better_never_ranks_lower(name: str, one: Attempt, field: list[Attempt], weights: Weights) -> None:
-    if name == "meddled":
+    if name == "tampered":
         # With its tests as they were it did as it did with its own.
         one = replace(one, run=replace(one.run, restored_checks=one.run.checks if one.run.tampered else ()))
     better = BETTERED[name](one)

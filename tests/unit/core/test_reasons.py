@@ -37,7 +37,7 @@ NAMES = ("test_a", "test_b", "test_c", "test_d", "test_e")
         (attempt(1, (*GOOD, MORE, MORE)), "Passes all 3 checks."),
         (attempt(1, ()), "No check has judged it."),
         (
-            attempt(1, (), meddled=TEST_FILE),
+            attempt(1, (), tampered=TEST_FILE),
             "No check has judged it. Changes what would judge it: tests/test_pages.py.",
         ),
         (attempt(1, BAD), "Fails `pytest -q`, which the snapshot passes."),
@@ -85,28 +85,28 @@ NAMES = ("test_a", "test_b", "test_c", "test_d", "test_e")
         ),
         # What judges it.
         (
-            attempt(1, restored=BAD, meddled=TEST_FILE),
+            attempt(1, restored=BAD, tampered=TEST_FILE),
             "Passes only with its own version of tests/test_pages.py. "
             "With tests/test_pages.py as before it fails `pytest -q`, which the snapshot passes.",
         ),
         (
-            attempt(1, meddled=TEST_FILE),
+            attempt(1, tampered=TEST_FILE),
             "Passes with its own version of tests/test_pages.py, and nobody knows whether without it.",
         ),
         (
-            attempt(1, restored=GOOD, meddled=TEST_FILE),
+            attempt(1, restored=GOOD, tampered=TEST_FILE),
             "Passes the check. Changes tests/test_pages.py, and was judged with that as before.",
         ),
         (
-            attempt(1, BAD, restored=GOOD, meddled=TEST_FILE),
+            attempt(1, BAD, restored=GOOD, tampered=TEST_FILE),
             "Passes the check with tests/test_pages.py as before, but not with its own version.",
         ),
         (
-            attempt(1, BAD, meddled=TEST_FILE),
+            attempt(1, BAD, tampered=TEST_FILE),
             "Fails `pytest -q`, which the snapshot passes. Changes tests/test_pages.py, and was judged by that.",
         ),
         (
-            attempt(1, (check(FAIL, None, report(fixed=5, broken=1, added=2)),), meddled=TEST_FILE),
+            attempt(1, (check(FAIL, None, report(fixed=5, broken=1, added=2)),), tampered=TEST_FILE),
             "Fails `pytest -q`. Changes tests/test_pages.py, and was judged by that.",
         ),
         # Its end.
@@ -236,7 +236,7 @@ def test_what_has_no_weight_is_no_reason() -> None:
 def test_names_are_cut_and_in_one_line() -> None:
     long = check(FAIL, None, report(broken=1, failing=("t" * 200,)), command="x" * 200)
     assert table(attempt(1, (long,))).why(1) == f"Fails `{'x' * 79}…`. Breaks 1 test: {'t' * 79}…."
-    named = attempt(1, meddled=("a\nb",), restored=GOOD)
+    named = attempt(1, tampered=("a\nb",), restored=GOOD)
     assert "Changes a b, and" in table(named).why(1)
     assert len(table(attempt(1, opinion=Opinion(1, "word " * 200))).why(1)) < 350
     assert change("x").path == "x"

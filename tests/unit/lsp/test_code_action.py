@@ -96,7 +96,10 @@ def test_a_conflict_says_why_and_what_can_be_done_about_it() -> None:
     assert not any(title.startswith("[") for title in titles(view, 1, replace(EVERYTHING, disabled=False)))
     data = [one.data for one in at(view, 1) if one.kind in {code_action.TAKE, code_action.MARK}]
     hunk = view.places[0].shown.hunk_id
-    assert data == [{"run": "k3f-1", "hunks": [hunk], "how": "take"}, {"run": "k3f-1", "hunks": [hunk], "how": "mark"}]
+    assert data == [
+        {"run": "k3f-1", "hunks": [hunk], "mode": "take"},
+        {"run": "k3f-1", "hunks": [hunk], "mode": "mark"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_switching_is_one_action() -> None:
     ]
     (switch, *_) = at(view, 1)
     hunk = view.places[0].others[0].hunk_id
-    assert switch.data == {"run": "k3f-2", "hunks": [hunk], "how": "instead"}
+    assert switch.data == {"run": "k3f-2", "hunks": [hunk], "mode": "instead"}
     assert switch.is_preferred is None
     # What the person has typed into it would be lost, and is not.
     assert titles(runs(BEFORE, B, X, live="a\nB!\nc\nd\n"), 1)[1].startswith("Take ")

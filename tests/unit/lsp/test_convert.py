@@ -75,9 +75,16 @@ def test_a_run_says_what_it_is_and_nothing_of_how_it_is_carried_out() -> None:
         "names_passing": [],
         "names_failing": ["t<U+202E>"],
     }
-    check = {"command": "make", "state": "failed", "exit_status": 2, "seconds": 1.5, "before": "passed", "tests": tests}
+    check = {
+        "command": "make",
+        "state": "failed",
+        "exit_status": 2,
+        "seconds": 1.5,
+        "baseline_state": "passed",
+        "tests": tests,
+    }
     assert (shape["checks"], shape["restored_checks"]) == ([check], [])
-    assert shape["meddled"] == ["test\\xe9.py"]
+    assert shape["tampered"] == ["test\\xe9.py"]
     assert not {"pid", "port", "base", "pid_created"} & set(shape)
 
 

@@ -50,7 +50,7 @@ def test_colour_and_shape_say_what_the_checks_do() -> None:
     found = marks(
         plot(
             agreeing(1, 0.1, 1.0),
-            agreeing(2, 0.3, 1.0, meddled=("t",), restored=BAD),
+            agreeing(2, 0.3, 1.0, tampered=("t",), restored=BAD),
             agreeing(3, 0.5, 1.0, checks=()),
             agreeing(4, 0.7, 1.0, checks=BAD),
         )

@@ -59,8 +59,8 @@ end
 ---@return [string, string][]
 local function label_of(place, variant)
   local words = { variant.run, safe.short(variant.agent, 40) }
-  if variant.of > 1 then
-    table.insert(words, ('%d/%d agree'):format(variant.agreed, variant.of))
+  if variant.total > 1 then
+    table.insert(words, ('%d/%d agree'):format(variant.agreed, variant.total))
   end
   local open = vim.tbl_filter(function(one)
     return one.status == 'pending' or one.status == 'conflict'

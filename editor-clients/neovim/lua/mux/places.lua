@@ -51,7 +51,7 @@ local function take(buf, places)
   state.places, state.behind, state.count = places, {}, 0
   vim.api.nvim_buf_clear_namespace(buf, marks, 0, -1)
   for id, place in ipairs(places) do
-    state.count = state.count + (place.waits and 1 or 0)
+    state.count = state.count + (place.open and 1 or 0)
     local first, stop = M.lines_of(place.range)
     -- A mark behind the last line would not move with it.
     state.behind[id] = first >= count or nil
@@ -273,7 +273,7 @@ function M.waiting(buf, first, last)
   local found = {} ---@type mux.Found[]
   for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(buf, marks, from, to, { details = true, overlap = true })) do
     local place = state.places[mark[1]]
-    if place and place.waits then
+    if place and place.open then
       local behind = state.behind[mark[1]] and 1 or 0
       table.insert(found, found_at(place, mark[2] + behind, (assert(mark[4]).end_row or mark[2]) + behind))
     end

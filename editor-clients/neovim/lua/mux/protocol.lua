@@ -24,10 +24,10 @@
 --- `unsaved`: whose unsaved buffers go into the snapshot: this client's (`own`), those of every connected client
 --- (`all`: refused where two clients hold different unsaved texts of one file), or nobody's (`none`).
 ---
---- Runs of tasks with a higher `priority` leave the queue first. `enough` equal results that passed every check end the
---- runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings' `task_usd`
---- and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends counts for it
---- too. One that the server does not know counts for nothing, and it looks for itself.
+--- Runs of tasks with a higher `priority` leave the queue first. `stop_after` equal results that passed every check end
+--- the runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings'
+--- `task_usd` and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends
+--- counts for it too. One that the server does not know counts for nothing, and it looks for itself.
 ---@class mux.protocol.TaskStartParams
 ---@field prompt string
 ---@field agents? mux.protocol.AgentChoice[]
@@ -36,7 +36,7 @@
 ---@field repository? string
 ---@field unsaved? 'own'|'all'|'none'
 ---@field priority? integer
----@field enough? integer
+---@field stop_after? integer
 ---@field max_cost_usd? number
 ---@field max_tokens? integer
 ---@field parent? string
@@ -70,18 +70,18 @@
 ---@field run string
 ---@field paths? string[]
 
---- `how` says what to do where something collides, as for hunks. `result`: the result of the run that was looked at;
---- where its newest has something else in these files, nothing is accepted.
+--- `mode` says what to do where something collides, as for hunks. `result`: the result of the run that was looked
+--- at; where its newest has something else in these files, nothing is accepted.
 ---@class mux.protocol.RunAcceptParams
 ---@field run string
 ---@field paths? string[]
----@field how? 'exact'|'instead'|'take'|'mark'
+---@field mode? 'exact'|'instead'|'take'|'mark'
 ---@field result? string
 
---- `how` and `result` as for accepting it.
+--- `mode` and `result` as for accepting it.
 ---@class mux.protocol.RunPickParams
 ---@field run string
----@field how? 'exact'|'instead'|'take'|'mark'
+---@field mode? 'exact'|'instead'|'take'|'mark'
 ---@field result? string
 
 --- `offset` and `limit` are in bytes of the stream. `follow` waits until there is more, or the run has ended.
@@ -124,13 +124,13 @@
 ---@field run string
 ---@field hunks string[]
 
---- `how` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
+--- `mode` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
 --- (`instead`), have the run's lines in place of those that are there (`take`), or both between conflict markers
 --- (`mark`).
 ---@class mux.protocol.HunkAcceptParams
 ---@field run string
 ---@field hunks string[]
----@field how? 'exact'|'instead'|'take'|'mark'
+---@field mode? 'exact'|'instead'|'take'|'mark'
 
 --- `shared`: also where other runs of the task have the same hunks.
 ---@class mux.protocol.HunkRejectParams
@@ -145,12 +145,12 @@
 ---@field path string
 ---@field what? 'all'|'file'
 
---- `how` says what to do where something collides, as for hunks; `result` is as for a whole run.
+--- `mode` says what to do where something collides, as for hunks; `result` is as for a whole run.
 ---@class mux.protocol.FileAcceptParams
 ---@field run string
 ---@field path string
 ---@field what? 'all'|'file'
----@field how? 'exact'|'instead'|'take'|'mark'
+---@field mode? 'exact'|'instead'|'take'|'mark'
 ---@field result? string
 
 --- `answer`: allow it this once, for the runs that ask (`run`), for their task, or for the repository from now on
@@ -253,7 +253,7 @@
 ---@field state 'running'|'passed'|'failed'
 ---@field exit_status? integer
 ---@field seconds? number
----@field before? 'running'|'passed'|'failed'
+---@field baseline_state? 'running'|'passed'|'failed'
 ---@field tests? mux.protocol.TestsShape
 
 --- Something that a snapshot or a result could not take, and why.
@@ -267,7 +267,7 @@
 --- of all files, the last two in lines of those that are text. `result` is the commit of what it has made, in the
 --- shadow store: another one whenever that is different.
 ---
---- `meddled` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
+--- `tampered` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
 --- with those as the snapshot had them. `queue_place` counts from 1. `rank` counts from 1 among the task's runs that
 --- have ended, with the reasons in words, each a sentence; `tied` are those that share it. `discarded` is when it was
 --- thrown away, `kept_until` when it can be brought back no more.
@@ -285,7 +285,7 @@
 ---@field hunks integer
 ---@field result? string
 ---@field checks mux.protocol.CheckResult[]
----@field meddled string[]
+---@field tampered string[]
 ---@field restored_checks mux.protocol.CheckResult[]
 ---@field left_out mux.protocol.LeftOutPath[]
 ---@field worktree? string
@@ -319,7 +319,7 @@
 ---@field baseline mux.protocol.CheckResult[]
 ---@field priority integer
 ---@field paused boolean
----@field enough? integer
+---@field stop_after? integer
 ---@field parent? string
 ---@field max_cost_usd? number
 ---@field max_tokens? integer
@@ -351,7 +351,7 @@
 ---@field agreement number
 ---@field shared number
 ---@field sharing integer
----@field of integer
+---@field total integer
 ---@field fixed integer
 ---@field broken integer
 ---@field lines integer
@@ -415,8 +415,8 @@
 
 --- A hunk as it stands to the asking client's live text. `hunk` is null for a change that is not text, which is
 --- accepted with its file. `path` and `old_path` are the file's (see `FileSummary`), `uri` is where its text is now: of
---- a renamed file at one of the two. `range` is where it lands, or what it collides with. `ways` are the values of
---- `how` with which a conflict can be accepted all the same.
+--- a renamed file at one of the two. `range` is where it lands, or what it collides with. `resolutions` are the values
+--- of `mode` with which a conflict can be accepted all the same.
 ---@class mux.protocol.ReviewItem
 ---@field run string
 ---@field agent string
@@ -426,7 +426,7 @@
 ---@field hunk? string
 ---@field status 'pending'|'applied'|'conflict'|'rejected'
 ---@field reason? string
----@field ways ('exact'|'instead'|'take'|'mark')[]
+---@field resolutions ('exact'|'instead'|'take'|'mark')[]
 ---@field range mux.protocol.Range
 ---@field removed string
 ---@field added string
@@ -436,13 +436,13 @@
 
 --- One change at a place, of all the `runs` that share it: `agreed` of the `of` runs that have changed something.
 --- `what` says in a few characters what it does. `hunk` is null for a change that is not text, which is accepted with
---- its file. `ways` are the values of `how` with which it can be accepted now; `lost` are the person's lines that
---- `take` would cost.
+--- its file. `resolutions` are the values of `mode` with which it can be accepted now; `lost` are the person's lines
+--- that `take` would cost.
 ---@class mux.protocol.VariantShape
 ---@field run string
 ---@field runs string[]
 ---@field agreed integer
----@field of integer
+---@field total integer
 ---@field agent string
 ---@field path string
 ---@field hunk? string
@@ -452,15 +452,15 @@
 ---@field range mux.protocol.Range
 ---@field removed string
 ---@field added string
----@field ways ('exact'|'instead'|'take'|'mark')[]
+---@field resolutions ('exact'|'instead'|'take'|'mark')[]
 ---@field lost string[]
 
---- Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `waits` is
+--- Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `open` is
 --- whether there is anything to decide; where a variant is applied there is not, and others may be taken `instead`.
 ---@class mux.protocol.PlaceShape
 ---@field task string
 ---@field range mux.protocol.Range
----@field waits boolean
+---@field open boolean
 ---@field shown integer
 ---@field variants mux.protocol.VariantShape[]
 
@@ -475,7 +475,7 @@
 ---@field run string
 ---@field hunk? string
 ---@field shown integer
----@field of integer
+---@field total integer
 
 --- The read-only documents that were opened beside the person's own.
 ---@class mux.protocol.VersionsShowResult
@@ -557,19 +557,19 @@
 
 --- A hunk that became part of a person's text, on record for good: also when its task was deleted.
 ---
---- `how` says whether it was accepted by way of mux-lsp, or the text just had it: typed, or brought in by another tool.
+--- `cause` says whether it was accepted through mux-lsp, or the text just had it: typed, or brought in by another tool.
 --- `message` is what the run was told to go on with. `agreed` are the other runs of the task that had the same hunk,
---- `of` is how many runs had changed anything. `line` is where it came to stand then, in the text of `client`. `range`
---- is where it stands now in that of the client that asks, null where that cannot be told or no `uri` was asked about;
---- `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null. `withdrawn` is
---- when the text lost it again, null while it stands.
+--- `total` is the number of runs that had changed anything. `line` is where it came to stand then, in the text of
+--- `client`. `range` is where it stands now in that of the client that asks, null where that cannot be told or no `uri`
+--- was asked about; `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null.
+--- `withdrawn` is when the text lost it again, null while it stands.
 ---@class mux.protocol.Acceptance
 ---@field id integer
 ---@field at number
 ---@field withdrawn? number
 ---@field client string
 ---@field person string
----@field how 'accept'|'text'
+---@field cause 'accept'|'text'
 ---@field repository string
 ---@field task string
 ---@field run string
@@ -578,7 +578,7 @@
 ---@field prompt string
 ---@field message? string
 ---@field agreed string[]
----@field of integer
+---@field total integer
 ---@field path string
 ---@field uri string
 ---@field hunk? string

@@ -88,8 +88,8 @@ end
 function M.variant(step)
   here(nil, function(buf, found)
     places.step(buf, found[1], step, function(answer)
-      if answer.of > 1 then
-        tell.say(('variant %d of %d, of %s'):format(answer.shown + 1, answer.of, answer.run))
+      if answer.total > 1 then
+        tell.say(('variant %d of %d, of %s'):format(answer.shown + 1, answer.total, answer.run))
       else
         tell.say('there is one variant only')
       end
@@ -103,11 +103,11 @@ end
 
 ---@param variant mux.protocol.VariantShape|mux.protocol.ReviewItem
 ---@param verb 'accept'|'reject'
----@param how? string
+---@param mode? string
 ---@return mux.Decision
-local function decision(variant, verb, how)
+local function decision(variant, verb, mode)
   if variant.hunk then
-    local argument = { run = variant.run, hunks = { variant.hunk }, how = how }
+    local argument = { run = variant.run, hunks = { variant.hunk }, mode = mode }
     if verb == 'reject' then
       argument.shared = true
     end
@@ -115,7 +115,7 @@ local function decision(variant, verb, how)
   end
   return {
     command = 'mux.file.' .. verb,
-    argument = { run = variant.run, path = variant.path, what = 'file', how = how },
+    argument = { run = variant.run, path = variant.path, what = 'file', mode = mode },
   }
 end
 
@@ -206,12 +206,12 @@ local function carry_out(left, buf)
 end
 
 ---@param variant mux.protocol.VariantShape
----@param how string
+---@param mode string
 ---@return string
-local function words_of(variant, how)
-  if how == 'instead' then
+local function words_of(variant, mode)
+  if mode == 'instead' then
     return ("use %s's instead of what another run has there"):format(variant.run)
-  elseif how == 'mark' then
+  elseif mode == 'mark' then
     return ("write conflict markers: yours and %s's"):format(variant.run)
   end
   local lost = vim.tbl_filter(function(line)
@@ -228,18 +228,18 @@ end
 ---@param variant mux.protocol.VariantShape
 local function settle(buf, variant)
   local reason = safe.line(variant.reason or 'it cannot be placed exactly')
-  if #variant.ways == 0 then
+  if #variant.resolutions == 0 then
     return tell.error(('%s is in conflict: %s'):format(variant.run, reason))
   end
-  vim.ui.select(variant.ways, {
+  vim.ui.select(variant.resolutions, {
     prompt = ('%s is in conflict: %s'):format(variant.run, reason),
     kind = 'mux.conflict',
-    format_item = function(how)
-      return words_of(variant, how)
+    format_item = function(mode)
+      return words_of(variant, mode)
     end,
-  }, function(how)
-    if how then
-      carry_out({ decision(variant, 'accept', how) }, buf)
+  }, function(mode)
+    if mode then
+      carry_out({ decision(variant, 'accept', mode) }, buf)
     end
   end)
 end

@@ -9,7 +9,7 @@ local tell = require('mux.tell')
 local M = {}
 
 --- The version of mux's own protocol that this client speaks.
-M.PROTOCOL = 1
+M.PROTOCOL = 2
 
 --- The commands without which it is of no use.
 local NEEDED = { 'mux.task.start', 'mux.task.list', 'mux.review.places', 'mux.variant.show', 'mux.document.get' }
