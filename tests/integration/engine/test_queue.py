@@ -157,7 +157,7 @@ async def test_enough_that_agree_end_the_rest(workshop: Workshop, tmp_path: Path
         hangs = f"{arrived.give}; echo part >> f.txt; {never.take}"
         agent = f"sh:case $MUX_RUN in *-1|*-3) {go.take}; echo right > f.txt;; *) {hangs};; esac"
         async with workshop.engine() as engine:
-            task = await start(workshop, engine, agent, 4, enough=2, checks=("test -e f.txt",))
+            task = await start(workshop, engine, agent, 4, stop_after=2, checks=("test -e f.txt",))
             await arrived.happened(2)
             go.happens(2)
             runs = await all_ended(engine, task)
