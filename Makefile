@@ -6,13 +6,20 @@ KEY := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 DEMO := $(CACHE)/demo-$(KEY)
 TEST := $(CACHE)/test-$(KEY)
 
-.PHONY: demo test check bench soak vsix screenshots clean
+# Processes that run tests beside each other.
+WORKERS ?= 2
+PYTEST = $(TEST)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
+.PHONY: demo test test-fast check bench soak dist vsix screenshots clean
 
 demo: $(DEMO)/.installed
 	@$(DEMO)/bin/mux-lsp demo
 
 test: check
-	$(TEST)/bin/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST)
+
+test-fast: $(TEST)/.installed
+	$(PYTEST) tests/unit tests/integration
 
 check: $(TEST)/.installed
 	$(TEST)/bin/ruff check .
@@ -27,6 +34,10 @@ bench: $(TEST)/.installed
 # Random operations over a daemon that is killed again and again: `make soak MINUTES=60`.
 soak: $(TEST)/.installed
 	$(TEST)/bin/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
+
+# All that a release consists of, into dist: sdist, wheel, extension and checksums, equal to the byte for one commit.
+dist: $(TEST)/.installed
+	@$(TEST)/bin/python -m tests.support.distribution dist
 
 # The extension for VS Code and its forks, into editor-clients/vscode.
 vsix: $(TEST)/.installed

@@ -1,5 +1,7 @@
 import { build } from "esbuild";
 
+const debug = process.argv.includes("--debug");
+
 await build({
   entryPoints: ["src/extension.ts"],
   outfile: "out/extension.js",
@@ -8,7 +10,8 @@ await build({
   format: "cjs",
   target: "node20",
   external: ["vscode"],
-  minify: true,
+  minify: !debug,
+  sourcemap: debug,
   legalComments: "eof",
   logLevel: "warning",
 });

@@ -79,8 +79,8 @@ class Connection:
 def connect(home: paths.Home | None = None) -> Connection:
     """A connection for LSP to the person's daemon, which is started if there is none.
 
-    An older or newer daemon is asked to make room for this version. Raises MuxError with the reason when there is no
-    daemon to be had.
+    An older daemon is replaced, and the new one takes its runs up. Raises MuxError with the reason when there is no
+    daemon to be had, as where a newer one runs.
     """
     here = home or paths.home()
     try:

@@ -5,7 +5,8 @@ what an agent of that run has started, and else with `"person": "…"`, which `p
 `"keys": {"ANTHROPIC_API_KEY": "…"}` (`mux_lsp.keys`) where the socket is one that only its person can reach. The daemon
 answers `{"ok": true, "mux": 1, "version": "0.1.0", …}` or `{"ok": false, "code": "version", "error": "…", …}`.
 After a granted `lsp` both sides speak LSP with `Content-Length` framing; every other connection carries nothing more,
-and that of `stop` and `handover` stays open until the daemon's process has ended.
+and that of `stop` and `handover` stays open until the daemon's process has ended. A newer client asks an
+older daemon for `handover`, so as to start one of its own version.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1
 """Raised when a daemon of the next version could not understand this handshake."""
+
+_DIGITS = "0123456789"
 
 SECONDS = 5.0
 """Until when a new connection has to have said its line."""
@@ -35,3 +38,22 @@ def parse(received: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
+
+
+def is_newer(version: str, than: str) -> bool:
+    """Whether one release comes after another. A pre-release (`1.2.0rc1`) comes before its release."""
+    return _order(version) > _order(than)
+
+
+def _order(version: str) -> tuple[list[int], bool, str, int]:
+    numbers, rest = [], version.partition("+")[0]
+    while digits := len(rest) - len(rest.lstrip(_DIGITS)):
+        numbers.append(int(rest[:digits]))
+        rest = rest[digits:]
+        if rest[:1] != "." or rest[1:2] not in _DIGITS:
+            break
+        rest = rest[1:]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    letters = rest.rstrip(_DIGITS)
+    return numbers, not rest, letters, int(rest[len(letters) :] or 0)

@@ -400,7 +400,7 @@ class _Daemon:
             else:
                 # Never closed: the client takes its end for the end of this process.
                 os.dup(writer.get_extra_info("socket").fileno())
-                self._stop(f"{request['want']} asked for by {name}")
+                self._stop(f"{request['want']} asked for by {name} (mux-lsp {str(request.get('version'))[:40]})")
         except OSError as error:
             log.info("%s: connection lost: %s", name, error)
         except (Exception, SystemExit):  # a session that calls sys.exit must not take the daemon with it
@@ -456,13 +456,12 @@ class _Daemon:
         version = str(request.get("version"))[:40]
         if want == "lsp":
             return self._refusal_to_serve(request, version)
-        if want == "handover" and (self._clients or not self._engine.can_hand_over()):
-            return "busy", self._other_version(version)
-        return None
+        return self._refusal_to_hand_over(version) if want == "handover" else None
 
     def _refusal_to_serve(self, request: dict[str, Any], version: str) -> tuple[str, str] | None:
         if version != __version__ or request.get("mux") != handshake.PROTOCOL:
-            return "version", self._other_version(version)
+            is_newer = handshake.is_newer(version, __version__)
+            return "version", _replaceable(version) if is_newer else _not_newer(version)
         if len(self._clients) < self._most_clients:
             return None
         return "full", (
@@ -470,14 +469,16 @@ class _Daemon:
             "editors, then try again. Nothing was changed"
         )
 
-    def _other_version(self, version: str) -> str:
+    def _refusal_to_hand_over(self, version: str) -> tuple[str, str] | None:
+        if not handshake.is_newer(version, __version__):
+            return "version", _not_newer(version)
+        if self._engine.can_hand_over():
+            return None
         runs = self._engine.status().get("unfinished_runs")
-        busy = f" with {_count(len(self._clients), 'client')}"
-        if isinstance(runs, int):
-            busy += f" and {_count(runs, 'unfinished run')}"
-        return (
-            f"mux-lsp {__version__} is still running{busy}, and this is mux-lsp {version}: "
-            "close the other editors or run `mux-lsp stop`, then try again"
+        busy = f" with {_count(runs, 'unfinished run')}" if isinstance(runs, int) else ""
+        return "busy", (
+            f"the mux-lsp daemon {__version__} is at work{busy} and cannot hand it over to mux-lsp {version} now: "
+            "try again when it is done, or run `mux-lsp stop` first"
         )
 
     def _status(self) -> dict[str, object]:
@@ -511,6 +512,20 @@ class _Daemon:
             self._clients.discard(client)
             self._watch_idle()
             log.info("%s: ended", name)
+
+
+def _replaceable(version: str) -> str:
+    return (
+        f"the mux-lsp daemon that runs is {__version__}, older than this mux-lsp {version}: the next editor or command "
+        "that needs a daemon replaces it, and its runs go on"
+    )
+
+
+def _not_newer(version: str) -> str:
+    return (
+        f"the mux-lsp daemon that runs is {__version__} and gives way only to a newer one, but this is mux-lsp "
+        f"{version}: update this one, or end that daemon with `mux-lsp stop` and try again"
+    )
 
 
 def _take_keys(keys: object, name: str) -> None:

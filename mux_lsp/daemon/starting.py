@@ -66,7 +66,10 @@ def _start_lock(home: paths.Home) -> Iterator[None]:
 
 
 def _ask_to_hand_over(home: paths.Home) -> None:
-    """Returns when the daemon of the other version has ended. Raises MuxError with its reason if it will not."""
+    """Returns when the daemon of the other version has ended. Raises MuxError with its reason if it will not.
+
+    The daemon decides: it gives way to a newer version only, so that two installed versions never take turns.
+    """
     try:
         with attempt(home, "handover") as connection:
             connection.wait_for_end(STOP_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 from contextlib import contextmanager
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp import storage
 from mux_lsp.errors import MuxError, StorageError
 from mux_lsp.faults import fault
-from mux_lsp.store import renamed_fields
+from mux_lsp.store import premigration, renamed_fields
 from mux_lsp.store.commit_mark import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -195,7 +198,8 @@ class Database(sqlite3.Connection):
 def open_database(path: Path) -> Database:
     """Open the database, made where it is missing and migrated where it is older. The caller closes it.
 
-    In autocommit mode: write within `transaction`. The folder must exist; the file is its owner's alone.
+    In autocommit mode: write within `transaction`. The folder must exist; the file is its owner's alone. A
+    copy of what is migrated stays beside it (`store.premigration`).
 
     Raises MuxError where the file is newer than this program, no database, or cannot be read or written.
     """
@@ -301,7 +305,12 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     with all_or_none(connection):
-        migrate(connection, _refuse_newer(connection, path), len(MIGRATIONS))
+        found = _refuse_newer(connection, path)
+        copy = premigration.copy(path, len(MIGRATIONS)) if 0 < found < len(MIGRATIONS) else None
+        migrate(connection, found, len(MIGRATIONS))
+    if copy is not None:
+        log.info("migrated %s from schema %d to %d; %s has what was before", path, found, len(MIGRATIONS), copy)
+        premigration.prune(path)
 
 
 def migrate(connection: sqlite3.Connection, version: int, target: int) -> None:
@@ -319,5 +328,6 @@ def _refuse_newer(connection: sqlite3.Connection, path: Path) -> int:
         raise MuxError(
             f"The database {path} was written by a newer mux-lsp (schema {version}; this one knows up to "
             f"{len(MIGRATIONS)}). Upgrade mux-lsp, or set MUX_LSP_HOME to another folder."
+            f"{premigration.way_back(path, len(MIGRATIONS))}"
         )
     return version

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from mux_lsp import __version__
 from mux_lsp.daemon.client import is_alive, read_record, request_status
 from tests.support.editor import Editor
 from tests.support.tree import other_version
@@ -201,20 +202,20 @@ def test_without_an_editor_the_reason_is_on_standard_error(fake_home: IsolatedHo
         assert editor.errors() == "mux-lsp serve: no.\n"
 
 
-def test_another_version_takes_over_where_that_loses_nothing(fake_home: IsolatedHome) -> None:
+def test_a_newer_version_takes_over(fake_home: IsolatedHome) -> None:
     newer = other_version(fake_home, "9.9.9")
-    with Editor(fake_home) as editor:
-        editor.request("initialize")
-        editor.notify("exit")
-        assert editor.wait() == 0
-    first = daemon_pid(fake_home)
-    with Editor(newer) as editor:
-        assert editor.request("initialize")["result"]["version"] == "9.9.9"
-        assert request_status(fake_home.paths)["version"] == "9.9.9"
-        assert not psutil.pid_exists(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE
+    with Editor(fake_home) as stays:
+        stays.request("initialize")
+        first = daemon_pid(fake_home)
+        with Editor(newer) as editor:
+            assert editor.request("initialize")["result"]["version"] == "9.9.9"
+            assert request_status(fake_home.paths)["version"] == "9.9.9"
+            assert not psutil.pid_exists(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE
+            assert stays.wait() == 1
+            assert "the daemon closed this connection (it was stopped or restarted" in stays.errors()
 
 
-def test_ten_bridges_of_another_version_make_one_hand_over(fake_home: IsolatedHome) -> None:
+def test_ten_bridges_of_a_newer_version_make_one_hand_over(fake_home: IsolatedHome) -> None:
     newer = other_version(fake_home, "9.9.9")
     subprocess.run(fake_home.command("serve"), env=fake_home.environment(), stdin=subprocess.DEVNULL, check=True)
     with ExitStack() as stack:
@@ -223,21 +224,30 @@ def test_ten_bridges_of_another_version_make_one_hand_over(fake_home: IsolatedHo
     assert fake_home.log.count("listens on") == 2
 
 
-def test_another_version_is_refused_while_there_is_a_client(fake_home: IsolatedHome) -> None:
+@pytest.mark.parametrize("clients", [0, 1])
+def test_an_older_version_is_refused_in_a_sentence(fake_home: IsolatedHome, clients: int) -> None:
     with Editor(fake_home) as editor:
         editor.request("initialize")
+        before = daemon_pid(fake_home)
+        if not clients:
+            editor.notify("exit")
+            editor.wait()
         check_refused(
             other_version(fake_home, "0.0.1"),
-            "mux-lsp 0.1.0 is still running with 1 client and 0 unfinished runs, and this is mux-lsp 0.0.1",
-            "mux-lsp stop",
+            f"the mux-lsp daemon that runs is {__version__} and gives way only to a newer one, but this is mux-lsp "
+            "0.0.1: update this one, or end that daemon with `mux-lsp stop` and try again",
         )
-        assert "result" in editor.request("still there")
+        assert daemon_pid(fake_home) == before
+        if clients:
+            assert "result" in editor.request("still there")
 
 
-def test_another_version_is_refused_while_the_engine_cannot_hand_over(fake_home: IsolatedHome) -> None:
+def test_a_newer_version_is_refused_while_the_engine_cannot_hand_over(fake_home: IsolatedHome) -> None:
     fake_home.write_config("can_hand_over = false\nunfinished_runs = 3")
     subprocess.run(fake_home.command("serve"), env=fake_home.environment(), stdin=subprocess.DEVNULL, check=True)
-    check_refused(other_version(fake_home, "9.9.9"), "still running with 0 clients and 3 unfinished runs")
+    check_refused(
+        other_version(fake_home, "9.9.9"), "at work with 3 unfinished runs and cannot hand it over to", "stop"
+    )
 
 
 def test_the_bridge_imports_nothing_heavy(fake_home: IsolatedHome) -> None:

@@ -86,11 +86,12 @@ def test_stop_returns_when_the_process_has_ended(fake_home: IsolatedHome) -> Non
 
 
 def test_stop_and_status_work_across_versions(fake_home: IsolatedHome) -> None:
-    start(other_version(fake_home, "9.9.9"))
-    assert request_status(fake_home.paths)["version"] == "9.9.9"
-    with pytest.raises(OtherVersionError, match=r"9\.9\.9 is still running"):
-        connect_running(fake_home.paths)
-    assert request_stop(home=fake_home.paths)
+    for version, said in (("9.9.9", "gives way only to a newer one"), ("0.0.1", "replaces it, and its runs go on")):
+        start(other_version(fake_home, version))
+        assert request_status(fake_home.paths)["version"] == version
+        with pytest.raises(OtherVersionError, match=rf"that runs is {version}.*{said}"):
+            connect_running(fake_home.paths)
+        assert request_stop(home=fake_home.paths)
 
 
 def test_stop_ends_a_daemon_whose_socket_has_been_cleaned_away(fake_home: IsolatedHome) -> None:

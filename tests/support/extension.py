@@ -25,15 +25,19 @@ SOURCES: Final = Path(__file__).parents[2] / "editor-clients" / "vscode"
 MADE: Final = frozenset({"node_modules", "out"})
 """What somebody may have built among the sources."""
 
+SOME_DAY: Final = 1_700_000_000
+"""The time stamp where none is given, in seconds since the epoch: a package is built once for its sources."""
 
-def package() -> Path:
-    """The .vsix of the sources as they are."""
+
+def package(date: int = SOME_DAY) -> Path:
+    """The .vsix of the sources as they are, with all its time stamps at `date`, in seconds since the epoch."""
     with _workshop() as shop:
-        made = shop / "packages" / f"{_digest(*_sources())}.vsix"
+        made = shop / "packages" / f"{_digest(*_sources())}-{date}.vsix"
         if not made.exists():
             _copy(shop)
             made.parent.mkdir(exist_ok=True)
-            node.npm(shop, "run", "package", "--", "--out", "new.vsix")
+            # An archive has its stamps in local time.
+            node.npm(shop, "run", "package", "--", "--out", "new.vsix", SOURCE_DATE_EPOCH=str(date), TZ="UTC")
             (shop / "new.vsix").rename(made)
         return made
 

@@ -42,6 +42,18 @@ def other_version(home: IsolatedHome, version: str) -> IsolatedHome:
     return replace(home, extra={"PYTHONPATH": str(make_tree(home.folder, version))})
 
 
+def release(home: IsolatedHome, version: str, migration: str | None = None) -> IsolatedHome:
+    """The same home as it is seen by a whole copy of mux-lsp of another version, with one migration more if given."""
+    root = home.folder / f"release-{version}"
+    package = root / "mux_lsp"
+    shutil.copytree(_REAL, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").write_text(f'__version__ = "{version}"\n')
+    if migration is not None:
+        with (package / "store" / "database.py").open("a") as file:
+            file.write(f"\nMIGRATIONS = (*MIGRATIONS, ({migration!r},))\n")
+    return replace(home, extra={**home.extra, "PYTHONPATH": str(root)})
+
+
 def tune(home: IsolatedHome, module: str, name: str, value: float) -> None:
     """Gives a constant of the copy another value, so that a test need not wait for what a person would."""
     path = Path(home.extra["PYTHONPATH"]) / "mux_lsp" / module

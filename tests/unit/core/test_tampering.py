@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mux_lsp.core import tampering
 from mux_lsp.core.model import ChangeKind, FileChange
+from mux_lsp.core.patterns import matcher
 from mux_lsp.core.tampering import Tampering, find_tampering, protected_files
 
 KINDS = {"A": ChangeKind.ADDED, "M": ChangeKind.MODIFIED, "D": ChangeKind.DELETED, "R": ChangeKind.RENAMED,
          "C": ChangeKind.COPIED}  # fmt: skip
+
+
+KNOWN_PATTERNS = Path(__file__).with_name("known_patterns.txt")
+"""Each pattern that is known, with a path that it is for."""
 
 
 def change(text: str) -> FileChange:
@@ -53,6 +60,14 @@ def test_what_judges_may_not_be_changed(path: str) -> None:
 )  # fmt: skip
 def test_what_does_not_judge_may_be_changed(path: str) -> None:
     assert done(f"M {path}", f"A {path}x", f"D {path}y", f"R old {path}z") == tampering.NO_TAMPERING
+
+
+def test_every_known_pattern_has_a_path_that_it_protects() -> None:
+    known = [line.split() for line in KNOWN_PATTERNS.read_text(encoding="utf-8").splitlines()]
+    assert [pattern for pattern, _ in known] == [*tampering.TESTS, *tampering.SETTINGS]
+    for pattern, path in known:
+        assert matcher((pattern,))(path), pattern
+        assert done(f"M {path}") == Tampering((path,), (path,)), pattern
 
 
 def test_new_tests_do_no_harm_and_go_where_the_judges_are_restored() -> None:
