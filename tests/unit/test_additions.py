@@ -12,10 +12,10 @@ from typing import Final, get_args
 
 import click
 import pytest
-from mux_lsp.agents.presets.known import PRESETS
 
 import mux_lsp
 from mux_lsp import cli, config
+from mux_lsp.agents.presets.registry import PRESETS
 from mux_lsp.cli.main import commands
 from mux_lsp.daemon.interactive import PROGRAMS
 from tests.e2e.agents import settings
