@@ -1,4 +1,4 @@
-"""The VS Code extension, checked and packaged: in the cache, so that the tree stays as it is.
+"""Check and package the VS Code extension, in the cache, so that the tree stays clean.
 
 `python -m tests.support.extension check` is part of `make check`, `python -m tests.support.extension package FOLDER` is
 `make vsix`.
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 SOURCES: Final = Path(__file__).parents[2] / "editor-clients" / "vscode"
 MADE: Final = frozenset({"node_modules", "out"})
-"""What somebody may have built among the sources."""
+"""Folders with build results, which a person may have among the sources."""
 
 
 def package() -> Path:
-    """The .vsix of the sources as they are."""
+    """Build a .vsix of the current sources. Returns its path."""
     with _workshop() as shop:
         made = shop / "packages" / f"{_digest(*_sources())}.vsix"
         if not made.exists():
@@ -45,7 +45,7 @@ def module(path: str) -> str:
 
 
 def check() -> None:
-    """Types, lint and unit tests. Raises CalledProcessError, with what they say in its notes."""
+    """Run the types, lint and unit tests. Raises CalledProcessError, with their output in its notes."""
     with _workshop() as shop:
         seen = shop / "checked" / _digest(*_sources())
         if not seen.exists():
@@ -57,7 +57,7 @@ def check() -> None:
 
 @contextmanager
 def _workshop() -> Iterator[Path]:
-    """A folder with the packages that the lock file names, for one at a time."""
+    """A folder with the packages of the lock file, locked for one process."""
     manifest, lock = SOURCES / "package.json", SOURCES / "package-lock.json"
     wanted = json.loads(manifest.read_text(encoding="utf-8"))
     needs = json.dumps([wanted.get("dependencies"), wanted.get("devDependencies")])
@@ -91,7 +91,7 @@ def _digest(*files: Path) -> str:
 
 
 def _copy(shop: Path) -> None:
-    """Have the sources there as they are here, and nothing of former ones."""
+    """Replace the sources there with the current ones."""
     for old in shop.iterdir():
         if old.name not in {"node_modules", "complete", "packages", "checked"}:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
@@ -109,4 +109,4 @@ if __name__ == "__main__":
             version = json.loads((SOURCES / "package.json").read_text(encoding="utf-8"))["version"]
             print(shutil.copy(package(), Path(folder) / f"mux-lsp-{version}.vsix"))  # noqa: T201
         case _:
-            sys.exit("check, or package FOLDER")
+            sys.exit("usage: python -m tests.support.extension check | package FOLDER")

@@ -105,7 +105,7 @@ def test_the_walkthrough_leads_to_an_accepted_change(window: Workbench) -> None:
     step = window.sees(".getting-started-step", "Start a task")
     assert window.page.locator(".getting-started-step", has_text="Install mux-lsp").count() == 0
     step.get_by_role("button", name="Try It with an Example").click()
-    window.comes("", "↑ This line is")
+    window.inserts("", "↑ This line is")
     lens = window.sees(".editor-instance .codelens-decoration", "2 variants")
     lens.get_by_role("button", name="Accept", exact=True).click()
     window.sees(".editor-instance .view-line", re.compile(r"This\sline\sis\san(other|\sexample)\sagent's"))

@@ -47,7 +47,7 @@ def test_agents_and_their_counts_are_picked_and_remembered(window: Workbench) ->
 
     # Agents saw the unsaved text, and the focus is still in the editor.
     window.lenses(f"{ONE} ·")
-    window.comes("unsaved", "→ UNSAVED")
+    window.inserts("unsaved", "→ UNSAVED")
     window.row(re.compile("-2, finished, tied #1"))
     window.type("typed on, ")
     window.lines("unsaved", "typed on, line 1")
@@ -73,7 +73,7 @@ def test_a_task_starts_from_a_selection_a_comment_and_a_diagnostic(window: Workb
     window.answer("Start a task about", "Use an f-string")
     window.agents("sed -i \"2s/.*/    print(f'hello {name}')/\" src/app.py")
     window.lenses(ONE)
-    window.comes("print", "→ print(f'hello {name}')")
+    window.inserts("print", "→ print(f'hello {name}')")
 
     # About a comment, and about a diagnostic of another extension. No agent is configured.
     for file, line, title, prompt in (

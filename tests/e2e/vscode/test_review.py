@@ -52,8 +52,8 @@ def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root:
     last = f"{ONE} · {task}-1"
     window.lenses(agreed, last)
     window.lines("unsaved", *LINES)
-    window.comes("line 3", "→ trois (+1 line)")
-    window.comes("line 7", "→ LINE 7")
+    window.inserts("line 3", "→ trois (+1 line)")
+    window.inserts("line 7", "→ LINE 7")
     window.rules(MARK)
 
     # Keys go to the next place, show the proposed text in full, and show the other variant and the first again.
@@ -71,7 +71,7 @@ def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root:
     window.chord("v")
     window.lenses(other, last)
     window.sees(".review-widget", "LINE 3")
-    window.comes("line 3", "→ LINE 3")
+    window.inserts("line 3", "→ LINE 3")
     window.chord("Shift+V")
     window.lenses(agreed, last)
     window.sees(".review-widget").get_by_role("button", name="Show the Next Variant").click()
@@ -108,7 +108,7 @@ def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root:
     window.chord("n")
     window.sees(".tab.active", "app.py")
     window.at(1)
-    window.comes("def greet", "→ def welcome(name):")
+    window.inserts("def greet", "→ def welcome(name):")
     window.chord("a")
     window.lines("def welcome(name):")
 
@@ -214,7 +214,7 @@ def test_removed_and_inserted_text_is_visible_in_every_theme(desk: Desk, root: P
         window.connected()
         window.open("notes.txt")
         window.start("Shout", "sed -i 's/line 3$/LINE 3/' notes.txt")
-        window.comes("line 3", "→ LINE 3")
+        window.inserts("line 3", "→ LINE 3")
         assert window.page.evaluate(DRAWN) == [True, True]
         window.page.close()
     finally:

@@ -149,7 +149,7 @@ def test_runs_are_discarded_restored_picked_and_deleted(window: Workbench) -> No
     window.row(re.compile("^notes.txt, modified")).locator(".monaco-tl-twistie").click()
     window.row(re.compile("^line trois, line 3 · pending")).click()
     window.lenses(f"{ONE} · {second} · 2 variants")
-    window.comes("line 3", "→ line trois")
+    window.inserts("line 3", "→ line trois")
     window.row(re.compile(f"^{second}")).click()
     window.keys("ArrowLeft")
     # Navigation from the view focuses the text.
@@ -162,7 +162,7 @@ def test_runs_are_discarded_restored_picked_and_deleted(window: Workbench) -> No
     window.dialog(f"Discard {first}?", "Discard")
     window.row(re.compile(f"^{first}, finished, discarded"))
     window.lenses(f"{ONE} · {second}")
-    window.comes("line 3", "→ line trois")
+    window.inserts("line 3", "→ line trois")
     window.inline(re.compile(f"^{first}"), "Restore a Run")
     window.lenses(f"{ONE} · {second} · 2 variants")
 
