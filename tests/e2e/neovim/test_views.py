@@ -166,7 +166,7 @@ def test_open_changes_are_in_a_quickfix_list_and_in_a_menu(start: Open) -> None:
     )
     assert person.value("#vim.fn.getqflist()") == 3, "equal changes have one entry"
     person.command("cclose")
-    menu = person.editor.menu("vim.cmd('Mux select')", "To review")
+    menu = person.editor.menu("vim.cmd('Mux select')", "Changes to review")
     person.editor.choose(menu, "notes.txt:9")
     person.wait("vim.fn.expand('%:t') == 'notes.txt' and vim.fn.line('.') == 9")
 
@@ -177,7 +177,7 @@ def test_a_chosen_change_opens_beside_a_window_that_keeps_its_text(person: Perso
     person.ended(task)
     person.command(kept)
     before = person.value("vim.api.nvim_get_current_buf()")
-    menu = person.editor.menu("vim.cmd('Mux select')", "To review")
+    menu = person.editor.menu("vim.cmd('Mux select')", "Changes to review")
     person.editor.choose(menu, "greet.py:2")
     person.wait("vim.fn.expand('%:t') == 'greet.py' and vim.fn.line('.') == 2")
     assert person.value(f"#vim.fn.win_findbuf({before})") == 1, "that window is unchanged"
@@ -197,7 +197,7 @@ def test_files_with_unusual_names_are_listed_completed_and_opened(person: Person
     person.wait("vim.fn.winnr('$') == 2 and vim.fn.getbufline(vim.fn.winbufnr(2), 1)[1] == 'one'")
     assert person.value("vim.api.nvim_buf_get_name(0)") == str(root / odd)
     person.command("tabclose")
-    menu = person.editor.menu("vim.cmd('Mux select')", "To review")
+    menu = person.editor.menu("vim.cmd('Mux select')", "Changes to review")
     person.editor.choose(menu, odd)
     person.wait("vim.api.nvim_buf_get_name(0) == a[1]", str(root / odd))
     person.command(f"Mux accept {task}-1 {found[0]}")

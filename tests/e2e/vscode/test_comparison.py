@@ -113,6 +113,6 @@ def test_the_walkthrough_leads_to_an_accepted_change(window: Workbench) -> None:
     window.sees(".tab", "Welcome").click()
     for done in ("Start a task", "Accept a change"):
         window.sees(window.page.locator(".getting-started-step", has_text=done).locator(".codicon.complete"))
-    left = window.page.locator(".getting-started-step", has_text="See all of it")
+    left = window.page.locator(".getting-started-step", has_text="See everything")
     window.sees(left)
     assert left.locator(".codicon.complete").count() == 0
