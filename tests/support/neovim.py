@@ -1,7 +1,7 @@
-"""A real Neovim with a screen, driven over its API. Without configuration, and without a plugin unless it is given one.
+"""A real Neovim with a screen, driven over its API, without configuration and without plugins unless given.
 
-Waiting is done inside of Neovim by `vim.wait`, which runs its event loop and asks the condition again meanwhile. While
-a menu is open Neovim answers nothing but what it draws: `menu` waits for that.
+Waits run inside Neovim with `vim.wait`, which runs its event loop and evaluates the condition meanwhile. While a menu
+is open, Neovim answers no requests but sends redraws: `menu` waits for those.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS, LINES = 100, 30
 
 
 class Cell(NamedTuple):
-    """What stands in one place of the screen: a character, and the number of its highlight attributes."""
+    """A cell of the screen: a character, and the number of its highlight attributes."""
 
     text: str
     highlight: int
@@ -48,16 +48,16 @@ class Neovim:
         self._number = 0
         self._grid = [[BLANK] * COLUMNS for _ in range(LINES)]
         self.colours: dict[str, int] = {}
-        """The screen's own `foreground` and `background`."""
-        self._drawn = 0  # so many times something was drawn
+        """The default `foreground` and `background`."""
+        self._drawn = 0  # the number of redraws
         self.highlights: dict[int, dict[str, Any]] = {0: {}}
         """The attributes by their number: `foreground`, `background`, `bold` and so on."""
         self.request("nvim_ui_attach", COLUMNS, LINES, {"ext_linegrid": True, "rgb": True})
-        # What is told behind a menu does not wait for the Enter key.
+        # A message after a menu does not wait for the Enter key.
         self.lua("pcall(vim.api.nvim_set_option_value, 'messagesopt', 'wait:0,history:500', {})")
 
     def request(self, method: str, *arguments: object) -> Any:
-        """The answer to an API call. What is drawn before it is on the screen then."""
+        """The result of an API call. Earlier redraws are on the screen then."""
         self._number += 1
         self._in.write(msgpack.packb([0, self._number, method, arguments]))
         self._in.flush()
@@ -73,42 +73,42 @@ class Neovim:
 
     def _read(self, seconds: float = 1.5 * WAIT_MILLISECONDS / 1000) -> None:
         ready, _, _ = select.select([self._out], [], [], seconds)
-        assert ready, "Neovim says nothing\n" + self._seen()
+        assert ready, "Neovim does not respond\n" + self._text_of_screen()
         data = os.read(self._out.fileno(), 65_536)
-        assert data, "Neovim has gone"
+        assert data, "Neovim has ended"
         self._messages.feed(data)
 
-    def _seen(self) -> str:
+    def _text_of_screen(self) -> str:
         return "\n".join(_text(line) for line in self._grid)
 
     def menu(self, code: str, prompt: str) -> list[str]:
-        """The lines of the menu that a chunk of Lua leads to, once it is drawn whole, from its prompt on."""
+        """The lines of the menu that a chunk of Lua opens, after its prompt, once it is completely drawn."""
         self.lua(f"vim.schedule(function() {code} end)")
         end = time.monotonic() + WAIT_MILLISECONDS / 1000
         while True:
             for message in self._messages:
                 if message[:2] == [2, "redraw"]:
                     self._draw(message[2])
-            lines = [line.rstrip() for line in self._seen().splitlines()]
+            lines = [line.rstrip() for line in self._text_of_screen().splitlines()]
             if prompt in lines and any(line.startswith("Type number and <Enter>") for line in lines):
                 return lines[lines.index(prompt) + 1 :]
             self._read(end - time.monotonic())
 
     def choose(self, menu: list[str], title: str) -> None:
-        """Choose what begins like this in the menu that is open."""
+        """Choose the entry of the open menu that starts with a title."""
         (number,) = [line.partition(":")[0] for line in menu if line.partition(": ")[2].startswith(title)]
         self.request("nvim_input", f"{number}<CR>")
 
     def lua(self, code: str, *arguments: object) -> Any:
-        """The value that a chunk of Lua returns; its arguments are `...`."""
+        """The value that a chunk of Lua returns. Its arguments are `...`."""
         return self.request("nvim_exec_lua", code, list(arguments))
 
     def keys(self, keys: str) -> None:
-        """Type, until all of it is done."""
+        """Type, and wait until all keys are processed."""
         self.request("nvim_feedkeys", self.request("nvim_replace_termcodes", keys, True, True, True), "ntx", False)
 
     def wait(self, condition: str, *arguments: object) -> Any:
-        """Wait until a Lua expression is true; its value."""
+        """Wait until a Lua expression is true. Returns its value."""
         answer = self.lua(
             f"local a, found = {{...}}, nil\n"
             f"local ok = vim.wait({WAIT_MILLISECONDS}, function() found = {condition} return found end, 10)\n"
@@ -125,9 +125,9 @@ class Neovim:
 
     @property
     def screen(self) -> list[str]:
-        """What a person sees now, line by line."""
+        """The lines of the screen."""
         self.lua("vim.cmd.redraw()")
-        self.request("nvim_get_mode")  # what was drawn has come before this answer
+        self.request("nvim_get_mode")  # the redraws arrive before this response
         return [_text(line) for line in self._grid]
 
     @property
@@ -137,16 +137,16 @@ class Neovim:
         return [list(line) for line in self._grid]
 
     def attributes(self, text: str) -> dict[str, Any]:
-        """The highlight attributes of the place on the screen where a text begins."""
+        """The highlight attributes of the cell of the screen where a text starts."""
         for line in self.cells:
             column = "".join(cell.text for cell in line).find(text)
             if column >= 0:
-                # A wide character is one with an empty one behind it; texts in tests have none in front.
+                # A wide character has an empty cell after it; tests have none before their texts.
                 return self.highlights[line[column].highlight]
-        raise AssertionError(f"{text!r} is not on the screen\n" + self._seen())
+        raise AssertionError(f"{text!r} is not on the screen\n" + self._text_of_screen())
 
     def sees(self, *texts: str) -> None:
-        """Wait until all of these stand on the screen."""
+        """Wait until the screen contains all of these texts."""
         end = time.monotonic() + WAIT_MILLISECONDS / 1000
         while True:
             screen = "\n".join(self.screen)
@@ -157,7 +157,7 @@ class Neovim:
             self._await_drawing(end)
 
     def sees_no(self, *texts: str) -> None:
-        """Wait until none of these stands on the screen."""
+        """Wait until the screen contains none of these texts."""
         end = time.monotonic() + WAIT_MILLISECONDS / 1000
         while True:
             screen = "\n".join(self.screen)
@@ -168,7 +168,7 @@ class Neovim:
             self._await_drawing(end)
 
     def _await_drawing(self, end: float) -> None:
-        """Wait until Neovim draws something by itself."""
+        """Wait until Neovim redraws."""
         while True:
             for message in self._messages:
                 if message[:2] == [2, "redraw"]:
@@ -178,15 +178,15 @@ class Neovim:
             if not ready:
                 return
             data = os.read(self._out.fileno(), 65_536)
-            assert data, "Neovim has gone"
+            assert data, "Neovim has ended"
             self._messages.feed(data)
 
     def type(self, keys: str) -> None:
-        """Type as a person does, without waiting until it is done."""
+        """Type as a person does, without waiting until the keys are processed."""
         self.request("nvim_input", keys)
 
     def stroke(self, key: str) -> float:
-        """Type one key. Seconds until what it did was drawn."""
+        """Type one key. Returns the seconds until its effect was drawn."""
         drawn = self._drawn
         begun = time.perf_counter()
         self.request("nvim_input", key)
@@ -195,7 +195,7 @@ class Neovim:
         return time.perf_counter() - begun
 
     def command(self, command: str) -> None:
-        """Carry out an Ex command."""
+        """Run an Ex command."""
         self.request("nvim_command", command)
 
     def _draw(self, events: list[Any]) -> None:
@@ -217,7 +217,7 @@ class Neovim:
     def _draw_line(self, _: int, row: int, column: int, cells: list[list[Any]]) -> None:
         highlight = 0
         for text, *rest in cells:
-            highlight = rest[0] if rest else highlight  # where it is left out it is that of the one before
+            highlight = rest[0] if rest else highlight  # omitted where it is that of the previous cell
             for _ in range(rest[1] if len(rest) > 1 else 1):
                 self._grid[row][column] = Cell(text, highlight)
                 column += 1
@@ -233,7 +233,7 @@ def _text(line: list[Cell]) -> str:
 
 
 UNCONFIGURED = ("--clean",)
-"""Reads no configuration of whoever runs the tests."""
+"""Read no configuration of the person who runs the tests."""
 
 
 @contextmanager
@@ -244,7 +244,7 @@ def neovim(
     program: Installed | None = None,
     begins: Sequence[str] = UNCONFIGURED,
 ) -> Iterator[Neovim]:
-    """A Neovim in `folder` with this environment; 0.11 if no program is named. `begins`: how it is configured."""
+    """A Neovim in `folder` with this environment; by default 0.11. `begins` are the arguments for its configuration."""
     chosen = program or neovim_versions.installed("0.11")
     with subprocess.Popen(
         [*chosen.command, "--embed", "--headless", *begins, "-n", *arguments],

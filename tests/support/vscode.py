@@ -1,4 +1,4 @@
-"""The real VS Code in a real browser: code-server in one exact version, in a cache outside the tree, and Chromium."""
+"""The real VS Code in a real browser: code-server in one exact version, cached outside the tree, and Chromium."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 GONE_SECONDS = 20.0
 
 VERSION: Final = "4.139.1"
-"""Of code-server: VS Code 1.139."""
+"""The version of code-server, with VS Code 1.139."""
 
 _COMPILED: Final = ("node-pty", "@vscode/spdlog", "native-watchdog", "@vscode/native-watchdog")
-"""What VS Code has to have compiled for the Node that it runs on. Which of them there are differs by version."""
+"""The packages to compile for the Node that runs VS Code. Some versions do not have all of them."""
 
 CHROMIUM_ARGUMENTS: Final = (
     "--no-sandbox",
@@ -51,11 +51,11 @@ SETTINGS: Final = {
     "workbench.secondarySideBar.defaultVisibility": "hidden",
     "workbench.startupEditor": "none",
 }
-"""Of a person who wants to be left in peace, and sees what others see."""
+"""Settings without distractions and with the default appearance."""
 
 
 def code_server() -> Path:
-    """The folder with code-server, installed at the first call: most of a minute, 620 MB."""
+    """The folder with code-server. The first call installs it, which takes about a minute and 620 MB."""
     cache = node.CACHE / "vscode"
     folder = cache / f"code-server-{VERSION}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def code_server() -> Path:
 
 
 def _install(folder: Path) -> None:
-    # Its own installer downloads what the registry does not have; what it would do with that we do ourselves.
+    # Its own installer would download from outside the registry: install without scripts, then do what they would do.
     node.npm(folder, "install", "--ignore-scripts", "--prefix", str(folder), f"code-server@{VERSION}")
     server = folder / "node_modules" / "code-server"
     editor = server / "lib" / "vscode"
@@ -82,14 +82,14 @@ def _install(folder: Path) -> None:
 
 
 def chromium() -> str:
-    """The browser. On a Debian machine without one that we may change, it is installed; else the test is skipped."""
+    """The path of the browser. Without one, as root on Debian, install it; else skip the test."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
-        pytest.skip("Chromium is not here: install your system's `chromium` to have VS Code tested")
-    with FileLock("/tmp/mux-chromium.lock"):  # noqa: S108  nothing is kept in it
+        pytest.skip("Chromium was not found: install the package `chromium` to run the tests of VS Code")
+    with FileLock("/tmp/mux-chromium.lock"):  # noqa: S108  an empty lock file
         if (found := shutil.which("chromium")) is None:
             wanted = ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
             for arguments in (["update"], wanted):
@@ -100,14 +100,14 @@ def chromium() -> str:
 
 
 def put_program(path: Path) -> None:
-    """Put a `mux-lsp` there that is the one of the interpreter that runs this."""
+    """Write a program `mux-lsp` that runs the package with the current interpreter."""
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m mux_lsp "$@"\n')
     path.chmod(0o755)
 
 
 @contextmanager
 def browsing(*, height: int = 800) -> Iterator[BrowserContext]:
-    """A Chromium without a screen. What one of its pages has loaded the next need not load again."""
+    """A headless Chromium, whose pages share a cache."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS))
         yield browser.new_context(viewport={"width": 1280, "height": height})
@@ -116,9 +116,9 @@ def browsing(*, height: int = 800) -> Iterator[BrowserContext]:
 
 @contextmanager
 def serving(folder: Path, settings: str, environment: Mapping[str, str], *extensions: Path) -> Iterator[str]:
-    """A code-server with these extensions and nobody's settings but these. Gives its address.
+    """A code-server with these extensions and only these settings. Yields its address.
 
-    `folder` is for what it keeps. Everything it starts has this environment.
+    It keeps its files in `folder`. All processes that it starts have this environment.
     """
     entry = [str(node.NODE), str(code_server() / "out" / "node" / "entry.js")]
     quiet = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"]
@@ -126,16 +126,16 @@ def serving(folder: Path, settings: str, environment: Mapping[str, str], *extens
     user = folder / "user" / "User"
     user.mkdir(parents=True)
     (user / "settings.json").write_text(settings)
-    mine = {name: value for name, value in environment.items() if not name.startswith("VSCODE_")}
-    # It would read its own configuration file below the home folder, and write one.
-    mine |= {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_DATA_HOME": str(folder / "data")}
-    # Else extensions would have the PATH that a login shell sets.
-    mine["VSCODE_CLI"] = "1"
+    own = {name: value for name, value in environment.items() if not name.startswith("VSCODE_")}
+    # Else it would read and write a configuration file in the home folder.
+    own |= {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_DATA_HOME": str(folder / "data")}
+    # Else extensions would have the PATH of a login shell.
+    own["VSCODE_CLI"] = "1"
     install = [argument for one in extensions for argument in ("--install-extension", str(one))]
-    subprocess.run([*entry, *places, *install], env=mine, check=True, capture_output=True, timeout=60)
+    subprocess.run([*entry, *places, *install], env=own, check=True, capture_output=True, timeout=60)
     with subprocess.Popen(
         [*entry, *places, *quiet, "--auth", "none", "--bind-addr", "127.0.0.1:0"],
-        env=mine,
+        env=own,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -143,7 +143,7 @@ def serving(folder: Path, settings: str, environment: Mapping[str, str], *extens
         try:
             yield _address(server, folder / "server.log")
         finally:
-            # Extensions may outlive it, and ours would start a daemon again that was stopped meanwhile.
+            # Extensions may outlive it, and the extension would start a stopped daemon again.
             children = psutil.Process(server.pid).children(recursive=True)
             server.terminate()
             _, left = psutil.wait_procs(children, timeout=GONE_SECONDS)
@@ -153,9 +153,9 @@ def serving(folder: Path, settings: str, environment: Mapping[str, str], *extens
 
 def _address(server: subprocess.Popen[bytes], log: Path) -> str:
     assert server.stdout is not None
-    said = []
+    output = []
     for line in server.stdout:
-        said.append(line)
+        output.append(line)
         if b"HTTP server listening on http" in line:
             return line.split()[-1].decode().rstrip("/")
-    raise AssertionError(f"code-server did not start: {b''.join(said).decode()}")
+    raise AssertionError(f"code-server did not start: {b''.join(output).decode()}")

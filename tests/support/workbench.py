@@ -1,4 +1,4 @@
-"""A person before VS Code: types, clicks, and looks at what is on the screen. Every wait is for something to come."""
+"""A person who uses VS Code: types, clicks and looks at the screen. All waits are for a condition, never for a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RULED = """([[red, green, blue], wanted]) => {
 
 
 class Workbench:
-    """One window, on a folder, on a file that names several, or on none."""
+    """One window: on a folder, on a workspace file, or without a folder."""
 
     def __init__(self, page: Page, url: str, folder: Path | None) -> None:
         self.page = page
@@ -47,9 +47,9 @@ class Workbench:
             self._has_folders()
 
     def _has_folders(self) -> None:
-        """On a busy machine VS Code may look for the file that names them before it can read it, and stay empty.
+        """Wait until the folders of a workspace file are shown.
 
-        A person reloads the window then.
+        On a busy machine, VS Code may look for the file before it can read it, and stay empty: reload the window then.
         """
         row = self.page.locator(".explorer-folders-view [role=treeitem]").first
         try:
@@ -61,28 +61,28 @@ class Workbench:
     # Looking
 
     def sees(self, locator: Locator | str, text: str | re.Pattern[str] | None = None) -> Locator:
-        """Wait until it is on the screen."""
+        """Wait until it is visible."""
         found = self.page.locator(locator) if isinstance(locator, str) else locator
         found = found if text is None else found.filter(has_text=text)
         expect(found.first).to_be_visible(timeout=WAIT_MILLISECONDS)
         return found.first
 
     def sees_no(self, locator: str, text: str | None = None) -> None:
-        """Wait until it is not on the screen."""
+        """Wait until it does not exist."""
         found = self.page.locator(locator)
         found = found if text is None else found.filter(has_text=text)
         expect(found).to_have_count(0, timeout=WAIT_MILLISECONDS)
 
     def sees_none(self, locator: Locator) -> None:
-        """Wait until there is none of it."""
+        """Wait until no such element exists."""
         expect(locator).to_have_count(0, timeout=WAIT_MILLISECONDS)
 
     def connected(self) -> None:
-        """Wait until the status bar says that the daemon is there."""
+        """Wait until the status bar shows that the daemon is connected."""
         self.sees(self.page.get_by_role("button", name=re.compile("^Mux(: \\d+ (run|question)s?)?$")))
 
     def lines(self, *texts: str) -> None:
-        """Wait until these are the first lines of the editor, without what is only drawn there."""
+        """Wait until these are the first lines of the editor, without decorations."""
         script = """wanted => {
             const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')];
             lines.sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top);
@@ -92,7 +92,7 @@ class Workbench:
         self.page.wait_for_function(script, arg=list(texts))
 
     def reads(self, text: str) -> None:
-        """Wait until this stands in the editor, be it that its lines are folded."""
+        """Wait until the editor contains a text, which may be wrapped over several lines."""
         script = """wanted => {
             const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')];
             lines.sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top);
@@ -100,20 +100,20 @@ class Workbench:
         }"""
         self.page.wait_for_function(script, arg=text)
 
-    def comes(self, text: str, coming: str) -> None:
-        """Wait until behind the line with a text stands what would come in its place."""
-        script = """([text, coming]) => [...document.querySelectorAll('.editor-instance .view-line')]
+    def inserts(self, text: str, inserted: str) -> None:
+        """Wait until the line with a text is followed by the inserted text of a change."""
+        script = """([text, inserted]) => [...document.querySelectorAll('.editor-instance .view-line')]
             .filter(line => line.textContent.replaceAll('\\u00a0', ' ').includes(text))
             .flatMap(line => [...line.querySelectorAll('span')])
-            .some(part => getComputedStyle(part, '::after').content.replaceAll('\\u00a0', ' ').includes(coming))"""
-        self.page.wait_for_function(script, arg=[text, coming])
+            .some(part => getComputedStyle(part, '::after').content.replaceAll('\\u00a0', ' ').includes(inserted))"""
+        self.page.wait_for_function(script, arg=[text, inserted])
 
     def rules(self, colour: tuple[int, int, int]) -> None:
         """Wait until the overview ruler of the editor has a mark of this colour."""
         self.page.wait_for_function(_RULED, arg=[list(colour), True])
 
     def rules_no(self, colour: tuple[int, int, int]) -> None:
-        """Wait until it has none."""
+        """Wait until the overview ruler has no mark of this colour."""
         self.page.wait_for_function(_RULED, arg=[list(colour), False])
 
     def at(self, line: int) -> None:
@@ -121,7 +121,7 @@ class Workbench:
         self.sees(".statusbar-item", re.compile(f"^Ln {line}, "))
 
     def lenses(self, *headlines: str) -> None:
-        """Wait until these are the lines of lenses in the editor, from above; each by how it begins."""
+        """Wait until these are the starts of the lines of lenses in the editor, from top to bottom."""
         script = """wanted => {
             const all = [...document.querySelectorAll('.editor-instance .codelens-decoration')];
             all.sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top);
@@ -131,23 +131,24 @@ class Workbench:
         self.page.wait_for_function(script, arg=list(headlines))
 
     def lens(self, headline: str, title: str) -> None:
-        """Click a lens in the line that begins like this."""
+        """Click a lens in the line that starts with a headline."""
         line = self.sees(".editor-instance .codelens-decoration", re.compile(f"^\\s*{re.escape(headline)}"))
         line.get_by_role("button", name=title, exact=True).click()
 
     # Doing
 
     def save_all(self) -> None:
-        """Save everything, once there is something to save."""
+        """Save all files, once one is unsaved."""
         self.sees(".tab.dirty")
         self.command("File: Save All")
         self.sees_no(".tab.dirty")
 
     def leave(self) -> None:
-        """Turn to another window of one's machine. (To a page of a headless browser that never happens.)"""
+        """Take the focus from the window, which a headless browser never does."""
         self.page.evaluate("() => { document.hasFocus = () => false; window.dispatchEvent(new Event('blur')); }")
 
     def come_back(self) -> None:
+        """Give the focus to the window again."""
         self.page.evaluate("() => { delete document.hasFocus; window.dispatchEvent(new Event('focus')); }")
 
     def keys(self, *keys: str) -> None:
@@ -155,7 +156,7 @@ class Workbench:
             self.page.keyboard.press(key)
 
     def chord(self, key: str) -> None:
-        """One of our keys."""
+        """Press a key of the extension."""
         self._pressed()
         self.keys("Alt+M", key)
 
@@ -163,12 +164,12 @@ class Workbench:
         self.page.keyboard.insert_text(text)
 
     def command(self, title: str) -> None:
-        """Carry out a command of the palette."""
-        self._ask("F1", f">{title}")
+        """Run a command from the palette."""
+        self._fill_quick_input("F1", f">{title}")
         self.pick(re.compile(f"^{re.escape(title)}"))
 
-    def _ask(self, key: str, text: str) -> None:
-        """Type into the quick input that a key brings, again where what is just being shown has taken the focus."""
+    def _fill_quick_input(self, key: str, text: str) -> None:
+        """Open a quick input with a key and type into it. Try again where another element has taken the focus."""
         self._pressed()
         attempts = 5
         for _ in range(attempts):
@@ -176,23 +177,23 @@ class Workbench:
             with contextlib.suppress(TimeoutError):
                 self.page.locator(INPUT).fill(text, timeout=WAIT_MILLISECONDS / attempts)
                 return
-        raise AssertionError(f"{key} brought nothing to type {text!r} into")
+        raise AssertionError(f"{key} opened no quick input for {text!r}")
 
     def pick(self, text: str | re.Pattern[str]) -> None:
-        """Choose what is offered."""
+        """Choose an entry of a quick pick."""
         self.sees(PICKS, text).click()
 
     def answer(self, title: str, text: str) -> None:
-        """Type into the input box of this title, and press Enter."""
+        """Type into the input box with a title, and press Enter."""
         self.sees(TITLE, title)
         self.page.locator(INPUT).fill(text)
         self.keys("Enter")
 
     def open(self, name: str, line: int = 1) -> None:
         """Open a file by its name, and put the cursor at the start of a line."""
-        self._ask("Control+P", f"{name}:{line}")
+        self._fill_quick_input("Control+P", f"{name}:{line}")
         base = name.rpartition("/")[2]
-        # Not a diff of it, which is offered too until the list is of what was typed, and whose tab has the same name.
+        # Not the diff of it: the list has that too until it is filtered, and its tab has the same name.
         label = self.page.locator(".label-name", has_text=re.compile(f"^{re.escape(base)}$"))
         self.sees(self.page.locator(PICKS).filter(has=label)).click()
         self.sees(f".tab.active[data-resource-name='{base}']")
@@ -200,7 +201,7 @@ class Workbench:
 
     def go(self, line: int) -> None:
         """Put the cursor at the start of a line."""
-        self._ask("Control+G", f":{line}")
+        self._fill_quick_input("Control+G", f":{line}")
         self.keys("Enter")
         self.sees(".editor-instance .monaco-editor.focused .view-line")
 
@@ -211,7 +212,7 @@ class Workbench:
         self.agents(*commands)
 
     def agents(self, *commands: str) -> None:
-        """Pick these shell commands where agents are to be picked, and start."""
+        """Pick these shell commands as agents, and start the task."""
         self.sees(TITLE, "Agents")
         for command in commands:
             self.page.locator(INPUT).fill(f"sh:{command}")
@@ -222,11 +223,11 @@ class Workbench:
         self.keys("Enter")
 
     def row(self, name: str | re.Pattern[str]) -> Locator:
-        """A row of the tasks view, by how a screen reader names it."""
+        """A row of the tasks view, by its accessible name."""
         return self.sees(self.page.get_by_role("treeitem", name=name))
 
     def run(self, which: str | re.Pattern[str]) -> str:
-        """The id of the run whose row is named like this."""
+        """The id of the run whose row has this name."""
         return (self.row(which).get_attribute("aria-label") or "").partition(",")[0]
 
     def menu(self, name: str | re.Pattern[str], action: str) -> None:
@@ -234,49 +235,49 @@ class Workbench:
 
         def press() -> None:
             self.row(name).click(button="right")
-            # A click right after the menu came up is taken for the end of the one that brought it up.
+            # VS Code takes a click right after the menu opened for the end of the one that opened it.
             self.sees(self.page.get_by_role("menuitem", name=action, exact=True)).hover()
             self.keys("Enter")
 
         self._press(press)
 
     def notice(self, text: str | re.Pattern[str], button: str | None = None) -> Locator:
-        """A notification that says this; press a button of it."""
+        """Wait for a notification with a text, and press one of its buttons."""
         found = self.sees(".notification-toast", text)
         if button is not None:
             found.get_by_role("button", name=button, exact=True).click()
         return found
 
     def dialog(self, text: str, button: str) -> None:
-        """Press a button of the dialog that says this."""
+        """Press a button of the dialog with a text."""
         self.sees(".monaco-dialog-box", text).get_by_role("button", name=button, exact=True).click()
 
     def bulb(self, title: str) -> None:
-        """Choose what the light bulb at the cursor offers, once it is lit."""
+        """Choose an action of the light bulb at the cursor, once it is shown."""
         self.sees(".editor-instance .lightBulbWidget, .editor-instance [class*='codicon-gutter-lightbulb']")
         self._in_menu(lambda: self.keys("Control+."), title, lambda row, patience: row.click(timeout=patience))
 
-    def offered(self, ask: Callable[[], None], text: str | re.Pattern[str]) -> None:
-        """See a row with this text in the menu that is asked for."""
-        self._in_menu(ask, text, lambda row, patience: row.wait_for(timeout=patience))
+    def offered(self, request: Callable[[], None], text: str | re.Pattern[str]) -> None:
+        """Open a menu, and wait for a row with a text."""
+        self._in_menu(request, text, lambda row, patience: row.wait_for(timeout=patience))
 
     def _in_menu(
-        self, ask: Callable[[], None], text: str | re.Pattern[str], act: Callable[[Locator, float], None]
+        self, request: Callable[[], None], text: str | re.Pattern[str], act: Callable[[Locator, float], None]
     ) -> None:
         row = self.page.locator(".action-widget .monaco-list-row").filter(has_text=text).first
         for patience in (5_000, WAIT_MILLISECONDS):
-            ask()
+            request()
             try:
                 act(row, patience)
             except TimeoutError:
-                # VS Code takes the menu away where what it is about changes meanwhile: a person asks once more.
+                # VS Code closes the menu when the code actions change: open it again.
                 self.keys("Escape")
             else:
                 return
         raise AssertionError(f"the menu does not offer {text}")
 
     def inline(self, name: str | re.Pattern[str], action: str) -> None:
-        """Press the button of this name in a row of the tasks view."""
+        """Press a button in a row of the tasks view."""
 
         def press() -> None:
             row = self.row(name)
@@ -286,10 +287,10 @@ class Workbench:
         self._press(press)
 
     def _press(self, press: Callable[[], None]) -> None:
-        """Do something to a row; once more where it was being drawn anew just then.
+        """Act on a row; once more where VS Code was redrawing it.
 
-        VS Code does not know the rows below one that is drawn anew. So the person is asked which one is meant, leaves
-        that, and presses again.
+        VS Code passes no row to a command while it redraws one above it. The extension then lets the person pick: close
+        the list, and act again.
         """
 
         def again() -> None:
@@ -301,5 +302,5 @@ class Workbench:
         self.page.add_locator_handler(self._which, again, times=1)
 
     def _pressed(self) -> None:
-        """What is asked from now on is meant to be."""
+        """Accept lists of tasks and runs from now on: they are not the result of a redrawn row."""
         self.page.remove_locator_handler(self._which)

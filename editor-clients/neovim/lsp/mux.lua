@@ -1,2 +1,2 @@
--- What `vim.lsp.enable('mux')` starts, on Neovim 0.11. `vim.lsp.config('mux', { … })` goes over it.
+-- The configuration that `vim.lsp.enable('mux')` uses on Neovim 0.11. `vim.lsp.config('mux', { … })` overrides it.
 return require('mux.connection').config()

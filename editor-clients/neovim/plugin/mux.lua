@@ -1,5 +1,5 @@
--- What is there before anything of mux is called: a command, mappings, and an eye on the files that are opened. All else
--- is read when it is first needed.
+-- Define the command and the mappings, and attach to files when they are opened. All other modules are loaded when they are
+-- first needed.
 if vim.g.loaded_mux then
   return
 end
@@ -15,7 +15,7 @@ vim.api.nvim_create_user_command('Mux', function(call)
 end, {
   nargs = '*',
   range = true,
-  desc = 'Coding agents: start them, watch them, review what they did',
+  desc = 'Start coding agents and review their changes',
   complete = function(lead, line, position)
     return require('mux.command').complete(lead, line, position)
   end,
@@ -34,7 +34,7 @@ vim.api.nvim_create_autocmd('BufReadCmd', {
 })
 vim.api.nvim_create_autocmd('SessionLoadPost', {
   group = documents,
-  desc = 'mux: a session has the names of documents only',
+  desc = 'mux: read the documents of a session again, which has only their names',
   callback = function()
     for _, buf in ipairs(vim.api.nvim_list_bufs()) do
       local name = vim.api.nvim_buf_get_name(buf)
@@ -47,8 +47,8 @@ vim.api.nvim_create_autocmd('SessionLoadPost', {
 
 local attaching = vim.api.nvim_create_augroup('mux.attach', {})
 
--- The suggested keymaps, what was opened by now, and an eye on what will be.
-local function begin()
+-- Define the suggested keymaps, and attach to the files that are open and to those opened later.
+local function start()
   if vim.g.mux ~= nil then
     require('mux.keymaps').suggest()
   end
@@ -71,7 +71,7 @@ local function begin()
 end
 
 if vim.v.vim_did_enter == 1 then
-  begin() -- a plugin manager has waited with this one
+  start() -- a plugin manager has loaded it late
 else
-  vim.api.nvim_create_autocmd('VimEnter', { group = attaching, once = true, desc = 'mux: begin', callback = begin })
+  vim.api.nvim_create_autocmd('VimEnter', { group = attaching, once = true, desc = 'mux: start', callback = start })
 end

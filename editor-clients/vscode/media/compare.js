@@ -1,4 +1,4 @@
-// The comparison's page: says which button was pressed, and shows what it is sent. All of it was made by the extension.
+// The script of the comparison's page: send button presses to the extension, and show the HTML that the extension sends.
 (() => {
   const editor = acquireVsCodeApi();
   const main = document.querySelector("main");
@@ -12,13 +12,13 @@
   };
   main.addEventListener("click", press);
   main.addEventListener("keydown", (event) => {
-    // A button does this by itself, what is drawn does not.
+    // Buttons handle these keys themselves, points of the plot do not.
     if ((event.key === "Enter" || event.key === " ") && event.target.closest("svg") !== null) {
       press(event);
     }
   });
   window.addEventListener("message", ({ data }) => {
-    // Whoever is at a button stays there.
+    // Keep the focus on the button that has it.
     const at = document.activeElement?.closest("[data-action]")?.getAttribute("aria-label");
     const open = main.querySelector("details")?.open ?? false;
     main.innerHTML = data.body;

@@ -1,41 +1,42 @@
-/** The `mux:` addresses of read-only documents (PROTOCOL.md, "Read-only documents"). */
+/** The `mux:` URIs of read-only documents (PROTOCOL.md, "Read-only documents"). */
 
-/** A path as it stands in an address. */
+/** A path, percent-encoded for a URI. */
 function encoded(path: string): string {
   return path.split("/").map(encodeURIComponent).join("/");
 }
 
-/** The live text of a file as it would be with all pending hunks of a run. */
+/** The live text of a file with all pending hunks of a run. */
 export function pending(run: string, path: string): string {
   return `mux:/pending/${run}/${encoded(path)}`;
 }
 
-/** A file as a task's snapshot had it; empty where it had none. */
+/** A file in a task's snapshot; empty where the snapshot does not have it. */
 export function snapshot(task: string, path: string): string {
   return `mux:/snapshot/${task}/${encoded(path)}`;
 }
 
-/** A file as a run has it. */
+/** A file in a run's result. */
 export function result(run: string, path: string): string {
   return `mux:/run/${run}/${encoded(path)}`;
 }
 
-/** The run and the path of such an address of live text with a run's hunks. */
-export function ofPending(address: string): { run: string; path: string } | undefined {
+/** The run and the path of a URI of `pending`; undefined for another URI. */
+export function parsePending(address: string): { run: string; path: string } | undefined {
   const [, run, path] = /^mux:\/pending\/([^/]+)\/([^?]+)/.exec(address) ?? [];
   return run === undefined || path === undefined ? undefined : { run, path: decodeURIComponent(path) };
 }
 
+/** The transcript of a run. */
 export function transcript(run: string): string {
   return `mux:/transcript/${run}.md`;
 }
 
-/** The diff from the live text of a file to that with a run's pending hunks. */
+/** The diff from the live text of a file to the text with a run's pending hunks. */
 export function diffOf(run: string, path: string): string {
   return `mux:/diff/${run}/${encoded(path)}.diff`;
 }
 
-/** The document on the right of a change's diff: made from the address of the diff itself, which names the file exactly. */
+/** The right side of a change's diff, derived from the URI of the diff, which has the exact bytes of the path. */
 export function pendingOfDiff(diff: string): string {
   const [path = "", query = ""] = diff.split("?", 2);
   const bytes = decodeURIComponent(query)

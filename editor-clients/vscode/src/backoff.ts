@@ -1,24 +1,27 @@
-/** How long to wait before a connection that ended is made again. */
+/** The waits before a lost connection is made again, which double with each attempt. */
 
+/** Milliseconds before the first attempt. */
 const FIRST = 250;
+
+/** Maximum milliseconds before an attempt. */
 const LONGEST = 30_000;
 
-/** A connection that has lasted so long, in milliseconds, starts the count anew. */
+/** Milliseconds after which a connection counts as steady and resets the count. */
 const STEADY = 60_000;
 
-/** After so many ends in a row nothing is tried any more. */
-const MOST = 8;
+/** Maximum number of attempts in a row. */
+const MAX_ATTEMPTS = 8;
 
 export class Backoff {
   #ends = 0;
 
-  /** The milliseconds to wait after a connection that lasted so many; undefined to give up. */
+  /** Milliseconds to wait after a connection that lasted `lasted` milliseconds; undefined to give up. */
   ended(lasted: number): number | undefined {
     this.#ends = lasted >= STEADY ? 1 : this.#ends + 1;
-    return this.#ends > MOST ? undefined : Math.min(LONGEST, FIRST * 2 ** (this.#ends - 1));
+    return this.#ends > MAX_ATTEMPTS ? undefined : Math.min(LONGEST, FIRST * 2 ** (this.#ends - 1));
   }
 
-  /** The person has asked for it: count anew. */
+  /** Reset the count, when the person requests a connection. */
   reset(): void {
     this.#ends = 0;
   }

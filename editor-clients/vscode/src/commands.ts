@@ -1,46 +1,46 @@
-/** What the palette, the view and the keys do with tasks, questions and repositories; the rest has files of its own. */
+/** Register all commands. Those on tasks, permission requests and repositories are here, the others in files of their own. */
 
 import * as vscode from "vscode";
-import { discard, remove } from "./away.ts";
+import { discard, remove } from "./confirmDiscard.ts";
 import type { Filter } from "./describe.ts";
 import { kept } from "./describe.ts";
-import { meant } from "./folders.ts";
-import type { Handlers, Parts } from "./parts.ts";
+import { currentRepository } from "./folders.ts";
+import type { Context, Handlers } from "./context.ts";
 import type { Answer } from "./permissions.ts";
 import { answer, reply } from "./permissions.ts";
-import { pickTask } from "./picking.ts";
+import { pickTask } from "./pickTask.ts";
 import { ask, example, start } from "./prompting.ts";
 import type { ClientAskParams, TaskShape } from "./protocol.ts";
 import { reviewCommands } from "./reviewCommands.ts";
 import { runCommands } from "./runCommands.ts";
 import type { Tasks } from "./tasks.ts";
-import type { Node } from "./tree.ts";
 import { FILTERS } from "./tree.ts";
+import type { Node } from "./treeNode.ts";
 import { review as reviewTrust } from "./trust.ts";
 
-export function register(parts: Parts): vscode.Disposable {
+export function register(context: Context): vscode.Disposable {
   const handlers = {
-    ...taskCommands(parts),
-    ...permissionCommands(parts),
-    ...repositoryCommands(parts),
-    ...runCommands(parts),
-    ...reviewCommands(parts),
+    ...taskCommands(context),
+    ...permissionCommands(context),
+    ...repositoryCommands(context),
+    ...runCommands(context),
+    ...reviewCommands(context),
   };
   return vscode.Disposable.from(
     ...Object.entries(handlers).map(([name, work]) => vscode.commands.registerCommand(name, work)),
   );
 }
 
-function taskCommands(parts: Parts): Handlers {
-  const { server, tasks, tree, comparisons, memory } = parts;
-  const desk = { server, tree, memory };
-  /** A command on a task of the view, or on one that is picked among those for which it can be. */
+function taskCommands(context: Context): Handlers {
+  const { connection, tasks, tree, comparisons, memory } = context;
+  const desk = { connection, tree, memory };
+  /** A command on the task of a row; without a row, on one picked from the tasks that the command applies to. */
   const on =
-    (wanted: (task: TaskShape) => boolean, work: (task: TaskShape) => unknown) =>
+    (applies: (task: TaskShape) => boolean, work: (task: TaskShape) => unknown) =>
     async (node?: Node): Promise<void> => {
-      const task = node?.kind === "task" ? tasks.task(node.id) : await pickTask(parts, wanted);
+      const task = node?.kind === "task" ? tasks.task(node.id) : await pickTask(context, applies);
       if (task !== undefined) {
-        await server.reporting(() => Promise.resolve(work(task)));
+        await connection.reporting(() => Promise.resolve(work(task)));
       }
     };
   const isRunning = (task: TaskShape): boolean => task.state === "running";
@@ -51,21 +51,21 @@ function taskCommands(parts: Parts): Handlers {
     "muxLsp.task.example": () => example(desk),
     "mux.client.ask": (wanted: ClientAskParams) => ask(desk, wanted),
     "muxLsp.task.reveal": on(hasRuns, (task) => tree.reveal(task.id)),
-    "muxLsp.task.cancel": on(isRunning, (task) => server.request("mux.task.cancel", { task: task.id })),
-    "muxLsp.task.pause": on(isRunning, (task) => server.request("mux.task.pause", { task: task.id })),
-    "muxLsp.task.resume": on((task) => task.paused, (task) => server.request("mux.task.resume", { task: task.id })),
-    "muxLsp.task.discard": on(hasRuns, (task) => discard(server, task.id, "Every run of it is ended and thrown away.")),
+    "muxLsp.task.cancel": on(isRunning, (task) => connection.request("mux.task.cancel", { task: task.id })),
+    "muxLsp.task.pause": on(isRunning, (task) => connection.request("mux.task.pause", { task: task.id })),
+    "muxLsp.task.resume": on((task) => task.paused, (task) => connection.request("mux.task.resume", { task: task.id })),
+    "muxLsp.task.discard": on(hasRuns, (task) => discard(connection, task.id, "All of its runs are stopped and discarded.")),
     "muxLsp.task.restore": on(
       (task) => task.runs.some((run) => run.discarded !== null),
-      (task) => server.request("mux.task.restore", { id: task.id }),
+      (task) => connection.request("mux.task.restore", { id: task.id }),
     ),
-    "muxLsp.task.delete": on(() => true, (task) => remove(server, task.id)),
+    "muxLsp.task.delete": on(() => true, (task) => remove(connection, task.id)),
     "muxLsp.task.compare": on(hasRuns, (task) => {
       comparisons.show(task);
     }),
     "muxLsp.task.filter": async () => {
       const rows = Object.entries(FILTERS).map(([filter, words]) => ({ label: words, filter: filter as Filter }));
-      const chosen = await vscode.window.showQuickPick(rows, { title: "Show in the tasks view" });
+      const chosen = await vscode.window.showQuickPick(rows, { title: "Tasks to Show" });
       tree.filter = chosen?.filter ?? tree.filter;
     },
     "muxLsp.task.showAll": () => {
@@ -74,23 +74,23 @@ function taskCommands(parts: Parts): Handlers {
   };
 }
 
-/** Where something is selected, if that is in a file: agents can be told of nothing else. */
+/** The active editor, where it shows a file: the context of a prompt must be in a file. */
 function selection(): vscode.TextEditor | undefined {
   const editor = vscode.window.activeTextEditor;
   return editor?.document.uri.scheme === "file" ? editor : undefined;
 }
 
-function permissionCommands({ server, tasks }: Parts): Handlers {
-  const asked = (node?: Node): ReturnType<Tasks["permission"]> =>
+function permissionCommands({ connection, tasks }: Context): Handlers {
+  const requestOf = (node?: Node): ReturnType<Tasks["permission"]> =>
     node?.kind === "permission" ? tasks.permission(node.id) : undefined;
-  const replying = (given: Answer) => async (node?: Node): Promise<void> => {
-    const permission = asked(node);
+  const replying = (chosen: Answer) => async (node?: Node): Promise<void> => {
+    const permission = requestOf(node);
     if (permission !== undefined) {
-      await reply(server, permission, given);
+      await reply(connection, permission, chosen);
     }
   };
   return {
-    "muxLsp.permission.answer": (node?: Node) => answer(server, tasks, asked(node)),
+    "muxLsp.permission.answer": (node?: Node) => answer(connection, tasks, requestOf(node)),
     "muxLsp.permission.allow": replying("once"),
     "muxLsp.permission.allowRun": replying("run"),
     "muxLsp.permission.allowTask": replying("task"),
@@ -99,10 +99,10 @@ function permissionCommands({ server, tasks }: Parts): Handlers {
   };
 }
 
-function repositoryCommands({ server, verification }: Parts): Handlers {
+function repositoryCommands({ connection, verification }: Context): Handlers {
   return {
-    "muxLsp.verify": async () => verification.verify({ repository: await meant(server) }),
+    "muxLsp.verify": async () => verification.verify({ repository: await currentRepository(connection) }),
     "muxLsp.verdict.show": () => verification.show(),
-    "muxLsp.repository.trust": async () => reviewTrust(server, await meant(server)),
+    "muxLsp.repository.trust": async () => reviewTrust(connection, await currentRepository(connection)),
   };
 }

@@ -1,47 +1,49 @@
-/** The comparison of a task's runs in a tab of its own. */
+/** Show the comparison of a task's runs in a webview, and keep it up to date. */
 
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
-import { Asking } from "./asking.ts";
-import { body, escaped, wish } from "./page.ts";
+import { Coalescer } from "./coalesce.ts";
+import { escapeHtml, parseRequest, renderComparison } from "./comparisonHtml.ts";
 import type { TaskCompareResult, TaskShape } from "./protocol.ts";
-import type { Server } from "./server.ts";
+import type { Connection } from "./connection.ts";
 import type { Tasks } from "./tasks.ts";
 import { taskOf } from "./tasks.ts";
 import { short } from "./text.ts";
 
-const TITLE = 40;
+/** Maximum characters of a prompt in a tab's title. */
+const MAX_TITLE = 40;
 
 export class Comparisons implements vscode.Disposable {
-  readonly #server: Server;
+  readonly #connection: Connection;
   readonly #media: vscode.Uri;
   readonly #panels = new Map<string, vscode.WebviewPanel>();
-  readonly #asking = new Asking();
+  readonly #coalescer = new Coalescer();
   readonly #listener: vscode.Disposable;
 
-  constructor(server: Server, tasks: Tasks, extension: vscode.Uri) {
-    this.#server = server;
+  constructor(connection: Connection, tasks: Tasks, extension: vscode.Uri) {
+    this.#connection = connection;
     this.#media = vscode.Uri.joinPath(extension, "media");
     this.#listener = tasks.onDidChange((changed) => {
       for (const [id, panel] of this.#panels) {
         if (tasks.task(id) === undefined) {
           panel.dispose();
         } else if (changed === undefined || changed === id) {
-          this.#ask(id);
+          this.#update(id);
         }
       }
     });
   }
 
+  /** Open the comparison of a task, or bring it to the front. */
   show(task: TaskShape): void {
-    const there = this.#panels.get(task.id);
-    if (there !== undefined) {
-      there.reveal();
+    const shown = this.#panels.get(task.id);
+    if (shown !== undefined) {
+      shown.reveal();
       return;
     }
     const panel = vscode.window.createWebviewPanel(
       "muxLsp.comparison",
-      `Compare: ${short(task.prompt, TITLE)}`,
+      `Compare: ${short(task.prompt, MAX_TITLE)}`,
       vscode.ViewColumn.Active,
       { enableScripts: true, localResourceRoots: [this.#media], enableCommandUris: false, enableFindWidget: true },
     );
@@ -50,18 +52,18 @@ export class Comparisons implements vscode.Disposable {
     this.#panels.set(task.id, panel);
     panel.onDidDispose(() => this.#panels.delete(task.id));
     panel.onDidChangeViewState(() => {
-      // A page that is not seen is not kept: it begins anew with what it was first, and hears of nothing meanwhile.
+      // VS Code unloads a hidden page: it misses messages, and starts from its first HTML when it is shown again.
       if (panel.visible) {
-        this.#ask(task.id);
+        this.#update(task.id);
       }
     });
     panel.webview.onDidReceiveMessage((message: unknown) => {
-      const asked = wish(message);
-      if (asked !== undefined && taskOf(asked.run) === task.id) {
-        void vscode.commands.executeCommand("muxLsp.comparison.act", asked);
+      const request = parseRequest(message);
+      if (request !== undefined && taskOf(request.run) === task.id) {
+        void vscode.commands.executeCommand("muxLsp.comparison.act", request);
       }
     });
-    this.#ask(task.id);
+    this.#update(task.id);
   }
 
   dispose(): void {
@@ -71,36 +73,36 @@ export class Comparisons implements vscode.Disposable {
     }
   }
 
-  #ask(task: string): void {
-    void this.#asking.about(task, () => this.#fetch(task));
+  #update(task: string): void {
+    void this.#coalescer.run(task, () => this.#fetch(task));
   }
 
   async #fetch(task: string): Promise<void> {
-    const asked = (): Promise<TaskCompareResult> => this.#server.request("mux.task.compare", { task });
-    // What keeps a page up to date that is there may fail in silence.
-    const isThere = this.#panels.get(task)?.webview.html !== "";
-    const found = await (isThere ? this.#server.quietly(asked) : this.#server.reporting(asked));
+    const request = (): Promise<TaskCompareResult> => this.#connection.request("mux.task.compare", { task });
+    // A failed update of a page that is already shown is only logged.
+    const isShown = this.#panels.get(task)?.webview.html !== "";
+    const result = await (isShown ? this.#connection.quietly(request) : this.#connection.reporting(request));
     const panel = this.#panels.get(task);
-    if (found === undefined || panel === undefined) {
+    if (result === undefined || panel === undefined) {
       return;
     }
     const { webview } = panel;
-    const made = body(found);
+    const body = renderComparison(result);
     if (webview.html === "") {
-      webview.html = this.#page(webview, found.task.prompt, made);
+      webview.html = this.#page(webview, result.task.prompt, body);
     } else {
-      await webview.postMessage({ body: made });
+      await webview.postMessage({ body });
     }
   }
 
-  #page(webview: vscode.Webview, title: string, made: string): string {
+  #page(webview: vscode.Webview, title: string, body: string): string {
     const nonce = randomBytes(16).toString("base64url");
     const media = (name: string): string => webview.asWebviewUri(vscode.Uri.joinPath(this.#media, name)).toString();
     const policy = `default-src 'none'; style-src ${webview.cspSource}; script-src 'nonce-${nonce}'`;
     return `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width"><title>Compare: ${escaped(title)}</title>
+<meta name="viewport" content="width=device-width"><title>Compare: ${escapeHtml(title)}</title>
 <link rel="stylesheet" href="${media("compare.css")}"></head>
-<body><main>${made}</main><script nonce="${nonce}" src="${media("compare.js")}"></script></body></html>`;
+<body><main>${body}</main><script nonce="${nonce}" src="${media("compare.js")}"></script></body></html>`;
   }
 }

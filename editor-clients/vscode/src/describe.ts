@@ -1,17 +1,17 @@
-/** Tasks and runs in words and icons. Nothing here knows VS Code. */
+/** Describe tasks and runs in words and icons. Does not depend on VS Code. */
 
 import type { CheckResult, RunShape, TaskShape } from "./protocol.ts";
 import { count, plain } from "./text.ts";
 
 export type RunState = RunShape["state"];
 
-/** An icon of VS Code's and the theme colour that it is drawn in. */
+/** The name of a VS Code icon, and the theme colour to draw it in. */
 export interface Icon {
   readonly id: string;
   readonly color?: string;
 }
 
-/** Which tasks are shown. */
+/** The tasks that the view shows. */
 export type Filter = "all" | "waiting" | "active" | "ended";
 
 const ICONS: Record<RunState, Icon> = {
@@ -30,10 +30,10 @@ const DISCARDED: Icon = { id: "archive", color: "disabledForeground" };
 
 const PAUSED: Icon = { id: "debug-pause" };
 
-/** Finished, and a check fails that passed before, or that nothing is known of from before. */
+/** Finished, with a failed check whose baseline passed or is unknown. */
 const FAILS: Icon = { id: "warning", color: "list.warningForeground" };
 
-/** Finished, and no check fails but those that failed before. */
+/** Finished, with no failed check except those that the baseline fails too. */
 const AS_BEFORE: Icon = { id: "pass" };
 
 const ENDS: ReadonlySet<RunState> = new Set<RunState>(["finished", "failed", "cancelled", "interrupted"]);
@@ -42,7 +42,7 @@ export function hasEnded(run: RunShape): boolean {
   return ENDS.has(run.state);
 }
 
-/** The runs of a task that were not thrown away. */
+/** The runs of a task that are not discarded. */
 export function kept(task: TaskShape): RunShape[] {
   return task.runs.filter((run) => run.discarded === null);
 }
@@ -51,14 +51,14 @@ export function runIcon(run: RunShape): Icon {
   if (run.discarded !== null) {
     return DISCARDED;
   }
-  const failed = run.state === "finished" ? judging(run).filter((check) => check.state === "failed") : [];
+  const failed = run.state === "finished" ? effectiveChecks(run).filter((check) => check.state === "failed") : [];
   if (failed.length === 0) {
     return ICONS[run.state];
   }
   return failed.every((check) => check.baseline_state === "failed") ? AS_BEFORE : FAILS;
 }
 
-/** How a task stands as a whole: what needs the person first; undefined where all of it was thrown away. */
+/** The state of a task: the one of its runs that needs the person most; undefined where all are discarded. */
 export function taskState(task: TaskShape): RunState | undefined {
   const states = kept(task).map((run) => run.state);
   const order: RunState[] = ["waiting", "running", "checking", "preparing", "queued", "finished", "failed"];
@@ -70,11 +70,11 @@ export function taskIcon(task: TaskShape): Icon {
   if (state === undefined) {
     return DISCARDED;
   }
-  // Which of its steps each run is at, its own row tells.
+  // The rows of its runs show the details of running states.
   return task.paused ? PAUSED : ICONS[state === "waiting" || task.state === "ended" ? state : "running"];
 }
 
-/** What a run has done so far, for the line behind its name. */
+/** The summary of a run, for the text after its name. */
 export function runDescription(run: RunShape): string {
   const words: string[] = [];
   if (run.rank !== null) {
@@ -83,7 +83,7 @@ export function runDescription(run: RunShape): string {
   if (run.discarded !== null) {
     words.push("discarded");
   } else if (run.queue_place !== null) {
-    words.push(`queued, at place ${run.queue_place}`);
+    words.push(`queued, position ${run.queue_place}`);
   } else if (!["finished", "running"].includes(run.state)) {
     words.push(run.state);
   }
@@ -91,22 +91,22 @@ export function runDescription(run: RunShape): string {
     words.push(`${count(run.file_count, "file")} +${run.added} −${run.removed}`);
   }
   words.push(...checks(run), ...cost(run.cost_usd, run.tokens));
-  // Last: a command of the person's own may be long.
+  // Last, since a shell command may be long.
   words.push(plain(run.model === null ? run.agent : `${run.agent} (${run.model})`));
   return words.join(" · ");
 }
 
-/** Everything about a run, for a tooltip. */
+/** The details of a run, for a tooltip. */
 export function runDetails(run: RunShape): string {
   const words = [`${run.id}: ${run.discarded === null ? run.state : "discarded"}`];
   if (run.reason !== null) {
     words.push(plain(run.reason));
   }
-  for (const check of judging(run)) {
+  for (const check of effectiveChecks(run)) {
     words.push(`${check.state === "passed" ? "✓" : check.state === "failed" ? "✗" : "…"} ${plain(check.command)}`);
   }
   if (run.tampered.length > 0) {
-    words.push(`Changes tests, or what checks go by: ${run.tampered.map(plain).join(", ")}`);
+    words.push(`Changes tests or check configuration: ${run.tampered.map(plain).join(", ")}`);
   }
   for (const one of run.left_out) {
     words.push(`Left out: ${plain(one.path)} (${plain(one.reason)})`);
@@ -125,13 +125,13 @@ export function taskDescription(task: TaskShape): string {
   return words.join(" · ");
 }
 
-/** Everything about a task, for a tooltip. */
+/** The details of a task, for a tooltip. */
 export function taskDetails(task: TaskShape): string {
-  const leftOut = task.left_out.map((one) => `Agents did not get ${plain(one.path)}: ${plain(one.reason)}`);
+  const leftOut = task.left_out.map((one) => `Not in the snapshot: ${plain(one.path)} (${plain(one.reason)})`);
   return [task.id, plain(task.prompt), ...task.notices.map(plain), ...leftOut].join("\n");
 }
 
-/** Those that need the person first, then those at work, then the newest; last what was thrown away. */
+/** Sort tasks: those that need the person, running ones, the newest, discarded ones. */
 export function inOrder(tasks: Iterable<TaskShape>): TaskShape[] {
   const weight = (task: TaskShape): number => {
     const state = taskState(task);
@@ -140,7 +140,7 @@ export function inOrder(tasks: Iterable<TaskShape>): TaskShape[] {
   return [...tasks].sort((one, other) => weight(one) - weight(other) || other.created - one.created);
 }
 
-/** Whether a task is among those that are shown. */
+/** Whether a task passes a filter. */
 export function passes(task: TaskShape, filter: Filter): boolean {
   switch (filter) {
     case "all":
@@ -154,13 +154,16 @@ export function passes(task: TaskShape, filter: Filter): boolean {
   }
 }
 
-/** A folder that is open: its URI, and that of where it really is. */
+/** An open folder: its URI, and the URI of its real path. */
 export interface Folder {
   readonly uri: string;
   readonly real: string;
 }
 
-/** The URI of a repository as it is spelled by the folder that is in it, or around it; undefined where none is. */
+/** The URI of a repository relative to the open folder that contains it or is in it; undefined where there is none.
+ *
+ * A folder opened through a link has another URI than its real path, which git and the daemon use.
+ */
 export function spelled(repository: string, folders: readonly Folder[]): string | undefined {
   for (const { uri, real } of folders) {
     if (isBelow(repository, real)) {
@@ -178,13 +181,13 @@ function isBelow(one: string, other: string): boolean {
   return one === other || one.startsWith(other.endsWith("/") ? other : `${other}/`);
 }
 
-/** The checks that count: where the run has changed what judges it, those with that as it was. */
-function judging(run: RunShape): readonly CheckResult[] {
+/** The checks that count: those with the original tests, where the run changed protected files. */
+function effectiveChecks(run: RunShape): readonly CheckResult[] {
   return run.restored_checks.length > 0 ? run.restored_checks : run.checks;
 }
 
 function checks(run: RunShape): string[] {
-  const found = judging(run);
+  const found = effectiveChecks(run);
   const failed = found.filter((check) => check.state === "failed");
   const words: string[] = [];
   if (failed.length > 0) {

@@ -1,37 +1,37 @@
-/** Native diff, multi-file diff and merge editors over the daemon's read-only documents. */
+/** Open native diff, multi-file diff and merge editors on the daemon's read-only documents. */
 
 import { basename } from "node:path";
 import * as vscode from "vscode";
-import { ofPending, pending, pendingOfDiff, snapshot } from "./addresses.ts";
-import { ours } from "./folders.ts";
+import { parsePending, pending, pendingOfDiff, snapshot } from "./addresses.ts";
+import { windowUri } from "./folders.ts";
 import type { ClientDiffParams, ClientMergeParams, FileSummary, ReviewItem, RunShape, TaskShape } from "./protocol.ts";
-import type { Server } from "./server.ts";
-import { Refused } from "./server.ts";
+import type { Connection } from "./connection.ts";
+import { Refused } from "./connection.ts";
 import { plain, short } from "./text.ts";
 
-/** So much of a prompt stands in a tab. */
-const TITLE = 40;
+/** Maximum characters of a prompt in a tab's title. */
+const MAX_TITLE = 40;
 
-/** The scheme of what a run would do to a file; the query is the address of it. */
+/** The scheme of a file with a run's changes; the query is the daemon's URI of the document. */
 const PROPOSED = "mux-proposed";
 
-/** The scheme of the texts that a merge begins with: the person's own, as they were then. */
+/** The scheme of the person's own text at the start of a merge. */
 const YOURS = "mux-yours";
 
-/** Shows what a run would do beside the live text, in native diff editors. */
+/** Shows the changes of a run beside the live text, in native diff editors. */
 export class Diffs implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly onDidChange: vscode.Event<vscode.Uri>;
-  readonly #server: Server;
+  readonly #connection: Connection;
   readonly #changes = new vscode.EventEmitter<vscode.Uri>();
   readonly #listeners: { dispose(): unknown }[];
 
-  constructor(server: Server) {
-    this.#server = server;
+  constructor(connection: Connection) {
+    this.#connection = connection;
     this.onDidChange = this.#changes.event;
     this.#listeners = [
       this.#changes,
       vscode.workspace.registerTextDocumentContentProvider(PROPOSED, this),
-      server.onDidChangeReview((uri) => {
+      connection.onDidChangeReview((uri) => {
         for (const document of vscode.workspace.textDocuments) {
           if (document.uri.scheme === PROPOSED && document.uri.path === uri.path) {
             this.#changes.fire(document.uri);
@@ -43,47 +43,48 @@ export class Diffs implements vscode.TextDocumentContentProvider, vscode.Disposa
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     try {
-      return (await this.#server.request("mux.document.get", { uri: uri.query })).text;
+      return (await this.#connection.request("mux.document.get", { uri: uri.query })).text;
     } catch (error) {
       if (error instanceof Refused) {
-        // What is not text says so in its place: an editor that cannot be opened says nothing, and is left out among many.
+        // Show the reason as the text, for example that a file is binary: an editor that fails to open shows no reason,
+        // and a multi-file diff leaves it out.
         return error.message;
       }
       throw error;
     }
   }
 
-  /** The live text of a file beside the same text with all of a run. */
+  /** Open the live text of a file beside the same text with all changes of a run. */
   async openFile(task: TaskShape, run: RunShape, file: FileSummary): Promise<void> {
     const { path, live, theirs } = await sides(task, run, file);
     const left = live ?? proposed(path, snapshot(task.id, file.path));
     await vscode.commands.executeCommand("vscode.diff", left, theirs, `${plain(file.path)} (yours ↔ ${run.id})`);
   }
 
-  /** The same for all files of a run, in one editor. */
+  /** Open the same for all files of a run, in one editor. */
   async openRun(task: TaskShape, run: RunShape, files: readonly FileSummary[]): Promise<void> {
     const all = await Promise.all(files.map((file) => sides(task, run, file)));
-    // What the run deletes and is gone already has no side that could be shown.
-    const seen = all.filter(({ live, goes }) => live !== undefined || !goes);
-    const resources = seen.map(({ path, live, theirs, goes }) => [path, live, goes ? undefined : theirs]);
-    await vscode.commands.executeCommand("vscode.changes", `${run.id}: ${short(task.prompt, TITLE)}`, resources);
+    // A file that the run deletes and that is already gone has no side to show.
+    const visible = all.filter(({ live, isDeleted }) => live !== undefined || !isDeleted);
+    const resources = visible.map(({ path, live, theirs, isDeleted }) => [path, live, isDeleted ? undefined : theirs]);
+    await vscode.commands.executeCommand("vscode.changes", `${run.id}: ${short(task.prompt, MAX_TITLE)}`, resources);
   }
 
-  /** Go to a change in the text; where its file is not there, to what the run would have there. */
+  /** Go to a change in its file; where the file does not exist, open the diff. */
   async openItem(task: TaskShape, run: RunShape, file: FileSummary, item: ReviewItem): Promise<void> {
-    const uri = vscode.Uri.parse(ours(item.uri) ?? item.uri);
+    const uri = vscode.Uri.parse(windowUri(item.uri) ?? item.uri);
     if (!(await exists(uri))) {
       return this.openFile(task, run, file);
     }
     const at = new vscode.Position(item.range.start.line, 0);
     const options: vscode.TextDocumentShowOptions = { selection: new vscode.Range(at, at), preview: true };
-    // What changes in no line may be no text, and has an editor of another kind.
+    // A change of the file itself may be of a binary file, which has another kind of editor.
     await (item.hunk === null
       ? vscode.commands.executeCommand("vscode.open", uri, options)
       : vscode.window.showTextDocument(uri, options));
   }
 
-  /** `mux.client.diff`: a change of an open document, with the others of its run in the same file. */
+  /** Carry out `mux.client.diff`: show a change of an open document, with the other changes of its run in the file. */
   async openChange(wanted: ClientDiffParams, line: number): Promise<void> {
     const live = vscode.Uri.parse(wanted.uri);
     const theirs = proposed(live, pendingOfDiff(wanted.diff));
@@ -100,12 +101,12 @@ export class Diffs implements vscode.TextDocumentContentProvider, vscode.Disposa
   }
 }
 
-/** The run and the path of a document on the right of a diff; undefined for every other. */
-export function proposal(uri: vscode.Uri | undefined): { run: string; path: string } | undefined {
-  return uri?.scheme === PROPOSED ? ofPending(uri.query) : undefined;
+/** The run and the path of the document on the right side of a diff; undefined for another document. */
+export function proposedFile(uri: vscode.Uri | undefined): { run: string; path: string } | undefined {
+  return uri?.scheme === PROPOSED ? parsePending(uri.query) : undefined;
 }
 
-/** Opens the three-way merge editor, over the text as it is when it is opened. */
+/** Opens the three-way merge editor, with the text as it is at that moment. */
 export class Merges implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #texts = new Map<string, string>();
   readonly #listeners: vscode.Disposable[];
@@ -121,7 +122,7 @@ export class Merges implements vscode.TextDocumentContentProvider, vscode.Dispos
     return this.#texts.get(uri.toString()) ?? "";
   }
 
-  /** `mux.client.merge` */
+  /** Carry out `mux.client.merge`. */
   async open(wanted: ClientMergeParams): Promise<void> {
     const output = vscode.Uri.parse(wanted.uri);
     const document = await vscode.workspace.openTextDocument(output);
@@ -143,19 +144,19 @@ export class Merges implements vscode.TextDocumentContentProvider, vscode.Dispos
 }
 
 interface Sides {
-  /** Where the file is, or would be. */
+  /** The URI of the file, whether or not it exists. */
   readonly path: vscode.Uri;
-  /** The file as it is; undefined where there is none. */
+  /** The file on disk or in a buffer; undefined where it does not exist. */
   readonly live: vscode.Uri | undefined;
   readonly theirs: vscode.Uri;
   /** Whether the run deletes it. */
-  readonly goes: boolean;
+  readonly isDeleted: boolean;
 }
 
 async function sides(task: TaskShape, run: RunShape, file: FileSummary): Promise<Sides> {
   const root = vscode.Uri.parse(task.repository);
   const path = vscode.Uri.joinPath(root, file.path);
-  // What the run has renamed may have its old name still.
+  // A file that the run renamed may still have its old name here.
   const names = [file.path, ...(file.change === "renamed" && file.old_path !== null ? [file.old_path] : [])];
   let live: vscode.Uri | undefined;
   for (const name of names) {
@@ -164,10 +165,10 @@ async function sides(task: TaskShape, run: RunShape, file: FileSummary): Promise
       live = uri;
     }
   }
-  return { path, live, theirs: proposed(path, pending(run.id, file.path)), goes: file.change === "deleted" };
+  return { path, live, theirs: proposed(path, pending(run.id, file.path)), isDeleted: file.change === "deleted" };
 }
 
-/** A read-only document of the daemon's under the path of its file, so that the editor takes both for the same file. */
+/** A read-only document of the daemon under the path of its file: VS Code shows different paths in a diff as a rename. */
 function proposed(file: vscode.Uri, address: string): vscode.Uri {
   return file.with({ scheme: PROPOSED, query: address });
 }

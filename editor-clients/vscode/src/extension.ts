@@ -1,4 +1,4 @@
-/** Puts the parts together. */
+/** Create the services of the extension and connect them; nothing else. */
 
 import * as vscode from "vscode";
 import { register } from "./commands.ts";
@@ -6,18 +6,19 @@ import { Comparisons } from "./comparison.ts";
 import { Diffs, Merges } from "./diffs.ts";
 import { notices, statusBar } from "./notices.ts";
 import { Review } from "./review.ts";
-import { Server } from "./server.ts";
-import { collect } from "./support.ts";
+import { Connection } from "./connection.ts";
+import { openReport } from "./diagnosticsReport.ts";
 import { Tasks } from "./tasks.ts";
 import { Tree } from "./tree.ts";
 import { Verification } from "./verify.ts";
 
-let server: Server | undefined;
+/** The connection of the activated extension, for `deactivate`. */
+let active: Connection | undefined;
 
 export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel("Mux", { log: true });
   const memory = context.workspaceState;
-  const connection = (server = new Server(log, context.globalState));
+  const connection = (active = new Connection(log, context.globalState));
   const tasks = new Tasks(connection);
   const tree = new Tree(connection, tasks, memory);
   const review = new Review(connection, context.extensionUri);
@@ -41,7 +42,7 @@ export function activate(context: vscode.ExtensionContext): void {
       void vscode.commands.executeCommand("setContext", "muxLsp.running", state === "running");
       void vscode.commands.executeCommand("setContext", "muxLsp.missing", state === "missing");
       if (state === "missing") {
-        // The walkthrough goes on showing the step that was taken.
+        // The walkthrough keeps showing the step after the installation.
         void vscode.commands.executeCommand("setContext", "muxLsp.wasMissing", true);
       }
       void vscode.commands.executeCommand("setContext", "muxLsp.failed", state === "failed");
@@ -51,10 +52,10 @@ export function activate(context: vscode.ExtensionContext): void {
         void connection.restart();
       }
     }),
-    register({ server: connection, tasks, tree, review, diffs, merges, comparisons, verification, memory }),
+    register({ connection, tasks, tree, review, diffs, merges, comparisons, verification, memory }),
     vscode.commands.registerCommand("muxLsp.server.restart", () => connection.restart()),
     vscode.commands.registerCommand("muxLsp.server.install", () => connection.install()),
-    vscode.commands.registerCommand("muxLsp.diagnostics.collect", () => collect(connection, version)),
+    vscode.commands.registerCommand("muxLsp.diagnostics.collect", () => openReport(connection, version)),
     vscode.commands.registerCommand("muxLsp.output.show", () => {
       log.show();
     }),
@@ -63,6 +64,6 @@ export function activate(context: vscode.ExtensionContext): void {
 }
 
 export async function deactivate(): Promise<void> {
-  await server?.dispose();
-  server = undefined;
+  await active?.dispose();
+  active = undefined;
 }

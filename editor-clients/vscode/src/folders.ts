@@ -1,53 +1,53 @@
-/** The folders that are open, the repositories in and around them, and which of them is meant. */
+/** Relate the daemon's repositories to the open folders, and find the one that a command is about. */
 
 import { realpathSync } from "node:fs";
 import * as vscode from "vscode";
 import { spelled } from "./describe.ts";
-import type { Server } from "./server.ts";
+import type { Connection } from "./connection.ts";
 import { label } from "./text.ts";
 
-/** The URI of a repository, or of what is in one, as this window spells it; undefined where it is that of no folder that is open. */
-export function ours(repository: string): string | undefined {
+/** The URI that this window has for a repository or a file in one; undefined where it is not in an open folder. */
+export function windowUri(repository: string): string | undefined {
   const folders = vscode.workspace.workspaceFolders ?? [];
   return spelled(
     vscode.Uri.parse(repository).toString(),
-    folders.map(({ uri }) => ({ uri: uri.toString(), real: real(uri) })),
+    folders.map(({ uri }) => ({ uri: uri.toString(), real: realUri(uri) })),
   );
 }
 
-/** Where something is asked for: in the folder of the file one works on, else in the first; and in a repository of its own
- * in which the file is below that folder. */
-export async function meant(server: Server): Promise<string | null> {
-  const folder = current()?.uri.toString() ?? null;
+/** The repository that a command without an argument is about: the folder of the active file, else the first folder; or the
+ * repository below that folder that the active file is in. */
+export async function currentRepository(connection: Connection): Promise<string | null> {
+  const folder = currentFolder()?.uri.toString() ?? null;
   const uri = vscode.window.activeTextEditor?.document.uri;
   if (folder === null || uri === undefined || vscode.workspace.getWorkspaceFolder(uri) === undefined) {
     return folder;
   }
-  const found = await server.quietly(() => server.request("mux.repository.get", { repository: uri.toString() }));
-  const repository = found && ours(found.repository);
+  const found = await connection.quietly(() => connection.request("mux.repository.get", { repository: uri.toString() }));
+  const repository = found && windowUri(found.repository);
   return repository?.startsWith(`${folder}/`) === true ? repository : folder;
 }
 
-/** Of several folders, in words which one is meant. */
-export function where(): string {
-  const found = current();
+/** The current folder as the end of a title, ` in NAME`, where several are open. */
+export function inFolder(): string {
+  const found = currentFolder();
   return found !== undefined && (vscode.workspace.workspaceFolders ?? []).length > 1 ? ` in ${label(found.name)}` : "";
 }
 
-function current(): vscode.WorkspaceFolder | undefined {
+function currentFolder(): vscode.WorkspaceFolder | undefined {
   const uri = vscode.window.activeTextEditor?.document.uri;
   return (uri && vscode.workspace.getWorkspaceFolder(uri)) ?? vscode.workspace.workspaceFolders?.[0];
 }
 
-/** Where folders really are, by their URIs: asked for with each task that is told of, and the disk may be far away. */
-const reals = new Map<string, string>();
+/** The URIs of real paths, by the URIs of folders. Cached, since each event of a task needs them and the disk may be remote. */
+const realUris = new Map<string, string>();
 
-/** The URI of where a folder is once links have been followed: git names it so. */
-function real(uri: vscode.Uri): string {
+/** The URI of a folder with links resolved, as git has it. */
+function realUri(uri: vscode.Uri): string {
   const spelling = uri.toString();
   try {
-    const found = reals.get(spelling) ?? vscode.Uri.file(realpathSync(uri.fsPath)).toString();
-    reals.set(spelling, found);
+    const found = realUris.get(spelling) ?? vscode.Uri.file(realpathSync(uri.fsPath)).toString();
+    realUris.set(spelling, found);
     return found;
   } catch {
     return spelling;

@@ -1,34 +1,35 @@
-/** Notifications that do not nag, and the status bar. */
+/** Show notifications and the status bar item. */
 
 import * as vscode from "vscode";
 import { hasEnded, kept } from "./describe.ts";
-import { ours } from "./folders.ts";
+import { windowUri } from "./folders.ts";
 import { notify } from "./permissions.ts";
 import type { TaskShape } from "./protocol.ts";
-import type { Server } from "./server.ts";
+import type { Connection } from "./connection.ts";
 import type { Tasks } from "./tasks.ts";
 import { count, message, short } from "./text.ts";
 
-const PROMPT = 60;
+/** Maximum characters of a prompt in a notification. */
+const MAX_PROMPT = 60;
 
-/** Tell of what needs the person: asked for leave, failed, finished while they were away, no money left. */
-export function notices(server: Server, tasks: Tasks): vscode.Disposable {
-  const wanted = (): string => vscode.workspace.getConfiguration("muxLsp").get("notifications", "all");
-  server.on("mux/limitReached", ({ message: words, stopped, scope, of }) => {
-    const isOurs = scope === "day" || of === null || (scope === "repository" ? ours(of) !== undefined : isKnown(tasks, of));
-    if (isOurs && (stopped ? wanted() !== "none" : wanted() === "all")) {
+/** Notify of permission requests, failed tasks, limits, and tasks that finished while the window had no focus. */
+export function notices(connection: Connection, tasks: Tasks): vscode.Disposable {
+  const level = (): string => vscode.workspace.getConfiguration("muxLsp").get("notifications", "all");
+  connection.on("mux/limitReached", ({ message: words, stopped, scope, of }) => {
+    const isOurs = scope === "day" || of === null || (scope === "repository" ? windowUri(of) !== undefined : isKnown(tasks, of));
+    if (isOurs && (stopped ? level() !== "none" : level() === "all")) {
       void (stopped ? vscode.window.showErrorMessage(message(words)) : vscode.window.showWarningMessage(message(words)));
     }
   });
   return vscode.Disposable.from(
-    tasks.onDidAsk((asked) => {
-      // Of a folder that is open in another window that window tells; the view and the status bar here have it too.
-      if (wanted() !== "none" && isKnown(tasks, asked.task)) {
-        void notify(server, tasks, asked);
+    tasks.onDidRequestPermission((request) => {
+      // The view and the status bar show requests of all repositories; only the window on the repository notifies.
+      if (level() !== "none" && isKnown(tasks, request.task)) {
+        void notify(connection, tasks, request);
       }
     }),
-    tasks.onDidTurn(({ task, run }) => {
-      if (wanted() === "all" && hasEnded(run) && run.discarded === null && kept(task).every(hasEnded)) {
+    tasks.onDidChangeRunState(({ task, run }) => {
+      if (level() === "all" && hasEnded(run) && run.discarded === null && kept(task).every(hasEnded)) {
         void ended(task);
       }
     }),
@@ -42,16 +43,16 @@ function isKnown(tasks: Tasks, id: string): boolean {
 async function ended(task: TaskShape): Promise<void> {
   const failed = kept(task).filter((run) => run.state === "failed" || run.state === "interrupted");
   const finished = kept(task).filter((run) => run.state === "finished");
-  const name = `${task.id} “${short(task.prompt, PROMPT)}”`;
-  const ways = finished.length > 1 ? ["Show", "Compare"] : ["Show"];
+  const name = `${task.id} “${short(task.prompt, MAX_PROMPT)}”`;
+  const buttons = finished.length > 1 ? ["Show", "Compare"] : ["Show"];
   let answer: string | undefined;
   if (failed.length > 0 && finished.length === 0) {
     const reason = failed[0]?.reason ?? "";
-    answer = await vscode.window.showWarningMessage(message(`${name} failed. ${reason}`), ...ways);
+    answer = await vscode.window.showWarningMessage(message(`${name} failed. ${reason}`), ...buttons);
   } else if (finished.length > 0 && !vscode.window.state.focused) {
     const others = failed.length > 0 ? `, ${failed.length} failed` : "";
     const words = `${name} has finished: ${count(finished.length, "run")} to review${others}.`;
-    answer = await vscode.window.showInformationMessage(message(words), ...ways);
+    answer = await vscode.window.showInformationMessage(message(words), ...buttons);
   }
   const node = { kind: "task", id: task.id };
   if (answer === "Show") {
@@ -61,8 +62,8 @@ async function ended(task: TaskShape): Promise<void> {
   }
 }
 
-/** One item: what is going on, and whether somebody is needed. */
-export function statusBar(server: Server, tasks: Tasks): vscode.Disposable {
+/** Create the status bar item: the connection, running runs and open permission requests. */
+export function statusBar(connection: Connection, tasks: Tasks): vscode.Disposable {
   const item = vscode.window.createStatusBarItem("muxLsp.status", vscode.StatusBarAlignment.Left, 0);
   item.name = "Mux";
   const draw = (): void => {
@@ -70,7 +71,7 @@ export function statusBar(server: Server, tasks: Tasks): vscode.Disposable {
     const active = tasks.tasks.flatMap((task) => task.runs).filter((run) => !hasEnded(run)).length;
     item.command = "muxLsp.tasks.focus";
     item.backgroundColor = undefined;
-    switch (server.state) {
+    switch (connection.state) {
       case "running":
         item.text =
           waiting > 0
@@ -78,7 +79,7 @@ export function statusBar(server: Server, tasks: Tasks): vscode.Disposable {
             : active > 0
               ? `$(sync~spin) Mux: ${count(active, "run")}`
               : "$(git-branch) Mux";
-        item.tooltip = `mux-lsp ${server.version}`;
+        item.tooltip = `mux-lsp ${connection.version}`;
         if (waiting > 0) {
           item.backgroundColor = new vscode.ThemeColor("statusBarItem.warningBackground");
           item.command = "muxLsp.permission.answer";
@@ -102,5 +103,5 @@ export function statusBar(server: Server, tasks: Tasks): vscode.Disposable {
   };
   draw();
   item.show();
-  return vscode.Disposable.from(item, tasks.onDidChange(draw), server.onDidChangeState(draw));
+  return vscode.Disposable.from(item, tasks.onDidChange(draw), connection.onDidChangeState(draw));
 }

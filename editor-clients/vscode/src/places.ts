@@ -1,47 +1,48 @@
-/** The places of a document as the daemon tells them: where to go, and what to mark. Nothing here knows VS Code. */
+/** Navigate and mark the places of a document that the daemon reports. Does not depend on VS Code. */
 
 import type { PlaceShape, Range, VariantShape } from "./protocol.ts";
 import { count, fenced, short } from "./text.ts";
 
-const COMING = 80;
+/** Maximum characters of an inserted line that is shown after the current text. */
+const MAX_INSERTED = 80;
 
-/** What is drawn at a place. */
+/** A decoration at a place. */
 export interface Mark {
-  readonly kind: "going" | "coming" | "conflict";
-  /** The lines that would go, or between which something would come; `end` is not included. */
+  readonly kind: "removed" | "inserted" | "conflict";
+  /** The lines to be removed, `end` excluded; empty where lines are only inserted. */
   readonly start: number;
   readonly end: number;
-  /** What would come, in a few words; empty where nothing would. */
-  readonly coming: string;
+  /** A summary of the inserted text; empty where nothing is inserted. */
+  readonly inserted: string;
 }
 
-/** The variant that is shown. */
+/** The shown variant of a place. */
 export function shown(place: PlaceShape): VariantShape | undefined {
   return place.variants[place.shown];
 }
 
-/** The places that wait for a decision. */
+/** The open places: those to decide on. */
 export function waiting(places: readonly PlaceShape[]): PlaceShape[] {
   return places.filter((place) => place.open);
 }
 
-/** Whether the text has anything of what runs propose. */
+/** Whether the text contains a change that a run proposed. */
 export function hasAny(places: readonly PlaceShape[]): boolean {
   return places.some((place) => place.variants.some((variant) => variant.status === "applied"));
 }
 
-/** The place that waits at a line; that which begins there before one that only reaches it. */
+/** The open place at a line. A place that starts there takes precedence over one that extends to it. */
 export function placeAt(places: readonly PlaceShape[], line: number): PlaceShape | undefined {
   const here = waiting(places).filter((place) => place.range.start.line <= line && line <= lastLine(place.range));
   return here.find((place) => place.range.start.line === line) ?? here[0];
 }
 
-/** The place that waits at which one of these changes competes, wherever its lines are by now. */
+/** The open place that has one of these changes as a variant, wherever its lines are now. */
 export function placeOf(places: readonly PlaceShape[], changes: readonly VariantShape[]): PlaceShape | undefined {
   return waiting(places).find(({ variants }) => variants.some((one) => changes.some((other) => same(one, other))));
 }
 
-/** Where to go from a line: the first place behind it, or before it; undefined where there is none. */
+/** The next open place after a line, or the previous one before it; undefined where there is none. */
 export function step(places: readonly PlaceShape[], line: number, forwards: boolean): PlaceShape | undefined {
   const found = waiting(places);
   return forwards
@@ -49,12 +50,12 @@ export function step(places: readonly PlaceShape[], line: number, forwards: bool
     : found.findLast((place) => place.range.start.line < line);
 }
 
-/** Where to begin: the first place, or the last. */
+/** The first open place, or the last. */
 export function end(places: readonly PlaceShape[], forwards: boolean): PlaceShape | undefined {
   return forwards ? waiting(places)[0] : waiting(places).at(-1);
 }
 
-/** Files in the order in which one goes through them from one of them, which comes last and is left out; each once. */
+/** Files without duplicates, in the order of navigation from one of them, which is left out. */
 export function after(files: readonly string[], from: string | undefined, forwards: boolean): string[] {
   const once = [...new Set(files)];
   const order = forwards ? once : once.toReversed();
@@ -62,16 +63,17 @@ export function after(files: readonly string[], from: string | undefined, forwar
   return [...order.slice(at + 1), ...order.slice(0, Math.max(at, 0))];
 }
 
-/** The variants of a place that there are to choose from. */
+/** The open variants of a place. */
 export function choices(place: PlaceShape): VariantShape[] {
-  return place.variants.filter(waits);
+  return place.variants.filter(isOpen);
 }
 
-/** Whether a change waits for a decision. */
-export function waits({ status }: { readonly status: VariantShape["status"] }): boolean {
+/** Whether a change is open: pending or in conflict. */
+export function isOpen({ status }: { readonly status: VariantShape["status"] }): boolean {
   return status === "pending" || status === "conflict";
 }
 
+/** The decorations of the open places. */
 export function marks(places: readonly PlaceShape[]): Mark[] {
   return waiting(places).flatMap((place) => {
     const variant = shown(place);
@@ -84,7 +86,7 @@ export function marks(places: readonly PlaceShape[]): Mark[] {
         kind: kind(variant),
         start: start.line,
         end: end.character > 0 ? end.line + 1 : end.line,
-        coming: coming(variant),
+        inserted: summary(variant),
       },
     ];
   });
@@ -95,11 +97,11 @@ function same(one: VariantShape, other: VariantShape): boolean {
 }
 
 function kind(variant: VariantShape): Mark["kind"] {
-  return variant.status === "conflict" ? "conflict" : variant.removed === "" ? "coming" : "going";
+  return variant.status === "conflict" ? "conflict" : variant.removed === "" ? "inserted" : "removed";
 }
 
-/** The first line of what would come, and how many more there are. */
-export function coming(variant: VariantShape): string {
+/** The first inserted line, and the number of further ones. */
+export function summary(variant: VariantShape): string {
   if (variant.hunk === null) {
     return variant.what;
   }
@@ -108,10 +110,10 @@ export function coming(variant: VariantShape): string {
   if (variant.added === "" || first === undefined) {
     return "";
   }
-  return short(first, COMING) + (lines.length > 1 ? ` (+${count(lines.length - 1, "line")})` : "");
+  return short(first, MAX_INSERTED) + (lines.length > 1 ? ` (+${count(lines.length - 1, "line")})` : "");
 }
 
-/** The proposed text in Markdown, with what it takes away where it only takes away. */
+/** The proposed text in Markdown; where lines are only removed, these. */
 export function proposal(variant: VariantShape, language: string): string {
   if (variant.hunk === null) {
     return fenced(variant.what, "");
@@ -120,8 +122,8 @@ export function proposal(variant: VariantShape, language: string): string {
   return variant.added === "" ? fenced(removed, "diff") : fenced(variant.added, language);
 }
 
-/** Who proposes it, and how many agree. */
-export function whose(variant: VariantShape): string {
+/** The run that proposes a change, and how many runs agree. */
+export function attribution(variant: VariantShape): string {
   const conflict = variant.status === "conflict" ? `⚠ conflict: ${variant.reason ?? ""} · ` : "";
   const agree = variant.total > 1 ? ` · ${variant.agreed}/${variant.total} agree` : "";
   return `${conflict}${variant.what} · ${variant.run}${agree}`;

@@ -1,41 +1,43 @@
-/** Handing a prompt to agents: what to do, and which of them, remembered. */
+/** Start tasks: ask for a prompt and for agents, and remember both. */
 
 import * as vscode from "vscode";
-import { Choice, INLINE, typed } from "./choice.ts";
-import { meant, where } from "./folders.ts";
+import { AgentSelection, INLINE, parseAgent } from "./agentSelection.ts";
+import { currentRepository, inFolder } from "./folders.ts";
 import type { AgentChoice, AgentShape, ContextPlace, TaskStartParams } from "./protocol.ts";
-import type { Server } from "./server.ts";
+import type { Connection } from "./connection.ts";
 import { count, label, short } from "./text.ts";
 import type { Tree } from "./tree.ts";
 import { notice } from "./trust.ts";
 
+/** The key of the last chosen agents in the workspace state. */
 const REMEMBERED = "agents";
 
-/** A prompt that was written, and with which nothing was started yet. */
+/** The key of a prompt with which no task was started yet. */
 const UNSENT = "prompt";
 
-const PROMPT = 60;
+/** Maximum characters of a prompt in a title. */
+const MAX_PROMPT = 60;
 
-const MORE: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("add"), tooltip: "One more of it" };
-const FEWER: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("remove"), tooltip: "One less of it" };
+const MORE: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("add"), tooltip: "One more run" };
+const FEWER: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("remove"), tooltip: "One run less" };
 
-/** What starting a task takes. */
+/** The services that starting a task needs. */
 export interface Desk {
-  readonly server: Server;
+  readonly connection: Connection;
   readonly tree: Tree;
   readonly memory: vscode.Memento;
 }
 
-/** Ask for a prompt and for agents, and start a task. Unsaved text goes with it.
+/** Ask for a prompt and for agents, and start a task.
  *
- * Where it comes to nothing the prompt is there again the next time.
+ * Where no task is started, the prompt is offered again the next time.
  */
 export async function start(desk: Desk, selected?: vscode.TextEditor): Promise<void> {
-  const repository = meant(desk.server);
-  const about = selected === undefined ? "" : ` about ${place(selected)}`;
+  const repository = currentRepository(desk.connection);
+  const about = selected === undefined ? "" : ` about ${rangeOf(selected)}`;
   const prompt = await vscode.window.showInputBox({
-    title: `Start a task${about}${where()}`,
-    prompt: "What agents are to do. They start from what you see, unsaved text included.",
+    title: `Start a task${about}${inFolder()}`,
+    prompt: "The instructions for the agents. They start from your files as you see them, unsaved text included.",
     value: desk.memory.get<string>(UNSENT) ?? "",
     ignoreFocusOut: true,
   });
@@ -47,44 +49,44 @@ export async function start(desk: Desk, selected?: vscode.TextEditor): Promise<v
   }
 }
 
-/** Ask for agents, and have them begin. Whether they have. */
-export async function ask({ server, tree, memory }: Desk, wanted: TaskStartParams): Promise<boolean> {
-  const agents = await pickAgents(server, memory, wanted.prompt);
+/** Ask for agents, and start a task with them. Returns whether it was started. */
+export async function ask({ connection, tree, memory }: Desk, wanted: TaskStartParams): Promise<boolean> {
+  const agents = await pickAgents(connection, memory, wanted.prompt);
   if (agents === undefined) {
     return false;
   }
   await memory.update(REMEMBERED, agents);
-  return begin(server, tree, { ...wanted, agents });
+  return begin(connection, tree, { ...wanted, agents });
 }
 
-async function begin(server: Server, tree: Tree, wanted: TaskStartParams): Promise<boolean> {
+async function begin(connection: Connection, tree: Tree, wanted: TaskStartParams): Promise<boolean> {
   const unsaved = vscode.workspace.getConfiguration("muxLsp").get<"own" | "all" | "none">("unsaved", "own");
-  const started = await server.reporting(() => server.request("mux.task.start", { unsaved, ...wanted }));
+  const started = await connection.reporting(() => connection.request("mux.task.start", { unsaved, ...wanted }));
   if (started !== undefined) {
     await tree.reveal(started.task.id);
-    // It is begun: a notification may stay for as long as the person likes.
-    void server.reporting(() => notice(server, started.task.repository, started.task.notices));
+    // Do not wait for the person to close the notification.
+    void connection.reporting(() => notice(connection, started.task.repository, started.task.notices));
   }
   return started !== undefined;
 }
 
-/** Start a task with two made-up agents, in a file of the folder: there is something to review at once. */
-export async function example({ server, tree }: Desk): Promise<void> {
+/** Start a task with two example agents, shell commands that change a file of the folder, to have something to review. */
+export async function example({ connection, tree }: Desk): Promise<void> {
   const file = await exampleFile();
   const path = file === undefined ? "" : vscode.workspace.asRelativePath(file, false);
-  // It goes into a command line as it is.
+  // The path is part of a shell command, unquoted.
   if (file === undefined || !/^[\w./-]+$/.test(path)) {
-    void vscode.window.showInformationMessage("Open a file of the folder first: the example changes a line in it.");
+    void vscode.window.showInformationMessage("Open a file of the folder first: the example adds a line to it.");
     return;
   }
   const document = await vscode.workspace.openTextDocument(file);
   const end = document.lineAt(document.lineCount - 1).range.end;
-  // Where the lines will come; and not in place of the walkthrough that may have asked for it.
+  // Show where the lines will be inserted; in a tab of its own, since the walkthrough may be in the preview tab.
   await vscode.window.showTextDocument(document, { preview: false, selection: new vscode.Range(end, end) });
   const agents = ["This line is an example agent's.", "This line is another agent's."].map((line) => ({
     agent: `${INLINE}echo "${line}" >> "$(git ls-files -co --full-name -- ':/${path}' ':/**/${path}' | head -n 1)"`,
   }));
-  await begin(server, tree, { prompt: "Write a line, as an example", agents, checks: [], repository: await meant(server) });
+  await begin(connection, tree, { prompt: "Write a line, as an example", agents, checks: [], repository: await currentRepository(connection) });
 }
 
 async function exampleFile(): Promise<vscode.Uri | undefined> {
@@ -95,65 +97,65 @@ async function exampleFile(): Promise<vscode.Uri | undefined> {
   return (await vscode.workspace.findFiles("{README,readme}*", null, 1))[0] ?? (await vscode.workspace.findFiles("*.*", null, 1))[0];
 }
 
-/** Which agents, and how many of each; undefined where the person has thought better of it.
+/** Pick agents and the number of runs of each; undefined where the person cancels.
  *
- * Enter on the first row starts, on an agent's row takes it in or out; what is typed may be a command of one's own.
+ * Enter on the first row starts the task, Enter on an agent's row chooses or removes it. Typed text may be a shell command.
  */
-async function pickAgents(server: Server, memory: vscode.Memento, prompt: string): Promise<AgentChoice[] | undefined> {
-  const known = await server.reporting(() => server.request("mux.agent.list", {}));
+async function pickAgents(connection: Connection, memory: vscode.Memento, prompt: string): Promise<AgentChoice[] | undefined> {
+  const known = await connection.reporting(() => connection.request("mux.agent.list", {}));
   if (known === undefined) {
     return undefined;
   }
-  const choice = new Choice(
+  const selection = new AgentSelection(
     memory.get<AgentChoice[]>(REMEMBERED) ?? known.defaults.map((agent): AgentChoice => ({ agent })),
   );
-  const names = known.agents.filter(offered).map((one) => one.name);
+  const names = known.agents.filter(isAvailable).map((one) => one.name);
   const picker = vscode.window.createQuickPick<AgentItem>();
-  picker.title = `Agents for “${short(prompt, PROMPT)}”`;
-  picker.placeholder = "Pick agents. Several of one: claude*3. A command of your own: sh:COMMAND";
+  picker.title = `Agents for “${short(prompt, MAX_PROMPT)}”`;
+  picker.placeholder = "Pick agents. Several runs of one: claude*3. A shell command: sh:COMMAND";
   picker.ignoreFocusOut = true;
   picker.matchOnDescription = true;
-  /** What is typed, and not taken in yet. */
-  const wanted = (): ReturnType<typeof typed> => {
-    const found = typed(picker.value, [...choice.names, ...names]);
-    return found !== undefined && choice.count(found.agent) !== found.count ? found : undefined;
+  /** The typed agent and count, where they differ from the selection. */
+  const typed = (): ReturnType<typeof parseAgent> => {
+    const found = parseAgent(picker.value, [...selection.names, ...names]);
+    return found !== undefined && selection.count(found.agent) !== found.count ? found : undefined;
   };
   const draw = (): void => {
-    const first = wanted();
-    const rows = [...new Set([...(first === undefined ? [] : [first.agent]), ...choice.names, ...names])].map((name) =>
+    const first = typed();
+    const rows = [...new Set([...(first === undefined ? [] : [first.agent]), ...selection.names, ...names])].map((name) =>
       agentItem(
         name,
-        choice.count(name),
+        selection.count(name),
         known.agents.find((one) => one.name === name),
         name === first?.agent ? first.count : undefined,
       ),
     );
-    // Where something is typed Enter takes that in, and does not start.
-    picker.items = picker.value.trim() === "" ? [...startItem(choice), ...rows] : rows;
+    // With typed text, Enter chooses it and does not start the task.
+    picker.items = picker.value.trim() === "" ? [...startItem(selection), ...rows] : rows;
   };
   try {
     return await new Promise((resolve) => {
       picker.onDidChangeValue(draw);
       picker.onDidTriggerItemButton(({ item, button }) => {
         if (item.agent !== undefined) {
-          choice.add(item.agent, button === MORE ? 1 : -1);
+          selection.add(item.agent, button === MORE ? 1 : -1);
           draw();
         }
       });
       picker.onDidAccept(() => {
         const item = picker.activeItems[0];
-        // Who types fast presses Enter before the row of what is typed is there.
-        const first = wanted();
+        // A fast typist presses Enter before the row of the typed agent is drawn.
+        const first = typed();
         if (first !== undefined) {
-          choice.set(first.agent, first.count);
+          selection.set(first.agent, first.count);
         } else if (item?.agent !== undefined) {
-          choice.toggle(item.agent);
+          selection.toggle(item.agent);
         } else if (item !== undefined) {
-          resolve(choice.all);
+          resolve(selection.all);
           return;
         }
         if (picker.value !== "") {
-          // Not else: something may have been typed that is not known here yet.
+          // Only where it is not empty: setting the value clears characters typed since, which have not arrived yet.
           picker.value = "";
         }
         draw();
@@ -170,41 +172,41 @@ async function pickAgents(server: Server, memory: vscode.Memento, prompt: string
 }
 
 interface AgentItem extends vscode.QuickPickItem {
-  /** Undefined for the row that starts. */
+  /** The agent of the row; undefined for the row that starts the task. */
   readonly agent?: string;
 }
 
-function startItem(choice: Choice): AgentItem[] {
-  if (choice.all.length === 0) {
+function startItem(selection: AgentSelection): AgentItem[] {
+  if (selection.all.length === 0) {
     return [];
   }
-  const words = choice.all.map((one) => named(one.agent, one.count ?? 1)).join(", ");
-  const total = choice.all.reduce((sum, one) => sum + (one.count ?? 1), 0);
-  // How many there are in all comes first: who they are may be longer than the row.
+  const words = selection.all.map((one) => named(one.agent, one.count ?? 1)).join(", ");
+  const total = selection.all.reduce((sum, one) => sum + (one.count ?? 1), 0);
+  // The total is first, since the names may be longer than the row.
   return [{ label: `$(play) Start ${total > 1 ? `${count(total, "run")}: ` : ""}${label(words)}` }];
 }
 
-/** `wanted`: how many of it are typed. What is typed need not be found in how it is shown. */
-function agentItem(name: string, number: number, known: AgentShape | undefined, wanted: number | undefined): AgentItem {
+/** The row of an agent. `typed` is a typed count: such a row is shown whether or not the typed text matches its label. */
+function agentItem(name: string, number: number, known: AgentShape | undefined, typed: number | undefined): AgentItem {
   const words = known === undefined ? [] : [known.kind, ...(known.version === null ? [] : [known.version])];
   if (known?.logged_in === false) {
     words.push("not logged in");
   }
   return {
     agent: name,
-    label: `$(${number > 0 ? "check" : "circle-large-outline"}) ${label(named(name, wanted ?? number))}`,
+    label: `$(${number > 0 ? "check" : "circle-large-outline"}) ${label(named(name, typed ?? number))}`,
     description: label(words.join(" · ")),
     buttons: number > 0 ? [FEWER, MORE] : [MORE],
-    alwaysShow: wanted !== undefined,
+    alwaysShow: typed !== undefined,
   };
 }
 
 function named(name: string, number: number): string {
-  return number > 1 ? `${number} × ${name}` : name; // in front: a command may be longer than the row
+  return number > 1 ? `${number} × ${name}` : name; // the count is first, since a command may be longer than the row
 }
 
-/** What is not installed cannot be picked. */
-function offered(agent: AgentShape): boolean {
+/** Whether an agent can be picked: it is installed, or that is unknown. */
+function isAvailable(agent: AgentShape): boolean {
   return agent.installed !== false;
 }
 
@@ -220,7 +222,7 @@ function context(editor: vscode.TextEditor | undefined): ContextPlace[] {
   return [{ uri: editor.document.uri.toString(), range }];
 }
 
-function place(editor: vscode.TextEditor): string {
+function rangeOf(editor: vscode.TextEditor): string {
   const { start, end } = editor.selection;
   const lines = end.line - start.line + (end.character > 0 || end.line === start.line ? 1 : 0);
   return `${count(lines, "line")} of ${label(vscode.workspace.asRelativePath(editor.document.uri))}`;

@@ -1,55 +1,55 @@
-/** Review in the editor: what is marked, where one is, and what a key does there. */
+/** Review changes in editors: decorate places, navigate, and decide on the change at the cursor. */
 
 import * as vscode from "vscode";
-import { Asking } from "./asking.ts";
+import { Coalescer } from "./coalesce.ts";
 import type { Mark } from "./places.ts";
-import { choices, end, hasAny, marks, placeAt, placeOf, proposal, shown, step, waiting, whose } from "./places.ts";
+import { attribution, choices, end, hasAny, marks, placeAt, placeOf, proposal, shown, step, waiting } from "./places.ts";
 import type { PlaceShape, VariantShape } from "./protocol.ts";
-import type { Server } from "./server.ts";
+import type { Connection } from "./connection.ts";
 import { plain } from "./text.ts";
 
-/** A change that waits, and where it is seen. */
+/** An open change, and the editor that shows it. */
 interface Found {
   readonly editor: vscode.TextEditor;
   readonly place: PlaceShape;
   readonly variant: VariantShape;
 }
 
-/** A place whose proposed text is shown, known by the changes that compete there: its lines move. */
+/** The place whose proposed text is shown. It is identified by its variants, since its lines move. */
 interface Expanded {
   readonly thread: vscode.CommentThread;
   changes: readonly VariantShape[];
 }
 
 export class Review implements vscode.Disposable {
-  readonly #server: Server;
-  /** By the URI of a document that is visible. */
+  readonly #connection: Connection;
+  /** The places of visible documents, by URI. */
   readonly #places = new Map<string, readonly PlaceShape[]>();
-  readonly #asking = new Asking();
+  readonly #coalescer = new Coalescer();
   readonly #decorations: Record<Mark["kind"], vscode.TextEditorDecorationType>;
   readonly #comments: vscode.CommentController;
   readonly #listeners: { dispose(): unknown }[];
   #expanded: Expanded | undefined;
 
-  constructor(server: Server, extension: vscode.Uri) {
-    this.#server = server;
+  constructor(connection: Connection, extension: vscode.Uri) {
+    this.#connection = connection;
     this.#decorations = {
-      going: decoration(extension, "pending", "diffEditor.removedLineBackground", "muxLsp.goingBorder"),
-      coming: decoration(extension, "pending"),
+      removed: decoration(extension, "pending", "diffEditor.removedLineBackground", "muxLsp.removedBorder"),
+      inserted: decoration(extension, "pending"),
       conflict: decoration(extension, "conflict", "inputValidation.warningBackground", "muxLsp.conflictBorder"),
     };
     this.#comments = vscode.comments.createCommentController("muxLsp", "Mux");
     this.#listeners = [
       ...Object.values(this.#decorations),
       this.#comments,
-      server.onDidChangeReview((uri) => {
+      connection.onDidChangeReview((uri) => {
         const key = uri.toString();
-        void this.#asking.about(key, async () => {
+        void this.#coalescer.run(key, async () => {
           await this.#fetch(key);
           this.#drawAll();
         });
       }),
-      server.onDidChangeState((state) => {
+      connection.onDidChangeState((state) => {
         if (state !== "running") {
           this.#places.clear();
           this.#drawAll();
@@ -62,10 +62,10 @@ export class Review implements vscode.Disposable {
         this.#drawAll();
       }),
       vscode.window.onDidChangeActiveTextEditor(() => {
-        this.#tell();
+        this.#updateContext();
       }),
       vscode.window.onDidChangeTextEditorSelection(() => {
-        this.#tell();
+        this.#updateContext();
       }),
       vscode.workspace.onDidCloseTextDocument((document) => this.#places.delete(document.uri.toString())),
       vscode.workspace.onDidChangeConfiguration((event) => {
@@ -76,43 +76,46 @@ export class Review implements vscode.Disposable {
     ];
   }
 
-  /** Go to the next place of the document, or the one before. Whether there is one; `around` begins anew at its end. */
-  go(forwards: boolean, around: boolean): boolean {
+  /** Go to the next place of the document, or to the previous one. Returns whether there is one; with `wrap`, continue at the
+   * other end. */
+  go(forwards: boolean, wrap: boolean): boolean {
     const editor = vscode.window.activeTextEditor;
     const places = editor === undefined ? [] : this.#of(editor);
     const place =
-      (editor && step(places, editor.selection.active.line, forwards)) ?? (around ? end(places, forwards) : undefined);
+      (editor && step(places, editor.selection.active.line, forwards)) ?? (wrap ? end(places, forwards) : undefined);
     if (editor === undefined || place === undefined) {
       return false;
     }
     moveTo(editor, place.range.start.line);
     if (isPlain(editor)) {
-      // Whoever comes from the view decides there by keys. (Of a diff editor that would open the one side.)
+      // Focus the text, since the view may have the focus. (In a diff editor this would open one side of the diff.)
       void vscode.window.showTextDocument(editor.document, editor.viewColumn);
     }
     return true;
   }
 
+  /** Accept the change at the cursor, or that of a thread; for a conflict, offer the resolutions. */
   async accept(thread?: vscode.CommentThread): Promise<void> {
     if (this.here(thread)?.variant.status === "conflict") {
       return this.resolve(thread);
     }
     await this.#act(thread, (_, variant) =>
       variant.hunk === null
-        ? this.#server.request("mux.file.accept", { run: variant.run, path: variant.path, what: "file" })
-        : this.#server.request("mux.hunk.accept", { run: variant.run, hunks: [variant.hunk] }),
+        ? this.#connection.request("mux.file.accept", { run: variant.run, path: variant.path, what: "file" })
+        : this.#connection.request("mux.hunk.accept", { run: variant.run, hunks: [variant.hunk] }),
     );
   }
 
+  /** Reject the change at the cursor, or that of a thread. */
   async reject(thread?: vscode.CommentThread): Promise<void> {
     await this.#act(thread, (_, variant) =>
       variant.hunk === null
-        ? this.#server.request("mux.file.reject", { run: variant.run, path: variant.path, what: "file" })
-        : this.#server.request("mux.hunk.reject", { run: variant.run, hunks: [variant.hunk], shared: true }),
+        ? this.#connection.request("mux.file.reject", { run: variant.run, path: variant.path, what: "file" })
+        : this.#connection.request("mux.hunk.reject", { run: variant.run, hunks: [variant.hunk], shared: true }),
     );
   }
 
-  /** Show what can be done about a conflict. */
+  /** Offer the resolutions of a conflict. */
   async resolve(thread?: vscode.CommentThread): Promise<void> {
     const found = this.here(thread);
     if (found !== undefined) {
@@ -123,20 +126,20 @@ export class Review implements vscode.Disposable {
   }
 
   /** Show another variant of the place. */
-  async turn(by: number, thread?: vscode.CommentThread): Promise<void> {
+  async showVariant(by: number, thread?: vscode.CommentThread): Promise<void> {
     await this.#act(thread, (uri, variant) =>
-      this.#server.request("mux.variant.show", { uri, run: variant.run, hunk: variant.hunk, step: by }),
+      this.#connection.request("mux.variant.show", { uri, run: variant.run, hunk: variant.hunk, step: by }),
     );
   }
 
-  /** The line at which a change of a document stands now. */
+  /** The current line of a change in a document. */
   lineOf(uri: string, run: string, hunk: string | null): number {
     const variants = (this.#places.get(vscode.Uri.parse(uri).toString()) ?? []).flatMap((place) => place.variants);
     return variants.find((one) => one.hunk === hunk && one.runs.includes(run))?.range.start.line ?? 0;
   }
 
-  /** The change at the cursor; where none is there, the one that is expanded in the same text. By a button of a thread
-   * the one in the thread, wherever the cursor is. */
+  /** The change at the cursor; where there is none, the expanded one in the same document. With a thread, whose button was
+   * pressed, the change of the thread. */
   here(thread?: vscode.CommentThread): Found | undefined {
     const active = vscode.window.activeTextEditor;
     if (active === undefined || thread !== undefined) {
@@ -147,7 +150,7 @@ export class Review implements vscode.Disposable {
     return this.#found(active, placeAt(this.#of(active), active.selection.active.line)) ?? this.#expandedIn(active);
   }
 
-  /** Show the proposed text below the place at the cursor, with its buttons; take it away where it is shown. */
+  /** Show the proposed text below the place at the cursor, with buttons; hide it where it is already shown. */
   expand(): void {
     const found = this.here();
     const isShown = found !== undefined && this.#expandedIn(found.editor)?.place === found.place;
@@ -163,7 +166,7 @@ export class Review implements vscode.Disposable {
     thread.collapsibleState = vscode.CommentThreadCollapsibleState.Expanded;
   }
 
-  /** Take the proposed text away. */
+  /** Hide the proposed text. */
   collapse(): void {
     this.#expanded?.thread.dispose();
     this.#expanded = undefined;
@@ -182,28 +185,28 @@ export class Review implements vscode.Disposable {
   ): Promise<void> {
     const found = this.here(thread);
     if (found !== undefined) {
-      await this.#server.reporting(() => work(found.editor.document.uri.toString(), found.variant));
+      await this.#connection.reporting(() => work(found.editor.document.uri.toString(), found.variant));
     }
   }
 
   async #fetch(key: string): Promise<void> {
     const document = vscode.workspace.textDocuments.find((one) => one.uri.toString() === key);
-    if (document === undefined || this.#server.state !== "running") {
+    if (document === undefined || this.#connection.state !== "running") {
       this.#places.delete(key);
       return;
     }
     try {
-      const found = await this.#server.request("mux.review.places", { uri: key });
-      // Of an older text: the news of the newer one is on its way, and asks again.
+      const found = await this.#connection.request("mux.review.places", { uri: key });
+      // A result for an older version is dropped: the event of the newer version requests again.
       if (found.version === document.version) {
         this.#places.set(key, found.places);
         if (hasAny(found.places)) {
-          // For the walkthrough.
+          // Completes a step of the walkthrough.
           void vscode.commands.executeCommand("setContext", "muxLsp.accepted", true);
         }
       }
     } catch {
-      // It was closed meanwhile, or the connection has ended: there is nothing to show.
+      // The document was closed in the meantime, or the connection has ended: there is nothing to show.
       this.#places.delete(key);
     }
   }
@@ -216,8 +219,8 @@ export class Review implements vscode.Disposable {
     for (const editor of vscode.window.visibleTextEditors) {
       this.#draw(editor);
     }
-    this.#tell();
-    this.#follow();
+    this.#updateContext();
+    this.#updateExpanded();
   }
 
   #draw(editor: vscode.TextEditor): void {
@@ -229,8 +232,8 @@ export class Review implements vscode.Disposable {
     }
   }
 
-  /** What keys and menus go by. */
-  #tell(): void {
+  /** Set the context keys that keys and menus depend on. */
+  #updateContext(): void {
     const editor = vscode.window.activeTextEditor;
     const found = editor === undefined ? [] : this.#of(editor);
     const at = editor && placeAt(found, editor.selection.active.line);
@@ -238,8 +241,8 @@ export class Review implements vscode.Disposable {
     void vscode.commands.executeCommand("setContext", "muxLsp.atPlace", at !== undefined);
   }
 
-  /** Keep what is expanded true: another variant is shown, the text has moved, or it is decided. */
-  #follow(): void {
+  /** Update the expanded place after a decision, a change of the shown variant, or an edit that moved it. */
+  #updateExpanded(): void {
     const expanded = this.#expanded;
     if (expanded === undefined) {
       return;
@@ -278,12 +281,12 @@ function fill(thread: vscode.CommentThread, place: PlaceShape, variant: VariantS
   body.isTrusted = false;
   body.supportHtml = false;
   const several = choices(place).length > 1;
-  thread.label = plain(whose(variant)) + (several ? ` · ${choices(place).length} variants` : "");
+  thread.label = plain(attribution(variant)) + (several ? ` · ${choices(place).length} variants` : "");
   thread.contextValue = `${variant.status}${several ? ".several" : ""}`;
   thread.comments = [{ author: { name: variant.run }, body, mode: vscode.CommentMode.Preview }];
 }
 
-/** Whether an editor shows a text and nothing else: a diff, and a merge, mark what would go and come by themselves. */
+/** Whether an editor shows only a text. Diff and merge editors mark changes themselves. */
 function isPlain(editor: vscode.TextEditor): boolean {
   const group = vscode.window.tabGroups.all.find((one) => one.viewColumn === editor.viewColumn);
   return group?.activeTab?.input instanceof vscode.TabInputText;
@@ -304,7 +307,7 @@ function decoration(
   return vscode.window.createTextEditorDecorationType({
     isWholeLine: true,
     ...(background === undefined ? {} : { backgroundColor: new vscode.ThemeColor(background) }),
-    // Themes of high contrast have no such backgrounds.
+    // High contrast themes have no such backgrounds.
     ...(border === undefined ? {} : { border: "1px solid", borderColor: new vscode.ThemeColor(border) }),
     gutterIconPath: vscode.Uri.joinPath(extension, "media", `place-${name}.svg`),
     gutterIconSize: "contain",
@@ -312,18 +315,18 @@ function decoration(
       name === "conflict" ? "editorOverviewRuler.warningForeground" : "editorOverviewRuler.modifiedForeground",
     ),
     overviewRulerLane: vscode.OverviewRulerLane.Left,
-    after: { color: new vscode.ThemeColor("muxLsp.comingForeground"), margin: "0 0 0 2em" },
+    after: { color: new vscode.ThemeColor("muxLsp.insertedForeground"), margin: "0 0 0 2em" },
   });
 }
 
-/** Over the lines that would go. Where nothing goes, over the line before which something comes. */
+/** Decorate the lines to be removed; where lines are only inserted, the line after them. */
 function options(document: vscode.TextDocument, mark: Mark): vscode.DecorationOptions {
-  const most = document.lineCount - 1;
-  const first = Math.min(mark.start, most);
-  const last = Math.min(Math.max(mark.start, mark.end - 1), most);
+  const lastLine = document.lineCount - 1;
+  const first = Math.min(mark.start, lastLine);
+  const last = Math.min(Math.max(mark.start, mark.end - 1), lastLine);
   const range = new vscode.Range(first, 0, last, document.lineAt(last).text.length);
-  const arrow = mark.kind === "coming" ? "↑" : "→";
-  return { range, renderOptions: mark.coming === "" ? {} : { after: { contentText: `${arrow} ${mark.coming}` } } };
+  const arrow = mark.kind === "inserted" ? "↑" : "→";
+  return { range, renderOptions: mark.inserted === "" ? {} : { after: { contentText: `${arrow} ${mark.inserted}` } } };
 }
 
 function threadRange(place: PlaceShape): vscode.Range {

@@ -1,21 +1,21 @@
-/** What the keys, the palette and the daemon's lenses and actions do at the places of an editor. */
+/** The commands on the places of an editor, for keys, the palette, code lenses and code actions. */
 
 import * as vscode from "vscode";
 import { diffOf } from "./addresses.ts";
-import { elsewhere } from "./elsewhere.ts";
-import type { Handlers, Parts } from "./parts.ts";
+import type { Context, Handlers } from "./context.ts";
+import { nextInOtherFiles } from "./otherFiles.ts";
 import type { ClientDiffParams, ClientMergeParams } from "./protocol.ts";
 
-export function reviewCommands(parts: Parts): Handlers {
-  const { review, diffs, merges } = parts;
+export function reviewCommands(context: Context): Handlers {
+  const { review, diffs, merges } = context;
   return {
-    "muxLsp.review.next": () => go(parts, true),
-    "muxLsp.review.previous": () => go(parts, false),
+    "muxLsp.review.next": () => go(context, true),
+    "muxLsp.review.previous": () => go(context, false),
     "muxLsp.review.accept": (thread?: vscode.CommentThread) => review.accept(thread),
     "muxLsp.review.reject": (thread?: vscode.CommentThread) => review.reject(thread),
     "muxLsp.review.resolve": (thread?: vscode.CommentThread) => review.resolve(thread),
-    "muxLsp.review.nextVariant": (thread?: vscode.CommentThread) => review.turn(1, thread),
-    "muxLsp.review.previousVariant": () => review.turn(-1),
+    "muxLsp.review.nextVariant": (thread?: vscode.CommentThread) => review.showVariant(1, thread),
+    "muxLsp.review.previousVariant": () => review.showVariant(-1),
     "muxLsp.review.expand": () => {
       review.expand();
     },
@@ -36,25 +36,25 @@ export function reviewCommands(parts: Parts): Handlers {
   };
 }
 
-/** The next place of the document; behind its last one that of another file; at the end of all around. */
-async function go({ server, tasks, review, diffs }: Parts, forwards: boolean): Promise<void> {
+/** Go to the next place of the document, then to that of another file, then to the first place of the document. */
+async function go({ connection, tasks, review, diffs }: Context, forwards: boolean): Promise<void> {
   if (review.go(forwards, false)) {
     return;
   }
   const from = vscode.window.activeTextEditor?.document.uri;
   const item = await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title: "Mux" }, () =>
-    server.reporting(() => elsewhere(server, tasks, from, forwards)),
+    connection.reporting(() => nextInOtherFiles(connection, tasks, from, forwards)),
   );
   const run = item && tasks.run(item.run);
   const task = run && tasks.task(run.task);
   if (item === undefined || run === undefined || task === undefined) {
     if (!review.go(forwards, true)) {
-      vscode.window.setStatusBarMessage("Mux: nothing waits for a decision", 5000);
+      vscode.window.setStatusBarMessage("Mux: no changes left to review", 5000);
     }
     return;
   }
-  await server.reporting(async () => {
-    const { files } = (await server.request("mux.run.get", { run: run.id })).run;
+  await connection.reporting(async () => {
+    const { files } = (await connection.request("mux.run.get", { run: run.id })).run;
     const file = files.find((one) => one.path === item.path);
     if (file !== undefined) {
       await diffs.openItem(task, run, file, item);

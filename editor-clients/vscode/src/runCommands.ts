@@ -1,75 +1,75 @@
-/** What the palette, the view, the diff editors and the comparison do with runs, their files and their changes. */
+/** The commands on runs, their files and their changes, for the palette, the view, diff editors and the comparison. */
 
 import * as vscode from "vscode";
 import { result, snapshot, transcript } from "./addresses.ts";
-import { agreed, discard, remove } from "./away.ts";
+import type { PageRequest } from "./comparisonHtml.ts";
+import { confirm, discard, remove } from "./confirmDiscard.ts";
+import type { Context, Handlers } from "./context.ts";
 import { hasEnded } from "./describe.ts";
-import { proposal } from "./diffs.ts";
-import type { Wish } from "./page.ts";
-import type { Handlers, Parts } from "./parts.ts";
-import { waits } from "./places.ts";
+import { proposedFile } from "./diffs.ts";
+import { pickRun } from "./pickTask.ts";
+import { isOpen } from "./places.ts";
 import type { AcceptResult, FileSummary, ReviewItem, RunShape, TaskShape } from "./protocol.ts";
-import { pickRun } from "./picking.ts";
 import { count, label, message } from "./text.ts";
-import type { Node } from "./tree.ts";
+import type { Node } from "./treeNode.ts";
 
-/** How long the status bar says what was done. */
+/** Milliseconds for which the status bar shows a result. */
 const STATUS_MILLISECONDS = 10_000;
 
-export function runCommands(parts: Parts): Handlers {
-  return { ...whole(parts), ...files(parts), ...changes(parts) };
+export function runCommands(context: Context): Handlers {
+  return { ...wholeRuns(context), ...files(context), ...changes(context) };
 }
 
-function whole(parts: Parts): Handlers {
-  const { server, tasks, diffs, verification } = parts;
-  /** A command on a run of the view, or on one that is picked among those for which it can be. */
+function wholeRuns(context: Context): Handlers {
+  const { connection, tasks, diffs, verification } = context;
+  /** A command on the run of a row; without a row, on one picked from the runs that the command applies to. */
   const on =
-    (wanted: (run: RunShape) => boolean, work: (run: RunShape, task: TaskShape) => unknown) =>
+    (applies: (run: RunShape) => boolean, work: (run: RunShape, task: TaskShape) => unknown) =>
     async (node?: Node): Promise<void> => {
-      const run = node?.kind === "run" ? tasks.run(node.id) : await pickRun(parts, wanted);
+      const run = node?.kind === "run" ? tasks.run(node.id) : await pickRun(context, applies);
       const task = run && tasks.task(run.task);
       if (run !== undefined && task !== undefined) {
-        await server.reporting(() => Promise.resolve(work(run, task)));
+        await connection.reporting(() => Promise.resolve(work(run, task)));
       }
     };
   const isKept = (run: RunShape): boolean => run.discarded === null;
   const hasChanged = (run: RunShape): boolean => isKept(run) && run.file_count > 0;
-  const hasCome = (run: RunShape): boolean => isKept(run) && hasEnded(run);
+  const isComplete = (run: RunShape): boolean => isKept(run) && hasEnded(run);
   const handlers: Handlers = {
     "muxLsp.run.diff": on(hasChanged, async (run, task) => {
-      const { files } = (await server.request("mux.run.get", { run: run.id })).run;
+      const { files } = (await connection.request("mux.run.get", { run: run.id })).run;
       await diffs.openRun(task, run, files);
     }),
     "muxLsp.run.accept": on(hasChanged, async (run) => {
-      tell(run.id, await server.request("mux.run.accept", { run: run.id, result: run.result }));
+      reportAccepted(run.id, await connection.request("mux.run.accept", { run: run.id, result: run.result }));
     }),
-    "muxLsp.run.reject": on(hasChanged, (run) => server.request("mux.run.reject", { run: run.id })),
+    "muxLsp.run.reject": on(hasChanged, (run) => connection.request("mux.run.reject", { run: run.id })),
     "muxLsp.run.verify": on(hasChanged, (run) => verification.verify({ run: run.id })),
     "muxLsp.run.log": on(() => true, (run) =>
       vscode.commands.executeCommand("markdown.showPreview", vscode.Uri.parse(transcript(run.id))),
     ),
-    "muxLsp.run.continue": on(hasCome, async (run) => {
+    "muxLsp.run.continue": on(isComplete, async (run) => {
       const words = await vscode.window.showInputBox({
         title: `Continue ${run.id}`,
-        prompt: "What its agent is to do next. It sees what you have accepted and typed since.",
+        prompt: "The next instructions for its agent, which sees what you have accepted and typed since.",
         ignoreFocusOut: true,
       });
       if (words !== undefined && words.trim() !== "") {
-        await server.request("mux.run.continue", { run: run.id, message: words, up_to_date: "own" });
+        await connection.request("mux.run.continue", { run: run.id, message: words, up_to_date: "own" });
       }
     }),
-    "muxLsp.run.cancel": on((run) => !hasEnded(run), (run) => server.request("mux.run.cancel", { run: run.id })),
-    "muxLsp.run.retry": on(hasCome, (run) => server.request("mux.run.retry", { run: run.id })),
-    "muxLsp.run.pick": on((run) => hasCome(run) && hasChanged(run), (run) => pick(parts, run)),
-    "muxLsp.run.discard": on(isKept, (run) => discard(server, run.id, "It is ended and thrown away.")),
-    "muxLsp.run.restore": on((run) => !isKept(run), (run) => server.request("mux.task.restore", { id: run.id })),
-    "muxLsp.run.delete": on(() => true, (run) => remove(server, run.id)),
+    "muxLsp.run.cancel": on((run) => !hasEnded(run), (run) => connection.request("mux.run.cancel", { run: run.id })),
+    "muxLsp.run.retry": on(isComplete, (run) => connection.request("mux.run.retry", { run: run.id })),
+    "muxLsp.run.pick": on((run) => isComplete(run) && hasChanged(run), (run) => pick(context, run)),
+    "muxLsp.run.discard": on(isKept, (run) => discard(connection, run.id, "It is stopped and discarded.")),
+    "muxLsp.run.restore": on((run) => !isKept(run), (run) => connection.request("mux.task.restore", { id: run.id })),
+    "muxLsp.run.delete": on(() => true, (run) => remove(connection, run.id)),
   };
-  return { ...handlers, "muxLsp.comparison.act": (wish: Wish) => act(parts, wish) };
+  return { ...handlers, "muxLsp.comparison.act": (request: PageRequest) => act(context, request) };
 }
 
-/** What a button of the comparison asks for. */
-async function act({ server, tasks, diffs }: Parts, { action, run: id, path }: Wish): Promise<void> {
+/** Carry out the request of a button of the comparison. */
+async function act({ connection, tasks, diffs }: Context, { action, run: id, path }: PageRequest): Promise<void> {
   const run = tasks.run(id);
   const task = run && tasks.task(run.task);
   if (run === undefined || task === undefined) {
@@ -79,8 +79,8 @@ async function act({ server, tasks, diffs }: Parts, { action, run: id, path }: W
     const node: Node = { kind: "run", id };
     return vscode.commands.executeCommand(`muxLsp.run.${action}`, node);
   }
-  await server.reporting(async () => {
-    const { files } = (await server.request("mux.run.get", { run: id })).run;
+  await connection.reporting(async () => {
+    const { files } = (await connection.request("mux.run.get", { run: id })).run;
     const file = files.find((one) => one.path === path || one.old_path === path);
     if (file !== undefined) {
       await diffs.openFile(task, run, file);
@@ -88,16 +88,16 @@ async function act({ server, tasks, diffs }: Parts, { action, run: id, path }: W
   });
 }
 
-/** A file of the view, or of the diff that is shown. */
+/** The file of a row, or of a diff editor. */
 interface Chosen {
   readonly task: TaskShape;
   readonly run: RunShape;
   readonly file: FileSummary;
 }
 
-function files({ server, tasks, tree, diffs }: Parts): Handlers {
+function files({ connection, tasks, tree, diffs }: Context): Handlers {
   const chosen = async (at: Node | vscode.Uri | undefined): Promise<Chosen | undefined> => {
-    const named = at instanceof vscode.Uri ? proposal(at) : at?.kind === "file" ? at : undefined;
+    const named = at instanceof vscode.Uri ? proposedFile(at) : at?.kind === "file" ? at : undefined;
     const run = named && tasks.run(named.run);
     const task = run && tasks.task(run.task);
     if (named === undefined || run === undefined || task === undefined) {
@@ -105,35 +105,35 @@ function files({ server, tasks, tree, diffs }: Parts): Handlers {
     }
     const known = at instanceof vscode.Uri ? undefined : tree.file(at as Node & { kind: "file" });
     const file =
-      known ?? (await server.request("mux.run.get", { run: run.id })).run.files.find(({ path }) => path === named.path);
+      known ?? (await connection.request("mux.run.get", { run: run.id })).run.files.find(({ path }) => path === named.path);
     return file && { task, run, file };
   };
   const on = (work: (chosen: Chosen) => Promise<unknown>) => (at?: Node | vscode.Uri) =>
-    server.reporting(async () => {
+    connection.reporting(async () => {
       const found = await chosen(at);
       return found && work(found);
     });
   return {
     "muxLsp.file.diff": on(({ task, run, file }) => diffs.openFile(task, run, file)),
     "muxLsp.file.accept": on(async ({ run, file: { path } }) => {
-      tell(path, await server.request("mux.file.accept", { run: run.id, path, result: run.result }));
+      reportAccepted(path, await connection.request("mux.file.accept", { run: run.id, path, result: run.result }));
     }),
-    "muxLsp.file.reject": on(({ run, file: { path } }) => server.request("mux.file.reject", { run: run.id, path })),
+    "muxLsp.file.reject": on(({ run, file: { path } }) => connection.request("mux.file.reject", { run: run.id, path })),
   };
 }
 
-function changes({ server, tasks, tree, diffs, merges }: Parts): Handlers {
+function changes({ connection, tasks, tree, diffs, merges }: Context): Handlers {
   const on = (work: (item: ReviewItem) => Promise<unknown>) => (node?: Node) => {
     const item = node?.kind === "hunk" ? tree.item(node) : undefined;
-    return item && server.reporting(() => work(item));
+    return item && connection.reporting(() => work(item));
   };
   const accept = (mode: "exact" | "instead" | "take" | "mark") => async (item: ReviewItem) => {
     const { run, path, hunk } = item;
     const wanted = { run, mode };
     const result = await (hunk === null
-      ? server.request("mux.file.accept", { ...wanted, path, what: "file" })
-      : server.request("mux.hunk.accept", { ...wanted, hunks: [hunk] }));
-    tell(path, result);
+      ? connection.request("mux.file.accept", { ...wanted, path, what: "file" })
+      : connection.request("mux.hunk.accept", { ...wanted, hunks: [hunk] }));
+    reportAccepted(path, result);
   };
   return {
     "muxLsp.hunk.open": (node?: Node) =>
@@ -145,10 +145,10 @@ function changes({ server, tasks, tree, diffs, merges }: Parts): Handlers {
           return;
         }
         await diffs.openItem(task, run, file, item);
-        if (waits(item)) {
-          // Several may want this place otherwise: the one that was chosen is seen there, and accepted by the keys.
+        if (isOpen(item)) {
+          // Where several runs have variants at this place, show the chosen one: the keys accept the shown variant.
           const { uri, hunk } = item;
-          await server.quietly(() => server.request("mux.variant.show", { uri, run: run.id, hunk }));
+          await connection.quietly(() => connection.request("mux.variant.show", { uri, run: run.id, hunk }));
         }
       })(node),
     "muxLsp.hunk.accept": on(accept("exact")),
@@ -164,27 +164,27 @@ function changes({ server, tasks, tree, diffs, merges }: Parts): Handlers {
     ),
     "muxLsp.hunk.reject": on(({ run, path, hunk }) =>
       hunk === null
-        ? server.request("mux.file.reject", { run, path, what: "file" })
-        : server.request("mux.hunk.reject", { run, hunks: [hunk] }),
+        ? connection.request("mux.file.reject", { run, path, what: "file" })
+        : connection.request("mux.hunk.reject", { run, hunks: [hunk] }),
     ),
   };
 }
 
-/** What accepting has done: not all of it can be seen in the editor. */
-function tell(what: string, result: AcceptResult): void {
+/** Report the effects of an accept that the editor does not show. */
+function reportAccepted(what: string, result: AcceptResult): void {
   const files = count(result.files.length, "file");
   vscode.window.setStatusBarMessage(`${label(what)}: accepted, ${files} changed`, STATUS_MILLISECONDS);
   if (result.kept !== null) {
     void vscode.window.showInformationMessage(message(`Copies of your files are in ${result.kept}.`));
   } else if (result.accepted === 0 && result.already > 0) {
-    void vscode.window.showInformationMessage("All of it is in your files already.");
+    void vscode.window.showInformationMessage("Your files already contain all of it.");
   }
 }
 
-/** Accept all of a run, and throw the other runs of its task away. */
-async function pick({ server }: Parts, run: RunShape): Promise<void> {
-  const detail = "The other runs are thrown away. They can be brought back for a while.";
-  if (await agreed(`Accept all of ${run.id}?`, detail, "Accept")) {
-    tell(run.id, await server.request("mux.run.pick", { run: run.id, result: run.result }));
+/** Accept all changes of a run, and discard the other runs of its task. */
+async function pick({ connection }: Context, run: RunShape): Promise<void> {
+  const detail = "The other runs are discarded. You can restore them for a limited time.";
+  if (await confirm(`Accept all of ${run.id}?`, detail, "Accept")) {
+    reportAccepted(run.id, await connection.request("mux.run.pick", { run: run.id, result: run.result }));
   }
 }

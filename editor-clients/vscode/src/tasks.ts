@@ -1,72 +1,72 @@
-/** What is known of tasks and of what agents ask, as the daemon last told it. */
+/** Keep the tasks and open permission requests that the daemon last reported. */
 
 import * as vscode from "vscode";
-import { ours } from "./folders.ts";
+import { windowUri } from "./folders.ts";
 import type { PermissionShape, RunShape, TaskShape } from "./protocol.ts";
-import type { Server } from "./server.ts";
+import type { Connection } from "./connection.ts";
 
-/** A run that is in another state now. */
-export interface Turn {
+/** A change of a run's state. */
+export interface RunStateChange {
   readonly task: TaskShape;
   readonly run: RunShape;
   readonly previous: string;
 }
 
 export class Tasks implements vscode.Disposable {
-  /** A task, by its id, is another now; undefined where it may be any, or a question. */
+  /** Fires with the id of a changed task; with undefined where any task or permission request may have changed. */
   readonly onDidChange: vscode.Event<string | undefined>;
-  readonly onDidTurn: vscode.Event<Turn>;
-  readonly onDidAsk: vscode.Event<PermissionShape>;
-  readonly #server: Server;
+  readonly onDidChangeRunState: vscode.Event<RunStateChange>;
+  readonly onDidRequestPermission: vscode.Event<PermissionShape>;
+  readonly #connection: Connection;
   readonly #tasks = new Map<string, TaskShape>();
   readonly #permissions = new Map<string, PermissionShape>();
   readonly #changes = new vscode.EventEmitter<string | undefined>();
-  readonly #turns = new vscode.EventEmitter<Turn>();
-  readonly #asks = new vscode.EventEmitter<PermissionShape>();
+  readonly #runStates = new vscode.EventEmitter<RunStateChange>();
+  readonly #requests = new vscode.EventEmitter<PermissionShape>();
   readonly #listeners: vscode.Disposable[];
 
-  constructor(server: Server) {
-    this.#server = server;
+  constructor(connection: Connection) {
+    this.#connection = connection;
     this.onDidChange = this.#changes.event;
-    this.onDidTurn = this.#turns.event;
-    this.onDidAsk = this.#asks.event;
-    server.on("mux/taskChanged", ({ task, deleted }) => {
+    this.onDidChangeRunState = this.#runStates.event;
+    this.onDidRequestPermission = this.#requests.event;
+    connection.on("mux/taskChanged", ({ task, deleted }) => {
       if (deleted) {
         this.#tasks.delete(task.id);
       } else {
-        this.#take(task);
+        this.#store(task);
       }
       this.#changes.fire(task.id);
     });
-    server.on("mux/runChanged", ({ run, previous }) => {
+    connection.on("mux/runChanged", ({ run, previous }) => {
       this.#runChanged(run, previous);
     });
-    server.on("mux/queueChanged", ({ runs }) => {
+    connection.on("mux/queueChanged", ({ runs }) => {
       this.#queueChanged(runs);
     });
-    server.on("mux/permissionRequested", ({ permission }) => {
-      this.#asked(permission);
+    connection.on("mux/permissionRequested", ({ permission }) => {
+      this.#permissionRequested(permission);
     });
-    server.on("mux/permissionSettled", ({ id }) => {
+    connection.on("mux/permissionSettled", ({ id }) => {
       this.#permissions.delete(id);
       this.#changes.fire(undefined);
     });
     this.#listeners = [
-      server.onDidChangeState((state) => {
+      connection.onDidChangeState((state) => {
         if (state === "running") {
-          void server.quietly(() => this.refresh());
+          void connection.quietly(() => this.refresh());
         }
       }),
-      vscode.workspace.onDidChangeWorkspaceFolders(() => void server.quietly(() => this.refresh())),
+      vscode.workspace.onDidChangeWorkspaceFolders(() => void connection.quietly(() => this.refresh())),
     ];
   }
 
-  /** The tasks of the folders that are open. */
+  /** The tasks of the open folders. */
   get tasks(): readonly TaskShape[] {
     return [...this.#tasks.values()];
   }
 
-  /** What waits for an answer. */
+  /** The open permission requests, of all repositories. */
   get permissions(): readonly PermissionShape[] {
     return [...this.#permissions.values()];
   }
@@ -83,48 +83,48 @@ export class Tasks implements vscode.Disposable {
     return this.#tasks.get(id);
   }
 
-  /** Ask for all that is known: after connecting, and when other folders are open. */
+  /** Request everything, after connecting and after a change of the open folders. */
   async refresh(): Promise<void> {
-    const { tasks } = await this.#server.request("mux.task.list", {});
-    // At once: what is told while the next answer is awaited is newer.
+    const { tasks } = await this.#connection.request("mux.task.list", {});
+    // Before the next request: events that arrive while it is awaited are newer.
     this.#tasks.clear();
     for (const task of tasks) {
-      this.#take(task);
+      this.#store(task);
     }
-    const { permissions } = await this.#server.request("mux.permission.list", {});
+    const { permissions } = await this.#connection.request("mux.permission.list", {});
     const known = new Set(this.#permissions.keys());
     this.#permissions.clear();
     for (const permission of permissions) {
       this.#permissions.set(permission.id, permission);
       if (!known.has(permission.id)) {
-        this.#asks.fire(permission);
+        this.#requests.fire(permission);
       }
     }
     this.#changes.fire(undefined);
   }
 
   dispose(): void {
-    for (const one of [...this.#listeners, this.#changes, this.#turns, this.#asks]) {
+    for (const one of [...this.#listeners, this.#changes, this.#runStates, this.#requests]) {
       one.dispose();
     }
   }
 
-  /** Know a task, if it is one of the folders that are open. */
-  #take(task: TaskShape): void {
-    const repository = ours(task.repository);
+  /** Store a task, if it belongs to an open folder. */
+  #store(task: TaskShape): void {
+    const repository = windowUri(task.repository);
     if (repository !== undefined) {
       this.#tasks.set(task.id, { ...task, repository });
     }
   }
 
   #runChanged(run: RunShape, previous: string): void {
-    const task = this.#put(run);
+    const task = this.#replaceRun(run);
     if (task === undefined) {
       return;
     }
     this.#changes.fire(task.id);
     if (run.state !== previous) {
-      this.#turns.fire({ task, run, previous });
+      this.#runStates.fire({ task, run, previous });
     }
   }
 
@@ -133,7 +133,7 @@ export class Tasks implements vscode.Disposable {
     for (const task of this.tasks) {
       const moved = task.runs.filter((run) => run.queue_place !== (places.get(run.id) ?? null));
       for (const run of moved) {
-        this.#put({ ...run, queue_place: places.get(run.id) ?? null });
+        this.#replaceRun({ ...run, queue_place: places.get(run.id) ?? null });
       }
       if (moved.length > 0) {
         this.#changes.fire(task.id);
@@ -141,7 +141,8 @@ export class Tasks implements vscode.Disposable {
     }
   }
 
-  #put(run: RunShape): TaskShape | undefined {
+  /** Replace a run of a known task. Returns the new task. */
+  #replaceRun(run: RunShape): TaskShape | undefined {
     const task = this.#tasks.get(run.task);
     if (task === undefined) {
       return undefined;
@@ -151,12 +152,12 @@ export class Tasks implements vscode.Disposable {
     return changed;
   }
 
-  #asked(permission: PermissionShape): void {
+  #permissionRequested(permission: PermissionShape): void {
     const known = this.#permissions.has(permission.id);
     this.#permissions.set(permission.id, permission);
     this.#changes.fire(undefined);
     if (!known) {
-      this.#asks.fire(permission);
+      this.#requests.fire(permission);
     }
   }
 }

@@ -1,26 +1,26 @@
-/** Text that an agent, a repository or another program chose, made harmless for the place where it is shown. */
+/** Neutralise text from agents, repositories and programs for the place where it is shown. */
 
-/** Characters that reorder what stands around them, or are not seen at all. */
+/** Characters that reorder the text around them, and invisible ones. */
 const HIDDEN = /[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 const CONTROLS = /[\p{Cc}\u2028\u2029]/gu;
 
 const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
 
-/** One line in which nothing drives anything. */
+/** The text as one line, without control characters and hidden ones. */
 export function plain(words: string): string {
   return words.replace(HIDDEN, "").replace(CONTROL, " ").replace(/\s+/g, " ").trim();
 }
 
-/** The same, cut to so many characters. */
-export function short(words: string, most: number): string {
+/** The text as one line, cut to `limit` characters. */
+export function short(words: string, limit: number): string {
   const line = plain(words);
   const characters = Array.from(line);
-  return characters.length <= most ? line : `${characters.slice(0, most - 1).join("")}…`;
+  return characters.length <= limit ? line : `${characters.slice(0, limit - 1).join("")}…`;
 }
 
-/** What a person decides on, in one line with nothing left out: a line that ends stays one, since a shell runs what is
- * behind it, and what hides or reorders is there to be seen. */
+/** A text that a person decides on, as one line with nothing left out: line ends are marked, since a shell runs each line, and
+ * hidden characters are made visible. */
 export function exact(words: string): string {
   return words
     .replace(/\n/g, " ⏎ ")
@@ -28,22 +28,22 @@ export function exact(words: string): string {
     .replace(HIDDEN, (character) => `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}>`);
 }
 
-/** For a label in which VS Code draws `$(name)` as an icon: quick picks and the status bar. */
+/** The text for a label of a quick pick or the status bar, where VS Code draws `$(name)` as an icon. */
 export function label(words: string): string {
   return plain(words).replace(/\$\(/g, "\\$(");
 }
 
-/** For a notification, in which VS Code makes a link, also to a command, of `[text](target)`. */
+/** The text for a notification, where VS Code turns `[text](target)` into a link, even to a command. */
 export function message(words: string): string {
   return unlinked(plain(words));
 }
 
-/** The same for what is in one line already. */
+/** A single line for a notification, otherwise unchanged. */
 export function unlinked(line: string): string {
   return line.replace(/\]\(/g, "] (");
 }
 
-/** A Markdown block that shows what it holds and nothing else: its fence is longer than any run of backticks inside. */
+/** A Markdown code block. Its fence is longer than any run of backticks in the text. */
 export function fenced(text: string, language: string): string {
   const shown = text
     .replace(HIDDEN, "\ufffd")
@@ -59,6 +59,7 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** The visible symbol for a control character. */
 function picture(character: string): string {
   const code = character.charCodeAt(0);
   if (code < 0x20) {

@@ -1,44 +1,44 @@
-/** The checks on the person's own text, or on that with what a run changes: asked for, followed, and read. */
+/** Run the checks on the live text, optionally with a run's changes, and show the verdict and the output. */
 
 import { basename } from "node:path";
 import * as vscode from "vscode";
-import { meant, ours } from "./folders.ts";
+import { currentRepository, windowUri } from "./folders.ts";
 import type { CheckResult, VerdictShape, VerifyParams, VerifyResult } from "./protocol.ts";
-import type { Server } from "./server.ts";
+import type { Connection } from "./connection.ts";
 import { count, message, plain } from "./text.ts";
 
-/** The scheme of what checks have printed. */
-const PRINTED = "mux-checks";
+/** The scheme of documents with the output of checks. */
+const OUTPUT = "mux-checks";
 
-const SHOW = "Show What They Print";
+const SHOW = "Show Check Output";
 
-/** Verifies, and says by the status bar how the last verdict of each repository that is open stands. */
+/** Runs the checks, and shows the last verdict of the current repository in the status bar. */
 export class Verification implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly onDidChange: vscode.Event<vscode.Uri>;
-  readonly #server: Server;
+  readonly #connection: Connection;
   readonly #verdicts = new Map<string, VerdictShape>();
-  /** What the checks of a verdict have printed, where it was asked for here. */
-  readonly #printed = new Map<string, VerifyResult>();
+  /** The results of checks that this window ran, by repository. */
+  readonly #results = new Map<string, VerifyResult>();
   readonly #changes = new vscode.EventEmitter<vscode.Uri>();
   readonly #item: vscode.StatusBarItem;
   readonly #listeners: { dispose(): unknown }[];
 
-  constructor(server: Server) {
-    this.#server = server;
+  constructor(connection: Connection) {
+    this.#connection = connection;
     this.onDidChange = this.#changes.event;
     this.#item = vscode.window.createStatusBarItem("muxLsp.verdict", vscode.StatusBarAlignment.Left, -1);
     this.#item.name = "Mux: Checks";
     this.#item.command = "muxLsp.verdict.show";
-    server.on("mux/verdictChanged", ({ verdict }) => {
-      this.#take(verdict);
+    connection.on("mux/verdictChanged", ({ verdict }) => {
+      this.#store(verdict);
     });
     this.#listeners = [
       this.#item,
       this.#changes,
-      vscode.workspace.registerTextDocumentContentProvider(PRINTED, this),
-      server.onDidChangeState((state) => {
+      vscode.workspace.registerTextDocumentContentProvider(OUTPUT, this),
+      connection.onDidChangeState((state) => {
         if (state === "running") {
-          void this.#ask();
+          void this.#refresh();
         }
       }),
       vscode.window.onDidChangeActiveTextEditor(() => {
@@ -47,25 +47,25 @@ export class Verification implements vscode.TextDocumentContentProvider, vscode.
     ];
   }
 
-  /** Run the checks, and tell how they went. */
+  /** Run the checks, and show the verdict. */
   async verify(wanted: VerifyParams): Promise<void> {
     const about = wanted.run === undefined || wanted.run === null ? "your files" : `your files with ${wanted.run}`;
     const progress = {
       location: vscode.ProgressLocation.Notification,
-      title: `Checks run on ${about} …`,
+      title: `Running checks on ${about} …`,
       cancellable: true,
     };
     const found = await vscode.window.withProgress(progress, (_, token) =>
-      this.#server.reporting(() => this.#server.request("mux.verify", wanted, token)),
+      this.#connection.reporting(() => this.#connection.request("mux.verify", wanted, token)),
     );
     if (found === undefined) {
       return;
     }
     const { verdict } = found;
-    const repository = ours(verdict.repository) ?? verdict.repository;
-    this.#printed.set(repository, found);
+    const repository = windowUri(verdict.repository) ?? verdict.repository;
+    this.#results.set(repository, found);
     this.#changes.fire(address(repository));
-    this.#take(verdict);
+    this.#store(verdict);
     const words = message(`${summary(verdict)} on ${about}, in ${verdict.seconds.toFixed(1)} s.`);
     const answer = await (verdict.passed
       ? vscode.window.showInformationMessage(words, SHOW)
@@ -75,17 +75,17 @@ export class Verification implements vscode.TextDocumentContentProvider, vscode.
     }
   }
 
-  /** Open what the checks have printed; run them where that is not known here. */
+  /** Open the output of the checks; where this window has not run them, run them first. */
   async show(repository: string | undefined = this.#current()): Promise<void> {
-    if (repository === undefined || !this.#printed.has(repository)) {
-      return this.verify({ repository: repository ?? (await meant(this.#server)) });
+    if (repository === undefined || !this.#results.has(repository)) {
+      return this.verify({ repository: repository ?? (await currentRepository(this.#connection)) });
     }
     await vscode.window.showTextDocument(address(repository), { preview: true });
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
-    const found = this.#printed.get(uri.query);
-    return found === undefined ? "" : printed(found);
+    const found = this.#results.get(uri.query);
+    return found === undefined ? "" : outputOf(found);
   }
 
   dispose(): void {
@@ -94,29 +94,29 @@ export class Verification implements vscode.TextDocumentContentProvider, vscode.
     }
   }
 
-  async #ask(): Promise<void> {
-    const status = await this.#server.quietly(() => this.#server.request("mux.status", {}));
+  async #refresh(): Promise<void> {
+    const status = await this.#connection.quietly(() => this.#connection.request("mux.status", {}));
     for (const { verdict } of status?.repositories ?? []) {
       if (verdict !== null) {
-        this.#take(verdict);
+        this.#store(verdict);
       }
     }
   }
 
-  #take(verdict: VerdictShape): void {
-    const repository = ours(verdict.repository);
+  #store(verdict: VerdictShape): void {
+    const repository = windowUri(verdict.repository);
     if (repository !== undefined) {
       this.#verdicts.set(repository, verdict);
       this.#draw();
     }
   }
 
-  /** The repository whose verdict counts now: that of the document one works on, else the only one. */
+  /** The repository whose verdict is shown: that of the active document, else the only one. */
   #current(): string | undefined {
     const at = vscode.window.activeTextEditor?.document.uri.toString();
     const known = [...this.#verdicts.keys()];
-    const around = known.find((one) => at?.startsWith(`${vscode.Uri.parse(one).toString()}/`) === true);
-    return around ?? (known.length === 1 ? known[0] : undefined);
+    const containing = known.find((one) => at?.startsWith(`${vscode.Uri.parse(one).toString()}/`) === true);
+    return containing ?? (known.length === 1 ? known[0] : undefined);
   }
 
   #draw(): void {
@@ -136,7 +136,7 @@ export class Verification implements vscode.TextDocumentContentProvider, vscode.
 
 function address(repository: string): vscode.Uri {
   const name = basename(vscode.Uri.parse(repository).path);
-  return vscode.Uri.from({ scheme: PRINTED, path: `/${name}.log`, query: repository });
+  return vscode.Uri.from({ scheme: OUTPUT, path: `/${name}.log`, query: repository });
 }
 
 function summary({ checks, passed }: VerdictShape): string {
@@ -144,7 +144,7 @@ function summary({ checks, passed }: VerdictShape): string {
   return passed ? `${count(checks.length, "check")} passed` : `${failed} of ${count(checks.length, "check")} failed`;
 }
 
-function printed({ verdict, printed: texts }: VerifyResult): string {
+function outputOf({ verdict, printed: texts }: VerifyResult): string {
   const left = verdict.left_out.map((one) => `left out: ${plain(one.path)} (${plain(one.reason)})\n`);
   const blocks = verdict.checks.map((check, number) => `${heading(check)}\n\n${texts[number] ?? ""}`);
   return [...left, ...blocks].join("\n");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inOrder, passes, runDescription, runDetails, runIcon, taskDescription, taskDetails, taskIcon, taskState } from "../src/describe.ts";
+import { inOrder, passes, runDescription, runDetails, runIcon, spelled, taskDescription, taskDetails, taskIcon, taskState } from "../src/describe.ts";
 import type { CheckResult, RunShape, TaskShape } from "../src/protocol.ts";
 
 function run(changes: Partial<RunShape> = {}): RunShape {
@@ -25,7 +25,7 @@ function task(runs: RunShape[], changes: Partial<TaskShape> = {}): TaskShape {
   };
 }
 
-test("a run in one line: its place, what it changed, what the checks say, what it cost, and whose it is", () => {
+test("a run in one line: queue position, changes, checks, cost and agent", () => {
   const changed = { file_count: 2, added: 3, removed: 1 };
   const cases: [Partial<RunShape>, string][] = [
     [{}, "claude"],
@@ -35,7 +35,7 @@ test("a run in one line: its place, what it changed, what the checks say, what i
     [{ checks: [check("failed", "failed")] }, "✗ 1 of 1 check as before · claude"],
     [{ checks: [check("running")] }, "checks … · claude"],
     [{ checks: [check("passed")], restored_checks: [check("failed")], tampered: ["a"] }, "✗ 1 of 1 check · ⚠ changes tests · claude"],
-    [{ state: "queued", queue_place: 3 }, "queued, at place 3 · claude"],
+    [{ state: "queued", queue_place: 3 }, "queued, position 3 · claude"],
     [{ state: "failed" }, "failed · claude"],
     [{ state: "running" }, "claude"],
     [{ discarded: 5 }, "discarded · claude"],
@@ -46,7 +46,7 @@ test("a run in one line: its place, what it changed, what the checks say, what i
   }
 });
 
-test("an icon says how a run stands: finished is not good where a check broke", () => {
+test("the icon of a finished run with a newly failing check is a warning", () => {
   assert.equal(runIcon(run()).id, "pass");
   assert.equal(runIcon(run({ checks: [check("failed")] })).id, "warning");
   assert.deepEqual(runIcon(run({ checks: [check("failed", "failed")] })), { id: "pass" });
@@ -54,19 +54,19 @@ test("an icon says how a run stands: finished is not good where a check broke", 
   assert.equal(runIcon(run({ discarded: 1 })).id, "archive");
 });
 
-test("everything about a run and a task stands in their tooltips, as text", () => {
+test("tooltips have the details of a run and of a task, as text", () => {
   const details = runDetails(
     run({ reason: "exit\u001b status 1", checks: [check("failed")], tampered: ["tests/a.py"], left_out: [{ path: "big", reason: "too big" }], reasons: ["Best."] }),
   );
   assert.equal(
     details,
-    "k3f-1: finished\nexit status 1\n✗ make test\nChanges tests, or what checks go by: tests/a.py\nLeft out: big (too big)\nBest.",
+    "k3f-1: finished\nexit status 1\n✗ make test\nChanges tests or check configuration: tests/a.py\nLeft out: big (too big)\nBest.",
   );
   const about = task([], { notices: ["It does not count."], left_out: [{ path: "big", reason: "too big" }] });
-  assert.equal(taskDetails(about), "k3f\nDo it\nIt does not count.\nAgents did not get big: too big");
+  assert.equal(taskDetails(about), "k3f\nDo it\nIt does not count.\nNot in the snapshot: big (too big)");
 });
 
-test("a task is what its runs are, without those that were thrown away", () => {
+test("the state of a task depends on its runs, except discarded ones", () => {
   const [done, gone, waits] = [run(), run({ discarded: 1 }), run({ state: "waiting" })];
   assert.equal(taskDescription(task([done, waits, gone], { cost_usd: 1.5 })), "1 of 2 runs · $1.50");
   assert.equal(taskDescription(task([done, gone], { paused: true })), "1 run · paused");
@@ -75,7 +75,7 @@ test("a task is what its runs are, without those that were thrown away", () => {
   assert.deepEqual(icons.map((one) => taskIcon(one).id), ["question", "sync~spin", "pass", "archive", "debug-pause"]);
 });
 
-test("what needs the person is on top, then what is at work, then the newest, last what was thrown away", () => {
+test("tasks that need the person are first, then running ones, the newest, and discarded ones", () => {
   const tasks = [
     task([run({ discarded: 1 })], { id: "gone", created: 9 }),
     task([run()], { id: "old", created: 1 }),
@@ -89,4 +89,27 @@ test("what needs the person is on top, then what is at work, then the newest, la
   assert.deepEqual(shown("waiting"), ["asks"]);
   assert.deepEqual(shown("active"), ["busy", "asks"]);
   assert.deepEqual(shown("ended"), ["gone", "old", "new"]);
+});
+
+test("a repository that is open, in whole or in part, has the URI that the window uses", () => {
+  const folder = (uri: string, real = uri): { uri: string; real: string } => ({ uri, real });
+  const folders = [
+    folder("file:///work/app/src"),
+    folder("file:///work/many"),
+    folder("file:///home/link", "file:///data/c"),
+    folder("file:///in/d/e", "file:///data/d/e"),
+  ];
+  for (const [repository, wanted] of [
+    ["file:///work/app", "file:///work/app"],
+    ["file:///work/many/one", "file:///work/many/one"],
+    ["file:///work/ap", undefined],
+    ["file:///work/many2", undefined],
+    ["file:///data/c", "file:///home/link"],
+    ["file:///data/c/one", "file:///home/link/one"],
+    ["file:///data/d", "file:///in/d"],
+    // The link leads into the repository: it has no other URI.
+    ["file:///data", "file:///data"],
+  ] as const) {
+    assert.equal(spelled(repository, folders), wanted, repository);
+  }
 });

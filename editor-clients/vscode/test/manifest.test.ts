@@ -8,7 +8,7 @@ const MANIFEST = read("package.json");
 const STRINGS = read("package.nls.json") as Record<string, string>;
 const SOURCES = readdirSync("src").map((name) => readFileSync(`src/${name}`, "utf8")).join("\n");
 
-/** The fields of a manifest that a person reads. */
+/** The fields of a manifest that are shown to a person. */
 const SHOWN = new Set([
   "title", "displayName", "description", "markdownDescription", "category", "contents", "name", "contextualTitle",
   "patternErrorMessage",
@@ -36,7 +36,7 @@ function contributed(): Record<string, Json> {
   return (MANIFEST as { contributes: Record<string, Json> }).contributes;
 }
 
-test("what a person reads of the manifest is in package.nls.json, and nothing else is", () => {
+test("package.nls.json has the texts of the manifest that are shown, and no others", () => {
   const named = new Set<string>();
   for (const [key, text] of strings(MANIFEST)) {
     const name = /^%(.+)%$/.exec(text)?.[1];
@@ -50,19 +50,19 @@ test("what a person reads of the manifest is in package.nls.json, and nothing el
   assert.deepEqual([...named].sort(), Object.keys(STRINGS).sort());
 });
 
-test("every command is carried out, and every menu and key names one that there is", () => {
+test("every command has a handler, and every menu and key names an existing command", () => {
   const commands = (contributed()["commands"] as { command: string }[]).map(({ command }) => command);
   for (const command of commands) {
     assert.ok(SOURCES.includes(`"${command}"`), command);
   }
-  const theirs = [...strings(contributed()["menus"] ?? null), ...strings(contributed()["keybindings"] ?? null)]
+  const referenced = [...strings(contributed()["menus"] ?? null), ...strings(contributed()["keybindings"] ?? null)]
     .filter(([key]) => key === "command")
     .map(([, command]) => command);
   const known = new Set([...commands, "muxLsp.tasks.focus"]);
-  assert.deepEqual(theirs.filter((command) => !known.has(command)), []);
+  assert.deepEqual(referenced.filter((command) => !known.has(command)), []);
 });
 
-test("a command that needs a row of the view, or a connection, is not in the palette without it", () => {
+test("the palette hides commands that need a row of the view or a connection", () => {
   const menus = contributed()["menus"] as Record<string, { command: string; when: string }[]>;
   const always = ["server.restart", "server.install", "diagnostics.collect", "output.show"].map((one) => `muxLsp.${one}`);
   const commands = (contributed()["commands"] as { command: string }[]).map(({ command }) => command);
@@ -70,7 +70,7 @@ test("a command that needs a row of the view, or a connection, is not in the pal
   assert.deepEqual(commands.filter((command) => !limited.has(command)), always);
 });
 
-test("what a row of the view has a button for is in its menu too, for those who have no pointer", () => {
+test("every button of a row is in its menu too, for keyboard users", () => {
   const rows = (contributed()["menus"] as Record<string, Record<"command" | "when" | "group", string>[]>)["view/item/context"] ?? [];
   const buttons = rows.filter(({ group }) => group.startsWith("inline@"));
   assert.ok(buttons.length > 15);
@@ -79,14 +79,14 @@ test("what a row of the view has a button for is in its menu too, for those who 
   }
 });
 
-test("links of the walkthrough and of the welcome name commands that there are", () => {
+test("links of the walkthrough and the welcome view name existing commands", () => {
   const links = Object.values(STRINGS).flatMap((text) => [...text.matchAll(/\]\(command:(?:toSide:)?([\w.]+)/g)].map((match) => match[1]));
   const ours = links.filter((command) => command?.startsWith("muxLsp.") === true);
   assert.ok(ours.length > 5);
   assert.deepEqual(ours.filter((command) => !SOURCES.includes(`"${command ?? ""}"`) && command !== "muxLsp.tasks.focus"), []);
 });
 
-test("every setting says what it is for, and takes only what it can be", () => {
+test("every setting has a description, a default and a limited set of values", () => {
   const { properties } = contributed()["configuration"] as { properties: Record<string, Record<string, Json>> };
   for (const [name, setting] of Object.entries(properties)) {
     assert.ok(setting["description"] ?? setting["markdownDescription"], name);

@@ -1,4 +1,4 @@
-"""Neovims with the plugin, each with a real daemon behind it and a screen to look at."""
+"""Fixtures: Neovims with the plugin, a real daemon and a screen."""
 
 from __future__ import annotations
 
@@ -31,10 +31,19 @@ def leave(name):
     print("bye " + name)
 """
 
+SHOUTER = """\
+[defaults]
+agents = ["shouter"]
+
+[agents.shouter]
+kind = "command"
+command = 'sed -i "s/^line 4$/$(cat "$MUX_PROMPT_FILE" | tr -d "\\n" | cut -c1-20)/" notes.txt'
+"""
+
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[IsolatedHome]:
-    """The home of the daemon that the tests of a file share, with the program `mux-lsp` in it."""
+    """The home of the daemon that the tests of a file share, with the program `mux-lsp`."""
     with isolated_home() as home:
         program = home.folder / "mux-lsp"
         program.write_text(f'#!/bin/sh\nexec {shlex.join(home.command())} "$@"\n')
@@ -44,20 +53,20 @@ def home() -> Iterator[IsolatedHome]:
 
 @pytest.fixture(params=neovim_versions.VERSIONS)
 def nvim(request: pytest.FixtureRequest) -> Installed:
-    """Each Neovim there is."""
+    """Each supported version of Neovim."""
     version: str = request.param
     return neovim_versions.installed(version)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A repository with a text and a program in it."""
+    """A repository with a text and a program."""
     return make_repository(tmp_path / "project", {"notes.txt": text_of(range(1, 11)), "greet.py": PROGRAM})
 
 
 @pytest.fixture
 def start(home: IsolatedHome, root: Path, nvim: Installed) -> Iterator[Open]:
-    """Opens a Neovim with the plugin on a file of the repository. `settings` is Lua, for `vim.g.mux`."""
+    """Open a Neovim with the plugin on a file of the repository. `settings` is Lua, for `vim.g.mux`."""
     with ExitStack() as stack:
 
         def one(file: str | None = "notes.txt", settings: str = "{ keymaps = true }", **environment: str) -> Person:
@@ -72,3 +81,9 @@ def person(start: Open) -> Person:
     one = start()
     one.attached()
     return one
+
+
+@pytest.fixture
+def shouting(home: IsolatedHome) -> None:
+    """A default agent that writes the start of the prompt into line 4."""
+    home.write_config(SHOUTER)

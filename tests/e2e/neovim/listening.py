@@ -1,6 +1,6 @@
-"""A language server that only listens: it keeps documents as the daemon does, and says what it has of one.
+"""A language server that only keeps documents as the daemon does.
 
-Run as a program, in the place of `mux-lsp`, it answers `mux.text` with the text of the document that it is asked for.
+Run in place of `mux-lsp`, it answers the command `mux.text` with the text of a document.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CAPABILITIES: Final = {
 
 
 def main() -> None:
-    """Listen until standard input ends."""
+    """Serve until standard input ends."""
     converter = default_converter()  # type: ignore[no-untyped-call]  # pygls gives it no types
     texts: dict[str, str] = {}
     while (message := _read()) is not None:

@@ -1,4 +1,4 @@
-"""A person at a Neovim that has the plugin."""
+"""A person who uses a Neovim with the plugin."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 PLUGIN = Path(__file__).parents[3] / "editor-clients" / "neovim"
 
-TOLD = """
+RECORD_NOTIFICATIONS = """
 local notify = vim.notify
-_G.told = {}
+_G.notifications = {}
 vim.notify = function(message, level, ...)
-  table.insert(_G.told, message)
+  table.insert(_G.notifications, message)
   return notify(message, level, ...)
 end
 """
 
 
 class Person:
-    """What a person does, and sees."""
+    """The actions of a person, and waits for what they see."""
 
     def __init__(self, editor: Neovim) -> None:
         self.editor = editor
@@ -50,9 +50,9 @@ class Person:
         settings: str,
         environment: Mapping[str, str],
     ) -> Iterator[Person]:
-        """A Neovim on a file. The plugin is on the runtimepath, and nothing is set up."""
+        """A Neovim on a file, with the plugin on the runtimepath and no further set-up."""
         arguments = ["--cmd", f"set rtp^={PLUGIN} cmdheight=3", "--cmd", f"lua vim.g.mux = {settings}"]
-        arguments += ["--cmd", "let mapleader = ' '", "--cmd", f"lua {' '.join(TOLD.split())}"]
+        arguments += ["--cmd", "let mapleader = ' '", "--cmd", f"lua {' '.join(RECORD_NOTIFICATIONS.split())}"]
         if "MUX_LATE" in environment:
             arguments += ["--cmd", "let g:loaded_mux = 1", "-c", "unlet g:loaded_mux"]
         full = home.environment(HOME=str(home.folder), **environment)
@@ -63,15 +63,15 @@ class Person:
             yield cls(editor)
 
     def keys(self, keys: str) -> None:
-        """Type, mappings included, until all of it is done."""
+        """Type with mappings, and wait until all keys are processed."""
         typed = self.editor.request("nvim_replace_termcodes", keys, True, True, True)
         self.editor.request("nvim_feedkeys", typed, "mtx", False)
 
     def attached(self) -> None:
-        """Wait until the buffer is attached and the tasks are known."""
+        """Wait until the buffer is attached and the tasks are loaded."""
         self.wait("(vim.lsp.get_clients({ name = 'mux', bufnr = 0 })[1] or {}).initialized")
-        self.lua("vim.g.known = nil require('mux.store').when_loaded(function() vim.g.known = true end)")
-        self.wait("vim.g.known")
+        self.lua("vim.g.loaded = nil require('mux.store').when_loaded(function() vim.g.loaded = true end)")
+        self.wait("vim.g.loaded")
 
     def edit(self, file: str) -> None:
         """Open a file."""
@@ -94,13 +94,13 @@ class Person:
         return task
 
     def newest(self, count: int = 1) -> str:
-        """Wait until there are so many tasks of the repository. Returns the id of the newest."""
+        """Wait until the repository has `count` tasks. Returns the id of the newest."""
         mine = "require('mux').tasks(vim.fn.getcwd())"
         task: str = self.wait(f"#{mine} == a[1] and {mine}[1].id", count)
         return task
 
     def ended(self, task: str) -> dict[str, Any]:
-        """Wait until a task has ended, and its runs are ranked: that may change the order of variants. Returns it."""
+        """Wait until a task has ended and is ranked, which may change the order of variants. Returns the task."""
         known = "require('mux.store').task(a[1])"
         ranked = f"vim.iter({known}.runs):all(function(run) return run.rank end)"
         shape: dict[str, Any] = self.wait(f"({known} or {{}}).state == 'ended' and {ranked} and {known}", task)
@@ -110,27 +110,28 @@ class Person:
         """The lines of the current buffer."""
         return self.editor.buffer()
 
-    def told(self) -> list[str]:
-        """What `vim.notify` has said."""
-        told: list[str] = self.lua("return _G.told")
-        return told
+    def notifications(self) -> list[str]:
+        """The messages of `vim.notify` so far."""
+        found: list[str] = self.lua("return _G.notifications")
+        return found
 
     def says(self, words: str) -> str:
-        """Wait until `vim.notify` has said something with these words in it. Returns all of it."""
-        said: str = self.wait("vim.iter(_G.told):find(function(one) return one:find(a[1], 1, true) ~= nil end)", words)
-        return said
+        """Wait for a message of `vim.notify` that contains these words. Returns the message."""
+        find = "vim.iter(_G.notifications):find(function(one) return one:find(a[1], 1, true) ~= nil end)"
+        message: str = self.wait(find, words)
+        return message
 
     def line(self, text: str) -> str:
-        """The line of the screen in which a text stands."""
+        """The line of the screen that contains a text."""
         found = [line for line in self.editor.screen if text in line]
         assert found, f"{text!r} is not on the screen\n" + "\n".join(self.editor.screen)
         return found[0]
 
     def row(self, text: str) -> int:
-        """The number of the line of the screen in which a text stands."""
+        """The number of the line of the screen that contains a text."""
         screen = self.editor.screen
         return next(number for number, line in enumerate(screen) if text in line)
 
     def value(self, expression: str) -> Any:
-        """What a Lua expression is."""
+        """The value of a Lua expression."""
         return self.lua(f"return {expression}")

@@ -1,7 +1,7 @@
-"""The picture in the README of the Neovim plugin: `python -m tests.e2e.neovim.picture` takes it anew.
+"""The picture in the README of the Neovim plugin: `python -m tests.e2e.neovim.picture` takes it again.
 
-A real Neovim, a real daemon, three agents. What they do is decided by a script, since a picture should show the same
-every time; whose they are is made up in the settings.
+A real Neovim and a real daemon. The three agents are scripts with the names of known ones, so that the picture is the
+same every time.
 """
 
 from __future__ import annotations

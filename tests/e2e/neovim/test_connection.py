@@ -1,4 +1,4 @@
-"""Coming to the daemon, losing it and finding it again."""
+"""The connection to the daemon: attaching, failures, settings and reconnecting."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def test_files_of_git_repositories_are_attached_and_no_others(start: Open, root:
     (tmp_path / "plain.txt").write_text("no repository\n")
     person = start(None)
     assert person.value("#vim.lsp.get_clients()") == 0
-    assert not person.value("package.loaded['mux.connection']"), "nothing was needed yet"
+    assert not person.value("package.loaded['mux.connection']"), "loaded only when needed"
     person.edit(str(root / "notes.txt"))
-    person.edit(str(other / "LICENSE"))  # of no filetype
+    person.edit(str(other / "LICENSE"))  # without a filetype
     assert person.value("#vim.lsp.get_clients({ name = 'mux' })") == 1, "one connection for all"
     assert person.value("#vim.lsp.get_clients({ name = 'mux' })[1].workspace_folders") == 2
     person.command(f"edit {tmp_path}/plain.txt")
@@ -43,9 +43,7 @@ def test_gits_own_files_are_not_attached(start: Open, root: Path) -> None:
     assert person.value("#vim.lsp.get_clients()") == 0
 
 
-def test_tasks_are_found_in_a_folder_behind_a_link_and_of_an_unusual_name(
-    start: Open, root: Path, tmp_path: Path
-) -> None:
+def test_tasks_are_found_in_a_linked_folder_with_an_unusual_name(start: Open, root: Path, tmp_path: Path) -> None:
     odd = make_repository(tmp_path / "c++ & (ä)=[x]#1%20", {"notes.txt": "one\n"})
     (tmp_path / "link").symlink_to(odd)
     person = start(None)
@@ -60,7 +58,7 @@ def test_tasks_are_found_in_a_folder_behind_a_link_and_of_an_unusual_name(
     person.wait("vim.fn.winnr('$') == 2 and vim.fn.getbufline(vim.fn.winbufnr(2), 1)[1] == 'ONE'")
 
 
-def test_what_is_set_for_the_client_goes_beside_what_it_does(start: Open) -> None:
+def test_a_persons_configuration_of_the_client_adds_to_the_plugins(start: Open) -> None:
     person = start(None)
     if person.value("vim.fn.has('nvim-0.11')") == 0:
         return  # there is no `vim.lsp.config`
@@ -71,12 +69,12 @@ def test_what_is_set_for_the_client_goes_beside_what_it_does(start: Open) -> Non
     assert person.value("_G.mine") is True
 
 
-def test_other_language_servers_are_left_in_peace(start: Open) -> None:
+def test_other_language_servers_are_not_affected(start: Open) -> None:
     person = start()
     person.attached()
     client = "vim.lsp.get_clients({ name = 'mux' })[1]"
     assert person.value(f"{client}.offset_encoding") == "utf-16", "as most servers count"
-    assert person.value("vim.fn.maparg('K', 'n')") == "", "the keyword program stays"
+    assert person.value("vim.fn.maparg('K', 'n')") == "", "`K` still runs the keyword program"
     for feature in ("hover", "codeLens"):
         assert not person.value(f"vim.lsp.get_clients({{ bufnr = 0, method = 'textDocument/{feature}' }})[1] ~= nil")
     person.lua(
@@ -84,7 +82,7 @@ def test_other_language_servers_are_left_in_peace(start: Open) -> None:
         "  return {\n"
         "    request = function(method, _, answer)\n"
         "      local capabilities = { hoverProvider = true }\n"
-        "      local hover = { contents = { kind = 'plaintext', value = 'said by the other' } }\n"
+        "      local hover = { contents = { kind = 'plaintext', value = 'text of the other' } }\n"
         "      vim.schedule(function()\n"
         "        answer(nil, method == 'initialize' and { capabilities = capabilities } or hover)\n"
         "      end)\n"
@@ -98,8 +96,8 @@ def test_other_language_servers_are_left_in_peace(start: Open) -> None:
     )
     person.wait("#vim.lsp.get_clients({ bufnr = 0, method = 'textDocument/hover' }) == 1")
     person.type("K")
-    person.sees("said by the other")
-    assert person.told() == []
+    person.sees("text of the other")
+    assert person.notifications() == []
 
 
 def test_attach_can_be_switched_off(start: Open) -> None:
@@ -116,8 +114,8 @@ def test_without_mux_lsp_there_is_one_clear_message(start: Open, root: Path) -> 
     person.says(message)
     person.command(f"edit {root}/greet.py")
     person.command("Mux accept x1x-1")
-    person.wait("#_G.told == 2")
-    assert person.told() == [message] * 2, "one by itself, and one as the answer to a command"
+    person.wait("#_G.notifications == 2")
+    assert person.notifications() == [message] * 2, "one on attaching, and one as the response to the command"
     assert person.value("#vim.lsp.get_clients()") == 0
 
 
@@ -128,12 +126,12 @@ def test_without_mux_lsp_on_the_path_there_is_one_clear_message(start: Open, tmp
     person.says("mux: no mux-lsp on the PATH: pip install mux-lsp (:help mux-install)")
     person.command("edit greet.py")
     person.command("doautoall FileType")
-    assert len(person.told()) == 1
-    assert len(person.told()[0]) <= FITS, "nobody has to press Enter"
+    assert len(person.notifications()) == 1
+    assert len(person.notifications()[0]) <= FITS, "the message does not wait for Enter"
 
 
 FITS = 68
-"""Columns of a message that need no Enter, of 80."""
+"""Maximum columns of a message that does not wait for Enter, of 80."""
 
 ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"capabilities":{},"serverInfo":{"version":"0.0.1"}}}'
 
@@ -148,38 +146,39 @@ ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"capabilities":{},"serverInfo":{"ver
         ),
     ],
 )
-def test_with_one_that_is_too_old_there_is_one_clear_message(
-    start: Open, tmp_path: Path, script: str, words: str
-) -> None:
+def test_with_an_old_mux_lsp_there_is_one_clear_message(start: Open, tmp_path: Path, script: str, words: str) -> None:
     old = tmp_path / "mux-old"
     old.write_text(f"#!/bin/sh\n{script}\n")
     old.chmod(0o755)
     person = start(settings=f"{{ program = '{old}' }}")
     assert len(person.says(words)) <= FITS + 5
     person.command("Mux restart")
-    person.wait("#_G.told == 2")
-    assert words in person.told()[1]
+    person.wait("#_G.notifications == 2")
+    assert words in person.notifications()[1]
     person.wait("#vim.lsp.get_clients() == 0")
 
 
-def test_of_another_protocol_there_is_one_clear_message(start: Open) -> None:
+def test_with_another_protocol_there_is_one_clear_message(start: Open) -> None:
     person = start(None)
     person.lua("require('mux.server').PROTOCOL = 99")
     person.command("edit notes.txt")
     person.says("This client speaks mux protocol 99, mux-lsp")
-    assert len(person.told()) == 1
+    assert len(person.notifications()) == 1
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ("{ prefix = '' }", 'prefix is "", and must be a string that is not empty'),
-        ("{ tasks = { split = 'nonsense' } }", 'tasks.split is "nonsense", and must be a string of any of aboveleft,'),
-        ("{ review = false }", "review is false, and must be a table"),
+        ("{ prefix = '' }", 'prefix is "", but must be a string that is not empty'),
+        (
+            "{ tasks = { split = 'nonsense' } }",
+            'tasks.split is "nonsense", but must be a string with one or more of aboveleft,',
+        ),
+        ("{ review = false }", "review is false, but must be a table"),
         ("{ review = { signs = { add = 'wide' } } }", "review.signs is {"),
-        ("{ agents = 'claude' }", 'agents is "claude", and must be a list of the names of agents, or false'),
-        ("{ program = {} }", "program is {}, and must be a string, or a list of strings"),
-        ("7", "the settings are 7, and must be a table"),
+        ("{ agents = 'claude' }", 'agents is "claude", but must be a list of agent names, or false'),
+        ("{ program = {} }", "program is {}, but must be a string, or a list of strings"),
+        ("7", "the settings are 7, but must be a table"),
     ],
 )
 def test_each_kind_of_setting_is_checked(person: Person, settings: str, words: str) -> None:
@@ -187,7 +186,7 @@ def test_each_kind_of_setting_is_checked(person: Person, settings: str, words: s
     assert problems.startswith(words)
 
 
-def test_settings_that_are_right_are_taken(start: Open) -> None:
+def test_valid_settings_are_used(start: Open) -> None:
     person = start(
         settings="{ review = { signs = { add = '▎' } }, tasks = { split = 'topleft vertical', width = 40 } }"
     )
@@ -198,16 +197,18 @@ def test_settings_that_are_right_are_taken(start: Open) -> None:
     assert person.value("vim.fn.winnr() == 1 and vim.fn.winwidth(1)") == 40
 
 
-def test_wrong_settings_are_told_with_what_is_allowed(start: Open) -> None:
+def test_invalid_settings_are_reported_with_the_allowed_values(start: Open) -> None:
     person = start(settings="{ programm = 'x', review = { delay = 'soon' } }")
-    said = person.says("mux: vim.g.mux: programm is no setting; there are agents, attach, keymaps, notify, prefix,")
-    assert 'review.delay is "soon", and must be a whole number, 0 or more' in said
+    message = person.says(
+        "mux: vim.g.mux: programm is not a setting: the settings are agents, attach, keymaps, notify, prefix,"
+    )
+    assert 'review.delay is "soon", but must be a whole number, 0 or more' in message
     person.lua("require('mux').setup({ keymaps = 'yes' })")
-    person.says('mux: setup: keymaps is "yes", and must be true or false.')
+    person.says('mux: setup: keymaps is "yes", but must be true or false.')
     person.attached()
 
 
-def test_it_may_be_loaded_late(start: Open) -> None:
+def test_the_plugin_can_be_loaded_late(start: Open) -> None:
     person = start(settings="{ keymaps = true }", MUX_LATE="1")
     assert person.value("vim.fn.exists(':Mux')") == 0
     person.command("runtime plugin/mux.lua")
@@ -217,7 +218,7 @@ def test_it_may_be_loaded_late(start: Open) -> None:
     person.sees("  three")
 
 
-def test_the_daemon_dies_and_all_is_as_it_was(person: Person, home: IsolatedHome, root: Path) -> None:
+def test_after_the_daemon_dies_everything_is_restored(person: Person, home: IsolatedHome, root: Path) -> None:
     three, trois = ("sed -i 's/^line 3$/three/' notes.txt", "sed -i 's/^line 3$/trois/' notes.txt")
     task = person.start(three, three, trois)
     person.ended(task)
@@ -236,7 +237,9 @@ def test_the_daemon_dies_and_all_is_as_it_was(person: Person, home: IsolatedHome
     person.wait("_G.back")
     person.attached()
     person.sees("  trois", "variant 2 of 2")
-    assert person.told() == [f"mux: {task}: 3 of 3 finished, 1 file to review"], "nobody has to know"
+    assert person.notifications() == [f"mux: {task}: 3 of 3 finished, 1 file to review"], (
+        "the reconnection is not reported"
+    )
     person.command("wincmd w")
     person.keys("q")
     person.keys("4G ma")
@@ -245,7 +248,7 @@ def test_the_daemon_dies_and_all_is_as_it_was(person: Person, home: IsolatedHome
     assert git(root, "status", "--short") == ""
 
 
-def test_two_neovims_see_what_the_other_decides(start: Open, person: Person) -> None:
+def test_two_neovims_see_each_others_decisions(start: Open, person: Person) -> None:
     other = start()
     other.attached()
     task = person.start("sed -i -e 's/^line 3$/three/' -e 's/^line 7$/seven/' notes.txt")

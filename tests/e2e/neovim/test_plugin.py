@@ -1,4 +1,4 @@
-"""The plugin as a piece of work: its types, its layout, its help, and how it comes to people."""
+"""The plugin's types, format, help, README and installation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
     from tests.support.neovim_versions import Installed
 
-HOW = "`python -m tests.support.lua` brings it up to date"
+HOW = "`python -m tests.support.lua` updates it"
 
 
 def runtime() -> Path:
@@ -30,16 +30,16 @@ def runtime() -> Path:
     return Path(command[-1]).parents[1] / "share" / "nvim" / "runtime"
 
 
-def test_every_function_is_typed_and_used_as_its_types_say() -> None:
-    assert lua.complaints(runtime()) == []
+def test_the_type_check_passes() -> None:
+    assert lua.diagnostics(runtime()) == []
 
 
-def test_the_type_check_finds_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_type_check_finds_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = tmp_path / "wrong.lua"
     wrong.write_text("---@param count integer\nlocal function f(count)\n  return count + typo\nend\nf('no')\n")
     (tmp_path / ".emmyrc.json").write_text((lua.PLUGIN / ".emmyrc.json").read_text())
     monkeypatch.setattr(lua, "PLUGIN", tmp_path)
-    assert [one.split(": ")[:2] for one in lua.complaints(runtime())] == [
+    assert [one.split(": ")[:2] for one in lua.diagnostics(runtime())] == [
         ["wrong.lua:3", "undefined-global"],
         ["wrong.lua:5", "param-type-mismatch"],
     ]
@@ -68,11 +68,11 @@ def _comment_above(lines: list[str], number: int) -> list[str]:
     return above
 
 
-def test_the_layout_is_that_of_stylua() -> None:
+def test_the_format_is_that_of_stylua() -> None:
     assert lua.unformatted() == [], HOW
 
 
-def test_the_check_of_the_layout_finds_what_is_not_laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_format_check_finds_an_unformatted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "right.lua").write_text("return { 'one' }\n")
     (tmp_path / "wrong.lua").write_text('return {"one"}\n')
     (tmp_path / "stylua.toml").write_text((lua.PLUGIN / "stylua.toml").read_text())
@@ -82,20 +82,24 @@ def test_the_check_of_the_layout_finds_what_is_not_laid_out(tmp_path: Path, monk
 
 def test_the_types_of_the_protocol_are_those_of_the_daemon() -> None:
     assert protocol_lua.FILE.read_text() == protocol_lua.made(), HOW
-    words = Path(lua.PLUGIN / "lua/mux/server.lua").read_text()
-    assert f"M.PROTOCOL = {protocol.PROTOCOL_VERSION}\n" in words
-    asked = {name for source in lua.sources() for name in re.findall(r"'(mux\.[a-z]+\.[a-z]+)'", source.read_text())}
-    daemons = {name for name in asked if name.split(".")[1] in {"task", "run", "hunk", "file", "variant", "document"}}
-    assert daemons <= set(protocol.COMMANDS)
-    heard = set(re.findall(r"M\['(mux/\w+)'\]", (lua.PLUGIN / "lua/mux/handlers.lua").read_text()))
-    assert heard == set(protocol.NOTIFICATIONS)
+    server = Path(lua.PLUGIN / "lua/mux/server.lua").read_text()
+    assert f"M.PROTOCOL = {protocol.PROTOCOL_VERSION}\n" in server
+    requested = {
+        name for source in lua.sources() for name in re.findall(r"'(mux\.[a-z]+\.[a-z]+)'", source.read_text())
+    }
+    commands = {
+        name for name in requested if name.split(".")[1] in {"task", "run", "hunk", "file", "variant", "document"}
+    }
+    assert commands <= set(protocol.COMMANDS)
+    handled = set(re.findall(r"M\['(mux/\w+)'\]", (lua.PLUGIN / "lua/mux/handlers.lua").read_text()))
+    assert handled == set(protocol.NOTIFICATIONS)
 
 
-def test_the_help_says_what_the_code_does() -> None:
+def test_the_help_is_up_to_date_and_has_the_defaults() -> None:
     nvim = neovim_versions.installed("0.11")
-    code = neovim_help.told(nvim)
+    code = neovim_help.description(nvim)
     text = neovim_help.FILE.read_text()
-    assert text == neovim_help.made(code), HOW
+    assert text == neovim_help.generate(code), HOW
     assert max(map(len, text.splitlines())) <= 78 + 2
     for setting in code["settings"]:
         assert f"*mux-setting-{setting}*" in text
@@ -132,13 +136,13 @@ def test_all_tags_of_the_help_resolve(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def installed_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel in it, and the program `mux-lsp` of that."""
+    """A folder with the unpacked wheel, and the program `mux-lsp` that runs it."""
     place = tmp_path_factory.mktemp("package")
     unpack_wheel(place)
     return place
 
 
-def test_it_comes_whole_with_the_python_package(installed_package: Path) -> None:
+def test_the_python_package_contains_the_plugin(installed_package: Path) -> None:
     inside = installed_package / "site/mux_lsp/clients/neovim"
     assert _files(inside) == _files(lua.PLUGIN)
     assert {"doc/mux.txt", "doc/tags", "lsp/mux.lua", "plugin/mux.lua", "lua/mux/init.lua"} <= _files(inside)
@@ -150,7 +154,7 @@ def _files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_readme_s_install_lines_install_it(
+def test_the_install_commands_of_the_readme_work(
     installed_package: Path, home: IsolatedHome, nvim: Installed, root: Path, tmp_path: Path
 ) -> None:
     (lines,) = re.findall(r"(?s)```sh\n(.*?)```", (lua.PLUGIN / "README.md").read_text())
@@ -169,19 +173,19 @@ def test_the_readme_s_install_lines_install_it(
         assert "run" in editor.lua("return vim.fn.getcompletion('Mux r', 'cmdline')")
         editor.command("checkhealth mux")
         assert not [line for line in editor.buffer() if "ERROR" in line]
-    # What lazy.nvim is given is where the link is.
+    # The path for lazy.nvim is the link.
     (given,) = re.findall(r"\{ dir = (.*) \}", (lua.PLUGIN / "README.md").read_text())
     with neovim(root, environment, program=nvim, begins=()) as editor:
         assert Path(editor.lua(f"return {given}")).resolve() == installed_package / "site/mux_lsp/clients/neovim"
 
 
-def test_its_folder_is_told(home: IsolatedHome) -> None:
-    told = subprocess.run(home.command("neovim-path"), stdout=subprocess.PIPE, text=True, check=True).stdout
-    assert Path(told.strip()) == lua.PLUGIN
+def test_the_program_prints_the_folder(home: IsolatedHome) -> None:
+    printed = subprocess.run(home.command("neovim-path"), stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert Path(printed.strip()) == lua.PLUGIN
 
 
 def test_each_subcommand_has_a_mapping_and_each_setting_a_type() -> None:
-    code = neovim_help.told(neovim_versions.installed("0.11"))
+    code = neovim_help.description(neovim_versions.installed("0.11"))
     names = {one["name"] for one in code["maps"]}
     assert {"next-variant" if name == "variant" else name for name in code["commands"]} <= names
     text = (lua.PLUGIN / "lua/mux/config.lua").read_text()
@@ -190,7 +194,7 @@ def test_each_subcommand_has_a_mapping_and_each_setting_a_type() -> None:
     assert typed == {name for setting in code["settings"] for name in setting.split(".")}
 
 
-def test_health_is_checked(start: Open) -> None:
+def test_checkhealth_reports_problems(start: Open) -> None:
     person = start()
     person.attached()
     person.command("checkhealth mux")
@@ -203,17 +207,17 @@ def test_health_is_checked(start: Open) -> None:
     person.lua("vim.g.mux = { attach = 1 }; require('mux').setup({ program = 'nowhere' })")
     person.command("checkhealth mux")
     text = "\n".join(person.lines())
-    assert "attach is 1, and must be true or false" in text
+    assert "attach is 1, but must be true or false" in text
     assert "nowhere was not found" in text
 
 
-def test_the_readme_shows_what_there_is_and_its_picture_is_of_a_screen(start: Open) -> None:
+def test_the_readme_has_the_existing_commands_and_keys_and_a_picture_of_a_screen(start: Open) -> None:
     text = (lua.PLUGIN / "README.md").read_text()
     assert re.findall(r"!\[.*?\]\((.*?)\)", text) == ["media/inline-diff.svg"]
     picture_of_all = (lua.PLUGIN / "media" / "inline-diff.svg").read_text().replace(picture.NO_BREAK, " ")
     for words in ("· claude · 2/3 agree · variant 1 of 2", "A price and its tax", "finished", "Sum prices exactly"):
         assert words in picture_of_all
-    code = neovim_help.told(neovim_versions.installed("0.11"))
+    code = neovim_help.description(neovim_versions.installed("0.11"))
     assert set(re.findall(r"(?m)`:(?:'<,'>|%)?Mux (\w+)", text)) <= set(code["commands"])
     keys = {one["key"].replace("<prefix>", "<leader>m") for one in code["maps"] if one.get("key")}
     assert set(re.findall(r"(?m)^\| `([^` ]+)`", text)) == keys

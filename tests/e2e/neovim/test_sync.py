@@ -1,4 +1,4 @@
-"""What the daemon is told of the texts: always the very text of the buffer, however it was changed."""
+"""The texts that the daemon receives: always exactly those of the buffers, however they were changed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SETTINGS = f"{{ program = {{ '{sys.executable}', '-P', '-m', 'tests.e2e.neovim.listening' }} }}"
 
-TOLD = """
-local function told()
+TEXTS = """
+local function theirs()
   local text, failure
   require('mux.connection').request('mux.text', { uri = vim.uri_from_bufnr(0) }, function(answer, err)
     text, failure = answer, err
@@ -25,8 +25,8 @@ local function told()
   vim.wait(20000, function() return text ~= nil or failure ~= nil end, 1)
   return assert(text, failure)
 end
--- What would be written.
-local function here()
+-- The text that Neovim would write.
+local function mine()
   vim.bo.fixeol = false
   local copy = vim.fn.tempname()
   vim.cmd('silent noautocmd keepalt write! ' .. copy)
@@ -43,7 +43,7 @@ math.randomseed(seed)
 local function any(list) return list[math.random(#list)] end
 local function line() return math.random(vim.api.nvim_buf_line_count(0)) end
 local words = { 'x', 'ä€𝄞', '', 'two\\nlines', 'a b', '\\t', 'long ' .. ('y'):rep(50) }
-local ways = {
+local edits = {
   function()
     local first = line() - 1
     local last = math.min(vim.api.nvim_buf_line_count(0), first + math.random(0, 3))
@@ -66,7 +66,7 @@ local ways = {
   function() vim.api.nvim_buf_set_text(0, 0, 0, 0, 0, { any({ 'a', 'ä€' }), 'b' }) end,
 }
 for round = 1, rounds do
-  for _ = 1, math.random(1, 6) do any(ways)() end
+  for _ = 1, math.random(1, 6) do any(edits)() end
   if math.random(10) == 1 then
     vim.cmd('silent write')
     if math.random(2) == 1 then
@@ -74,9 +74,9 @@ for round = 1, rounds do
       vim.wait(20000, function() return require('mux.connection').is_attached(0) end, 1)
     end
   end
-  local mine, theirs = here(), told()
-  if mine ~= theirs then
-    return { round = round, mine = mine, theirs = theirs }
+  local here, there = mine(), theirs()
+  if here ~= there then
+    return { round = round, mine = here, theirs = there }
   end
 end
 return 'alike'
@@ -85,28 +85,28 @@ return 'alike'
 
 @pytest.fixture
 def listened(start: Open) -> Person:
-    """A person whose texts are listened to by a server that does nothing else."""
+    """A person with a server that only keeps texts."""
     person = start(settings=SETTINGS, PYTHONPATH=str(Path(__file__).parents[3]))
     person.attached()
     return person
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_daemon_has_the_very_text_after_anything(listened: Person, seed: int) -> None:
-    assert listened.lua(TOLD + RANDOM, seed, 150) == "alike"
+def test_the_daemon_has_exactly_the_text_after_random_edits(listened: Person, seed: int) -> None:
+    assert listened.lua(TEXTS + RANDOM, seed, 150) == "alike"
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"\n", b"no end", b"a\rb\nc\n", b"nul\0nul\nend\n", b"a\r\nb\n", b"a\r\nb\r\n", "ä€𝄞\nb".encode()],
 )
-def test_the_daemon_has_the_very_text_of_unusual_files(listened: Person, root: Path, content: bytes) -> None:
+def test_the_daemon_has_exactly_the_text_of_unusual_files(listened: Person, root: Path, content: bytes) -> None:
     (root / "odd.txt").write_bytes(content)
     listened.edit("odd.txt")
-    assert listened.lua(TOLD + RANDOM, 4, 40) == "alike"
+    assert listened.lua(TEXTS + RANDOM, 4, 40) == "alike"
 
 
-def test_what_is_typed_is_told_by_itself_and_as_few_lines(listened: Person, root: Path) -> None:
+def test_typed_text_is_sent_without_a_request_and_as_few_lines(listened: Person, root: Path) -> None:
     (root / "long.txt").write_text(text_of(range(1, 20_001)))
     listened.edit("long.txt")
     listened.lua(
@@ -125,4 +125,4 @@ def test_what_is_typed_is_told_by_itself_and_as_few_lines(listened: Person, root
     listened.wait("require('mux.sync').flush() or true")
     changes = listened.value("vim.iter(_G.sent):flatten():totable()")
     assert all(len(change["text"]) < 30 for change in changes), changes
-    assert listened.lua(TOLD + "return here() == told()")
+    assert listened.lua(TEXTS + "return mine() == theirs()")

@@ -1,4 +1,4 @@
-"""The whole way in ten lines, as the README of the plugin has it, in the order that it has it."""
+"""The quick start in the README of the plugin, step by step."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ esac
 """
 
 
-def said(step: int, *words: str) -> None:
-    """The step of the README has these words in it."""
+def check_step(step: int, *words: str) -> None:
+    """Check that a step of the README contains these words."""
     for word in words:
-        assert f"`{word}`" in STEPS[str(step)], f"step {step} says {STEPS[str(step)]!r}, and not {word}"
+        assert f"`{word}`" in STEPS[str(step)], f"step {step} is {STEPS[str(step)]!r}, without {word}"
 
 
-def test_the_readme_leads_the_whole_way(start: Open, home: IsolatedHome, root: Path, tmp_path: Path) -> None:
+def test_the_quick_start_of_the_readme_works(start: Open, home: IsolatedHome, root: Path, tmp_path: Path) -> None:
     before = fingerprint(root / ".git")
     checks = '\n[defaults]\nchecks = ["python3 -m py_compile greet.py"]\n'
     with replaying(tmp_path, turn(call("run_command", command="touch asked")), DONE) as url:
@@ -48,7 +48,7 @@ def test_the_readme_leads_the_whole_way(start: Open, home: IsolatedHome, root: P
         review(person, ask(person))
         assert (root / "greet.py").read_text() == PROGRAM
         keep(person)
-    assert fingerprint(root / ".git") == before, "nothing else was ever touched"
+    assert fingerprint(root / ".git") == before, "nothing else has changed"
     assert git(root, "status", "--short") == " M greet.py\n"
     text = (root / "greet.py").read_text()
     assert '"good day "' in text
@@ -57,45 +57,45 @@ def test_the_readme_leads_the_whole_way(start: Open, home: IsolatedHome, root: P
 
 
 def ask(person: Person) -> str:
-    """The first four steps: have agents work. Returns the id of the task."""
-    said(1, ":edit")
+    """Take the first four steps: start agents. Returns the id of the task."""
+    check_step(1, ":edit")
     person.edit("greet.py")
     person.keys("Go<CR><C-u>def unsaved():<CR>pass<Esc>")
 
-    said(2, ":'<,'>Mux run -a claude*3 Handle the empty case", "<leader>mr")
+    check_step(2, ":'<,'>Mux run -a claude*3 Handle the empty case", "<leader>mr")
     person.keys("1GVj:Mux run -a claude*3 Handle the empty case<CR>")
     task = person.newest()
 
-    said(3, "<leader>mt", "g?")
+    check_step(3, "<leader>mt", "g?")
     person.keys(" mt")
     person.sees(f"{task}  3/3  Handle the empty case", "checks 1/1")
     person.keys("g?")
-    person.sees("what the run said and did")
+    person.sees("open the transcript")
     person.keys("qq")
     person.ended(task)
 
     person.command("Mux run -a built ask me")
     asking = person.newest(2)
-    said(4, "<leader>mp")
+    check_step(4, "<leader>mp")
     person.sees(f"{asking}-1 asks: Run `touch asked`")
     menu = person.editor.menu("vim.api.nvim_feedkeys(' mp', 't', false)", f"{asking}-1 asks: Run `touch asked`")
-    person.editor.choose(menu, "allow it this once")
+    person.editor.choose(menu, "allow once")
     person.sees_no("asks: ")
     person.ended(asking)
     return task
 
 
 def review(person: Person, task: str) -> None:
-    """The next four: decide on what came of it."""
-    said(5, "]m")
+    """Take the next four: decide on the changes."""
+    check_step(5, "]m")
     person.keys("gg]m")
     person.sees(f"{task}-1 · claude · 2/3 agree · variant 1 of 2", '"hi "')
 
-    said(6, "]v")
+    check_step(6, "]v")
     person.keys("]v")
     person.sees(f"{task}-3 · claude · 1/3 agree · variant 2 of 2", '"good day "')
 
-    said(7, "<leader>ma", "u")
+    check_step(7, "<leader>ma", "u")
     person.keys(" ma")
     person.wait("vim.fn.getline(2):find('good day')")
     person.keys("u")
@@ -104,7 +104,7 @@ def review(person: Person, task: str) -> None:
     person.wait("vim.fn.getline(2):find('good day')")
     person.sees_no("variant")
 
-    said(8, "]m<leader>mx", "]m.")
+    check_step(8, "]m<leader>mx", "]m.")
     person.keys("]m mx")
     person.sees_no("farewell")
     person.keys("]m.")
@@ -112,10 +112,10 @@ def review(person: Person, task: str) -> None:
 
 
 def keep(person: Person) -> None:
-    """The last two."""
-    said(9, "<leader>mv")
+    """Take the last two: check and write."""
+    check_step(9, "<leader>mv")
     person.keys(" mv")
     person.says("mux: 1 of 1 checks passed in")
 
-    said(10, ":write")
+    check_step(10, ":write")
     person.command("write")

@@ -1,4 +1,4 @@
-"""One VS Code server and one browser for all; a window and a repository of its own for each test."""
+"""Fixtures: one VS Code server and one browser for all tests, a window and a repository for each."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
 
 SCREENSHOTS = node.CACHE / "vscode" / "screenshots"
-"""What each window looked like at the end of its test."""
+"""Pictures of each window at the end of its test."""
 
 SETTINGS = vscode.SETTINGS | {
-    # A colour that nothing else has: so our marks can be told from others on the ruler's canvas.
+    # A colour that nothing else has, to find the extension's marks on the canvas of the overview ruler.
     "workbench.colorCustomizations": {"editorOverviewRuler.modifiedForeground": "#ff00fe"},
     "scm.diffDecorations": "none",
 }
@@ -43,34 +43,34 @@ FILES = {
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What all windows share."""
+    """The server, the home and the browser that all windows share."""
 
     url: str
     home: IsolatedHome
     browser: BrowserContext
     program: Path
-    """Where `mux-lsp` is, on the `PATH` of everything that VS Code starts."""
+    """The path of `mux-lsp`, on the `PATH` of all processes that VS Code starts."""
     settings: Path
     """The person's settings."""
     python: str = sys.executable
 
     def set(self, **more: object) -> None:
-        """Have these settings beside the usual ones, in windows that are opened from now on."""
+        """Add settings to the usual ones, for windows opened from now on."""
         self.settings.write_text(json.dumps(SETTINGS | more))
 
     def install(self) -> None:
-        """Put the program there."""
+        """Write the program `mux-lsp`."""
         vscode.put_program(self.program)
 
     def tool(self, name: str, script: str) -> Path:
-        """Put another program there, which is a shell script."""
+        """Write another program beside it, a shell script. Returns its path."""
         path = self.program.with_name(name)
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
         return path
 
     def daemon(self) -> list[psutil.Process]:
-        """The living daemon, and the bridges of windows. (VS Code has this home in its environment too.)"""
+        """The processes of the daemon and of the bridges, without VS Code's own."""
         return [process for process in self.home.processes() if "mux_lsp" in process.cmdline()]
 
     def window(self, folder: Path | None) -> Workbench:

@@ -1,4 +1,4 @@
-"""What agents ask, and others at the same daemon."""
+"""Permission requests, and several clients of one daemon."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_agents_ask_and_are_answered(window: Workbench, desk: Desk, tmp_path: Pa
         window.pick("built")
         window.pick(re.compile("Start built"))
 
-        # By a notification, in which what the agent says is text; and in the view, with a number on its icon.
-        notice = window.notice("asks for leave")
+        # A notification shows the agent's text without links; the view shows the request and its icon a number.
+        notice = window.notice("Permission request of")
         window.sees(notice, "[Click here] (command:workbench.action.closeWindow)")
         assert notice.get_by_role("link").count() == 0
         window.sees(window.page.get_by_role("button", name="Mux: 1 question"))
         window.sees(window.page.get_by_role("tab", name=re.compile("^Mux.*Agents wait for an answer")))
         window.row(re.compile("touch made.txt"))
-        # A window on something else has it in its view, and does not come between.
+        # A window on another repository shows the request in its view, and no notification.
         other.sees(other.page.get_by_role("button", name="Mux: 1 question"))
         other.command("Notifications: Show Notifications")
         other.sees(".notifications-center", re.compile("no new notifications", re.IGNORECASE))
@@ -51,20 +51,20 @@ def test_agents_ask_and_are_answered(window: Workbench, desk: Desk, tmp_path: Pa
         window.sees("[role=treeitem]:first-child, [data-index='0'] [role=treeitem]", "touch made.txt")
         notice.get_by_role("button", name="Once", exact=True).click()
 
-        # From the view: once, for all of the task (which answers the next one too), and for good.
+        # Answer in the view: once, for the task (which answers the next request too), and always.
         window.inline(re.compile("mkdir one"), "Allow Once")
         window.menu(re.compile("mkdir two"), "Allow for the Task")
         window.row(re.compile("mkdir three")).click()
-        window.sees(TITLE, "What an agent asks leave for")
+        window.sees(TITLE, "Permission Request")
         for answer in ("Allow Once", "Allow for the Run", "Allow for the Task", "Always Allow Here", "Refuse…"):
             window.sees(PICKS, answer)
         window.pick("Always Allow Here")
-        # More than one line is looked at before it can be allowed.
+        # A request of several lines is shown in a dialog before it can be allowed.
         notice = window.notice("mkdir five")
         assert notice.get_by_role("button", name="Once", exact=True).count() == 0
-        notice.get_by_role("button", name="Look at It…").click()
+        notice.get_by_role("button", name="Show Details…").click()
         window.sees(".monaco-dialog-box .dialog-message-detail", re.compile("^\\s*mkdir five\\s*rm -r five\\s*$"))
-        window.dialog("asks for leave", "Allow Once")
+        window.dialog("Permission request of", "Allow Once")
         window.notice("mkdir four", "Refuse")
         window.answer("Refuse", "three are enough")
         run = window.run(re.compile("-1, finished"))
@@ -100,7 +100,7 @@ def test_a_second_window_and_a_neovim_have_the_same(window: Workbench, desk: Des
         window.sees_no(".tab.active.dirty")
         editor.command("checktime")
         editor.wait("vim.fn.getline(7) == 'LINE 7'")
-        # Undone there, it waits here again as soon as that is on disk.
+        # Reverted there and written, the change is pending here again.
         editor.lua("vim.fn.setline(7, 'line 7')")
         editor.command("write")
         window.lines(*(f"line {number}" for number in range(1, 8)))

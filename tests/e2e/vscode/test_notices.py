@@ -1,4 +1,4 @@
-"""What people are told without having asked: what failed, what ended while they were away, what limits stop."""
+"""Notifications: failed tasks, tasks that finished while the window had no focus, and limits."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ TOAST = ".notification-toast"
 
 @pytest.fixture
 def settings(desk: Desk) -> Iterator[Desk]:
-    """The desk, whose settings and configuration are as they were after the test."""
+    """The desk. Its settings and configuration are restored after the test."""
     yield desk
     desk.set()
     desk.home.write_config("")
 
 
-def test_what_has_failed_is_told_with_its_reason(window: Workbench) -> None:
+def test_a_failed_task_is_notified_with_its_reason(window: Workbench) -> None:
     window.start("Break it", "exit 3")
     notice = window.notice("“Break it” failed. ended with exit status 3")
     assert notice.get_by_role("button", name="Compare").count() == 0
-    # The view came up with the task: out of sight with it.
+    # Starting a task opened the view: hide it.
     window.row(re.compile("^Break it, "))
     window.keys("Control+B")
     window.sees_no("[role=treeitem]", "Break it")
@@ -42,7 +42,7 @@ def test_what_has_failed_is_told_with_its_reason(window: Workbench) -> None:
     window.row(re.compile("^Break it, "))
 
 
-def test_what_ends_is_told_to_those_who_are_away(window: Workbench, tmp_path: Path) -> None:
+def test_a_finished_task_is_notified_to_a_window_without_focus(window: Workbench, tmp_path: Path) -> None:
     with signals(tmp_path / "signals", "go") as (go,):
         work = f"{go.take}; sed -i s/3/THREE/ notes.txt"
         window.start("Shout", work, f"{work}; true", f"{go.take}; exit 3")
@@ -51,7 +51,7 @@ def test_what_ends_is_told_to_those_who_are_away(window: Workbench, tmp_path: Pa
         go.happens(3)
         notice = window.notice("“Shout” has finished: 2 runs to review, 1 failed.")
         window.sees(notice.get_by_role("button", name="Compare", exact=True))
-        # Who is there sees it come.
+        # A focused window gets no notification.
         window.come_back()
         notice.get_by_role("button", name="Show", exact=True).click()
         window.sees_no(TOAST)
@@ -63,7 +63,7 @@ def test_what_ends_is_told_to_those_who_are_away(window: Workbench, tmp_path: Pa
         assert window.page.locator(TOAST).count() == 0
 
 
-def test_limits_are_told_near_and_reached(window: Workbench, settings: Desk, tmp_path: Path) -> None:
+def test_limits_are_notified_when_near_and_when_reached(window: Workbench, settings: Desk, tmp_path: Path) -> None:
     def edit(line: int, tokens: int) -> str:
         edits = [{"old": f"line {line}\n", "new": f"LINE {line}\n"}]
         return turn(
@@ -81,13 +81,13 @@ def test_limits_are_told_near_and_reached(window: Workbench, settings: Desk, tmp
         window.run(re.compile("-1, cancelled"))
 
 
-def test_who_wants_no_notifications_gets_none(settings: Desk, root: Path) -> None:
+def test_notifications_can_be_turned_off(settings: Desk, root: Path) -> None:
     settings.set(**{"muxLsp.notifications": "none"})
     window = settings.window(root)
     try:
         window.connected()
         window.start("Break it", "exit 3")
-        # It is told, if at all, before the row is drawn.
+        # A notification would come before the row is drawn.
         window.run(re.compile("-1, failed"))
         assert window.page.locator(TOAST).count() == 0
     finally:

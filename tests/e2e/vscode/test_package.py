@@ -1,4 +1,4 @@
-"""What people install: small, and nothing in it that they have no use for."""
+"""The extension package: small, with the needed files and no others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.support import extension
 
 pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(900)]
 
-LARGEST = 500_000
-"""Bytes that it may have."""
+MAX_BYTES = 500_000
+"""Maximum size of the package."""
 
 WANTED = {
     r"\[Content_Types\]\.xml",
@@ -30,7 +30,7 @@ WANTED = {
 
 def test_the_package_is_small_and_has_what_it_needs_and_no_more() -> None:
     package = extension.package()
-    assert package.stat().st_size < LARGEST
+    assert package.stat().st_size < MAX_BYTES
     with zipfile.ZipFile(package) as archive:
         names = archive.namelist()
         manifest = json.loads(archive.read("extension/package.json"))
@@ -38,7 +38,7 @@ def test_the_package_is_small_and_has_what_it_needs_and_no_more() -> None:
     assert [name for name in names if not any(re.fullmatch(one, name) for one in WANTED)] == []
     assert {pattern for pattern in WANTED if not any(re.fullmatch(pattern, name) for name in names)} == set()
     assert manifest["version"] == __version__
-    # It runs where the files are, in every editor built on VS Code: by no interface that is not for all of them.
+    # It runs on the machine with the files, in every editor built on VS Code: no proposed API.
     assert manifest["extensionKind"] == ["workspace"]
     assert "enabledApiProposals" not in manifest
     assert manifest["capabilities"]["untrustedWorkspaces"]["supported"] is False

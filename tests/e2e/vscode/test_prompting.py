@@ -1,4 +1,4 @@
-"""Handing work to agents: from the palette, from a place in a text, and on from what they did."""
+"""Start tasks from the palette and from the text, continue and cancel runs, and run checks."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ def test_agents_and_their_counts_are_picked_and_remembered(window: Workbench) ->
     window.command("Mux: Start a Task…")
     window.answer("Start a task", "Shout")
     window.sees(TITLE, "Agents for “Shout”")
-    # Who has second thoughts need not write it again.
+    # A cancelled prompt is offered again.
     window.keys("Escape")
     window.command("Mux: Start a Task…")
     window.sees(TITLE, "Start a task")
     expect(window.page.locator(INPUT)).to_have_value("Shout")
     window.keys("Enter")
     window.sees(TITLE, "Agents for “Shout”")
-    # Typed and entered at once, before the list shows it; then one more of it, by its button.
+    # Type an agent and press Enter at once, before the list shows it; then add a run with its button.
     window.page.locator(INPUT).fill("sh:sed -i s/unsaved/UNSAVED/ notes.txt")
     window.keys("Enter")
     window.sees(PICKS, re.compile("Start sh:sed"))
     row = window.sees(window.page.locator(PICKS).nth(1), "sh:sed")
     row.hover()
-    row.get_by_role("button", name="One more of it").click()
+    row.get_by_role("button", name="One more run").click()
     window.pick(re.compile("Start 2 runs: 2 × sh:sed"))  # noqa: RUF001  a multiplication sign
 
-    # Agents have seen what was not saved; where one types is where one was.
+    # Agents saw the unsaved text, and the focus is still in the editor.
     window.lenses(f"{ONE} ·")
-    window.comes("unsaved", "→ UNSAVED")
+    window.inserts("unsaved", "→ UNSAVED")
     window.row(re.compile("-2, finished, tied #1"))
     window.type("typed on, ")
     window.lines("unsaved", "typed on, line 1")
 
-    # The next time one key starts as many of the same.
+    # The next task has the same agents, with one key.
     window.chord("t")
     window.sees(TITLE, "Start a task")
     expect(window.page.locator(INPUT)).to_have_value("")
@@ -60,12 +60,12 @@ def test_agents_and_their_counts_are_picked_and_remembered(window: Workbench) ->
     window.sees(PICKS, re.compile("Start 2 runs: 2 × sh:sed"))  # noqa: RUF001
     window.keys("Enter")
     window.row(re.compile("Again"))
-    # The view has the newest first.
+    # The view shows the newest task first.
     window.sees(window.page.get_by_role("treeitem", name=re.compile("-2, finished")).nth(1))
 
 
-def test_agents_are_asked_from_where_one_is(window: Workbench, root: Path) -> None:
-    # About what is selected.
+def test_a_task_starts_from_a_selection_a_comment_and_a_diagnostic(window: Workbench, root: Path) -> None:
+    # About the selection.
     window.open("src/app.py", 2)
     window.keys("Home", "Shift+End")
     window.chord("t")
@@ -73,10 +73,10 @@ def test_agents_are_asked_from_where_one_is(window: Workbench, root: Path) -> No
     window.answer("Start a task about", "Use an f-string")
     window.agents("sed -i \"2s/.*/    print(f'hello {name}')/\" src/app.py")
     window.lenses(ONE)
-    window.comes("print", "→ print(f'hello {name}')")
+    window.inserts("print", "→ print(f'hello {name}')")
 
-    # What a comment says, and what another extension complains about. No agent has to be configured.
-    for file, line, title, told in (
+    # About a comment, and about a diagnostic of another extension. No agent is configured.
+    for file, line, title, prompt in (
         ("todo.cfg", 2, "Ask agents to do: TODO: add two numbers", "TODO: add two numbers\n"),
         ("data.json", 1, "Ask agents to fix: Expected comma", "Fix this error that json"),
     ):
@@ -86,16 +86,16 @@ def test_agents_are_asked_from_where_one_is(window: Workbench, root: Path) -> No
             window.keys("Alt+F8", "Escape")
         window.bulb(title)
         window.sees(TITLE, "Agents for “")
-        window.page.locator(PICKS).nth(1).click()  # the one of before
-        window.agents(f"cp $MUX_PROMPT_FILE told-of-{file}")
-        window.row(re.compile(rf"-1, finished, #1 · 1 file \+\d+ −0 · sh:cp .*told-of-{file}"))  # noqa: RUF001
-        run = window.run(re.compile(f"-1, finished, .*told-of-{file}"))
+        window.page.locator(PICKS).nth(1).click()  # the agent of the previous task
+        window.agents(f"cp $MUX_PROMPT_FILE prompt-for-{file}")
+        window.row(re.compile(rf"-1, finished, #1 · 1 file \+\d+ −0 · sh:cp .*prompt-for-{file}"))  # noqa: RUF001
+        run = window.run(re.compile(f"-1, finished, .*prompt-for-{file}"))
         window.inline(re.compile(f"^{run}"), "Accept All of a Run")
         window.sees(".statusbar-item", f"{run}: accepted")
         window.save_all()
-        assert told in (root / f"told-of-{file}").read_text()
+        assert prompt in (root / f"prompt-for-{file}").read_text()
 
-    # What is in no file cannot be what it is about.
+    # Text of an untitled document is not in a file: the selection is ignored.
     window.command("File: New Untitled Text File")
     window.type("words")
     window.keys("Control+A")
@@ -104,7 +104,7 @@ def test_agents_are_asked_from_where_one_is(window: Workbench, root: Path) -> No
     window.keys("Escape")
     window.command("View: Revert and Close Editor")
 
-    # What one picks from has the newest first, but for the one whose change is at the cursor.
+    # The list of tasks has the task of the change at the cursor first, then the newest.
     for file, line, first in (("notes.txt", 1, "Fix this error"), ("src/app.py", 2, "Use an f-string")):
         window.open(file, line)
         window.chord("g")
@@ -113,7 +113,7 @@ def test_agents_are_asked_from_where_one_is(window: Workbench, root: Path) -> No
         window.keys("Escape")
 
 
-def test_of_several_folders_one_knows_which_is_meant(desk: Desk, root: Path, tmp_path: Path) -> None:
+def test_with_several_folders_the_title_names_the_one_of_a_task(desk: Desk, root: Path, tmp_path: Path) -> None:
     make_repository(tmp_path / "other", {"other.txt": "one\n"})
     both = tmp_path / "both.code-workspace"
     both.write_text(json.dumps({"folders": [{"path": root.name}, {"path": "other"}]}))
@@ -146,7 +146,7 @@ def test_a_repository_is_below_the_folder_or_behind_a_link(
         window.start("Shout", "sed -i 's/line 3$/LINE 3/' notes.txt")
         window.lenses(ONE)
 
-        # The task is in the view, and what is gone to from there is the text that one has open.
+        # The view has the task, and its rows lead to the open document.
         window.type("typed ")
         window.row(re.compile("-1, finished, #1 · 1 file")).click()
         window.keys("ArrowRight")
@@ -172,7 +172,7 @@ def test_a_run_is_continued_and_cancelled(window: Workbench, tmp_path: Path) -> 
     window.sees(page.get_by_role("heading", name=run))
     window.sees(page.get_by_text("Second words").first)
 
-    # One that goes on is followed as it is at it, and ended from the keyboard.
+    # The transcript of a running run is updated, and the run is cancelled from the keyboard.
     window.command("Mux: Start a Task…")
     window.answer("Start a task", "Wait")
     window.sees(TITLE, "Agents")
@@ -191,29 +191,29 @@ def test_a_run_is_continued_and_cancelled(window: Workbench, tmp_path: Path) -> 
     (tmp_path / "end").touch()
 
 
-def test_checks_are_run_on_what_is_on_the_screen(window: Workbench, root: Path) -> None:
+def test_checks_run_on_the_live_text(window: Workbench, root: Path) -> None:
     (root / "mux.toml").write_text('checks = ["! grep -n wrong notes.txt"]\n')
     window.open("notes.txt")
     window.type("wrong\n")
     window.start("Right it", "sed -i s/wrong/right/ notes.txt")
     window.row(re.compile("-1, finished"))
 
-    # The repository names commands: they count once its person has seen them and says so. Meanwhile the task is begun.
+    # The commands of the repository run only once the person trusts them. The task starts anyway.
     window.notice("mux.toml")
     window.command("Mux: Start a Task…")
     window.sees(TITLE, "Start a task")
     expect(window.page.locator(INPUT)).to_have_value("")
     window.keys("Escape")
-    window.notice("mux.toml", "Look at It…")
+    window.notice("mux.toml", "Show Details…")
     window.dialog("! grep -n wrong notes.txt", "Trust")
     window.command("Mux: Verify My Files")
-    window.notice("1 of 1 check failed on your files", "Show What They Print")
+    window.notice("1 of 1 check failed on your files", "Show Check Output")
     window.lines("$ ! grep -n wrong notes.txt")
     window.reads("1:wrong")
     window.keys("Control+W")
     window.sees(window.page.get_by_role("button", name="Mux: 1 of 1 check failed"))
 
-    # With what the run changes it would pass; and when that is accepted, it does.
+    # The checks pass with the changes of the run, and after these are accepted.
     window.menu(re.compile("-1, finished"), "Verify with All of a Run")
     window.notice("1 check passed on your files with")
     window.open("notes.txt")

@@ -1,4 +1,4 @@
-"""VS Code with the extension: see, step, accept, reject, undo; and what to do where texts collide."""
+"""Review in VS Code: see changes, navigate, accept, reject, undo, and resolve conflicts."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ ONE, TWO = "+1 −1", "+2 −1"  # noqa: RUF001  a minus sign
 SHOUT = "sed -i 's/line 3$/LINE 3/; s/line 7$/LINE 7/' notes.txt; head -1 notes.txt"
 TROIS = "sed -i 's/line 3$/trois\\ntroistrois/' notes.txt"
 MARK = (255, 0, 254)
-"""The colour that the tests' settings give to our marks in the overview ruler."""
+"""The colour of the extension's marks in the overview ruler, by the tests' settings."""
 
 DRAWN = """() => {
     const parts = [...document.querySelectorAll('.editor-instance .view-line span')];
-    const coming = parts.map(one => getComputedStyle(one, '::after')).filter(one => one.content.includes('LINE'));
-    const going = [...document.querySelectorAll('.editor-instance .view-overlays .cdr')];
-    const drawn = going.map(one => getComputedStyle(one)).flatMap(one => [one.backgroundColor, one.borderTopColor]);
+    const inserted = parts.map(one => getComputedStyle(one, '::after')).filter(one => one.content.includes('LINE'));
+    const removed = [...document.querySelectorAll('.editor-instance .view-overlays .cdr')];
+    const drawn = removed.map(one => getComputedStyle(one)).flatMap(one => [one.backgroundColor, one.borderTopColor]);
     const isSeen = colour => !/^rgba\\(.*, 0\\)$/.test(colour);
-    return [coming.some(one => isSeen(one.color)), drawn.some(isSeen)];
+    return [inserted.some(one => isSeen(one.color)), drawn.some(isSeen)];
 }"""
-"""Whether what would come is drawn in a colour that is seen, and whether what would go is."""
+"""Whether inserted text has a visible colour, and whether removed lines have."""
 
 
-def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root: Path) -> None:  # noqa: PLR0915  (it is one way, and long)
+def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root: Path) -> None:  # noqa: PLR0915  (one long workflow)
     before = fingerprint(root / ".git" / "objects")
     window.open("notes.txt")
     window.type("unsaved\n")
     window.start("Shout some lines", SHOUT, TROIS, f"{TROIS}; true; sed -i s/greet/welcome/ src/app.py")
 
-    # The view follows: the task, and its runs with what they have changed.
+    # The view shows the task, and its runs with their changes.
     first = window.run(re.compile(r"-1, finished, #3 · 1 file \+2 −2"))  # noqa: RUF001
     task = first.partition("-")[0]
     window.row(re.compile(rf"^{task}-3, finished"))
     window.row(re.compile("^Shout some lines, .* 3 runs"))
 
-    # Above each place a line of lenses, the variant of most runs first; what would come is behind what would go.
+    # Above each place is a line of lenses, with the variant of most runs first; inserted text follows removed lines.
     agreed, other = f"{TWO} · {task}-2 · 2 variants · 2/3 agree", f"{ONE} · {task}-1 · 2 variants"
     last = f"{ONE} · {task}-1"
     window.lenses(agreed, last)
     window.lines("unsaved", *LINES)
-    window.comes("line 3", "→ trois (+1 line)")
-    window.comes("line 7", "→ LINE 7")
+    window.inserts("line 3", "→ trois (+1 line)")
+    window.inserts("line 7", "→ LINE 7")
     window.rules(MARK)
 
-    # By keys to the next place, where the proposed text is shown in full, and to the other variant and back.
+    # Keys go to the next place, show the proposed text in full, and show the other variant and the first again.
     window.open("notes.txt")
     window.chord("n")
     window.at(4)
@@ -71,13 +71,13 @@ def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root:
     window.chord("v")
     window.lenses(other, last)
     window.sees(".review-widget", "LINE 3")
-    window.comes("line 3", "→ LINE 3")
+    window.inserts("line 3", "→ LINE 3")
     window.chord("Shift+V")
     window.lenses(agreed, last)
     window.sees(".review-widget").get_by_role("button", name="Show the Next Variant").click()
     window.lenses(other, last)
 
-    # Accepted by its button, it is text as if typed, and one undo takes it back.
+    # Accepted with its button, the change is text like typed text, and one undo reverts it.
     window.sees(".review-widget").get_by_role("button", name="Accept the Shown Variant").click()
     accepted = ["unsaved", *text_of(range(1, 11)).replace("line 3", "LINE 3").splitlines()]
     window.lines(*accepted)
@@ -88,7 +88,7 @@ def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root:
     window.lines("unsaved", *LINES)
     window.lenses(other, last)
 
-    # By a click on its lens the one, and the other rejected for good.
+    # Accept one change with its lens, and reject the other.
     window.lens(other, "Accept")
     window.lines(*accepted)
     window.open("notes.txt")
@@ -104,21 +104,21 @@ def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root:
     assert (root / "notes.txt").read_text().splitlines() == accepted
     assert fingerprint(root / ".git" / "objects") == before
 
-    # Where nothing is left to decide, the next place is in another file.
+    # After the last change of a file, the next place is in another file.
     window.chord("n")
     window.sees(".tab.active", "app.py")
     window.at(1)
-    window.comes("def greet", "→ def welcome(name):")
+    window.inserts("def greet", "→ def welcome(name):")
     window.chord("a")
     window.lines("def welcome(name):")
 
 
-def test_the_proposed_text_is_decided_on_where_it_stands(window: Workbench) -> None:
+def test_the_buttons_of_the_proposed_text_act_on_its_own_change(window: Workbench) -> None:
     window.open("notes.txt", 2)
     window.start("Shout", "sed -i 's/line 2$/LINE 2/; s/line 7$/LINE 7/' notes.txt; sed -i s/hello/HELLO/ src/app.py")
     window.lenses(ONE, ONE)
 
-    # At another place it is shown there; where it is shown, it is taken away.
+    # At another place it moves there; at the same place it is hidden.
     for line, text in ((2, "LINE 2"), (7, "LINE 7")):
         window.open("notes.txt", line)
         window.chord("e")
@@ -128,7 +128,7 @@ def test_the_proposed_text_is_decided_on_where_it_stands(window: Workbench) -> N
     window.sees_no(".review-widget")
     window.chord("e")
 
-    # Its lines move, and it with them. A button of it is for what it shows, and not for where the cursor is.
+    # It moves with its lines. Its buttons act on the change that it shows, not on the one at the cursor.
     window.open("notes.txt")
     window.type("typed\n")
     window.open("notes.txt", 3)
@@ -136,7 +136,7 @@ def test_the_proposed_text_is_decided_on_where_it_stands(window: Workbench) -> N
     window.lines("typed", *(f"line {number}" for number in range(1, 7)), "LINE 7")
     window.sees_no(".review-widget")
 
-    # Nor does a key in another file decide on what is at the same line there.
+    # A key in another file acts on no change of the first file.
     window.chord("e")
     window.sees(".review-widget", "LINE 2")
     window.open("src/app.py", 1)
@@ -159,7 +159,7 @@ def test_a_conflict_is_merged_in_the_merge_editor(window: Workbench, root: Path)
     window.type("mine")
     window.lenses(f"⚠ conflict: line 3 was changed here too · {ONE}", ONE)
 
-    # Accepting it asks what is to be done; the lens merges at once.
+    # Accepting offers the resolutions; the lens opens the merge editor.
     window.offered(lambda: window.chord("a"), re.compile(f"Take {run}'s lines over yours .loses 1 line: “mine”"))
     window.sees(".action-widget .monaco-list-row", "Open the three versions")
     window.keys("Escape")
@@ -167,7 +167,7 @@ def test_a_conflict_is_merged_in_the_merge_editor(window: Workbench, root: Path)
     editor = window.sees(".merge-editor")
     for title in ("Yours", run):
         window.sees(editor.locator(".title"), title)
-    assert editor.locator(".cgmr").count() == 0, "a merge has no marks of ours"
+    assert editor.locator(".cgmr").count() == 0, "a merge editor has no marks of the extension"
     for choice in ("Remove Yours", f"Accept {run}", f"Accept {run}"):
         editor.get_by_role("button", name=choice, exact=True).first.click()
     window.sees(editor, "0 Conflicts Remaining")
@@ -191,14 +191,14 @@ def test_what_the_light_bulb_offers(window: Workbench) -> None:
     window.lines("line 1", "line 2", "trois")
     window.lenses()
 
-    # The other one instead, there and back by undo.
+    # Use the other variant instead, and undo.
     window.open("notes.txt", 3)
     window.bulb(f"Use {first}'s instead of {second}'s")
     window.lines("line 1", "line 2", "LINE 3")
     window.keys("Control+Z")
     window.lines("line 1", "line 2", "trois")
 
-    # The diff of a change; from there to the text of the run.
+    # The diff of a change.
     window.keys("Control+Z")
     window.lenses(f"{ONE} · {first}")
     window.lens(f"{ONE} · {first}", "Diff")
@@ -207,14 +207,14 @@ def test_what_the_light_bulb_offers(window: Workbench) -> None:
 
 
 @pytest.mark.parametrize("theme", ["Default High Contrast", "Default High Contrast Light", "Default Dark Modern"])
-def test_what_goes_and_what_comes_is_seen_in_every_theme(desk: Desk, root: Path, theme: str) -> None:
+def test_removed_and_inserted_text_is_visible_in_every_theme(desk: Desk, root: Path, theme: str) -> None:
     desk.set(**{"workbench.colorTheme": theme, "editor.renderLineHighlight": "none"})
     try:
         window = desk.window(root)
         window.connected()
         window.open("notes.txt")
         window.start("Shout", "sed -i 's/line 3$/LINE 3/' notes.txt")
-        window.comes("line 3", "→ LINE 3")
+        window.inserts("line 3", "→ LINE 3")
         assert window.page.evaluate(DRAWN) == [True, True]
         window.page.close()
     finally:

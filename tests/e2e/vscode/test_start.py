@@ -1,5 +1,4 @@
-"""How the extension comes to its daemon: not without trust, found or installed, the right version, again when it has
-gone."""
+"""The connection to the daemon: trust, finding and installing the program, protocol versions, reconnecting."""
 
 from __future__ import annotations
 
@@ -37,19 +36,19 @@ REFUSAL = json.dumps(
     }
 )
 OLD = f"printf 'Content-Length: {len(REFUSAL)}\\r\\n\\r\\n%s' '{REFUSAL}'; cat > /dev/null"
-"""A program that answers as one of an older protocol does."""
+"""A program that answers like one with an older protocol."""
 
 
 @pytest.fixture
 def program(desk: Desk) -> Iterator[Path]:
-    """Where the program is, to be replaced; it is itself again after the test."""
+    """The path of the program, to be replaced. It is restored after the test."""
     yield desk.program
     desk.install()
 
 
 @pytest.fixture
 def without(desk: Desk) -> Iterator[Path]:
-    """Where the program would be. It is not there, and there again after the test."""
+    """The path of the program, which is missing. It is restored after the test."""
     desk.program.unlink()
     yield desk.program
     desk.install()
@@ -64,7 +63,7 @@ def test_nothing_is_started_in_a_folder_that_is_not_trusted(desk: Desk, root: Pa
         window.open("notes.txt")
         assert window.page.get_by_role("button", name=re.compile("^Mux")).count() == 0
         assert desk.daemon() == []
-        # Trusted, it starts at once.
+        # Once the folder is trusted, the extension starts.
         window.command("Workspaces: Manage Workspace Trust")
         window.sees(".workspace-trust-editor").get_by_role("button", name="Trust", exact=True).click()
         window.connected()
@@ -73,7 +72,7 @@ def test_nothing_is_started_in_a_folder_that_is_not_trusted(desk: Desk, root: Pa
         window.page.close()
 
 
-def test_a_folder_without_a_repository_can_have_one(desk: Desk, tmp_path: Path) -> None:
+def test_a_repository_can_be_initialized(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "plain"
     folder.mkdir()
     (folder / "notes.txt").write_text("one\n")
@@ -91,7 +90,7 @@ def test_a_folder_without_a_repository_can_have_one(desk: Desk, tmp_path: Path) 
         window.page.close()
 
 
-def test_where_no_folder_is_open_one_can_be(desk: Desk) -> None:
+def test_without_a_folder_the_view_offers_to_open_one(desk: Desk) -> None:
     window = desk.window(None)
     try:
         window.connected()
@@ -115,7 +114,7 @@ def test_a_missing_program_is_installed(desk: Desk, root: Path, without: Path) -
         missing = window.page.get_by_role("button", name="Mux: not installed")
         window.sees(missing)
 
-        # Who does not want it now is not asked again, and finds it where the tasks would be.
+        # A person who declines is not asked again, and finds the offer in the view.
         window.command(RESTART)
         window.sees(missing)
         window.sees_no(".notification-toast")
@@ -132,12 +131,12 @@ def test_a_missing_program_is_installed(desk: Desk, root: Path, without: Path) -
         window.page.close()
 
 
-def test_the_program_of_the_selected_python_is_taken(desk: Desk, root: Path, without: Path, tmp_path: Path) -> None:
+def test_the_program_of_the_selected_python_is_used(desk: Desk, root: Path, without: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         folder = tmp_path / name / "bin"
         folder.mkdir(parents=True)
         vscode.put_program(folder / "mux-lsp")
-    # The other one takes its time, so that what is shown meanwhile can be seen.
+    # The second program waits, so that the state while it starts can be seen.
     slow = tmp_path / "two" / "bin" / "mux-lsp"
     slow.write_text(f'#!/bin/sh\nuntil [ -e "{tmp_path}/go" ]; do sleep 0.1; done; exec "$0.quick" "$@"\n')
     vscode.put_program(slow.with_name("mux-lsp.quick"))
@@ -152,7 +151,7 @@ def test_the_program_of_the_selected_python_is_taken(desk: Desk, root: Path, wit
         window.reads("## mux-lsp doctor")
         window.command("View: Revert and Close Editor")
 
-        # By its folder, as an environment without an interpreter of its own is named.
+        # An environment without its own interpreter is given by its folder.
         window.command("Python: Select Interpreter")
         window.answer("Select Interpreter", str(tmp_path / "two"))
         window.sees(window.page.get_by_role("button", name="Mux: connecting"))
@@ -167,8 +166,8 @@ def test_the_program_of_the_selected_python_is_taken(desk: Desk, root: Path, wit
     assert not without.exists()
 
 
-def test_what_does_not_start_is_told_once_and_can_be_mended(window: Workbench, desk: Desk, program: Path) -> None:
-    # Of another protocol version: the program is brought up to date.
+def test_a_failed_start_is_reported_once_and_can_be_fixed(window: Workbench, desk: Desk, program: Path) -> None:
+    # Another protocol version: update the program.
     desk.tool(program.name, OLD)
     tool = desk.tool("uv", f'[ "$*" = "tool upgrade mux-lsp" ] || exit 2\ncp "$0.program" "{program}"')
     vscode.put_program(tool.with_name("uv.program"))
@@ -180,7 +179,7 @@ def test_what_does_not_start_is_told_once_and_can_be_mended(window: Workbench, d
     window.connected()
     tool.unlink()
 
-    # It never answers: whoever wants the connection anew does not wait for it.
+    # A program that never answers: restarting does not wait for it.
     desk.tool(program.name, "exec sleep 1000")
     window.command(RESTART)
     window.sees(window.page.get_by_role("button", name="Mux: connecting"))
@@ -189,7 +188,7 @@ def test_what_does_not_start_is_told_once_and_can_be_mended(window: Workbench, d
     window.connected()
     window.sees_no(".notification-toast")
 
-    # There can be no daemon: it says why.
+    # The daemon cannot start: the reason is shown.
     desk.tool(program.name, f'MUX_LSP_HOME=/dev/null exec {desk.python} -P -m mux_lsp "$@"')
     window.command(RESTART)
     notice = window.notice("mux-lsp: ")
@@ -200,7 +199,7 @@ def test_what_does_not_start_is_told_once_and_can_be_mended(window: Workbench, d
     window.connected()
 
 
-def test_a_daemon_that_was_killed_is_back(window: Workbench, desk: Desk, program: Path, tmp_path: Path) -> None:
+def test_a_killed_daemon_is_started_again(window: Workbench, desk: Desk, program: Path, tmp_path: Path) -> None:
     window.open("notes.txt")
     window.start("Shout", "sed -i 's/line 3$/LINE 3/' notes.txt")
     window.lenses(ONE)

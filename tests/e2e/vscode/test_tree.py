@@ -1,4 +1,4 @@
-"""The tasks view: runs, files and changes, and what can be done with each."""
+"""The tasks view: runs, files and changes, and the commands on each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_whole_run_with_new_renamed_and_deleted_files(window: Workbench, root:
     window.start("Tidy up", TIDY)
     name = window.run(re.compile("-1, finished, #1 · 4 files"))
 
-    # Its files and changes, in the view.
+    # The view shows its files and changes.
     run = re.compile(f"^{name}, finished")
     window.row(run).click()
     window.keys("ArrowRight")
@@ -32,7 +32,7 @@ def test_a_whole_run_with_new_renamed_and_deleted_files(window: Workbench, root:
     window.row(re.compile("^notes.txt, modified")).locator(".monaco-tl-twistie").click()
     window.row(re.compile("^line FIVE, line 5 · pending"))
 
-    # All of them in one native diff editor.
+    # One native diff editor shows all of them.
     window.inline(run, "Open All Changes of a Run")
     window.sees(".tab.active", f"{name}: Tidy up (4 files)")
     for file in ("new.txt", "renamed.txt", "app.py", "notes.txt"):
@@ -42,7 +42,7 @@ def test_a_whole_run_with_new_renamed_and_deleted_files(window: Workbench, root:
     window.inline(run, "Accept All of a Run")
     window.sees(".statusbar-item", f"{name}: accepted, 4 files changed")
     window.row(re.compile("^line FIVE, line 5 · applied"))
-    # VS Code shows in tabs what is not on disk yet.
+    # VS Code opens unsaved files in tabs.
     for file in ("notes.txt", "new.txt"):
         window.sees(".tab.dirty", file)
     window.save_all()
@@ -52,7 +52,7 @@ def test_a_whole_run_with_new_renamed_and_deleted_files(window: Workbench, root:
     assert (root / "new.txt").read_text() == "new\n"
     assert "line FIVE\n" in (root / "notes.txt").read_text()
 
-    # What is left of them can be looked at all the same.
+    # The remaining files can still be shown.
     window.inline(run, "Open All Changes of a Run")
     window.sees(".tab.active", f"{name}: Tidy up (3 files)")
 
@@ -64,7 +64,7 @@ def test_files_and_changes_one_by_one(window: Workbench, root: Path) -> None:
     window.row(re.compile(f"^{name}")).click()
     window.keys("ArrowRight")
 
-    # A file as a diff between two live texts: what is typed is in both. It is accepted from there.
+    # A file as a diff of two live texts: typed text is in both. Accept it there.
     notes, new = re.compile("^notes.txt, modified"), re.compile("^new.txt, added")
     window.inline(notes, "Open the Diff")
     window.sees(".tab.active", f"notes.txt (yours ↔ {name})")
@@ -74,14 +74,14 @@ def test_files_and_changes_one_by_one(window: Workbench, root: Path) -> None:
     window.type("typed ")
     window.keys("Control+Tab")
     window.sees(".monaco-diff-editor .modified .view-line", "typed line 1")
-    assert window.page.locator(".monaco-diff-editor .cgmr").count() == 0, "a diff has no marks of ours"
+    assert window.page.locator(".monaco-diff-editor .cgmr").count() == 0, "a diff editor has no marks of the extension"
     window.page.locator(".editor-actions").get_by_role("button", name="Accept the File").click()
     window.sees(".statusbar-item", "notes.txt: accepted, 1 file changed")
     window.sees(".monaco-diff-editor .original .view-line", "line EIGHT")
     window.open("notes.txt")
     window.lines("typed line 1", *(f"line {number}" for number in (2, 3, 4, "FIVE", 6, 7, "EIGHT")))
 
-    # Back again; then one of its changes, and not the other. What is not there yet is shown as a diff.
+    # Undo; then accept one change and reject the other. A file that does not exist yet is shown as a diff.
     window.keys("Control+Z")
     window.lines("typed line 1", *(f"line {number}" for number in range(2, 9)))
     window.row(notes).locator(".monaco-tl-twistie").click()
@@ -95,9 +95,9 @@ def test_files_and_changes_one_by_one(window: Workbench, root: Path) -> None:
     window.row(re.compile("^new, line 1 · pending")).click()
     window.sees(".tab.active", f"new.txt (yours ↔ {name})")
 
-    # The rest of it file by file.
+    # Decide on the other files, one by one.
     window.inline(re.compile("^renamed.txt, renamed"), "Reject the File")
-    # What a button does a menu does too, for those who have no pointer.
+    # Every button has a menu entry, for keyboard users.
     window.menu(re.compile("^src.app.py, deleted"), "Accept the File")
     window.sees(".statusbar-item", "src/app.py: accepted, 1 file changed")
     window.inline(new, "Accept the File")
@@ -110,14 +110,14 @@ def test_files_and_changes_one_by_one(window: Workbench, root: Path) -> None:
     assert (root / "notes.txt").read_text() == f"typed line 1\n{wanted}"
 
 
-def test_what_is_not_text_is_seen_as_that(window: Workbench, root: Path) -> None:
+def test_binary_files_are_shown_as_such(window: Workbench, root: Path) -> None:
     (root / "mine.dat").write_bytes(b"\0mine")
     window.open("notes.txt")
     window.start("Make a picture", "printf '\\000\\001' | tee picture.dat > mine.dat; sed -i s/5/FIVE/ notes.txt")
     run = re.compile("-1, finished, #1 · 3 files")
     window.row(run).click()
     window.keys("ArrowRight")
-    # What is there is opened by whatever can show it.
+    # An existing file opens in the editor for its kind.
     mine = window.row(re.compile("^mine.dat, modified, not text")).locator(".monaco-tl-twistie")
     mine.click()
     window.row(re.compile("^the file itself, pending")).click()
@@ -136,45 +136,45 @@ def test_what_is_not_text_is_seen_as_that(window: Workbench, root: Path) -> None
     assert (root / "picture.dat").read_bytes() == b"\0\1"
 
 
-def test_runs_are_thrown_away_brought_back_picked_and_deleted(window: Workbench) -> None:
+def test_runs_are_discarded_restored_picked_and_deleted(window: Workbench) -> None:
     window.open("notes.txt")
     window.start("Shout", "sed -i s/3/THREE/ notes.txt", "sed -i s/3/trois/ notes.txt")
     second = window.run(re.compile("-2, finished, tied #1"))
     first = second.replace("-2", "-1")
     window.lenses(f"{ONE} · {first} · 2 variants")
 
-    # Who goes to a change of a run sees that run's, and not what another one would have there.
+    # Going to a change of a run shows the variant of that run.
     window.row(re.compile(f"^{second}")).click()
     window.keys("ArrowRight")
     window.row(re.compile("^notes.txt, modified")).locator(".monaco-tl-twistie").click()
     window.row(re.compile("^line trois, line 3 · pending")).click()
     window.lenses(f"{ONE} · {second} · 2 variants")
-    window.comes("line 3", "→ line trois")
+    window.inserts("line 3", "→ line trois")
     window.row(re.compile(f"^{second}")).click()
     window.keys("ArrowLeft")
-    # Who steps on from the view is in the text.
+    # Navigation from the view focuses the text.
     window.chord("n")
     window.sees(".editor-instance .monaco-editor.focused")
     window.at(3)
 
-    # Discarded it competes no more, and is there to be restored.
+    # A discarded run has no variants, and can be restored.
     window.inline(re.compile(f"^{first}"), "Discard a Run…")
     window.dialog(f"Discard {first}?", "Discard")
     window.row(re.compile(f"^{first}, finished, discarded"))
     window.lenses(f"{ONE} · {second}")
-    window.comes("line 3", "→ line trois")
+    window.inserts("line 3", "→ line trois")
     window.inline(re.compile(f"^{first}"), "Restore a Run")
     window.lenses(f"{ONE} · {second} · 2 variants")
 
-    # The view shows those that one wants to see.
+    # The view can be filtered.
     window.page.get_by_role("button", name="Filter Tasks…").click()
-    window.pick("tasks at work")
-    window.sees(window.page.get_by_text("Only tasks at work are shown."))
+    window.pick("running tasks")
+    window.sees(window.page.get_by_text("Only running tasks are shown."))
     window.sees_no("[role=treeitem]", "Shout")
     window.page.get_by_role("button", name="Show All Tasks").click()
     window.row(re.compile("^Shout, "))
 
-    # The winner is picked: all of it is there, the other one has gone.
+    # Pick a run: all of its changes are accepted, and the other run is discarded.
     window.menu(re.compile(f"^{second}"), "Accept All of a Run and Discard the Others…")
     window.dialog(f"Accept all of {second}?", "Accept")
     window.row(re.compile(f"^{first}, finished, discarded"))

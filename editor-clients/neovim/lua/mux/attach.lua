@@ -1,4 +1,4 @@
---- Attaching to the buffers of git repositories, without being called.
+--- Attach to the buffers of git repositories automatically.
 local compat = require('mux.compat')
 local config = require('mux.config')
 local repository = require('mux.repository')
@@ -7,7 +7,7 @@ local M = {}
 
 local enabled = false
 
---- Have Neovim 0.11 attach to everything that has a filetype, now and from now on.
+--- Enable the client in Neovim 0.11, which attaches it to all buffers with a filetype.
 local function enable()
   if not enabled then
     enabled = true
@@ -15,7 +15,7 @@ local function enable()
   end
 end
 
---- A file was opened, or its filetype was found out.
+--- Attach a buffer, if its file is in a git repository. Called when a file was opened or its filetype detected.
 ---@param buf integer
 function M.consider(buf)
   if not config.get().attach or not vim.api.nvim_buf_is_loaded(buf) or not repository.of(buf) then

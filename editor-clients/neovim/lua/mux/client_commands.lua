@@ -1,4 +1,4 @@
---- The commands of lenses and code actions that the client carries out itself.
+--- The commands of code lenses and code actions that the client carries out.
 ---@type table<string, fun(command: lsp.Command)>
 local M = {}
 

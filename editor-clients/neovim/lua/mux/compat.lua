@@ -1,7 +1,7 @@
---- Where Neovim 0.10 and 0.11 differ.
+--- Wrap the functions that differ between Neovim 0.10 and 0.11.
 local M = {}
 
---- Whether `vim.lsp.config` and `vim.lsp.enable` are there, and the methods of a client are methods.
+--- Whether Neovim has `vim.lsp.config` and `vim.lsp.enable`, and the functions of a client take the client first.
 M.has_config = vim.fn.has('nvim-0.11') == 1
 
 ---@param client vim.lsp.Client
@@ -51,7 +51,7 @@ function M.stop(client)
   end
 end
 
---- Start a client that is attached to no buffer yet.
+--- Start a client without a buffer.
 ---@param config vim.lsp.ClientConfig
 ---@return integer? id
 function M.start(config)
@@ -59,7 +59,7 @@ function M.start(config)
     return vim.lsp.start(config, {
       attach = false,
       reuse_client = function()
-        return false -- it may be one that is about to end
+        return false -- an existing client may be about to end
       end,
     })
   end

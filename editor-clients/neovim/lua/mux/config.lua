@@ -1,48 +1,48 @@
---- The settings: `vim.g.mux`, over which goes what `require('mux').setup` was given.
-local tell = require('mux.tell')
+--- The settings: the defaults, `vim.g.mux`, and the argument of `require('mux').setup`, which takes precedence.
+local notify = require('mux.notify')
 
 local M = {}
 
 ---@class mux.Signs
----@field add string beside lines that would come
----@field change string beside lines that would be others
----@field delete string beside lines that would go
+---@field add string beside inserted lines
+---@field change string beside changed lines
+---@field delete string beside removed lines
 ---@field conflict string beside a conflict
 
 ---@class mux.ReviewConfig
----@field inline boolean draw the changes that wait in the text itself
+---@field inline boolean draw open changes in the text
 ---@field signs mux.Signs|false marks in the sign column; false for none
----@field labels boolean say whose change it is, behind its first line
----@field max_lines integer so many lines that would come are drawn of one change
----@field delay integer milliseconds after the last typing until the changes are looked at anew
+---@field labels boolean show the run and the agent of a change after its first line
+---@field max_lines integer maximum number of inserted lines drawn for one change
+---@field delay integer milliseconds after the last keystroke until the changes are requested again
 
 ---@class mux.TasksConfig
----@field split string how the tasks window is opened: what stands in front of `:split`, 'botright', 'topleft vertical' …
----@field height integer its lines at the most
----@field width integer its columns where the split is vertical
+---@field split string the modifiers of `:split` for the tasks window: 'botright', 'topleft vertical' …
+---@field height integer maximum height in lines
+---@field width integer width in columns, with a vertical split
 
 ---@class mux.DocumentsConfig
----@field split string the same of the window with transcripts and comparisons
+---@field split string the modifiers of `:split` for the window of transcripts and comparisons
 
 ---@class mux.Config
----@field program string|string[] `mux-lsp`, by its name on the PATH, its path, or a command line
----@field attach boolean attach to the buffers of git repositories, without being called
----@field keymaps boolean the suggested keymaps
----@field prefix string what most of them begin with
----@field agents string[]|false who gets a task that names nobody, false for those of mux-lsp's own configuration
----@field notify boolean tell by `vim.notify` when a task has ended
+---@field program string|string[] `mux-lsp`, as its name on the PATH, its path, or a command line
+---@field attach boolean attach to the buffers of git repositories automatically
+---@field keymaps boolean define the suggested keymaps
+---@field prefix string the prefix of most of them
+---@field agents string[]|false the agents of a task without any, false for those of mux-lsp's configuration
+---@field notify boolean notify with `vim.notify` when a task has ended
 ---@field review mux.ReviewConfig
 ---@field tasks mux.TasksConfig
 ---@field documents mux.DocumentsConfig
 
---- What a person may set: any of it.
+--- The settings that a person gives: any of them.
 ---@class mux.Settings
----@field program? string|string[] `mux-lsp`, by its name on the PATH, its path, or a command line
----@field attach? boolean attach to the buffers of git repositories, without being called
----@field keymaps? boolean the suggested keymaps
----@field prefix? string what most of them begin with
----@field agents? string[]|false who gets a task that names nobody, false for those of mux-lsp's own configuration
----@field notify? boolean tell by `vim.notify` when a task has ended
+---@field program? string|string[] `mux-lsp`, as its name on the PATH, its path, or a command line
+---@field attach? boolean attach to the buffers of git repositories automatically
+---@field keymaps? boolean define the suggested keymaps
+---@field prefix? string the prefix of most of them
+---@field agents? string[]|false the agents of a task without any, false for those of mux-lsp's configuration
+---@field notify? boolean notify with `vim.notify` when a task has ended
 ---@field review? { inline?: boolean, signs?: mux.SignSettings|false, labels?: boolean, max_lines?: integer, delay?: integer }
 ---@field tasks? { split?: string, height?: integer, width?: integer }
 ---@field documents? { split?: string }
@@ -72,29 +72,30 @@ M.defaults = {
   documents = { split = 'botright' },
 }
 
----@class mux.Kind
----@field takes fun(value: any): boolean
----@field words string what is allowed
+--- The values that a setting accepts.
+---@class mux.SettingType
+---@field accepts fun(value: any): boolean
+---@field expected string the accepted values, in words
 
----@param kind string
----@param words string
----@return mux.Kind
-local function of_type(kind, words)
+---@param lua_type string
+---@param expected string
+---@return mux.SettingType
+local function of_type(lua_type, expected)
   return {
-    words = words,
-    takes = function(value)
-      return type(value) == kind
+    expected = expected,
+    accepts = function(value)
+      return type(value) == lua_type
     end,
   }
 end
 
----@param least integer
----@return mux.Kind
-local function whole_number(least)
+---@param minimum integer
+---@return mux.SettingType
+local function whole_number(minimum)
   return {
-    words = ('a whole number, %d or more'):format(least),
-    takes = function(value)
-      return type(value) == 'number' and value % 1 == 0 and value >= least
+    expected = ('a whole number, %d or more'):format(minimum),
+    accepts = function(value)
+      return type(value) == 'number' and value % 1 == 0 and value >= minimum
     end,
   }
 end
@@ -147,10 +148,10 @@ local SPLITS = {
   'vertical',
 }
 
----@type mux.Kind
+---@type mux.SettingType
 local split = {
-  words = 'a string of any of ' .. table.concat(SPLITS, ', '),
-  takes = function(value)
+  expected = 'a string with one or more of ' .. table.concat(SPLITS, ', '),
+  accepts = function(value)
     return type(value) == 'string'
       and vim.iter(vim.split(value, '%s+', { trimempty = true })):all(function(word)
         return vim.tbl_contains(SPLITS, word)
@@ -158,34 +159,34 @@ local split = {
   end,
 }
 
---- What each setting may be.
----@type table<string, mux.Kind>
-M.kinds = {
+--- The type of each setting.
+---@type table<string, mux.SettingType>
+M.types = {
   program = {
-    words = 'a string, or a list of strings: a program and its arguments',
-    takes = function(value)
+    expected = 'a string, or a list of strings: a program and its arguments',
+    accepts = function(value)
       return is_text_list(value) or (type(value) == 'string' and value ~= '')
     end,
   },
   attach = boolean,
   keymaps = boolean,
   prefix = {
-    words = 'a string that is not empty',
-    takes = function(value)
+    expected = 'a string that is not empty',
+    accepts = function(value)
       return type(value) == 'string' and value ~= ''
     end,
   },
   agents = {
-    words = 'a list of the names of agents, or false',
-    takes = function(value)
+    expected = 'a list of agent names, or false',
+    accepts = function(value)
       return value == false or is_text_list(value)
     end,
   },
   notify = boolean,
   ['review.inline'] = boolean,
   ['review.signs'] = {
-    words = 'false, or a table with any of add, change, delete and conflict, of one or two columns each',
-    takes = are_signs,
+    expected = 'false, or a table with any of add, change, delete and conflict, of one or two columns each',
+    accepts = are_signs,
   },
   ['review.labels'] = boolean,
   ['review.max_lines'] = whole_number(1),
@@ -202,31 +203,31 @@ M.kinds = {
 local function check(given, prefix, problems)
   for name, value in vim.spairs(given) do
     local path = prefix .. tostring(name)
-    local kind = M.kinds[path]
-    if kind then
-      if not kind.takes(value) then
-        table.insert(problems, ('%s is %s, and must be %s'):format(path, vim.inspect(value), kind.words))
+    local setting = M.types[path]
+    if setting then
+      if not setting.accepts(value) then
+        table.insert(problems, ('%s is %s, but must be %s'):format(path, vim.inspect(value), setting.expected))
       end
     elseif M.defaults[path] == nil then
-      local there = vim.tbl_filter(function(known)
+      local names = vim.tbl_filter(function(known)
         return vim.startswith(known, prefix) and not known:sub(#prefix + 1):find('.', 1, true)
-      end, vim.tbl_keys(M.kinds))
-      table.sort(there)
-      table.insert(problems, ('%s is no setting; there are %s'):format(path, table.concat(there, ', ')))
+      end, vim.tbl_keys(M.types))
+      table.sort(names)
+      table.insert(problems, ('%s is not a setting: the settings are %s'):format(path, table.concat(names, ', ')))
     elseif type(value) ~= 'table' then
-      table.insert(problems, ('%s is %s, and must be a table'):format(path, vim.inspect(value)))
+      table.insert(problems, ('%s is %s, but must be a table'):format(path, vim.inspect(value)))
     else
       check(value, path .. '.', problems)
     end
   end
 end
 
---- What is wrong with settings, in words.
+--- The problems of settings, in words.
 ---@param given any
 ---@return string[]
 function M.problems(given)
   if type(given) ~= 'table' then
-    return { ('the settings are %s, and must be a table'):format(vim.inspect(given)) }
+    return { ('the settings are %s, but must be a table'):format(vim.inspect(given)) }
   end
   local problems = {} ---@type string[]
   check(given, '', problems)
@@ -235,10 +236,10 @@ end
 
 ---@type mux.Config?
 local current
----@type table? `vim.g.mux`, looked at once
+---@type table? `vim.g.mux`, read once
 local global
 ---@type table
-local set = {}
+local given_to_setup = {}
 
 ---@param where string
 ---@param given any
@@ -248,25 +249,25 @@ local function valid(where, given)
   if #problems == 0 then
     return given
   end
-  tell.error(('%s: %s. See :help mux-settings.'):format(where, table.concat(problems, '; ')))
+  notify.error(('%s: %s. See :help mux-settings.'):format(where, table.concat(problems, '; ')))
   return {}
 end
 
---- The settings as they are.
+--- The current settings.
 ---@return mux.Config
 function M.get()
   if not current then
     global = global or vim.g.mux == nil and {} or valid('vim.g.mux', vim.g.mux)
-    current = vim.tbl_deep_extend('force', M.defaults, global, set) ---@diagnostic disable-line: assign-type-mismatch, param-type-mismatch
+    current = vim.tbl_deep_extend('force', M.defaults, global, given_to_setup) ---@diagnostic disable-line: assign-type-mismatch, param-type-mismatch
   end
   local settings = assert(current)
   return settings
 end
 
---- Take settings over, for those of `vim.g.mux`. What is wrong is told, and nothing of it is taken.
+--- Set settings, which take precedence over those of `vim.g.mux`. Where one is invalid, report it and set none.
 ---@param given table
 function M.set(given)
-  set = valid('setup', given)
+  given_to_setup = valid('setup', given)
   current = nil
 end
 

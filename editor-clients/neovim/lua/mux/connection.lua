@@ -1,27 +1,27 @@
---- The one connection of this Neovim to the daemon: an LSP client that all buffers share, whatever repository they are
---- of. When it breaks it is made anew, with the same buffers.
+--- Connect this Neovim to the daemon with one LSP client, which the buffers of all repositories share. A lost connection is
+--- made again, with the same buffers.
 local compat = require('mux.compat')
 local events = require('mux.events')
 local repository = require('mux.repository')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local server = require('mux.server')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 
 local M = {}
 
----@alias mux.Answer fun(result: any, err: string?)
+---@alias mux.Callback fun(result: any, err: string?)
 
 ---@type vim.lsp.Client? the client, once it is initialized
 local client
 local starting, restarting = false, false
----@type table<integer, true> the buffers that are attached, or will be again
+---@type table<integer, true> the attached buffers, and those to attach again
 local buffers = {}
----@type mux.Answer[] what waits for a connection
+---@type mux.Callback[] the requests that wait for a connection
 local waiting = {}
----@type table<mux.Answer, true> what waits for an answer
-local asked = {}
+---@type table<mux.Callback, true> the requests that wait for a response
+local unanswered = {}
 
---- Whether a buffer is one of the connection's.
+--- Whether a buffer is attached.
 ---@param buf integer
 ---@return boolean
 function M.is_attached(buf)
@@ -33,7 +33,7 @@ function M.is_connected()
   return client ~= nil
 end
 
---- The client, for what Neovim's own functions need one for.
+--- The client, for functions of Neovim that need one.
 ---@return vim.lsp.Client?
 function M.client()
   return client
@@ -41,16 +41,16 @@ end
 
 ---@param failure string
 local function fail_all(failure)
-  local unanswered = vim.list_extend(vim.tbl_keys(asked), waiting)
-  asked, waiting = {}, {}
-  for _, answer in ipairs(unanswered) do
-    answer(nil, failure)
+  local callbacks = vim.list_extend(vim.tbl_keys(unanswered), waiting)
+  unanswered, waiting = {}, {}
+  for _, callback in ipairs(callbacks) do
+    callback(nil, failure)
   end
 end
 
 ---@param one vim.lsp.Client
 ---@param buf integer
-local function attached(one, buf)
+local function on_attach(one, buf)
   buffers[buf] = true
   local root = repository.of(buf)
   if root then
@@ -69,7 +69,7 @@ end
 
 local is_set_up = false
 
---- Have everything listen that shows something by itself.
+--- Set up the modules that show events.
 local function set_up()
   if is_set_up then
     return
@@ -81,12 +81,11 @@ local function set_up()
 end
 
 ---@param one vim.lsp.Client
-local function initialized(one)
+local function on_init(one)
   client, starting = one, false
   local has = assert(one.server_capabilities)
-  assert(has.textDocumentSync).change = vim.lsp.protocol.TextDocumentSyncKind.None -- `sync` tells of changes
-  -- What they would say is drawn in the text. With a hover `K` would be mapped in every file of every repository, and
-  -- lenses would stand beside our own words.
+  assert(has.textDocumentSync).change = vim.lsp.protocol.TextDocumentSyncKind.None -- `sync` sends changes
+  -- The inline diff shows their content. With a hover provider, Neovim would map `K` in all files of all repositories.
   has.hoverProvider, has.codeLensProvider = nil, nil
   set_up()
   for buf in pairs(buffers) do
@@ -96,13 +95,13 @@ local function initialized(one)
       buffers[buf] = nil
     end
   end
-  local queue = waiting
+  local callbacks = waiting
   waiting = {}
   require('mux.store').load(function()
     events.emit(events.names.connected, {})
   end)
-  for _, answer in ipairs(queue) do
-    answer(one, nil)
+  for _, callback in ipairs(callbacks) do
+    callback(one, nil)
   end
 end
 
@@ -117,9 +116,9 @@ local function capabilities()
   local made = vim.lsp.protocol.make_client_capabilities()
   local workspace = assert(made.workspace) --[[@as table]]
   workspace.textDocumentContent = {}
-  -- Edits name the version of the text that they are for; `edit` refuses those for another one.
+  -- Edits have the version of their text; `edit` refuses those for another version.
   workspace.workspaceEdit.documentChanges = true
-  -- What most servers count in: on 0.10 those of one buffer that count differently get each other's columns.
+  -- The encoding of most servers: Neovim 0.10 mixes up the columns of servers with different encodings on one buffer.
   assert(made.general).positionEncodings = { 'utf-16' }
   return made
 end
@@ -131,14 +130,14 @@ function M.config()
     name = 'mux',
     cmd = server.start,
     capabilities = capabilities(),
-    flags = { debounce_text_changes = 0 }, -- Neovim has nothing to tell, and needs no timer for it
+    flags = { debounce_text_changes = 0 }, -- Neovim sends no changes itself, so it needs no timer
     init_options = {
       mux = { protocol = server.PROTOCOL, commands = { 'mux.client.diff', 'mux.client.merge' }, draws = true },
     },
     commands = require('mux.client_commands'),
     handlers = require('mux.handlers'),
-    on_init = initialized,
-    -- The two below are for `vim.lsp.enable`.
+    on_init = on_init,
+    -- `vim.lsp.enable` uses these two.
     root_dir = function(buf, on_dir)
       local root = repository.of(buf)
       if root and server.available() then
@@ -174,7 +173,7 @@ local function connect()
   if client or starting then
     return
   end
-  -- Neovim may be about to attach a buffer by itself.
+  -- Neovim may be about to attach a buffer.
   for _, one in ipairs(vim.lsp.get_clients({ name = 'mux', _uninitialized = true })) do
     if not is_dead(one) then
       return
@@ -190,13 +189,13 @@ local function connect()
   end
 end
 
--- No `on_attach`: a person's own would be instead of it.
+-- Not `on_attach`, which the person's own configuration may replace.
 vim.api.nvim_create_autocmd('LspAttach', {
   group = vim.api.nvim_create_augroup('mux.connection', {}),
   callback = function(event)
     local one = vim.lsp.get_client_by_id(event.data.client_id)
     if one and one.name == 'mux' then
-      attached(one, event.buf)
+      on_attach(one, event.buf)
     end
   end,
 })
@@ -212,9 +211,9 @@ server.listen({
   end,
 })
 
---- Try again after it was given up, or begin anew.
+--- Connect again, also after a failure.
 function M.restart()
-  server.forgive()
+  server.reset()
   if client then
     restarting = true
     compat.stop(client)
@@ -223,53 +222,53 @@ function M.restart()
   end
 end
 
---- Call with the client when there is one, or with the reason why there is none.
----@param answer mux.Answer
-local function with_client(answer)
+--- Call back with the client once there is one, or with the reason why there is none.
+---@param callback mux.Callback
+local function with_client(callback)
   if client and not compat.is_stopped(client) then
-    return answer(client, nil)
+    return callback(client, nil)
   end
-  table.insert(waiting, answer)
+  table.insert(waiting, callback)
   connect()
 end
 
---- Carry out one of the protocol's commands. What is typed so far is told first.
+--- Request one of the protocol's commands. Pending changes of texts are sent first.
 ---@param command string
 ---@param argument table
----@param answer mux.Answer
-function M.request(command, argument, answer)
+---@param callback mux.Callback
+function M.request(command, argument, callback)
   with_client(function(one, failure)
     if failure then
-      return answer(nil, failure)
+      return callback(nil, failure)
     end
     local params = {
       command = command,
       arguments = { next(argument) ~= nil and argument or vim.empty_dict() },
     }
-    asked[answer] = true
+    unanswered[callback] = true
     local sent = compat.request(one, 'workspace/executeCommand', params, function(err, result)
-      if asked[answer] then
-        asked[answer] = nil
-        answer(result, err and safe.text(err.message or tostring(err)) or nil)
+      if unanswered[callback] then
+        unanswered[callback] = nil
+        callback(result, err and sanitize.text(err.message or tostring(err)) or nil)
       end
     end)
-    if not sent and asked[answer] then
-      asked[answer] = nil
-      answer(nil, 'the connection to the daemon was lost: try again')
+    if not sent and unanswered[callback] then
+      unanswered[callback] = nil
+      callback(nil, 'the connection to the daemon was lost: try again')
     end
   end)
 end
 
---- The same as `request`, for what has nothing to add to a failure but to tell it.
+--- Request one of the protocol's commands, and report a failure to the person.
 ---@param command string
 ---@param argument table
----@param answer? fun(result: any)
-function M.ask(command, argument, answer)
+---@param callback? fun(result: any)
+function M.call(command, argument, callback)
   M.request(command, argument, function(result, failure)
     if failure then
-      tell.error(failure)
-    elseif answer then
-      answer(result)
+      notify.error(failure)
+    elseif callback then
+      callback(result)
     end
   end)
 end

@@ -1,9 +1,9 @@
---- A run's file beside the buffer, as a diff; and the three versions of a conflict.
+--- Show a run's version of a file beside the buffer in diff mode, and the three versions of a conflict.
 local document = require('mux.document')
 local places = require('mux.places')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local store = require('mux.store')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 
 local M = {}
 
@@ -14,7 +14,7 @@ local function pending_uri(run, path)
   return ('mux:/pending/%s/%s'):format(run, document.encoded(path))
 end
 
---- Make a diff of this window's text and documents beside it, until the last of these is closed.
+--- Compare the current window with documents, until the last of these is closed.
 ---@param documents [string, string][] the URI of each, and the command that opens its window
 local function compare(documents)
   local own = vim.api.nvim_get_current_win()
@@ -37,7 +37,8 @@ local function compare(documents)
   end
 end
 
---- Go to a file, in this window if it is there already. Its name is no part of a command: it may have lines.
+--- Go to a file, in a new tab page unless the current window shows it. Its name is not part of a command, since it may
+--- contain line ends.
 ---@param file string
 local function go_to(file)
   local buf = vim.fn.bufadd(file)
@@ -47,13 +48,13 @@ local function go_to(file)
   end
 end
 
---- Show a file beside what it would be with all that a run has for it.
+--- Show a file beside the same text with all changes of a run.
 ---@param run string
 ---@param path string
 local function open_file(run, path)
   local task = store.task(store.task_of(run))
   if not task then
-    return tell.error(('there is no run %s: :Mux tasks shows those there are'):format(run))
+    return notify.error(('there is no run %s: :Mux tasks lists all runs'):format(run))
   end
   go_to(vim.fs.joinpath(vim.uri_to_fname(task.repository), path))
   compare({ { pending_uri(run, path), 'rightbelow vertical split' } })
@@ -66,14 +67,14 @@ local function choose_file(run)
     return file.path
   end, shape and shape.files or {})
   if #paths == 0 then
-    return tell.error(('%s has changed nothing'):format(run))
+    return notify.error(('%s has changed nothing'):format(run))
   elseif #paths == 1 then
     return open_file(run, paths[1])
   end
   vim.ui.select(paths, {
-    prompt = ('The files of %s'):format(run),
+    prompt = ('Files of %s'):format(run),
     kind = 'mux.file',
-    format_item = safe.line,
+    format_item = sanitize.line,
   }, function(path)
     if path then
       open_file(run, path)
@@ -81,17 +82,17 @@ local function choose_file(run)
   end)
 end
 
---- Show a diff: of a run's file, of one that is chosen, or without a run of the change under the cursor.
+--- Show the diff of a run's file; without a path, of one that the person chooses; without a run, of the change at the cursor.
 ---@param run? string
 ---@param path? string
 function M.open(run, path)
   if not run and vim.bo.buftype ~= '' then
-    run = require('mux.keys').id_here() -- that of a line in a window of ours
+    run = require('mux.target').id_here() -- that of a line in a window of the plugin
   end
   if run then
     return store.when_loaded(function(failure)
       if failure then
-        tell.error(failure)
+        notify.error(failure)
       elseif path then
         open_file(run, path)
       else
@@ -103,12 +104,12 @@ function M.open(run, path)
   local row = vim.fn.line('.') - 1
   local found = places.at(buf, row, row)[1] or places.waiting(buf)[1]
   if not found then
-    return tell.error('nothing to review in this file: :Mux diff RUN shows what a run did')
+    return notify.error('nothing to review in this file: :Mux diff RUN shows the changes of a run')
   end
   open_file(found.variant.run, found.variant.path)
 end
 
---- Open the three versions of a file in conflict: the snapshot's, the person's own, the run's.
+--- Open the three versions of a file in conflict: the snapshot's, the person's, and the run's.
 ---@param change mux.protocol.ClientMergeParams
 function M.merge(change)
   go_to(vim.uri_to_fname(change.uri))

@@ -1,30 +1,30 @@
---- The daemon's read-only documents as buffers, under their `mux:` URIs: files as runs have them, diffs, transcripts,
---- comparisons. They are read again when the daemon says that they have changed.
+--- Show the daemon's read-only documents in buffers named by their `mux:` URIs: files of runs, diffs, transcripts and
+--- comparisons. They are read again when the daemon reports a change.
 local connection = require('mux.connection')
 local repository = require('mux.repository')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local store = require('mux.store')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 
 local M = {}
 
---- A path as it stands in a URI.
+--- A path, percent-encoded for a URI.
 ---@param path string
 ---@return string
 function M.encoded(path)
-  return (path:gsub('[^%w%-._~/]', function(sign)
-    return ('%%%02X'):format(sign:byte())
+  return (path:gsub('[^%w%-._~/]', function(byte)
+    return ('%%%02X'):format(byte:byte())
   end))
 end
 
---- The run or the task that a document is about.
+--- The run or the task of a document.
 ---@param uri string
 ---@return string?
 function M.subject(uri)
   return uri:match('^mux:/%a+/([%w%-]+)')
 end
 
---- Replace what is different, so that cursors and folds stay where they are. Who was at the end stays at the end.
+--- Replace only the lines that differ, so that cursors and folds stay. A cursor on the last line follows the end.
 ---@param buf integer
 ---@param lines string[]
 local function replace(buf, lines)
@@ -59,23 +59,23 @@ end
 ---@param buf integer
 ---@param uri string
 local function fetch(buf, uri)
-  connection.request('mux.document.get', { uri = uri }, function(answer, failure)
+  connection.request('mux.document.get', { uri = uri }, function(result, failure)
     if not vim.api.nvim_buf_is_valid(buf) then
       return
     end
     if failure then
-      return tell.error(failure)
+      return notify.error(failure)
     end
-    local text = (answer.text:gsub('\r\n', '\n'):gsub('\n$', ''))
+    local text = (result.text:gsub('\r\n', '\n'):gsub('\n$', ''))
     replace(buf, vim.split(text, '\n', { plain = true }))
-    local filetype = filetype_of(uri, answer.language)
+    local filetype = filetype_of(uri, result.language)
     if filetype and vim.bo[buf].filetype ~= filetype then
       vim.bo[buf].filetype = filetype
     end
   end)
 end
 
---- Whether a document is about runs, and not a file's text.
+--- Whether a document is a transcript or a comparison, not the text of a file.
 ---@param uri string
 ---@return boolean
 local function is_about_runs(uri)
@@ -92,16 +92,16 @@ function M.read(buf, uri)
   local task = store.task(store.task_of(M.subject(uri) or ''))
   vim.b[buf].mux_root = task and repository.path(task.repository) or nil
   vim.bo[buf].buftype = 'nofile'
-  vim.bo[buf].bufhidden = 'wipe' -- nobody follows what nobody sees
+  vim.bo[buf].bufhidden = 'wipe' -- a hidden document need not be updated
   vim.bo[buf].swapfile = false
   vim.bo[buf].modeline = false -- an agent may have written it
   vim.bo[buf].undolevels = -1
   vim.bo[buf].modifiable = false
-  require('mux.keys').map(buf, is_about_runs(uri) and 'document' or 'diff')
+  require('mux.window_keys').map(buf, is_about_runs(uri) and 'document' or 'diff')
   fetch(buf, uri)
 end
 
---- The daemon has another text for a document.
+--- Read a document again after the daemon reported a change.
 ---@param uri string
 function M.refresh(uri)
   local buf = vim.fn.bufnr('^' .. vim.fn.escape(uri, '*?,{}[]\\') .. '$')
@@ -110,56 +110,56 @@ function M.refresh(uri)
   end
 end
 
---- A window of this tab page with a document in it that is `wanted`.
----@param wanted fun(name: string): boolean
+--- The first window of this tab page whose buffer's name matches.
+---@param matches fun(name: string): boolean
 ---@return integer?
-local function window(wanted)
+local function find_window(matches)
   return vim.iter(vim.api.nvim_tabpage_list_wins(0)):find(function(win)
-    return wanted(vim.api.nvim_buf_get_name(vim.api.nvim_win_get_buf(win)))
+    return matches(vim.api.nvim_buf_get_name(vim.api.nvim_win_get_buf(win)))
   end)
 end
 
---- Show a document in a window: in one that shows it already, else in a new one.
+--- Show a document in the window that already shows it, else in a new one.
 ---@param uri string
 ---@param split string the command that opens the window
 function M.open(uri, split)
-  local name = safe.line(uri)
-  local win = window(function(other)
+  local name = sanitize.line(uri)
+  local win = find_window(function(other)
     return other == name
   end)
   if win then
     vim.api.nvim_set_current_win(win)
   else
     vim.cmd(('%s %s'):format(split, vim.fn.fnameescape(name)))
-    -- What stands there is what is seen: nothing is hidden by what an agent writes.
+    -- Show the whole text: an agent may write Markdown whose parts Neovim would conceal.
     vim.wo[0][0].conceallevel = 0
   end
 end
 
---- The same, of a document about runs: they take turns in one window.
+--- Show a transcript or a comparison: all of them share one window.
 ---@param uri string
-local function open_in_turn(uri)
-  local win = window(is_about_runs)
+local function open_shared(uri)
+  local win = find_window(is_about_runs)
   if win then
     vim.api.nvim_set_current_win(win)
   end
   M.open(uri, win and 'edit' or require('mux.config').get().documents.split .. ' split')
 end
 
---- Show what a run said and did.
+--- Show the transcript of a run.
 ---@param run string
 function M.transcript(run)
-  open_in_turn(('mux:/transcript/%s.md'):format(run))
+  open_shared(('mux:/transcript/%s.md'):format(run))
 end
 
 --- Show the runs of a task side by side.
 ---@param task string
 function M.compare(task)
-  open_in_turn(('mux:/compare/%s.md'):format(task))
-  vim.wo[0][0].wrap = false -- it is made of tables
+  open_shared(('mux:/compare/%s.md'):format(task))
+  vim.wo[0][0].wrap = false -- a comparison consists of tables
 end
 
--- What was read over a connection that has gone is followed by nobody: it is read again.
+-- The daemon reports no changes of documents that an earlier connection read: read them again.
 local events = require('mux.events')
 events.on(events.names.connected, function()
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do

@@ -1,32 +1,32 @@
---- Edits that the daemon sends: applied whole, to the very texts that they are for, or refused with the reason.
-local safe = require('mux.safe')
+--- Apply the daemon's workspace edits: completely and to exactly the text versions that they are for, or refuse them.
+local sanitize = require('mux.sanitize')
 local sync = require('mux.sync')
 
 local M = {}
 
---- Whether the next edits are one undo with the one before.
+--- Whether the next edits join the undo block of the previous ones.
 local joined = false
 
---- Have the edits that come be one undo with the first of them, until it is said otherwise.
+--- Set whether the following edits join the undo block of the previous ones.
 ---@param together boolean
 function M.join(together)
   joined = together
 end
 
 ---@param change table a `TextDocumentEdit`
----@return integer? buf the loaded buffer that it is for
-local function loaded(change)
+---@return integer? buf its buffer, if loaded
+local function loaded_buffer(change)
   local buf = vim.uri_to_bufnr(change.textDocument.uri)
   return vim.api.nvim_buf_is_loaded(buf) and buf or nil
 end
 
----@param operation table of a file
+---@param operation table a file operation
 ---@return string? reason
 local function file_refusal(operation)
-  -- Neovim has a new name in a command, which would end there and another begin.
+  -- Neovim puts the new name into a command: a line end would start another command.
   if operation.kind == 'rename' and vim.uri_to_fname(operation.newUri):find('\n') then
-    local name = safe.line(vim.fn.fnamemodify(vim.uri_to_fname(operation.oldUri), ':~:.'))
-    return ('%s has a line end in its new name: use mux-lsp accept in a terminal'):format(name)
+    local name = sanitize.line(vim.fn.fnamemodify(vim.uri_to_fname(operation.oldUri), ':~:.'))
+    return ('the new name of %s has a line end: run mux-lsp accept in a terminal'):format(name)
   end
 end
 
@@ -34,21 +34,21 @@ end
 ---@param version any
 ---@return string? reason
 local function refusal(buf, version)
-  local name = safe.line(vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buf), ':~:.'))
+  local name = sanitize.line(vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buf), ':~:.'))
   if not vim.bo[buf].modifiable then
-    return ("%s cannot be changed: its buffer has 'nomodifiable'"):format(name)
+    return ("%s cannot be changed: its buffer is 'nomodifiable'"):format(name)
   end
   if not sync.has_same_lines(buf) then
-    return ('%s has carriage returns within lines: use mux-lsp accept in a terminal'):format(name)
+    return ('%s has carriage returns within lines: run mux-lsp accept in a terminal'):format(name)
   end
   if type(version) == 'number' and vim.lsp.util.buf_versions[buf] ~= version then
-    return ('%s was changed meanwhile: try again'):format(name)
+    return ('%s has changed in the meantime: try again'):format(name)
   end
 end
 
 ---@param buf integer
 ---@param join boolean
-local function begin_undo(buf, join)
+local function start_undo_block(buf, join)
   vim.api.nvim_buf_call(buf, function()
     if not (join and pcall(vim.cmd.undojoin)) then
       vim.cmd('let &l:undolevels = &l:undolevels')
@@ -56,7 +56,7 @@ local function begin_undo(buf, join)
   end)
 end
 
---- The lines of a text as a buffer has them, and whether the last of them is ended.
+--- Split a text into the lines of a buffer. The second result is whether the last line has a line end.
 ---@param buf integer
 ---@param text string
 ---@return string[]
@@ -70,8 +70,8 @@ local function lines_of(buf, text)
   return lines, ended
 end
 
---- Replace whole lines, to the byte: Neovim's own function would have carriage returns go, and empty lines come. The end
---- of the last line is no part of a buffer's text, but an option.
+--- Replace whole lines, exact to the byte: Neovim's own function drops carriage returns and adds empty lines. The line end
+--- of the last line is an option of the buffer, not part of its text.
 ---@param buf integer
 ---@param one lsp.TextEdit
 local function replace_lines(buf, one)
@@ -80,7 +80,7 @@ local function replace_lines(buf, one)
   local first, last = one.range.start, one.range['end']
   local stop = last.line + (last.character > 0 and 1 or 0)
   if stop >= count then
-    stop = -1 -- in an empty buffer there is a line all the same
+    stop = -1 -- an empty buffer still has one line
     if #lines > 0 or first.line > 0 then
       vim.bo[buf].eol = ended
     end
@@ -88,21 +88,21 @@ local function replace_lines(buf, one)
   vim.api.nvim_buf_set_lines(buf, first.line, stop, false, lines)
 end
 
---- The texts are changed from the end on, so that what is in front stays where it is.
+--- Apply edits from the last to the first, so that earlier positions stay valid.
 ---@param buf integer
 ---@param edits lsp.TextEdit[]
-local function change(buf, edits)
+local function apply_edits(buf, edits)
   for number = #edits, 1, -1 do
     replace_lines(buf, assert(edits[number]))
   end
 end
 
----@param operation table of a file: `create`, `rename` or `delete`
+---@param operation table a file operation: `create`, `rename` or `delete`
 ---@param encoding any
 local function change_file(operation, encoding)
   local buf = operation.kind == 'create' and vim.uri_to_bufnr(operation.uri)
   if buf and vim.api.nvim_buf_is_loaded(buf) then
-    -- It comes to be when its buffer is written.
+    -- The file is created when its buffer is written.
     vim.fn.mkdir(vim.fs.dirname(vim.uri_to_fname(operation.uri)), 'p')
   else
     vim.lsp.util.apply_workspace_edit({ documentChanges = { operation } }, encoding)
@@ -116,8 +116,8 @@ local function change_text(one)
     vim.fn.bufload(buf)
   end
   vim.bo[buf].buflisted = true
-  begin_undo(buf, joined)
-  change(buf, one.edits)
+  start_undo_block(buf, joined)
+  apply_edits(buf, one.edits)
 end
 
 --- Carry out `workspace/applyEdit`.
@@ -129,7 +129,7 @@ function M.apply(params, client_id)
   sync.flush()
   local touched = {} ---@type integer[]
   for _, one in ipairs(params.edit.documentChanges or {}) do
-    local buf = not one.kind and loaded(one)
+    local buf = not one.kind and loaded_buffer(one)
     local reason = buf and refusal(buf, one.textDocument.version) or one.kind and file_refusal(one)
     if reason then
       return { applied = false, failureReason = reason }
@@ -150,7 +150,7 @@ function M.apply(params, client_id)
   for _, buf in ipairs(touched) do
     require('mux.places').refresh_now(buf)
   end
-  return { applied = done, failureReason = not done and safe.line(tostring(failure)) or nil }
+  return { applied = done, failureReason = not done and sanitize.line(tostring(failure)) or nil }
 end
 
 return M

@@ -1,4 +1,4 @@
---- What happens, told within the plugin and, as `User` autocommands, to everybody else.
+--- Emit events to listeners within the plugin, and as `User` autocommands.
 local M = {}
 
 --- Every event, by the pattern of its autocommand.
@@ -21,30 +21,30 @@ M.names = {
   permission_settled = 'MuxPermissionSettled',
 }
 
---- What each says: the `data` of the autocommand, and when it comes.
----@type table<mux.Event, { data: string, what: string }>
-M.what = {
-  MuxConnected = { data = '{}', what = 'the daemon answers, and the tasks are known' },
-  MuxDisconnected = { data = '{}', what = 'the daemon or the bridge has gone' },
-  MuxTaskChanged = { data = '{ task }', what = 'it began or changed' },
-  MuxTaskDeleted = { data = '{ task }', what = 'a task was deleted' },
-  MuxTaskEnded = { data = '{ task }', what = 'the last of its runs came to an end' },
-  MuxRunChanged = { data = '{ run, previous }', what = 'its state, its result or a check of it' },
-  MuxRunFinished = { data = '{ run }', what = 'a run has finished' },
-  MuxRunFailed = { data = '{ run }', what = 'a run has failed' },
-  MuxRunCancelled = { data = '{ run }', what = 'a run was cancelled' },
-  MuxRunInterrupted = { data = '{ run }', what = 'a run was interrupted' },
-  MuxRunOutput = { data = '{ run, stream, offset, text }', what = 'what its agent printed' },
-  MuxReviewChanged = { data = '{ uris, more }', what = 'there is something else to review in these documents' },
-  MuxPlacesChanged = { data = '{ buf }', what = 'what is drawn in a buffer' },
-  MuxPermissionRequested = { data = '{ permission }', what = 'an agent asks leave for something' },
-  MuxPermissionSettled = { data = '{ id, task, answer }', what = 'it was answered, or is moot' },
+--- The `data` of each event, and when it is emitted, for the help.
+---@type table<mux.Event, { data: string, desc: string }>
+M.descriptions = {
+  MuxConnected = { data = '{}', desc = 'the daemon is connected, and the tasks are loaded' },
+  MuxDisconnected = { data = '{}', desc = 'the connection to the daemon was lost' },
+  MuxTaskChanged = { data = '{ task }', desc = 'a task was started or has changed' },
+  MuxTaskDeleted = { data = '{ task }', desc = 'a task was deleted' },
+  MuxTaskEnded = { data = '{ task }', desc = 'the last run of a task has ended' },
+  MuxRunChanged = { data = '{ run, previous }', desc = 'the state, the result or a check of a run has changed' },
+  MuxRunFinished = { data = '{ run }', desc = 'a run has finished' },
+  MuxRunFailed = { data = '{ run }', desc = 'a run has failed' },
+  MuxRunCancelled = { data = '{ run }', desc = 'a run was cancelled' },
+  MuxRunInterrupted = { data = '{ run }', desc = 'a run was interrupted' },
+  MuxRunOutput = { data = '{ run, stream, offset, text }', desc = 'the agent of a run has printed something' },
+  MuxReviewChanged = { data = '{ uris, more }', desc = 'the changes to review in these documents may differ' },
+  MuxPlacesChanged = { data = '{ buf }', desc = 'the drawn changes of a buffer differ' },
+  MuxPermissionRequested = { data = '{ permission }', desc = 'an agent requests a permission' },
+  MuxPermissionSettled = { data = '{ id, task, answer }', desc = 'a permission request was answered, or is obsolete' },
 }
 
 ---@type table<mux.Event, fun(data: table)[]>
 local listeners = {}
 
---- Have a function called whenever something happens, before the autocommands.
+--- Subscribe to an event. Listeners run before the autocommands.
 ---@param name mux.Event
 ---@param listener fun(data: table)
 function M.on(name, listener)

@@ -1,4 +1,4 @@
---- What the daemon says by itself.
+--- Handle the notifications and requests of the daemon.
 local events = require('mux.events')
 
 ---@type table<string, lsp.Handler>
@@ -26,12 +26,12 @@ M['mux/reviewChanged'] = function(_, params)
 end
 
 M['mux/limitReached'] = function(_, params)
-  local tell = require('mux.tell')
-  local say = params.stopped and tell.error or tell.warn
-  say(params.message)
+  local notify = require('mux.notify')
+  local show = params.stopped and notify.error or notify.warn
+  show(params.message)
 end
 
--- Nothing is shown of these; without a handler Neovim would note each in its log.
+-- Not shown. Without a handler, Neovim would write each to its log.
 M['mux/queueChanged'] = function() end
 M['mux/verdictChanged'] = function() end
 

@@ -1,10 +1,10 @@
---- `:checkhealth mux`
+--- Implement `:checkhealth mux`.
 local M = {}
 
----@param words string
+---@param text string
 ---@return string
-local function harmless(words)
-  return require('mux.safe').line(words)
+local function sanitized(text)
+  return require('mux.sanitize').line(text)
 end
 
 local function check_neovim()
@@ -31,33 +31,36 @@ local function check_program()
   local program = require('mux.server').program()
   local path = vim.fn.exepath(program[1])
   if path == '' then
-    vim.health.error(program[1] .. ' was not found', { 'pip install mux-lsp', 'or set `program`: :help mux-settings' })
+    vim.health.error(
+      program[1] .. ' was not found',
+      { 'install it (:help mux-install)', 'or set `program` (:help mux-settings)' }
+    )
     return false
   end
   local done = vim.system(vim.list_extend(program, { '--version' }), { text = true, timeout = 10000 }):wait()
   if done.code ~= 0 then
-    vim.health.error(('%s --version ended with status %d'):format(path, done.code), harmless(done.stderr or ''))
+    vim.health.error(('%s --version ended with status %d'):format(path, done.code), sanitized(done.stderr or ''))
     return false
   end
-  vim.health.ok(('%s (%s)'):format(harmless(vim.trim(done.stdout or '')), path))
+  vim.health.ok(('%s (%s)'):format(sanitized(vim.trim(done.stdout or '')), path))
   return true
 end
 
 local function check_connection()
   local connection = require('mux.connection')
-  local answer, failure ---@type mux.protocol.StatusResult?, string?
+  local status, failure ---@type mux.protocol.StatusResult?, string?
   connection.request('mux.status', {}, function(result, err)
-    answer, failure = result, err
+    status, failure = result, err
   end)
   vim.wait(10000, function()
-    return answer ~= nil or failure ~= nil
+    return status ~= nil or failure ~= nil
   end, 10)
-  if answer then
-    vim.health.ok(('the daemon answers: mux-lsp %s, pid %d'):format(harmless(answer.version), answer.pid))
+  if status then
+    vim.health.ok(('the daemon answers: mux-lsp %s, pid %d'):format(sanitized(status.version), status.pid))
   else
     vim.health.error(
       'the daemon does not answer: ' .. (failure or 'it took more than 10 s'),
-      { '`mux-lsp doctor` in a terminal', ':Mux restart' }
+      { 'run `mux-lsp doctor` in a terminal', 'run :Mux restart' }
     )
   end
 end
@@ -68,7 +71,7 @@ local function check_buffer()
   if #attached > 0 then
     vim.health.ok(('attached buffers: %d'):format(#attached))
   else
-    vim.health.info('no buffer is attached: files of git repositories are, when they are opened')
+    vim.health.info('no buffer is attached: open a file of a git repository')
   end
 end
 

@@ -1,31 +1,31 @@
---- The highlight groups. Each is linked to a standard one, and a colour scheme may have its own.
+--- Define the highlight groups. Each links to a standard group, unless the colour scheme defines it.
 local M = {}
 
---- Every group, what it is linked to and what it is for.
----@type { name: string, link: string, what: string }[]
+--- Every group, the group that it links to, and its use.
+---@type { name: string, link: string, desc: string }[]
 M.groups = {
-  { name = 'MuxAdd', link = 'DiffAdd', what = 'lines that would come' },
-  { name = 'MuxDelete', link = 'DiffDelete', what = 'lines that would go' },
-  { name = 'MuxAddText', link = 'DiffText', what = 'what is different in a line that would come' },
-  { name = 'MuxDeleteText', link = 'DiffText', what = 'what is different in a line that would go' },
-  { name = 'MuxConflict', link = 'DiffChange', what = 'lines that a change collides with' },
-  { name = 'MuxConflictAdd', link = 'DiffText', what = 'lines that would come, but collide' },
-  { name = 'MuxLabel', link = 'Comment', what = 'whose change it is, behind a line' },
-  { name = 'MuxReason', link = 'DiagnosticWarn', what = 'why a change is in conflict' },
-  { name = 'MuxSignAdd', link = 'Added', what = 'the sign beside lines that would come' },
-  { name = 'MuxSignChange', link = 'Changed', what = 'the sign beside lines that would be others' },
-  { name = 'MuxSignDelete', link = 'Removed', what = 'the sign beside lines that would go' },
-  { name = 'MuxSignConflict', link = 'DiagnosticWarn', what = 'the sign beside a conflict' },
-  { name = 'MuxTask', link = 'Title', what = 'a task in the tasks window' },
-  { name = 'MuxRun', link = 'Identifier', what = "a run's id" },
-  { name = 'MuxAgent', link = 'Constant', what = "an agent's name" },
-  { name = 'MuxBusy', link = 'DiagnosticInfo', what = 'the state of a run that works' },
-  { name = 'MuxWaiting', link = 'DiagnosticWarn', what = 'the state of a run that waits for a person' },
-  { name = 'MuxDone', link = 'DiagnosticOk', what = 'the state of a run that finished, a check that passed' },
-  { name = 'MuxFailed', link = 'DiagnosticError', what = 'the state of a run that failed, a check that failed' },
-  { name = 'MuxEnded', link = 'Comment', what = 'the state of a run that was cancelled or interrupted' },
-  { name = 'MuxPermission', link = 'NormalFloat', what = 'the window of what an agent asks leave for' },
-  { name = 'MuxPermissionBorder', link = 'DiagnosticWarn', what = 'its border' },
+  { name = 'MuxAdd', link = 'DiffAdd', desc = 'inserted lines' },
+  { name = 'MuxDelete', link = 'DiffDelete', desc = 'removed lines' },
+  { name = 'MuxAddText', link = 'DiffText', desc = 'the differing part of an inserted line' },
+  { name = 'MuxDeleteText', link = 'DiffText', desc = 'the differing part of a removed line' },
+  { name = 'MuxConflict', link = 'DiffChange', desc = 'lines that a change conflicts with' },
+  { name = 'MuxConflictAdd', link = 'DiffText', desc = 'inserted lines of a change in conflict' },
+  { name = 'MuxLabel', link = 'Comment', desc = 'the run and the agent of a change, after its first line' },
+  { name = 'MuxReason', link = 'DiagnosticWarn', desc = 'the reason of a conflict' },
+  { name = 'MuxSignAdd', link = 'Added', desc = 'the sign beside inserted lines' },
+  { name = 'MuxSignChange', link = 'Changed', desc = 'the sign beside changed lines' },
+  { name = 'MuxSignDelete', link = 'Removed', desc = 'the sign beside removed lines' },
+  { name = 'MuxSignConflict', link = 'DiagnosticWarn', desc = 'the sign beside a conflict' },
+  { name = 'MuxTask', link = 'Title', desc = 'a task in the tasks window' },
+  { name = 'MuxRun', link = 'Identifier', desc = 'the id of a run' },
+  { name = 'MuxAgent', link = 'Constant', desc = 'the name of an agent' },
+  { name = 'MuxBusy', link = 'DiagnosticInfo', desc = 'the state of a running run' },
+  { name = 'MuxWaiting', link = 'DiagnosticWarn', desc = 'the state of a run that waits for a person' },
+  { name = 'MuxDone', link = 'DiagnosticOk', desc = 'the state of a finished run, passed checks' },
+  { name = 'MuxFailed', link = 'DiagnosticError', desc = 'the state of a failed run, failed checks' },
+  { name = 'MuxEnded', link = 'Comment', desc = 'the state of a queued, cancelled or interrupted run' },
+  { name = 'MuxPermission', link = 'NormalFloat', desc = 'the window of permission requests' },
+  { name = 'MuxPermissionBorder', link = 'DiagnosticWarn', desc = 'the border of the window of permission requests' },
 }
 
 local function define()
@@ -36,7 +36,7 @@ end
 
 local defined = false
 
---- Define what is not defined, now and after each change of the colour scheme.
+--- Define the groups, now and after each change of the colour scheme.
 function M.setup()
   if defined then
     return

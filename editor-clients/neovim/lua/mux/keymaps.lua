@@ -1,15 +1,15 @@
---- The mappings: a `<Plug>` for everything, and the suggested keys.
+--- Define the mappings: a `<Plug>` mapping for each action, and the suggested keys.
 local M = {}
 
 ---@class mux.Map
----@field name string behind `<Plug>(mux-`
+---@field name string the part after `<Plug>(mux-`
 ---@field modes string[]
----@field does string|fun(): (string?) what is typed for it, or a function; what that returns is typed where `expr` is set
+---@field action string|fun(): (string?) the keys or the function; with `expr`, the function returns keys
 ---@field expr? boolean
----@field what string for `desc`
----@field key? string the suggested one; `<prefix>` stands for the option
----@field everywhere? boolean the key is for all buffers, not only those that are attached
----@field applies? fun(): boolean whether the key means this now; else it does what it did before
+---@field desc string
+---@field key? string the suggested key; `<prefix>` is the setting
+---@field everywhere? boolean map the key in all buffers, not only in attached ones
+---@field applies? fun(): boolean whether the key has this action now; else it keeps its previous one
 
 ---@param name string
 ---@return fun()
@@ -22,7 +22,7 @@ end
 
 ---@param sign integer
 ---@return fun()
-local function going(sign)
+local function go(sign)
   return function()
     require('mux.review').go(sign * vim.v.count1)
   end
@@ -30,7 +30,7 @@ end
 
 ---@param sign integer
 ---@return fun()
-local function varying(sign)
+local function show_variant(sign)
   return function()
     require('mux.review').variant(sign * vim.v.count1)
   end
@@ -46,12 +46,12 @@ local function operator(verb, on)
 end
 
 ---@return boolean
-local function any_waits()
+local function has_open_change()
   return require('mux.places').count(vim.api.nvim_get_current_buf()) > 0
 end
 
 ---@return boolean
-local function one_is_here()
+local function is_change_here()
   local row = vim.fn.line('.') - 1
   return #require('mux.places').at(vim.api.nvim_get_current_buf(), row, row) > 0
 end
@@ -61,155 +61,174 @@ M.maps = {
   {
     name = 'next',
     modes = { 'n', 'x', 'o' },
-    does = going(1),
+    action = go(1),
     key = ']m',
-    applies = any_waits,
-    what = 'the next change',
+    applies = has_open_change,
+    desc = 'go to the next change',
   },
   {
     name = 'prev',
     modes = { 'n', 'x', 'o' },
-    does = going(-1),
+    action = go(-1),
     key = '[m',
-    applies = any_waits,
-    what = 'the previous change',
+    applies = has_open_change,
+    desc = 'go to the previous change',
   },
-  { name = 'next-variant', modes = { 'n' }, does = varying(1), key = ']v', what = 'the next variant' },
-  { name = 'prev-variant', modes = { 'n' }, does = varying(-1), key = '[v', what = 'the previous variant' },
+  { name = 'next-variant', modes = { 'n' }, action = show_variant(1), key = ']v', desc = 'show the next variant' },
+  { name = 'prev-variant', modes = { 'n' }, action = show_variant(-1), key = '[v', desc = 'show the previous variant' },
   {
     name = 'accept',
     modes = { 'n' },
-    does = operator('accept', 'here'),
+    action = operator('accept', 'here'),
     expr = true,
     key = '<prefix>a',
-    what = 'accept the change under the cursor',
+    desc = 'accept the change at the cursor',
   },
   {
     name = 'accept',
     modes = { 'x' },
-    does = operator('accept', 'lines'),
+    action = operator('accept', 'lines'),
     expr = true,
     key = '<prefix>a',
-    what = 'accept the changes in the selection',
+    desc = 'accept the changes in the selection',
   },
   {
     name = 'accept-operator',
     modes = { 'n' },
-    does = operator('accept', 'lines'),
+    action = operator('accept', 'lines'),
     expr = true,
-    what = 'accept the changes that a motion goes over',
+    desc = 'accept the changes in the lines of a motion',
   },
-  { name = 'accept-file', modes = { 'n' }, does = api('accept_file'), key = '<prefix>A', what = 'accept the file' },
+  {
+    name = 'accept-file',
+    modes = { 'n' },
+    action = api('accept_file'),
+    key = '<prefix>A',
+    desc = 'accept all changes in the file',
+  },
   {
     name = 'reject',
     modes = { 'n' },
-    does = operator('reject', 'here'),
+    action = operator('reject', 'here'),
     expr = true,
     key = '<prefix>x',
-    what = 'reject the change under the cursor',
+    desc = 'reject the change at the cursor',
   },
   {
     name = 'reject',
     modes = { 'x' },
-    does = operator('reject', 'lines'),
+    action = operator('reject', 'lines'),
     expr = true,
     key = '<prefix>x',
-    what = 'reject the changes in the selection',
+    desc = 'reject the changes in the selection',
   },
   {
     name = 'reject-operator',
     modes = { 'n' },
-    does = operator('reject', 'lines'),
+    action = operator('reject', 'lines'),
     expr = true,
-    what = 'reject the changes that a motion goes over',
+    desc = 'reject the changes in the lines of a motion',
   },
-  { name = 'reject-file', modes = { 'n' }, does = api('reject_file'), key = '<prefix>X', what = 'reject the file' },
-  { name = 'run', modes = { 'n' }, does = ':Mux run<CR>', key = '<prefix>r', what = 'start a task', everywhere = true },
+  {
+    name = 'reject-file',
+    modes = { 'n' },
+    action = api('reject_file'),
+    key = '<prefix>X',
+    desc = 'reject all changes in the file',
+  },
+  {
+    name = 'run',
+    modes = { 'n' },
+    action = ':Mux run<CR>',
+    key = '<prefix>r',
+    desc = 'start a task',
+    everywhere = true,
+  },
   {
     name = 'run',
     modes = { 'x' },
-    does = ':Mux run<CR>',
+    action = ':Mux run<CR>',
     key = '<prefix>r',
-    what = 'start a task about the selection',
+    desc = 'start a task about the selection',
   },
   {
     name = 'tasks',
     modes = { 'n' },
-    does = '<Cmd>Mux tasks<CR>',
+    action = '<Cmd>Mux tasks<CR>',
     key = '<prefix>t',
-    what = 'the tasks',
+    desc = 'open the tasks window',
     everywhere = true,
   },
   {
     name = 'permission',
     modes = { 'n' },
-    does = '<Cmd>Mux permission<CR>',
+    action = '<Cmd>Mux permission<CR>',
     key = '<prefix>p',
-    what = 'answer an agent',
+    desc = 'answer a permission request',
     everywhere = true,
   },
   {
     name = 'hunks',
     modes = { 'n' },
-    does = '<Cmd>Mux hunks<CR>',
+    action = '<Cmd>Mux hunks<CR>',
     key = '<prefix>q',
-    what = 'all that waits',
+    desc = 'list the open changes',
     everywhere = true,
   },
   {
     name = 'select',
     modes = { 'n' },
-    does = '<Cmd>Mux select<CR>',
+    action = '<Cmd>Mux select<CR>',
     key = '<prefix>f',
-    what = 'choose of all that waits',
+    desc = 'choose from the open changes',
     everywhere = true,
   },
-  { name = 'rejected', modes = { 'n' }, does = '<Cmd>Mux rejected<CR>', what = 'choose of what was rejected' },
+  { name = 'rejected', modes = { 'n' }, action = '<Cmd>Mux rejected<CR>', desc = 'choose from the rejected changes' },
   {
     name = 'verify',
     modes = { 'n' },
-    does = '<Cmd>Mux verify<CR>',
+    action = '<Cmd>Mux verify<CR>',
     key = '<prefix>v',
-    what = 'run the checks on the text',
+    desc = 'run the checks on the live text',
   },
-  { name = 'discard', modes = { 'n' }, does = '<Cmd>Mux discard<CR>', what = 'throw a run or a task away' },
-  { name = 'restore', modes = { 'n' }, does = '<Cmd>Mux restore<CR>', what = 'bring it back' },
-  { name = 'pick', modes = { 'n' }, does = '<Cmd>Mux pick<CR>', what = 'accept a run, throw the others away' },
+  { name = 'discard', modes = { 'n' }, action = '<Cmd>Mux discard<CR>', desc = 'discard a run or a task' },
+  { name = 'restore', modes = { 'n' }, action = '<Cmd>Mux restore<CR>', desc = 'restore a run or a task' },
+  { name = 'pick', modes = { 'n' }, action = '<Cmd>Mux pick<CR>', desc = 'accept a run and discard the others' },
   {
     name = 'diff',
     modes = { 'n' },
-    does = '<Cmd>Mux diff<CR>',
+    action = '<Cmd>Mux diff<CR>',
     key = '<prefix>d',
-    what = 'a diff of the change under the cursor',
+    desc = 'show the diff of the change at the cursor',
   },
-  { name = 'compare', modes = { 'n' }, does = '<Cmd>Mux compare<CR>', what = 'compare the runs of a task' },
-  { name = 'log', modes = { 'n' }, does = '<Cmd>Mux log<CR>', what = 'what a run says and does' },
-  { name = 'cancel', modes = { 'n' }, does = '<Cmd>Mux cancel<CR>', what = 'end a run or a task' },
-  { name = 'continue', modes = { 'n' }, does = '<Cmd>Mux continue<CR>', what = 'have a run go on' },
-  { name = 'task', modes = { 'n' }, does = '<Cmd>Mux task<CR>', what = 'the tasks window at a task' },
-  { name = 'retry', modes = { 'n' }, does = '<Cmd>Mux retry<CR>', what = 'do once more what a run did' },
-  { name = 'delete', modes = { 'n' }, does = '<Cmd>Mux delete<CR>', what = 'forget a run or a task' },
-  { name = 'pause', modes = { 'n' }, does = '<Cmd>Mux pause<CR>', what = 'have the runs of a task wait' },
-  { name = 'resume', modes = { 'n' }, does = '<Cmd>Mux resume<CR>', what = 'have them begin after all' },
-  { name = 'restart', modes = { 'n' }, does = '<Cmd>Mux restart<CR>', what = 'connect to the daemon again' },
-  { name = 'agents', modes = { 'n' }, does = '<Cmd>Mux agents<CR>', what = 'which agents there are' },
-  { name = 'status', modes = { 'n' }, does = '<Cmd>Mux status<CR>', what = 'what the daemon does' },
+  { name = 'compare', modes = { 'n' }, action = '<Cmd>Mux compare<CR>', desc = 'compare the runs of a task' },
+  { name = 'log', modes = { 'n' }, action = '<Cmd>Mux log<CR>', desc = 'show the transcript of a run' },
+  { name = 'cancel', modes = { 'n' }, action = '<Cmd>Mux cancel<CR>', desc = 'cancel a run or a task' },
+  { name = 'continue', modes = { 'n' }, action = '<Cmd>Mux continue<CR>', desc = 'continue a run' },
+  { name = 'task', modes = { 'n' }, action = '<Cmd>Mux task<CR>', desc = 'open the tasks window at a task' },
+  { name = 'retry', modes = { 'n' }, action = '<Cmd>Mux retry<CR>', desc = 'run the prompt of a run again' },
+  { name = 'delete', modes = { 'n' }, action = '<Cmd>Mux delete<CR>', desc = 'delete a run or a task' },
+  { name = 'pause', modes = { 'n' }, action = '<Cmd>Mux pause<CR>', desc = "pause a task's queued runs" },
+  { name = 'resume', modes = { 'n' }, action = '<Cmd>Mux resume<CR>', desc = "resume a task's queued runs" },
+  { name = 'restart', modes = { 'n' }, action = '<Cmd>Mux restart<CR>', desc = 'connect to the daemon again' },
+  { name = 'agents', modes = { 'n' }, action = '<Cmd>Mux agents<CR>', desc = 'list the agents' },
+  { name = 'status', modes = { 'n' }, action = '<Cmd>Mux status<CR>', desc = "show the daemon's status" },
   {
     name = 'hunk',
     modes = { 'o', 'x' },
-    does = api('select'),
+    action = api('select'),
     key = 'im',
-    applies = one_is_here,
-    what = 'the change under the cursor',
+    applies = is_change_here,
+    desc = 'select the change at the cursor',
   },
 }
 
 --- Define the `<Plug>` mappings.
 function M.define()
   for _, map in ipairs(M.maps) do
-    vim.keymap.set(map.modes, ('<Plug>(mux-%s)'):format(map.name), map.does, {
+    vim.keymap.set(map.modes, ('<Plug>(mux-%s)'):format(map.name), map.action, {
       expr = map.expr,
-      desc = 'mux: ' .. map.what,
+      desc = 'mux: ' .. map.desc,
     })
   end
 end
@@ -228,11 +247,11 @@ local function suggest(map, buf)
   vim.keymap.set(map.modes, key_of(map), ('<Plug>(mux-%s)'):format(map.name), {
     buffer = buf,
     remap = true,
-    desc = 'mux: ' .. map.what,
+    desc = 'mux: ' .. map.desc,
   })
 end
 
---- The same of a key that others have too, filetype plugins among them: it is ours as long as there is something to do.
+--- Map a key that filetype plugins use too: it has our action while that applies, else the previous one.
 ---@param map mux.Map
 ---@param buf integer
 local function share(map, buf)
@@ -240,8 +259,8 @@ local function share(map, buf)
   local before = ('<Plug>(mux-not-%s)'):format(map.name)
   for _, mode in ipairs(map.modes) do
     local was = vim.fn.maparg(key, mode, false, true)
-    if was.desc ~= 'mux: ' .. map.what then
-      local keys = (was.rhs or key):gsub('<SID>', ('<SNR>%d_'):format(was.sid or 0)) -- as 0.10 leaves it
+    if was.desc ~= 'mux: ' .. map.desc then
+      local keys = (was.rhs or key):gsub('<SID>', ('<SNR>%d_'):format(was.sid or 0)) -- Neovim 0.10 does not expand it
       vim.keymap.set(mode, before, was.callback or keys, {
         buffer = buf,
         expr = was.expr == 1,
@@ -251,11 +270,11 @@ local function share(map, buf)
     end
     vim.keymap.set(mode, key, function()
       return assert(map.applies)() and ours or before
-    end, { buffer = buf, expr = true, remap = true, desc = 'mux: ' .. map.what })
+    end, { buffer = buf, expr = true, remap = true, desc = 'mux: ' .. map.desc })
   end
 end
 
---- The suggested keys of what is about the text, in a buffer that is attached.
+--- Map the suggested keys of actions on the text, in an attached buffer.
 ---@param buf integer
 function M.attach(buf)
   if not require('mux.config').get().keymaps then
@@ -270,7 +289,7 @@ function M.attach(buf)
   end
 end
 
---- The suggested keys of what is not about a text.
+--- Map the suggested keys of actions that need no attached buffer.
 function M.suggest()
   if not require('mux.config').get().keymaps then
     return

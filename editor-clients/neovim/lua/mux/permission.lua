@@ -1,22 +1,25 @@
---- What agents ask leave for: a small window in the corner that takes neither the cursor nor a key, and the answer when
---- the person has the time.
+--- Show permission requests of agents in a small window in the corner, which takes neither the cursor nor keys, and answer
+--- them.
 local connection = require('mux.connection')
 local events = require('mux.events')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local store = require('mux.store')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 
 local M = {}
 
---- The answers there are, and what they mean.
+--- The possible answers, with their text in the menu.
 ---@type [string, string][]
 M.answers = {
-  { 'once', 'allow it this once' },
-  { 'run', 'allow it for this run' },
-  { 'task', 'allow it for this task' },
-  { 'always', 'allow it in this repository from now on' },
-  { 'refuse', 'refuse it' },
+  { 'once', 'allow once' },
+  { 'run', 'allow for this run' },
+  { 'task', 'allow for this task' },
+  { 'always', 'always allow in this repository' },
+  { 'refuse', 'refuse' },
 }
+
+--- Maximum lines of a request in the window.
+local MAX_LINES = 5
 
 ---@type integer?
 local win
@@ -24,12 +27,12 @@ local win
 ---@param permission mux.protocol.PermissionShape
 ---@return string[]
 local function text_of(permission)
-  local lines = { ('%s asks: %s'):format(table.concat(permission.runs, ', '), safe.line(permission.title)) }
-  if not lines[1]:find(safe.line(permission.subject), 1, true) then
-    local subject = safe.lines(permission.subject)
-    vim.list_extend(lines, vim.list_slice(subject, 1, 5))
-    if #subject > 5 then
-      table.insert(lines, ('… and %d more lines: `mux-lsp list` shows all of it'):format(#subject - 5))
+  local lines = { ('%s asks: %s'):format(table.concat(permission.runs, ', '), sanitize.line(permission.title)) }
+  if not lines[1]:find(sanitize.line(permission.subject), 1, true) then
+    local subject = sanitize.lines(permission.subject)
+    vim.list_extend(lines, vim.list_slice(subject, 1, MAX_LINES))
+    if #subject > MAX_LINES then
+      table.insert(lines, ('… and %d more lines: `mux-lsp list` shows all'):format(#subject - MAX_LINES))
     end
   end
   return lines
@@ -44,7 +47,7 @@ end
 
 local function show()
   if vim.fn.getcmdwintype() ~= '' then
-    return -- no other window may be opened or closed; it is looked at again when this one has gone
+    return -- the command-line window allows no other window: `CmdwinLeave` shows the request
   end
   close()
   local open = store.permissions()
@@ -52,9 +55,9 @@ local function show()
     return
   end
   require('mux.highlights').setup()
-  local most = math.max(20, math.min(80, vim.o.columns - 6))
+  local max_width = math.max(20, math.min(80, vim.o.columns - 6))
   local lines = vim.tbl_map(function(line)
-    return safe.short(line, most)
+    return sanitize.short(line, max_width)
   end, text_of(open[1]))
   table.insert(lines, (':Mux permission answers%s'):format(#open > 1 and (', and %d more'):format(#open - 1) or ''))
   local width = 1
@@ -86,23 +89,23 @@ end
 ---@param answer string
 ---@param reason? string
 local function reply(id, answer, reason)
-  connection.ask('mux.permission.reply', { id = id, answer = answer, reason = reason })
+  connection.call('mux.permission.reply', { id = id, answer = answer, reason = reason })
 end
 
---- Answer what is asked, the oldest first; with a menu if no answer is given.
+--- Answer the oldest request; without an answer, let the person choose one from a menu.
 ---@param answer? string
----@param reason? string what the agent reads when it is refused
+---@param reason? string the reason of a refusal, for the agent
 function M.answer(answer, reason)
   local permission = store.permissions()[1]
   if not permission then
-    return tell.info('no agent asks for anything')
+    return notify.info('there is no permission request')
   end
   if answer then
     local known = vim.iter(M.answers):any(function(one)
       return one[1] == answer
     end)
     if not known then
-      return tell.error('the answers are once, run, task, always and refuse')
+      return notify.error('the answer must be once, run, task, always or refuse')
     end
     return reply(permission.id, answer, reason)
   end
@@ -119,11 +122,11 @@ function M.answer(answer, reason)
   end)
 end
 
---- Show what is asked from now on.
+--- Show requests from now on.
 function M.setup()
   events.on(events.names.permission_requested, vim.schedule_wrap(show))
   events.on(events.names.permission_settled, vim.schedule_wrap(show))
-  -- A window stands in one tab page, and where the corner was.
+  -- A window belongs to one tab page, and does not move with the corner.
   vim.api.nvim_create_autocmd({ 'TabEnter', 'VimResized', 'CmdwinLeave' }, {
     group = vim.api.nvim_create_augroup('mux.permission', {}),
     callback = vim.schedule_wrap(show),

@@ -1,20 +1,20 @@
---- All that waits in a repository, as a quickfix list or a menu; and what was rejected.
+--- List the open changes of a repository in the quickfix list or a menu, and the rejected ones in a menu.
 local connection = require('mux.connection')
 local repository = require('mux.repository')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local store = require('mux.store')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 
 local M = {}
 
 ---@alias mux.ItemStatus 'pending'|'applied'|'conflict'|'rejected'
 
----@class mux.Waiting
+---@class mux.ListedChange
 ---@field item mux.protocol.ReviewItem
 ---@field filename string
 
 ---@type mux.ItemStatus[]
-local WAITING = { 'pending', 'conflict' }
+local OPEN = { 'pending', 'conflict' }
 
 ---@param run? string
 ---@return string[]
@@ -33,13 +33,13 @@ local function runs_of(run)
   return found
 end
 
---- Collect what stands like this: of one run, or of all of the repository, equal changes once.
+--- Collect the changes with some statuses, of one run or of all runs of the repository, without duplicates.
 ---@param run string?
 ---@param statuses mux.ItemStatus[]
----@param done fun(found: mux.Waiting[])
+---@param done fun(found: mux.ListedChange[])
 local function collect(run, statuses, done)
-  local left, found, seen = {}, {}, {} ---@type string[], mux.Waiting[], table<string, true>
-  local function go_on()
+  local left, found, seen = {}, {}, {} ---@type string[], mux.ListedChange[], table<string, true>
+  local function collect_next()
     local one = table.remove(left, 1)
     if not one then
       table.sort(found, function(a, b)
@@ -50,59 +50,59 @@ local function collect(run, statuses, done)
       end)
       return done(found)
     end
-    connection.ask('mux.review.list', { run = one }, function(answer)
-      for _, item in ipairs(answer.items) do
+    connection.call('mux.review.list', { run = one }, function(result)
+      for _, item in ipairs(result.items) do
         local key = ('%s\n%s'):format(item.uri, item.hunk or item.run)
         if vim.list_contains(statuses, item.status) and not seen[key] then
           seen[key] = true
           table.insert(found, { item = item, filename = vim.uri_to_fname(item.uri) })
         end
       end
-      go_on()
+      collect_next()
     end)
   end
   store.when_loaded(function(failure)
     if failure then
-      return tell.error(failure)
+      return notify.error(failure)
     end
     left = runs_of(run)
-    go_on()
+    collect_next()
   end)
 end
 
 ---@param item mux.protocol.ReviewItem
 ---@return string
-local function gist(item)
+local function summary(item)
   local text = item.added ~= '' and item.added or item.removed
   local line = vim.iter(vim.split(text, '\n', { plain = true })):find(function(one)
     return one:find('%S') ~= nil
   end)
   local sign = item.added ~= '' and '+' or '−'
-  local reason = item.status == 'conflict' and ('⚠ %s · '):format(safe.line(item.reason or 'conflict')) or ''
-  return ('%s%s · %s %s'):format(reason, item.run, sign, safe.short(vim.trim(line or ''), 60))
+  local reason = item.status == 'conflict' and ('⚠ %s · '):format(sanitize.line(item.reason or 'conflict')) or ''
+  return ('%s%s · %s %s'):format(reason, item.run, sign, sanitize.short(vim.trim(line or ''), 60))
 end
 
---- A quickfix list of what waits.
+--- List the open changes in the quickfix list.
 ---@param run? string only of this run
 function M.quickfix(run)
-  collect(run, WAITING, function(found)
+  collect(run, OPEN, function(found)
     if #found == 0 then
-      return tell.info('nothing to review')
+      return notify.info('nothing to review')
     end
     local items = vim.tbl_map(function(one)
       return {
         filename = one.filename,
         lnum = one.item.range.start.line + 1,
-        text = gist(one.item),
+        text = summary(one.item),
         type = one.item.status == 'conflict' and 'W' or 'I',
       }
     end, found)
-    vim.fn.setqflist({}, ' ', { title = 'mux: to review', items = items })
+    vim.fn.setqflist({}, ' ', { title = 'mux: changes to review', items = items })
     vim.cmd('botright copen')
   end)
 end
 
---- Go to a file: in a window that shows it, else in this one; beside it where another text cannot stand in this one.
+--- Go to a file: in a window that shows it, else in the current one; in a new one where the current one must keep its text.
 ---@param file string
 local function go_to(file)
   local buf = vim.fn.bufadd(file)
@@ -113,55 +113,55 @@ local function go_to(file)
     return vim.api.nvim_set_current_win(win)
   end
   if vim.bo.buftype ~= '' then
-    vim.cmd('wincmd p') -- a list, or a window of ours
+    vim.cmd('wincmd p') -- from a list or a window of the plugin
   end
-  -- `:edit` would read the file anew where it is the current one. A window may be kept for its text, by 'winfixbuf' or,
-  -- where that has changes, by 'nohidden'.
+  -- Not `:edit`, which would read the current file again. A window must keep its text with 'winfixbuf', or with 'nohidden' and
+  -- unsaved changes.
   if vim.bo.buftype ~= '' or not pcall(vim.api.nvim_win_set_buf, 0, buf) then
     vim.cmd(('sbuffer %d'):format(buf))
   end
 end
 
----@param found mux.Waiting[]
+---@param found mux.ListedChange[]
 ---@param prompt string
----@param go_on fun(one: mux.Waiting)
-local function choose(found, prompt, go_on)
+---@param done fun(one: mux.ListedChange)
+local function choose(found, prompt, done)
   vim.ui.select(found, {
     prompt = prompt,
     kind = 'mux.hunk',
     format_item = function(one)
-      local name = safe.line(vim.fn.fnamemodify(one.filename, ':~:.'))
-      return ('%s:%d  %s'):format(name, one.item.range.start.line + 1, gist(one.item))
+      local name = sanitize.line(vim.fn.fnamemodify(one.filename, ':~:.'))
+      return ('%s:%d  %s'):format(name, one.item.range.start.line + 1, summary(one.item))
     end,
   }, function(one)
     if one then
       go_to(one.filename)
       local last = vim.api.nvim_buf_line_count(0)
       vim.api.nvim_win_set_cursor(0, { math.min(one.item.range.start.line + 1, last), 0 })
-      go_on(one)
+      done(one)
     end
   end)
 end
 
---- A menu of what waits; the choice is gone to.
+--- Choose from the open changes, and go to the chosen one.
 ---@param run? string only of this run
 function M.select(run)
-  collect(run, WAITING, function(found)
+  collect(run, OPEN, function(found)
     if #found == 0 then
-      return tell.info('nothing to review')
+      return notify.info('nothing to review')
     end
-    choose(found, 'To review', function() end)
+    choose(found, 'Changes to review', function() end)
   end)
 end
 
---- A menu of what was rejected; the choice is accepted after all.
+--- Choose from the rejected changes, and accept the chosen one.
 ---@param run? string only of this run
 function M.rejected(run)
   collect(run, { 'rejected' }, function(found)
     if #found == 0 then
-      return tell.info('nothing was rejected')
+      return notify.info('nothing was rejected')
     end
-    choose(found, 'Rejected. To accept after all', function(one)
+    choose(found, 'Rejected changes: accept one', function(one)
       require('mux.review').accept_item(one.item)
     end)
   end)

@@ -1,5 +1,5 @@
---- What there is to review in each attached buffer, as `mux.review.places` tells it, and where it has moved to since by
---- what was typed. Extmarks without decoration remember the lines.
+--- Keep the places of each attached buffer, as `mux.review.places` returns them, and their lines as the text changes since.
+--- Extmarks without decoration track the lines.
 local config = require('mux.config')
 local connection = require('mux.connection')
 local events = require('mux.events')
@@ -9,32 +9,32 @@ local M = {}
 
 local marks = vim.api.nvim_create_namespace('mux.places')
 
---- What is known of a buffer.
+--- The state of a buffer.
 ---@class mux.Buffer
----@field uri string as the daemon was told it
----@field places mux.protocol.PlaceShape[] as they follow in the text
----@field count integer how many of them wait for a decision
----@field behind table<integer, true> those of them, by number, that stand behind the last line
----@field asking boolean an answer is on its way
----@field again boolean something has happened since it was asked for
----@field changes integer how often the text has changed
----@field seen integer how often it had when the places were true
----@field wanting fun()[] what waits for the places to be true
+---@field uri string as last sent to the daemon
+---@field places mux.protocol.PlaceShape[] sorted by line
+---@field count integer number of open places
+---@field after_end table<integer, true> the numbers of places after the last line
+---@field requesting boolean a request is running
+---@field pending boolean another request is pending
+---@field changes integer number of changes of the text
+---@field current integer number of changes when the places were last correct
+---@field waiting fun()[] the callbacks that wait for correct places
 ---@field timer mux.Timer?
----@field ask fun() what the timer calls
----@field chosen table<string, { run: string, hunk: string? }> what the person wants to see, by the place's first line
+---@field request fun() the callback of the timer
+---@field chosen table<string, { run: string, hunk: string? }> the variants that the person chose, by the first line of the place
 
---- A place and the lines where it stands now, from 0: `first` up to, without it, `stop`.
----@class mux.Found
+--- A place and its current lines, from 0: `first` to `stop`, which is excluded.
+---@class mux.PlaceAt
 ---@field place mux.protocol.PlaceShape
----@field variant mux.protocol.VariantShape the one that is shown
+---@field variant mux.protocol.VariantShape the shown variant
 ---@field first integer
 ---@field stop integer
 
 ---@type table<integer, mux.Buffer>
-local known = {}
+local buffers = {}
 
---- The lines of a range: the first, and the one behind the last.
+--- The lines of a range: the first, and the one after the last.
 ---@param range mux.protocol.Range
 ---@return integer first
 ---@return integer stop
@@ -45,16 +45,16 @@ end
 
 ---@param buf integer
 ---@param places mux.protocol.PlaceShape[]
-local function take(buf, places)
+local function set_places(buf, places)
   local count = vim.api.nvim_buf_line_count(buf)
-  local state = known[buf]
-  state.places, state.behind, state.count = places, {}, 0
+  local state = buffers[buf]
+  state.places, state.after_end, state.count = places, {}, 0
   vim.api.nvim_buf_clear_namespace(buf, marks, 0, -1)
   for id, place in ipairs(places) do
     state.count = state.count + (place.open and 1 or 0)
     local first, stop = M.lines_of(place.range)
-    -- A mark behind the last line would not move with it.
-    state.behind[id] = first >= count or nil
+    -- A mark after the last line would not move with that line: set it on that line.
+    state.after_end[id] = first >= count or nil
     vim.api.nvim_buf_set_extmark(buf, marks, math.min(first, count - 1), 0, {
       id = id,
       end_row = first >= count and count - 1 or math.min(stop, count),
@@ -67,37 +67,37 @@ local function take(buf, places)
 end
 
 ---@param buf integer
-local function ask(buf)
-  local state = known[buf]
+local function request(buf)
+  local state = buffers[buf]
   if not state or not connection.is_attached(buf) then
     return
   end
-  if state.asking then
-    state.again = true
+  if state.requesting then
+    state.pending = true
     return
   end
-  state.asking, state.again = true, false
-  state.uri = vim.uri_from_bufnr(buf) -- it may have another name by now
+  state.requesting, state.pending = true, false
+  state.uri = vim.uri_from_bufnr(buf) -- the buffer may have been renamed
   local changes = state.changes
-  connection.request('mux.review.places', { uri = state.uri }, function(answer)
-    if known[buf] ~= state then
+  connection.request('mux.review.places', { uri = state.uri }, function(result)
+    if buffers[buf] ~= state then
       return
     end
-    state.asking = false
-    local still_true = changes == state.changes
-    -- What is out of date by what was typed meanwhile is not shown; it is asked for again when the typing pauses.
-    if answer and still_true and vim.api.nvim_buf_is_loaded(buf) then
-      state.seen = changes
-      take(buf, answer.places)
+    state.requesting = false
+    local is_current = changes == state.changes
+    -- A result for an older text is dropped: places are requested again when the person pauses typing.
+    if result and is_current and vim.api.nvim_buf_is_loaded(buf) then
+      state.current = changes
+      set_places(buf, result.places)
     end
-    if state.again then
-      return ask(buf)
+    if state.pending then
+      return request(buf)
     end
-    if still_true then
-      local wanting = state.wanting
-      state.wanting = {}
-      for _, go_on in ipairs(wanting) do
-        go_on()
+    if is_current then
+      local callbacks = state.waiting
+      state.waiting = {}
+      for _, callback in ipairs(callbacks) do
+        callback()
       end
     end
   end)
@@ -105,94 +105,93 @@ end
 
 ---@param buf integer
 ---@param pause integer milliseconds
-local function ask_soon(buf, pause)
-  local state = known[buf]
+local function request_after(buf, pause)
+  local state = buffers[buf]
   state.timer = state.timer or timers.new()
-  state.timer:start(pause, 0, state.ask)
+  state.timer:start(pause, 0, state.request)
 end
 
---- Look at a buffer anew, without waiting for a pause in the typing.
+--- Request the places of a buffer now, without waiting for a pause in typing.
 ---@param buf integer
 function M.refresh_now(buf)
-  if known[buf] then
-    if known[buf].timer then
-      known[buf].timer:stop()
+  if buffers[buf] then
+    if buffers[buf].timer then
+      buffers[buf].timer:stop()
     end
-    ask(buf)
+    request(buf)
   end
 end
 
---- Go on when the places of a buffer are those of its text as it is now: at once, or after the daemon's answer.
+--- Call back when the places of a buffer are correct for its current text: at once, or after the daemon's response.
 ---@param buf integer
----@param go_on fun()
-function M.when_true(buf, go_on)
-  local state = known[buf]
-  if not state or not connection.is_attached(buf) or (not state.asking and state.seen == state.changes) then
-    return go_on()
+---@param callback fun()
+function M.when_current(buf, callback)
+  local state = buffers[buf]
+  if not state or not connection.is_attached(buf) or (not state.requesting and state.current == state.changes) then
+    return callback()
   end
-  table.insert(state.wanting, go_on)
+  table.insert(state.waiting, callback)
   M.refresh_now(buf)
 end
 
 ---@param buf integer
-local function changed(buf)
-  local state = known[buf]
+local function on_change(buf)
+  local state = buffers[buf]
   state.changes = state.changes + 1
-  -- What there is to review can come to be only by the daemon, and it says so. Of what there is, typing changes how it
-  -- stands to the text.
-  if #state.places == 0 and not state.asking then
-    state.seen = state.changes
+  -- Only the daemon adds places, and it sends an event. Typing changes the status of existing places.
+  if #state.places == 0 and not state.requesting then
+    state.current = state.changes
   else
     local typing = vim.api.nvim_get_mode().mode:find('^[iR]')
-    ask_soon(buf, typing and config.get().review.delay or 10)
+    request_after(buf, typing and config.get().review.delay or 10)
   end
 end
 
 ---@param buf integer
 local function forget(buf)
-  local state = known[buf]
+  local state = buffers[buf]
   if state and state.timer then
     state.timer:stop()
     state.timer:close()
   end
-  known[buf] = nil
+  buffers[buf] = nil
 end
 
---- A buffer is attached to the connection, be it again.
+--- Start to track a buffer that was attached, also again after a reconnection.
 ---@param buf integer
 function M.attach(buf)
-  local state = known[buf]
+  local state = buffers[buf]
   if not state then
     state = {
       uri = '',
       places = {},
       count = 0,
-      behind = {},
-      asking = false,
-      again = false,
+      after_end = {},
+      requesting = false,
+      pending = false,
       changes = 0,
-      seen = 0,
-      wanting = {},
+      current = 0,
+      waiting = {},
       chosen = {},
-      ask = vim.schedule_wrap(function()
-        ask(buf)
+      request = vim.schedule_wrap(function()
+        request(buf)
       end),
     }
-    known[buf] = state
+    buffers[buf] = state
     vim.api.nvim_buf_attach(buf, false, {
       on_lines = function()
-        if known[buf] ~= state then
+        if buffers[buf] ~= state then
           return true
         end
-        changed(buf)
+        on_change(buf)
       end,
       on_reload = function()
-        if known[buf] == state then
-          changed(buf)
+        if buffers[buf] == state then
+          on_change(buf)
         end
       end,
       on_detach = function()
-        if known[buf] == state then
+        if buffers[buf] == state then
           forget(buf)
         end
       end,
@@ -201,81 +200,81 @@ function M.attach(buf)
     require('mux.draw').setup()
   end
   state.uri = vim.uri_from_bufnr(buf)
-  state.asking = false
+  state.requesting = false
   if next(state.chosen) then
-    M.choose_again(buf)
+    M.restore_chosen(buf)
   else
-    ask(buf)
+    request(buf)
   end
 end
 
---- The daemon has forgotten which variants were shown: it is told again.
+--- Send the chosen variants again after a reconnection: the daemon does not keep them.
 ---@param buf integer
-function M.choose_again(buf)
-  local state = known[buf]
+function M.restore_chosen(buf)
+  local state = buffers[buf]
   local left = vim.tbl_values(state.chosen)
-  local function go_on()
+  local function restore_next()
     local choice = table.remove(left)
-    if not choice or not known[buf] then
-      return ask(buf)
+    if not choice or not buffers[buf] then
+      return request(buf)
     end
     local argument = { uri = state.uri, run = choice.run, hunk = choice.hunk }
-    connection.request('mux.variant.show', argument, go_on)
+    connection.request('mux.variant.show', argument, restore_next)
   end
-  go_on()
+  restore_next()
 end
 
---- There is something else to review in these documents.
+--- Request the places of changed documents.
 ---@param params mux.protocol.ReviewChangedParams
 function M.review_changed(params)
-  for buf in pairs(known) do
+  for buf in pairs(buffers) do
     if params.more > 0 or vim.tbl_contains(params.uris, vim.uri_from_bufnr(buf)) then
-      ask(buf)
+      request(buf)
     end
   end
 end
 
---- The URI under which the daemon knows a buffer, nil where it does not.
+--- The URI of a buffer as last sent to the daemon, nil where it is not attached.
 ---@param buf integer
 ---@return string?
 function M.uri(buf)
-  return known[buf] and known[buf].uri
+  return buffers[buf] and buffers[buf].uri
 end
 
---- How many places of a buffer wait for a decision.
+--- The number of open places of a buffer.
 ---@param buf integer
 ---@return integer
 function M.count(buf)
-  return known[buf] and known[buf].count or 0
+  return buffers[buf] and buffers[buf].count or 0
 end
 
 ---@param place mux.protocol.PlaceShape
 ---@param first integer
 ---@param stop integer
----@return mux.Found
-local function found_at(place, first, stop)
+---@return mux.PlaceAt
+local function place_at(place, first, stop)
   return { place = place, variant = place.variants[place.shown + 1], first = first, stop = math.max(first, stop) }
 end
 
---- The places that wait for a decision, where they stand now; of the lines `first` to `last` only.
+--- The open places with their current lines; with `first` and `last`, only those that touch these lines.
 ---@param buf integer
 ---@param first? integer
 ---@param last? integer
----@return mux.Found[]
+---@return mux.PlaceAt[]
 function M.waiting(buf, first, last)
-  local state = known[buf]
+  local state = buffers[buf]
   if not state or state.count == 0 then
     return {}
   end
-  -- What stands behind the last line has its mark in it.
+  -- A place after the last line has its mark on that line.
   local from = first and { math.max(first - 1, 0), 0 } or 0
   local to = last and { last, -1 } or -1
-  local found = {} ---@type mux.Found[]
+  local found = {} ---@type mux.PlaceAt[]
   for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(buf, marks, from, to, { details = true, overlap = true })) do
     local place = state.places[mark[1]]
     if place and place.open then
-      local behind = state.behind[mark[1]] and 1 or 0
-      table.insert(found, found_at(place, mark[2] + behind, (assert(mark[4]).end_row or mark[2]) + behind))
+      local offset = state.after_end[mark[1]] and 1 or 0
+      table.insert(found, place_at(place, mark[2] + offset, (assert(mark[4]).end_row or mark[2]) + offset))
     end
   end
   table.sort(found, function(one, other)
@@ -284,15 +283,14 @@ function M.waiting(buf, first, last)
   return found
 end
 
---- The places that wait and that the lines `first` to `last` touch. What would only come stands at the line in front of
---- which it would come, or else at the one behind which.
+--- The open places at the lines `first` to `last`. An insertion is at the line after it, or else at the one before it.
 ---@param buf integer
 ---@param first integer
 ---@param last integer
----@return mux.Found[]
+---@return mux.PlaceAt[]
 function M.at(buf, first, last)
   local end_line = vim.api.nvim_buf_line_count(buf) - 1
-  local here, beside = {}, {} ---@type mux.Found[], mux.Found[]
+  local here, beside = {}, {} ---@type mux.PlaceAt[], mux.PlaceAt[]
   for _, found in ipairs(M.waiting(buf, first, last + 1)) do
     local reach = math.min(found.first, end_line)
     if reach <= last and first <= math.max(found.stop - 1, reach) then
@@ -304,19 +302,19 @@ function M.at(buf, first, last)
   return #here > 0 and here or beside
 end
 
---- Have another variant shown at a place: the one so many steps on.
+--- Show another variant of a place.
 ---@param buf integer
----@param found mux.Found
----@param step integer
----@param done fun(answer: mux.protocol.VariantShowResult)
-function M.step(buf, found, step, done)
-  local state = assert(known[buf])
-  local variant = found.variant
+---@param at mux.PlaceAt
+---@param step integer number of variants forward; backward if negative
+---@param done fun(result: mux.protocol.VariantShowResult)
+function M.step(buf, at, step, done)
+  local state = assert(buffers[buf])
+  local variant = at.variant
   local argument = { uri = state.uri, run = variant.run, hunk = variant.hunk, step = step }
-  connection.ask('mux.variant.show', argument, function(answer)
-    state.chosen[('%s:%d'):format(found.place.task, found.first)] = { run = answer.run, hunk = answer.hunk }
+  connection.call('mux.variant.show', argument, function(result)
+    state.chosen[('%s:%d'):format(at.place.task, at.first)] = { run = result.run, hunk = result.hunk }
     M.refresh_now(buf)
-    done(answer)
+    done(result)
   end)
 end
 

@@ -1,9 +1,9 @@
---- Starting tasks and having runs go on: a prompt from the command line, from a selection or from a buffer of its own.
+--- Start tasks and continue runs, with a prompt from the command line or from a buffer to write it in.
 local config = require('mux.config')
 local connection = require('mux.connection')
 local repository = require('mux.repository')
-local safe = require('mux.safe')
-local tell = require('mux.tell')
+local sanitize = require('mux.sanitize')
+local notify = require('mux.notify')
 
 local M = {}
 
@@ -16,12 +16,12 @@ local M = {}
 
 local marks = vim.api.nvim_create_namespace('mux.prompt')
 
---- An agent as it is written: `NAME`, `NAME:MODEL`, `NAME*3`, `sh:COMMAND`.
----@param written string
+--- Parse an agent: `NAME`, `NAME:MODEL`, `NAME*3` or `sh:COMMAND`.
+---@param text string
 ---@return mux.protocol.AgentChoice
-function M.choice(written)
-  local name, count = written:match('^(.-)%*(%d+)$')
-  name = name or written
+function M.parse_agent(text)
+  local name, count = text:match('^(.-)%*(%d+)$')
+  name = name or text
   ---@type mux.protocol.AgentChoice
   local choice = {
     agent = name,
@@ -39,13 +39,13 @@ end
 ---@return mux.protocol.AgentChoice[]?
 local function default_agents()
   local names = config.get().agents
-  return names and vim.tbl_map(M.choice, names) or nil
+  return names and vim.tbl_map(M.parse_agent, names) or nil
 end
 
---- Some lines as context, wherever they are by the time that a prompt is written.
+--- Track some lines while a prompt is written. The result returns them as context.
 ---@param lines mux.Lines
 ---@return fun(): mux.protocol.ContextPlace[]?
-local function following(lines)
+local function track(lines)
   local buf = vim.api.nvim_get_current_buf()
   local mark = vim.api.nvim_buf_set_extmark(buf, marks, lines.first, 0, {
     end_row = lines.last + 1,
@@ -71,7 +71,7 @@ end
 --- Start a task.
 ---@param task mux.Start
 ---@param done? fun(task: mux.protocol.TaskShape)
----@param failed? fun() it was not started, and the reason has been told
+---@param failed? fun() called when the task was not started, after the reason was reported
 function M.start(task, done, failed)
   local argument = {
     prompt = task.prompt,
@@ -80,55 +80,55 @@ function M.start(task, done, failed)
     context = task.context,
     repository = task.repository or vim.uri_from_fname(repository.here() or vim.fn.getcwd()),
   }
-  connection.request('mux.task.start', argument, function(answer, failure)
+  connection.request('mux.task.start', argument, function(result, failure)
     if failure then
-      tell.error(failure)
+      notify.error(failure)
       return failed and failed()
     end
-    for _, notice in ipairs(answer.task.notices) do
-      tell.warn(notice)
+    for _, notice in ipairs(result.task.notices) do
+      notify.warn(notice)
     end
     if done then
-      done(answer.task)
+      done(result.task)
     else
-      local runs = #answer.task.runs
-      tell.say(('%s has begun, with %d %s'):format(answer.task.id, runs, runs == 1 and 'run' or 'runs'))
+      local runs = #result.task.runs
+      notify.echo(('%s started with %d %s'):format(result.task.id, runs, runs == 1 and 'run' or 'runs'))
     end
   end)
 end
 
---- Have something written in a buffer. What could not be sent is there again.
+--- Open a buffer to write a prompt in. Where sending fails, it opens again with the text.
 ---@param title string
 ---@param send fun(text: string, failed?: fun())
----@param text? string what stands in it already
-local function ask(title, send, text)
+---@param text? string the initial text
+local function compose(title, send, text)
   require('mux.highlights').setup()
   local buf = vim.api.nvim_create_buf(false, true)
   vim.bo[buf].buftype = 'acwrite'
   vim.bo[buf].bufhidden = 'wipe'
   vim.bo[buf].swapfile = false
   vim.api.nvim_buf_set_name(buf, ('mux-prompt-%d'):format(buf))
-  -- What comes back later does not take what is being typed.
+  -- A buffer that opens again must not take the focus while the person types elsewhere.
   local enter = text == nil or vim.api.nvim_get_mode().mode == 'n'
   local win = vim.api.nvim_open_win(buf, enter, { split = 'below', win = -1, height = 7 })
   vim.bo[buf].filetype = 'markdown'
   vim.wo[win][0].winfixheight = true
-  vim.wo[win][0].winbar = '%#MuxLabel#' .. safe.statusline(title .. '. :w sends, :q! leaves it.')
+  vim.wo[win][0].winbar = '%#MuxLabel#' .. sanitize.statusline(title .. ' (:w sends it, :q! cancels)')
   vim.api.nvim_create_autocmd('BufWriteCmd', {
     buffer = buf,
     callback = function()
       local written = vim.trim(table.concat(vim.api.nvim_buf_get_lines(buf, 0, -1, false), '\n'))
       if written == '' then
-        return tell.warn('the prompt is empty')
+        return notify.warn('the prompt is empty')
       end
       vim.bo[buf].modified = false
       vim.schedule(function()
-        -- `:wq` has closed it by now.
+        -- `:wq` has already closed it.
         if vim.api.nvim_buf_is_valid(buf) then
           vim.api.nvim_buf_delete(buf, { force = true })
         end
         send(written, function()
-          ask(title, send, written)
+          compose(title, send, written)
         end)
       end)
     end,
@@ -140,19 +140,19 @@ local function ask(title, send, text)
   end
 end
 
---- Start a task with a prompt, or with one that is written in a buffer first; some lines go with it as context.
+--- Start a task; without a prompt, open a buffer to write one. The lines are the context of the task.
 ---@param prompt string
 ---@param agents string[]
 ---@param lines? mux.Lines
 function M.run(prompt, agents, lines)
-  local context = lines and following(lines)
+  local context = lines and track(lines)
   local root = repository.here() or vim.fn.getcwd()
   ---@param text string
   ---@param failed? fun()
   local function send(text, failed)
     M.start({
       prompt = text,
-      agents = #agents > 0 and vim.tbl_map(M.choice, agents) or nil,
+      agents = #agents > 0 and vim.tbl_map(M.parse_agent, agents) or nil,
       context = context and context() or nil,
       repository = vim.uri_from_fname(root),
     }, nil, failed)
@@ -161,10 +161,10 @@ function M.run(prompt, agents, lines)
     return send(prompt)
   end
   local about = lines and (' about lines %d to %d'):format(lines.first + 1, lines.last + 1) or ''
-  ask('What is to be done' .. about, send)
+  compose('Prompt' .. about, send)
 end
 
---- Have a run go on with a message, or with one that is written in a buffer first.
+--- Continue a run with a message; without one, open a buffer to write it.
 ---@param run string
 ---@param message? string
 function M.continue(run, message)
@@ -173,16 +173,16 @@ function M.continue(run, message)
   local function send(text, failed)
     connection.request('mux.run.continue', { run = run, message = text }, function(_, failure)
       if failure then
-        tell.error(failure)
+        notify.error(failure)
         return failed and failed()
       end
-      tell.say(('%s goes on'):format(run))
+      notify.echo(('%s continues'):format(run))
     end)
   end
   if message and message ~= '' then
     return send(message)
   end
-  ask(('What %s is to do next'):format(run), send)
+  compose(('Message to %s'):format(run), send)
 end
 
 return M

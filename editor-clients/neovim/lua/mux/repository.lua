@@ -1,7 +1,7 @@
---- The git repository that something is of, by the path of its root. No link leads to such a path, as the daemon has it.
+--- Find git repositories, by the real paths of their roots, which the daemon uses.
 local M = {}
 
---- A path to which no link leads.
+--- Resolve the links in a path.
 ---@param path string
 ---@return string
 function M.real(path)
@@ -17,7 +17,7 @@ local function root_of(start)
   return root and M.real(root)
 end
 
---- That of a buffer's file; nil for what is no file of one, git's own in `.git` among them.
+--- The repository of a buffer's file; nil where there is none, and for files in `.git`.
 ---@param buf integer
 ---@return string?
 function M.of(buf)
@@ -28,8 +28,8 @@ function M.of(buf)
   return root_of(buf)
 end
 
---- The one that a command is about: that of the current buffer, or of what a window of ours shows, else that of the
---- current folder.
+--- The repository that a command is about: that of the current buffer, of the document in a window of the plugin, or of the
+--- working directory.
 ---@return string?
 function M.here()
   local buf = vim.api.nvim_get_current_buf()
@@ -39,7 +39,7 @@ end
 ---@type table<string, string>
 local paths = {}
 
---- The path of a repository that the daemon names. Not every sign stands in its URIs as in Neovim's.
+--- The path of a repository's URI. URIs cannot be compared: the daemon percent-encodes other characters than Neovim.
 ---@param uri string
 ---@return string
 function M.path(uri)

@@ -1,12 +1,12 @@
---- Going through the changes of a buffer and deciding on them.
+--- Navigate the changes of a buffer, accept and reject them.
 local config = require('mux.config')
 local connection = require('mux.connection')
 local draw = require('mux.draw')
 local edit = require('mux.edit')
 local places = require('mux.places')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local store = require('mux.store')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 
 local M = {}
 
@@ -21,34 +21,34 @@ local function cursor_line()
 end
 
 ---@param buf integer
-local function say_none(buf)
+local function report_none(buf)
   if places.uri(buf) then
-    tell.say(places.count(buf) > 0 and 'no change here: :Mux next goes to one' or 'nothing to review in this file')
+    notify.echo(places.count(buf) > 0 and 'no change here: :Mux next goes to one' or 'nothing to review in this file')
   else
-    tell.say('this buffer is not attached: its file must be in a git repository (:checkhealth mux)')
+    notify.echo('this buffer is not attached: its file must be in a git repository (:checkhealth mux)')
   end
 end
 
---- Go on with the changes in some lines of this buffer, those under the cursor by default, as they stand to the text.
+--- Call back with the places in some lines of the current buffer, by default at the cursor, once they are up to date.
 ---@param lines mux.Lines?
----@param go_on fun(buf: integer, found: mux.Found[])
-local function here(lines, go_on)
+---@param callback fun(buf: integer, found: mux.PlaceAt[])
+local function with_places(lines, callback)
   local buf = vim.api.nvim_get_current_buf()
   lines = lines or cursor_line()
-  places.when_true(buf, function()
+  places.when_current(buf, function()
     local found = places.at(buf, lines.first, lines.last)
     if #found == 0 then
-      return say_none(buf)
+      return report_none(buf)
     end
-    go_on(buf, found)
+    callback(buf, found)
   end)
 end
 
---- Scroll until the lines that would come are seen too: Neovim itself cares for real lines only.
----@param found mux.Found
-local function reveal(found)
-  local _, coming = found.variant.added:gsub('\n', '\n')
-  local height = math.max(found.stop - found.first, 1) + math.min(coming, config.get().review.max_lines)
+--- Scroll until the inserted lines are visible: Neovim only takes care of real lines.
+---@param at mux.PlaceAt
+local function reveal(at)
+  local _, added = at.variant.added:gsub('\n', '\n')
+  local height = math.max(at.stop - at.first, 1) + math.min(added, config.get().review.max_lines)
   local line = vim.fn.winline()
   local hidden = line - 1 + height - vim.api.nvim_win_get_height(0)
   local rows = math.min(hidden, line - 1)
@@ -58,17 +58,17 @@ local function reveal(found)
   draw.show_above(vim.api.nvim_get_current_win())
 end
 
---- Go to a change that waits: `count` changes on, or back if it is negative; around the end.
----@param count integer
+--- Go to an open change, with wrap-around.
+---@param count integer number of changes forward; backward if negative
 function M.go(count)
   local buf = vim.api.nvim_get_current_buf()
   local waiting = places.waiting(buf)
   if #waiting == 0 then
-    return say_none(buf)
+    return report_none(buf)
   end
   local end_line = vim.api.nvim_buf_line_count(buf) - 1
   local row = vim.fn.line('.') - 1
-  local before, upto = 0, 0 -- so many changes are above the cursor, and so many above or at it
+  local before, upto = 0, 0 -- number of changes above the cursor line, and up to it
   for _, found in ipairs(waiting) do
     local line = math.min(found.first, end_line)
     before = before + (line < row and 1 or 0)
@@ -80,24 +80,24 @@ function M.go(count)
   vim.api.nvim_win_set_cursor(0, { math.min(waiting[number].first, end_line) + 1, 0 })
   vim.cmd('normal! zv')
   reveal(waiting[number])
-  tell.say(('change %d of %d'):format(number, #waiting))
+  notify.echo(('change %d of %d'):format(number, #waiting))
 end
 
---- Show another variant of the change under the cursor: the one so many steps on.
----@param step integer
+--- Show another variant of the change at the cursor.
+---@param step integer number of variants forward; backward if negative
 function M.variant(step)
-  here(nil, function(buf, found)
-    places.step(buf, found[1], step, function(answer)
-      if answer.total > 1 then
-        tell.say(('variant %d of %d, of %s'):format(answer.shown + 1, answer.total, answer.run))
+  with_places(nil, function(buf, found)
+    places.step(buf, found[1], step, function(result)
+      if result.total > 1 then
+        notify.echo(('variant %d of %d, of %s'):format(result.shown + 1, result.total, result.run))
       else
-        tell.say('there is one variant only')
+        notify.echo('there is only one variant')
       end
     end)
   end)
 end
 
----@class mux.Decision one command of the daemon's
+---@class mux.Decision one request to the daemon
 ---@field command string
 ---@field argument table
 
@@ -119,8 +119,8 @@ local function decision(variant, verb, mode)
   }
 end
 
---- The decisions on several changes: hunks of one run go together.
----@param found mux.Found[]
+--- The decisions on several changes, with the hunks of a run in one.
+---@param found mux.PlaceAt[]
 ---@param verb 'accept'|'reject'
 ---@return mux.Decision[]
 local function decisions(found, verb)
@@ -141,101 +141,102 @@ local function decisions(found, verb)
   return made
 end
 
---- Something was accepted: say what is not plain to see of it.
----@param answer mux.protocol.AcceptResult
-function M.accepted(answer)
+--- Report the effects of an accept that are not visible in the buffer.
+---@param result mux.protocol.AcceptResult
+function M.report_accepted(result)
   local words = {} ---@type string[]
-  if #answer.files > 1 then
-    table.insert(words, ('%d files changed; :wall writes them'):format(#answer.files))
+  if #result.files > 1 then
+    table.insert(words, ('%d files changed; :wall writes them'):format(#result.files))
   end
-  if answer.marked > 0 then
-    table.insert(words, ('%d conflicts between markers'):format(answer.marked))
+  if result.marked > 0 then
+    table.insert(words, ('%d conflicts written as markers'):format(result.marked))
   end
-  if answer.rejected > 0 then
-    table.insert(words, ('%d rejected changes left out'):format(answer.rejected))
+  if result.rejected > 0 then
+    table.insert(words, ('%d rejected changes left out'):format(result.rejected))
   end
-  if answer.kept then
-    table.insert(words, 'your files were kept in ' .. safe.line(answer.kept))
+  if result.kept then
+    table.insert(words, 'copies of your files are in ' .. sanitize.line(result.kept))
   end
   if #words > 0 then
-    tell.say(table.concat(words, ', '))
+    notify.echo(table.concat(words, ', '))
   end
-  -- What is no edit of a text was written to the disk: buffers have it read.
+  -- Changes that are not text edits were written to disk: let buffers read them.
   pcall(vim.cmd.checktime)
 end
 
----@class mux.Decided decisions that are one undo
+---@class mux.Batch decisions in one undo block
 ---@field left mux.Decision[]
 ---@field buf integer
 
----@type mux.Decided[] what is carried out, and what waits for that: keys may be quicker than the daemon
-local decided = {}
+---@type mux.Batch[] the running batch, and those that wait: a person may type faster than the daemon responds
+local queue = {}
 
---- Carry out the first of what is decided, one decision after the other. The first failure ends it.
----@param join boolean whether the next is one undo with the one before
-local function go_on(join)
-  local now = assert(decided[1])
-  local one = table.remove(now.left, 1)
+--- Carry out the next decision of the first batch. A failure ends the batch.
+---@param join boolean whether it joins the undo block of the previous one
+local function carry_out_next(join)
+  local batch = assert(queue[1])
+  local one = table.remove(batch.left, 1)
   edit.join(join and one ~= nil)
   if one then
-    return connection.request(one.command, one.argument, function(answer, failure)
+    return connection.request(one.command, one.argument, function(result, failure)
       if failure then
-        now.left = {}
-        tell.error(failure)
-      elseif answer.files then
-        M.accepted(answer)
+        batch.left = {}
+        notify.error(failure)
+      elseif result.files then
+        M.report_accepted(result)
       end
-      go_on(true)
+      carry_out_next(true)
     end)
   end
-  places.refresh_now(now.buf)
-  table.remove(decided, 1)
-  if decided[1] then
-    go_on(false)
+  places.refresh_now(batch.buf)
+  table.remove(queue, 1)
+  if queue[1] then
+    carry_out_next(false)
   end
 end
 
---- Carry decisions out after those before them; what they change is one undo.
+--- Carry out decisions after the earlier ones. Their changes are one undo block.
 ---@param left mux.Decision[]
 ---@param buf integer
 local function carry_out(left, buf)
-  table.insert(decided, { left = left, buf = buf })
-  if #decided == 1 then
-    go_on(false)
+  table.insert(queue, { left = left, buf = buf })
+  if #queue == 1 then
+    carry_out_next(false)
   end
 end
 
+--- The entry of a resolution in the menu.
 ---@param variant mux.protocol.VariantShape
 ---@param mode string
 ---@return string
-local function words_of(variant, mode)
+local function describe_resolution(variant, mode)
   if mode == 'instead' then
-    return ("use %s's instead of what another run has there"):format(variant.run)
+    return ("use %s's change instead of the other run's"):format(variant.run)
   elseif mode == 'mark' then
     return ("write conflict markers: yours and %s's"):format(variant.run)
   end
   local lost = vim.tbl_filter(function(line)
     return vim.trim(line) ~= ''
   end, variant.lost)
-  local which = #lost > 0 and (': “%s”%s'):format(safe.short(vim.trim(lost[1]), 40), #lost > 1 and ' …' or '')
+  local which = #lost > 0 and (': “%s”%s'):format(sanitize.short(vim.trim(lost[1]), 40), #lost > 1 and ' …' or '')
     or ''
   local lines = #variant.lost == 1 and '1 line' or ('%d lines'):format(#variant.lost)
   return ("take %s's lines over yours (loses %s%s)"):format(variant.run, lines, which)
 end
 
---- Ask what to do about a change that collides.
+--- Let the person choose the resolution of a conflict.
 ---@param buf integer
 ---@param variant mux.protocol.VariantShape
-local function settle(buf, variant)
-  local reason = safe.line(variant.reason or 'it cannot be placed exactly')
+local function resolve(buf, variant)
+  local reason = sanitize.line(variant.reason or 'it cannot be placed exactly')
   if #variant.resolutions == 0 then
-    return tell.error(('%s is in conflict: %s'):format(variant.run, reason))
+    return notify.error(('%s is in conflict: %s'):format(variant.run, reason))
   end
   vim.ui.select(variant.resolutions, {
     prompt = ('%s is in conflict: %s'):format(variant.run, reason),
     kind = 'mux.conflict',
     format_item = function(mode)
-      return words_of(variant, mode)
+      return describe_resolution(variant, mode)
     end,
   }, function(mode)
     if mode then
@@ -244,34 +245,34 @@ local function settle(buf, variant)
   end)
 end
 
---- Accept what is shown of the changes in some lines; of the one under the cursor by default.
+--- Accept the shown variants in some lines; without lines, the one at the cursor.
 ---@param lines? mux.Lines
 function M.accept(lines)
-  here(lines, function(buf, found)
+  with_places(lines, function(buf, found)
     local fit = vim.tbl_filter(function(one)
       return one.variant.status ~= 'conflict'
     end, found)
     if #fit == 0 then
-      return settle(buf, found[1].variant)
+      return resolve(buf, found[1].variant)
     end
     if not lines then
-      fit = { fit[1] } -- another task's in the same lines is a decision of its own
+      fit = { fit[1] } -- a change of another task in the same lines is decided separately
     elseif #fit < #found then
-      tell.say(('%d changes in conflict are left: decide on each by :Mux accept'):format(#found - #fit))
+      notify.echo(('%d changes in conflict remain: resolve each with :Mux accept'):format(#found - #fit))
     end
     carry_out(decisions(fit, 'accept'), buf)
   end)
 end
 
---- Reject what is shown of the changes in some lines; of the one under the cursor by default.
+--- Reject the shown variants in some lines; without lines, the one at the cursor.
 ---@param lines? mux.Lines
 function M.reject(lines)
-  here(lines, function(buf, found)
+  with_places(lines, function(buf, found)
     carry_out(decisions(lines and found or { found[1] }, 'reject'), buf)
   end)
 end
 
---- Accept a change by what it is, also one that was rejected: that is taken back by it.
+--- Accept a change of a list. Accepting a rejected one undoes the rejection.
 ---@param item mux.protocol.ReviewItem
 function M.accept_item(item)
   carry_out({ decision(item, 'accept') }, vim.api.nvim_get_current_buf())
@@ -283,16 +284,16 @@ function M.all_lines()
   return { first = 0, last = vim.api.nvim_buf_line_count(0) - 1 }
 end
 
---- Accept or reject all that a run did, or what it did to some files.
+--- Accept or reject all changes of a run, or its changes of some files.
 ---@param verb 'accept'|'reject'
 ---@param run string
 ---@param paths string[]
-function M.whole(verb, run, paths)
+function M.whole_run(verb, run, paths)
   local shape = store.run(run)
   local argument = {
     run = run,
     paths = #paths > 0 and paths or nil,
-    -- What was seen is accepted, nothing that its agent has made of it since.
+    -- Accept the result that was shown, not a newer one.
     result = verb == 'accept' and shape and shape.result or nil,
   }
   local buf = vim.api.nvim_get_current_buf()
@@ -300,33 +301,33 @@ function M.whole(verb, run, paths)
 end
 
 ---@return mux.Lines
-local function operated()
+local function operator_lines()
   return { first = vim.fn.line("'[") - 1, last = vim.fn.line("']") - 1 }
 end
 
---- For 'operatorfunc': the lines between the marks are accepted.
+--- For 'operatorfunc': accept the lines between the marks.
 function M.operate_accept()
-  M.accept(operated())
+  M.accept(operator_lines())
 end
 
---- For 'operatorfunc': the lines between the marks are rejected.
+--- For 'operatorfunc': reject the lines between the marks.
 function M.operate_reject()
-  M.reject(operated())
+  M.reject(operator_lines())
 end
 
---- For 'operatorfunc': the change under the cursor is accepted.
+--- For 'operatorfunc': accept the change at the cursor.
 function M.accept_here()
   M.accept()
 end
 
---- For 'operatorfunc': the change under the cursor is rejected.
+--- For 'operatorfunc': reject the change at the cursor.
 function M.reject_here()
   M.reject()
 end
 
---- The keys that begin an operator, which `.` repeats.
+--- Set up an operator, which `.` repeats. Returns the keys that start it.
 ---@param verb 'accept'|'reject'
----@param on 'here'|'lines' whether it is for the change under the cursor, or for those that a motion goes over
+---@param on 'here'|'lines' for the change at the cursor, or for the lines of a motion
 ---@return string
 function M.operator(verb, on)
   local name = on == 'here' and verb .. '_here' or 'operate_' .. verb
@@ -334,7 +335,7 @@ function M.operator(verb, on)
   return on == 'here' and 'g@l' or 'g@'
 end
 
---- The text object: the lines of the change under the cursor.
+--- Select the lines of the change at the cursor, for the text object.
 function M.select()
   local buf = vim.api.nvim_get_current_buf()
   local line = cursor_line()

@@ -1,53 +1,55 @@
---- The process behind the connection: `mux-lsp serve`, which speaks for the daemon. What goes wrong with it is told in
---- one message, here and not by Neovim.
+--- Start and supervise `mux-lsp serve`, the process that connects to the daemon. Each problem is reported once, here and not
+--- by Neovim.
 local config = require('mux.config')
 local events = require('mux.events')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local sync = require('mux.sync')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 
 local M = {}
 
---- The version of mux's own protocol that this client speaks.
+--- The version of the mux protocol that this client speaks.
 M.PROTOCOL = 2
 
---- The commands without which it is of no use.
-local NEEDED = { 'mux.task.start', 'mux.task.list', 'mux.review.places', 'mux.variant.show', 'mux.document.get' }
+--- The commands that the plugin requires.
+local REQUIRED = { 'mux.task.start', 'mux.task.list', 'mux.review.places', 'mux.variant.show', 'mux.document.get' }
 
---- Milliseconds until the next try to connect again.
+--- Milliseconds before each attempt to reconnect.
 local PAUSES = { 0, 250, 1000, 2000, 4000, 8000 }
 
 ---@class mux.Listener
----@field ended fun(again: boolean) the connection has gone; whether another one is to be had
+---@field ended fun(again: boolean) called when the connection has ended, with whether to connect again
 
 ---@type mux.Listener?
 local listener
----@type string? why there is no connection, until it is asked for again
+---@type string? the reason why there is no connection, until the person connects again
 local refusal
-local told = {} ---@type table<string, true>
+local reported = {} ---@type table<string, true>
 local was_connected = false
 local tries = 0
 
---- The connections that are of no use and about to end.
+--- The refused connections, which are about to end.
 ---@type table<table, true>
 M.refused = setmetatable({}, { __mode = 'k' })
 
---- Who is told when the connection has gone.
+--- Set the listener for the end of a connection.
 ---@param one mux.Listener
 function M.listen(one)
   listener = one
 end
 
 ---@param message string
-local function complain(message)
+--- Report why there is no connection, once.
+---@param message string
+local function report(message)
   refusal = message
-  if not told[message] then
-    told[message] = true
-    tell.error(message)
+  if not reported[message] then
+    reported[message] = true
+    notify.error(message)
   end
 end
 
---- The command line of the settings, without what is to be done.
+--- The command line of the program, from the settings, without the subcommand.
 ---@return string[]
 function M.program()
   local program = config.get().program
@@ -57,7 +59,7 @@ function M.program()
   return { vim.fs.normalize(program) }
 end
 
---- Whether a connection can be tried. If not, the reason has been told.
+--- Whether to try a connection. If not, the reason was reported.
 ---@return boolean
 function M.available()
   if refusal then
@@ -67,37 +69,37 @@ function M.available()
   if vim.fn.executable(program) == 1 then
     return true
   end
-  complain(
+  report(
     program == 'mux-lsp' and 'no mux-lsp on the PATH: pip install mux-lsp (:help mux-install)'
       or ('the setting `program`: there is no %s (:help mux-install)'):format(program)
   )
   return false
 end
 
---- Why there is no connection, in words.
+--- The reason why there is no connection.
 ---@return string
 function M.reason()
   return refusal or 'mux-lsp is not connected'
 end
 
---- Forget what went wrong: the person wants another try.
-function M.forgive()
-  refusal, told, tries = nil, {}, 0
+--- Forget earlier failures, when the person connects again.
+function M.reset()
+  refusal, reported, tries = nil, {}, 0
 end
 
 ---@param result table the answer to `initialize`
----@return string? what is wrong with it
-local function lacking(result)
+---@return string? problem
+local function find_problem(result)
   local commands = vim.tbl_get(result, 'capabilities', 'executeCommandProvider', 'commands') or {}
   local missing = vim.tbl_filter(function(name)
     return not vim.tbl_contains(commands, name)
-  end, NEEDED)
+  end, REQUIRED)
   if #missing == 0 then
     return nil
   end
   local version = vim.tbl_get(result, 'serverInfo', 'version')
   return ('mux-lsp %s is too old: pip install -U mux-lsp, then :Mux restart'):format(
-    version and safe.line(tostring(version)) or 'as installed'
+    version and sanitize.line(tostring(version)) or 'as installed'
   )
 end
 
@@ -112,7 +114,7 @@ local function ended(code, signal, state)
   if not state.answered and not was_connected then
     local status = signal ~= 0 and 128 + signal or code
     local name = vim.fs.basename(M.program()[1])
-    complain(('`%s serve` ended with status %d: see :checkhealth mux'):format(name, status))
+    report(('`%s serve` ended with status %d: see :checkhealth mux'):format(name, status))
     deliberate = true
   end
   if state.answered then
@@ -125,7 +127,7 @@ local function ended(code, signal, state)
   tries = tries + 1
   local pause = PAUSES[tries]
   if not pause then
-    complain('the daemon cannot be reached: see :checkhealth mux')
+    report('the daemon cannot be reached: see :checkhealth mux')
     return listener and listener.ended(false)
   end
   vim.defer_fn(function()
@@ -145,7 +147,7 @@ function M.start(dispatchers)
   ---@type vim.lsp.rpc.Dispatchers
   local own = {
     notification = function(method, params)
-      -- Why there is no daemon comes twice, as a message and as the answer to `initialize`.
+      -- The reason for a missing daemon comes twice, as a message and as the response to `initialize`.
       if state.answered or method ~= 'window/showMessage' then
         dispatchers.notification(method, params)
       end
@@ -153,7 +155,7 @@ function M.start(dispatchers)
     server_request = dispatchers.server_request,
     on_error = dispatchers.on_error,
     on_exit = function(code, signal)
-      -- Neovim would tell of a status in words of its own.
+      -- Neovim would report another status itself.
       dispatchers.on_exit(0, 0)
       vim.schedule(function()
         ended(code, signal, state)
@@ -170,11 +172,12 @@ function M.start(dispatchers)
       return request(method, params, callback, notify_reply)
     end
     return request(method, params, function(err, result)
-      local wrong = err and safe.line((err.message or tostring(err)):gsub('^mux%-lsp: ', '')) or lacking(result)
-      if wrong then
+      local problem = err and sanitize.line((err.message or tostring(err)):gsub('^mux%-lsp: ', ''))
+        or find_problem(result)
+      if problem then
         state.refused = true
         M.refused[rpc] = true
-        complain(wrong)
+        report(problem)
         rpc.terminate()
         return listener and listener.ended(false)
       end

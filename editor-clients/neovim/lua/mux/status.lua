@@ -1,16 +1,16 @@
---- What goes on, in few words: for the statusline, for messages, for `:Mux status` and `:Mux agents`.
+--- Show what is running: in the statusline, in messages, and for `:Mux status` and `:Mux agents`.
 local config = require('mux.config')
 local connection = require('mux.connection')
 local events = require('mux.events')
 local places = require('mux.places')
 local repository = require('mux.repository')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local store = require('mux.store')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 
 local M = {}
 
---- Whether anybody has our words in a line, which is drawn anew when they change.
+--- Whether a statusline uses the text and must be redrawn when it changes, and whether a redraw is scheduled.
 local used, planned = false, false
 
 local function redraw_soon()
@@ -23,7 +23,7 @@ local function redraw_soon()
   end
 end
 
---- Words for a 'statusline', "" where there is nothing to say.
+--- The text for a 'statusline', "" where nothing is running or open.
 ---@return string
 function M.line()
   used = true
@@ -64,51 +64,52 @@ end
 
 ---@param spent mux.protocol.SpentShape
 ---@return string
-local function spent_words(spent)
-  return ('$%.2f and %s spent today'):format(spent.cost_usd, require('mux.words').tokens(spent.tokens))
+local function spent_today(spent)
+  return ('$%.2f and %s spent today'):format(spent.cost_usd, require('mux.format').tokens(spent.tokens))
 end
 
---- Say what the daemon does and takes up.
-function M.say()
+--- Show the daemon's version, its unfinished runs, cost and disk usage.
+function M.show()
   local root = repository.here()
-  connection.ask('mux.status', {}, function(answer)
-    local runs = answer.unfinished_runs
-    local version, working = safe.line(answer.version), ('%d unfinished %s'):format(runs, runs == 1 and 'run' or 'runs')
-    local lines = { ('mux-lsp %s, pid %d: %s, %s'):format(version, answer.pid, working, spent_words(answer.spent)) }
-    for _, one in ipairs(answer.repositories) do
+  connection.call('mux.status', {}, function(status)
+    local runs = status.unfinished_runs
+    local version, working =
+      sanitize.line(status.version), ('%d unfinished %s'):format(runs, runs == 1 and 'run' or 'runs')
+    local lines = { ('mux-lsp %s, pid %d: %s, %s'):format(version, status.pid, working, spent_today(status.spent)) }
+    for _, one in ipairs(status.repositories) do
       if repository.path(one.repository) == root then
-        table.insert(lines, ('here: %s of disk, %d worktrees'):format(size_of(one.disk_bytes), one.worktrees))
+        table.insert(lines, ('here: %s on disk, %d worktrees'):format(size_of(one.disk_bytes), one.worktrees))
       end
     end
-    tell.info(table.concat(lines, '\n'))
+    notify.info(table.concat(lines, '\n'))
   end)
 end
 
---- Say which agents there are.
-function M.agents()
-  connection.ask('mux.agent.list', {}, function(answer)
+--- List the agents.
+function M.show_agents()
+  connection.call('mux.agent.list', {}, function(result)
     local lines = {} ---@type string[]
-    for _, agent in ipairs(answer.agents) do
+    for _, agent in ipairs(result.agents) do
       local state = agent.installed == false and 'not installed' or agent.logged_in == false and 'no login' or 'ready'
-      local default = vim.tbl_contains(answer.defaults, agent.name) and ' (default)' or ''
-      table.insert(lines, ('%-16s %-14s %s%s'):format(safe.line(agent.name), agent.kind, state, default))
+      local default = vim.tbl_contains(result.defaults, agent.name) and ' (default)' or ''
+      table.insert(lines, ('%-16s %-14s %s%s'):format(sanitize.line(agent.name), agent.kind, state, default))
     end
-    tell.info(table.concat(lines, '\n'))
+    notify.info(table.concat(lines, '\n'))
   end)
 end
 
---- Keep the statusline up to date, and tell when tasks of repositories that are open here have ended.
+--- Keep the statusline up to date, and notify when a task of an open repository has ended.
 function M.setup()
   for _, name in ipairs({ 'connected', 'task_changed', 'task_deleted', 'run_changed', 'places_changed' }) do
     events.on(events.names[name], redraw_soon)
   end
   events.on(events.names.task_ended, function(data)
     local task = data.task ---@type mux.protocol.TaskShape
-    local ours = vim.iter(vim.api.nvim_list_bufs()):any(function(buf)
+    local is_open = vim.iter(vim.api.nvim_list_bufs()):any(function(buf)
       return vim.api.nvim_buf_is_loaded(buf) and repository.of(buf) == repository.path(task.repository)
     end)
-    if ours and config.get().notify then
-      tell.info(require('mux.words').ended(task))
+    if is_open and config.get().notify then
+      notify.info(require('mux.format').ended(task))
     end
   end)
 end

@@ -1,4 +1,4 @@
---- What is known of tasks and of what agents ask leave for. It is as the daemon told it last.
+--- Keep the tasks and open permission requests that the daemon last reported.
 local connection = require('mux.connection')
 local events = require('mux.events')
 local repository = require('mux.repository')
@@ -10,20 +10,20 @@ local tasks = {}
 ---@type table<string, mux.protocol.PermissionShape>
 local permissions = {}
 local loaded = false
----@type fun(failure: string?)[] what waits for the tasks to be known
-local wanting = {}
+---@type fun(failure: string?)[] the callbacks that wait for the tasks
+local waiting = {}
 
---- The states in which a run is over.
+--- The states of a run that has ended.
 M.ENDS = { finished = true, failed = true, cancelled = true, interrupted = true }
 
---- The task that a run is of.
+--- The id of a run's task.
 ---@param run string
 ---@return string
 function M.task_of(run)
   return (run:gsub('%-%d+$', ''))
 end
 
---- Every task, the newest first; of one repository by the path of its root.
+--- All tasks, or those of a repository by the path of its root; the newest first.
 ---@param root? string
 ---@return mux.protocol.TaskShape[]
 function M.tasks(root)
@@ -54,7 +54,7 @@ function M.run(id)
   end)
 end
 
---- What is asked and not answered, the oldest first.
+--- The open permission requests, the oldest first.
 ---@return mux.protocol.PermissionShape[]
 function M.permissions()
   local found = vim.tbl_values(permissions)
@@ -85,17 +85,18 @@ function M.task_changed(params)
   end
 end
 
+--- Update the state of a task from its runs.
 ---@param task mux.protocol.TaskShape
-local function look_at_end(task)
-  local over = vim.iter(task.runs):all(function(run)
+local function update_state(task)
+  local has_ended_now = vim.iter(task.runs):all(function(run)
     return M.ENDS[run.state]
   end)
-  local state = over and 'ended' or 'running'
+  local state = has_ended_now and 'ended' or 'running'
   if state == task.state then
     return
   end
   task.state = state
-  if over then
+  if has_ended_now then
     events.emit(events.names.task_ended, { task = task })
   end
 end
@@ -121,7 +122,7 @@ function M.run_changed(params)
   if pattern and not M.ENDS[params.previous] then
     events.emit(pattern, { run = run })
   end
-  look_at_end(task)
+  update_state(task)
 end
 
 ---@param permission mux.protocol.PermissionShape
@@ -139,37 +140,37 @@ function M.permission_settled(params)
 end
 
 ---@param failure string?
-local function go_on(failure)
-  local waiting = wanting
-  wanting = {}
-  for _, one in ipairs(waiting) do
-    one(failure)
+local function call_back(failure)
+  local callbacks = waiting
+  waiting = {}
+  for _, callback in ipairs(callbacks) do
+    callback(failure)
   end
 end
 
---- Call when the tasks are known: at once, or after connecting; or with the reason why they will not be.
+--- Call back when the tasks are loaded: at once, or after connecting; with the reason where that fails.
 ---@param done fun(failure: string?)
 function M.when_loaded(done)
   if loaded then
     return done()
   end
-  table.insert(wanting, done)
+  table.insert(waiting, done)
   connection.request('mux.status', {}, function(_, failure)
     if failure then
-      go_on(failure)
+      call_back(failure)
     end
   end)
 end
 
---- Ask for all of it anew, after connecting.
+--- Load everything, after connecting.
 ---@param done fun()
 function M.load(done)
-  connection.request('mux.task.list', {}, function(answer)
-    if not answer then
-      return -- the connection has gone again
+  connection.request('mux.task.list', {}, function(result)
+    if not result then
+      return -- the connection was lost again
     end
     tasks = {}
-    for _, task in ipairs(answer.tasks) do
+    for _, task in ipairs(result.tasks) do
       tasks[task.id] = task
     end
     connection.request('mux.permission.list', {}, function(open)
@@ -182,7 +183,7 @@ function M.load(done)
         M.permission_requested(permission)
       end
       loaded = true
-      go_on()
+      call_back()
       done()
     end)
   end)

@@ -1,35 +1,35 @@
---- The texts of attached buffers, told to the daemon as lines that changed. Neovim would tell them too, but for that it
---- copies all lines of a buffer at each key.
+--- Send the changed lines of attached buffers to the daemon. Neovim could send them too, but for that it copies all lines of
+--- a buffer at each key.
 local timers = require('mux.timers')
 
 local M = {}
 
---- Milliseconds after the last change until all is told that nothing else has taken along.
+--- Milliseconds after the last change before changes are sent, unless a request has sent them before.
 local DELAY = 150
 
 local ENDINGS = { unix = '\n', dos = '\r\n', mac = '\r' }
 
---- What the daemon has of a buffer.
----@class mux.Told
----@field count integer its lines
----@field ending string what ends a line
----@field ended boolean whether it ends the last one too
----@field empty boolean whether there is nothing at all
----@field plain boolean whether the lines that it counts are those of the buffer
----@field span mux.Span? what is others by now
+--- The text of a buffer as the daemon has it.
+---@class mux.Synced
+---@field count integer number of lines
+---@field ending string the line end
+---@field ended boolean whether the last line has a line end
+---@field empty boolean whether the text is empty
+---@field plain boolean whether the daemon counts the same lines as Neovim
+---@field span mux.Span? the lines changed since
 
---- Lines from 0, each end without it: `first` up to `was` as the daemon has them are `first` up to `is` here.
+--- Changed lines, from 0, ends excluded: `first` to `was` in the daemon's text are `first` to `is` in the buffer.
 ---@class mux.Span
 ---@field first integer
 ---@field was integer
 ---@field is integer
 
----@type table<integer, mux.Told>
-local told = {}
----@type table<integer, true> the buffers that are listened to
-local heard = {}
----@type fun(method: string, params: table)? says something over the connection that there is
-local say
+---@type table<integer, mux.Synced>
+local synced = {}
+---@type table<integer, true> the buffers with listeners
+local listening = {}
+---@type fun(method: string, params: table)? sends a notification over the current connection
+local send
 ---@type mux.Timer?
 local timer
 
@@ -39,7 +39,7 @@ local function ending_of(buf)
   return ENDINGS[vim.bo[buf].fileformat] or '\n'
 end
 
---- Whether a text that is so many lines to Neovim is as many to the daemon, for which a carriage return ends one too.
+--- Whether a text has the same lines for the daemon, where a carriage return ends a line too, as for Neovim.
 ---@param text string
 ---@param count integer
 ---@param ending string
@@ -62,7 +62,7 @@ local function lines_of(buf, first, last)
   local lines = vim.api.nvim_buf_get_lines(buf, first, last, false)
   if ending == ENDINGS.mac then
     lines = vim.tbl_map(function(line)
-      return (line:gsub('\r', '\n')) -- as it would be written
+      return (line:gsub('\r', '\n')) -- as Neovim would write it
     end, lines)
   end
   local text = table.concat(lines, ending)
@@ -70,7 +70,7 @@ local function lines_of(buf, first, last)
   return goes_on and text .. ending or text
 end
 
---- Whether nothing at all would be written of a buffer, which has a line all the same.
+--- Whether a buffer would be written as an empty file. It still has one line.
 ---@param buf integer
 ---@return boolean
 function M.is_empty(buf)
@@ -87,10 +87,10 @@ local function text_of(buf)
 end
 
 ---@param buf integer
----@param text string all of it, as the daemon is told it
+---@param text string the whole text, as sent
 local function remember(buf, text)
   local count, ending = vim.api.nvim_buf_line_count(buf), ending_of(buf)
-  told[buf] = {
+  synced[buf] = {
     count = count,
     ending = ending,
     ended = vim.bo[buf].eol,
@@ -99,22 +99,22 @@ local function remember(buf, text)
   }
 end
 
---- Whether there is a change that is none of lines, of which Neovim says nothing.
+--- Whether the line ends have changed, for which Neovim sends no event.
 ---@param buf integer
----@param known mux.Told
+---@param known mux.Synced
 ---@return boolean
-local function has_other_ends(buf, known)
+local function have_ends_changed(buf, known)
   return known.ending ~= ending_of(buf) or known.ended ~= vim.bo[buf].eol or known.empty ~= M.is_empty(buf)
 end
 
---- The change that makes of what the daemon has what is in the buffer.
+--- The change from the daemon's text to that of the buffer.
 ---@param buf integer
----@param known mux.Told
+---@param known mux.Synced
 ---@return lsp.TextDocumentContentChangeEvent
 local function change_of(buf, known)
   local count = vim.api.nvim_buf_line_count(buf)
   local span = known.span
-  local usual = known.plain and not has_other_ends(buf, known)
+  local usual = known.plain and not have_ends_changed(buf, known)
   if span and usual and known.count - span.was == count - span.is then
     local text = lines_of(buf, span.first, span.is)
     if is_plain(text, span.is - span.first, known.ending) then
@@ -123,26 +123,26 @@ local function change_of(buf, known)
       return { range = { start = from, ['end'] = to }, text = text }
     end
   end
-  -- Anything unusual: the whole text is right whatever it was.
+  -- In unusual cases, send the whole text, which is always correct.
   local text = text_of(buf)
   remember(buf, text)
   return { text = text }
 end
 
---- Whether the lines of a buffer, as it is told, are the daemon's lines too.
+--- Whether the daemon counts the same lines in a buffer as Neovim.
 ---@param buf integer
 ---@return boolean
 function M.has_same_lines(buf)
-  local known = told[buf]
+  local known = synced[buf]
   return not known or known.plain or M.is_empty(buf) or is_plain(lines_of(buf, 0, -1), known.count, known.ending)
 end
 
---- Tell what is not told yet.
+--- Send all changes that were not sent yet.
 function M.flush()
-  for buf, known in pairs(told) do
-    if say and vim.api.nvim_buf_is_loaded(buf) and (known.span or has_other_ends(buf, known)) then
+  for buf, known in pairs(synced) do
+    if send and vim.api.nvim_buf_is_loaded(buf) and (known.span or have_ends_changed(buf, known)) then
       local change = change_of(buf, known)
-      say('textDocument/didChange', {
+      send('textDocument/didChange', {
         textDocument = { uri = vim.uri_from_bufnr(buf), version = vim.lsp.util.buf_versions[buf] },
         contentChanges = { change },
       })
@@ -152,11 +152,11 @@ end
 
 local flush_soon = vim.schedule_wrap(M.flush)
 
----@param known mux.Told
+---@param known mux.Synced
 ---@param first integer
 ---@param last integer
 ---@param new_last integer
-local function changed(known, first, last, new_last)
+local function on_change(known, first, last, new_last)
   timer = timer or timers.new()
   timer:start(DELAY, 0, flush_soon)
   local span = known.span
@@ -164,34 +164,34 @@ local function changed(known, first, last, new_last)
     known.span = { first = first, was = last, is = new_last }
     return
   end
-  local behind = math.max(last, span.is)
+  local stop = math.max(last, span.is)
   span.first = math.min(first, span.first)
-  span.was = behind - (span.is - span.was)
-  span.is = behind + new_last - last
+  span.was = stop - (span.is - span.was)
+  span.is = stop + new_last - last
 end
 
 ---@param buf integer
 local function listen(buf)
-  if heard[buf] then
+  if listening[buf] then
     return
   end
-  heard[buf] = true
+  listening[buf] = true
   vim.api.nvim_buf_attach(buf, false, {
     on_lines = function(_, _, _, first, last, new_last)
-      local known = told[buf]
+      local known = synced[buf]
       if known then
-        changed(known, first, last, new_last)
+        on_change(known, first, last, new_last)
       end
     end,
     on_detach = function()
-      heard[buf], told[buf] = nil, nil
+      listening[buf], synced[buf] = nil, nil
     end,
-    on_reload = function() end, -- without it the buffer would be let go of
+    on_reload = function() end, -- without it, Neovim detaches on reload
   })
 end
 
 ---@param document lsp.TextDocumentItem
-local function opened(document)
+local function on_open(document)
   local buf = vim.uri_to_bufnr(document.uri)
   if vim.api.nvim_buf_is_loaded(buf) then
     document.text = text_of(buf)
@@ -200,12 +200,12 @@ local function opened(document)
   end
 end
 
---- Have a connection take along what was typed with everything that is said over it.
+--- Send pending changes before every message of a connection.
 ---@param rpc vim.lsp.rpc.PublicClient
 function M.follow(rpc)
   local request, notify = rpc.request, rpc.notify
-  told = {}
-  say = notify
+  synced = {}
+  send = notify
   ---@diagnostic disable-next-line: duplicate-set-field
   rpc.request = function(...)
     M.flush()
@@ -215,9 +215,9 @@ function M.follow(rpc)
   rpc.notify = function(method, params)
     M.flush()
     if method == 'textDocument/didOpen' then
-      opened(params.textDocument)
+      on_open(params.textDocument)
     elseif method == 'textDocument/didClose' then
-      told[vim.uri_to_bufnr(params.textDocument.uri)] = nil
+      synced[vim.uri_to_bufnr(params.textDocument.uri)] = nil
     end
     return notify(method, params)
   end

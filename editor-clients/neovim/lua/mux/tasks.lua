@@ -1,26 +1,26 @@
---- The tasks window: every task of the repository with its runs, live. A task is a fold.
+--- The tasks window: all tasks of the repository with their runs, kept up to date. Each task is a fold.
 local config = require('mux.config')
 local events = require('mux.events')
 local repository = require('mux.repository')
-local safe = require('mux.safe')
+local sanitize = require('mux.sanitize')
 local store = require('mux.store')
-local tell = require('mux.tell')
+local notify = require('mux.notify')
 local timers = require('mux.timers')
-local words = require('mux.words')
+local format = require('mux.format')
 
 local M = {}
 
 --- The name of its buffer.
 M.NAME = 'mux:/tasks'
 
---- Lines of the window at the least.
-local LEAST = 4
+--- Initial height of the window in lines.
+local INITIAL_HEIGHT = 4
 
 local colours = vim.api.nvim_create_namespace('mux.tasks')
 
 ---@type integer? the buffer of the window
-local shown
----@type mux.Timer? while something works, for the time it takes
+local tasks_buf
+---@type mux.Timer? updates the elapsed times while a run is active
 local clock
 ---@type string? the root of the repository whose tasks are shown
 local root
@@ -29,9 +29,9 @@ local planned = false
 ---@type string[] the id of the task or the run in each line, '' where there is none
 local ids = {}
 
----@alias mux.Piece [string, string?] words and their group
+---@alias mux.Piece [string, string?] text and its highlight group
 
---- One line, with the groups of its pieces.
+--- Join pieces to a line, with the highlighted spans.
 ---@param pieces mux.Piece[]
 ---@return string line
 ---@return [integer, integer, string][] spans
@@ -57,26 +57,26 @@ end
 ---@return mux.Piece[]
 local function run_line(run)
   local cost = run.cost_usd and ('$%.2f'):format(run.cost_usd) or ''
-  local tokens = run.tokens and words.tokens(run.tokens) or ''
-  local checks = words.checks(run)
+  local tokens = run.tokens and format.tokens(run.tokens) or ''
+  local checks = format.checks(run)
   local passed = checks ~= '' and vim.iter(run.checks):all(function(check)
     return check.state == 'passed'
   end)
-  local tail = run.reason and run.state ~= 'finished' and safe.short(run.reason, 60) or ''
+  local tail = run.reason and run.state ~= 'finished' and sanitize.short(run.reason, 60) or ''
   if run.discarded then
     tail = 'discarded'
   elseif run.queue_place then
-    tail = ('number %d in the queue'):format(run.queue_place)
+    tail = ('queue position %d'):format(run.queue_place)
   end
   local rank = run.rank and ('#%d'):format(run.rank) or ''
   return {
     { '  ' },
     { padded(run.id, 8), 'MuxRun' },
     { padded(rank, 4), 'MuxLabel' },
-    { padded(run.state, 12), words.group(run.state) },
-    { padded(safe.short(words.agent(run), 22), 23), 'MuxAgent' },
-    { padded(words.elapsed(run), 8) },
-    { padded(words.lines(run), 12) },
+    { padded(run.state, 12), format.group(run.state) },
+    { padded(sanitize.short(format.agent(run), 22), 23), 'MuxAgent' },
+    { padded(format.elapsed(run), 8) },
+    { padded(format.lines(run), 12) },
     { padded(tokens, 10) },
     { padded(cost, 7) },
     { checks ~= '' and checks .. '  ' or '', passed and 'MuxDone' or 'MuxFailed' },
@@ -84,30 +84,33 @@ local function run_line(run)
   }
 end
 
---- The lines of the window, and the id of the task or the run that each is about.
+--- The lines of the window, and the id of the task or the run in each.
 ---@return mux.Piece[][] lines
 ---@return string[] ids
 local function content()
-  local lines, about = {}, {} ---@type mux.Piece[][], string[]
+  local lines, line_ids = {}, {} ---@type mux.Piece[][], string[]
   for _, task in ipairs(store.tasks(root)) do
     local ended = vim.iter(task.runs):filter(function(run)
       return store.ENDS[run.state]
     end)
     local progress = ('%d/%d  '):format(#ended:totable(), #task.runs)
-    table.insert(lines, { { task.id .. '  ', 'MuxTask' }, { progress, 'MuxLabel' }, { safe.short(task.prompt, 100) } })
-    table.insert(about, task.id)
+    table.insert(
+      lines,
+      { { task.id .. '  ', 'MuxTask' }, { progress, 'MuxLabel' }, { sanitize.short(task.prompt, 100) } }
+    )
+    table.insert(line_ids, task.id)
     for _, run in ipairs(task.runs) do
       table.insert(lines, run_line(run))
-      table.insert(about, run.id)
+      table.insert(line_ids, run.id)
     end
   end
   if #lines == 0 then
     return { { { 'No task yet. :Mux run PROMPT starts one.', 'MuxLabel' } } }, { '' }
   end
-  return lines, about
+  return lines, line_ids
 end
 
---- Have a line for each id, where it is not there yet: cursors and folds stay with what they are at.
+--- Insert and delete lines so that each id has one. Lines that stay are not replaced: cursors and folds stay with them.
 ---@param buf integer
 ---@param wanted string[]
 local function arrange(buf, wanted)
@@ -133,9 +136,9 @@ end
 
 ---@param buf integer
 local function render(buf)
-  local lines, about = content()
+  local lines, line_ids = content()
   vim.bo[buf].modifiable = true
-  arrange(buf, about)
+  arrange(buf, line_ids)
   vim.api.nvim_buf_clear_namespace(buf, colours, 0, -1)
   for row, pieces in ipairs(lines) do
     local line, spans = line_of(pieces)
@@ -156,12 +159,12 @@ local function render(buf)
 end
 
 ---@return boolean
-local function is_seen()
-  return shown ~= nil and vim.api.nvim_buf_is_valid(shown) and #vim.fn.win_findbuf(shown) > 0
+local function is_visible()
+  return tasks_buf ~= nil and vim.api.nvim_buf_is_valid(tasks_buf) and #vim.fn.win_findbuf(tasks_buf) > 0
 end
 
 ---@return boolean
-local function works()
+local function is_any_running()
   return vim.iter(store.tasks(root)):any(function(task)
     return task.state == 'running'
   end)
@@ -175,7 +178,7 @@ local function stop_clock()
   end
 end
 
---- Make the window as high as its lines, up to the setting, as long as nobody else has changed its height.
+--- Grow the window to its number of lines, up to the setting, unless its height was changed by hand.
 ---@param win integer
 local function fit(win)
   local wanted = math.min(#ids, config.get().tasks.height)
@@ -188,12 +191,12 @@ end
 
 local function update()
   planned = false
-  if not is_seen() then
+  if not is_visible() then
     return stop_clock()
   end
-  render(assert(shown))
-  vim.iter(vim.fn.win_findbuf(assert(shown))):each(fit)
-  if not works() then
+  render(assert(tasks_buf))
+  vim.iter(vim.fn.win_findbuf(assert(tasks_buf))):each(fit)
+  if not is_any_running() then
     stop_clock()
   elseif not clock then
     clock = timers.new()
@@ -201,9 +204,9 @@ local function update()
   end
 end
 
---- Of what happens at once one update is made.
+--- Schedule one update for all events until then.
 local function update_soon()
-  if not planned and is_seen() then
+  if not planned and is_visible() then
     planned = true
     vim.schedule(update)
   end
@@ -213,14 +216,14 @@ for _, name in ipairs({ 'connected', 'task_changed', 'task_deleted', 'run_change
   events.on(events.names[name], update_soon)
 end
 
---- The id of the task or the run in a line of the window, from 1.
+--- The id of the task or the run in a line of the window, counted from 1.
 ---@param row integer
 ---@return string?
 function M.id_at(row)
   return ids[row] ~= '' and ids[row] or nil
 end
 
---- For 'foldexpr': the runs are below their task.
+--- For 'foldexpr': put the runs in the fold of their task.
 ---@param line integer
 ---@return string
 function M.fold(line)
@@ -236,8 +239,8 @@ function M.read(buf)
   vim.bo[buf].swapfile = false
   vim.bo[buf].undolevels = -1
   vim.bo[buf].filetype = 'mux-tasks'
-  require('mux.keys').map(buf, 'tasks')
-  shown, ids = buf, {}
+  require('mux.window_keys').map(buf, 'tasks')
+  tasks_buf, ids = buf, {}
   root = root or repository.here()
   vim.b[buf].mux_root = root
   render(buf)
@@ -252,7 +255,7 @@ local function open_window(buf)
   if settings.split:find('vertical') then
     vim.api.nvim_win_set_width(win, settings.width)
   else
-    vim.api.nvim_win_set_height(win, math.min(LEAST, settings.height))
+    vim.api.nvim_win_set_height(win, math.min(INITIAL_HEIGHT, settings.height))
     vim.w[win].mux_height = vim.api.nvim_win_get_height(win)
   end
   local options = {
@@ -274,7 +277,7 @@ local function open_window(buf)
   end
 end
 
---- Open the tasks window, or go to it; with the cursor at a task or a run.
+--- Open the tasks window, or go to it; with an id, put the cursor on that task or run.
 ---@param id? string
 function M.open(id)
   root = repository.here() or root
@@ -287,10 +290,10 @@ function M.open(id)
   else
     open_window(buf)
   end
-  -- What is known is shown at once; where there was no connection it comes with it.
+  -- Loaded tasks are shown at once. Without a connection, connect: the event shows them.
   store.when_loaded(function(failure)
     if failure then
-      tell.error(failure)
+      notify.error(failure)
     end
   end)
   update()

@@ -1,4 +1,4 @@
---- Timers, as Neovim's library for them has no types.
+--- Create timers, with types, which `vim.uv` does not have.
 local M = {}
 
 ---@class mux.Timer

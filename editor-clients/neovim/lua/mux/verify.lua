@@ -1,35 +1,36 @@
---- Running the checks on the text as it is on the screen, or as it would be with what a run changes.
+--- Run the checks on the live text, optionally with the changes of a run.
 local connection = require('mux.connection')
 local repository = require('mux.repository')
-local safe = require('mux.safe')
-local tell = require('mux.tell')
+local sanitize = require('mux.sanitize')
+local notify = require('mux.notify')
 
 local M = {}
 
----@param answer mux.protocol.VerifyResult
+--- List the output of failed checks in the quickfix list.
+---@param result mux.protocol.VerifyResult
 ---@param root string?
-local function list(answer, root)
+local function list(result, root)
   local lines = {} ---@type string[]
-  for number, check in ipairs(answer.verdict.checks) do
+  for number, check in ipairs(result.verdict.checks) do
     if check.state ~= 'passed' then
-      table.insert(lines, ('%s %s:'):format(safe.line(check.command), check.state))
-      vim.list_extend(lines, safe.lines(answer.printed[number] or ''))
+      table.insert(lines, ('%s %s:'):format(sanitize.line(check.command), check.state))
+      vim.list_extend(lines, sanitize.lines(result.printed[number] or ''))
     end
   end
   local formats = vim.bo.errorformat ~= '' and vim.bo.errorformat or vim.o.errorformat
   if root then
-    -- Checks name files as they are from there.
+    -- Checks print paths relative to the root.
     table.insert(lines, 1, 'mux: in ' .. root)
     formats = '%Dmux: in %f,' .. formats
   end
-  -- Read by 'errorformat', as what `:make` prints is: files and lines in it can be gone to.
+  -- Parsed with 'errorformat', like the output of `:make`.
   vim.fn.setqflist({}, ' ', { title = 'mux: verify', lines = lines, efm = formats })
   if vim.api.nvim_get_mode().mode == 'n' then
-    vim.cmd('botright copen') -- else something is being typed
+    vim.cmd('botright copen') -- not while the person types
   end
 end
 
---- Run the checks; of a run with all that it changes, or with what it changes in some files.
+--- Run the checks; with a run, on the text with its changes, or with its changes of some files.
 ---@param run? string
 ---@param paths string[]
 function M.verify(run, paths)
@@ -39,19 +40,19 @@ function M.verify(run, paths)
     paths = #paths > 0 and paths or nil,
     repository = root and vim.uri_from_fname(root) or nil,
   }
-  tell.say('the checks run …')
-  connection.ask('mux.verify', argument, function(answer)
-    local verdict = answer.verdict ---@type mux.protocol.VerdictShape
+  notify.echo('running the checks …')
+  connection.call('mux.verify', argument, function(result)
+    local verdict = result.verdict ---@type mux.protocol.VerdictShape
     local passed = vim.iter(verdict.checks):filter(function(check)
       return check.state == 'passed'
     end)
     local words = ('%d of %d checks passed in %.1f s'):format(#passed:totable(), #verdict.checks, verdict.seconds)
     local stale = verdict.stale and '; the text has changed since' or ''
     if verdict.passed then
-      return tell.info(words .. stale)
+      return notify.info(words .. stale)
     end
-    tell.warn(words .. stale)
-    list(answer, root)
+    notify.warn(words .. stale)
+    list(result, root)
   end)
 end
 

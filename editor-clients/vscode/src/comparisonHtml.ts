@@ -1,4 +1,4 @@
-/** The comparison of a task's runs as HTML, in which nothing that an agent wrote is more than text. */
+/** Render the comparison of a task's runs as HTML. Text from agents is escaped. */
 
 import type { ComparedChange, ComparedFile, RankedRun, RunShape, TaskCompareResult } from "./protocol.ts";
 import { count, plain, short } from "./text.ts";
@@ -7,11 +7,11 @@ const ACTIONS = ["diff", "file", "log", "accept", "pick", "discard"] as const;
 
 export type Action = (typeof ACTIONS)[number];
 
-/** What a button of the page asks for. */
-export interface Wish {
+/** The message that a button of the page sends. */
+export interface PageRequest {
   readonly action: Action;
   readonly run: string;
-  /** Of `file`: the path in the snapshot. */
+  /** The path in the snapshot, for the action `file`. */
   readonly path?: string;
 }
 
@@ -19,30 +19,30 @@ const GRADES: Record<RankedRun["grade"], string> = {
   passes: "checks pass",
   as_before: "fails as before",
   unchecked: "not checked",
-  own_tests: "passes with its own tests",
+  own_tests: "passes only with its edited tests",
   fails: "checks fail",
   unfinished: "not finished",
   empty: "changed nothing",
 };
 
-/** So much of a prompt is the title; all of a longer one is below it. */
-const TITLE = 120;
+/** Maximum characters of the title; a longer prompt is shown in full below it. */
+const MAX_TITLE = 120;
 
-/** The plot's size, and what is left for its axes, in its own units. */
+/** The size of the plot, the space for its axis labels and its margin, in its own units. */
 const WIDTH = 640;
 const HEIGHT = 300;
 const LEFT = 64;
 const EDGE = 28;
 
-/** So many steps has each axis. */
+/** The number of steps of each axis. */
 const STEPS = 4;
 
-/** The room that a label takes. */
+/** The width and height that a label takes. */
 const LABEL = 60;
 const LINE = 14;
 
-/** Text for an element or for an attribute in quotation marks. */
-export function escaped(words: string): string {
+/** Escape text for an element or a quoted attribute. */
+export function escapeHtml(words: string): string {
   return plain(words)
     .replace(/&/g, "&amp;")
     .replace(/</g, "&lt;")
@@ -51,19 +51,19 @@ export function escaped(words: string): string {
     .replace(/'/g, "&#39;");
 }
 
-/** What stands in the page. */
-export function body(found: TaskCompareResult): string {
+/** The content of the page's `main` element. */
+export function renderComparison(found: TaskCompareResult): string {
   return [
     heading(found.task.prompt),
-    `<p>${escaped(found.task.id)} · ${count(found.task.runs.length, "run")}${equal(found.equal)}</p>`,
+    `<p>${escapeHtml(found.task.id)} · ${count(found.task.runs.length, "run")}${equal(found.equal)}</p>`,
     ranking(found),
     matrix(found),
     plot(found.ranking),
   ].join("\n");
 }
 
-/** What a message of the page says, if it is one of its own. */
-export function wish(message: unknown): Wish | undefined {
+/** Validate a message from the page; undefined where it is none of its own. */
+export function parseRequest(message: unknown): PageRequest | undefined {
   if (typeof message !== "object" || message === null) {
     return undefined;
   }
@@ -76,9 +76,9 @@ export function wish(message: unknown): Wish | undefined {
 }
 
 function heading(prompt: string): string {
-  const title = short(prompt, TITLE);
-  const all = `<details><summary>The whole prompt</summary><p>${escaped(prompt)}</p></details>`;
-  return `<h1>${escaped(title)}</h1>${title === plain(prompt) ? "" : all}`;
+  const title = short(prompt, MAX_TITLE);
+  const all = `<details><summary>The whole prompt</summary><p>${escapeHtml(prompt)}</p></details>`;
+  return `<h1>${escapeHtml(title)}</h1>${title === plain(prompt) ? "" : all}`;
 }
 
 function ranking(found: TaskCompareResult): string {
@@ -88,18 +88,18 @@ function ranking(found: TaskCompareResult): string {
   const runs = new Map(found.task.runs.map((run) => [run.id, run]));
   const rows = found.ranking.map((ranked) => rankedRow(ranked, runs.get(ranked.run)));
   return `<h2 id="ranking">Ranking</h2>
-<table aria-labelledby="ranking"><thead><tr>${heads(["Rank", "Run", "Checks", "What to do", "Lines", "Agreement", "Cost", "Time", "Why"])}</tr></thead>
+<table aria-labelledby="ranking"><thead><tr>${heads(["Rank", "Run", "Checks", "Actions", "Lines", "Agreement", "Cost", "Time", "Why"])}</tr></thead>
 <tbody>${rows.join("\n")}</tbody></table>`;
 }
 
 function rankedRow(ranked: RankedRun, run: RunShape | undefined): string {
   const tied = ranked.tied.length > 0 ? "tied " : "";
-  const reasons = ranked.reasons.map((reason) => `<li>${escaped(reason)}</li>`).join("");
+  const reasons = ranked.reasons.map((reason) => `<li>${escapeHtml(reason)}</li>`).join("");
   const agent = run === undefined ? "" : run.model === null ? run.agent : `${run.agent} (${run.model})`;
   const changes = [
     button({ action: "diff", run: ranked.run }, "Changes", `Open the changes of ${ranked.run}`),
     button({ action: "accept", run: ranked.run }, "Accept", `Accept all of ${ranked.run}`),
-    button({ action: "pick", run: ranked.run }, "Pick", `Pick ${ranked.run}: accept all of it, and throw the other runs away`),
+    button({ action: "pick", run: ranked.run }, "Pick", `Pick ${ranked.run}: accept all of it and discard the other runs`),
   ];
   const actions = [
     ...(ranked.grade === "empty" ? [] : changes),
@@ -107,7 +107,7 @@ function rankedRow(ranked: RankedRun, run: RunShape | undefined): string {
     button({ action: "discard", run: ranked.run }, "Discard", `Discard ${ranked.run}`),
   ];
   return `<tr><td class="rank">${tied}${ranked.rank}</td>
-<th scope="row" class="run">${escaped(ranked.run)}<span class="agent">${escaped(agent)}</span></th>
+<th scope="row" class="run">${escapeHtml(ranked.run)}<span class="agent">${escapeHtml(agent)}</span></th>
 <td class="grade ${ranked.grade}">${GRADES[ranked.grade]}</td><td class="actions">${actions.join("\n")}</td><td>${ranked.lines}</td><td>${Math.round(ranked.agreement * 100)} %</td>
 <td>${dollars(ranked.cost_usd)}</td><td>${duration(ranked.seconds)}</td>
 <td class="why"><ul>${reasons}</ul></td></tr>`;
@@ -120,13 +120,13 @@ function matrix(found: TaskCompareResult): string {
   const runs = found.task.runs.filter((run) => found.files.some((file) => file.runs.includes(run.id)));
   const rows = found.files.map(
     (file) =>
-      `<tr><th scope="row">${escaped(file.path)}</th>${runs.map((run) => cell(file, run.id)).join("")}</tr>`,
+      `<tr><th scope="row">${escapeHtml(file.path)}</th>${runs.map((run) => cell(file, run.id)).join("")}</tr>`,
   );
   const more = found.more > 0 ? `<p>${count(found.more, "more file")}.</p>` : "";
   return `<h2 id="files">Files</h2>
 <table aria-labelledby="files"><thead><tr>${heads(["File", ...runs.map((run) => run.id)])}</tr></thead>
 <tbody>${rows.join("\n")}</tbody></table>${more}
-<p class="note">≠ where not all runs do the same.</p>`;
+<p class="note">≠ marks a file that other runs change differently.</p>`;
 }
 
 function cell(file: ComparedFile, run: string): string {
@@ -149,7 +149,7 @@ function cellWords({ change, added, removed }: ComparedChange): string {
   return words.length > 0 ? words.join(" ") : "not text";
 }
 
-/** How much runs agree with others, and what they cost; what they took where no cost is known. A point opens its run. */
+/** A plot of agreement against cost, or against time where no cost is known. A point opens the changes of its run. */
 function plot(ranked: readonly RankedRun[]): string {
   const costs = ranked.some((one) => one.cost_usd !== null);
   const figure = (one: RankedRun): number | null => (costs ? one.cost_usd : one.seconds);
@@ -169,13 +169,13 @@ function plot(ranked: readonly RankedRun[]): string {
     const y = above(up / most);
     const right = x > (WIDTH * 2) / 3;
     const label = { x: x + (right ? -10 : 10), y: y + 4 };
-    // A label that would cover another one stands below it.
+    // Place a label that would cover another one below it.
     while (labels.some((other) => Math.abs(other.x - label.x) < LABEL && Math.abs(other.y - label.y) < LINE)) {
       label.y += LINE;
     }
     labels.push(label);
     const about = `${one.run}: ${GRADES[one.grade]}, ${Math.round(one.agreement * 100)} % agreement, ${what} ${words(up)}`;
-    return `<g class="point ${one.grade}" role="button" tabindex="0" data-action="diff" data-run="${escaped(one.run)}" aria-label="${escaped(about)}: open its changes"><title>${escaped(about)}</title>${shape(one.grade, x, y)}<text x="${label.x.toFixed(1)}" y="${label.y.toFixed(1)}" text-anchor="${right ? "end" : "start"}">${escaped(one.run)}</text></g>`;
+    return `<g class="point ${one.grade}" role="button" tabindex="0" data-action="diff" data-run="${escapeHtml(one.run)}" aria-label="${escapeHtml(about)}: open its changes"><title>${escapeHtml(about)}</title>${shape(one.grade, x, y)}<text x="${label.x.toFixed(1)}" y="${label.y.toFixed(1)}" text-anchor="${right ? "end" : "start"}">${escapeHtml(one.run)}</text></g>`;
   });
   return `<h2 id="plot">Agreement and ${what}</h2>
 <svg role="group" aria-labelledby="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}">
@@ -225,16 +225,16 @@ function shape(grade: RankedRun["grade"], x: number, y: number): string {
 
 function equal(groups: readonly string[][]): string {
   const several = groups.filter((group) => group.length > 1);
-  return several.length === 0 ? "" : ` · the same result: ${several.map((group) => escaped(group.join(" = "))).join("; ")}`;
+  return several.length === 0 ? "" : ` · same result: ${several.map((group) => escapeHtml(group.join(" = "))).join("; ")}`;
 }
 
 function heads(titles: readonly string[]): string {
-  return titles.map((title) => `<th scope="col">${escaped(title)}</th>`).join("");
+  return titles.map((title) => `<th scope="col">${escapeHtml(title)}</th>`).join("");
 }
 
-function button(asks: Wish, text: string, title: string): string {
-  const path = asks.path === undefined ? "" : ` data-path="${encodeURIComponent(asks.path)}"`;
-  return `<button type="button" data-action="${asks.action}" data-run="${escaped(asks.run)}"${path} title="${escaped(title)}" aria-label="${escaped(title)}">${escaped(text)}</button>`;
+function button(request: PageRequest, text: string, title: string): string {
+  const path = request.path === undefined ? "" : ` data-path="${encodeURIComponent(request.path)}"`;
+  return `<button type="button" data-action="${request.action}" data-run="${escapeHtml(request.run)}"${path} title="${escapeHtml(title)}" aria-label="${escapeHtml(title)}">${escapeHtml(text)}</button>`;
 }
 
 function dollars(amount: number | null): string {

@@ -1,10 +1,11 @@
-/** Where the program `mux-lsp` is looked for, and how to get it. */
+/** The paths where the program `mux-lsp` may be, and the commands that install or update it. Does not depend on VS Code,
+ * which `locate.ts` and `install.ts` need: the unit tests run in Node. */
 
 import { delimiter, dirname, join } from "node:path";
 
-/** What the person's machine and settings say. */
-export interface Places {
-  /** The setting; empty where there is none. */
+/** The settings and folders that the search depends on. */
+export interface Environment {
+  /** The setting `muxLsp.path`; empty where it is not set. */
   readonly setting: string;
   /** The selected Python environments: the interpreter of each, or its folder. */
   readonly pythons: readonly string[];
@@ -15,14 +16,14 @@ export interface Places {
   readonly home: string;
 }
 
-/** A way to install the program, or to bring it up to date. */
+/** A command that installs or updates the program. */
 export interface Installer {
   readonly label: string;
   readonly command: string;
   readonly args: readonly string[];
 }
 
-/** The tools that install programs of Python's, by their paths; undefined where one is not there. */
+/** The paths of tools that install Python programs; undefined where a tool is missing. */
 export interface Tools {
   readonly uv?: string | undefined;
   readonly pipx?: string | undefined;
@@ -30,33 +31,33 @@ export interface Tools {
 
 const PROGRAM = "mux-lsp";
 
-/** Where the program may be, in the order in which it is looked for. A setting is the only place. */
-export function candidates(places: Places): string[] {
-  if (places.setting !== "") {
-    return [atHome(places.setting, places.home)];
+/** The paths where the program may be, in search order. Where the setting is set, it is the only one. */
+export function candidates(environment: Environment): string[] {
+  if (environment.setting !== "") {
+    return [expandHome(environment.setting, environment.home)];
   }
   const folders = [
-    ...places.pythons.flatMap((python) => [dirname(python), join(python, "bin")]),
-    ...places.folders.map((folder) => join(folder, ".venv", "bin")),
-    ...programFolders(places),
+    ...environment.pythons.flatMap((python) => [dirname(python), join(python, "bin")]),
+    ...environment.folders.map((folder) => join(folder, ".venv", "bin")),
+    ...programFolders(environment),
   ];
   return [...new Set(folders.map((folder) => join(folder, PROGRAM)))];
 }
 
-/** The folders of programs. The last is where uv and pipx install: an editor that was started from a menu seldom has it
- * on its `PATH`. */
-export function programFolders({ path, home }: Pick<Places, "path" | "home">): string[] {
+/** The folders of `PATH`, then `~/.local/bin`, where uv and pipx install: an editor started from a desktop menu rarely has
+ * that one on its `PATH`. */
+export function programFolders({ path, home }: Pick<Environment, "path" | "home">): string[] {
   return [...path.split(delimiter).filter((folder) => folder !== ""), join(home, ".local", "bin")];
 }
 
-/** An interpreter as the Python extension's setting names it; undefined where it names a command and no file. */
+/** The path of an interpreter from the Python extension's setting; undefined where the setting is a command name. */
 export function interpreter(setting: string, folder: string, home: string): string | undefined {
-  const path = atHome(setting.replaceAll("${workspaceFolder}", folder).replaceAll("${userHome}", home), home);
+  const path = expandHome(setting.replaceAll("${workspaceFolder}", folder).replaceAll("${userHome}", home), home);
   return path.includes("/") && !path.includes("${") ? join(path.startsWith("/") ? "" : folder, path) : undefined;
 }
 
-/** The first that is a program; undefined where none is. */
-export async function find(
+/** The first path that is a program; undefined where none is. */
+export async function findProgram(
   paths: readonly string[],
   isProgram: (path: string) => Promise<boolean>,
 ): Promise<string | undefined> {
@@ -68,7 +69,7 @@ export async function find(
   return undefined;
 }
 
-/** How the program can be installed with the tools that are there. */
+/** The commands that install the program with the available tools. */
 export function installers({ uv, pipx }: Tools): Installer[] {
   return [
     ...(uv === undefined ? [] : [{ label: "Install with uv", command: uv, args: ["tool", "install", PROGRAM] }]),
@@ -76,7 +77,7 @@ export function installers({ uv, pipx }: Tools): Installer[] {
   ];
 }
 
-/** How a program that is there can be brought up to date: with pip where it stands beside a Python. */
+/** The commands that update an installed program. pip is one where the program is beside a Python interpreter. */
 export function updaters(python: string | undefined, { uv, pipx }: Tools): Installer[] {
   const pip = ["-m", "pip", "install", "--upgrade", PROGRAM];
   return [
@@ -86,6 +87,6 @@ export function updaters(python: string | undefined, { uv, pipx }: Tools): Insta
   ];
 }
 
-function atHome(path: string, home: string): string {
+function expandHome(path: string, home: string): string {
   return path.replace(/^~(?=$|\/)/, home);
 }

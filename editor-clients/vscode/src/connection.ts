@@ -1,30 +1,32 @@
-/** The connection to the daemon: made, kept, made again, and given up in words. */
+/** Connect to the daemon through `mux-lsp serve`, reconnect, and report why there is no connection. */
 
 import * as vscode from "vscode";
 import type { Executable, LanguageClient, LanguageClientOptions, Middleware } from "vscode-languageclient/node";
 import { Backoff } from "./backoff.ts";
-import { install, isSet, locate, onDidSelectPython, update } from "./program.ts";
+import { install, update } from "./install.ts";
+import { isSet, locate, onDidSelectPython } from "./locate.ts";
 import type { ClientCommands, Commands, Notifications } from "./protocol.ts";
 import { PROTOCOL_VERSION } from "./protocol.ts";
 import { message } from "./text.ts";
 
-export type ServerState = "starting" | "running" | "missing" | "failed" | "stopped";
+export type ConnectionState = "starting" | "running" | "missing" | "failed" | "stopped";
 
-/** Commands of the protocol that this client has itself. */
+/** The client commands of the protocol that this extension implements. */
 const OWN_COMMANDS: readonly (keyof ClientCommands)[] = ["mux.client.ask", "mux.client.diff", "mux.client.merge"];
 
-/** Remembered where the person does not want to install the program: they are not asked at every start. */
+/** The key of the choice not to install the program, so that it is not offered at every start. */
 const DECLINED = "installDeclined";
 
+/** Maximum milliseconds that stopping a client may take. */
 const STOP_MILLISECONDS = 2000;
 
-/** The language client, which is read when the connection is made: activating the extension does not wait for it. */
+/** The language client. It is loaded when the connection is made, so that activation does not wait for it. */
 type Library = typeof import("vscode-languageclient/node");
 
-/** A request was refused, with the server's words. */
+/** A request that the server refused, with its message. */
 export class Refused extends Error {
   readonly kind: string;
-  /** The protocol version of a server that speaks another one. */
+  /** The server's protocol version, where it differs. */
   readonly protocol: number | undefined;
 
   constructor(error: unknown) {
@@ -35,24 +37,24 @@ export class Refused extends Error {
   }
 }
 
-export class Server implements vscode.Disposable {
-  readonly onDidChangeState: vscode.Event<ServerState>;
-  /** What there is to review in a file may be another now: its text, a run, or a decision has changed. */
+export class Connection implements vscode.Disposable {
+  readonly onDidChangeState: vscode.Event<ConnectionState>;
+  /** Fires when the changes to review in a file may differ: its text, a run or a decision has changed. */
   readonly onDidChangeReview: vscode.Event<vscode.Uri>;
-  state: ServerState = "stopped";
-  /** The version of the server that answered last. */
+  state: ConnectionState = "stopped";
+  /** The version of the last server that answered. */
   version = "";
   program: string | undefined;
   readonly #log: vscode.LogOutputChannel;
   readonly #memory: vscode.Memento;
-  readonly #states = new vscode.EventEmitter<ServerState>();
+  readonly #states = new vscode.EventEmitter<ConnectionState>();
   readonly #reviews = new vscode.EventEmitter<vscode.Uri>();
   readonly #handlers: ((client: LanguageClient) => void)[] = [];
   readonly #backoff = new Backoff();
   #python: vscode.Disposable | undefined;
   #library: Library | undefined;
   #client: LanguageClient | undefined;
-  #begun = 0;
+  #startedAt = 0;
   #retry: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
 
@@ -63,7 +65,7 @@ export class Server implements vscode.Disposable {
     this.onDidChangeReview = this.#reviews.event;
     this.on("mux/reviewChanged", ({ uris, more }) => {
       const named = uris.map((uri) => vscode.Uri.parse(uri));
-      // Of many files not all are named: then it may be any that is open.
+      // Where many files are affected, not all are listed: any open document may be one of them.
       const others = more > 0 ? vscode.workspace.textDocuments.map((document) => document.uri) : [];
       for (const uri of [...named, ...others]) {
         this.#reviews.fire(uri);
@@ -71,14 +73,14 @@ export class Server implements vscode.Disposable {
     });
   }
 
-  /** Make the connection, or make it anew. One at a time; one that is still being made is given up. */
+  /** Make the connection, or make it again. An attempt that is under way is cancelled. */
   restart(): Promise<void> {
     this.#backoff.reset();
-    this.#giveUp();
-    return this.#again();
+    this.#cancelStart();
+    return this.#startAgain();
   }
 
-  /** The result of one of the protocol's commands. Raises Refused. */
+  /** Request one of the protocol's commands. Throws Refused. */
   async request<Name extends keyof Commands>(
     name: Name,
     params: Commands[Name]["params"],
@@ -87,14 +89,14 @@ export class Server implements vscode.Disposable {
     return (await this.#execute(name, [params], token)) as Commands[Name]["result"];
   }
 
-  /** Be told of one of the protocol's notifications, over this connection and all that follow it. */
+  /** Subscribe to one of the protocol's notifications, on this connection and all later ones. */
   on<Name extends keyof Notifications>(name: Name, listener: (params: Notifications[Name]) => void): void {
     this.#handlers.push((client) => {
       client.onNotification(name, listener);
     });
   }
 
-  /** Do something, and tell the person in words where it is refused; undefined then. */
+  /** Do work that the person requested. Where it fails, show the reason and return undefined. */
   async reporting<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();
@@ -111,7 +113,7 @@ export class Server implements vscode.Disposable {
     }
   }
 
-  /** Do something that nobody has asked for: where it is refused the log tells; undefined then. */
+  /** Do work in the background. Where it fails, log the reason and return undefined. */
   async quietly<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();
@@ -131,23 +133,23 @@ export class Server implements vscode.Disposable {
   async dispose(): Promise<void> {
     clearTimeout(this.#retry);
     this.#python?.dispose();
-    this.#giveUp();
+    this.#cancelStart();
     await this.#working;
-    await this.#leave();
+    await this.#disconnect();
     this.state = "stopped";
     this.#states.dispose();
     this.#reviews.dispose();
   }
 
-  /** Give up a connection that is still being made: a client can be stopped only once it was answered, which may never be. */
-  #giveUp(): void {
+  /** Cancel an attempt by ending its process: a client cannot be stopped before the server answered, which it may never do. */
+  #cancelStart(): void {
     if (this.state === "starting") {
       this.#client?.serverProcess?.kill();
       this.#client = undefined;
     }
   }
 
-  #again(): Promise<void> {
+  #startAgain(): Promise<void> {
     clearTimeout(this.#retry);
     this.#working = this.#working.then(() => this.#start()).catch((error: unknown) => {
       this.#log.error(String(error));
@@ -156,20 +158,20 @@ export class Server implements vscode.Disposable {
   }
 
   async #start(): Promise<void> {
-    await this.#leave();
+    await this.#disconnect();
     this.#enter("starting");
     this.program = await locate();
     this.#python?.dispose();
-    this.#python = onDidSelectPython(() => void this.#follow());
+    this.#python = onDidSelectPython(() => void this.#locateAgain());
     if (this.program === undefined) {
       this.#log.warn("mux-lsp was not found.");
       this.#enter("missing");
-      void this.#offer();
+      void this.#offerInstall();
       return;
     }
     void this.#memory.update(DECLINED, undefined);
     this.#log.info(`starting ${this.program}`);
-    this.#begun = Date.now();
+    this.#startedAt = Date.now();
     const library = (this.#library ??= await import("vscode-languageclient/node"));
     const client = (this.#client = this.#make(library, this.program));
     for (const handler of this.#handlers) {
@@ -183,20 +185,20 @@ export class Server implements vscode.Disposable {
       }
       this.#client = undefined;
       this.#enter("failed");
-      void this.#explain(new Refused(error));
+      void this.#showFailure(new Refused(error));
       return;
     }
     this.version = client.initializeResult?.serverInfo?.version ?? "";
     client.onDidChangeState(({ newState }) => {
       if (newState === library.State.Stopped && this.#client === client) {
-        this.#ended();
+        this.#connectionEnded();
       }
     });
     this.#enter("running");
   }
 
-  /** Another Python environment is selected: the program may be another one now. */
-  async #follow(): Promise<void> {
+  /** Restart where another Python environment leads to another program. */
+  async #locateAgain(): Promise<void> {
     if ((await locate()) !== this.program) {
       await this.restart();
     }
@@ -218,7 +220,7 @@ export class Server implements vscode.Disposable {
       },
     };
     class Client extends library.LanguageClient {
-      // What fails is told once, in the words of whoever asked; the library tells some of it too.
+      // Each failure is shown once, by the caller of `request`. The library would show some of them a second time.
       override error(words: string, data?: unknown): void {
         super.error(words, data, false);
       }
@@ -228,11 +230,11 @@ export class Server implements vscode.Disposable {
 
   #middleware(): Middleware {
     return {
-      // Lenses and actions come as commands; what is refused is told to the person.
+      // Code lenses and code actions run commands: show why one is refused.
       executeCommand: (name, parameters) => this.reporting(() => this.#execute(name, parameters)),
-      // The status bar has it already.
+      // The status bar item shows the progress.
       handleWorkDoneProgress: () => undefined,
-      // The server hears of a text before it is asked about it.
+      // Fire after the notification was sent: the server has the text before it is asked about it.
       didOpen: async (document, next) => {
         await next(document);
         this.#reviews.fire(document.uri);
@@ -251,7 +253,7 @@ export class Server implements vscode.Disposable {
   async #execute(name: string, parameters: unknown[], token?: vscode.CancellationToken): Promise<unknown> {
     const client = this.#client;
     if (client === undefined || this.#library === undefined || this.state !== "running") {
-      throw new Error("There is no connection to mux-lsp. Restart it by “Mux: Restart the Connection to mux-lsp”.");
+      throw new Error("There is no connection to mux-lsp. Run “Mux: Restart the Connection to mux-lsp”.");
     }
     let answer: unknown;
     try {
@@ -263,7 +265,7 @@ export class Server implements vscode.Disposable {
       }
       const { PendingResponseRejected, ConnectionInactive } = this.#library.ErrorCodes;
       const isLost = ([PendingResponseRejected, ConnectionInactive] as unknown[]).includes(fields(error)["code"]);
-      throw isLost ? new Error("The connection to mux-lsp was lost meanwhile.") : new Refused(error);
+      throw isLost ? new Error("The connection to mux-lsp was lost. Try again.") : new Refused(error);
     }
     const { uri } = fields(parameters[0]);
     if (name === "mux.variant.show" && typeof uri === "string") {
@@ -272,20 +274,20 @@ export class Server implements vscode.Disposable {
     return answer;
   }
 
-  #ended(): void {
+  #connectionEnded(): void {
     this.#client = undefined;
-    const wait = this.#backoff.ended(Date.now() - this.#begun);
+    const wait = this.#backoff.ended(Date.now() - this.#startedAt);
     if (wait === undefined) {
       this.#enter("failed");
-      void this.#explain(new Refused("The connection to mux-lsp has ended again and again."));
+      void this.#showFailure(new Refused("The connection to mux-lsp was lost repeatedly."));
       return;
     }
-    this.#log.warn(`the connection has ended; again in ${wait} ms`);
+    this.#log.warn(`connection lost; reconnecting in ${wait} ms`);
     this.#enter("starting");
-    this.#retry = setTimeout(() => void this.#again(), wait);
+    this.#retry = setTimeout(() => void this.#startAgain(), wait);
   }
 
-  async #leave(): Promise<void> {
+  async #disconnect(): Promise<void> {
     const client = this.#client;
     this.#client = undefined;
     if (client !== undefined) {
@@ -295,7 +297,7 @@ export class Server implements vscode.Disposable {
     }
   }
 
-  #enter(state: ServerState): void {
+  #enter(state: ConnectionState): void {
     if (state !== this.state) {
       this.#log.info(`${this.state} → ${state}`);
       this.state = state;
@@ -303,7 +305,8 @@ export class Server implements vscode.Disposable {
     }
   }
 
-  async #offer(): Promise<void> {
+  /** Offer to install the program, once. */
+  async #offerInstall(): Promise<void> {
     if (this.#memory.get<boolean>(DECLINED) === true) {
       return;
     }
@@ -324,11 +327,12 @@ export class Server implements vscode.Disposable {
     }
   }
 
-  async #explain(error: Refused): Promise<void> {
+  /** Show why there is no connection, with the actions that may help. */
+  async #showFailure(error: Refused): Promise<void> {
     const isOlder = error.protocol !== undefined && error.protocol < PROTOCOL_VERSION;
     const isNewer = error.protocol !== undefined && error.protocol > PROTOCOL_VERSION;
-    const ways = [...(isOlder ? ["Update mux-lsp…"] : []), ...(isNewer ? ["Update the Extension"] : [])];
-    const answer = await vscode.window.showErrorMessage(message(error.message), ...ways, "Try Again", "Show the Output");
+    const actions = [...(isOlder ? ["Update mux-lsp…"] : []), ...(isNewer ? ["Update the Extension"] : [])];
+    const answer = await vscode.window.showErrorMessage(message(error.message), ...actions, "Try Again", "Show the Output");
     switch (answer) {
       case "Update mux-lsp…":
         if (this.program !== undefined && (await update(this.program))) {
@@ -345,7 +349,7 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** The fields of what may be an object. */
+/** The fields of a value, where it is an object. */
 function fields(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

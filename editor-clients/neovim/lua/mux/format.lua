@@ -1,9 +1,9 @@
---- Runs and tasks in words, as windows and messages have them.
-local safe = require('mux.safe')
+--- Format runs and tasks for windows and messages.
+local sanitize = require('mux.sanitize')
 
 local M = {}
 
----@type table<string, string> the group of each state
+---@type table<string, string> the highlight group of each state
 local GROUPS = {
   queued = 'MuxEnded',
   preparing = 'MuxBusy',
@@ -34,7 +34,7 @@ function M.duration(seconds)
   return ('%dh%02dm'):format(math.floor(whole / 3600), math.floor(whole / 60) % 60)
 end
 
---- How long a run has taken, up to now while it works.
+--- The elapsed time of a run.
 ---@param run mux.protocol.RunShape
 ---@return string
 function M.elapsed(run)
@@ -77,31 +77,31 @@ end
 ---@param run mux.protocol.RunShape
 ---@return string
 function M.agent(run)
-  return safe.line(run.model and ('%s:%s'):format(run.agent, run.model) or run.agent)
+  return sanitize.line(run.model and ('%s:%s'):format(run.agent, run.model) or run.agent)
 end
 
---- How a task ended, as one line.
+--- The outcome of a task, as one line.
 ---@param task mux.protocol.TaskShape
 ---@return string
 function M.ended(task)
   local finished, changed = 0, {} ---@type integer, table<string, true>
-  local most = 0 -- files of one run, of which not all are named
+  local max_files = 0 -- of one run, which may not list all of its files
   for _, run in ipairs(task.runs) do
     finished = finished + (run.state == 'finished' and 1 or 0)
-    most = math.max(most, run.file_count)
+    max_files = math.max(max_files, run.file_count)
     for _, file in ipairs(run.files) do
       changed[file.path] = true
     end
   end
   local words = ('%s: %d of %d finished'):format(task.id, finished, #task.runs)
-  local files = math.max(most, vim.tbl_count(changed))
+  local files = math.max(max_files, vim.tbl_count(changed))
   if files > 0 then
     return ('%s, %d %s to review'):format(words, files, files == 1 and 'file' or 'files')
   end
   local failed = vim.iter(task.runs):find(function(run)
     return run.state == 'failed' and run.reason
   end)
-  return words .. (failed and (': ' .. safe.short(failed.reason, 80)) or ', nothing was changed')
+  return words .. (failed and (': ' .. sanitize.short(failed.reason, 80)) or ', nothing was changed')
 end
 
 return M

@@ -1,58 +1,59 @@
-/** Which agents a task is for, and how many runs of each. */
+/** The agents chosen for a task, and the number of runs of each. */
 
 import type { AgentChoice } from "./protocol.ts";
 
-/** The daemon takes no more of one agent. */
-const MOST = 100;
+/** Maximum number of runs of one agent; the daemon accepts no more. */
+const MAX_RUNS = 100;
 
-/** How an agent begins that is a command of one's own. */
+/** The prefix of an agent that is a shell command. */
 export const INLINE = "sh:";
 
-/** What is typed to take agents in: a command of one's own, or one that is known, so many times, as in `claude*3`. */
-export function typed(words: string, known: readonly string[]): Required<Pick<AgentChoice, "agent" | "count">> | undefined {
+/** Parse typed text: a shell command, or a known agent with a count, as in `claude*3`. */
+export function parseAgent(words: string, known: readonly string[]): Required<Pick<AgentChoice, "agent" | "count">> | undefined {
   const text = words.trim();
   if (text.startsWith(INLINE)) {
     return text.length > INLINE.length ? { agent: text, count: 1 } : undefined;
   }
   const [, name, count] = /^(.+?)\s*[*×]\s*(\d+)$/.exec(text) ?? [];
   const agent = known.find((one) => one === name);
-  return agent === undefined ? undefined : { agent, count: Math.min(MOST, Number(count)) };
+  return agent === undefined ? undefined : { agent, count: Math.min(MAX_RUNS, Number(count)) };
 }
 
-export class Choice {
+export class AgentSelection {
   readonly #counts: Map<string, number>;
 
   constructor(remembered: readonly AgentChoice[]) {
     this.#counts = new Map(remembered.map((one) => [one.agent, one.count ?? 1]));
   }
 
-  /** Those that are taken, in the order in which they were. */
+  /** The chosen agents, in the order in which they were chosen. */
   get names(): string[] {
     return [...this.#counts.keys()];
   }
 
+  /** The chosen agents with their counts, as the protocol has them. */
   get all(): AgentChoice[] {
     return [...this.#counts].map(([agent, count]) => ({ agent, count }));
   }
 
-  /** How many of an agent; 0 where it is not taken. */
+  /** The number of runs of an agent; 0 where it is not chosen. */
   count(agent: string): number {
     return this.#counts.get(agent) ?? 0;
   }
 
-  /** Have so many of it. */
+  /** Set the number of runs of an agent. */
   set(agent: string, count: number): void {
     this.add(agent, count - this.count(agent));
   }
 
-  /** Take an agent in, or out. */
+  /** Choose an agent, or remove it. */
   toggle(agent: string): void {
     this.add(agent, this.count(agent) > 0 ? -this.count(agent) : 1);
   }
 
-  /** So many more of it, or less. */
+  /** Add to the number of runs of an agent, or subtract from it. */
   add(agent: string, number: number): void {
-    const count = Math.min(MOST, this.count(agent) + number);
+    const count = Math.min(MAX_RUNS, this.count(agent) + number);
     if (count > 0) {
       this.#counts.set(agent, count);
     } else {

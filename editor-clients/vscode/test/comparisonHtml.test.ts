@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { body, escaped, wish } from "../src/page.ts";
+import { escapeHtml, parseRequest, renderComparison } from "../src/comparisonHtml.ts";
 import type { ComparedFile, RankedRun, RunShape, TaskCompareResult, TaskShape } from "../src/protocol.ts";
 
 const EVIL = `<img src=x onerror=alert(1)>"'&\u202e`;
@@ -33,43 +33,43 @@ function found(): TaskCompareResult {
   };
 }
 
-test("nothing that an agent wrote is more than text", () => {
-  const made = body(found());
-  assert.equal(escaped(EVIL), HARMLESS);
+test("text from agents is escaped", () => {
+  const made = renderComparison(found());
+  assert.equal(escapeHtml(EVIL), HARMLESS);
   assert.ok(!made.includes("<img"));
   assert.ok(!made.includes("\u202e"));
-  assert.equal(made.split(HARMLESS).length - 1, 1 + 2 + 2 + 1 + 2, "prompt, agents, reasons, path, and the path in words");
+  assert.equal(made.split(HARMLESS).length - 1, 1 + 2 + 2 + 1 + 2, "prompt, agents, reasons, path, and labels with the path");
 });
 
-test("the ranking, the files and the plot are there", () => {
-  const made = body(found());
+test("the page has the ranking, the files and the plot", () => {
+  const made = renderComparison(found());
   assert.match(made, /<th scope="row" class="run">k3f-1<span class="agent">/);
   assert.match(made, /<td>25 %<\/td>\n<td>\$0\.50<\/td><td>1 min 15 s<\/td>/);
   assert.match(made, /data-action="file" data-run="k3f-1" data-path="src%2F/);
   assert.match(made, /aria-label="k3f-2: checks pass, 100 % agreement, cost \$0\.50: open its changes"/);
   assert.match(made, /1 more file\./);
-  assert.match(made, /the same result: k3f-1 = k3f-2/);
+  assert.match(made, /same result: k3f-1 = k3f-2/);
 });
 
-test("of a long prompt the title is short, and all of it is there", () => {
+test("a long prompt is cut in the title and shown in full below", () => {
   const long = { ...found(), task: { ...found().task, prompt: "word ".repeat(100) } };
-  const made = body(long);
+  const made = renderComparison(long);
   assert.match(made, /^<h1>(word ){23}word…<\/h1><details><summary>.*<p>(word ){99}word<\/p><\/details>/);
-  assert.ok(!body(found()).includes("<details>"));
+  assert.ok(!renderComparison(found()).includes("<details>"));
 });
 
-test("nothing is opened or taken of a run that has changed nothing", () => {
+test("a run without changes has no buttons for changes", () => {
   const [one, other] = found().ranking;
   assert.ok(one && other);
-  const made = body({ ...found(), ranking: [one, { ...other, grade: "empty" }], files: [] });
-  const asked = [...made.matchAll(/<button [^>]*data-action="(\w+)" data-run="k3f-2"/g)].map((match) => match[1]);
-  assert.deepEqual(asked, ["log", "discard"]);
+  const made = renderComparison({ ...found(), ranking: [one, { ...other, grade: "empty" }], files: [] });
+  const actions = [...made.matchAll(/<button [^>]*data-action="(\w+)" data-run="k3f-2"/g)].map((match) => match[1]);
+  assert.deepEqual(actions, ["log", "discard"]);
 });
 
-test("only what a button says is understood", () => {
-  assert.deepEqual(wish({ action: "diff", run: "k3f-1" }), { action: "diff", run: "k3f-1" });
-  assert.deepEqual(wish({ action: "file", run: "k3f-1", path: "a", more: 1 }), { action: "file", run: "k3f-1", path: "a" });
+test("only the messages of buttons are valid", () => {
+  assert.deepEqual(parseRequest({ action: "diff", run: "k3f-1" }), { action: "diff", run: "k3f-1" });
+  assert.deepEqual(parseRequest({ action: "file", run: "k3f-1", path: "a", more: 1 }), { action: "file", run: "k3f-1", path: "a" });
   for (const other of [null, "diff", {}, { action: "quit", run: "k3f-1" }, { action: "diff", run: 3 }]) {
-    assert.equal(wish(other), undefined);
+    assert.equal(parseRequest(other), undefined);
   }
 });

@@ -1,18 +1,20 @@
---- Lines that are in no buffer, coloured as their filetype would be: by its treesitter parser where there is one, else by
---- its syntax file.
-local safe = require('mux.safe')
+--- Highlight lines that are in no buffer by their filetype: with its treesitter parser if there is one, else with its syntax
+--- file.
+local sanitize = require('mux.sanitize')
 
 local M = {}
 
---- Longer texts are not coloured.
-local MOST_BYTES = 20000
---- So many texts are remembered.
-local REMEMBERED = 300
+--- Maximum bytes of a text that is highlighted.
+local MAX_BYTES = 20000
+--- Maximum bytes of a line that is highlighted by a syntax file, as with 'synmaxcol'.
+local MAX_COLUMNS = 300
+--- Maximum number of cached texts.
+local MAX_CACHED = 300
 
----@alias mux.Chunk [string, string|string[]] a piece of virtual text and its groups
+---@alias mux.Chunk [string, string|string[]] virtual text and its groups
 
 ---@type table<string, (string|false)[][]> by text: for each line the group of each byte
-local remembered = {}
+local cache = {}
 local count = 0
 ---@type table<string, integer> by filetype: a hidden buffer with its syntax
 local scratch = {}
@@ -65,7 +67,7 @@ local function scratch_of(filetype)
   if not (buf and vim.api.nvim_buf_is_valid(buf)) then
     buf = vim.api.nvim_create_buf(false, true)
     scratch[filetype] = buf
-    -- The option's autocommand reads the syntax file; no filetype plugin and no language server is started.
+    -- Setting the option loads the syntax file, without filetype plugins and language servers.
     if not pcall(vim.api.nvim_set_option_value, 'syntax', filetype, { buf = buf }) then
       return nil
     end
@@ -86,7 +88,7 @@ local function by_syntax(lines, filetype)
   vim.api.nvim_buf_call(buf, function()
     for row, line in ipairs(lines) do
       groups[row] = {}
-      for byte = 1, math.min(#line, 300) do
+      for byte = 1, math.min(#line, MAX_COLUMNS) do
         local name = vim.fn.synIDattr(vim.fn.synID(row, byte, 1), 'name')
         groups[row][byte] = name ~= '' and name or false
       end
@@ -101,22 +103,22 @@ end
 local function groups_of(lines, filetype)
   local text = table.concat(lines, '\n')
   local plain = {} ---@type (string|false)[][]
-  if filetype == '' or #text > MOST_BYTES then
+  if filetype == '' or #text > MAX_BYTES then
     return plain
   end
   local key = filetype .. '\n' .. text
-  if remembered[key] then
-    return remembered[key]
+  if cache[key] then
+    return cache[key]
   end
   local language = language_of(filetype)
   local done, groups = pcall(function()
     return language and by_treesitter(lines, language) or by_syntax(lines, filetype)
   end)
   groups = done and groups or plain
-  if count >= REMEMBERED then
-    remembered, count = {}, 0
+  if count >= MAX_CACHED then
+    cache, count = {}, 0
   end
-  remembered[key], count = groups, count + 1
+  cache[key], count = groups, count + 1
   return groups
 end
 
@@ -124,13 +126,13 @@ end
 ---@param groups (string|false)[]
 ---@param base string
 ---@param tabstop integer
----@param emphasis [integer, integer]? bytes that are different, and their group
----@param emphasized string?
+---@param difference [integer, integer]? the differing bytes, from 0, the end excluded
+---@param difference_group string? their group
 ---@return mux.Chunk[]
-local function chunks_of(line, groups, base, tabstop, emphasis, emphasized)
+local function chunks_of(line, groups, base, tabstop, difference, difference_group)
   local chunks = {} ---@type mux.Chunk[]
   local column = 0
-  local from_byte, to_byte = unpack(emphasis or { 0, 0 })
+  local from_byte, to_byte = unpack(difference or { 0, 0 })
   local function is_different(byte)
     return byte > from_byte and byte <= to_byte
   end
@@ -154,13 +156,13 @@ local function chunks_of(line, groups, base, tabstop, emphasis, emphasized)
       table.insert(stack, group)
     end
     if different then
-      table.insert(stack, emphasized)
+      table.insert(stack, difference_group)
     end
-    table.insert(chunks, { safe.line(piece), stack })
+    table.insert(chunks, { sanitize.line(piece), stack })
   end
   local from = 1
   for byte = 2, #line + 1 do
-    -- A character is of one group, also one of several bytes.
+    -- Split only between characters, which may have several bytes.
     local starts = byte > #line or bit.band(line:byte(byte), 0xC0) ~= 0x80
     local other = byte > #line
       or (groups[byte] or false) ~= (groups[from] or false)
@@ -173,31 +175,37 @@ local function chunks_of(line, groups, base, tabstop, emphasis, emphasized)
   return chunks
 end
 
---- The lines of a text.
+--- Split a text into lines.
 ---@param text string
 ---@return string[]
 function M.split(text)
   return vim.split((text:gsub('\r?\n$', '')), '\r?\n')
 end
 
---- The first lines of a text as pieces of virtual text, over a group that is the background of all.
----@param buf integer the buffer in which they are shown
+--- The first lines of a text as chunks of virtual text. The group `base` is the background of all.
+---@param buf integer the buffer that shows them, for its filetype
 ---@param text string
 ---@param base string
----@param most integer
----@param emphasis (mux.Emphasis|false)[] what is different in each line
----@param emphasized string its group
+---@param max_lines integer
+---@param differences (mux.WordDiff|false)[] the word diff of each line
+---@param difference_group string the group of differing bytes
 ---@return mux.Chunk[][]
-function M.lines(buf, text, base, most, emphasis, emphasized)
-  local lines = vim.list_slice(M.split(text), 1, most)
-  -- Over a group that swaps the colours those of a syntax would be backgrounds.
-  local swaps = vim.api.nvim_get_hl(0, { name = base, link = false }).reverse
-  local groups = swaps and {} or groups_of(lines, vim.bo[buf].filetype)
+function M.lines(buf, text, base, max_lines, differences, difference_group)
+  local lines = vim.list_slice(M.split(text), 1, max_lines)
+  -- With a reverse-video group, the colours of the syntax would become backgrounds.
+  local is_reverse = vim.api.nvim_get_hl(0, { name = base, link = false }).reverse
+  local groups = is_reverse and {} or groups_of(lines, vim.bo[buf].filetype)
   local made = {} ---@type mux.Chunk[][]
   for row, line in ipairs(lines) do
-    local different = emphasis[row]
-    made[row] =
-      chunks_of(line, groups[row] or {}, base, vim.bo[buf].tabstop, different and different.added or nil, emphasized)
+    local difference = differences[row]
+    made[row] = chunks_of(
+      line,
+      groups[row] or {},
+      base,
+      vim.bo[buf].tabstop,
+      difference and difference.added or nil,
+      difference_group
+    )
   end
   return made
 end

@@ -1,16 +1,16 @@
-/** The parts of the extension that commands act on. */
+/** The services of the extension that commands use. */
 
 import type { Memento } from "vscode";
 import type { Comparisons } from "./comparison.ts";
 import type { Diffs, Merges } from "./diffs.ts";
 import type { Review } from "./review.ts";
-import type { Server } from "./server.ts";
+import type { Connection } from "./connection.ts";
 import type { Tasks } from "./tasks.ts";
 import type { Tree } from "./tree.ts";
 import type { Verification } from "./verify.ts";
 
-export interface Parts {
-  readonly server: Server;
+export interface Context {
+  readonly connection: Connection;
   readonly tasks: Tasks;
   readonly tree: Tree;
   readonly review: Review;
@@ -18,9 +18,9 @@ export interface Parts {
   readonly merges: Merges;
   readonly comparisons: Comparisons;
   readonly verification: Verification;
-  /** What this folder's person has chosen before. */
+  /** The stored choices of the person for this workspace. */
   readonly memory: Memento;
 }
 
-/** What each command does, by its name. */
-export type Handlers = Record<string, (...given: never[]) => unknown>;
+/** The handler of each command, by its name. */
+export type Handlers = Record<string, (...args: never[]) => unknown>;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { candidates, find, installers, interpreter, updaters } from "../src/find.ts";
+import { candidates, findProgram, installers, interpreter, updaters } from "../src/candidates.ts";
 
-const PLACES = {
+const ENVIRONMENT = {
   setting: "",
   pythons: ["/env/bin/python"],
   folders: ["/work/a"],
@@ -10,8 +10,8 @@ const PLACES = {
   home: "/home/ada",
 };
 
-test("the selected Python, the folder's environment, the PATH, and where uv installs, in this order", () => {
-  assert.deepEqual(candidates(PLACES), [
+test("the selected Python, the folder's environment, the PATH and ~/.local/bin are searched, in this order", () => {
+  assert.deepEqual(candidates(ENVIRONMENT), [
     "/env/bin/mux-lsp",
     "/env/bin/python/bin/mux-lsp",
     "/work/a/.venv/bin/mux-lsp",
@@ -20,22 +20,22 @@ test("the selected Python, the folder's environment, the PATH, and where uv inst
   ]);
 });
 
-test("a setting is the only place", () => {
-  assert.deepEqual(candidates({ ...PLACES, setting: "~/bin/mux" }), ["/home/ada/bin/mux"]);
-  assert.deepEqual(candidates({ ...PLACES, setting: "/opt/mux" }), ["/opt/mux"]);
+test("the setting replaces the search", () => {
+  assert.deepEqual(candidates({ ...ENVIRONMENT, setting: "~/bin/mux" }), ["/home/ada/bin/mux"]);
+  assert.deepEqual(candidates({ ...ENVIRONMENT, setting: "/opt/mux" }), ["/opt/mux"]);
 });
 
-test("the first that is a program is taken", async () => {
-  const there = ["/usr/bin/mux-lsp", "/home/ada/.local/bin/mux-lsp"];
-  assert.equal(await find(candidates(PLACES), (path) => Promise.resolve(there.includes(path))), "/usr/bin/mux-lsp");
-  assert.equal(await find(candidates(PLACES), () => Promise.resolve(false)), undefined);
+test("the first path that is a program is used", async () => {
+  const programs = ["/usr/bin/mux-lsp", "/home/ada/.local/bin/mux-lsp"];
+  assert.equal(await findProgram(candidates(ENVIRONMENT), (path) => Promise.resolve(programs.includes(path))), "/usr/bin/mux-lsp");
+  assert.equal(await findProgram(candidates(ENVIRONMENT), () => Promise.resolve(false)), undefined);
 });
 
-test("an environment may be named by its folder", () => {
-  assert.ok(candidates({ ...PLACES, pythons: ["/conda/env"] }).includes("/conda/env/bin/mux-lsp"));
+test("an environment may be given by its folder", () => {
+  assert.ok(candidates({ ...ENVIRONMENT, pythons: ["/conda/env"] }).includes("/conda/env/bin/mux-lsp"));
 });
 
-test("an interpreter is a file, from the folder or from home", () => {
+test("the path of an interpreter is relative to the folder or to the home folder", () => {
   const named = (setting: string): string | undefined => interpreter(setting, "/work/a", "/home/ada");
   assert.equal(named("/usr/bin/python3"), "/usr/bin/python3");
   assert.equal(named("${workspaceFolder}/.venv/bin/python"), "/work/a/.venv/bin/python");
@@ -45,7 +45,7 @@ test("an interpreter is a file, from the folder or from home", () => {
   assert.equal(named("${env:VENV}/bin/python"), undefined);
 });
 
-test("only tools that are there are offered, by their paths", () => {
+test("only available tools are offered, by their paths", () => {
   const commands = (found: ReturnType<typeof installers>): string[] =>
     found.map((one) => [one.command, ...one.args].join(" "));
   assert.deepEqual(commands(installers({ pipx: "/home/ada/.local/bin/pipx" })), [
