@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 import mux_lsp
+from tests.support.isolation import isolate
 from tests.support.persons import leave_agent
 from tests.support.watchdog import sitecustomize as watchdog
 
@@ -41,6 +42,7 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 
 
 def pytest_configure() -> None:
-    """Play the person's part also where a coding agent has started the tests. The workers of xdist follow suit."""
+    """Start as a person would, without an agent around and without their settings. Workers of xdist inherit that."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         leave_agent()  # nothing is captured yet
+        isolate()

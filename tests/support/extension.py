@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from tests.support import node
+from tests.support.isolation import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def _workshop() -> Iterator[Path]:
     manifest, lock = SOURCES / "package.json", SOURCES / "package-lock.json"
     wanted = json.loads(manifest.read_text(encoding="utf-8"))
     needs = json.dumps([wanted.get("dependencies"), wanted.get("devDependencies")])
-    shop = node.CACHE / "vscode" / f"shop-{hashlib.sha256(lock.read_bytes() + needs.encode()).hexdigest()[:16]}"
+    shop = CACHE / "vscode" / f"shop-{hashlib.sha256(lock.read_bytes() + needs.encode()).hexdigest()[:16]}"
     shop.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{shop}.lock"):
         if not (shop / "complete").exists():
