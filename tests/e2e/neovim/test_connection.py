@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
 
 
+@pytest.mark.both_neovims
 def test_files_of_git_repositories_are_attached_and_no_others(start: Open, root: Path, tmp_path: Path) -> None:
     other = make_repository(tmp_path / "other", {"LICENSE": "free\n"})
     (tmp_path / "plain.txt").write_text("no repository\n")
@@ -71,6 +72,7 @@ def test_what_is_set_for_the_client_goes_beside_what_it_does(start: Open) -> Non
     assert person.value("_G.mine") is True
 
 
+@pytest.mark.both_neovims
 def test_other_language_servers_are_left_in_peace(start: Open) -> None:
     person = start()
     person.attached()
@@ -110,6 +112,7 @@ def test_attach_can_be_switched_off(start: Open) -> None:
     person.attached()
 
 
+@pytest.mark.both_neovims
 def test_without_mux_lsp_there_is_one_clear_message(start: Open, root: Path) -> None:
     person = start(settings="{ program = 'no-such-mux' }")
     message = "mux: the setting `program`: there is no no-such-mux (:help mux-install)"
@@ -138,6 +141,7 @@ FITS = 68
 ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"capabilities":{},"serverInfo":{"version":"0.0.1"}}}'
 
 
+@pytest.mark.both_neovims
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -162,6 +166,7 @@ def test_with_one_that_is_too_old_there_is_one_clear_message(
     person.wait("#vim.lsp.get_clients() == 0")
 
 
+@pytest.mark.both_neovims
 def test_of_another_protocol_there_is_one_clear_message(start: Open) -> None:
     person = start(None)
     person.lua("require('mux.server').PROTOCOL = 99")
@@ -207,6 +212,7 @@ def test_wrong_settings_are_told_with_what_is_allowed(start: Open) -> None:
     person.attached()
 
 
+@pytest.mark.both_neovims
 def test_it_may_be_loaded_late(start: Open) -> None:
     person = start(settings="{ keymaps = true }", MUX_LATE="1")
     assert person.value("vim.fn.exists(':Mux')") == 0
@@ -217,6 +223,7 @@ def test_it_may_be_loaded_late(start: Open) -> None:
     person.sees("  three")
 
 
+@pytest.mark.both_neovims
 def test_the_daemon_dies_and_all_is_as_it_was(person: Person, home: IsolatedHome, root: Path) -> None:
     three, trois = ("sed -i 's/^line 3$/three/' notes.txt", "sed -i 's/^line 3$/trois/' notes.txt")
     task = person.start(three, three, trois)

@@ -165,6 +165,7 @@ def _files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.both_neovims
 def test_the_readme_s_install_lines_install_it(
     installed_package: Path, home: IsolatedHome, nvim: Installed, root: Path, tmp_path: Path
 ) -> None:
@@ -205,6 +206,7 @@ def test_each_subcommand_has_a_mapping_and_each_setting_a_type() -> None:
     assert typed == {name for setting in code["settings"] for name in setting.split(".")}
 
 
+@pytest.mark.both_neovims
 def test_health_is_checked(start: Open) -> None:
     person = start()
     person.attached()

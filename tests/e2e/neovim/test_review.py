@@ -27,6 +27,7 @@ def capitals(*numbers: int) -> str:
     return "sed -i " + " ".join(f"-e 's/^line {number}$/LINE {number}/'" for number in numbers) + " notes.txt"
 
 
+@pytest.mark.both_neovims
 def test_a_change_is_seen_accepted_undone_and_redone(person: Person, root: Path) -> None:
     before = fingerprint(root / ".git")
     person.keys("ggOunsaved<Esc>")
@@ -87,6 +88,7 @@ def test_changes_are_gone_through_with_counts_and_around_the_end(person: Person)
     assert person.lines() == [*WRITTEN[:4], *WRITTEN[5:]]
 
 
+@pytest.mark.both_neovims
 def test_variants_are_stepped_through_in_place_and_one_is_accepted_and_one_rejected(person: Person) -> None:
     three, trois, drei = (f"sed -i 's/^line 3$/{word}/' notes.txt" for word in ("three", "trois", "drei"))
     task = person.start(three, three, trois, drei)
@@ -255,6 +257,7 @@ def test_what_is_saved_under_another_name_is_reviewed_too(person: Person) -> Non
     person.sees_no(f"{task}-1")
 
 
+@pytest.mark.both_neovims
 def test_a_conflict_is_shown_apart_and_settled_by_a_menu(person: Person) -> None:
     task = person.start(capitals(3))
     person.sees("LINE 3")
@@ -301,6 +304,7 @@ def test_typing_goes_on_while_changes_arrive(person: Person, root: Path) -> None
     assert person.lines() == [*replaced(2, 6), "some words more"]
 
 
+@pytest.mark.both_neovims
 def test_added_lines_have_the_colours_of_their_filetype(start: Open) -> None:
     person = start("greet.py")
     person.attached()
@@ -370,6 +374,7 @@ def test_nothing_is_drawn_in_a_diff(person: Person, root: Path) -> None:
     person.sees("~ line 3 ", "LINE 3")
 
 
+@pytest.mark.both_neovims
 def test_a_key_does_what_it_did_where_there_is_nothing_to_review(start: Open) -> None:
     person = start("greet.py")
     person.attached()
@@ -401,6 +406,7 @@ def test_a_change_of_a_text_whose_lines_are_counted_otherwise_is_refused(person:
     assert (root / "odd.txt").read_bytes() == b"a\rb\nline 2\nline 3\n"
 
 
+@pytest.mark.both_neovims
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -488,6 +494,7 @@ def test_long_changes_are_shown_in_part_and_only_near_the_screen(start: Open, ro
     person.sees("change 200 of 201")
 
 
+@pytest.mark.both_neovims
 def test_what_a_fold_or_another_window_brings_up_is_drawn(start: Open, root: Path) -> None:
     (root / "long.txt").write_text(text_of(range(1, 301)))
     person = start("long.txt")

@@ -67,6 +67,7 @@ def test_the_tasks_window_shows_runs_live_and_folds_and_has_keys(person: Person,
     assert person.value("#vim.api.nvim_list_wins()") == 1
 
 
+@pytest.mark.both_neovims
 def test_the_tasks_window_is_whole_again_after_bdelete_edit_and_a_session(
     person: Person, start: Open, root: Path
 ) -> None:
@@ -202,6 +203,7 @@ def test_the_lines_of_a_prompt_are_those_that_were_chosen(start: Open, home: Iso
     assert (context["range"]["start"]["line"], context["range"]["end"]["line"]) == (4, 6)
 
 
+@pytest.mark.both_neovims
 def test_a_transcript_streams_and_is_answered_in(person: Person, root: Path) -> None:
     go = root.parent / "go"
     again = 'grep -q more "$MUX_PROMPT_FILE" && echo and more'
@@ -217,6 +219,7 @@ def test_a_transcript_streams_and_is_answered_in(person: Person, root: Path) -> 
     person.wait("vim.fn.search('^and more$', 'nw') > 0")
 
 
+@pytest.mark.both_neovims
 def test_runs_are_compared_side_by_side(person: Person) -> None:
     task = person.start(capitals(2), capitals(2), capitals(3))
     person.ended(task)
@@ -272,6 +275,7 @@ def test_all_that_waits_is_in_a_quickfix_list_and_in_a_menu(start: Open) -> None
     person.wait("vim.fn.expand('%:t') == 'notes.txt' and vim.fn.line('.') == 9")
 
 
+@pytest.mark.both_neovims
 @pytest.mark.parametrize("kept", ["set winfixbuf", "set nohidden | normal Goend", "Mux tasks"])
 def test_a_choice_is_gone_to_from_a_window_that_keeps_its_text(person: Person, kept: str) -> None:
     task = person.start("sed -i s/hello/hullo/ greet.py")
@@ -388,6 +392,7 @@ def test_a_task_starts_from_a_key_with_a_selection(shouting: None, start: Open) 
     assert (other["prompt"], len(other["runs"])) == ("quick and silent", 2)
 
 
+@pytest.mark.both_neovims
 def test_the_command_completes_subcommands_runs_and_files(person: Person) -> None:
     task = person.start(capitals(3))
     person.ended(task)
@@ -414,6 +419,7 @@ def test_what_neovim_refuses_is_said_in_its_words(person: Person) -> None:
     person.says("mux: E36: Not enough room")
 
 
+@pytest.mark.both_neovims
 def test_a_permission_is_seen_while_typing_goes_on_and_answered(
     home: IsolatedHome, start: Open, root: Path, tmp_path: Path
 ) -> None:
@@ -544,6 +550,7 @@ def test_a_run_is_retried_and_a_task_is_paused_and_deleted(person: Person, root:
     person.ended(other)
 
 
+@pytest.mark.both_neovims
 def test_the_three_versions_of_a_conflict_are_seen_side_by_side(person: Person) -> None:
     person.start(capitals(3))
     person.sees("LINE 3")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.neovim.conftest import PROGRAM
 from tests.e2e.neovim.person import PLUGIN
 from tests.support.person import fingerprint, git
@@ -38,6 +40,7 @@ def said(step: int, *words: str) -> None:
         assert f"`{word}`" in STEPS[str(step)], f"step {step} says {STEPS[str(step)]!r}, and not {word}"
 
 
+@pytest.mark.both_neovims
 def test_the_readme_leads_the_whole_way(start: Open, home: IsolatedHome, root: Path, tmp_path: Path) -> None:
     before = fingerprint(root / ".git")
     checks = '\n[defaults]\nchecks = ["python3 -m py_compile greet.py"]\n'
