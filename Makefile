@@ -6,13 +6,20 @@ KEY := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 DEMO := $(CACHE)/demo-$(KEY)
 TEST := $(CACHE)/test-$(KEY)
 
-.PHONY: demo test check bench soak vsix screenshots clean
+# Processes that run tests beside each other.
+WORKERS ?= 2
+PYTEST = $(TEST)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
+.PHONY: demo test test-fast check bench soak vsix screenshots clean
 
 demo: $(DEMO)/.installed
 	@$(DEMO)/bin/mux-lsp demo
 
 test: check
-	$(TEST)/bin/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST)
+
+test-fast: $(TEST)/.installed
+	$(PYTEST) tests/unit tests/integration
 
 check: $(TEST)/.installed
 	$(TEST)/bin/ruff check .
@@ -24,8 +31,12 @@ check: $(TEST)/.installed
 bench: $(TEST)/.installed
 	$(TEST)/bin/python -m tests.benchmarks
 
-# Random operations over a daemon that is killed again and again: `make soak MINUTES=60`.
+# What is long by its count: the tests with large counts and on each Neovim, each fault point of each operation, kills at
+# random moments, and random operations over a daemon that is killed again and again (`make soak MINUTES=60 KILLS=5000`).
 soak: $(TEST)/.installed
+	$(PYTEST) -m soak
+	$(TEST)/bin/python -m tests.faults.enumerate
+	$(TEST)/bin/python -m tests.faults.kills --times $(or $(KILLS),1000)
 	$(TEST)/bin/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
 
 # The extension for VS Code and its forks, into editor-clients/vscode.
