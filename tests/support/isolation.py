@@ -66,6 +66,9 @@ def environment(person: Mapping[str, str], home: Path, folder: Path) -> dict[str
         found = [str(home / name) for name in names if (home / name).is_file()]
         if found:
             kept.setdefault(variable, found[0])
+    if kept.pop("PYTHONDONTWRITEBYTECODE", None):
+        # Without any, each daemon and each command compiles all of mux-lsp at its start.
+        kept["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
     (folder / "home").mkdir()
     return kept | {
         "GIT_CONFIG_NOSYSTEM": "1",

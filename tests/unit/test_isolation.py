@@ -46,6 +46,7 @@ def test_settings_keys_and_folders_of_the_person_are_gone(tmp_path: Path) -> Non
         "NO_COLOR": "1",
         "PATH": "/bin",
         "PIP_INDEX_URL": "http://127.0.0.1/simple",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "XDG_CONFIG_HOME": str(home / ".config"),
     }
     (tmp_path / "made").mkdir()
@@ -56,6 +57,7 @@ def test_settings_keys_and_folders_of_the_person_are_gone(tmp_path: Path) -> Non
         "PATH": "/bin",
         "PIP_CACHE_DIR": str(CACHE / "pip"),
         "PIP_INDEX_URL": "http://127.0.0.1/simple",
+        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
         "SHELL": "/bin/sh",
         "TESTS_CACHE": str(CACHE.parent),
         "npm_config_cache": str(CACHE / "npm-cache"),
