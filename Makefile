@@ -31,8 +31,12 @@ check: $(TEST)/.installed
 bench: $(TEST)/.installed
 	$(TEST)/bin/python -m tests.benchmarks
 
-# Random operations over a daemon that is killed again and again: `make soak MINUTES=60`.
+# What is long by its count: the tests with large counts and on each Neovim, each fault point of each operation, kills at
+# random moments, and random operations over a daemon that is killed again and again (`make soak MINUTES=60 KILLS=5000`).
 soak: $(TEST)/.installed
+	$(PYTEST) -m soak
+	$(TEST)/bin/python -m tests.faults.enumerate
+	$(TEST)/bin/python -m tests.faults.kills --times $(or $(KILLS),1000)
 	$(TEST)/bin/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
 
 # All that a release consists of, into dist: sdist, wheel, extension and checksums, equal to the byte for one commit.

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 
 import mux_lsp
+from tests.support import schedule
+from tests.support.isolation import isolate
 from tests.support.persons import leave_agent
 from tests.support.watchdog import sitecustomize as watchdog
 
@@ -40,7 +42,17 @@ def pytest_runtest_call() -> Generator[None, object, object]:
     return result
 
 
-def pytest_configure() -> None:
-    """Play the person's part also where a coding agent has started the tests. The workers of xdist follow suit."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Start as a person would, without an agent around and without their settings. Workers of xdist inherit that."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         leave_agent()  # nothing is captured yet
+        isolate()
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # else xdist would start the groups with the most tests first
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark and order the tests, before `-m` leaves some out and xdist reads the groups."""
+    schedule.mark(items)
+    schedule.arrange(items)

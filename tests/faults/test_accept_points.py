@@ -11,6 +11,8 @@ import errno
 import os
 import shutil
 import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -24,10 +26,10 @@ from mux_lsp.engine.working_tree.steps import Steps
 from mux_lsp.engine.working_tree.tree import opened
 from mux_lsp.errors import ConflictError, MuxError
 from mux_lsp.git.path_rules import STAGING
+from tests.faults.crash.enumerating import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from mux_lsp.faults import Plan
 
@@ -169,8 +171,10 @@ def killed_at(moment: int, work: Callable[[], object]) -> bool:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path.resolve())
+def scene() -> Iterator[Scene]:
+    # In memory: each point waits for the disk about thirty times.
+    with tempfile.TemporaryDirectory(prefix="mux-accept-", dir=in_memory()) as folder:
+        yield Scene(Path(folder).resolve())
 
 
 def moments(work: Callable[[int], bool]) -> int:

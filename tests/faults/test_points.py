@@ -36,7 +36,7 @@ def work() -> Iterator[Path]:
 def test_nothing_is_half_at_any_point(zygote: Zygote, work: Path, name: str) -> None:
     enumerator = Enumerator(zygote, ALL[name], work)
     for mode in ("kill", "raise"):
-        # `python -m tests.faults.enumerate` strikes at each.
+        # `make soak` strikes at each.
         points = enumerator.points(mode, own=True)[:: ALL[name].every]
         found = enumerator.run(mode, points)
         assert found.breaches == {}, f"{name}, {mode}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from tests.support import node
+from tests.support.isolation import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ SOME_DAY: Final = 1_700_000_000
 
 
 def package(date: int = SOME_DAY) -> Path:
-    """Build a .vsix of the current sources, with all its time stamps at `date`, in seconds since the epoch. Returns its path."""
+    """Build a .vsix of the current sources, with all time stamps at `date` (seconds since the epoch)."""
     with _workshop() as shop:
         made = shop / "packages" / f"{_digest(*_sources())}-{date}.vsix"
         if not made.exists():
@@ -65,7 +66,7 @@ def _workshop() -> Iterator[Path]:
     manifest, lock = SOURCES / "package.json", SOURCES / "package-lock.json"
     wanted = json.loads(manifest.read_text(encoding="utf-8"))
     needs = json.dumps([wanted.get("dependencies"), wanted.get("devDependencies")])
-    shop = node.CACHE / "vscode" / f"shop-{hashlib.sha256(lock.read_bytes() + needs.encode()).hexdigest()[:16]}"
+    shop = CACHE / "vscode" / f"shop-{hashlib.sha256(lock.read_bytes() + needs.encode()).hexdigest()[:16]}"
     shop.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{shop}.lock"):
         if not (shop / "complete").exists():

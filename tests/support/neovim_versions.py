@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock
 
+from tests.support.isolation import CACHE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mux-lsp"
 VERSIONS: Final = ("0.11", "0.10")
 
 _SECONDS: Final = 180

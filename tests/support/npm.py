@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock
 
 from tests.support import node
+from tests.support.isolation import CACHE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ def installed(package: str, version: str, program: str) -> Path:
 
 def install(package: str, version: str, program: str) -> Path:
     """The program of a package. Raises OSError or subprocess.SubprocessError where it cannot be installed."""
-    cache = node.CACHE / "npm"
+    cache = CACHE / "npm"
     folder = cache / f"{package.replace('/', '+')}@{version}"
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):

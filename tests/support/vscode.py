@@ -15,6 +15,7 @@ from filelock import FileLock
 from playwright.sync_api import sync_playwright
 
 from tests.support import node
+from tests.support.isolation import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +57,7 @@ SETTINGS: Final = {
 
 def code_server() -> Path:
     """The folder with code-server. The first call installs it, which takes about a minute and 620 MB."""
-    cache = node.CACHE / "vscode"
+    cache = CACHE / "vscode"
     folder = cache / f"code-server-{VERSION}"
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
@@ -89,7 +90,8 @@ def chromium() -> str:
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
         pytest.skip("Chromium was not found: install the package `chromium` to run the tests of VS Code")
-    with FileLock("/tmp/mux-chromium.lock"):  # noqa: S108  an empty lock file
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / "chromium.lock"):
         if (found := shutil.which("chromium")) is None:
             wanted = ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
             for arguments in (["update"], wanted):

@@ -51,7 +51,16 @@ def home() -> Iterator[IsolatedHome]:
         yield home
 
 
-@pytest.fixture(params=neovim_versions.VERSIONS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on the newest Neovim, and on the others where it is marked; `make soak` runs each test on all."""
+    if "nvim" in metafunc.fixturenames:
+        newest, *others = neovim_versions.VERSIONS
+        marks = [] if metafunc.definition.get_closest_marker("both_neovims") else [pytest.mark.soak]
+        versions = [newest, *(pytest.param(other, marks=marks) for other in others)]
+        metafunc.parametrize("nvim", versions, indirect=True)
+
+
+@pytest.fixture
 def nvim(request: pytest.FixtureRequest) -> Installed:
     """Each supported version of Neovim."""
     version: str = request.param

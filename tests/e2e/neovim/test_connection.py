@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
 
 
+@pytest.mark.both_neovims
 def test_files_of_git_repositories_are_attached_and_no_others(start: Open, root: Path, tmp_path: Path) -> None:
     other = make_repository(tmp_path / "other", {"LICENSE": "free\n"})
     (tmp_path / "plain.txt").write_text("no repository\n")
@@ -69,6 +70,7 @@ def test_a_persons_configuration_of_the_client_adds_to_the_plugins(start: Open) 
     assert person.value("_G.mine") is True
 
 
+@pytest.mark.both_neovims
 def test_other_language_servers_are_not_affected(start: Open) -> None:
     person = start()
     person.attached()
@@ -108,6 +110,7 @@ def test_attach_can_be_switched_off(start: Open) -> None:
     person.attached()
 
 
+@pytest.mark.both_neovims
 def test_without_mux_lsp_there_is_one_clear_message(start: Open, root: Path) -> None:
     person = start(settings="{ program = 'no-such-mux' }")
     message = "mux: the setting `program`: there is no no-such-mux (:help mux-install)"
@@ -136,6 +139,7 @@ FITS = 68
 ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"capabilities":{},"serverInfo":{"version":"0.0.1"}}}'
 
 
+@pytest.mark.both_neovims
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -158,6 +162,7 @@ def test_with_an_old_mux_lsp_there_is_one_clear_message(start: Open, tmp_path: P
     person.wait("#vim.lsp.get_clients() == 0")
 
 
+@pytest.mark.both_neovims
 def test_with_another_protocol_there_is_one_clear_message(start: Open) -> None:
     person = start(None)
     person.lua("require('mux.server').PROTOCOL = 99")
@@ -208,6 +213,7 @@ def test_invalid_settings_are_reported_with_the_allowed_values(start: Open) -> N
     person.attached()
 
 
+@pytest.mark.both_neovims
 def test_the_plugin_can_be_loaded_late(start: Open) -> None:
     person = start(settings="{ keymaps = true }", MUX_LATE="1")
     assert person.value("vim.fn.exists(':Mux')") == 0
@@ -218,6 +224,7 @@ def test_the_plugin_can_be_loaded_late(start: Open) -> None:
     person.sees("  three")
 
 
+@pytest.mark.both_neovims
 def test_after_the_daemon_dies_everything_is_restored(person: Person, home: IsolatedHome, root: Path) -> None:
     three, trois = ("sed -i 's/^line 3$/three/' notes.txt", "sed -i 's/^line 3$/trois/' notes.txt")
     task = person.start(three, three, trois)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.neovim.notes import WRITTEN, capitals
 from tests.support.person import text_of
 
@@ -37,6 +39,7 @@ def test_insertions_at_both_ends_and_deletions_are_drawn(person: Person) -> None
     assert person.lines() == ["first of all", *WRITTEN[:4], *WRITTEN[5:]]
 
 
+@pytest.mark.both_neovims
 def test_inserted_lines_have_syntax_highlighting(start: Open) -> None:
     person = start("greet.py")
     person.attached()
@@ -148,6 +151,7 @@ def test_long_changes_are_cut_and_only_changes_near_the_screen_are_drawn(start: 
     person.sees("change 200 of 201")
 
 
+@pytest.mark.both_neovims
 def test_lines_that_a_fold_or_a_second_window_shows_are_drawn(start: Open, root: Path) -> None:
     (root / "long.txt").write_text(text_of(range(1, 301)))
     person = start("long.txt")

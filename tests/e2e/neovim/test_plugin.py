@@ -154,6 +154,7 @@ def _files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.both_neovims
 def test_the_install_commands_of_the_readme_work(
     installed_package: Path, home: IsolatedHome, nvim: Installed, root: Path, tmp_path: Path
 ) -> None:
@@ -194,6 +195,7 @@ def test_each_subcommand_has_a_mapping_and_each_setting_a_type() -> None:
     assert typed == {name for setting in code["settings"] for name in setting.split(".")}
 
 
+@pytest.mark.both_neovims
 def test_checkhealth_reports_problems(start: Open) -> None:
     person = start()
     person.attached()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.neovim.notes import capitals
 from tests.support.replaying import DONE, agent, call, replaying, turn
 
@@ -92,6 +94,7 @@ def test_a_task_starts_from_a_key_with_a_selection(shouting: None, start: Open) 
     assert (other["prompt"], len(other["runs"])) == ("quick and silent", 2)
 
 
+@pytest.mark.both_neovims
 def test_the_command_completes_subcommands_runs_and_files(person: Person) -> None:
     task = person.start(capitals(3))
     person.ended(task)
@@ -143,6 +146,7 @@ def test_errors_of_neovim_are_shown_in_its_words(person: Person) -> None:
     person.says("mux: E36: Not enough room")
 
 
+@pytest.mark.both_neovims
 def test_a_permission_request_does_not_interrupt_typing_and_is_answered(
     home: IsolatedHome, start: Open, root: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.e2e.neovim.person import Person
 
 
+@pytest.mark.both_neovims
 def test_a_change_is_drawn_accepted_undone_and_redone(person: Person, root: Path) -> None:
     before = fingerprint(root / ".git")
     person.keys("ggOunsaved<Esc>")
@@ -76,6 +77,7 @@ def test_navigation_takes_counts_and_wraps_around(person: Person) -> None:
     assert person.lines() == [*WRITTEN[:4], *WRITTEN[5:]]
 
 
+@pytest.mark.both_neovims
 def test_variants_are_shown_in_place_accepted_and_rejected(person: Person) -> None:
     three, trois, drei = (f"sed -i 's/^line 3$/{word}/' notes.txt" for word in ("three", "trois", "drei"))
     task = person.start(three, three, trois, drei)
@@ -221,6 +223,7 @@ def test_a_buffer_saved_under_another_name_is_reviewed(person: Person) -> None:
     person.sees_no(f"{task}-1")
 
 
+@pytest.mark.both_neovims
 def test_a_conflict_is_drawn_differently_and_resolved_with_a_menu(person: Person) -> None:
     task = person.start(capitals(3))
     person.sees("LINE 3")
@@ -246,6 +249,7 @@ def test_a_conflict_is_drawn_differently_and_resolved_with_a_menu(person: Person
     person.sees_no(f"line 3   {task}-1", "!")
 
 
+@pytest.mark.both_neovims
 def test_a_person_can_type_while_changes_arrive(person: Person, root: Path) -> None:
     (root.parent / "gate").touch()
     person.keys("Go")
@@ -267,6 +271,7 @@ def test_a_person_can_type_while_changes_arrive(person: Person, root: Path) -> N
     assert person.lines() == [*replaced(2, 6), "some words more"]
 
 
+@pytest.mark.both_neovims
 def test_keys_keep_their_meaning_where_there_is_nothing_to_review(start: Open) -> None:
     person = start("greet.py")
     person.attached()

@@ -91,6 +91,7 @@ def listened(start: Open) -> Person:
     return person
 
 
+@pytest.mark.both_neovims
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_daemon_has_exactly_the_text_after_random_edits(listened: Person, seed: int) -> None:
     assert listened.lua(TEXTS + RANDOM, seed, 150) == "alike"
@@ -106,6 +107,7 @@ def test_the_daemon_has_exactly_the_text_of_unusual_files(listened: Person, root
     assert listened.lua(TEXTS + RANDOM, 4, 40) == "alike"
 
 
+@pytest.mark.both_neovims
 def test_typed_text_is_sent_without_a_request_and_as_few_lines(listened: Person, root: Path) -> None:
     (root / "long.txt").write_text(text_of(range(1, 20_001)))
     listened.edit("long.txt")

@@ -49,6 +49,7 @@ def test_the_tasks_window_is_live_and_has_folds_and_keys(person: Person, root: P
     assert person.value("#vim.api.nvim_list_wins()") == 1
 
 
+@pytest.mark.both_neovims
 def test_the_tasks_window_is_filled_again_after_bdelete_edit_and_a_session(
     person: Person, start: Open, root: Path
 ) -> None:
@@ -124,6 +125,7 @@ def test_the_cursor_stays_with_its_run_and_ids_in_text_are_ignored(person: Perso
     person.wait("vim.api.nvim_buf_get_name(0) == a[1]", f"mux:/transcript/{first}-1.md")
 
 
+@pytest.mark.both_neovims
 def test_a_transcript_is_live_and_its_run_is_continued_from_it(person: Person, root: Path) -> None:
     go = root.parent / "go"
     again = 'grep -q more "$MUX_PROMPT_FILE" && echo and more'
@@ -139,6 +141,7 @@ def test_a_transcript_is_live_and_its_run_is_continued_from_it(person: Person, r
     person.wait("vim.fn.search('^and more$', 'nw') > 0")
 
 
+@pytest.mark.both_neovims
 def test_runs_are_compared_side_by_side(person: Person) -> None:
     task = person.start(capitals(2), capitals(2), capitals(3))
     person.ended(task)
@@ -171,6 +174,7 @@ def test_open_changes_are_in_a_quickfix_list_and_in_a_menu(start: Open) -> None:
     person.wait("vim.fn.expand('%:t') == 'notes.txt' and vim.fn.line('.') == 9")
 
 
+@pytest.mark.both_neovims
 @pytest.mark.parametrize("kept", ["set winfixbuf", "set nohidden | normal Goend", "Mux tasks"])
 def test_a_chosen_change_opens_beside_a_window_that_keeps_its_text(person: Person, kept: str) -> None:
     task = person.start("sed -i s/hello/hullo/ greet.py")
@@ -269,6 +273,7 @@ def test_a_file_is_shown_beside_the_version_of_a_run(person: Person) -> None:
     person.wait("vim.fn.tabpagenr() == 2 and vim.fn.winnr('$') == 2")
 
 
+@pytest.mark.both_neovims
 def test_the_three_versions_of_a_conflict_are_shown_side_by_side(person: Person) -> None:
     person.start(capitals(3))
     person.sees("LINE 3")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.neovim.conftest import PROGRAM
 from tests.e2e.neovim.person import PLUGIN
 from tests.support.person import fingerprint, git
@@ -38,6 +40,7 @@ def check_step(step: int, *words: str) -> None:
         assert f"`{word}`" in STEPS[str(step)], f"step {step} is {STEPS[str(step)]!r}, without {word}"
 
 
+@pytest.mark.both_neovims
 def test_the_quick_start_of_the_readme_works(start: Open, home: IsolatedHome, root: Path, tmp_path: Path) -> None:
     before = fingerprint(root / ".git")
     checks = '\n[defaults]\nchecks = ["python3 -m py_compile greet.py"]\n'

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import extension, node, python_extension, vscode
+from tests.support import extension, python_extension, vscode
 from tests.support.home import isolated_home
+from tests.support.isolation import CACHE
 from tests.support.person import make_repository, text_of
 from tests.support.workbench import Workbench
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.home import IsolatedHome
 
-SCREENSHOTS = node.CACHE / "vscode" / "screenshots"
+SCREENSHOTS = CACHE / "vscode" / "screenshots"
 """Pictures of each window at the end of its test."""
 
 SETTINGS = vscode.SETTINGS | {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.vscode.conftest import Desk
     from tests.support.workbench import Workbench
 
-pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 ONE = "+1 −1"  # noqa: RUF001  a minus sign
 LURE = "touch made.txt # [Click here](command:workbench.action.closeWindow) $(trash)"

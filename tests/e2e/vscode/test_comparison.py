@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.support.workbench import Workbench
 
-pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 EVIL = "<img src=x onerror=alert(1)> Shout"
 

@@ -11,7 +11,7 @@ import pytest
 from mux_lsp import __version__
 from tests.support import extension
 
-pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 MAX_BYTES = 500_000
 """Maximum size of the package."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.e2e.vscode.conftest import Desk
     from tests.support.workbench import Workbench
 
-pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 LINES = text_of(range(1, 11)).splitlines()
 ONE, TWO = "+1 −1", "+2 −1"  # noqa: RUF001  a minus sign

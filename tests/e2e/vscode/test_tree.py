@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.support.workbench import Workbench
 
-pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 ONE = "+1 −1"  # noqa: RUF001  a minus sign
 TIDY = "echo new > new.txt; git mv old.txt renamed.txt; rm src/app.py; sed -i 's/5/FIVE/; s/8/EIGHT/' notes.txt"

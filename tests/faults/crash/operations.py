@@ -49,7 +49,7 @@ class Operation:
     shared_from: str | None = None
     """The point from which on it is as another operation, whose points are enumerated."""
     every: int = 1
-    """Distance of the points that the suite strikes, where other operations pass most of the same ones."""
+    """Distance of the points that `make test` strikes, where an operation has many; `make soak` strikes at each."""
     applies: bool = False
     """Whether the client applies edits itself."""
     transacts: bool = False
@@ -172,7 +172,7 @@ AGENT: Final = "process.started#1"
 """From here on an agent is at work, or checks are: as for the first task."""
 
 OPERATIONS: Final = (
-    Operation("start: the first task", no_task, start),
+    Operation("start: the first task", no_task, start, every=2),
     Operation("start: another task", appended, start, shared_from=AGENT, every=3),
     Operation("start: on unsaved text", appended, append, desk=has_typed, shared_from=AGENT, every=3),
     Operation("set-up", no_task, start, config=SET_UP, shared_until=AGENT, shared_from="process.started#2"),
@@ -186,5 +186,7 @@ OPERATIONS: Final = (
     Operation("restore", discarded, restore, again=True),
     Operation("delete", two_tasks, delete),
     Operation("verify", three_runs, verify, again=True, every=3),
-    Operation("adopt", at_work_and_queued, nothing, at_start=True, dies=True, config="[runs]\nconcurrent = 1\n"),
+    Operation(
+        "adopt", at_work_and_queued, nothing, at_start=True, dies=True, config="[runs]\nconcurrent = 1\n", every=2
+    ),
 )

@@ -7,6 +7,7 @@ and may be ended anywhere by `os._exit(9)`, which is to everybody else what `kil
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import os
 import subprocess
@@ -58,10 +59,15 @@ class Zygote:
 
 def main(log: Path) -> None:
     """Fork a child for each line of standard input, and tell how each ended."""
+    from mux_lsp.lsp.wire.server import _converter
+
     from mux_lsp.git.command import git
     from tests.faults.crash import acting
 
     git(["version"], folder=log.parent)  # looks once, for all of them, at which git there is
+    _converter()  # all sessions share it; each child would take 0.03 s to make it
+    gc.collect()
+    gc.freeze()  # else a collection in a child writes to all memory, which the system copies then
     for line in sys.stdin.buffer:
         reading, writing = os.pipe()
         child = os.fork()

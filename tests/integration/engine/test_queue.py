@@ -41,8 +41,9 @@ def queue_of(engine: Engine) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-async def test_two_hundred_runs_are_fair_within_their_limits_and_told_sparingly(
-    workshop: Workshop, tmp_path: Path
+@pytest.mark.parametrize(("each", "hurry"), [(10, 10), pytest.param(40, 34, marks=pytest.mark.soak)])
+async def test_many_runs_are_fair_within_their_limits_and_told_sparingly(
+    workshop: Workshop, tmp_path: Path, each: int, hurry: int
 ) -> None:
     workshop.config.write_text(
         '[runs]\nconcurrent = 6\nlimits = { slow = 2 }\n[agents.slow]\nkind = "command"\ncommand = "true"\n'
@@ -66,11 +67,11 @@ async def test_two_hundred_runs_are_fair_within_their_limits_and_told_sparingly(
         engine.subscribe(listen)
         with signals(tmp_path / "signals", "go") as (go,):
             first = await start(workshop, engine, f"sh:{go.take}", 6)
-            tasks = [await start(workshop, engine, agent, 40) for agent in ("sh:true", "sh:true", "sh:true", "slow")]
-            urgent = await start(workshop, engine, "sh:true", 34, priority=5)
-            assert len(queue_of(engine)) == 194
-            assert queue_of(engine)[:34] == [run.id for run in urgent.runs]
-            assert queue_of(engine)[34:38] == [f"{task.id}-1" for task in tasks]
+            tasks = [await start(workshop, engine, agent, each) for agent in ("sh:true", "sh:true", "sh:true", "slow")]
+            urgent = await start(workshop, engine, "sh:true", hurry, priority=5)
+            assert len(queue_of(engine)) == 4 * each + hurry
+            assert queue_of(engine)[:hurry] == [run.id for run in urgent.runs]
+            assert queue_of(engine)[hurry : hurry + 4] == [f"{task.id}-1" for task in tasks]
             go.happens(6)
             for task in (first, urgent, *tasks):
                 for run in await all_ended(engine, task):
@@ -79,12 +80,13 @@ async def test_two_hundred_runs_are_fair_within_their_limits_and_told_sparingly(
     assert max(counts.total() for counts in at_once) <= 6
     assert max(counts[tasks[3].id] for counts in at_once) <= 2
     begun = [run[:3] for run in order]
-    assert set(begun[6:40]) == {urgent.id}
+    others = 6 + hurry
+    assert set(begun[6:others]) == {urgent.id}
     # Between three of the same kind nobody is ahead by more than a turn, until one has no more to begin.
-    for until in range(40, 40 + 100):
-        ahead = Counter(begun[40:until])
+    for until in range(others, others + 5 * each // 2):
+        ahead = Counter(begun[others:until])
         assert max(ahead[task.id] for task in tasks[:3]) - min(ahead[task.id] for task in tasks[:3]) <= 1
-    assert len(told) <= 200
+    assert len(told) <= others + 4 * each
     assert told[-1].runs == ()
 
 
