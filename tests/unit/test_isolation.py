@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 from mux_lsp.agents.presets.registry import PRESETS
-
 from tests.support.isolation import CACHE, HIDDEN, environment, hiding
 
 

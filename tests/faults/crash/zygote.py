@@ -59,9 +59,8 @@ class Zygote:
 
 def main(log: Path) -> None:
     """Fork a child for each line of standard input, and tell how each ended."""
-    from mux_lsp.lsp.wire.server import _converter
-
     from mux_lsp.git.command import git
+    from mux_lsp.lsp.wire.server import _converter
     from tests.faults.crash import acting
 
     git(["version"], folder=log.parent)  # looks once, for all of them, at which git there is
