@@ -1,4 +1,4 @@
-"""One daemon for the tests of a file, and a fresh repository with work in progress for each."""
+"""One daemon for the tests of a worker, and a fresh repository with work in progress for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.cli.terminal import Terminal
-from tests.support.home import isolated_home
+from tests.support.home import shared_home, worker_home
 from tests.support.person import fingerprint, git
 
 if TYPE_CHECKING:
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
     from tests.support.home import IsolatedHome
 
+__all__ = ["shared_home", "worker_home"]
+
 LINES = [f"line {number}\n" for number in range(1, 21)]
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[IsolatedHome]:
-    """The home of the daemon that the tests of a file share."""
-    with isolated_home() as home:
-        yield home
+@pytest.fixture
+def home(shared_home: IsolatedHome) -> IsolatedHome:
+    """The home of a test. Where the daemon's whole life or all of its tasks matter, a file has another one."""
+    return shared_home
 
 
 @pytest.fixture
