@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import pytest
 
@@ -12,10 +13,12 @@ from mux_lsp.callers import Agent, Caller, Guest, Nobody, Person
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.commands import authority
-from mux_lsp.lsp.commands.dispatch import CHANGES
+from mux_lsp.lsp.commands.dispatch import IMPLEMENTATIONS, run
+from mux_lsp.lsp.effects import Effect, OnCancel
 
 if TYPE_CHECKING:
     from mux_lsp.engine.engine import Engine
+    from mux_lsp.lsp.commands.caller import CallerSession
 
 REPOSITORIES: Final = {"tw5": "/worktree/nested", "abc": "/repository"}
 """The tasks that the run k3f-1 has started, one in its worktree and one in the person's repository."""
@@ -117,7 +120,7 @@ def refusal(name: str, caller: str) -> str | None:
     """The sentence that refuses a command to a caller; None where it is allowed."""
     asker, run = CALLERS[caller]
     try:
-        authority.refuse(engine(), asker, name, protocol.RunParams(run=run))
+        authority.refuse(engine(), asker, protocol.COMMANDS[name], protocol.RunParams(run=run))
     except UsageError as error:
         return str(error)
     return None
@@ -154,4 +157,64 @@ def test_who_may_call_it(name: str, caller: str) -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_which_are_carried_to_their_end(name: str) -> None:
-    assert (name in CHANGES) == ROWS[name].completes
+    assert (protocol.COMMANDS[name].effect.on_cancel is OnCancel.COMPLETE) == ROWS[name].completes
+
+
+def test_every_command_has_an_implementation_and_each_implementation_a_command() -> None:
+    assert list(IMPLEMENTATIONS) == list(protocol.COMMANDS)
+    assert len(set(IMPLEMENTATIONS.values())) == len(IMPLEMENTATIONS)
+
+
+@pytest.mark.parametrize("name", protocol.COMMANDS)
+def test_an_implementation_has_the_declared_types(name: str) -> None:
+    command, implementation = protocol.COMMANDS[name], IMPLEMENTATIONS[name]
+    _, argument = inspect.signature(implementation).parameters.values()
+    assert argument.annotation == f"protocol.{command.params.__name__}"
+    assert inspect.signature(implementation).return_annotation == f"protocol.{command.result.__name__}"
+    assert inspect.iscoroutinefunction(implementation)
+
+
+def test_every_function_that_is_named_like_a_command_is_one() -> None:
+    """A function of a command that was never put into the table would be dead, and untested."""
+    names = {name.removeprefix("mux.").replace(".", "_") for name in protocol.COMMANDS}
+    assert {one.__name__ for one in IMPLEMENTATIONS.values()} == names
+    for module in {inspect.getmodule(one) for one in IMPLEMENTATIONS.values()}:
+        own = [
+            one
+            for _, one in inspect.getmembers(module, inspect.iscoroutinefunction)
+            if one.__module__ == getattr(module, "__name__", "")
+        ]
+        assert {one.__name__ for one in own if not one.__name__.startswith("_")} <= names, module
+
+
+def test_a_command_has_no_effect_by_default() -> None:
+    with pytest.raises(TypeError, match="effect"):
+        protocol.Command(protocol.NoParams, protocol.StatusResult)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        protocol.Command(protocol.NoParams, protocol.StatusResult, Effect.READS)  # type: ignore[misc]
+    for command in protocol.COMMANDS.values():
+        assert isinstance(command, protocol.Command)
+        assert isinstance(command.effect, Effect)
+
+
+def test_a_refusal_says_what_is_refused() -> None:
+    """A command whose argument names no run and no task has a sentence of its own: the default would name nothing."""
+    for name, command in protocol.COMMANDS.items():
+        if command.effect is not Effect.READS and not command.params.model_fields.keys() & {"run", "task", "id"}:
+            assert command.refusal, name
+
+
+async def test_a_command_that_is_not_declared_is_refused_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it has an implementation."""
+    called: list[str] = []
+
+    async def implementation(*_: object) -> protocol.Shape:
+        called.append("called")
+        return protocol.IdResult(id="k3f")
+
+    monkeypatch.setitem(cast("dict[str, Any]", IMPLEMENTATIONS), "mux.new.command", implementation)
+    for asker, _ in CALLERS.values():
+        client = cast("CallerSession", SimpleNamespace(engine=engine(), asker=asker))
+        with pytest.raises(UsageError, match=r"There is no command 'mux\.new\.command' in mux-lsp"):
+            await run(client, "mux.new.command", protocol.NoParams())
+    assert called == []
