@@ -191,7 +191,7 @@ def test_a_command_has_no_effect_by_default() -> None:
     with pytest.raises(TypeError, match="effect"):
         protocol.Command(protocol.NoParams, protocol.StatusResult)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
-        protocol.Command(protocol.NoParams, protocol.StatusResult, Effect.READS)  # type: ignore[misc]
+        protocol.Command(protocol.NoParams, protocol.StatusResult, Effect.READS)  # type: ignore[call-arg]
     for command in protocol.COMMANDS.values():
         assert isinstance(command, protocol.Command)
         assert isinstance(command.effect, Effect)
