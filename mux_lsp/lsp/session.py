@@ -37,8 +37,9 @@ from mux_lsp.engine.state.events import (
 )
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp import protocol
+from mux_lsp.lsp.commands import dispatch
 from mux_lsp.lsp.commands.accept import Accepting
-from mux_lsp.lsp.commands.dispatch import CHANGES, Commands
+from mux_lsp.lsp.effects import OnCancel
 from mux_lsp.lsp.pages import virtual_documents
 from mux_lsp.lsp.pages.virtual_documents import VirtualDocuments
 from mux_lsp.lsp.permission_prompts import PermissionPrompts
@@ -353,9 +354,8 @@ class Session:
         feature(types.TEXT_DOCUMENT_HOVER)(self._hover)
         feature(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)(self._progress_cancelled)
         feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, virtual_documents.OPTIONS)(self._content)
-        commands = Commands(self)
-        for name, (params, _) in protocol.COMMANDS.items():
-            self.server.protocol.answers(name, functools.partial(self._command, commands, name, params))
+        for name, command in protocol.COMMANDS.items():
+            self.server.protocol.answers(name, functools.partial(self._command, name, command))
 
     def _feature(self, method: str, options: Any = None) -> Callable[[Callable[[Any], Any]], None]:
         def register(handler: Callable[[Any], Any]) -> None:
@@ -560,15 +560,15 @@ class Session:
     def _progress_cancelled(self, params: types.WorkDoneProgressCancelParams) -> None:
         self.keep(self._progress.cancelled(params.token))
 
-    async def _command(self, commands: Commands, name: str, params: type[protocol.Params], *arguments: Any) -> Any:
+    async def _command(self, name: str, command: protocol.Command, *arguments: Any) -> Any:
         async def run() -> Any:
             if heavy.is_large(arguments):
-                argument = await heavy.in_thread(_argument, name, params, arguments)
+                argument = await heavy.in_thread(_argument, name, command.params, arguments)
             else:
-                argument = _argument(name, params, arguments)
-            work = commands.run(name, argument)
-            # A change that has begun is brought to its end, also when the client has gone meanwhile.
-            answer = await (asyncio.shield(self.keep(work)) if name in CHANGES else work)
+                argument = _argument(name, command.params, arguments)
+            work = dispatch.run(self, name, argument)
+            completed = command.effect.on_cancel is OnCancel.COMPLETE
+            answer = await (asyncio.shield(self.keep(work)) if completed else work)
             return answer
 
         return await guarded(run)()

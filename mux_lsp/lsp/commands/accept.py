@@ -1,10 +1,10 @@
-"""What a client decides of runs: hunks placed on its live texts and brought there, or rejected."""
+"""Accept hunks into a client's live texts and files, all or nothing, or reject them."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -24,27 +24,68 @@ from mux_lsp.lsp.review import overwrite, workspace_edit
 from mux_lsp.lsp.wire.documents import Lives
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Coroutine, Mapping
 
-    from mux_lsp.core.model import Task
+    from mux_lsp.core.model import LeftOut, Task
+    from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.review.history import ClientObserver
     from mux_lsp.engine.review.items import Item, PathPlan
     from mux_lsp.engine.review.select import FileReview, Selection
-    from mux_lsp.lsp.session import Session
-    from mux_lsp.lsp.wire.documents import Document
+    from mux_lsp.lsp.review.workspace_edit import EditCapabilities
+    from mux_lsp.lsp.wire.documents import Document, Documents
+    from mux_lsp.lsp.wire.server import MuxServer
 
 MANY_FILES = 50
-"""More files than that are placed in a thread."""
+"""Maximum number of files that are placed on the event loop; more are placed in a thread."""
 
 TRIES = 3
-"""How often hunks are placed in a thread before they are on the event loop: each time while somebody types."""
+"""Maximum number of attempts in a thread while somebody types; then hunks are placed on the event loop."""
 
 CHANGED_JUST_NOW = "the text changed a moment ago"
 
 
-class Accepting:
-    """Carries out what a session's client decides."""
+class AcceptingSession(Protocol):
+    """The part of a session that accepting uses. It is a `Client` of the engine."""
 
-    def __init__(self, session: Session) -> None:
+    @property
+    def engine(self) -> Engine:
+        """The one engine."""
+
+    @property
+    def name(self) -> str:
+        """The editor's name, for messages."""
+
+    @property
+    def is_persons(self) -> bool:
+        """Whether the person speaks through this client."""
+
+    @property
+    def documents(self) -> Documents:
+        """The client's open documents."""
+
+    @property
+    def abilities(self) -> EditCapabilities:
+        """The edits that the client can apply."""
+
+    @property
+    def watch(self) -> ClientObserver:
+        """The observer of what appears in this client's texts."""
+
+    @property
+    def server(self) -> MuxServer:
+        """The connection to the client."""
+
+    def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
+        """See `engine.tasks.request.Client`."""
+
+    def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run work in a task that the session's end waits for."""
+
+
+class Accepting:
+    """Places a run's hunks on a client's live texts and brings them there, or rejects them."""
+
+    def __init__(self, session: AcceptingSession) -> None:
         self._session = session
         self._engine = session.engine
 

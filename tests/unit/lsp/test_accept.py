@@ -26,7 +26,7 @@ from mux_lsp.store.journal import Journal
 from tests.unit.lsp.opening import change_in, open_in
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.commands.accept import AcceptingSession
 
 
 async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
@@ -40,7 +40,7 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
 
     server = SimpleNamespace(workspace_apply_edit_async=apply)
     session = SimpleNamespace(documents=documents, name="an editor", server=server, engine=None)
-    decisions = Accepting(cast("Session", session))
+    decisions = Accepting(cast("AcceptingSession", session))
     files = frozenset({Path("/nowhere/a")})
     versions = documents.versions(files)
     # What is opened and changed elsewhere is no reason.
@@ -92,7 +92,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
     )
     selection = Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), root, (edited, tool), (), 0)
     with pytest.raises(ConflictError, match=r"edited\.txt changed on disk a moment ago; nothing was written"):
-        await Accepting(cast("Session", session))._place(selection, ())
+        await Accepting(cast("AcceptingSession", session))._place(selection, ())
     assert sent == []
     assert journal.pending_accepts() == ()
     journal.close()
