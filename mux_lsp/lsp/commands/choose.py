@@ -13,11 +13,11 @@ from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.tasks.discard import refuse_discarded
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.commands.accept import judge
+from mux_lsp.lsp.commands.accept import Accepting, judge
 
 if TYPE_CHECKING:
     from mux_lsp.core.model import Run
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.client import ClientSession
 
 NAMED: Final = 5
 """So many rejected changes are named."""
@@ -26,9 +26,10 @@ NAMED: Final = 5
 class Choosing:
     """Those of the protocol's commands."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._engine = session.engine
+        self.decisions = Accepting(session)
 
     async def id_find(self, params: protocol.IdParams) -> protocol.IdResult:
         return protocol.IdResult(id=self._engine.find(params.id))
@@ -41,7 +42,7 @@ class Choosing:
         return protocol.RestoreResult(restored=list(await self._engine.discards.restore(params.id)))
 
     async def run_pick(self, params: protocol.RunPickParams) -> protocol.PickResult:
-        engine, decisions = self._engine, self._session.decisions
+        engine, decisions = self._engine, self.decisions
         run = engine.run(params.run)
         _refuse(run)
         # Those that the person has chosen among, and none that begins meanwhile.

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from mux_lsp.engine.repository.registry import RepositoryStore
     from mux_lsp.engine.review.items import Item
     from mux_lsp.engine.review.select import FileReview
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.client import ClientSession
+    from mux_lsp.lsp.review.views import Views
     from mux_lsp.lsp.wire.documents import Document
 
 CHANGES = frozenset(
@@ -69,9 +70,9 @@ NAMED = 200
 class Commands(Choosing, Trusting, Verification):
     """What a session's client asks of the engine."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession, views: Views) -> None:
         super().__init__(session)
-        self._decisions = session.decisions
+        self._views = views
 
     async def run(self, name: str, argument: protocol.Params) -> protocol.Shape:
         """Carry out a command. Raises MuxError."""
@@ -203,10 +204,10 @@ class Commands(Choosing, Trusting, Verification):
         return protocol.ReviewListResult(items=await asyncio.to_thread(listed))
 
     async def review_places(self, params: protocol.ReviewPlacesParams) -> protocol.ReviewPlacesResult:
-        return await asyncio.to_thread(wire_places.places, await self._session.require_view(params.uri))
+        return await asyncio.to_thread(wire_places.places, await self._views.require_view(params.uri))
 
     async def variant_show(self, params: protocol.VariantShowParams) -> protocol.VariantShowResult:
-        found = await self._session.require_view(params.uri)
+        found = await self._views.require_view(params.uri)
         located = found.find(params.run, params.hunk)
         if located is None or not located.place.is_open:
             raise UsageError(
@@ -216,7 +217,7 @@ class Commands(Choosing, Trusting, Verification):
         choice = located.place.open_variants
         first = choice.index(located.variant) if located.variant in choice else 0
         shown = (first + params.step) % len(choice)
-        self._session.show(found, located.place, choice[shown])
+        self._views.show(found, located.place, choice[shown])
         variant = choice[shown]
         return protocol.VariantShowResult(run=variant.run, hunk=variant.hunk_id, shown=shown, total=len(choice))
 
@@ -248,18 +249,18 @@ class Commands(Choosing, Trusting, Verification):
         how: AcceptMode,
         result: str | None = None,
     ) -> protocol.AcceptResult:
-        decisions = self._decisions
+        decisions = self.decisions
         return await decisions.accept(await decisions.select(run, paths=paths, hunks=hunks, how=how, result=result))
 
     async def hunk_reject(self, params: protocol.HunkRejectParams) -> protocol.RejectResult:
         run = self._engine.run(params.run)
-        return await self._decisions.reject(run.id, hunks=params.hunks, shared=params.shared)
+        return await self.decisions.reject(run.id, hunks=params.hunks, shared=params.shared)
 
     async def file_reject(self, params: protocol.FileParams) -> protocol.RejectResult:
-        return await self._decisions.reject(params.run, paths=[params.path], hunks=_hunks(params))
+        return await self.decisions.reject(params.run, paths=[params.path], hunks=_hunks(params))
 
     async def run_reject(self, params: protocol.RunReviewParams) -> protocol.RejectResult:
-        return await self._decisions.reject(params.run, paths=params.paths)
+        return await self.decisions.reject(params.run, paths=params.paths)
 
     # Permissions
 
@@ -293,7 +294,7 @@ class Commands(Choosing, Trusting, Verification):
         root = None
         if params.repository is not None:
             root = (await asyncio.to_thread(locate, self._folder(params.repository))).root
-        await self._session.caught_up()
+        await self._views.caught_up()
         documents = self._session.documents
         read = self._engine.history.read
         return await asyncio.to_thread(listed, read, params, root, documents.by_path(), documents.encoding)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.repository.trust import TrustReport
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.client import ClientSession
 
 
 class Trusting:
     """Those of the protocol's commands."""
 
-    _session: Session
+    _session: ClientSession
 
     async def repository_get(self, params: protocol.RepositoryParams) -> protocol.RepositoryResult:
         root = await self._root(params.repository)

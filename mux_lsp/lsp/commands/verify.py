@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     from mux_lsp.engine.review.select import Selection
     from mux_lsp.engine.working_tree.disk import Write
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.client import ClientSession
+    from mux_lsp.lsp.commands.accept import Accepting
 
 
 class Verification:
     """That one of the protocol's commands."""
 
-    _session: Session
+    _session: ClientSession
+    decisions: Accepting
 
     async def verify(self, params: protocol.VerifyParams) -> protocol.VerifyResult:
         session, engine = self._session, self._session.engine
@@ -59,8 +61,8 @@ class Verification:
 
     async def _choose(self, run_id: str, params: protocol.VerifyParams) -> Overlay:
         session = self._session
-        selection = await session.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
-        _, written = workspace_edit.split(selection, session.abilities)
+        selection = await self.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
+        _, written = workspace_edit.split(selection, session.capabilities.edits)
         # What accepting would refuse cannot be had, so there is nothing to verify.
         select.refuse_unsaved(selection, written, session.engine.clients)
         return Overlay(

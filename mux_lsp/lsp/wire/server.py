@@ -29,6 +29,7 @@ from mux_lsp.agents.log import printable
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp.protocol import REQUEST_FAILED, ErrorData
 from mux_lsp.lsp.wire import heavy
+from mux_lsp.lsp.wire.capabilities import registers_content
 from mux_lsp.lsp.wire.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -254,12 +255,6 @@ def _notification(method: str, params: Shape) -> bytes:
 
 def _framed(body: bytes) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-
-
-def registers_content(capabilities: types.ClientCapabilities) -> bool:
-    """Whether a client is told of `workspace/textDocumentContent` by a registration. LSP forbids telling it twice."""
-    content = capabilities.workspace and capabilities.workspace.text_document_content
-    return bool(content and content.dynamic_registration)
 
 
 def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -10,7 +10,7 @@ from lsprotocol import types
 
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.lsp.review import code_action, diagnostics, places
-from mux_lsp.lsp.wire.capabilities import ClientCapabilities
+from mux_lsp.lsp.wire.capabilities import ClientCapabilities, EditCapabilities
 from tests.unit.lsp.reviewing import EVERYTHING, PLAIN, URI, range_of, review_of, runs, view_of
 
 BEFORE = "a\nb\nc\nd\n"
@@ -256,9 +256,10 @@ def test_an_accept_answers_the_hint_over_it() -> None:
     assert [one.diagnostics for one in made if one.kind == code_action.ACCEPT] == [found, []]
 
 
-def capabilities(**able: Any) -> types.ClientCapabilities:
+def capabilities(workspace: types.WorkspaceClientCapabilities | None = None, **able: Any) -> types.ClientCapabilities:
     return types.ClientCapabilities(
-        text_document=types.TextDocumentClientCapabilities(code_action=types.CodeActionClientCapabilities(**able))
+        workspace,
+        text_document=types.TextDocumentClientCapabilities(code_action=types.CodeActionClientCapabilities(**able)),
     )
 
 
@@ -274,6 +275,9 @@ def publishing(*tags: types.DiagnosticTag) -> types.ClientCapabilities:
 
 LITERALS = types.ClientCodeActionLiteralOptions(types.ClientCodeActionKindOptions([]))
 EDITS = types.ClientCodeActionResolveOptions(["edit"])
+VERSIONS = types.WorkspaceClientCapabilities(
+    workspace_edit=types.WorkspaceEditClientCapabilities(document_changes=True)
+)
 MARKDOWN, PLAIN_TEXT = types.MarkupKind.Markdown, types.MarkupKind.PlainText
 
 
@@ -288,7 +292,11 @@ MARKDOWN, PLAIN_TEXT = types.MarkupKind.Markdown, types.MarkupKind.PlainText
             capabilities(resolve_support=types.ClientCodeActionResolveOptions([]), data_support=True),
             ClientCapabilities(),
         ),
-        (capabilities(resolve_support=EDITS, data_support=True), ClientCapabilities(lazily=True)),
+        (capabilities(resolve_support=EDITS, data_support=True), ClientCapabilities()),
+        (
+            capabilities(VERSIONS, resolve_support=EDITS, data_support=True),
+            ClientCapabilities(lazily=True, edits=EditCapabilities(versions=True)),
+        ),
         (
             capabilities(disabled_support=True, is_preferred_support=True),
             ClientCapabilities(disabled=True, preferred=True),

@@ -114,30 +114,30 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
         live = items.LiveText("a", ("text\n",), None, open=True)
         return places.DocumentReview(places.Buffer(document.uri, document.version, live), (), (), {}), {}
 
-    monkeypatch.setattr(session, "_view_of", view_of)
-    monkeypatch.setattr(session, "_send_diagnostics", lambda _uri, version, _found: sent.append(version))
+    views, sync = session._views, session._text_sync
+    monkeypatch.setattr(views, "_view_of", view_of)
+    monkeypatch.setattr(views, "_send_diagnostics", lambda _uri, version, _found: sent.append(version))
     uri = (tmp_path / "a").as_uri()
     (tmp_path / "a").write_text("text\n")
     open_in(session.documents, uri, "text\n")
-    session._refresh(uri)
+    views.refresh(uri)
     await begun.wait()
     for version in range(2, 12):
-        await session._did_change(
+        await sync.did_change(
             types.DidChangeTextDocumentParams(
                 types.VersionedTextDocumentIdentifier(version, uri),
                 [types.TextDocumentContentChangeWholeDocument(f"text {version}\n")],
             )
         )
-    asking = [asyncio.create_task(session.view(uri)) for _ in range(5)]
+    asking = [asyncio.create_task(views.view(uri)) for _ in range(5)]
     gate.set()
     found = await asyncio.gather(*asking)
-    assert session._refreshing is not None
-    await session._refreshing
+    await views._refreshing.idle()
     assert made == [1, 11], "nothing is made for the texts between"
     assert sent == [11], "nothing is sent for a text that is gone"
     assert {one.buffer.version for one in found if one} == {11}
-    session._refresh(uri)
-    await session._refreshing
+    views.refresh(uri)
+    await views._refreshing.idle()
     assert (made, sent) == ([1, 11], [11]), "what is known is not made again, and not sent again"
     await session.close()
 
