@@ -3,6 +3,10 @@
 Actions are `workspace/executeCommand` commands with exactly one object as argument. Lines and characters are LSP's, in
 the negotiated position encoding. Times are seconds since the epoch, durations seconds, paths relative to the root of
 the repository with `/` between components.
+
+The file is long on purpose: it is the whole contract and nothing else, so that it reads from top to bottom like the
+document, and its types may use each other in any order. The document's tables, the Lua annotations and the TypeScript
+types are generated from it (`tests/support/protocol_*.py`).
 """
 
 from __future__ import annotations
