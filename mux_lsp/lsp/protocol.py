@@ -50,7 +50,7 @@ Checks = Annotated[list[CommandLine], Field(max_length=100)]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
-class AgentChoice(Params):
+class RequestedAgent(Params):
     """An agent by its configured name, or an inline command as `sh:COMMAND`."""
 
     agent: CommandLine
@@ -85,7 +85,7 @@ class TaskStartParams(Params):
     counts for it too. One that the server does not know counts for nothing, and it looks for itself."""
 
     prompt: Prompt
-    agents: Annotated[list[AgentChoice], Field(max_length=500)] | None = None
+    agents: Annotated[list[RequestedAgent], Field(max_length=500)] | None = None
     checks: Checks | None = None
     context: Annotated[list[ContextPlace], Field(max_length=1000)] = []
     repository: Uri | None = None
@@ -725,7 +725,7 @@ class DocumentShowResult(Shape):
     uri: str
 
 
-class Acceptance(Shape):
+class AcceptanceShape(Shape):
     """A hunk that became part of a person's text, on record for good: also when its task was deleted.
 
     `cause` says whether it was accepted through mux-lsp, or the text just had it: typed, or brought in by another tool.
@@ -766,7 +766,7 @@ class Acceptance(Shape):
 class HistoryListResult(Shape):
     """The newest first."""
 
-    acceptances: list[Acceptance]
+    acceptances: list[AcceptanceShape]
 
 
 class AgentShape(Shape):

@@ -1,6 +1,6 @@
 /** Which agents a task is for, and how many runs of each. */
 
-import type { AgentChoice } from "./protocol.ts";
+import type { RequestedAgent } from "./protocol.ts";
 
 /** The daemon takes no more of one agent. */
 const MOST = 100;
@@ -9,7 +9,7 @@ const MOST = 100;
 export const INLINE = "sh:";
 
 /** What is typed to take agents in: a command of one's own, or one that is known, so many times, as in `claude*3`. */
-export function typed(words: string, known: readonly string[]): Required<Pick<AgentChoice, "agent" | "count">> | undefined {
+export function typed(words: string, known: readonly string[]): Required<Pick<RequestedAgent, "agent" | "count">> | undefined {
   const text = words.trim();
   if (text.startsWith(INLINE)) {
     return text.length > INLINE.length ? { agent: text, count: 1 } : undefined;
@@ -22,7 +22,7 @@ export function typed(words: string, known: readonly string[]): Required<Pick<Ag
 export class Choice {
   readonly #counts: Map<string, number>;
 
-  constructor(remembered: readonly AgentChoice[]) {
+  constructor(remembered: readonly RequestedAgent[]) {
     this.#counts = new Map(remembered.map((one) => [one.agent, one.count ?? 1]));
   }
 
@@ -31,7 +31,7 @@ export class Choice {
     return [...this.#counts.keys()];
   }
 
-  get all(): AgentChoice[] {
+  get all(): RequestedAgent[] {
     return [...this.#counts].map(([agent, count]) => ({ agent, count }));
   }
 

@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import { Choice, INLINE, typed } from "./choice.ts";
 import { meant, where } from "./folders.ts";
-import type { AgentChoice, AgentShape, ContextPlace, TaskStartParams } from "./protocol.ts";
+import type { AgentShape, ContextPlace, RequestedAgent, TaskStartParams } from "./protocol.ts";
 import type { Server } from "./server.ts";
 import { count, label, short } from "./text.ts";
 import type { Tree } from "./tree.ts";
@@ -99,13 +99,13 @@ async function exampleFile(): Promise<vscode.Uri | undefined> {
  *
  * Enter on the first row starts, on an agent's row takes it in or out; what is typed may be a command of one's own.
  */
-async function pickAgents(server: Server, memory: vscode.Memento, prompt: string): Promise<AgentChoice[] | undefined> {
+async function pickAgents(server: Server, memory: vscode.Memento, prompt: string): Promise<RequestedAgent[] | undefined> {
   const known = await server.reporting(() => server.request("mux.agent.list", {}));
   if (known === undefined) {
     return undefined;
   }
   const choice = new Choice(
-    memory.get<AgentChoice[]>(REMEMBERED) ?? known.defaults.map((agent): AgentChoice => ({ agent })),
+    memory.get<RequestedAgent[]>(REMEMBERED) ?? known.defaults.map((agent): RequestedAgent => ({ agent })),
   );
   const names = known.agents.filter(offered).map((one) => one.name);
   const picker = vscode.window.createQuickPick<AgentItem>();

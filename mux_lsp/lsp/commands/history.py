@@ -31,7 +31,7 @@ def listed(
     encoding: PositionEncoding,
 ) -> protocol.HistoryListResult:
     """What a client asks for. Slow: for a thread. Raises UsageError for a URI that is no file's."""
-    shapes: Iterator[protocol.Acceptance]
+    shapes: Iterator[protocol.AcceptanceShape]
     if params.uri is None:
         shapes = (_shape(one, None, None) for one in read(None, root))
     else:
@@ -47,7 +47,7 @@ def _of_file(
     params: protocol.HistoryListParams,
     lines: tuple[str, ...] | None,
     encoding: PositionEncoding,
-) -> Iterator[protocol.Acceptance]:
+) -> Iterator[protocol.AcceptanceShape]:
     searched = Text(lines or ())
     first, last = params.start or 0, len(searched.lines) if params.end is None else params.end
     for one in found:
@@ -69,8 +69,8 @@ def _lines(file: Path, documents: Mapping[Path, Document]) -> tuple[str, ...] | 
     return live_text(file.parent, file.name, documents.get(file)).lines
 
 
-def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> protocol.Acceptance:
-    return protocol.Acceptance(
+def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> protocol.AcceptanceShape:
+    return protocol.AcceptanceShape(
         id=one.id,
         at=one.at,
         withdrawn=one.withdrawn,

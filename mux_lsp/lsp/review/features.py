@@ -42,7 +42,7 @@ class ReviewFeatures:
         if review is not None and review.items:
             # Which runs are equal may have changed in other files than this one.
             review = replace(review, tasks={task: engine.task(task) for task in review.tasks})
-            made += await asyncio.to_thread(code_action.review, review, params.range, params.context, capabilities)
+            made += await asyncio.to_thread(code_action.actions_at, review, params.range, params.context, capabilities)
         made += await self._prompts(params)
         return code_action.menu(made, params.context.only, capabilities)
 

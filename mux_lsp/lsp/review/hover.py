@@ -12,7 +12,7 @@ from mux_lsp.lsp.review.places import NAMES
 from mux_lsp.lsp.wire import markdown
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.review.places import DocumentReview, Place, Variant
+    from mux_lsp.lsp.review.places import DocumentReview, ReviewPlace, ReviewVariant
     from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 
 LINES = 200
@@ -25,9 +25,9 @@ WIDTH = 400
 """So many characters of a line are shown."""
 
 
-def hover(found: DocumentReview, position: types.Position, shows: ClientCapabilities) -> types.Hover | None:
+def hover(review: DocumentReview, position: types.Position, capabilities: ClientCapabilities) -> types.Hover | None:
     """The diffs of the changes at a position, the shown variant of each place first."""
-    here = found.at(types.Range(position, position))
+    here = review.at(types.Range(position, position))
     variants = [(place, variant) for place in here for variant in (place.in_order or place.others)]
     if not variants:
         return None
@@ -35,17 +35,17 @@ def hover(found: DocumentReview, position: types.Position, shows: ClientCapabili
     parts: list[str] = []
     for place, variant in shown:
         title, code = _title(place, variant), _diff(variant, LINES // len(shown))
-        if shows.markdown:
+        if capabilities.markdown:
             parts += [markdown.escaped(title), markdown.fenced(code, "diff")]
         else:
             parts += [markdown.line(title), markdown.plain(code)]
     if left := len(variants) - len(shown):
         parts.append(f"… {left} more variants")
-    kind = types.MarkupKind.Markdown if shows.markdown else types.MarkupKind.PlainText
+    kind = types.MarkupKind.Markdown if capabilities.markdown else types.MarkupKind.PlainText
     return types.Hover(types.MarkupContent(kind, "\n\n".join(parts)), here[0].shown.range)
 
 
-def _title(place: Place, variant: Variant) -> str:
+def _title(place: ReviewPlace, variant: ReviewVariant) -> str:
     names = ", ".join(variant.runs[:NAMES])
     if more := len(variant.runs) - NAMES:
         names += f" and {more} more" if more > 0 else ""
@@ -59,7 +59,7 @@ def _title(place: Place, variant: Variant) -> str:
     return " · ".join(words)
 
 
-def _diff(variant: Variant, most: int) -> str:
+def _diff(variant: ReviewVariant, most: int) -> str:
     if variant.item.hunk is None:
         return variant.what
     lines = diff.unified([variant.item.hunk], variant.item.review.base).splitlines(keepends=True)

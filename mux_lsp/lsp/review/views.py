@@ -73,7 +73,7 @@ class Views:
         looks = [self.view(document.uri) for document in self._session.documents]
         await asyncio.gather(*looks, *self._last_looks, return_exceptions=True)
 
-    def show(self, review: places.DocumentReview, place: places.Place, variant: places.Variant) -> None:
+    def show(self, review: places.DocumentReview, place: places.ReviewPlace, variant: places.ReviewVariant) -> None:
         """Show another variant at a place from now on."""
         uri = review.buffer.uri
         others = [choice for choice in self._chosen.get(uri, ()) if not places.is_for(choice, place)]

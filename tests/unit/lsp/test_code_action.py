@@ -24,7 +24,7 @@ def at(
 ) -> list[types.CodeAction]:
     """The code actions at a range, or with the cursor at the start of a line."""
     wanted = range_of(range_, range_) if isinstance(range_, int) else range_
-    found = code_action.menu(code_action.review(view, wanted, types.CodeActionContext([]), shows), None, shows)
+    found = code_action.menu(code_action.actions_at(view, wanted, types.CodeActionContext([]), shows), None, shows)
     assert all(isinstance(one, types.CodeAction) for one in found)
     return [one for one in found if isinstance(one, types.CodeAction)]
 
@@ -225,7 +225,7 @@ def test_not_every_one_of_a_hundred_runs_is_offered() -> None:
 
 
 def test_kinds_are_what_was_asked_for() -> None:
-    made = code_action.review(runs(BEFORE, B, X), range_of(1, 1), types.CodeActionContext([]), EVERYTHING)
+    made = code_action.actions_at(runs(BEFORE, B, X), range_of(1, 1), types.CodeActionContext([]), EVERYTHING)
     for only, kinds in {
         "quickfix": [code_action.ACCEPT, code_action.ACCEPT, code_action.NEXT, code_action.DIFF, code_action.REJECT],
         "quickfix.mux.reject": [code_action.REJECT],
@@ -240,7 +240,7 @@ def test_kinds_are_what_was_asked_for() -> None:
 
 @pytest.mark.parametrize("live", [BEFORE, "a\nmine\nc\nd\n"])
 def test_a_client_without_code_actions_gets_commands(live: str) -> None:
-    made = code_action.review(
+    made = code_action.actions_at(
         runs(BEFORE, B, live=live), range_of(1, 1), types.CodeActionContext([]), ClientCapabilities()
     )
     found = code_action.menu(made, None, replace(ClientCapabilities(), disabled=True))
@@ -252,7 +252,7 @@ def test_an_accept_answers_the_hint_over_it() -> None:
     view = runs(BEFORE, B, X)
     found = diagnostics.diagnostics(view, EVERYTHING)
     other = types.Diagnostic(range_of(1, 2), "theirs", code=found[0].code, source="ruff")
-    made = code_action.review(view, range_of(1, 1), types.CodeActionContext([*found, other]), EVERYTHING)
+    made = code_action.actions_at(view, range_of(1, 1), types.CodeActionContext([*found, other]), EVERYTHING)
     assert [one.diagnostics for one in made if one.kind == code_action.ACCEPT] == [found, []]
 
 
