@@ -43,7 +43,7 @@ class ClientSession(Client, Protocol):
     asker: Caller
     """Who speaks through this client."""
     is_persons: bool
-    starter: str | None
+    agent_origin: str | None
     """The run whose agent has started this client, or the set-up or the checks that have; None for all others."""
     server: MuxServer
     documents: Documents

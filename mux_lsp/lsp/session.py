@@ -55,7 +55,7 @@ async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker
     session.server.protocol.set_writer(writer)
     # What an agent has in an editor of its own is nothing that its person sees.
     leave = engine.join(session) if session.is_persons else lambda: None
-    unsubscribe = engine.subscribe(session.tell)
+    unsubscribe = engine.subscribe(session.on_event)
     unwatch = engine.history.join(session.watch)
     try:
         await receive_all(incoming, session.server)
@@ -74,7 +74,7 @@ class Session:
         self.asker = asker
         """Who speaks through this client."""
         self.is_persons = isinstance(asker, Person)
-        self.starter = asker.starter if isinstance(asker, Agent) else None
+        self.agent_origin = asker.starter if isinstance(asker, Agent) else None
         """The run whose agent has started this client, or the set-up or the checks that have; None for all others."""
         self.server = MuxServer()
         self.documents = Documents()
@@ -118,12 +118,12 @@ class Session:
 
     # What the daemon tells
 
-    def tell(self, event: events.Event) -> None:
+    def on_event(self, event: events.Event) -> None:
         """Pass an engine's event on, in the shapes of the wire."""
         if self._own_protocol and not isinstance(event, events.Untold):
             method, params = convert.notification(event, self.engine.standing, self.documents.uri)
-            self.server.protocol.tell(method, params)
-        self.virtual.told(event)
+            self.server.protocol.send_notification(method, params)
+        self.virtual.on_event(event)
         match event:
             case events.TaskChanged(task=task):
                 self._progress.task_changed(task)

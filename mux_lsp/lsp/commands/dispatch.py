@@ -97,7 +97,7 @@ class Commands(Choosing, Trusting, Verification):
                 stop_after=params.stop_after,
                 max_cost_usd=params.max_cost_usd,
                 max_tokens=params.max_tokens,
-                parent=session.starter or params.parent,
+                parent=session.agent_origin or params.parent,
             )
         )
         for notice in task.notices:

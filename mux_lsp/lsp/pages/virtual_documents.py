@@ -117,8 +117,8 @@ class VirtualDocuments:
 
     # What happens
 
-    def told(self, event: Event) -> None:
-        """The engine has told something that documents may show."""
+    def on_event(self, event: Event) -> None:
+        """Refresh the documents that may show what has happened."""
         self._moves += 1
         match event:
             case RunOutput(run=run_id) | TranscriptGrown(run=run_id):

@@ -139,7 +139,7 @@ class MuxProtocol(LanguageServerProtocol):
     def _refuse(self, id_: int | str, error: JsonRpcException) -> None:
         self._send_response(id_, error=error.to_response_error())
 
-    def tell(self, method: str, params: Shape) -> None:
+    def send_notification(self, method: str, params: Shape) -> None:
         """Send one of our own notifications. Many come in a second, so it is written without pygls' way round.
 
         Not at once: an answer is sent one turn of the loop after it was made, and what happened after that must come

@@ -57,7 +57,7 @@ def begun(options: object) -> tuple[Session, Written]:
 async def test_a_client_of_our_protocol_is_told_of_every_event() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION}})
     for event in EVENTS.values():
-        session.tell(event)
+        session.on_event(event)
     await written.have(1 + len(EVENTS))
     assert [message["method"] for message in written[1:]] == list(EVENTS)
     for message in written[1:]:
@@ -67,7 +67,7 @@ async def test_a_client_of_our_protocol_is_told_of_every_event() -> None:
 async def test_a_file_is_named_as_the_client_spells_it_where_it_is_open() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION}})
     open_in(session.documents, "file:///r/%c3%a4%2bb", "")
-    session.tell(ReviewChanged("/r", frozenset({"ä+b", "ö"})))
+    session.on_event(ReviewChanged("/r", frozenset({"ä+b", "ö"})))
     await written.have(2)
     assert written[-1]["params"]["uris"] == ["file:///r/%c3%a4%2bb", "file:///r/%C3%B6"]
     await session.close()
@@ -83,7 +83,7 @@ def test_nothing_is_made_for_a_client_that_is_told_nothing(options: object, monk
     for name in ("task_shape", "run_shape", "uri_of"):
         monkeypatch.setattr(convert, name, made)
     for event in EVENTS.values():
-        session.tell(event)
+        session.on_event(event)
     assert len(written) == 1
 
 
@@ -91,7 +91,7 @@ async def test_a_client_whose_protocol_was_refused_is_told_nothing() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION + 1}})
     assert "error" in written[0]
     for event in EVENTS.values():
-        session.tell(event)
+        session.on_event(event)
     await asyncio.sleep(0)  # what would have been told is told in the next turn of the loop
     assert len(written) == 1
 
@@ -153,7 +153,7 @@ async def test_a_client_of_an_agent_is_neither_asked_for_its_person_nor_given_a_
         {"id": 1, "method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": able}},
     )
     receive(session.server, {"method": "initialized", "params": {}})
-    session.tell(PermissionRequested("ask2", "k3f", ("k3f-1",), asked.request))
-    session.tell(EVENTS["mux/taskChanged"])
+    session.on_event(PermissionRequested("ask2", "k3f", ("k3f-1",), asked.request))
+    session.on_event(EVENTS["mux/taskChanged"])
     assert (session._asking._asking, session._progress._begun) == ({}, {})
     await session.close()
