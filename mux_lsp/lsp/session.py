@@ -20,7 +20,9 @@ from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.state import events
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.commands.dispatch import CHANGES, Commands
+from mux_lsp.lsp.commands import dispatch
+from mux_lsp.lsp.commands.accept import Accepting
+from mux_lsp.lsp.effects import OnCancel
 from mux_lsp.lsp.pages import virtual_documents
 from mux_lsp.lsp.pages.virtual_documents import VirtualDocuments
 from mux_lsp.lsp.permission_prompts import PermissionPrompts
@@ -67,7 +69,7 @@ async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker
 
 
 class Session:
-    """Implements `ClientSession`, and connects the client's messages with what handles them."""
+    """Implements `ClientSession` and `CallerSession`, and connects the client's messages with what handles them."""
 
     def __init__(self, engine: Engine, asker: Caller) -> None:
         self.engine = engine
@@ -88,10 +90,10 @@ class Session:
         self._progress = Progress(self.server, engine)
         self._asking = PermissionPrompts(self.server, engine)
         self.virtual = VirtualDocuments(self)
-        self._views = Views(self)
-        self._features = ReviewFeatures(self, self._views)
-        self._text_sync = TextSync(self, self._views, self.virtual)
-        self._commands = Commands(self, self._views)
+        self.views = Views(self)
+        self.decisions = Accepting(self)
+        self._features = ReviewFeatures(self, self.views)
+        self._text_sync = TextSync(self, self.views, self.virtual)
         self._register()
 
     # What the engine asks
@@ -130,7 +132,7 @@ class Session:
             case events.RunChanged(run=run):
                 self._progress.run_changed(run)
             case events.ReviewChanged(repository=repository, paths=paths):
-                self._views.results_changed(Path(repository), paths)
+                self.views.results_changed(Path(repository), paths)
             case events.PermissionRequested():
                 self._asking.requested(event)
             case events.PermissionSettled(id=ask_id):
@@ -164,13 +166,13 @@ class Session:
         self.server.protocol.cancel_all()
         self._progress.close()
         await self._asking.close()
-        await self._views.close()
+        await self.views.close()
         await asyncio.gather(*self._kept, return_exceptions=True)
         await self.virtual.close()
         self.server.shutdown()  # type: ignore[no-untyped-call]  # pygls gives it no types
 
     def follow_files(self) -> None:
-        """See `ClientSession`."""
+        """See `CallerSession`."""
         self._text_sync.follow_files()
 
     # Features
@@ -194,8 +196,8 @@ class Session:
         feature(types.TEXT_DOCUMENT_HOVER)(self._features.hover)
         feature(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)(self._progress_cancelled)
         feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, virtual_documents.OPTIONS)(self._content)
-        for name, (params, _) in protocol.COMMANDS.items():
-            self.server.protocol.answers(name, functools.partial(self._command, name, params))
+        for name, command in protocol.COMMANDS.items():
+            self.server.protocol.answers(name, functools.partial(self._command, name, command))
 
     def _feature(self, method: str, options: Any = None) -> Callable[[Callable[[Any], Any]], None]:
         def register(handler: Callable[[Any], Any]) -> None:
@@ -243,7 +245,7 @@ class Session:
         if action.data is None:
             return action
         wanted = _argument(types.CODE_ACTION_RESOLVE, protocol.HunkAcceptParams, (action.data,))
-        action.edit = await self._commands.decisions.edit(wanted.run, wanted.hunks, AcceptMode(wanted.mode))
+        action.edit = await self.decisions.edit(wanted.run, wanted.hunks, AcceptMode(wanted.mode))
         return action
 
     async def _content(self, params: types.TextDocumentContentParams) -> types.TextDocumentContentResult:
@@ -253,15 +255,15 @@ class Session:
     def _progress_cancelled(self, params: types.WorkDoneProgressCancelParams) -> None:
         self.keep(self._progress.cancelled(params.token))
 
-    async def _command(self, name: str, params: type[protocol.Params], *arguments: Any) -> Any:
+    async def _command(self, name: str, command: protocol.Command, *arguments: Any) -> Any:
         async def run() -> Any:
             if heavy.is_large(arguments):
-                argument = await heavy.in_thread(_argument, name, params, arguments)
+                argument = await heavy.in_thread(_argument, name, command.params, arguments)
             else:
-                argument = _argument(name, params, arguments)
-            work = self._commands.run(name, argument)
-            # A change that has begun is brought to its end, also when the client has gone meanwhile.
-            answer = await (asyncio.shield(self.keep(work)) if name in CHANGES else work)
+                argument = _argument(name, command.params, arguments)
+            work = dispatch.run(self, name, argument)
+            completed = command.effect.on_cancel is OnCancel.COMPLETE
+            answer = await (asyncio.shield(self.keep(work)) if completed else work)
             return answer
 
         return await guarded(run)()

@@ -1,4 +1,4 @@
-"""What a client decides of runs: hunks placed on its live texts and brought there, or rejected."""
+"""Accept hunks into a client's live texts and files, all or nothing, or reject them."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.wire.documents import Document
 
 MANY_FILES = 50
-"""More files than that are placed in a thread."""
+"""Maximum number of files that are placed on the event loop; more are placed in a thread."""
 
 TRIES = 3
-"""How often hunks are placed in a thread before they are on the event loop: each time while somebody types."""
+"""Maximum number of attempts in a thread while somebody types; then hunks are placed on the event loop."""
 
 CHANGED_JUST_NOW = "the text changed a moment ago"
 
 
 class Accepting:
-    """Carries out what a session's client decides."""
+    """Places a run's hunks on a client's live texts and brings them there, or rejects them."""
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session

@@ -114,7 +114,7 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
         live = items.LiveText("a", ("text\n",), None, open=True)
         return places.DocumentReview(places.Buffer(document.uri, document.version, live), (), (), {}), {}
 
-    views, sync = session._views, session._text_sync
+    views, sync = session.views, session._text_sync
     monkeypatch.setattr(views, "_view_of", view_of)
     monkeypatch.setattr(views, "_send_diagnostics", lambda _uri, version, _found: sent.append(version))
     uri = (tmp_path / "a").as_uri()
