@@ -1,8 +1,8 @@
-"""The part of a session that commands use."""
+"""The part of a session that commands use, and the clients that an argument of theirs names."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mux_lsp.lsp.client import ClientSession
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.callers import Caller
+    from mux_lsp.engine.tasks.request import Client
     from mux_lsp.lsp.commands.accept import Accepting
     from mux_lsp.lsp.review.views import Views
 
@@ -55,3 +56,10 @@ class CallerSession(ClientSession, Protocol):
 
     def follow_files(self) -> None:
         """Have the client report files that change on disk."""
+
+
+def clients_named(client: CallerSession, whose: Literal["own", "all", "none", "saved"]) -> tuple[Client, ...]:
+    """Return the clients whose unsaved texts a command takes: the caller's own, those of all, or none."""
+    if whose == "all":
+        return client.engine.clients
+    return (client,) if whose == "own" else ()
