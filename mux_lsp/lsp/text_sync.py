@@ -8,7 +8,7 @@ from lsprotocol import types
 
 from mux_lsp.agents.log import printable
 from mux_lsp.lsp.wire import heavy
-from mux_lsp.lsp.wire.documents import TEXT_LIMIT, as_changed, as_known, as_opened, as_saved, path_of
+from mux_lsp.lsp.wire.documents import MAX_TEXT, as_changed, as_known, as_opened, as_saved, path_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,9 +91,9 @@ class TextSync:
 
     def _follow(self, uri: str, document: Document | None, *, opened: bool = False) -> None:
         """Take a document's new text. One with more of it than is followed counts as not open, in all respects."""
-        if document is not None and len(document.content) > TEXT_LIMIT:
+        if document is not None and len(document.content) > MAX_TEXT:
             message = (
-                f"{document.path.name} has {len(document.content):,} characters, more than the {TEXT_LIMIT:,} of which "
+                f"{document.path.name} has {len(document.content):,} characters, more than the {MAX_TEXT:,} of which "
                 "mux-lsp follows the text. To mux-lsp it is not open: agents get it as it is on disk, and its changes "
                 "are reviewed once it is smaller and opened again. Nothing in it was changed."
             )

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FOLLOWED = 64
-"""So many documents of a client are kept up to date: those that were asked for last."""
+MAX_FOLLOWED = 64
+"""Maximum number of documents of a client that are kept up to date: those that were asked for last."""
 
 OPTIONS = types.TextDocumentContentRegistrationOptions([SCHEME])
 """What we say of `workspace/textDocumentContent`."""
@@ -158,7 +158,7 @@ class VirtualDocuments:
         """Keep a document up to date that was read since there had been so many `moves`."""
         self._followed.pop(uri, None)
         self._followed[uri] = followed
-        while len(self._followed) > FOLLOWED:
+        while len(self._followed) > MAX_FOLLOWED:
             oldest = next(iter(self._followed))
             self._stale.discard(oldest)
             file = self._followed.pop(oldest).file

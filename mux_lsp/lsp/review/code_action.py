@@ -14,7 +14,7 @@ from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.lsp.review import command_links
 from mux_lsp.lsp.review.diagnostics import SOURCE
 from mux_lsp.lsp.review.overwrite import lost_lines
-from mux_lsp.lsp.review.places import NAMES, one_line
+from mux_lsp.lsp.review.places import MAX_NAMES, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,11 +44,11 @@ KINDS: Final = (
 
 _KINDS: Final = {AcceptMode.EXACT: ACCEPT, AcceptMode.INSTEAD: INSTEAD, AcceptMode.TAKE: TAKE, AcceptMode.MARK: MARK}
 
-RUNS: Final = 8
-"""The file and the run are offered for so many runs at the most, those of the shown variants first."""
+MAX_RUNS: Final = 8
+"""Maximum number of runs for which the file and the run are offered, those of the shown variants first."""
 
-EXCERPT: Final = 40
-"""So many characters are shown of a line that would be lost."""
+MAX_EXCERPT: Final = 40
+"""Maximum number of characters of a line that would be lost."""
 
 
 def actions_at(
@@ -169,8 +169,8 @@ def _take(variant: ReviewVariant, lost: Sequence[str]) -> str:
     if variant.hunk_id is None:
         return f"Take {variant.run}'s file over yours (loses yours)"
     first = next((line for line in map(one_line, lost) if line), "")
-    more = " …" if len(lost) > 1 or len(first) > EXCERPT else ""
-    what = f"{counted(len(lost), 'line')}: “{first[:EXCERPT]}”{more}" if first else counted(len(lost), "line")
+    more = " …" if len(lost) > 1 or len(first) > MAX_EXCERPT else ""
+    what = f"{counted(len(lost), 'line')}: “{first[:MAX_EXCERPT]}”{more}" if first else counted(len(lost), "line")
     if variant.item.review.change.kind is ChangeKind.DELETED:
         return f"Delete the file as {variant.run} does (loses {what})"
     return f"Take {variant.run}'s lines over yours (loses {what})"
@@ -194,7 +194,7 @@ def _selection(review: DocumentReview, here: Sequence[ReviewPlace], range_: type
     alike: dict[tuple[str, ...], list[str]] = {}
     for run, own in hunks_of.items():
         alike.setdefault(tuple(own), []).append(run)
-    several = [(hunks, runs) for hunks, runs in alike.items() if len(hunks) > 1][:RUNS]
+    several = [(hunks, runs) for hunks, runs in alike.items() if len(hunks) > 1][:MAX_RUNS]
     for verb, name, more in (("Accept", "mux.hunk.accept", {}), ("Reject", "mux.hunk.reject", {"shared": True})):
         for hunks, (run, *same) in several:
             title = f"{verb} {run}'s {len(hunks)} changes in the selection{_equal(same)}"
@@ -211,7 +211,7 @@ def _files_and_runs(review: DocumentReview, places: Iterable[ReviewPlace]) -> It
     done: set[tuple[str, str]] = set()
     runs = [run for place in places for variant in (place.in_order or place.others) for run in variant.runs]
     for run in dict.fromkeys(runs):
-        if len({one for _, one in done}) >= RUNS and (RUN, run) not in done:
+        if len({one for _, one in done}) >= MAX_RUNS and (RUN, run) not in done:
             break
         change = changes[run]
         same_file = [one for one, other in changes.items() if _is_same(other, change) and _task(one) == _task(run)]
@@ -245,5 +245,5 @@ def _equal(same: Sequence[str]) -> str:
     """Which other runs it goes for as well."""
     if not same:
         return ""
-    more = f" and {len(same) - NAMES} more" if len(same) > NAMES else ""
-    return f" (= {', '.join(same[:NAMES])}{more})"
+    more = f" and {len(same) - MAX_NAMES} more" if len(same) > MAX_NAMES else ""
+    return f" (= {', '.join(same[:MAX_NAMES])}{more})"

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     RangeOf = Callable[[Item], types.Range]
 
-WHOLE: Final = -1
+WHOLE_FILE_LINE: Final = -1
 """The line of the snapshot at which changes without hunks have their place: before all others."""
 
-NAMES: Final = 5
-"""So many runs are named that agree."""
+MAX_NAMES: Final = 5
+"""Maximum number of runs that are named for agreeing."""
 
 _LEADING: Final = (HunkStatus.APPLIED, HunkStatus.PENDING, HunkStatus.CONFLICT, HunkStatus.REJECTED)
 """By which of its runs a variant goes, where it stands differently to them."""
@@ -158,7 +158,7 @@ class ReviewPlace:
 
     def choice_of(self, variant: ReviewVariant) -> VariantSelection:
         """What to remember to have a variant shown here."""
-        line = variant.item.hunk.start if variant.item.hunk else WHOLE
+        line = variant.item.hunk.start if variant.item.hunk else WHOLE_FILE_LINE
         return VariantSelection(self.task, line, variant.run, variant.hunk_id)
 
 
@@ -291,7 +291,7 @@ def _whole_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) 
         same.setdefault((change.new_mode, content, change.path), []).append(item)
     here = sorted((_variant(group, of, range_of) for group in same.values()), key=lambda variant: -variant.agreed)
     if here:
-        yield ReviewPlace(task, WHOLE, WHOLE, tuple(here), _best(here))
+        yield ReviewPlace(task, WHOLE_FILE_LINE, WHOLE_FILE_LINE, tuple(here), _best(here))
 
 
 def _variant(items: Sequence[Item], of: int, range_of: RangeOf) -> ReviewVariant:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.wire.documents import Documents
 
 
-MOST_CARRIED = 200
-"""Accepting more files than that is not one edit of a client any more."""
+MAX_CARRIED_FILES = 200
+"""Maximum number of files that one edit of a client changes, but for those that it has open."""
 
 
 def split(selection: Selection, abilities: EditCapabilities) -> tuple[list[PathPlan], list[PathPlan]]:
@@ -31,7 +31,7 @@ def split(selection: Selection, abilities: EditCapabilities) -> tuple[list[PathP
     """
     # A file that makes way for a folder, or a folder for a file, does so in one go with what comes in its place.
     obstacles = [plan.obstacle for plan in selection.plans if plan.obstacle is not None]
-    many = len(selection.plans) > MOST_CARRIED
+    many = len(selection.plans) > MAX_CARRIED_FILES
     carried: list[PathPlan] = []
     written: list[PathPlan] = []
     for plan in selection.plans:

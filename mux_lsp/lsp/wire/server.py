@@ -52,8 +52,8 @@ IN_ORDER = frozenset(
 """The methods for whose handlers the client's next message waits: what it is about may be the text that they make."""
 
 
-NAMED = 100
-"""Characters of a name from a client that are repeated in a message."""
+MAX_NAME = 100
+"""Maximum number of characters of a client's name for something that a message repeats."""
 
 
 class Incoming(Protocol):
@@ -282,7 +282,7 @@ def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
 
 def shortened(name: str) -> str:
     """A name as a message has room for: whoever sent it may have sent megabytes."""
-    return name if len(name) <= NAMED else f"{name[:NAMED]}…"
+    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
 
 
 def refusal(error: MuxError) -> JsonRpcException:

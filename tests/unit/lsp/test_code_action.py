@@ -221,7 +221,7 @@ def test_equal_files_and_equal_results_are_told_apart() -> None:
 
 def test_not_every_one_of_a_hundred_runs_is_offered() -> None:
     view = runs(BEFORE, *(f"a\nb\nc\n{number}\n" for number in range(100)))
-    assert len([one for one in at(view, 0) if one.kind == code_action.RUN]) == code_action.RUNS
+    assert len([one for one in at(view, 0) if one.kind == code_action.RUN]) == code_action.MAX_RUNS
 
 
 def test_kinds_are_what_was_asked_for() -> None:
