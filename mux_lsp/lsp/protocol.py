@@ -3,6 +3,10 @@
 Actions are `workspace/executeCommand` commands with exactly one object as argument. Lines and characters are LSP's, in
 the negotiated position encoding. Times are seconds since the epoch, durations seconds, paths relative to the root of
 the repository with `/` between components.
+
+The file is long on purpose: it is the whole contract and nothing else, so that it reads from top to bottom like the
+document, and its types may use each other in any order. The document's tables, the Lua annotations and the TypeScript
+types are generated from it (`tests/support/protocol_*.py`).
 """
 
 from __future__ import annotations
@@ -52,7 +56,7 @@ Checks = Annotated[list[CommandLine], Field(max_length=100)]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
-class AgentChoice(Params):
+class RequestedAgent(Params):
     """An agent by its configured name, or an inline command as `sh:COMMAND`."""
 
     agent: CommandLine
@@ -87,7 +91,7 @@ class TaskStartParams(Params):
     counts for it too. One that the server does not know counts for nothing, and it looks for itself."""
 
     prompt: Prompt
-    agents: Annotated[list[AgentChoice], Field(max_length=500)] | None = None
+    agents: Annotated[list[RequestedAgent], Field(max_length=500)] | None = None
     checks: Checks | None = None
     context: Annotated[list[ContextPlace], Field(max_length=1000)] = []
     repository: Uri | None = None
@@ -727,7 +731,7 @@ class DocumentShowResult(Shape):
     uri: str
 
 
-class Acceptance(Shape):
+class AcceptanceShape(Shape):
     """A hunk that became part of a person's text, on record for good: also when its task was deleted.
 
     `cause` says whether it was accepted through mux-lsp, or the text just had it: typed, or brought in by another tool.
@@ -768,7 +772,7 @@ class Acceptance(Shape):
 class HistoryListResult(Shape):
     """The newest first."""
 
-    acceptances: list[Acceptance]
+    acceptances: list[AcceptanceShape]
 
 
 class AgentShape(Shape):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -24,16 +24,13 @@ from mux_lsp.lsp.review import overwrite, workspace_edit
 from mux_lsp.lsp.wire.documents import Lives
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Mapping
+    from collections.abc import Collection, Mapping
 
-    from mux_lsp.core.model import LeftOut, Task
-    from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.review.history import ClientObserver
+    from mux_lsp.core.model import Task
     from mux_lsp.engine.review.items import Item, PathPlan
     from mux_lsp.engine.review.select import FileReview, Selection
-    from mux_lsp.lsp.review.workspace_edit import EditCapabilities
-    from mux_lsp.lsp.wire.documents import Document, Documents
-    from mux_lsp.lsp.wire.server import MuxServer
+    from mux_lsp.lsp.client import ClientSession
+    from mux_lsp.lsp.wire.documents import Document
 
 MANY_FILES = 50
 """Maximum number of files that are placed on the event loop; more are placed in a thread."""
@@ -44,55 +41,17 @@ TRIES = 3
 CHANGED_JUST_NOW = "the text changed a moment ago"
 
 
-class AcceptingSession(Protocol):
-    """The part of a session that accepting uses. It is a `Client` of the engine."""
-
-    @property
-    def engine(self) -> Engine:
-        """The one engine."""
-
-    @property
-    def name(self) -> str:
-        """The editor's name, for messages."""
-
-    @property
-    def is_persons(self) -> bool:
-        """Whether the person speaks through this client."""
-
-    @property
-    def documents(self) -> Documents:
-        """The client's open documents."""
-
-    @property
-    def abilities(self) -> EditCapabilities:
-        """The edits that the client can apply."""
-
-    @property
-    def watch(self) -> ClientObserver:
-        """The observer of what appears in this client's texts."""
-
-    @property
-    def server(self) -> MuxServer:
-        """The connection to the client."""
-
-    def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """See `engine.tasks.request.Client`."""
-
-    def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run work in a task that the session's end waits for."""
-
-
 class Accepting:
     """Places a run's hunks on a client's live texts and brings them there, or rejects them."""
 
-    def __init__(self, session: AcceptingSession) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._engine = session.engine
 
     async def edit(self, run_id: str, hunks: list[str], how: AcceptMode = AcceptMode.EXACT) -> types.WorkspaceEdit:
         """The edit that accepts these hunks, for a client that applies it itself."""
         selection = await self.select(run_id, hunks=hunks, how=how)
-        carried, written = workspace_edit.split(selection, self._session.abilities)
+        carried, written = workspace_edit.split(selection, self._session.capabilities.edits)
         if written:
             raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
         files = frozenset(selection.root / path for plan in selection.plans for path in plan.paths)
@@ -159,7 +118,7 @@ class Accepting:
 
     async def _place(self, selection: Selection, discard: Collection[str]) -> protocol.AcceptResult:
         session = self._session
-        carried, written = workspace_edit.split(selection, session.abilities)
+        carried, written = workspace_edit.split(selection, session.capabilities.edits)
         for plan in written:
             path = plan.live.path
             if plan.live.unsaved:
@@ -204,7 +163,7 @@ class Accepting:
         )
 
     async def _workspace_edit(self, selection: Selection, carried: list[PathPlan]) -> types.WorkspaceEdit:
-        documents, abilities = self._session.documents, self._session.abilities
+        documents, abilities = self._session.documents, self._session.capabilities.edits
         if any(documents.is_large(selection.root / path) for plan in carried for path in plan.paths):
             return await asyncio.to_thread(workspace_edit.workspace_edit, selection, carried, documents, abilities)
         return workspace_edit.workspace_edit(selection, carried, documents, abilities)

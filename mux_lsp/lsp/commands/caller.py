@@ -1,17 +1,18 @@
-"""The part of a session that commands use."""
+"""The part of a session that commands use, and the clients that an argument of theirs names."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from mux_lsp.lsp.commands.accept import AcceptingSession
+from mux_lsp.lsp.client import ClientSession
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.callers import Caller
+    from mux_lsp.engine.tasks.request import Client
     from mux_lsp.lsp.commands.accept import Accepting
-    from mux_lsp.lsp.review.places import DocumentReview, Place, Variant
+    from mux_lsp.lsp.review.views import Views
 
 
 class ReadOnlyDocuments(Protocol):
@@ -24,7 +25,7 @@ class ReadOnlyDocuments(Protocol):
         """Have the client show a document. Return the URI that it is shown under. Raises MuxError."""
 
 
-class CallerSession(AcceptingSession, Protocol):
+class CallerSession(ClientSession, Protocol):
     """The session of the client that calls a command."""
 
     @property
@@ -32,12 +33,16 @@ class CallerSession(AcceptingSession, Protocol):
         """Who speaks through this client."""
 
     @property
-    def starter(self) -> str | None:
+    def agent_origin(self) -> str | None:
         """The run, the checks or the set-up that has started this client; None for all others."""
 
     @property
     def decisions(self) -> Accepting:
         """Accepts and rejects for this client."""
+
+    @property
+    def views(self) -> Views:
+        """The reviews of this client's open documents."""
 
     @property
     def virtual(self) -> ReadOnlyDocuments:
@@ -52,11 +57,9 @@ class CallerSession(AcceptingSession, Protocol):
     def follow_files(self) -> None:
         """Have the client report files that change on disk."""
 
-    async def caught_up(self) -> None:
-        """Wait until everything that the client has reported of its texts so far was read."""
 
-    async def require_view(self, uri: str) -> DocumentReview:
-        """Return the review of an open document. Raises UsageError where it is not open."""
-
-    def show(self, found: DocumentReview, place: Place, variant: Variant) -> None:
-        """Have this client see another variant at a place from now on."""
+def clients_named(client: CallerSession, whose: Literal["own", "all", "none", "saved"]) -> tuple[Client, ...]:
+    """Return the clients whose unsaved texts a command takes: the caller's own, those of all, or none."""
+    if whose == "all":
+        return client.engine.clients
+    return (client,) if whose == "own" else ()

@@ -32,7 +32,7 @@ async def history_list(client: CallerSession, params: protocol.HistoryListParams
     root = None
     if params.repository is not None:
         root = (await asyncio.to_thread(locate, client.folder(params.repository))).root
-    await client.caught_up()
+    await client.views.caught_up()
     documents = client.documents
     read = client.engine.history.read
     return await asyncio.to_thread(listed, read, params, root, documents.by_path(), documents.encoding)
@@ -46,7 +46,7 @@ def listed(
     encoding: PositionEncoding,
 ) -> protocol.HistoryListResult:
     """What a client asks for. Slow: for a thread. Raises UsageError for a URI that is no file's."""
-    shapes: Iterator[protocol.Acceptance]
+    shapes: Iterator[protocol.AcceptanceShape]
     if params.uri is None:
         shapes = (_shape(one, None, None) for one in read(None, root))
     else:
@@ -62,7 +62,7 @@ def _of_file(
     params: protocol.HistoryListParams,
     lines: tuple[str, ...] | None,
     encoding: PositionEncoding,
-) -> Iterator[protocol.Acceptance]:
+) -> Iterator[protocol.AcceptanceShape]:
     searched = Text(lines or ())
     first, last = params.start or 0, len(searched.lines) if params.end is None else params.end
     for one in found:
@@ -84,8 +84,8 @@ def _lines(file: Path, documents: Mapping[Path, Document]) -> tuple[str, ...] | 
     return live_text(file.parent, file.name, documents.get(file)).lines
 
 
-def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> protocol.Acceptance:
-    return protocol.Acceptance(
+def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> protocol.AcceptanceShape:
+    return protocol.AcceptanceShape(
         id=one.id,
         at=one.at,
         withdrawn=one.withdrawn,

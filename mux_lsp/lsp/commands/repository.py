@@ -12,6 +12,7 @@ from mux_lsp.engine.repository.settings import FILE
 from mux_lsp.engine.tasks.request import buffers_of
 from mux_lsp.errors import NotARepositoryError, UsageError
 from mux_lsp.lsp import protocol
+from mux_lsp.lsp.commands.caller import clients_named
 from mux_lsp.lsp.wire.documents import uri_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _trusted(client: CallerSession) -> protocol.TrustListResult:
 
 
 def _buffers(client: CallerSession, root: Path, params: protocol.RepositoryParams) -> dict[str, bytes]:
-    clients = {"own": (client,), "all": client.engine.clients, "none": ()}[params.unsaved]
+    clients = clients_named(client, params.unsaved)
     return buffers_of(clients, root)[0]
 
 

@@ -56,11 +56,11 @@ async def review_list(client: CallerSession, params: protocol.ReviewListParams) 
 
 
 async def review_places(client: CallerSession, params: protocol.ReviewPlacesParams) -> protocol.ReviewPlacesResult:
-    return await asyncio.to_thread(wire_places.places, await client.require_view(params.uri))
+    return await asyncio.to_thread(wire_places.places, await client.views.require_view(params.uri))
 
 
 async def variant_show(client: CallerSession, params: protocol.VariantShowParams) -> protocol.VariantShowResult:
-    found = await client.require_view(params.uri)
+    found = await client.views.require_view(params.uri)
     located = found.find(params.run, params.hunk)
     if located is None or not located.place.is_open:
         raise UsageError(
@@ -70,7 +70,7 @@ async def variant_show(client: CallerSession, params: protocol.VariantShowParams
     choice = located.place.open_variants
     first = choice.index(located.variant) if located.variant in choice else 0
     shown = (first + params.step) % len(choice)
-    client.show(found, located.place, choice[shown])
+    client.views.show(found, located.place, choice[shown])
     variant = choice[shown]
     return protocol.VariantShowResult(run=variant.run, hunk=variant.hunk_id, shown=shown, total=len(choice))
 

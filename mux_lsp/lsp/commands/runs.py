@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp.engine.review import select
 from mux_lsp.engine.runs.output import LogPiece, read_log
 from mux_lsp.lsp import protocol
+from mux_lsp.lsp.commands.caller import clients_named
 from mux_lsp.lsp.wire import convert
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ async def run_cancel(client: CallerSession, params: protocol.RunParams) -> proto
 
 
 async def run_continue(client: CallerSession, params: protocol.RunContinueParams) -> protocol.RunResult:
-    clients = None
-    if params.up_to_date is not None:
-        clients = {"own": (client,), "all": client.engine.clients, "saved": ()}[params.up_to_date]
+    clients = None if params.up_to_date is None else clients_named(client, params.up_to_date)
     run = await client.engine.carry_on(params.run, params.message, clients)
     return _run_result(client.engine, run)
 

@@ -12,6 +12,7 @@ from mux_lsp.engine.tasks.request import StartRequest
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.commands import compare
+from mux_lsp.lsp.commands.caller import clients_named
 from mux_lsp.lsp.wire import convert
 from mux_lsp.lsp.wire.documents import path_of
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def task_start(client: CallerSession, params: protocol.TaskStartParams) -> protocol.TaskResult:
-    clients = {"own": (client,), "all": client.engine.clients, "none": ()}[params.unsaved]
+    clients = clients_named(client, params.unsaved)
     task = await client.engine.start(
         StartRequest(
             folder=client.folder(params.repository),
@@ -35,7 +36,7 @@ async def task_start(client: CallerSession, params: protocol.TaskStartParams) ->
             stop_after=params.stop_after,
             max_cost_usd=params.max_cost_usd,
             max_tokens=params.max_tokens,
-            parent=client.starter or params.parent,
+            parent=client.agent_origin or params.parent,
         )
     )
     for notice in task.notices:

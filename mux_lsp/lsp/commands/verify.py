@@ -13,6 +13,7 @@ from mux_lsp.engine.verify.service import Overlay, VerifyRequest
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.commands import authority
+from mux_lsp.lsp.commands.caller import clients_named
 from mux_lsp.lsp.review import workspace_edit
 from mux_lsp.lsp.wire import convert
 from mux_lsp.lsp.wire.documents import as_saved
@@ -29,7 +30,7 @@ async def verify(client: CallerSession, params: protocol.VerifyParams) -> protoc
     engine = client.engine
     if params.run is None and (params.hunks is not None or params.paths is not None):
         raise UsageError("mux.verify takes hunks and paths only of a run: name it.")
-    clients = {"own": (client,), "all": engine.clients, "none": ()}[params.unsaved]
+    clients = clients_named(client, params.unsaved)
     folder = client.folder(params.repository) if params.run is None else _root_of(client, params.run)
     # The last verdict is what the person believes of their files.
     authority.refuse_outside(engine, client.asker, folder, "verify what is")
@@ -56,7 +57,7 @@ def _root_of(client: CallerSession, run_id: str) -> Path:
 
 async def _choose(client: CallerSession, run_id: str, params: protocol.VerifyParams) -> Overlay:
     selection = await client.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
-    _, written = workspace_edit.split(selection, client.abilities)
+    _, written = workspace_edit.split(selection, client.capabilities.edits)
     # What accepting would refuse cannot be had, so there is nothing to verify.
     select.refuse_unsaved(selection, written, client.engine.clients)
     return Overlay(
