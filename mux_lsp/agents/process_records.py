@@ -33,7 +33,7 @@ def clear_records(run_folder: Path) -> None:
 
 
 def find_orphan(run_folder: Path, mark: Mapping[str, str]) -> Process | None:
-    """Find the process that a killed daemon has started here since `clear_records`, at work or ended; None if there is none.
+    """Find the process that a killed daemon has started here since `clear_records`, at work or ended; else None.
 
     For use in a thread: looks at every process of the machine.
     """
