@@ -15,9 +15,6 @@ import logging
 import os
 import re
 import threading
-import time
-from concurrent.futures import wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +27,9 @@ from mux_lsp.git.command import alternates_variable
 from mux_lsp.git.damage import is_damage
 from mux_lsp.git.folders import disk_use, remove_tree
 from mux_lsp.git.index_file import is_whole
+from mux_lsp.git.packing import PendingSnapshots, pack_snapshot
 from mux_lsp.git.repository import discover, object_folders, read_head, read_settings
-from mux_lsp.git.store_reader import StoreReader
+from mux_lsp.git.store_writer import StoreWriter
 from mux_lsp.git.view import (
     GIT_POOL,
     View,
@@ -42,7 +40,7 @@ from mux_lsp.git.view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from mux_lsp.core.model import LeftOut
@@ -53,13 +51,6 @@ log = logging.getLogger(__name__)
 _MENDED = "mended"
 """The name of a snapshot that nobody needs: no task is called so."""
 
-LOOSE_OBJECTS = 6700
-"""About how many loose objects there may be before they are packed, as many as git's `gc.auto`."""
-
-PACKS = 50
-"""How many packs there may be before they are put together, as many as git's `gc.autoPackLimit`. Each commit of the
-person's that a snapshot has for its HEAD brings one."""
-
 
 def key_of(root: Path) -> str:
     """The name of a repository's folder in the state: readable, and different for different real paths."""
@@ -68,17 +59,7 @@ def key_of(root: Path) -> str:
     return f"{readable}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:10]}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A snapshot whose objects are still being packed into the store."""
-
-    done: Future[None]
-    borrowed: tuple[Path, ...]
-    refs: Mapping[str, str]
-    """What then names it."""
-
-
-class ShadowStore(StoreReader):
+class ShadowStore(StoreWriter):
     """The shadow store in `folder`, made when it is first needed."""
 
     def __init__(self, folder: Path, root: Path | None = None) -> None:
@@ -87,7 +68,7 @@ class ShadowStore(StoreReader):
         self.folder = folder
         self.root = root
         self._lock = threading.RLock()
-        self._pending: dict[str, _Pending] = {}
+        self._pending = PendingSnapshots()
         self._memory: user_index.IndexState | None = None
         self._settings: Settings | None = None
         self._opened = False
@@ -144,9 +125,7 @@ class ShadowStore(StoreReader):
     @storage.telling
     def complete(self, snapshot: Snapshot) -> None:
         """Wait until the snapshot stands alone in the store and its ref names it. Raises GitError if that failed."""
-        pending = self._pending.get(snapshot.commit)
-        if pending is not None:
-            pending.done.result()
+        self._pending.wait(snapshot.commit)
         # Whoever waits for a snapshot is about to begin: our index could not follow earlier without being in the way.
         self._start_catching_up()
 
@@ -182,7 +161,7 @@ class ShadowStore(StoreReader):
         """
         with self._lock:
             if self.mendings != since:
-                self._pack_again()
+                self._pending.pack_again(self.git_dir, self.set_refs)
                 return
             repository = self._owner()
             if repository is None:
@@ -191,16 +170,7 @@ class ShadowStore(StoreReader):
             # Files of the person's that no commit of theirs has are nowhere else.
             self.complete(self._take(repository, {}, _MENDED))
             self.delete_refs(_MENDED)
-            self._pack_again()
-
-    def _pack_again(self) -> None:
-        """Keep the snapshots whose packing stumbled over what was damaged."""
-        for commit, pending in list(self._pending.items()):
-            error = pending.done.exception()
-            if error is not None and is_damage(error):
-                store_setup.pack(self.git_dir, [commit], alternates_variable(pending.borrowed))
-                self.set_refs(pending.refs)
-                del self._pending[commit]
+            self._pending.pack_again(self.git_dir, self.set_refs)
 
     def repairs(self, what: str) -> bool:
         """See `StoreReader.heals`."""
@@ -229,7 +199,7 @@ class ShadowStore(StoreReader):
         with self._behind_lock:
             self._pending_index_update = None
             work = [] if self._catching_up is None else [self._catching_up]
-        wait([*work, *(pending.done for pending in self._pending.values())])
+        self._pending.wait_for_all(work)
         self._memory, self._opened = None, False
         remove_tree(self._person_dir)
         wrong = repair.repair(self.git_dir, repository)
@@ -237,47 +207,13 @@ class ShadowStore(StoreReader):
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
         """The person's object folders that git must read too as long as the snapshot is not complete."""
-        pending = self._pending.get(commit)
-        return () if pending is None else pending.borrowed
+        return self._pending.borrowed(commit)
 
     def settings(self, repository: Repository) -> Settings:
         """The person's settings as the last snapshot saw them."""
         return self._settings or read_settings(repository)
 
-    # --- writing ---
-
-    def commit(self, tree: str, parent: str | None, message: str, *, borrowed: Sequence[Path] = ()) -> str:
-        """Write a commit under mux-lsp's own name and return its object name. No ref names it yet."""
-        moment = f"{int(time.time())} +0000"
-        name, email = store_setup.IDENTITY
-        who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
-               for what, value in (("NAME", name), ("EMAIL", email), ("DATE", moment))}  # fmt: skip
-        parents = ["-p", parent] if parent else []
-        arguments = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", *parents, "-m", message, tree]
-        return self.git(arguments, environment={**who, **alternates_variable(borrowed)}).decode().strip()
-
-    def set_refs(self, refs: Mapping[str, str | None]) -> None:
-        """Set refs to commits all at once; None deletes one, whether it is there or not."""
-        lines = [f"update {name}\0{commit}\0\0" if commit else f"delete {name}\0\0" for name, commit in refs.items()]
-        self.git(["update-ref", "-z", "--stdin"], input="".join(lines).encode())
-
-    def delete_refs(self, name: str) -> None:
-        """Forget the snapshot and the result called `name`. Objects that nothing else needs go with the next `tidy`."""
-        if self.git_dir.exists():
-            self.set_refs({f"refs/mux/snapshots/{name}": None, f"refs/mux/results/{name}": None})
-
-    @property
-    def needs_gc(self) -> bool:
-        """Whether so much has come together that `tidy` is worth its time."""
-        return self._many_loose or sum(1 for _ in (self.git_dir / "objects" / "pack").glob("*.pack")) > PACKS
-
-    @property
-    def _many_loose(self) -> bool:
-        """Whether there are so many loose objects: guessed from one folder of 256."""
-        try:
-            return sum(1 for _ in (self.git_dir / "objects" / "17").iterdir()) > LOOSE_OBJECTS // 256
-        except FileNotFoundError:
-            return False
+    # --- upkeep ---
 
     @storage.telling
     def gc(self) -> None:
@@ -288,7 +224,7 @@ class ShadowStore(StoreReader):
                 return
             # Most of a store is in the pack of its first snapshot, which takes minutes to write anew where it is large.
             # Not by `git repack --geometric`: it packs what no ref needs as well, which then stays for ever.
-            kept = [] if self._many_loose else ["--keep-largest-pack"]
+            kept = [] if self.many_loose else ["--keep-largest-pack"]
             collect = ["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago"]
             try:
                 self.git([*collect, *kept])
@@ -431,7 +367,7 @@ class ShadowStore(StoreReader):
         wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
         self._memory = None  # until what follows has ended well
         done = GIT_POOL.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, memory, refs)
-        self._pending[commit] = _Pending(done, borrowed, refs)
+        self._pending.add(commit, done, borrowed, refs)
         return Snapshot(commit, tree, head, left_out)
 
     def _pack_and_keep(
@@ -442,20 +378,8 @@ class ShadowStore(StoreReader):
         memory: user_index.IndexState,
         refs: dict[str, str],
     ) -> None:
-        """Pack what `wanted` reach and `known` does not. Compressed data is taken over as it is, so it is quick.
-
-        git writes nothing twice that it can read from a borrowed folder, so this must cover whatever was built.
-        """
-        if not wanted:
-            self._keep(memory, refs)
-            return
-        try:
-            store_setup.pack(self.git_dir, [*wanted, *([f"^{known}"] if known else [])], alternates_variable(borrowed))
-        except GitError as error:
-            raise GitError(
-                f"The repository's objects could not be copied ({error}). If it is a partial clone, fetch what is "
-                "missing: `git fetch --refetch --filter=blob:limit=1g`, or check out the files with plain git first."
-            ) from error
+        if wanted:
+            pack_snapshot(self.git_dir, wanted, known, borrowed)
         self._keep(memory, refs)
 
     def _keep(self, memory: user_index.IndexState, refs: Mapping[str, str]) -> None:
@@ -468,6 +392,4 @@ class ShadowStore(StoreReader):
         self._start_catching_up()
         if self._catching_up is not None:
             self._catching_up.result()
-        for commit, pending in list(self._pending.items()):
-            if pending.done.exception() is None:
-                del self._pending[commit]
+        self._pending.settle()
