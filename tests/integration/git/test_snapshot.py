@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.errors import GitError, NotARepositoryError
+from mux_lsp.git import store_writer
 from mux_lsp.git.repository import discover
 from mux_lsp.git.worktrees import Worktrees
 from tests.integration.git.support import (
