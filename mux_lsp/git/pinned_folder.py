@@ -7,20 +7,17 @@ a moment later; a descriptor stays with its folder.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from mux_lsp import openat
 from mux_lsp.errors import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-# A folder that nobody may read can be held on Linux.
-_FOLDER: Final = (os.O_PATH if sys.platform == "linux" else os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class LostError(GitError):
@@ -65,38 +62,37 @@ def inode_of(base: Path, names: Sequence[str]) -> int:
 
 def _open(base: Path, names: Sequence[str], inode: int | None) -> int:
     place = base.joinpath(*names)
+    devices: list[int] = []
+
+    def enter(folder: int, name: str) -> int:
+        inside = _open_inside(folder, name)
+        devices.append(os.fstat(inside).st_dev)
+        return inside
+
     try:
-        descriptor, device = os.open(base, _FOLDER), None
-        for name in names:
-            descriptor = _open_inside(descriptor, name)
-            if device is None:
-                device = os.fstat(descriptor).st_dev
+        descriptor = openat.descend(openat.open_folder(base), names, enter)
     except FileNotFoundError as error:
         raise LostError(_removed(place)) from error
     except OSError as error:
-        # What O_NOFOLLOW makes of a link, where a folder is asked for: one on Linux, the other elsewhere.
-        if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+        if error.errno not in openat.LINK_ERRORS:
             raise
         raise LostError(_replaced(place)) from error
     status = os.fstat(descriptor)
-    if inode is not None and (status.st_ino, status.st_dev) != (inode, device):
+    if inode is not None and (status.st_ino, status.st_dev) != (inode, *devices[:1]):
         os.close(descriptor)
         raise LostError(_replaced(place))
     return descriptor
 
 
 def _open_inside(descriptor: int, name: str) -> int:
-    """Open a folder in an open one, which is closed. An agent may have locked the latter."""
+    """Open a folder in an open one. An agent may have locked the latter."""
     try:
-        try:
-            return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-        except PermissionError:
-            if sys.platform != "linux":
-                raise
-            _through(descriptor, Path()).chmod(stat.S_IRWXU)
-            return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
+        return openat.open_inside(descriptor, name)
+    except PermissionError:
+        if sys.platform != "linux":
+            raise
+        _through(descriptor, Path()).chmod(stat.S_IRWXU)
+        return openat.open_inside(descriptor, name)
 
 
 def _check(descriptor: int, base: Path, names: Sequence[str], place: Path) -> None:
