@@ -39,20 +39,20 @@ def pin(base: Path, names: Sequence[str], inode: int | None = None) -> Iterator[
     place = base.joinpath(*names)
     descriptor = _open(base, names, inode)
     try:
-        path = _through(descriptor, place)
+        path = _path_through(descriptor, place)
         try:
             yield path
         except GitError as error:
             # git's own words are about the consequence where that is the cause.
-            _check(descriptor, base, names, place)
+            _check_still_there(descriptor, base, names, place)
             raise type(error)(str(error).replace(os.fspath(path), os.fspath(place))) from error
-        _check(descriptor, base, names, place)
+        _check_still_there(descriptor, base, names, place)
     finally:
         os.close(descriptor)
 
 
 def inode_of(base: Path, names: Sequence[str]) -> int:
-    """The inode of the folder that `names` lead to, by which `hold` knows it again. Raises LostError as that does."""
+    """The inode of the folder that `names` lead to, by which `pin` knows it again. Raises LostError as that does."""
     descriptor = _open(base, names, None)
     try:
         return os.fstat(descriptor).st_ino
@@ -72,15 +72,15 @@ def _open(base: Path, names: Sequence[str], inode: int | None) -> int:
     try:
         descriptor = openat.descend(openat.open_folder(base), names, enter)
     except FileNotFoundError as error:
-        raise LostError(_removed(place)) from error
+        raise LostError(_removed_message(place)) from error
     except OSError as error:
         if error.errno not in openat.LINK_ERRORS:
             raise
-        raise LostError(_replaced(place)) from error
+        raise LostError(_replaced_message(place)) from error
     status = os.fstat(descriptor)
     if inode is not None and (status.st_ino, status.st_dev) != (inode, *devices[:1]):
         os.close(descriptor)
-        raise LostError(_replaced(place))
+        raise LostError(_replaced_message(place))
     return descriptor
 
 
@@ -91,33 +91,33 @@ def _open_inside(descriptor: int, name: str) -> int:
     except PermissionError:
         if sys.platform != "linux":
             raise
-        _through(descriptor, Path()).chmod(stat.S_IRWXU)
+        _path_through(descriptor, Path()).chmod(stat.S_IRWXU)
         return openat.open_inside(descriptor, name)
 
 
-def _check(descriptor: int, base: Path, names: Sequence[str], place: Path) -> None:
+def _check_still_there(descriptor: int, base: Path, names: Sequence[str], place: Path) -> None:
     """Raise LostError where the path no longer leads to the folder that is held."""
     again = _open(base, names, None)
     try:
         if not os.path.samestat(os.fstat(descriptor), os.fstat(again)):
-            raise LostError(_replaced(place))
+            raise LostError(_replaced_message(place))
     finally:
         os.close(again)
 
 
-def _through(descriptor: int, place: Path) -> Path:
+def _path_through(descriptor: int, place: Path) -> Path:
     # By our number and not as `self`: children are to read it too.
     return Path(f"/proc/{os.getpid()}/fd/{descriptor}") if sys.platform == "linux" else place
 
 
-def _removed(place: Path) -> str:
+def _removed_message(place: Path) -> str:
     return (
         f"The folder {place} was removed while its run needed it. What was taken of its result before is kept; "
         "`mux-lsp retry` has the agent begin anew."
     )
 
 
-def _replaced(place: Path) -> str:
+def _replaced_message(place: Path) -> str:
     return (
         f"The folder {place} has been replaced by something else: nothing was taken from what stands there, and it "
         "stays as it is. What was taken of the run's result before is kept; `mux-lsp retry` has the agent begin anew."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.faults import fault
 from mux_lsp.git.agent_git_dir import write_agent_dir
 from mux_lsp.git.checkout import check_out
-from mux_lsp.git.imported import ImportedPaths, brought, save
+from mux_lsp.git.imported import ImportedPaths, imported_paths, save
 from mux_lsp.git.include import copy_included, exclude_lines, included
 from mux_lsp.git.pinned_folder import inode_of
 from mux_lsp.git.view import GIT_POOL, View, copy_own_index, view_files, write_git_dir
@@ -59,7 +59,7 @@ class Preparation:
             exclude = exclude_lines(copied)
             self._write_own_dir(slot, settings, exclude)
             self._write_agent_dir(settings, exclude)
-            save(self.own_dir, brought(copied))
+            save(self.own_dir, imported_paths(copied))
         self._hand_over(view.work_tree)
         return inode_of(self.shadow.folder, ("gitdirs", slot.name))
 

@@ -4,7 +4,7 @@
 environment, and what was read that way is packed into the store before a ref names it. (Hidden repositories that borrow
 by alternates have lost data elsewhere when the person's repository was collected.)
 
-**One `Shadow` object per folder in the whole machine**, which the daemon's own lock ensures. It is thread-safe.
+**One `ShadowStore` object per folder in the whole machine**, which the daemon's own lock ensures. It is thread-safe.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import alternates_variable
 from mux_lsp.git.damage import is_damage
 from mux_lsp.git.folders import disk_use, remove_tree
-from mux_lsp.git.index_file import is_whole
+from mux_lsp.git.index_file import is_intact
 from mux_lsp.git.packing import PendingSnapshots, pack_snapshot
 from mux_lsp.git.repository import discover, object_folders, read_head, read_settings
 from mux_lsp.git.store_writer import StoreWriter
@@ -69,16 +69,16 @@ class ShadowStore(StoreWriter):
         self.root = root
         self._lock = threading.RLock()
         self._pending = PendingSnapshots()
-        self._memory: user_index.IndexState | None = None
+        self._index_state: user_index.IndexState | None = None
         self._settings: Settings | None = None
         self._opened = False
-        self._behind_lock = threading.Lock()
+        self._index_update_lock = threading.Lock()
         self._pending_index_update: Callable[[], None] | None = None
         """What our index still has to learn of the last snapshot."""
         self._catching_up: Future[None] | None = None
         self._repository: Repository | None = None
         self._gone: set[str] = set()
-        self.mendings = 0
+        self.repair_count = 0
         """How often something damaged was looked for."""
         # Not when the store is opened for a snapshot: runs of an earlier daemon may have gone on by then.
         store_setup.clear_locks(self.git_dir)
@@ -108,19 +108,19 @@ class ShadowStore(StoreWriter):
         self._repository = repository
         settings = self._settings = read_settings(repository)
         head_read = GIT_POOL.submit(read_head, repository)
-        memory, seen = self._memory, None
-        write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
+        state, seen = self._index_state, None
+        write_git_dir(self._person_dir, view_files(repository, settings), state.commit if state else None)
         view = View(self._person_dir, repository.root, self.git_dir / "objects")
-        if memory is not None and not (memory.sparse and self._is_other_index(repository)):
+        if state is not None and not (state.sparse and self._is_other_index(repository)):
             with contextlib.suppress(user_index.SparseChangedError):
-                seen = user_index.scan(view, repository, memory)
-        if memory is not None and seen is not None and not buffers:
-            quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
+                seen = user_index.scan(view, repository, state)
+        if state is not None and seen is not None and not buffers:
+            quickly = self._quickly(view, settings, state, seen, (repository, head_read.result(), name))
             if quickly is not None:
                 return quickly
-        memory, left_out = self._update(view, repository, settings, head_read, seen)
+        state, left_out = self._update(view, repository, settings, head_read, seen)
         tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
-        return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
+        return self._commit(repository, state, head_read.result(), tree, (name, (*left_out, *more_left_out)))
 
     @storage.telling
     def complete(self, snapshot: Snapshot) -> None:
@@ -156,11 +156,11 @@ class ShadowStore(StoreWriter):
     def repair(self, error: GitError, since: int) -> None:
         """Mend what made a git fail, and take over what the person has by now. See `git.repair`.
 
-        `since` is what `mendings` was before that git began: of many that failed for the same the first one mends.
+        `since` is what `repair_count` was before that git began: of many that failed for the same the first one mends.
         Raises the error where nobody knows of whose repository the store is, and GitError where it cannot be mended.
         """
         with self._lock:
-            if self.mendings != since:
+            if self.repair_count != since:
                 self._pending.pack_again(self.git_dir, self.set_refs)
                 return
             repository = self._owner()
@@ -172,13 +172,13 @@ class ShadowStore(StoreWriter):
             self.delete_refs(_MENDED)
             self._pending.pack_again(self.git_dir, self.set_refs)
 
-    def repairs(self, what: str) -> bool:
-        """See `StoreReader.heals`."""
+    def try_repair(self, what: str) -> bool:
+        """See `StoreReader.try_repair`."""
         if what in self._gone:
             return False
         self._gone.add(what)
         try:
-            self.repair(GitError(f"{what} is damaged or gone"), self.mendings)
+            self.repair(GitError(f"{what} is damaged or gone"), self.repair_count)
         except MuxError as error:
             log.warning("the store %s could not be mended: %s", self.git_dir, error)
             return False
@@ -193,14 +193,14 @@ class ShadowStore(StoreWriter):
 
     def _repair(self, repository: Repository, error: GitError) -> None:
         log.warning("the store %s is looked through, since git says: %s", self.git_dir, error)
-        self.mendings += 1
+        self.repair_count += 1
         self._objects.close()
         # All that we remember of the person's tree can be found anew.
-        with self._behind_lock:
+        with self._index_update_lock:
             self._pending_index_update = None
             work = [] if self._catching_up is None else [self._catching_up]
         self._pending.wait_for_all(work)
-        self._memory, self._opened = None, False
+        self._index_state, self._opened = None, False
         remove_tree(self._person_dir)
         wrong = repair.repair(self.git_dir, repository)
         log.warning("the store %s %s", self.git_dir, "was damaged, and is mended" if wrong else "is whole")
@@ -233,7 +233,7 @@ class ShadowStore(StoreWriter):
                 if not is_damage(error) or repository is None:
                     raise
                 self._repair(repository, error)
-                repair.set_refs_aside(self.git_dir)
+                repair.quarantine_refs(self.git_dir)
                 self.git(collect)
 
     def disk_use(self) -> int:
@@ -253,7 +253,7 @@ class ShadowStore(StoreWriter):
         return self.folder / "person"
 
     @property
-    def _memory_file(self) -> Path:
+    def _index_state_file(self) -> Path:
         return self._person_dir / "memory.json"
 
     def _open(self, repository: Repository) -> None:
@@ -262,51 +262,51 @@ class ShadowStore(StoreWriter):
             return
         store_setup.make(self.git_dir, repository)
         self._person_dir.mkdir(exist_ok=True)
-        memory = user_index.IndexState.load(self._memory_file)
+        state = user_index.IndexState.load(self._index_state_file)
         # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
-        lost = memory is not None and memory.commit is not None and self._objects.read(memory.commit) is None
+        lost = state is not None and state.commit is not None and self._objects.read(state.commit) is None
         # And where the power was cut, our index may be of any time, or half of one.
-        lost = lost or not is_whole(self._person_dir / "index", repository.object_format)
-        self._memory = None if lost else memory
+        lost = lost or not is_intact(self._person_dir / "index", repository.object_format)
+        self._index_state = None if lost else state
         self._opened = True
 
     def _quickly(
         self,
         view: View,
         settings: Settings,
-        memory: user_index.IndexState,
+        state: user_index.IndexState,
         seen: user_index.ScanResult,
         what: tuple[Repository, str | None, str],
     ) -> Snapshot | None:
         """The snapshot of what was seen, complete at once, while our index follows. None if it takes the long way."""
         repository, head, name = what
-        changed = incremental.changes(view.work_tree, settings, seen.intake)
-        if changed is None or not memory.tree or memory.commit is None or memory.head != head:
+        changed = incremental.fast_import_changes(view.work_tree, settings, seen.update)
+        if changed is None or not state.tree or state.commit is None or state.head != head:
             return None
         refs = [f"refs/mux/snapshots/{name}", "refs/mux/person"]
         try:
-            commit = incremental.commit(self.git_dir, memory.tree, changed, head, store_setup.message(repository), refs)
+            commit = incremental.commit(self.git_dir, state.tree, changed, head, store_setup.message(repository), refs)
         except GitError:
             return None
-        memory.commit = commit
-        self._pending_index_update = lambda: self._catch_up(view, memory, seen)
-        return Snapshot(commit, self.tree_of(commit), head, seen.intake.reasons())
+        state.commit = commit
+        self._pending_index_update = lambda: self._catch_up(view, state, seen)
+        return Snapshot(commit, self.tree_of(commit), head, seen.update.reasons())
 
     def _start_catching_up(self) -> None:
-        with self._behind_lock:
+        with self._index_update_lock:
             work, self._pending_index_update = self._pending_index_update, None
             if work is not None:
                 self._catching_up = GIT_POOL.submit(work)
 
-    def _catch_up(self, view: View, memory: user_index.IndexState, seen: user_index.ScanResult) -> None:
+    def _catch_up(self, view: View, state: user_index.IndexState, seen: user_index.ScanResult) -> None:
         """Bring our index to what a snapshot saw. If the person's tree moved on, the next snapshot compares anew."""
         # Of a full disk whoever needs it next will hear. What is remembered here and there is older than our index, and
         # says so, or is what it was.
         with contextlib.suppress(OSError):
             with contextlib.suppress(GitError):
-                user_index.apply_scan(view, memory, self._memory_file, seen)
-                memory.tree = write_tree(view)
-            memory.save(self._memory_file)
+                user_index.apply_scan(view, state, self._index_state_file, seen)
+                state.tree = write_tree(view)
+            state.save(self._index_state_file)
 
     def _update(
         self,
@@ -317,12 +317,12 @@ class ShadowStore(StoreWriter):
         seen: user_index.ScanResult | None,
     ) -> tuple[user_index.IndexState, tuple[LeftOut, ...]]:
         """Bring our index of the person's tree up to what was `seen` there, from the start without that."""
-        if self._memory is not None and seen is not None:
-            left_out = user_index.refresh(view, repository, self._memory, self._memory_file, seen)
-            self._memory.tree = self._memory.tree or write_tree(view)
-            return self._memory, left_out
-        self._memory = None
-        self._memory_file.unlink(missing_ok=True)
+        if self._index_state is not None and seen is not None:
+            left_out = user_index.refresh(view, repository, self._index_state, self._index_state_file, seen)
+            self._index_state.tree = self._index_state.tree or write_tree(view)
+            return self._index_state, left_out
+        self._index_state = None
+        self._index_state_file.unlink(missing_ok=True)
         first = head.result()
         commits = [first] if first is not None else []
         for commit in commits:
@@ -332,41 +332,41 @@ class ShadowStore(StoreWriter):
         def bring(trees: list[str]) -> Future[None]:
             return GIT_POOL.submit(store_setup.pack_trees, self.git_dir, [*commits, *trees], object_folders(repository))
 
-        memory, brought = user_index.rebuild(view, repository, settings, bring)
-        left_out = user_index.refresh(view, repository, memory, self._memory_file)
+        state, brought = user_index.rebuild(view, repository, settings, bring)
+        left_out = user_index.refresh(view, repository, state, self._index_state_file)
         brought.result()
         # The blobs are still the person's: they come with the packing of the whole snapshot.
-        memory.tree = write_tree(view, options=["--missing-ok"])
-        return memory, left_out
+        state.tree = write_tree(view, options=["--missing-ok"])
+        return state, left_out
 
     def _is_other_index(self, repository: Repository) -> bool:
-        return self._memory is None or self._memory.signature != user_index.signature_of(repository.index)
+        return self._index_state is None or self._index_state.signature != user_index.signature_of(repository.index)
 
     def _commit(
         self,
         repository: Repository,
-        memory: user_index.IndexState,
+        state: user_index.IndexState,
         head: str | None,
         overlaid: str | None,
         label: tuple[str, tuple[LeftOut, ...]],
     ) -> Snapshot:
         """Commit our index (and the tree with the buffers over it), and have what they borrow packed."""
         name, left_out = label
-        fresh = self._memory is None
-        packs_head = head is not None and head != memory.head
+        fresh = self._index_state is None
+        packs_head = head is not None and head != state.head
         borrowed = object_folders(repository) if fresh or packs_head else ()
         if head is not None and packs_head:
             store_setup.add_shallow(self.git_dir, head)
-        known, own = memory.commit, memory.commit
-        if fresh or own is None or memory.head != head or self.tree_of(own) != memory.tree:
-            own = self.commit(memory.tree, head, store_setup.message(repository), borrowed=borrowed)
-        tree = overlaid or memory.tree
+        known, own = state.commit, state.commit
+        if fresh or own is None or state.head != head or self.tree_of(own) != state.tree:
+            own = self.commit(state.tree, head, store_setup.message(repository), borrowed=borrowed)
+        tree = overlaid or state.tree
         commit = self.commit(tree, head, store_setup.message(repository), borrowed=borrowed) if overlaid else own
         refs = {f"refs/mux/snapshots/{name}": commit, "refs/mux/person": own}
-        memory.commit, memory.head = own, head
+        state.commit, state.head = own, head
         wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
-        self._memory = None  # until what follows has ended well
-        done = GIT_POOL.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, memory, refs)
+        self._index_state = None  # until what follows has ended well
+        done = GIT_POOL.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, state, refs)
         self._pending.add(commit, done, borrowed, refs)
         return Snapshot(commit, tree, head, left_out)
 
@@ -375,17 +375,17 @@ class ShadowStore(StoreWriter):
         wanted: list[str],
         known: str | None,
         borrowed: tuple[Path, ...],
-        memory: user_index.IndexState,
+        state: user_index.IndexState,
         refs: dict[str, str],
     ) -> None:
         if wanted:
             pack_snapshot(self.git_dir, wanted, known, borrowed)
-        self._keep(memory, refs)
+        self._keep(state, refs)
 
-    def _keep(self, memory: user_index.IndexState, refs: Mapping[str, str]) -> None:
+    def _keep(self, state: user_index.IndexState, refs: Mapping[str, str]) -> None:
         self.set_refs(refs)
-        memory.save(self._memory_file)
-        self._memory = memory
+        state.save(self._index_state_file)
+        self._index_state = state
 
     def _settle(self) -> None:
         """Wait for the packing of earlier snapshots. Whether it failed is for those who wait for them to hear."""

@@ -18,7 +18,7 @@ from mux_lsp.git.damage import is_damage, is_index_damage
 from mux_lsp.git.harvest import take
 from mux_lsp.git.imported import load, save
 from mux_lsp.git.include import exclude_lines
-from mux_lsp.git.index_file import is_whole
+from mux_lsp.git.index_file import is_intact
 from mux_lsp.git.pinned_folder import LostError, pin
 from mux_lsp.git.preparation import Preparation
 from mux_lsp.git.slot_folders import SlotFolders
@@ -53,7 +53,7 @@ class Harvest:
 
 
 class Worktrees:
-    """The worktrees of one repository. Thread-safe; one object for each `Shadow`."""
+    """The worktrees of one repository. Thread-safe; one object for each `ShadowStore`."""
 
     def __init__(self, shadow: ShadowStore) -> None:
         self.shadow = shadow
@@ -90,14 +90,14 @@ class Worktrees:
         and then the slot is gone.
         """
         claim = claim or self._claim_any(snapshot, run_id, repository)
-        mendings = self.shadow.mendings
+        repairs_before = self.shadow.repair_count
         try:
             return self._prepare(snapshot, repository, claim)
         except GitError as error:
             # What a worktree held before may be what is damaged. It is gone: the next try is on an empty folder.
             if not is_damage(error):
                 raise
-            self.shadow.repair(error, mendings)
+            self.shadow.repair(error, repairs_before)
         return self._prepare(
             snapshot, repository, Claim(None, self._slots.reserve(snapshot, run_id, repository.root.name))
         )
@@ -138,18 +138,18 @@ class Worktrees:
             except OSError as error:
                 raise GitError(f"{worktree.folder / folder} cannot be a folder: {error.strerror}.") from error
 
-    def take_out(self, worktree: Worktree, store: Path) -> tuple[artifacts.Artifacts, tuple[str, ...]]:
-        """See `made.take_out`. No process may work in the worktree."""
+    def collect_artifacts(self, worktree: Worktree, store: Path) -> tuple[artifacts.Artifacts, tuple[str, ...]]:
+        """See `artifacts.collect`. No process may work in the worktree."""
         with self._folders.held(self._slot(worktree)) as view:
             return artifacts.collect(view, worktree.folder, load(self._own_dir(worktree.slot)), store)
 
-    def bring(self, worktree: Worktree, store: Path, kept: artifacts.Artifacts) -> None:
+    def restore_artifacts(self, worktree: Worktree, store: Path, saved: artifacts.Artifacts) -> None:
         """Copy into a fresh worktree what was made in another one: it will be in no result.
 
         Raises OSError, and GitError where the worktree is lost.
         """
         with self._folders.held(self._slot(worktree)) as view:
-            new = artifacts.restore(store, kept, view.work_tree, worktree.folder)
+            new = artifacts.restore(store, saved, view.work_tree, worktree.folder)
         own = self._own_dir(worktree.slot)
         save(own, load(own) | new)
         if len(new.files) <= MANY_FILES:
@@ -174,7 +174,7 @@ class Worktrees:
         """
         with self._slots.lock_of(worktree.slot):
             slot = self._slot(worktree)
-            mendings = self.shadow.mendings
+            repairs_before = self.shadow.repair_count
             if not self.shadow.git_dir.is_dir():
                 raise GitError(
                     f"The store of results {self.shadow.git_dir} was removed, and the result of {run_id} cannot be "
@@ -193,7 +193,7 @@ class Worktrees:
                     if not is_damage(error):
                         raise
                     if not is_index_damage(error):
-                        self.shadow.repair(error, mendings)
+                        self.shadow.repair(error, repairs_before)
                     forget_states(view, worktree.snapshot)
                     taken = take(view, (), worktree.snapshot, wanted)
                     tree = write_tree(view)
@@ -333,7 +333,7 @@ class Worktrees:
         if worktree.slot in self._looked_at:
             return True
         self._looked_at.add(worktree.slot)
-        return is_whole(worktree.index, object_format)
+        return is_intact(worktree.index, object_format)
 
     def _result(self, worktree: Worktree, run_id: str, tree: str) -> str:
         """The commit of `tree` as the result of a run, under its ref."""
