@@ -97,10 +97,10 @@ class Api:
 
         The host is told what was taken where there is no reply that says it.
         """
-        asked = functools.partial(self._asked, system, messages, tools)
+        request = functools.partial(self._request_body, system, messages, tools)
         took: list[Usage] = []
         try:
-            reply = await self._answered(asked, host, took)
+            reply = await self._answered(request, host, took)
         except BaseException:
             if (paid := _sum(took)).tokens:
                 host.emit(paid)
@@ -117,11 +117,11 @@ class Api:
         address = self.base_url or (str(self._client.base_url) if self._client else "")
         return without_login(address) or "The Anthropic API"
 
-    async def _answered(self, asked: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
+    async def _answered(self, request: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
         """As many tries as it needs. What each has taken comes to `took`, however it ends."""
         for number in range(1, ATTEMPTS + 1):
             try:
-                return await self._managed(asked, host, took)
+                return await self._managed(request, host, took)
             except TryAgainError as error:
                 if number == ATTEMPTS:
                     raise AgentError(f"{self._where} did not answer after {ATTEMPTS} tries: {error}.") from error
@@ -130,17 +130,17 @@ class Api:
             await self.wait(seconds)
         raise AssertionError
 
-    async def _managed(self, asked: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
+    async def _managed(self, request: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
         """One try; where the server does not know a way to manage a context, without that from then on."""
         while True:
             try:
-                return await self._try(asked(), host, took)
+                return await self._try(request(), host, took)
             except _ContextManagementRefusedError:
                 self.context_management = self.context_management[:-1]
                 what = "sum up a long conversation" if self.context_management else "manage the context"
                 host.emit(Notice(f"The server does not {what}; the conversation goes on without that."))
 
-    async def _try(self, asked: Mapping[str, Any], host: Host, took: list[Usage]) -> Reply:
+    async def _try(self, request: Mapping[str, Any], host: Host, took: list[Usage]) -> Reply:
         client = await self._connected()
         import anthropic
         import httpx2
@@ -148,7 +148,7 @@ class Api:
         reading = ReplyReader(host, functools.partial(priced, self.model))
         try:
             create = client.beta.messages.with_streaming_response.create
-            async with create(**asked) as response:
+            async with create(**request) as response:
                 async for event in read_events(response.iter_bytes()):
                     if event.get("type") == "error":
                         raise anthropic.APIStatusError("error", response=response.http_response, body=event)
@@ -167,10 +167,10 @@ class Api:
             took.append(reading.usage())
         return reading.reply()
 
-    def _asked(
+    def _request_body(
         self, system: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "model": self.model,
             "max_tokens": self.max_output,
             "system": [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
@@ -179,11 +179,11 @@ class Api:
             "stream": True,
         }
         if self.effort is not None:
-            asked["output_config"] = {"effort": self.effort}
+            request["output_config"] = {"effort": self.effort}
         if self.context_management:
-            asked["betas"] = [one.beta for one in self.context_management]
-            asked["context_management"] = {"edits": [one.edit for one in self.context_management]}
-        return asked
+            request["betas"] = [one.beta for one in self.context_management]
+            request["context_management"] = {"edits": [one.edit for one in self.context_management]}
+        return request
 
     def _meant(self, error: APIStatusError) -> Exception:
         """What a refusal of the server means for the attempt."""

@@ -112,10 +112,10 @@ class BuiltinBackend:
 
     async def _work(self, attempt: Attempt, host: Host, api: Api, shell: Shell) -> Outcome:
         conversation = await asyncio.to_thread(Conversation.load, attempt.run_folder)
-        confined = WorktreeFiles(attempt.worktree)
-        start = confined.resolve(str(attempt.folder))
-        instructions = Instructions(confined, start, conversation.said())
-        tools = Tools(confined, attempt.folder, shell, instructions, host)
+        worktree_files = WorktreeFiles(attempt.worktree)
+        start = worktree_files.resolve(str(attempt.folder))
+        instructions = Instructions(worktree_files, start, conversation.said())
+        tools = Tools(worktree_files, attempt.folder, shell, instructions, host)
         if conversation.turn < attempt.turn:
             words = attempt.prompt.encode("utf-8", "replace").decode()
             await asyncio.to_thread(conversation.prompt, words, attempt.turn)
