@@ -1,7 +1,7 @@
 """The daemon: one process per person, any number of clients, over one engine.
 
-It knows neither what the engine does nor how LSP is spoken: both are handed in. Its own work is to be found, to let in
-whom it should, to keep clients apart from each other, and to end in order.
+It knows neither what the engine does nor how LSP is spoken: both are handed in (`interfaces`). This module holds its
+life: start, idle time, end. `clients` lets connections in and keeps them apart from each other.
 """
 
 from __future__ import annotations
@@ -14,26 +14,21 @@ import logging
 import os
 import signal
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from mux_lsp import __version__, paths, storage
-from mux_lsp.callers import Caller, Person
-from mux_lsp.daemon import handshake, lifecycle, logs
-from mux_lsp.daemon.admission import Admission, are_same, refusal_to_end, words
-from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
-from mux_lsp.daemon.peer import Peer, peer_of
+from mux_lsp.daemon import lifecycle, logs
+from mux_lsp.daemon.clients import DRAIN_SECONDS, Clients
 from mux_lsp.errors import MuxError
-from mux_lsp.keys import ACCOUNTS
 from mux_lsp.orphans import adopt_orphans, reap_adopted
 
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Callable
+
+    from mux_lsp.callers import Caller
+    from mux_lsp.daemon.connection import ClientReader, ClientWriter
+    from mux_lsp.daemon.interfaces import CreateEngine, Engine, ServeClient
 
 log = logging.getLogger(__name__)
 
@@ -43,20 +38,9 @@ COLLECTED_AFTER = (50_000, 20, 50)
 OPEN_FILES = 10_240
 """Files that the daemon may have open, where its system lets it. Each run that is at work has some."""
 
-CLIENTS = 2000
-"""Maximum number of clients. Fewer where the system does not let the daemon have so many files."""
-
-STRANGERS = 200
-"""Maximum number of connections that are let in and have not said yet what they want."""
-
-RETRY_SECONDS = 1.0
-"""Until when it is tried again to let a connection in where the system had no room for it."""
 
 IDLE_SECONDS = 600.0
 """How long the daemon stays with no client and no unfinished run."""
-
-DRAIN_SECONDS = 5.0
-"""How long sessions have to end by themselves when the daemon ends; after that they are cancelled."""
 
 CLOSE_SECONDS = 10.0
 """How long the engine has to close."""
@@ -66,41 +50,6 @@ REAP_SECONDS = 60.0
 
 SHUTDOWN_SECONDS = DRAIN_SECONDS + CLOSE_SECONDS + 10
 """After which the process ends whatever still holds it, with every thread's stack in the log."""
-
-
-class Engine(Protocol):
-    """What the daemon needs of the engine."""
-
-    async def open(self) -> None:
-        """Makes it work. Raises MuxError with the reason if it cannot."""
-
-    async def close(self) -> None:
-        """Brings it to rest. What runs on its own goes on."""
-
-    def busy(self) -> bool:
-        """Whether there is work that must not be left: the daemon does not end idle meanwhile."""
-
-    def can_hand_over(self) -> bool:
-        """Whether a daemon of another version could take everything over without loss."""
-
-    def status(self) -> dict[str, object]:
-        """What it would tell the person of itself, as JSON. `unfinished_runs` is how many there are."""
-
-    def starter(self, names: Iterable[str], /) -> str | None:
-        """Which of its runs or checks has started a client that says it belongs to these; None where a person has."""
-
-    def sessions(self) -> Mapping[int, str]:
-        """The sessions that belong to its runs, checks and set-ups, with the name of each."""
-
-    def subscribe(self, listener: Callable[[Any], None], /) -> Callable[[], None]:
-        """Has a function called, in the event loop, whenever something happens: `busy` may say otherwise after it."""
-
-
-CreateEngine = Callable[[paths.Home], Engine]
-"""Makes an engine over the person's folders."""
-
-ServeClient = Callable[[ClientReader, ClientWriter, Any, Caller], Awaitable[None]]
-"""Speaks LSP with one client over the engine, until the reader ends. It may be cancelled."""
 
 
 def main(arguments: list[str]) -> int:
@@ -144,16 +93,6 @@ def _allow_open_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):  # macOS has one limit more, and does not tell of it here
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _most_clients() -> int:
-    """How many clients there may be: the other half of the files is for the work that they ask for."""
-    if sys.platform == "win32":
-        return CLIENTS
-    import resource
-
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return CLIENTS if allowed == resource.RLIM_INFINITY else min(CLIENTS, allowed // 2)
 
 
 def _ready_descriptor(arguments: list[str]) -> int | None:
@@ -214,38 +153,18 @@ def _say_failure(sentence: str, starter: lifecycle.Starter) -> None:
     starter.failed(sentence)
 
 
-@dataclass(eq=False)
-class _Client:
-    """One connection that speaks LSP."""
-
-    name: str
-    pid: int | None
-    reader: ClientReader
-    task: asyncio.Task[None]
-    since: float = field(default_factory=time.time)
-
-
 class _Daemon:
-    """The state of the running daemon. Owns the tasks of its connections."""
+    """The life of the running daemon, from its start to its end."""
 
     def __init__(self, home: paths.Home, engine: Engine, serve_client: ServeClient, idle_seconds: float) -> None:
         self._home = home
         self._engine = engine
-        self._serve_client = serve_client
         self._idle_seconds = idle_seconds
-        self._clients: set[_Client] = set()
-        self._connections: set[asyncio.Task[None]] = set()
-        self._most_clients = _most_clients()
-        self._strangers = asyncio.Semaphore(STRANGERS)
-        self._newcomers = Turnstile()
-        self._room = asyncio.Event()
-        self._number = 0
+        self._clients = Clients(home, engine, serve_client, self)
         self._stopping = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._reap_timer: asyncio.TimerHandle | None = None
         self._ended_orphans: frozenset[int] = frozenset()
-        self._admission = Admission(home.state)
-        self._record: lifecycle.Record
 
     async def run(self, starter: lifecycle.Starter) -> None:
         """From the opening of the engine to its close."""
@@ -262,13 +181,13 @@ class _Daemon:
     async def _serve(self, starter: lifecycle.Starter) -> None:
         sock, address = lifecycle.listen(self._home)
         try:
-            self._record = lifecycle.publish(self._home, address, __version__)
-            accepting = asyncio.create_task(self._accept(sock))
+            record = lifecycle.publish(self._home, address, __version__)
+            accepting = asyncio.create_task(self._clients.accept(sock, record))
             with contextlib.ExitStack() as signals:
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
                     signals.callback(asyncio.get_running_loop().remove_signal_handler, number)
-                log.info("mux-lsp %s listens on %s (pid %d)", __version__, address, self._record.pid)
+                log.info("mux-lsp %s listens on %s (pid %d)", __version__, address, record.pid)
                 signals.callback(self._engine.subscribe(self._watch_idle))
                 signals.callback(self._engine.subscribe(self._reap_later))
                 self._watch_idle()
@@ -280,31 +199,24 @@ class _Daemon:
         finally:
             lifecycle.withdraw(self._home, address)
             sock.close()
-        await self._drain()
+        await self._clients.drain()
 
     def _on_signal(self, number: signal.Signals) -> None:
-        self._stop(number.name)
+        self.stop(number.name)
 
-    def _stop(self, reason: str) -> None:
+    def stop(self, reason: str) -> None:
+        """End the daemon. The reason goes to the log."""
         if not self._stopping.is_set():
             log.info("ending: %s", reason)
             self._stopping.set()
 
-    async def _drain(self) -> None:
-        """Lets the sessions end, and cancels those that do not."""
-        sessions = {client.task for client in self._clients}
-        for client in self._clients:
-            client.reader.end()
-        for task in self._connections - sessions:
-            task.cancel()
-        if not self._connections:
-            return
-        _, late = await asyncio.wait(self._connections, timeout=DRAIN_SECONDS)
-        if late:
-            log.warning("%d of %d sessions did not end in %g s: cancelled", len(late), len(sessions), DRAIN_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.wait(late)  # the watchdog bounds it
+    def is_stopping(self) -> bool:
+        """Return whether it is ending."""
+        return self._stopping.is_set()
+
+    def on_clients_changed(self) -> None:
+        """Note that a client came or went."""
+        self._watch_idle()
 
     # Orphans of agents, which are children of this process
 
@@ -329,220 +241,4 @@ class _Daemon:
             self._idle_timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._on_idle)
 
     def _on_idle(self) -> None:
-        self._stop(f"no client and no unfinished run for {self._idle_seconds:g} s")
-
-    # Connections
-
-    async def _accept(self, listening: socket.socket) -> None:
-        """Lets connections in, as long as there are not too many that have not said yet what they want.
-
-        Those that are not let in wait where they are. None is turned away without a word.
-        """
-        while True:
-            await self._strangers.acquire()
-            try:
-                connection, _ = await asyncio.get_running_loop().sock_accept(listening)
-            except OSError as error:
-                self._strangers.release()
-                log.warning("no connection can be let in: %s", error)
-                await self._wait_for_room()
-                continue
-            self._number += 1
-            name = f"client {self._number}"
-            try:
-                # At once: whoever has connected is still there to be looked at.
-                peer = peer_of(connection)
-            except OSError as error:
-                log.info("%s: connection lost: %s", name, error)
-                connection.close()
-                self._strangers.release()
-                continue
-            task = asyncio.create_task(self._connection(connection, peer, name))
-            self._connections.add(task)
-            task.add_done_callback(self._ended)
-
-    async def _wait_for_room(self) -> None:
-        """Waits until a connection ends, or for a second: files are closed elsewhere too, of which nobody tells."""
-        self._room.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RETRY_SECONDS):
-                await self._room.wait()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._connections.discard(task)
-        self._room.set()
-
-    async def _connection(self, connection: socket.socket, peer: Peer, name: str) -> None:
-        """One connection from its first byte to its last. Whatever goes wrong in it stays in it."""
-        stranger = contextlib.ExitStack()
-        stranger.callback(self._strangers.release)
-        try:
-            reader, writer = await asyncio.open_connection(sock=connection)
-        except OSError as error:
-            log.info("%s: connection lost: %s", name, error)
-            connection.close()
-            stranger.close()
-            return
-        out = ClientWriter(writer, name)
-        try:
-            try:
-                granted = await self._shake_hands(reader, out, peer, name)
-            finally:
-                peer.close()
-                stranger.close()
-            if granted is None:
-                return
-            request, asker = granted
-            if request["want"] == "lsp":
-                if isinstance(asker, Person) and peer.ends is None:
-                    _take_keys(request.get("keys"), name)
-                await self._session(ClientReader(reader, out, self._newcomers, name), out, peer.pid, name, asker)
-            else:
-                # Never closed: the client takes its end for the end of this process.
-                os.dup(writer.get_extra_info("socket").fileno())
-                self._stop(f"{request['want']} asked for by {name} (mux-lsp {str(request.get('version'))[:40]})")
-        except OSError as error:
-            log.info("%s: connection lost: %s", name, error)
-        except (Exception, SystemExit):  # a session that calls sys.exit must not take the daemon with it
-            log.exception("a bug ended the session of %s", name)
-        finally:
-            stranger.close()
-            out.close()
-            await out.closed(DRAIN_SECONDS)
-
-    async def _shake_hands(
-        self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer, name: str
-    ) -> tuple[dict[str, Any], Caller] | None:
-        """What the client said, and who it is, where it was granted and there is more to do than to answer."""
-        try:
-            async with asyncio.timeout(handshake.SECONDS):
-                said = await reader.readline()
-        except TimeoutError:
-            log.warning("%s dropped: it said nothing for %g s", name, handshake.SECONDS)
-            return None
-        except ValueError:
-            said = b""
-        await self._newcomers.turn()
-        request = handshake.parse(said) or {}
-        want, refusal, asker = request.get("want"), self._refusal(request, peer), None
-        if refusal is None and want != "status":
-            # Before it is answered: whoever waits for the answer is still there to be looked at.
-            asker = await self._admission.asker(request, peer, self._engine, self._record.person_key)
-            if want != "lsp":
-                refusal = refusal_to_end(asker)
-        answer: dict[str, object] = {"mux": handshake.PROTOCOL, "version": __version__}
-        if refusal is None:
-            answer |= {"ok": True}
-            if want == "status":
-                answer["status"] = self._status()
-            log.info("%s: %s%s%s", name, want, f" (pid {peer.pid})" if peer.pid else "", words(asker))
-        else:
-            code, sentence = refusal
-            answer |= {"ok": False, "code": code, "error": sentence}
-            log.warning("%s refused: %s", name, sentence)
-        out.write(handshake.line(answer))
-        return (request, asker) if refusal is None and asker is not None else None
-
-    def _refusal(self, request: dict[str, Any], peer: Peer) -> tuple[str, str] | None:
-        """Why the request is not granted, as a code and a sentence."""
-        if peer.uid not in {None, os.geteuid()}:
-            return "user", f"this mux-lsp daemon serves another user than you (uid {peer.uid})"
-        token = request.get("token")
-        if not isinstance(token, str) or not are_same(token, self._record.token):
-            return "token", f"the connection did not begin with the token that {self._home.daemon_record} holds"
-        want = request.get("want")
-        if want not in {"lsp", "stop", "status", "handover"}:
-            return "want", f"mux-lsp {__version__} does not know how to serve {str(want)[:40]!r}"
-        version = str(request.get("version"))[:40]
-        if want == "lsp":
-            return self._refusal_to_serve(request, version)
-        return self._refusal_to_hand_over(version) if want == "handover" else None
-
-    def _refusal_to_serve(self, request: dict[str, Any], version: str) -> tuple[str, str] | None:
-        if version != __version__ or request.get("mux") != handshake.PROTOCOL:
-            is_newer = handshake.is_newer(version, __version__)
-            return "version", _replaceable(version) if is_newer else _not_newer(version)
-        if len(self._clients) < self._most_clients:
-            return None
-        return "full", (
-            f"the mux-lsp daemon serves {_count(len(self._clients), 'client')}, the most that it can: close one of the "
-            "editors, then try again. Nothing was changed"
-        )
-
-    def _refusal_to_hand_over(self, version: str) -> tuple[str, str] | None:
-        if not handshake.is_newer(version, __version__):
-            return "version", _not_newer(version)
-        if self._engine.can_hand_over():
-            return None
-        runs = self._engine.status().get("unfinished_runs")
-        busy = f" with {_count(runs, 'unfinished run')}" if isinstance(runs, int) else ""
-        return "busy", (
-            f"the mux-lsp daemon {__version__} is at work{busy} and cannot hand it over to mux-lsp {version} now: "
-            "try again when it is done, or run `mux-lsp stop` first"
-        )
-
-    def _status(self) -> dict[str, object]:
-        process = psutil.Process()
-        return self._engine.status() | {
-            "version": __version__,
-            "pid": process.pid,
-            "uptime_seconds": round(time.time() - self._record.created, 1),
-            "memory_bytes": process.memory_info().rss,
-            "address": self._record.address,
-            "state": self._home.state,
-            "log": self._home.log,
-            "clients": [
-                {"name": client.name, "pid": client.pid, "since": client.since}
-                for client in sorted(self._clients, key=lambda client: client.since)
-            ],
-        }
-
-    async def _session(
-        self, reader: ClientReader, out: ClientWriter, pid: int | None, name: str, asker: Caller
-    ) -> None:
-        task = asyncio.current_task()
-        if task is None or self._stopping.is_set():
-            return
-        client = _Client(name, pid, reader, task)
-        self._clients.add(client)
-        self._watch_idle()
-        try:
-            await self._serve_client(client.reader, out, self._engine, asker)
-        finally:
-            self._clients.discard(client)
-            self._watch_idle()
-            log.info("%s: ended", name)
-
-
-def _replaceable(version: str) -> str:
-    return (
-        f"the mux-lsp daemon that runs is {__version__}, older than this mux-lsp {version}: the next editor or command "
-        "that needs a daemon replaces it, and its runs go on"
-    )
-
-
-def _not_newer(version: str) -> str:
-    return (
-        f"the mux-lsp daemon that runs is {__version__} and gives way only to a newer one, but this is mux-lsp "
-        f"{version}: update this one, or end that daemon with `mux-lsp stop` and try again"
-    )
-
-
-def _take_keys(keys: object, name: str) -> None:
-    """Keys to models that the daemon was started without, from whoever has them: they are kept in memory alone.
-
-    With the address of their server, and only where nothing of the account is known here: a key goes to no other one.
-    """
-    brought = keys if isinstance(keys, dict) else {}
-    for account in ACCOUNTS:
-        if any(os.environ.get(variable) for variable in account):
-            continue
-        for variable in account:
-            if isinstance(value := brought.get(variable), str):
-                with contextlib.suppress(ValueError):  # what no variable can hold
-                    os.environ[variable] = value
-                    log.info("%s has brought %s", name, variable)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        self.stop(f"no client and no unfinished run for {self._idle_seconds:g} s")

@@ -56,7 +56,8 @@ from mux_lsp.engine.working_tree.tree import identity_of
 from mux_lsp.errors import MuxError, StorageError, UsageError
 from mux_lsp.faults import fault
 from mux_lsp.git.command import own
-from mux_lsp.store.journal import Journal, encode_files
+from mux_lsp.store.journal import Journal
+from mux_lsp.store.run_encoding import encode_files
 from mux_lsp.store.spending import Spending
 
 if TYPE_CHECKING:

@@ -52,8 +52,8 @@ class Artifacts:
     """Texts and links that name the worktree."""
 
 
-def collect(view: View, named: Path, brought: ImportedPaths, store: Path) -> tuple[Artifacts, tuple[str, ...]]:
-    """Move what was made in a worktree to `store`, but for what was `brought` there. For trees that nobody works in.
+def collect(view: View, named: Path, imported: ImportedPaths, store: Path) -> tuple[Artifacts, tuple[str, ...]]:
+    """Move what was made in a worktree to `store`, but for what was `imported` there. For trees that nobody works in.
     `named` is the worktree's path as commands there have seen it.
 
     Gives what it was, and which of the snapshot's files are no more as the snapshot has them: they stay where they are.
@@ -64,21 +64,21 @@ def collect(view: View, named: Path, brought: ImportedPaths, store: Path) -> tup
         view.git(["diff-files", "--name-status", "--ignore-submodules=all", "-z", "--no-renames", "--"])
     )
     others = ["ls-files", "--others", "-z"]
-    plain = [path for path in parse.fields(view.git([*others, "--exclude-standard"])) if not brought.holds(path)]
+    plain = [path for path in parse.fields(view.git([*others, "--exclude-standard"])) if not imported.holds(path)]
     ignored = parse.fields(view.git([*others, "--exclude-standard", "--ignored", "--directory"]))
-    apart = [one for path in ignored for one in _without(view.work_tree, path, brought)]
+    apart = [one for path in ignored for one in _without(view.work_tree, path, imported)]
     for path in parse.fields(view.git([*others, "--directory"])):
-        for one in _without(view.work_tree, path, brought):
+        for one in _without(view.work_tree, path, imported):
             _move(view.work_tree / one, store / FILES / one)
     origin = _spellings(named)
-    made = Artifacts(
+    artifacts = Artifacts(
         origin=origin,
         files=tuple(path for path in plain if not path.endswith("/")),
         ignored=(*apart, *(path for path in plain if path.endswith("/"))),
         rewritten=tuple(_naming(store / FILES, tuple(map(os.fsencode, origin)))),
     )
-    storage.write_whole(store / RECORD, json.dumps(asdict(made)).encode())
-    return made, tuple(path for _, path in changed)
+    storage.write_whole(store / RECORD, json.dumps(asdict(artifacts)).encode())
+    return artifacts, tuple(path for _, path in changed)
 
 
 def load(store: Path) -> Artifacts | None:
@@ -90,14 +90,14 @@ def load(store: Path) -> Artifacts | None:
     return Artifacts(**{name: tuple(saved[name]) for name in Artifacts.__slots__})
 
 
-def restore(store: Path, made: Artifacts, work_tree: Path, named: Path) -> ImportedPaths:
+def restore(store: Path, artifacts: Artifacts, work_tree: Path, named: Path) -> ImportedPaths:
     """Copy what is kept into a worktree, never over something that is there. Gives what the worktree has of it. `named`
     is the worktree's path as an agent there sees it.
 
     Raises OSError.
     """
-    files = [path for path in (*made.files, *made.ignored) if not path.endswith("/")]
-    folders = [path.rstrip("/") for path in made.ignored if path.endswith("/")]
+    files = [path for path in (*artifacts.files, *artifacts.ignored) if not path.endswith("/")]
+    folders = [path.rstrip("/") for path in artifacts.ignored if path.endswith("/")]
     there = ImportedPaths(
         frozenset(path for path in files if not os.path.lexists(work_tree / path)),
         frozenset(
@@ -105,21 +105,21 @@ def restore(store: Path, made: Artifacts, work_tree: Path, named: Path) -> Impor
         ),
     )
     if (store / FILES).is_dir():
-        names = dict(zip(made.origin, _spellings(named), strict=True))
-        _Copies(store / FILES, work_tree, frozenset(made.rewritten), names).make()
+        names = dict(zip(artifacts.origin, _spellings(named), strict=True))
+        _Copies(store / FILES, work_tree, frozenset(artifacts.rewritten), names).make()
     return there
 
 
-def _without(root: Path, path: str, brought: ImportedPaths) -> Iterator[str]:
+def _without(root: Path, path: str, imported: ImportedPaths) -> Iterator[str]:
     """What git lists as one path, without what was brought: a folder that holds some of it is taken apart."""
-    if brought.holds(path):
+    if imported.holds(path):
         return
-    if not path.endswith("/") or not any(one.startswith(path) for one in (*brought.files, *brought.folders)):
+    if not path.endswith("/") or not any(one.startswith(path) for one in (*imported.files, *imported.folders)):
         yield path
         return
     with os.scandir(root / path) as entries:
         for entry in entries:
-            yield from _without(root, path + entry.name + "/" * entry.is_dir(follow_symlinks=False), brought)
+            yield from _without(root, path + entry.name + "/" * entry.is_dir(follow_symlinks=False), imported)
 
 
 def _move(source: Path, target: Path) -> None:

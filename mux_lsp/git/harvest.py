@@ -66,28 +66,28 @@ def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[Left
     refused: set[str] = set()
     large: dict[str, str] = {}
     for attempt in range(ATTEMPTS):
-        intake = IndexUpdate()
+        update = IndexUpdate()
         try:
             reading = read(view, paths) if paths else read_with_ignored(view)
-            _sort_out(view, intake, reading)
-            for path in refused & intake.add:
-                intake.add.discard(path)
-                intake.leave_out(path, "could not be read")
-            intake.left_out.update(large)
-            apply(view, intake)
+            _classify(view, update, reading)
+            for path in refused & update.add:
+                update.add.discard(path)
+                update.leave_out(path, "could not be read")
+            update.left_out.update(large)
+            apply(view, update)
         except GitError as error:
             if attempt == ATTEMPTS - 1:
                 raise
-            refused |= {path for path in [unprocessable(error, intake)] if path}
+            refused |= {path for path in [unprocessable(error, update)] if path}
             large.update(_take_large_rules_away(view.work_tree))
             continue
         # git does not name a repository that stands where the index has a file, so look again once that is out of it.
         hidden = IndexUpdate()
-        became_folders = tuple(path for path in intake.remove if is_plain_folder(view.work_tree / path))
+        became_folders = tuple(path for path in update.remove if is_plain_folder(view.work_tree / path))
         if became_folders:
-            _sort_out(view, hidden, read(view, became_folders))
+            _classify(view, hidden, read(view, became_folders))
             apply(view, hidden)
-        left_out = (*intake.reasons(), *hidden.reasons())
+        left_out = (*update.reasons(), *hidden.reasons())
         _put_back(view, [left.path for left in left_out], snapshot)
         backdate_index(view.index, reading.begun)
         return left_out, reading.ignored
@@ -96,7 +96,7 @@ def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[Left
 
 def _hidden(view: View, paths: list[str], snapshot: str) -> Iterator[str]:
     """Those of these ignored files that no rule ignores but in a file that the snapshot has not, or has otherwise."""
-    brought = load(view.git_dir)
+    imported = load(view.git_dir)
     asked = parse.joined([f"./{path}" for path in paths])
     words = parse.fields(view.git(["check-ignore", "-v", "-z", "--stdin"], input=asked, ok=(0, 1)))
     sources = {path.removeprefix("./"): source for source, path in zip(words[::4], words[3::4], strict=True)}
@@ -105,7 +105,7 @@ def _hidden(view: View, paths: list[str], snapshot: str) -> Iterator[str]:
     changed = parse.fields(view.git(["diff-index", "--cached", "--name-only", "-z", snapshot, "--", *_named(files)]))
     own = set(files) - (in_index - set(changed))
     for path, source in sources.items():
-        if source in own and not brought.holds(path):
+        if source in own and not imported.holds(path):
             yield path
 
 
@@ -180,19 +180,19 @@ def _named(paths: list[str]) -> list[str]:
     return paths if len(paths) <= FEW else []
 
 
-def _sort_out(view: View, intake: IndexUpdate, reading: Reading) -> None:
+def _classify(view: View, update: IndexUpdate, reading: Reading) -> None:
     nested = [path for path in reading.others if path.endswith("/")]
     reading.others = [path for path in reading.others if not path.endswith("/")]
-    brought = load(view.git_dir)
+    imported = load(view.git_dir)
     for path in nested:
-        if not brought.holds(path):
+        if not imported.holds(path):
             reading.others += nested_files(view, path)
     for path, why in reading.unread:
-        if not brought.holds(path):
-            intake.leave_out(path.rstrip("/"), f"could not be read ({why})")
-    if brought:
-        reading.others = [path for path in reading.others if not brought.holds(path)]
-    classify(view, intake, reading, LARGEST_RESULT)
+        if not imported.holds(path):
+            update.leave_out(path.rstrip("/"), f"could not be read ({why})")
+    if imported:
+        reading.others = [path for path in reading.others if not imported.holds(path)]
+    classify(view, update, reading, LARGEST_RESULT)
 
 
 def nested_files(view: View, path: str) -> list[str]:

@@ -47,7 +47,7 @@ class ImportedPaths:
         return bool(self.files or self.folders)
 
 
-def brought(paths: list[str]) -> ImportedPaths:
+def imported_paths(paths: list[str]) -> ImportedPaths:
     """Of paths as git lists them: a whole folder ends in `/`."""
     return ImportedPaths(
         frozenset(path for path in paths if not path.endswith("/")),

@@ -25,19 +25,19 @@ MAX_BYTES = 16_000_000
 """Bytes of content, likewise."""
 
 
-def changes(root: Path, settings: Settings, intake: IndexUpdate) -> bytes | None:
-    """What `git fast-import` must be told to bring `intake` into a tree.
+def fast_import_changes(root: Path, settings: Settings, update: IndexUpdate) -> bytes | None:
+    """What `git fast-import` must be told to bring `update` into a tree.
 
     None if that is nothing, is much, or is anything that a file system may disguise: our index must decide then.
     """
-    count = len(intake.add) + len(intake.remove)
+    count = len(update.add) + len(update.remove)
     if not 0 < count <= MAX_FILES or not settings.file_mode or settings.is_on("core.ignorecase"):
         return None
     if settings.values.get("core.symlinks", "true").lower() == "false":
         return None
-    lines = [b"D %s\n" % _named(path) for path in sorted(intake.remove)]
+    lines = [b"D %s\n" % _named(path) for path in sorted(update.remove)]
     room = MAX_BYTES
-    for path in sorted(intake.add):
+    for path in sorted(update.add):
         try:
             mode, content = _file(root / path, room)
         except (OSError, ValueError):

@@ -26,7 +26,7 @@ _failed: set[Path] = set()
 
 
 @contextlib.contextmanager
-def watched(objects: Path) -> Iterator[None]:
+def cleanup_after_failure(objects: Path) -> Iterator[None]:
     """Where a git within fails for want of room, remove what it has begun in a folder of objects.
 
     What another git is writing looks the same. So it is removed when the last of those at work has ended, and the next
@@ -47,10 +47,10 @@ def watched(objects: Path) -> Iterator[None]:
                 del _at_work[objects]
                 if objects in _failed:
                     _failed.discard(objects)
-                    clear(objects)
+                    remove_temporary_files(objects)
 
 
-def clear(objects: Path) -> None:
+def remove_temporary_files(objects: Path) -> None:
     """Remove half objects and packs. Only where nobody writes."""
     for pattern in (_OBJECTS, *_OTHERS):
         for left in objects.glob(pattern):
@@ -58,7 +58,7 @@ def clear(objects: Path) -> None:
                 left.unlink()
 
 
-def clear_new(folder: Path) -> None:
+def remove_unfinished_files(folder: Path) -> None:
     """Remove what is left in a folder of files that are written beside their places, as a killed daemon leaves it."""
     for left in (*folder.glob("*.new"), *folder.glob("*.lock")):
         with contextlib.suppress(OSError):

@@ -44,7 +44,7 @@ def commit_variant(
 
 
 def forget(shadow: ShadowStore, name: str) -> None:
-    """Let a variation go with the next `tidy`. Nothing happens where there is none."""
+    """Let a variation go with the next `gc`. Nothing happens where there is none."""
     shadow.set_refs({_ref(name): None})
 
 

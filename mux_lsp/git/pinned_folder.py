@@ -7,20 +7,17 @@ a moment later; a descriptor stays with its folder.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from mux_lsp import openat
 from mux_lsp.errors import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-# A folder that nobody may read can be held on Linux.
-_FOLDER: Final = (os.O_PATH if sys.platform == "linux" else os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class LostError(GitError):
@@ -42,20 +39,20 @@ def pin(base: Path, names: Sequence[str], inode: int | None = None) -> Iterator[
     place = base.joinpath(*names)
     descriptor = _open(base, names, inode)
     try:
-        path = _through(descriptor, place)
+        path = _path_through(descriptor, place)
         try:
             yield path
         except GitError as error:
             # git's own words are about the consequence where that is the cause.
-            _check(descriptor, base, names, place)
+            _check_still_there(descriptor, base, names, place)
             raise type(error)(str(error).replace(os.fspath(path), os.fspath(place))) from error
-        _check(descriptor, base, names, place)
+        _check_still_there(descriptor, base, names, place)
     finally:
         os.close(descriptor)
 
 
 def inode_of(base: Path, names: Sequence[str]) -> int:
-    """The inode of the folder that `names` lead to, by which `hold` knows it again. Raises LostError as that does."""
+    """The inode of the folder that `names` lead to, by which `pin` knows it again. Raises LostError as that does."""
     descriptor = _open(base, names, None)
     try:
         return os.fstat(descriptor).st_ino
@@ -65,63 +62,62 @@ def inode_of(base: Path, names: Sequence[str]) -> int:
 
 def _open(base: Path, names: Sequence[str], inode: int | None) -> int:
     place = base.joinpath(*names)
+    devices: list[int] = []
+
+    def enter(folder: int, name: str) -> int:
+        inside = _open_inside(folder, name)
+        devices.append(os.fstat(inside).st_dev)
+        return inside
+
     try:
-        descriptor, device = os.open(base, _FOLDER), None
-        for name in names:
-            descriptor = _open_inside(descriptor, name)
-            if device is None:
-                device = os.fstat(descriptor).st_dev
+        descriptor = openat.descend(openat.open_folder(base), names, enter)
     except FileNotFoundError as error:
-        raise LostError(_removed(place)) from error
+        raise LostError(_removed_message(place)) from error
     except OSError as error:
-        # What O_NOFOLLOW makes of a link, where a folder is asked for: one on Linux, the other elsewhere.
-        if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+        if error.errno not in openat.LINK_ERRORS:
             raise
-        raise LostError(_replaced(place)) from error
+        raise LostError(_replaced_message(place)) from error
     status = os.fstat(descriptor)
-    if inode is not None and (status.st_ino, status.st_dev) != (inode, device):
+    if inode is not None and (status.st_ino, status.st_dev) != (inode, *devices[:1]):
         os.close(descriptor)
-        raise LostError(_replaced(place))
+        raise LostError(_replaced_message(place))
     return descriptor
 
 
 def _open_inside(descriptor: int, name: str) -> int:
-    """Open a folder in an open one, which is closed. An agent may have locked the latter."""
+    """Open a folder in an open one. An agent may have locked the latter."""
     try:
-        try:
-            return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-        except PermissionError:
-            if sys.platform != "linux":
-                raise
-            _through(descriptor, Path()).chmod(stat.S_IRWXU)
-            return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
+        return openat.open_inside(descriptor, name)
+    except PermissionError:
+        if sys.platform != "linux":
+            raise
+        _path_through(descriptor, Path()).chmod(stat.S_IRWXU)
+        return openat.open_inside(descriptor, name)
 
 
-def _check(descriptor: int, base: Path, names: Sequence[str], place: Path) -> None:
+def _check_still_there(descriptor: int, base: Path, names: Sequence[str], place: Path) -> None:
     """Raise LostError where the path no longer leads to the folder that is held."""
     again = _open(base, names, None)
     try:
         if not os.path.samestat(os.fstat(descriptor), os.fstat(again)):
-            raise LostError(_replaced(place))
+            raise LostError(_replaced_message(place))
     finally:
         os.close(again)
 
 
-def _through(descriptor: int, place: Path) -> Path:
+def _path_through(descriptor: int, place: Path) -> Path:
     # By our number and not as `self`: children are to read it too.
     return Path(f"/proc/{os.getpid()}/fd/{descriptor}") if sys.platform == "linux" else place
 
 
-def _removed(place: Path) -> str:
+def _removed_message(place: Path) -> str:
     return (
         f"The folder {place} was removed while its run needed it. What was taken of its result before is kept; "
         "`mux-lsp retry` has the agent begin anew."
     )
 
 
-def _replaced(place: Path) -> str:
+def _replaced_message(place: Path) -> str:
     return (
         f"The folder {place} has been replaced by something else: nothing was taken from what stands there, and it "
         "stays as it is. What was taken of the run's result before is kept; `mux-lsp retry` has the agent begin anew."

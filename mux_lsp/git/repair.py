@@ -44,24 +44,24 @@ _PACKED: Final = re.compile(rb"(#.*|[0-9a-f]{40}(?:[0-9a-f]{24})? refs/[^\n]+|\^
 @dataclass(frozen=True, slots=True)
 class _Store:
     git_dir: Path
-    aside: Path
+    quarantine_folder: Path
     """Where what is damaged goes; made when there is any."""
 
     @property
     def objects(self) -> Path:
         return self.git_dir / "objects"
 
-    def move(self, file: Path) -> Path:
+    def quarantine(self, file: Path) -> Path:
         """Move a file of the store aside. Returns where it is now."""
-        place = self.aside / file.relative_to(self.git_dir)
+        place = self.quarantine_folder / file.relative_to(self.git_dir)
         place.parent.mkdir(parents=True, exist_ok=True)
         file.replace(place)
         log.warning("%s is damaged and was moved to %s", file, place)
         return place
 
-    def keep(self, file: Path, content: bytes) -> None:
+    def rewrite(self, file: Path, content: bytes) -> None:
         """Put a text in a file's place, and keep what it was."""
-        place = self.aside / file.relative_to(self.git_dir)
+        place = self.quarantine_folder / file.relative_to(self.git_dir)
         place.parent.mkdir(parents=True, exist_ok=True)
         file.replace(place)
         storage.write_whole(file, content)
@@ -74,46 +74,46 @@ def repair(git_dir: Path, repository: Repository) -> bool:
     Takes as long as reading all of it does. Others who read or write it meanwhile may find something gone for a moment.
     Raises GitError and OSError.
     """
-    store = _Store(git_dir, _free_name(git_dir.parent / "damaged"))
-    wrong = make_complete(git_dir, repository, store.aside)
-    wrong |= _mend_texts(store)
-    lost = {*_damaged_loose(store)}
-    packs = _damaged_packs(store)
+    store = _Store(git_dir, _new_folder(git_dir.parent / "damaged"))
+    wrong = reinitialize(git_dir, repository, store.quarantine_folder)
+    wrong |= _repair_refs(store)
+    lost = {*_quarantine_loose_objects(store)}
+    packs = _find_damaged_packs(store)
     for pack in packs:
-        lost |= _set_aside(store, pack)
+        lost |= _quarantine_pack(store, pack)
     borrowed = object_folders(repository)
     if lost:
-        _bring(store, lost, borrowed)
+        _fetch_objects(store, lost, borrowed)
         for pack in packs:
-            _take_over(store, pack, lost)
+            _salvage_pack(store, pack, lost)
     wrong |= bool(lost or packs)
     for _ in range(ROUNDS):
-        missing = _missing(store)
+        missing = _find_missing_objects(store)
         wrong |= bool(missing)
-        if not missing or not _bring(store, missing, borrowed):
+        if not missing or not _fetch_objects(store, missing, borrowed):
             break
     return wrong
 
 
-def make_complete(git_dir: Path, repository: Repository, aside: Path | None = None) -> bool:
+def reinitialize(git_dir: Path, repository: Repository, aside: Path | None = None) -> bool:
     """Have a store be one for git: its HEAD, configuration and folders. Its objects and refs stay. Whether it was not.
 
     A store without objects in it is one whose making was cut short.
     """
-    store = _Store(git_dir, aside or _free_name(git_dir.parent / "damaged"))
+    store = _Store(git_dir, aside or _new_folder(git_dir.parent / "damaged"))
     head, configuration = git_dir / "HEAD", git_dir / "config"
     with contextlib.suppress(OSError):
         whole = head.read_bytes().startswith(b"ref: refs/heads/") and b"bare = true" in configuration.read_bytes()
-        if whole and (git_dir / "refs").is_dir() and (git_dir / "objects").is_dir() and _reads(git_dir):
+        if whole and (git_dir / "refs").is_dir() and (git_dir / "objects").is_dir() and _has_readable_config(git_dir):
             return False
     for file in (head, configuration):
         if file.exists():
-            store.move(file)
+            store.quarantine(file)
     store_setup.init(git_dir, repository)
     return True
 
 
-def set_refs_aside(git_dir: Path) -> tuple[str, ...]:
+def quarantine_refs(git_dir: Path) -> tuple[str, ...]:
     """Take refs away whose objects are not all there, since git packs nothing while there are any. Returns their names.
 
     They are noted beside the store, with what they named.
@@ -126,7 +126,7 @@ def set_refs_aside(git_dir: Path) -> tuple[str, ...]:
         except GitError:
             broken[ref] = name
     if broken:
-        place = _free_name(git_dir.parent / "damaged") / "refs.txt"
+        place = _new_folder(git_dir.parent / "damaged") / "refs.txt"
         place.parent.mkdir(parents=True)
         place.write_text("".join(f"{name} {ref}\n" for ref, name in broken.items()))
         deletions = "".join(f"delete {ref}\0\0" for ref in broken)
@@ -135,7 +135,7 @@ def set_refs_aside(git_dir: Path) -> tuple[str, ...]:
     return tuple(broken)
 
 
-def _reads(git_dir: Path) -> bool:
+def _has_readable_config(git_dir: Path) -> bool:
     try:
         store_setup.run(git_dir, ["config", "--list", "--local"])
     except GitError:
@@ -143,18 +143,18 @@ def _reads(git_dir: Path) -> bool:
     return True
 
 
-def _free_name(folder: Path) -> Path:
+def _new_folder(folder: Path) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     names = (stamp if number == 1 else f"{stamp}-{number}" for number in itertools.count(1))
     return next(folder / name for name in names if not (folder / name).exists())
 
 
-def _mend_texts(store: _Store) -> bool:
+def _repair_refs(store: _Store) -> bool:
     """The refs, each a file or a line, and where history ends."""
     wrong = False
     for file in (store.git_dir / "refs").rglob("*"):
         if file.is_file() and not _REF.fullmatch(file.read_bytes()):
-            store.move(file)
+            store.quarantine(file)
             wrong = True
     for name, shape in (("packed-refs", _PACKED), ("shallow", re.compile(_NAME.pattern.encode()))):
         file = store.git_dir / name
@@ -162,19 +162,19 @@ def _mend_texts(store: _Store) -> bool:
             lines = file.read_bytes().split(b"\n")
             good = [line for line in lines if shape.fullmatch(line)]
             if good != lines[:-1] or lines[-1]:
-                store.keep(file, b"".join(line + b"\n" for line in good))
+                store.rewrite(file, b"".join(line + b"\n" for line in good))
                 wrong = True
-    return wrong | _mend_shallow(store)
+    return wrong | _repair_shallow(store)
 
 
-def _mend_shallow(store: _Store) -> bool:
+def _repair_shallow(store: _Store) -> bool:
     """History ends at the person's commits that snapshots stand on, whatever the file says of it."""
     file = store.git_dir / "shallow"
     known = set(file.read_text().split()) if file.exists() else set()
     wanted = set(known)
     objects = CatFile(store.git_dir)
     try:
-        for name in _refs_of(store):
+        for name in _ref_targets(store):
             with contextlib.suppress(GitError):
                 found = objects.read(name)
                 parents = re.findall(rb"^parent ([0-9a-f]+)$", found[1].partition(b"\n\n")[0], re.M) if found else []
@@ -191,7 +191,7 @@ def _mend_shallow(store: _Store) -> bool:
     return True
 
 
-def _refs_of(store: _Store) -> list[str]:
+def _ref_targets(store: _Store) -> list[str]:
     """What the refs name that can be read, without git, which may stumble over the others."""
     files = [file.read_text() for file in (store.git_dir / "refs").rglob("*") if file.is_file()]
     packed = store.git_dir / "packed-refs"
@@ -199,16 +199,16 @@ def _refs_of(store: _Store) -> list[str]:
     return [found[0] for text in (*files, *lines) if (found := _NAME.match(text))]
 
 
-def _damaged_loose(store: _Store) -> Iterator[str]:
+def _quarantine_loose_objects(store: _Store) -> Iterator[str]:
     """Move the loose objects aside that are not what they are named after; their names."""
     for file in sorted(store.objects.glob("[0-9a-f][0-9a-f]/*")):
         name = f"{file.parent.name}{file.name}"
-        if _NAME.fullmatch(name) and not _is_whole(file, name):
-            store.move(file)
+        if _NAME.fullmatch(name) and not _is_intact(file, name):
+            store.quarantine(file)
             yield name
 
 
-def _is_whole(file: Path, name: str) -> bool:
+def _is_intact(file: Path, name: str) -> bool:
     digest = hashlib.new("sha1" if len(name) == 40 else "sha256", usedforsecurity=False)
     reader = zlib.decompressobj()
     try:
@@ -220,7 +220,7 @@ def _is_whole(file: Path, name: str) -> bool:
     return reader.eof and not reader.unused_data and digest.hexdigest() == name
 
 
-def _damaged_packs(store: _Store) -> list[Path]:
+def _find_damaged_packs(store: _Store) -> list[Path]:
     found = []
     for pack in sorted((store.objects / "pack").glob("pack-*.pack")):
         try:
@@ -230,18 +230,18 @@ def _damaged_packs(store: _Store) -> list[Path]:
     # What belongs to a pack that is gone only misleads git.
     for other in (store.objects / "pack").glob("*.idx"):
         if not other.with_suffix(".pack").exists():
-            store.move(other)
+            store.quarantine(other)
     for shared in ("multi-pack-index", "../info/commit-graph"):
         with contextlib.suppress(FileNotFoundError):
             (store.objects / "pack" / shared).unlink()
     return found
 
 
-def _set_aside(store: _Store, pack: Path) -> set[str]:
+def _quarantine_pack(store: _Store, pack: Path) -> set[str]:
     """Move a pack aside with all that belongs to it. The names of its objects, as far as its index tells them."""
     for file in sorted(pack.parent.glob(f"{pack.stem}.*")):
-        store.move(file)
-    index = (store.aside / pack.relative_to(store.git_dir)).with_suffix(".idx")
+        store.quarantine(file)
+    index = (store.quarantine_folder / pack.relative_to(store.git_dir)).with_suffix(".idx")
     try:
         listing = store_setup.run(store.git_dir, ["show-index"], input=index.read_bytes()).decode()
     except (OSError, GitError):
@@ -253,12 +253,12 @@ def _set_aside(store: _Store, pack: Path) -> set[str]:
     return {line.split()[1] for line in listing.splitlines()}
 
 
-def _take_over(store: _Store, pack: Path, lost: Collection[str]) -> None:
+def _salvage_pack(store: _Store, pack: Path, lost: Collection[str]) -> None:
     """Write what can be read of a pack that was moved aside into the store, object by object."""
-    aside = store.aside / "objects"
-    if not (store.aside / pack.relative_to(store.git_dir)).with_suffix(".idx").exists():
+    aside = store.quarantine_folder / "objects"
+    if not (store.quarantine_folder / pack.relative_to(store.git_dir)).with_suffix(".idx").exists():
         return
-    reader = _Reader(store.git_dir, aside)
+    reader = _ObjectReader(store.git_dir, aside)
     try:
         for name in sorted(lost):
             place = store.objects / name[:2] / name[2:]
@@ -271,7 +271,7 @@ def _take_over(store: _Store, pack: Path, lost: Collection[str]) -> None:
         reader.close()
 
 
-class _Reader:
+class _ObjectReader:
     """Reads the objects of a folder of packs of which some are damaged."""
 
     def __init__(self, git_dir: Path, objects: Path) -> None:
@@ -293,7 +293,7 @@ class _Reader:
         self._objects.close()
 
 
-def _missing(store: _Store) -> set[str]:
+def _find_missing_objects(store: _Store) -> set[str]:
     """The objects that refs need and the store has not."""
     # It ends badly where anything is missing, which is what is asked for.
     checking = ["fsck", "--connectivity-only", "--no-dangling", "--no-reflogs", "--no-progress"]
@@ -301,7 +301,7 @@ def _missing(store: _Store) -> set[str]:
     return {found[1] for found in re.finditer(r"^missing \w+ ([0-9a-f]+)$", said, re.M)}
 
 
-def _bring(store: _Store, wanted: Collection[str], borrowed: tuple[Path, ...]) -> bool:
+def _fetch_objects(store: _Store, wanted: Collection[str], borrowed: tuple[Path, ...]) -> bool:
     """Copy those of these objects that the person's repository has. Whether it has any."""
     if not borrowed:
         return False

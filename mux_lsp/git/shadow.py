@@ -4,7 +4,7 @@
 environment, and what was read that way is packed into the store before a ref names it. (Hidden repositories that borrow
 by alternates have lost data elsewhere when the person's repository was collected.)
 
-**One `Shadow` object per folder in the whole machine**, which the daemon's own lock ensures. It is thread-safe.
+**One `ShadowStore` object per folder in the whole machine**, which the daemon's own lock ensures. It is thread-safe.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ import logging
 import os
 import re
 import threading
-import time
-from concurrent.futures import wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +26,10 @@ from mux_lsp.git.buffers import overlay
 from mux_lsp.git.command import alternates_variable
 from mux_lsp.git.damage import is_damage
 from mux_lsp.git.folders import disk_use, remove_tree
-from mux_lsp.git.index_file import is_whole
+from mux_lsp.git.index_file import is_intact
+from mux_lsp.git.packing import PendingSnapshots, pack_snapshot
 from mux_lsp.git.repository import discover, object_folders, read_head, read_settings
-from mux_lsp.git.store_reader import StoreReader
+from mux_lsp.git.store_writer import StoreWriter
 from mux_lsp.git.view import (
     GIT_POOL,
     View,
@@ -42,7 +40,7 @@ from mux_lsp.git.view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from mux_lsp.core.model import LeftOut
@@ -53,13 +51,6 @@ log = logging.getLogger(__name__)
 _MENDED = "mended"
 """The name of a snapshot that nobody needs: no task is called so."""
 
-LOOSE_OBJECTS = 6700
-"""About how many loose objects there may be before they are packed, as many as git's `gc.auto`."""
-
-PACKS = 50
-"""How many packs there may be before they are put together, as many as git's `gc.autoPackLimit`. Each commit of the
-person's that a snapshot has for its HEAD brings one."""
-
 
 def key_of(root: Path) -> str:
     """The name of a repository's folder in the state: readable, and different for different real paths."""
@@ -68,17 +59,7 @@ def key_of(root: Path) -> str:
     return f"{readable}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:10]}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A snapshot whose objects are still being packed into the store."""
-
-    done: Future[None]
-    borrowed: tuple[Path, ...]
-    refs: Mapping[str, str]
-    """What then names it."""
-
-
-class ShadowStore(StoreReader):
+class ShadowStore(StoreWriter):
     """The shadow store in `folder`, made when it is first needed."""
 
     def __init__(self, folder: Path, root: Path | None = None) -> None:
@@ -87,17 +68,17 @@ class ShadowStore(StoreReader):
         self.folder = folder
         self.root = root
         self._lock = threading.RLock()
-        self._pending: dict[str, _Pending] = {}
-        self._memory: user_index.IndexState | None = None
+        self._pending = PendingSnapshots()
+        self._index_state: user_index.IndexState | None = None
         self._settings: Settings | None = None
         self._opened = False
-        self._behind_lock = threading.Lock()
+        self._index_update_lock = threading.Lock()
         self._pending_index_update: Callable[[], None] | None = None
         """What our index still has to learn of the last snapshot."""
         self._catching_up: Future[None] | None = None
         self._repository: Repository | None = None
         self._gone: set[str] = set()
-        self.mendings = 0
+        self.repair_count = 0
         """How often something damaged was looked for."""
         # Not when the store is opened for a snapshot: runs of an earlier daemon may have gone on by then.
         store_setup.clear_locks(self.git_dir)
@@ -127,26 +108,24 @@ class ShadowStore(StoreReader):
         self._repository = repository
         settings = self._settings = read_settings(repository)
         head_read = GIT_POOL.submit(read_head, repository)
-        memory, seen = self._memory, None
-        write_git_dir(self._person_dir, view_files(repository, settings), memory.commit if memory else None)
+        state, seen = self._index_state, None
+        write_git_dir(self._person_dir, view_files(repository, settings), state.commit if state else None)
         view = View(self._person_dir, repository.root, self.git_dir / "objects")
-        if memory is not None and not (memory.sparse and self._is_other_index(repository)):
+        if state is not None and not (state.sparse and self._is_other_index(repository)):
             with contextlib.suppress(user_index.SparseChangedError):
-                seen = user_index.scan(view, repository, memory)
-        if memory is not None and seen is not None and not buffers:
-            quickly = self._quickly(view, settings, memory, seen, (repository, head_read.result(), name))
+                seen = user_index.scan(view, repository, state)
+        if state is not None and seen is not None and not buffers:
+            quickly = self._quickly(view, settings, state, seen, (repository, head_read.result(), name))
             if quickly is not None:
                 return quickly
-        memory, left_out = self._update(view, repository, settings, head_read, seen)
+        state, left_out = self._update(view, repository, settings, head_read, seen)
         tree, more_left_out = overlay(view, settings, buffers, repository.object_format) if buffers else (None, ())
-        return self._commit(repository, memory, head_read.result(), tree, (name, (*left_out, *more_left_out)))
+        return self._commit(repository, state, head_read.result(), tree, (name, (*left_out, *more_left_out)))
 
     @storage.telling
     def complete(self, snapshot: Snapshot) -> None:
         """Wait until the snapshot stands alone in the store and its ref names it. Raises GitError if that failed."""
-        pending = self._pending.get(snapshot.commit)
-        if pending is not None:
-            pending.done.result()
+        self._pending.wait(snapshot.commit)
         # Whoever waits for a snapshot is about to begin: our index could not follow earlier without being in the way.
         self._start_catching_up()
 
@@ -177,12 +156,12 @@ class ShadowStore(StoreReader):
     def repair(self, error: GitError, since: int) -> None:
         """Mend what made a git fail, and take over what the person has by now. See `git.repair`.
 
-        `since` is what `mendings` was before that git began: of many that failed for the same the first one mends.
+        `since` is what `repair_count` was before that git began: of many that failed for the same the first one mends.
         Raises the error where nobody knows of whose repository the store is, and GitError where it cannot be mended.
         """
         with self._lock:
-            if self.mendings != since:
-                self._pack_again()
+            if self.repair_count != since:
+                self._pending.pack_again(self.git_dir, self.set_refs)
                 return
             repository = self._owner()
             if repository is None:
@@ -191,24 +170,15 @@ class ShadowStore(StoreReader):
             # Files of the person's that no commit of theirs has are nowhere else.
             self.complete(self._take(repository, {}, _MENDED))
             self.delete_refs(_MENDED)
-            self._pack_again()
+            self._pending.pack_again(self.git_dir, self.set_refs)
 
-    def _pack_again(self) -> None:
-        """Keep the snapshots whose packing stumbled over what was damaged."""
-        for commit, pending in list(self._pending.items()):
-            error = pending.done.exception()
-            if error is not None and is_damage(error):
-                store_setup.pack(self.git_dir, [commit], alternates_variable(pending.borrowed))
-                self.set_refs(pending.refs)
-                del self._pending[commit]
-
-    def repairs(self, what: str) -> bool:
-        """See `StoreReader.heals`."""
+    def try_repair(self, what: str) -> bool:
+        """See `StoreReader.try_repair`."""
         if what in self._gone:
             return False
         self._gone.add(what)
         try:
-            self.repair(GitError(f"{what} is damaged or gone"), self.mendings)
+            self.repair(GitError(f"{what} is damaged or gone"), self.repair_count)
         except MuxError as error:
             log.warning("the store %s could not be mended: %s", self.git_dir, error)
             return False
@@ -223,61 +193,27 @@ class ShadowStore(StoreReader):
 
     def _repair(self, repository: Repository, error: GitError) -> None:
         log.warning("the store %s is looked through, since git says: %s", self.git_dir, error)
-        self.mendings += 1
+        self.repair_count += 1
         self._objects.close()
         # All that we remember of the person's tree can be found anew.
-        with self._behind_lock:
+        with self._index_update_lock:
             self._pending_index_update = None
             work = [] if self._catching_up is None else [self._catching_up]
-        wait([*work, *(pending.done for pending in self._pending.values())])
-        self._memory, self._opened = None, False
+        self._pending.wait_for_all(work)
+        self._index_state, self._opened = None, False
         remove_tree(self._person_dir)
         wrong = repair.repair(self.git_dir, repository)
         log.warning("the store %s %s", self.git_dir, "was damaged, and is mended" if wrong else "is whole")
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
         """The person's object folders that git must read too as long as the snapshot is not complete."""
-        pending = self._pending.get(commit)
-        return () if pending is None else pending.borrowed
+        return self._pending.borrowed(commit)
 
     def settings(self, repository: Repository) -> Settings:
         """The person's settings as the last snapshot saw them."""
         return self._settings or read_settings(repository)
 
-    # --- writing ---
-
-    def commit(self, tree: str, parent: str | None, message: str, *, borrowed: Sequence[Path] = ()) -> str:
-        """Write a commit under mux-lsp's own name and return its object name. No ref names it yet."""
-        moment = f"{int(time.time())} +0000"
-        name, email = store_setup.IDENTITY
-        who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
-               for what, value in (("NAME", name), ("EMAIL", email), ("DATE", moment))}  # fmt: skip
-        parents = ["-p", parent] if parent else []
-        arguments = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", *parents, "-m", message, tree]
-        return self.git(arguments, environment={**who, **alternates_variable(borrowed)}).decode().strip()
-
-    def set_refs(self, refs: Mapping[str, str | None]) -> None:
-        """Set refs to commits all at once; None deletes one, whether it is there or not."""
-        lines = [f"update {name}\0{commit}\0\0" if commit else f"delete {name}\0\0" for name, commit in refs.items()]
-        self.git(["update-ref", "-z", "--stdin"], input="".join(lines).encode())
-
-    def delete_refs(self, name: str) -> None:
-        """Forget the snapshot and the result called `name`. Objects that nothing else needs go with the next `tidy`."""
-        if self.git_dir.exists():
-            self.set_refs({f"refs/mux/snapshots/{name}": None, f"refs/mux/results/{name}": None})
-
-    @property
-    def needs_gc(self) -> bool:
-        """Whether so much has come together that `tidy` is worth its time."""
-        return self._many_loose or sum(1 for _ in (self.git_dir / "objects" / "pack").glob("*.pack")) > PACKS
-
-    @property
-    def _many_loose(self) -> bool:
-        """Whether there are so many loose objects: guessed from one folder of 256."""
-        try:
-            return sum(1 for _ in (self.git_dir / "objects" / "17").iterdir()) > LOOSE_OBJECTS // 256
-        except FileNotFoundError:
-            return False
+    # --- upkeep ---
 
     @storage.telling
     def gc(self) -> None:
@@ -288,7 +224,7 @@ class ShadowStore(StoreReader):
                 return
             # Most of a store is in the pack of its first snapshot, which takes minutes to write anew where it is large.
             # Not by `git repack --geometric`: it packs what no ref needs as well, which then stays for ever.
-            kept = [] if self._many_loose else ["--keep-largest-pack"]
+            kept = [] if self.many_loose else ["--keep-largest-pack"]
             collect = ["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago"]
             try:
                 self.git([*collect, *kept])
@@ -297,7 +233,7 @@ class ShadowStore(StoreReader):
                 if not is_damage(error) or repository is None:
                     raise
                 self._repair(repository, error)
-                repair.set_refs_aside(self.git_dir)
+                repair.quarantine_refs(self.git_dir)
                 self.git(collect)
 
     def disk_use(self) -> int:
@@ -317,7 +253,7 @@ class ShadowStore(StoreReader):
         return self.folder / "person"
 
     @property
-    def _memory_file(self) -> Path:
+    def _index_state_file(self) -> Path:
         return self._person_dir / "memory.json"
 
     def _open(self, repository: Repository) -> None:
@@ -326,51 +262,51 @@ class ShadowStore(StoreReader):
             return
         store_setup.make(self.git_dir, repository)
         self._person_dir.mkdir(exist_ok=True)
-        memory = user_index.IndexState.load(self._memory_file)
+        state = user_index.IndexState.load(self._index_state_file)
         # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
-        lost = memory is not None and memory.commit is not None and self._objects.read(memory.commit) is None
+        lost = state is not None and state.commit is not None and self._objects.read(state.commit) is None
         # And where the power was cut, our index may be of any time, or half of one.
-        lost = lost or not is_whole(self._person_dir / "index", repository.object_format)
-        self._memory = None if lost else memory
+        lost = lost or not is_intact(self._person_dir / "index", repository.object_format)
+        self._index_state = None if lost else state
         self._opened = True
 
     def _quickly(
         self,
         view: View,
         settings: Settings,
-        memory: user_index.IndexState,
+        state: user_index.IndexState,
         seen: user_index.ScanResult,
         what: tuple[Repository, str | None, str],
     ) -> Snapshot | None:
         """The snapshot of what was seen, complete at once, while our index follows. None if it takes the long way."""
         repository, head, name = what
-        changed = incremental.changes(view.work_tree, settings, seen.intake)
-        if changed is None or not memory.tree or memory.commit is None or memory.head != head:
+        changed = incremental.fast_import_changes(view.work_tree, settings, seen.update)
+        if changed is None or not state.tree or state.commit is None or state.head != head:
             return None
         refs = [f"refs/mux/snapshots/{name}", "refs/mux/person"]
         try:
-            commit = incremental.commit(self.git_dir, memory.tree, changed, head, store_setup.message(repository), refs)
+            commit = incremental.commit(self.git_dir, state.tree, changed, head, store_setup.message(repository), refs)
         except GitError:
             return None
-        memory.commit = commit
-        self._pending_index_update = lambda: self._catch_up(view, memory, seen)
-        return Snapshot(commit, self.tree_of(commit), head, seen.intake.reasons())
+        state.commit = commit
+        self._pending_index_update = lambda: self._catch_up(view, state, seen)
+        return Snapshot(commit, self.tree_of(commit), head, seen.update.reasons())
 
     def _start_catching_up(self) -> None:
-        with self._behind_lock:
+        with self._index_update_lock:
             work, self._pending_index_update = self._pending_index_update, None
             if work is not None:
                 self._catching_up = GIT_POOL.submit(work)
 
-    def _catch_up(self, view: View, memory: user_index.IndexState, seen: user_index.ScanResult) -> None:
+    def _catch_up(self, view: View, state: user_index.IndexState, seen: user_index.ScanResult) -> None:
         """Bring our index to what a snapshot saw. If the person's tree moved on, the next snapshot compares anew."""
         # Of a full disk whoever needs it next will hear. What is remembered here and there is older than our index, and
         # says so, or is what it was.
         with contextlib.suppress(OSError):
             with contextlib.suppress(GitError):
-                user_index.apply_scan(view, memory, self._memory_file, seen)
-                memory.tree = write_tree(view)
-            memory.save(self._memory_file)
+                user_index.apply_scan(view, state, self._index_state_file, seen)
+                state.tree = write_tree(view)
+            state.save(self._index_state_file)
 
     def _update(
         self,
@@ -381,12 +317,12 @@ class ShadowStore(StoreReader):
         seen: user_index.ScanResult | None,
     ) -> tuple[user_index.IndexState, tuple[LeftOut, ...]]:
         """Bring our index of the person's tree up to what was `seen` there, from the start without that."""
-        if self._memory is not None and seen is not None:
-            left_out = user_index.refresh(view, repository, self._memory, self._memory_file, seen)
-            self._memory.tree = self._memory.tree or write_tree(view)
-            return self._memory, left_out
-        self._memory = None
-        self._memory_file.unlink(missing_ok=True)
+        if self._index_state is not None and seen is not None:
+            left_out = user_index.refresh(view, repository, self._index_state, self._index_state_file, seen)
+            self._index_state.tree = self._index_state.tree or write_tree(view)
+            return self._index_state, left_out
+        self._index_state = None
+        self._index_state_file.unlink(missing_ok=True)
         first = head.result()
         commits = [first] if first is not None else []
         for commit in commits:
@@ -396,42 +332,42 @@ class ShadowStore(StoreReader):
         def bring(trees: list[str]) -> Future[None]:
             return GIT_POOL.submit(store_setup.pack_trees, self.git_dir, [*commits, *trees], object_folders(repository))
 
-        memory, brought = user_index.rebuild(view, repository, settings, bring)
-        left_out = user_index.refresh(view, repository, memory, self._memory_file)
+        state, brought = user_index.rebuild(view, repository, settings, bring)
+        left_out = user_index.refresh(view, repository, state, self._index_state_file)
         brought.result()
         # The blobs are still the person's: they come with the packing of the whole snapshot.
-        memory.tree = write_tree(view, options=["--missing-ok"])
-        return memory, left_out
+        state.tree = write_tree(view, options=["--missing-ok"])
+        return state, left_out
 
     def _is_other_index(self, repository: Repository) -> bool:
-        return self._memory is None or self._memory.signature != user_index.signature_of(repository.index)
+        return self._index_state is None or self._index_state.signature != user_index.signature_of(repository.index)
 
     def _commit(
         self,
         repository: Repository,
-        memory: user_index.IndexState,
+        state: user_index.IndexState,
         head: str | None,
         overlaid: str | None,
         label: tuple[str, tuple[LeftOut, ...]],
     ) -> Snapshot:
         """Commit our index (and the tree with the buffers over it), and have what they borrow packed."""
         name, left_out = label
-        fresh = self._memory is None
-        packs_head = head is not None and head != memory.head
+        fresh = self._index_state is None
+        packs_head = head is not None and head != state.head
         borrowed = object_folders(repository) if fresh or packs_head else ()
         if head is not None and packs_head:
             store_setup.add_shallow(self.git_dir, head)
-        known, own = memory.commit, memory.commit
-        if fresh or own is None or memory.head != head or self.tree_of(own) != memory.tree:
-            own = self.commit(memory.tree, head, store_setup.message(repository), borrowed=borrowed)
-        tree = overlaid or memory.tree
+        known, own = state.commit, state.commit
+        if fresh or own is None or state.head != head or self.tree_of(own) != state.tree:
+            own = self.commit(state.tree, head, store_setup.message(repository), borrowed=borrowed)
+        tree = overlaid or state.tree
         commit = self.commit(tree, head, store_setup.message(repository), borrowed=borrowed) if overlaid else own
         refs = {f"refs/mux/snapshots/{name}": commit, "refs/mux/person": own}
-        memory.commit, memory.head = own, head
+        state.commit, state.head = own, head
         wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
-        self._memory = None  # until what follows has ended well
-        done = GIT_POOL.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, memory, refs)
-        self._pending[commit] = _Pending(done, borrowed, refs)
+        self._index_state = None  # until what follows has ended well
+        done = GIT_POOL.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, state, refs)
+        self._pending.add(commit, done, borrowed, refs)
         return Snapshot(commit, tree, head, left_out)
 
     def _pack_and_keep(
@@ -439,35 +375,21 @@ class ShadowStore(StoreReader):
         wanted: list[str],
         known: str | None,
         borrowed: tuple[Path, ...],
-        memory: user_index.IndexState,
+        state: user_index.IndexState,
         refs: dict[str, str],
     ) -> None:
-        """Pack what `wanted` reach and `known` does not. Compressed data is taken over as it is, so it is quick.
+        if wanted:
+            pack_snapshot(self.git_dir, wanted, known, borrowed)
+        self._keep(state, refs)
 
-        git writes nothing twice that it can read from a borrowed folder, so this must cover whatever was built.
-        """
-        if not wanted:
-            self._keep(memory, refs)
-            return
-        try:
-            store_setup.pack(self.git_dir, [*wanted, *([f"^{known}"] if known else [])], alternates_variable(borrowed))
-        except GitError as error:
-            raise GitError(
-                f"The repository's objects could not be copied ({error}). If it is a partial clone, fetch what is "
-                "missing: `git fetch --refetch --filter=blob:limit=1g`, or check out the files with plain git first."
-            ) from error
-        self._keep(memory, refs)
-
-    def _keep(self, memory: user_index.IndexState, refs: Mapping[str, str]) -> None:
+    def _keep(self, state: user_index.IndexState, refs: Mapping[str, str]) -> None:
         self.set_refs(refs)
-        memory.save(self._memory_file)
-        self._memory = memory
+        state.save(self._index_state_file)
+        self._index_state = state
 
     def _settle(self) -> None:
         """Wait for the packing of earlier snapshots. Whether it failed is for those who wait for them to hear."""
         self._start_catching_up()
         if self._catching_up is not None:
             self._catching_up.result()
-        for commit, pending in list(self._pending.items()):
-            if pending.done.exception() is None:
-                del self._pending[commit]
+        self._pending.settle()

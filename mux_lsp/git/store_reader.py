@@ -1,6 +1,6 @@
 """Reading a shadow store: objects, and how commits differ.
 
-What is damaged is looked for when something cannot be read: see `StoreReader.heals`.
+What is damaged is looked for when something cannot be read: see `StoreReader.try_repair`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class StoreReader:
         self.git_dir = git_dir
         self._objects = CatFile(git_dir)
 
-    def repairs(self, what: str) -> bool:
+    def try_repair(self, what: str) -> bool:
         """Whether the store was mended for the sake of something that is not there. Tried once for each."""
         del what
         return False
@@ -82,7 +82,7 @@ class StoreReader:
     def read(self, object_name: str) -> bytes:
         """The bytes of a blob. Raises GitError if there is none of that name."""
         found = self._object(object_name)
-        if found is None and self.repairs(object_name):
+        if found is None and self.try_repair(object_name):
             found = self._object(object_name)
         if found is None or found[0] != "blob":
             raise DamageError(f"The shadow store {self.git_dir} has no file content named {object_name}: {_GONE}")
@@ -124,7 +124,7 @@ class StoreReader:
 
     def _header(self, commit: str) -> list[bytes]:
         found = self._object(f"{commit}^{{commit}}")
-        if found is None and self.repairs(commit):
+        if found is None and self.try_repair(commit):
             found = self._object(f"{commit}^{{commit}}")
         if found is None:
             raise DamageError(f"The shadow store {self.git_dir} has no commit {commit}: {_GONE}")
@@ -160,7 +160,7 @@ class StoreReader:
         except GitError as error:
             if not is_damage(error):
                 raise
-            if self.repairs(str(error)):
+            if self.try_repair(str(error)):
                 with contextlib.suppress(GitError):
                     return self.git(arguments, ok=ok)
             raise DamageError(f"Something that this needs in {self.git_dir}: {_GONE} ({error})") from error
@@ -170,6 +170,6 @@ class StoreReader:
         try:
             return self._objects.read(name)
         except GitError as error:
-            if not self.repairs(str(error)):
+            if not self.try_repair(str(error)):
                 raise
         return self._objects.read(name)

@@ -36,7 +36,7 @@ def run(
 ) -> bytes:
     """Run git on the store itself."""
     extra = {**ISOLATED, **(environment or {})}
-    with leftovers.watched(git_dir / "objects"):
+    with leftovers.cleanup_after_failure(git_dir / "objects"):
         return git(arguments, folder=git_dir, git_dir=git_dir, extra_environment=extra, input=input, ok=ok)
 
 
@@ -71,8 +71,8 @@ def clear_locks(git_dir: Path) -> None:
     """
     for lock in (git_dir / "refs").rglob("*.lock"):
         lock.unlink(missing_ok=True)
-    leftovers.clear_new(git_dir)
-    leftovers.clear(git_dir / "objects")
+    leftovers.remove_unfinished_files(git_dir)
+    leftovers.remove_temporary_files(git_dir / "objects")
 
 
 def pack(git_dir: Path, wanted: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -117,12 +117,12 @@ def rebuild(
         if signature == signature_of(repository.index):
             break
     unusual = listing.unusual()
-    memory = IndexState(
+    state = IndexState(
         signature=signature,
         submodules=sorted({entry.path for entry in unusual if entry.mode == parse.GITLINK}),
         sparse=any(entry.skip_worktree for entry in unusual),
     )
-    return memory, brought
+    return state, brought
 
 
 def listing_of(view: View, repository: Repository, copy: Path) -> parse.Listing:
@@ -168,38 +168,38 @@ def _exists(view: View, path: str) -> bool:
 class ScanResult:
     """What a reading of the person's tree found, to be brought into our index."""
 
-    intake: IndexUpdate
+    update: IndexUpdate
     extras: set[str]
     """The untracked files that our index will then hold."""
     signature: list[int]
     begun: int
 
 
-def scan(view: View, repository: Repository, memory: IndexState) -> ScanResult:
+def scan(view: View, repository: Repository, state: IndexState) -> ScanResult:
     """Read the person's tree, and change nothing. Raises SparseChangedError, and GitError."""
     signature = signature_of(repository.index)
-    return _gather(view, repository, memory, signature)
+    return _gather(view, repository, state, signature)
 
 
-def apply_scan(view: View, memory: IndexState, checkpoint: Path, seen: ScanResult) -> None:
-    """Bring our index, and `memory` with it, to what was seen. `checkpoint` is the memory's file.
+def apply_scan(view: View, state: IndexState, checkpoint: Path, seen: ScanResult) -> None:
+    """Bring our index, and `state` with it, to what was seen. `checkpoint` is the state's file.
 
-    `memory.tree` is empty afterwards if the index is no longer that tree. Raises GitError when the person's tree has
+    `state.tree` is empty afterwards if the index is no longer that tree. Raises GitError when the person's tree has
     changed since, and then the next look compares everything anew.
     """
-    if memory.tree and (seen.intake.add or seen.intake.remove):
+    if state.tree and (seen.update.add or seen.update.remove):
         # From here until the end our index and what we remember of it may differ; a kill must not hide that.
-        memory.tree, memory.signature = "", None
-        if memory.commit:
-            memory.save(checkpoint)
-    apply(view, seen.intake)
+        state.tree, state.signature = "", None
+        if state.commit:
+            state.save(checkpoint)
+    apply(view, seen.update)
     backdate_index(view.index, seen.begun)
-    memory.extras = sorted(seen.extras)
-    memory.signature = seen.signature
+    state.extras = sorted(seen.extras)
+    state.signature = seen.signature
 
 
 def refresh(
-    view: View, repository: Repository, memory: IndexState, checkpoint: Path, seen: ScanResult | None = None
+    view: View, repository: Repository, state: IndexState, checkpoint: Path, seen: ScanResult | None = None
 ) -> tuple[LeftOut, ...]:
     """Look and take, starting from what was `seen` just now, until the two agree. Returns what was left out.
 
@@ -207,20 +207,20 @@ def refresh(
     """
     refused: set[str] = set()
     for attempt in range(ATTEMPTS):
-        seen = seen or scan(view, repository, memory)
-        intake = seen.intake
-        for path in refused & intake.add:
-            intake.add.discard(path)
-            intake.leave_out(path, "could not be read")
+        seen = seen or scan(view, repository, state)
+        update = seen.update
+        for path in refused & update.add:
+            update.add.discard(path)
+            update.leave_out(path, "could not be read")
         try:
-            apply_scan(view, memory, checkpoint, seen)
+            apply_scan(view, state, checkpoint, seen)
         except GitError as error:
             if attempt == ATTEMPTS - 1:
                 raise
-            refused |= {path for path in [unprocessable(error, intake)] if path}
+            refused |= {path for path in [unprocessable(error, update)] if path}
             seen = None
             continue
-        return intake.reasons()
+        return update.reasons()
     raise AssertionError
 
 
@@ -228,18 +228,18 @@ class SparseChangedError(Exception):
     """The person's index has entries without files that ours does not know of: start anew."""
 
 
-def _gather(view: View, repository: Repository, memory: IndexState, signature: list[int]) -> ScanResult:
-    compare = signature != memory.signature
+def _gather(view: View, repository: Repository, state: IndexState, signature: list[int]) -> ScanResult:
+    compare = signature != state.signature
     reading = start_reading(view)
     listing = GIT_POOL.submit(listing_of, view, repository, view.git_dir / "theirs") if compare else None
-    ours = GIT_POOL.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or memory.submodules else None
-    intake = IndexUpdate()
-    extras = set(memory.extras)
+    ours = GIT_POOL.submit(lambda: parse.fields(view.git(["ls-files", "-z"]))) if compare or state.submodules else None
+    update = IndexUpdate()
+    extras = set(state.extras)
     tracked: set[str] = set()
     if listing is not None and ours is not None:
         unusual = listing.result().unusual()
         submodules = sorted({entry.path for entry in unusual if entry.mode == parse.GITLINK})
-        if submodules != memory.submodules or memory.sparse != any(entry.skip_worktree for entry in unusual):
+        if submodules != state.submodules or state.sparse != any(entry.skip_worktree for entry in unusual):
             with contextlib.suppress(GitError):
                 reading()
             raise SparseChangedError
@@ -247,26 +247,26 @@ def _gather(view: View, repository: Repository, memory: IndexState, signature: l
         known = set(ours.result())
         extras = {path for path in known - tracked if not _below(path, submodules)}
         for path in tracked - known:
-            classify_path(view, intake, path, None)
+            classify_path(view, update, path, None)
     hidden = GIT_POOL.submit(_ignored, view, sorted(extras)) if extras else None
-    inside = [GIT_POOL.submit(submodule_files, view.work_tree, path) for path in memory.submodules]
+    inside = [GIT_POOL.submit(submodule_files, view.work_tree, path) for path in state.submodules]
     found = reading()
-    found.others = _without_submodules(found.others, memory.submodules)
-    classify(view, intake, found, LARGEST_UNTRACKED, extras)
+    found.others = _without_submodules(found.others, state.submodules)
+    classify(view, update, found, LARGEST_UNTRACKED, extras)
     if compare:
-        for path in extras - set(memory.extras):
-            classify_path(view, intake, path, LARGEST_UNTRACKED)
+        for path in extras - set(state.extras):
+            classify_path(view, update, path, LARGEST_UNTRACKED)
     for path in found.others:
         if path.endswith("/"):
-            intake.add.discard(path)
-            intake.remove.discard(path)
-            intake.leave_out(path, "is a repository of its own inside this one")
+            update.add.discard(path)
+            update.remove.discard(path)
+            update.leave_out(path, "is a repository of its own inside this one")
     if inside and ours is not None:
-        _take_submodules(view, intake, memory.submodules, inside, ours.result())
-    intake.remove |= (extras & intake.left_out.keys()) | (hidden.result() if hidden else set())
-    intake.add -= intake.remove
-    kept = (extras | (set(found.others) & intake.add)) - intake.remove
-    return ScanResult(intake, kept, signature, found.begun)
+        _take_submodules(view, update, state.submodules, inside, ours.result())
+    update.remove |= (extras & update.left_out.keys()) | (hidden.result() if hidden else set())
+    update.add -= update.remove
+    kept = (extras | (set(found.others) & update.add)) - update.remove
+    return ScanResult(update, kept, signature, found.begun)
 
 
 def _below(path: str, folders: Iterable[str]) -> bool:
@@ -326,22 +326,22 @@ def submodule_files(root: Path, path: str) -> SubmoduleFiles:
 
 
 def _take_submodules(
-    view: View, intake: IndexUpdate, submodules: list[str], inside: list[Future[SubmoduleFiles]], ours: list[str]
+    view: View, update: IndexUpdate, submodules: list[str], inside: list[Future[SubmoduleFiles]], ours: list[str]
 ) -> None:
     """Have exactly the submodules' files below the submodules' folders."""
     known = {path for path in ours if _below(path, submodules)}
-    for path in [path for path in intake.add if _below(path, submodules) and path not in known]:
-        intake.add.discard(path)
+    for path in [path for path in update.add if _below(path, submodules) and path not in known]:
+        update.add.discard(path)
     wanted: set[str] = set()
     for future in inside:
         found = future.result()
         for path, reason in found.left_out.items():
-            intake.leave_out(path, reason)
+            update.leave_out(path, reason)
         wanted |= found.tracked | found.untracked
         for path in (found.tracked | found.untracked) - known:
-            classify_path(view, intake, path, None if path in found.tracked else LARGEST_UNTRACKED)
-    intake.remove |= known - wanted
-    intake.remove = {path for path in intake.remove if path in known or not _below(path, submodules)}
+            classify_path(view, update, path, None if path in found.tracked else LARGEST_UNTRACKED)
+    update.remove |= known - wanted
+    update.remove = {path for path in update.remove if path in known or not _below(path, submodules)}
 
 
 def is_executable(path: Path) -> bool | None:

@@ -83,7 +83,7 @@ class View:
             "GIT_ALLOC_LIMIT": ALLOCATED,
             **alternates_variable(self.alternates),
         }
-        with leftovers.watched(self.objects):
+        with leftovers.cleanup_after_failure(self.objects):
             return git(
                 arguments,
                 folder=self.work_tree,
@@ -244,7 +244,7 @@ def backdate_index(index: Path, begun: int) -> None:
 
 
 def classify(
-    view: View, intake: IndexUpdate, reading: Reading, limit: int, limited: Collection[str] | None = None
+    view: View, update: IndexUpdate, reading: Reading, limit: int, limited: Collection[str] | None = None
 ) -> None:
     """Decide for each path that was read what becomes of it.
 
@@ -252,31 +252,31 @@ def classify(
     """
     for status, path in reading.changed:
         if status == "D":
-            _decide_gone(view, intake, path)
+            _classify_missing(view, update, path)
         else:
-            classify_path(view, intake, path, limit if limited is None or path in limited else None)
+            classify_path(view, update, path, limit if limited is None or path in limited else None)
     for path in reading.others:
-        classify_path(view, intake, path, limit)
+        classify_path(view, update, path, limit)
 
 
-def _decide_gone(view: View, intake: IndexUpdate, path: str) -> None:
+def _classify_missing(view: View, update: IndexUpdate, path: str) -> None:
     """Remove a path from the index, unless it is only out of sight: git takes a file in a locked folder for deleted."""
     try:
         os.lstat(view.work_tree / path)
     except PermissionError:
-        intake.leave_out(path, "cannot be read (its permissions forbid it)")
+        update.leave_out(path, "cannot be read (its permissions forbid it)")
     except OSError:
-        intake.remove.add(path)
+        update.remove.add(path)
     else:
-        intake.remove.add(path)
+        update.remove.add(path)
 
 
-def classify_path(view: View, intake: IndexUpdate, path: str, limit: int | None) -> None:
+def classify_path(view: View, update: IndexUpdate, path: str, limit: int | None) -> None:
     """Decide what becomes of one path, from what stands there now."""
     try:
         status = os.lstat(view.work_tree / path)
     except OSError:
-        intake.remove.add(path)
+        update.remove.add(path)
         return
     reason = path_rules.refusal(path, symlink=stat.S_ISLNK(status.st_mode))
     if reason is None and stat.S_ISREG(status.st_mode):
@@ -285,14 +285,14 @@ def classify_path(view: View, intake: IndexUpdate, path: str, limit: int | None)
         elif not os.access(view.work_tree / path, os.R_OK):
             reason = "cannot be read (its permissions forbid it)"
     elif reason is None and stat.S_ISDIR(status.st_mode):
-        intake.remove.add(path)
+        update.remove.add(path)
         return
     elif reason is None and not stat.S_ISLNK(status.st_mode):
         reason = "is not a file (a pipe, a socket or a device)"
     if reason is None:
-        intake.add.add(path)
+        update.add.add(path)
     else:
-        intake.leave_out(path, reason)
+        update.leave_out(path, reason)
 
 
 def too_large(size: int, limit: int) -> str:
@@ -300,16 +300,16 @@ def too_large(size: int, limit: int) -> str:
     return f"is larger than {limit // 1_000_000} MB ({size / 1_000_000:.0f} MB)"
 
 
-def apply(view: View, intake: IndexUpdate) -> None:
+def apply(view: View, update: IndexUpdate) -> None:
     """Bring the index up to date with what was sorted out. Objects are written.
 
     Raises GitError when files changed under our hands; the caller reads again then.
     """
-    if intake.remove:
-        view.git(["update-index", "--force-remove", "-z", "--stdin"], input=parse.joined(sorted(intake.remove)))
-    if intake.add:
+    if update.remove:
+        view.git(["update-index", "--force-remove", "-z", "--stdin"], input=parse.joined(sorted(update.remove)))
+    if update.add:
         view.git(
-            ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"], input=parse.joined(sorted(intake.add))
+            ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"], input=parse.joined(sorted(update.add))
         )
 
 
@@ -323,7 +323,7 @@ def ignored(view: View, paths: Sequence[str]) -> set[str]:
     return {path.removeprefix("./") for path in parse.fields(answer)}
 
 
-def unprocessable(error: GitError, intake: IndexUpdate) -> str | None:
+def unprocessable(error: GitError, update: IndexUpdate) -> str | None:
     """The path that git could not take, if that is what the error is about.
 
     Raises the error where it is one of the disk: then it is none of the path, which must not be left out for it.
@@ -331,7 +331,7 @@ def unprocessable(error: GitError, intake: IndexUpdate) -> str | None:
     if isinstance(error, GitStorageError):
         raise error
     _, found, rest = str(error).partition("Unable to process path ")
-    return next((path for path in intake.add if path == rest), None) if found else None
+    return next((path for path in update.add if path == rest), None) if found else None
 
 
 def write_tree(view: View, index: Path | None = None, options: Sequence[str] = ()) -> str:
@@ -378,8 +378,8 @@ def copy_own_index(source: Path, target: Path, object_format: str) -> None:
 
 def clear_locks(git_dir: Path) -> None:
     """Remove the lock of an index whose writer was killed, and half files of ours. Only where nobody else writes."""
-    leftovers.clear_new(git_dir)
-    leftovers.clear_new(git_dir / "info")
+    leftovers.remove_unfinished_files(git_dir)
+    leftovers.remove_unfinished_files(git_dir / "info")
 
 
 def _read(path: Path) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -13,8 +12,11 @@ from mux_lsp.core.model import Run, Task
 from mux_lsp.core.transaction import Phase
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store import acceptances, pending_accepts, spending
-from mux_lsp.store.codec import Memory, dumps, loads
+from mux_lsp.store.codec import dumps, loads
 from mux_lsp.store.database import open_database, reading, transaction
+from mux_lsp.store.grants import Grants
+from mux_lsp.store.run_encoding import encode_run
+from mux_lsp.store.task_ids import new_task_id
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.history import ChangeKey
-    from mux_lsp.core.model import FileChange
     from mux_lsp.store.acceptances import Row
     from mux_lsp.store.pending_accepts import Accepted, Pending
     from mux_lsp.store.spending import Spending
@@ -31,19 +32,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T", Task, Run)
 
-# No vowel, nothing that is read as another character, and always a digit: so an id is never a word of any language,
-# nor a command's name, nor a number.
-_LETTERS: Final = "bcdfghjkmnpqrstvwxz"
-_DIGITS: Final = "23456789"
-_SHORTEST: Final = 3
 
 _NAMED_TASKS: Final = "SELECT id FROM tasks UNION SELECT task FROM acceptances UNION SELECT task FROM spending"
-
-
-FEW_FILES: Final = 100
-"""Changed files of a run up to which encoding them is no work."""
-
-_files: Final = Memory(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +70,8 @@ class Journal:
         self.path = path
         """Where the database is, for those who only read, in other threads."""
         self._clock = clock
+        self.grants = Grants(self._database, clock)
+        """Permissions and trust that the person gave for good."""
 
     @property
     def lost(self) -> str | None:
@@ -105,15 +97,7 @@ class Journal:
     def new_task_id(self) -> str:
         """An id that no task has, nor one that history tells of or whose spending counts: three characters, or more
         once a quarter of those that length are taken."""
-        taken = {row[0] for row in self._rows(_NAMED_TASKS)}
-        length = _SHORTEST
-        while sum(len(one) == length for one in taken) * 4 > _count(length):
-            length += 1
-        while True:
-            rest = "".join(secrets.choice(_LETTERS + _DIGITS) for _ in range(length - 1))
-            new = secrets.choice(_LETTERS) + rest
-            if new not in taken and any(character in _DIGITS for character in rest):
-                return new
+        return new_task_id({row[0] for row in self._rows(_NAMED_TASKS)})
 
     def ids(self) -> frozenset[str]:
         """The ids of all tasks and runs on record, also of those that cannot be read."""
@@ -265,47 +249,6 @@ class Journal:
         rows = self._rows("SELECT path, hunk, at FROM rejections WHERE run = ? ORDER BY path, hunk", (run_id,))
         return tuple(Rejection(json.loads(path), hunk, at) for path, hunk, at in rows)
 
-    def allow(self, repository: str, tool: str, subject: str) -> None:
-        """Remember that a tool may do this in a repository from now on. No error where it is known."""
-        with transaction(self._database):
-            self._database.execute(
-                "INSERT INTO permission_rules (repository, tool, subject, at) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                (dumps(repository), tool, dumps(subject), self._clock()),
-            )
-
-    def allowed(self, repository: str) -> tuple[tuple[str, str], ...]:
-        """What was allowed in a repository for good, as tool and subject, in order."""
-        rows = self._rows(
-            "SELECT tool, subject FROM permission_rules WHERE repository = ? ORDER BY at, tool, subject",
-            (dumps(repository),),
-        )
-        return tuple((tool, loads(str, subject)) for tool, subject in rows)
-
-    def trust(self, repository: str, digest: str) -> None:
-        """Remember that the settings of that digest are trusted in a repository. No error where it is known."""
-        with transaction(self._database):
-            self._database.execute(
-                "INSERT INTO trusted_settings (repository, digest, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (dumps(repository), digest, self._clock()),
-            )
-
-    def distrust(self, repository: str) -> bool:
-        """Trust no settings of a repository any more. Whether any were."""
-        with transaction(self._database):
-            done = self._database.execute("DELETE FROM trusted_settings WHERE repository = ?", (dumps(repository),))
-            return done.rowcount > 0
-
-    def trusted(self, repository: str) -> frozenset[str]:
-        """The digests of the settings that are trusted in a repository."""
-        rows = self._rows("SELECT digest FROM trusted_settings WHERE repository = ?", (dumps(repository),))
-        return frozenset(row[0] for row in rows)
-
-    def trusting(self) -> tuple[tuple[str, float], ...]:
-        """The repositories of which settings are trusted, each with the time of the last such word, by name."""
-        rows = self._rows("SELECT repository, max(at) FROM trusted_settings GROUP BY repository")
-        return tuple(sorted((loads(str, repository), at) for repository, at in rows))
-
     def record(self, accepted: Sequence[Row], withdrawn: Iterable[ChangeKey] = ()) -> None:
         """Note what became part of a person's text, and of which hunks the acceptance stands no more; the latter first.
 
@@ -396,7 +339,7 @@ class Journal:
         self._database.execute(
             "INSERT INTO runs (id, task, ended, data) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, data = excluded.data",
-            (run.id, run.task, run.state.ended, _encoded(run)),
+            (run.id, run.task, run.state.ended, encode_run(run)),
         )
 
     def _append(self, task: str, run: str | None, kind: str, data: Mapping[str, object] | None) -> Event:
@@ -446,25 +389,6 @@ class Journal:
                 f"{one_id} in {self.path} cannot be read ({error}) and is left out: "
                 "it is damaged, or of a newer mux-lsp."
             ) from error
-
-
-def encode_files(files: tuple[FileChange, ...]) -> None:
-    """Have the changed files of a run ready to be stored. There may be ten thousand of them: for a thread."""
-    if len(files) > FEW_FILES:
-        _files.dumps(files)
-
-
-def _encoded(run: Run) -> str:
-    if len(run.files) <= FEW_FILES:
-        return dumps(run)
-    # No text has this in it: its quotation marks would be escaped.
-    return dumps(replace(run, files=())).replace('"files":[]', f'"files":{_files.dumps(run.files)}', 1)
-
-
-def _count(length: int) -> int:
-    letters, all_of_them = len(_LETTERS), len(_LETTERS) + len(_DIGITS)
-    rest = length - 1
-    return int(letters * (all_of_them**rest - letters**rest))
 
 
 def _is_text(value: str) -> bool:

@@ -190,7 +190,7 @@ def test_a_signal_ends_it_in_order(fake_home: IsolatedHome, number: int) -> None
 
 
 def test_a_session_that_does_not_end_is_cancelled_and_counted(fake_home: IsolatedHome) -> None:
-    tune(fake_home, "daemon/server.py", "DRAIN_SECONDS", 0.2)
+    tune(fake_home, "daemon/clients.py", "DRAIN_SECONDS", 0.2)
     with Editor(fake_home) as one, Editor(fake_home) as other:
         one.request("wait-forever")
         other.request("initialize")
@@ -220,7 +220,7 @@ def test_a_second_daemon_says_so_and_ends(fake_home: IsolatedHome) -> None:
 
 
 def test_a_new_daemon_waits_for_one_that_is_ending(fake_home: IsolatedHome) -> None:
-    tune(fake_home, "daemon/server.py", "DRAIN_SECONDS", 1)
+    tune(fake_home, "daemon/clients.py", "DRAIN_SECONDS", 1)
     with Editor(fake_home) as hanging:
         hanging.request("wait-forever")
         first = psutil.Process(request_status(fake_home.paths)["pid"])

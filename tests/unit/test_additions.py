@@ -17,6 +17,7 @@ import mux_lsp
 from mux_lsp import cli, config
 from mux_lsp.agents.presets.registry import PRESETS
 from mux_lsp.cli.main import commands
+from mux_lsp.config.fields import Section
 from mux_lsp.daemon.interactive import PROGRAMS
 from tests.e2e.agents import settings
 
@@ -82,7 +83,7 @@ def test_every_command_of_a_module_is_in_the_list_of_commands() -> None:
 # A configuration key
 
 
-def sections(above: type[config._Section] = config._Section) -> list[type[config._Section]]:
+def sections(above: type[Section] = Section) -> list[type[Section]]:
     return [one for below in above.__subclasses__() for one in (below, *sections(below))]
 
 
@@ -91,7 +92,7 @@ COMPUTED: Final = {f"{scope}_{unit}" for scope in ("run", "task", "day", "reposi
 
 
 @pytest.mark.parametrize("section", sections(), ids=lambda section: section.__name__)
-def test_every_key_is_in_the_documents_and_does_something(section: type[config._Section], read: frozenset[str]) -> None:
+def test_every_key_is_in_the_documents_and_does_something(section: type[Section], read: frozenset[str]) -> None:
     shown = documents()
     for name in section.model_fields:
         assert re.search(rf"\b{name}\b", shown), f"{name} is in no document"

@@ -20,7 +20,7 @@ from mux_lsp.agents.process import end, start_with_pipes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mux_lsp.agents.acp.session import Talk
+    from mux_lsp.agents.acp.session import AcpSession
     from mux_lsp.agents.backend import Attempt, Host, Outcome
     from mux_lsp.agents.process import Process
 
@@ -38,7 +38,7 @@ class AcpBackend:
     """Seconds an agent has to stop when it is asked to, and again between TERM and KILL."""
     person: Mapping[str, str] | None = None
     """The person's environment; None for the daemon's own."""
-    _working: dict[str, Talk] = field(default_factory=dict)
+    _working: dict[str, AcpSession] = field(default_factory=dict)
 
     async def attempt(self, attempt: Attempt, host: Host) -> Outcome:
         """See `Backend.attempt`. An agent cannot live on without its pipes: it is ended when this is cancelled."""
@@ -52,13 +52,13 @@ class AcpBackend:
 
     async def cancel(self, attempt: Attempt, process: Process | None) -> None:
         """See `Backend.cancel`. The agent is asked to stop before it is made to."""
-        talk = self._working.get(attempt.run)
-        if talk is not None:
-            await talk.cancel(self.grace)
+        session = self._working.get(attempt.run)
+        if session is not None:
+            await session.cancel(self.grace)
         await end(process, mark(attempt.run, attempt.worktree), self.grace, run_folder=attempt.run_folder)
 
     async def _work(self, attempt: Attempt, host: Host, opening: Opening) -> Outcome:
-        talking: Any = await asyncio.to_thread(importlib.import_module, "mux_lsp.agents.acp.session")
+        module: Any = await asyncio.to_thread(importlib.import_module, "mux_lsp.agents.acp.session")
         attempt.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         process, pipes = start_with_pipes(
             ["/bin/sh", "-c", self.command] if isinstance(self.command, str) else self.command,
@@ -71,9 +71,9 @@ class AcpBackend:
         try:
             with pipes:
                 host.emit(Started(process))
-                talk: Talk = talking.Talk(attempt, host, process, self.mode)
-                self._working[attempt.run] = talk
-                return await talk.work(pipes, opening)
+                session: AcpSession = module.AcpSession(attempt, host, process, self.mode)
+                self._working[attempt.run] = session
+                return await session.work(pipes, opening)
         finally:
             self._working.pop(attempt.run, None)
             await self.cancel(attempt, process)

@@ -77,7 +77,7 @@ class CannotGoOn(Exception):
     """The agent was stopped in the middle, and does not load earlier sessions."""
 
 
-class Talk:
+class AcpSession:
     """Speaks with one agent that has been started, for one attempt. `mode` is the one it is to work in."""
 
     def __init__(self, attempt: Attempt, host: Host, process: Process, mode: str | None) -> None:

@@ -5,45 +5,37 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
-import json
 import logging
-import math
 import os
-import random
-import time
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies
 
 from mux_lsp.agents.builtin.keys import is_on_this_machine, without_login
 from mux_lsp.agents.builtin.pricing import priced
-from mux_lsp.agents.events import Notice, TextPart, Usage
+from mux_lsp.agents.builtin.reply_stream import ReplyReader, read_events
+from mux_lsp.agents.builtin.retries import TryAgainError, wait_for
+from mux_lsp.agents.events import Notice, Usage
 from mux_lsp.errors import AgentError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from anthropic import APIStatusError, AsyncAnthropic
 
     from mux_lsp.agents.backend import Host
+    from mux_lsp.agents.builtin.reply_stream import Reply
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 8
 """How often one request is tried."""
 
-FIRST_WAIT: Final = 1.0
-LONGEST_WAIT: Final = 60.0
-"""Seconds before the second try, doubled for each further one, and at the most."""
 
 CONNECT_SECONDS: Final = 30.0
 
 STALL_SECONDS: Final = 180.0
 """A server that sends nothing for so long, not even a sign that it is alive, is given up and asked anew."""
-
-LONGEST_ASKED_FOR: Final = 600.0
-"""Seconds that a server may ask to be left alone for. One that wants more is asked earlier all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +68,6 @@ _STATUS_IN_STREAM: Final = {
 """What an error that comes in the middle of a stream, behind a status of 200, would have been before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the model said: content blocks in the API's own JSON, why it stopped, and what it took."""
-
-    content: list[dict[str, Any]]
-    stop_reason: str | None
-    usage: Usage
-    """With dollars, where the price is known. Answers that broke off in the middle are in it, as far as the server told
-    what they took."""
-    refusal: str | None = None
-    """Why the model refused, in the API's words."""
-
-
 @dataclass(slots=True)
 class Api:
     """The Messages API at one address, with one key and one model."""
@@ -118,10 +97,10 @@ class Api:
 
         The host is told what was taken where there is no reply that says it.
         """
-        asked = functools.partial(self._asked, system, messages, tools)
+        request = functools.partial(self._request_body, system, messages, tools)
         took: list[Usage] = []
         try:
-            reply = await self._answered(asked, host, took)
+            reply = await self._answered(request, host, took)
         except BaseException:
             if (paid := _sum(took)).tokens:
                 host.emit(paid)
@@ -138,60 +117,60 @@ class Api:
         address = self.base_url or (str(self._client.base_url) if self._client else "")
         return without_login(address) or "The Anthropic API"
 
-    async def _answered(self, asked: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
+    async def _answered(self, request: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
         """As many tries as it needs. What each has taken comes to `took`, however it ends."""
         for number in range(1, ATTEMPTS + 1):
             try:
-                return await self._managed(asked, host, took)
-            except _TryAgainError as error:
+                return await self._managed(request, host, took)
+            except TryAgainError as error:
                 if number == ATTEMPTS:
                     raise AgentError(f"{self._where} did not answer after {ATTEMPTS} tries: {error}.") from error
-                seconds = _wait_for(number, error.headers)
+                seconds = wait_for(number, error.headers)
                 host.emit(Notice(f"The model did not answer ({error}); trying again in {seconds:.0f} s."))
             await self.wait(seconds)
         raise AssertionError
 
-    async def _managed(self, asked: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
+    async def _managed(self, request: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
         """One try; where the server does not know a way to manage a context, without that from then on."""
         while True:
             try:
-                return await self._try(asked(), host, took)
+                return await self._try(request(), host, took)
             except _ContextManagementRefusedError:
                 self.context_management = self.context_management[:-1]
                 what = "sum up a long conversation" if self.context_management else "manage the context"
                 host.emit(Notice(f"The server does not {what}; the conversation goes on without that."))
 
-    async def _try(self, asked: Mapping[str, Any], host: Host, took: list[Usage]) -> Reply:
+    async def _try(self, request: Mapping[str, Any], host: Host, took: list[Usage]) -> Reply:
         client = await self._connected()
         import anthropic
         import httpx2
 
-        reading = _Reading(host, functools.partial(priced, self.model))
+        reading = ReplyReader(host, functools.partial(priced, self.model))
         try:
             create = client.beta.messages.with_streaming_response.create
-            async with create(**asked) as response:
-                async for event in _events(response.iter_bytes()):
+            async with create(**request) as response:
+                async for event in read_events(response.iter_bytes()):
                     if event.get("type") == "error":
                         raise anthropic.APIStatusError("error", response=response.http_response, body=event)
                     reading.take(event)
         except anthropic.APIStatusError as error:
             raise self._meant(error) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            raise _TryAgainError(_cause(error)) from error
+            raise TryAgainError(_cause(error)) from error
         except ValueError as error:
-            raise _TryAgainError("what it sent is not JSON") from error
+            raise TryAgainError("what it sent is not JSON") from error
         except (KeyError, TypeError, AttributeError) as error:
-            raise _TryAgainError("what it sent is out of order") from error
+            raise TryAgainError("what it sent is out of order") from error
         except anthropic.AnthropicError as error:
             raise AgentError(self._harmless(f"{self._where} could not be asked: {error}")) from error
         finally:
             took.append(reading.usage())
         return reading.reply()
 
-    def _asked(
+    def _request_body(
         self, system: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "model": self.model,
             "max_tokens": self.max_output,
             "system": [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
@@ -200,11 +179,11 @@ class Api:
             "stream": True,
         }
         if self.effort is not None:
-            asked["output_config"] = {"effort": self.effort}
+            request["output_config"] = {"effort": self.effort}
         if self.context_management:
-            asked["betas"] = [one.beta for one in self.context_management]
-            asked["context_management"] = {"edits": [one.edit for one in self.context_management]}
-        return asked
+            request["betas"] = [one.beta for one in self.context_management]
+            request["context_management"] = {"edits": [one.edit for one in self.context_management]}
+        return request
 
     def _meant(self, error: APIStatusError) -> Exception:
         """What a refusal of the server means for the attempt."""
@@ -212,7 +191,7 @@ class Api:
         said = self._harmless(_said(error))
         headers = error.response.headers
         if (status in _TRIED_AGAIN or status >= 500) and headers.get("x-should-retry") != "false":
-            return _TryAgainError(f"status {status}: {said}", headers)
+            return TryAgainError(f"status {status}: {said}", headers)
         if self.context_management and _is_about_context_management(status, said):
             return _ContextManagementRefusedError()
         if status in {401, 403}:
@@ -267,148 +246,8 @@ def _import() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class _TryAgainError(Exception):
-    """The server did not answer, or not to the end, and may do better next time."""
-
-    def __init__(self, reason: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(reason)
-        self.headers = headers or {}
-
-
 class _ContextManagementRefusedError(Exception):
     """The server does not know context management."""
-
-
-async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The events of a stream, as plain JSON.
-
-    The SDK would make an object of each, which takes longer than all the rest that happens to a piece of text.
-    """
-    rest = b""
-    data: list[bytes] = []
-    async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                data.append(line[5:])
-            elif data and not line.rstrip(b"\r"):
-                event = json.loads(b"\n".join(data))
-                data.clear()
-                yield event
-
-
-class _Reading:
-    """Puts the events of a stream together to a message."""
-
-    def __init__(self, host: Host, priced: Callable[[Usage], Usage]) -> None:
-        self._host = host
-        self._priced = priced
-        self._blocks: dict[int, dict[str, Any]] = {}
-        self._json: dict[int, list[str]] = {}
-        self._stop_reason: str | None = None
-        self._refusal: str | None = None
-        self._usage: dict[str, int] = {}
-        self._summing_up: list[Usage] = []
-        """What it took to sum up what came before: the API does not count that among the rest."""
-        self._ended = False
-
-    def take(self, event: dict[str, Any]) -> None:
-        match event["type"]:
-            case "message_start":
-                self._count(event["message"]["usage"])
-            case "content_block_start":
-                block = event["content_block"]
-                if block["type"] == "text" and any(one["type"] == "text" for one in self._blocks.values()):
-                    self._host.emit(TextPart("\n"))
-                if block["type"] == "tool_use":
-                    self._json[event["index"]] = []
-                self._blocks[event["index"]] = block
-            case "content_block_delta":
-                self._delta(event["index"], event["delta"])
-            case "message_delta":
-                self._stop_reason = event["delta"]["stop_reason"]
-                self._refusal = (event["delta"].get("stop_details") or {}).get("explanation")
-                self._count(event["usage"])
-            case "message_stop":
-                self._ended = True
-
-    def reply(self) -> Reply:
-        if not self._ended:
-            raise _TryAgainError("its answer broke off in the middle")
-        for index, pieces in self._json.items():
-            if pieces or not isinstance(self._blocks[index].get("input"), dict):
-                self._blocks[index]["input"] = _input("".join(pieces))
-        # An empty text is refused by the API when it is sent back.
-        content = [block for block in self._blocks.values() if block["type"] != "text" or block["text"]]
-        return Reply(_whole_characters(content), self._stop_reason, self.usage(), self._refusal)
-
-    def usage(self) -> Usage:
-        """What the answer has taken, as far as that was told."""
-        whole = self._priced(_usage_of(self._usage))
-        for one in self._summing_up:
-            whole = whole.plus(self._priced(one))
-        return whole
-
-    def _delta(self, index: int, delta: dict[str, Any]) -> None:
-        block = self._blocks.get(index)
-        if block is None:
-            raise _TryAgainError("what it sent is out of order")
-        match delta["type"]:
-            case "text_delta":
-                block["text"] = block.get("text", "") + delta["text"]
-                self._host.emit(TextPart(delta["text"]))
-            case "input_json_delta":
-                self._json.setdefault(index, []).append(delta["partial_json"])
-            case "thinking_delta":
-                block["thinking"] = block.get("thinking", "") + delta["thinking"]
-            case "signature_delta":
-                block["signature"] = block.get("signature", "") + delta["signature"]
-            case "compaction_delta":
-                # A summary that failed is null, and goes back as null: the API refuses an empty one.
-                for name in ("content", "encrypted_content"):
-                    if delta.get(name) is not None:
-                        block[name] = (block.get(name) or "") + delta[name]
-
-    def _count(self, usage: dict[str, Any]) -> None:
-        # Later counts are of the whole message.
-        self._usage |= {name: value for name in _COUNTS if (value := usage.get(name)) is not None}
-        if (iterations := usage.get("iterations")) is not None:
-            self._summing_up = [_usage_of(one) for one in iterations if one["type"] == "compaction"]
-
-
-_COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-"""What the API counts, in the order of our `Usage`."""
-
-
-def _sum(took: Iterable[Usage]) -> Usage:
-    return functools.reduce(Usage.plus, took, Usage())
-
-
-def _usage_of(counts: Mapping[str, int]) -> Usage:
-    return Usage(*(counts.get(name) or 0 for name in _COUNTS))
-
-
-MALFORMED: Final = "__malformed__"
-"""The one key of a tool input that was no JSON object; its value is what the model wrote."""
-
-
-def _input(text: str) -> dict[str, Any]:
-    try:
-        given = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        given = None
-    return given if isinstance(given, dict) else {MALFORMED: text}
-
-
-def _whole_characters(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same without halves of characters: JSON's escapes can name them, and no request can carry them."""
-    told = json.dumps(content, ensure_ascii=False)
-    try:
-        told.encode()
-    except UnicodeEncodeError:
-        whole: list[dict[str, Any]] = json.loads(told.encode("utf-8", "replace"))
-        return whole
-    return content
 
 
 _MARK: Final = {"cache_control": {"type": "ephemeral"}}
@@ -424,27 +263,6 @@ def _with_cache_marks(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     for message in users[-2:]:
         message["content"] = [*message["content"][:-1], {**message["content"][-1], **_MARK}]
     return marked
-
-
-def _wait_for(number: int, headers: Mapping[str, str]) -> float:
-    """Seconds to wait before the next try: what the server asks for, or longer each time, with some chance in it."""
-    asked = _asked_for(headers)
-    if asked is not None:
-        return min(max(asked, 0.0), LONGEST_ASKED_FOR)
-    return min(FIRST_WAIT * 2.0 ** (number - 1) * (0.75 + random.random() / 2), LONGEST_WAIT)  # noqa: S311  # to spread load
-
-
-def _asked_for(headers: Mapping[str, str]) -> float | None:
-    """How long the server wants to be left alone, in seconds: `retry-after` is a number of them, or a date."""
-    said = headers.get("retry-after", "")
-    try:
-        seconds = float(said)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(said).timestamp() - time.time()
-        except ValueError:
-            return None
-    return seconds if math.isfinite(seconds) else None
 
 
 def _kind_of(error: APIStatusError) -> str:
@@ -471,3 +289,7 @@ def _is_about_context_management(status: int, said: str) -> bool:
     return status in {400, 422} and any(
         word in said.lower() for word in ("context_management", "anthropic-beta", "betas", "compact_")
     )
+
+
+def _sum(took: Iterable[Usage]) -> Usage:
+    return functools.reduce(Usage.plus, took, Usage())

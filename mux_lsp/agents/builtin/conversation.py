@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from mux_lsp.agents.builtin.api import Reply
+    from mux_lsp.agents.builtin.reply_stream import Reply
     from mux_lsp.agents.builtin.tools import Result
 
 CONVERSATION: Final = "conversation.jsonl"

@@ -29,9 +29,9 @@ class Replacement:
     everywhere: bool = False
 
 
-def read(confined: WorktreeFiles, path: Path, first: int, count: int) -> str:
+def read(worktree_files: WorktreeFiles, path: Path, first: int, count: int) -> str:
     """Lines of a text file with their numbers, from line `first` (1-based) on."""
-    lines = [line.rstrip("\r\n") for line in split_lines(_text(confined, path))]
+    lines = [line.rstrip("\r\n") for line in split_lines(_text(worktree_files, path))]
     if not lines:
         return "[the file is empty]"
     if first > len(lines):
@@ -50,9 +50,9 @@ def read(confined: WorktreeFiles, path: Path, first: int, count: int) -> str:
     return "\n".join(shown)
 
 
-def edit(confined: WorktreeFiles, path: Path, replacements: Sequence[Replacement]) -> str:
+def edit(worktree_files: WorktreeFiles, path: Path, replacements: Sequence[Replacement]) -> str:
     """Carry out all replacements, each on what the one before has made, or none. Says what was done."""
-    before = after = _text(confined, path)
+    before = after = _text(worktree_files, path)
     # A model writes line ends as it thinks of them; the file keeps the ones it has.
     windows = _is_windows(before)
     for number, one in enumerate(replacements, 1):
@@ -73,17 +73,17 @@ def edit(confined: WorktreeFiles, path: Path, replacements: Sequence[Replacement
         data = after.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise UsageError("The new text holds half of a character (a lone surrogate). Nothing was changed.") from None
-    confined.write(path, data)
+    worktree_files.write(path, data)
     return f"{path} was changed."
 
 
-def write(confined: WorktreeFiles, path: Path, content: str) -> str:
+def write(worktree_files: WorktreeFiles, path: Path, content: str) -> str:
     """Put new content in place of a file's, or make the file."""
-    new = not confined.exists(path)
+    new = not worktree_files.exists(path)
     data = content.encode("utf-8", "replace")
-    if not new and _is_windows(confined.read(path).decode("utf-8", "replace")):
+    if not new and _is_windows(worktree_files.read(path).decode("utf-8", "replace")):
         data = _to_windows(content).encode("utf-8", "replace")
-    confined.write(path, data)
+    worktree_files.write(path, data)
     return f"{path} was {'created' if new else 'written anew'}."
 
 
@@ -95,8 +95,8 @@ def _to_windows(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\n", "\r\n")
 
 
-def _text(confined: WorktreeFiles, path: Path) -> str:
-    data = confined.read(path)
+def _text(worktree_files: WorktreeFiles, path: Path) -> str:
+    data = worktree_files.read(path)
     if b"\0" in data:
         raise UsageError(f"{path} is not a text file.")
     return data.decode("utf-8", "surrogateescape")

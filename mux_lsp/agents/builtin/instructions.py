@@ -29,8 +29,8 @@ class Instructions:
     what was given before.
     """
 
-    def __init__(self, confined: WorktreeFiles, start: Path, said: Iterable[str] = ()) -> None:
-        self._confined = confined
+    def __init__(self, worktree_files: WorktreeFiles, start: Path, said: Iterable[str] = ()) -> None:
+        self._confined = worktree_files
         self._seen: set[Path] = set()
         self._given: set[str] = set()
         """Files, by their real paths."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from mux_lsp.agents import process
 from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.builtin import tools as toolbox
-from mux_lsp.agents.builtin.api import MALFORMED, Api
 from mux_lsp.agents.builtin.conversation import INTERRUPTED, NO_ANSWER, Block, Conversation, is_summed_up
 from mux_lsp.agents.builtin.instructions import Instructions
 from mux_lsp.agents.builtin.pricing import price_of
+from mux_lsp.agents.builtin.reply_stream import MALFORMED
 from mux_lsp.agents.builtin.shell import Shell
 from mux_lsp.agents.builtin.tools import Result, Tools
 from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mux_lsp.agents.backend import Attempt, Host
-    from mux_lsp.agents.builtin.api import Reply
+    from mux_lsp.agents.builtin.api import Api
+    from mux_lsp.agents.builtin.reply_stream import Reply
     from mux_lsp.agents.process_table import Process
 
 SAME_CALL: Final = 4
@@ -111,10 +112,10 @@ class BuiltinBackend:
 
     async def _work(self, attempt: Attempt, host: Host, api: Api, shell: Shell) -> Outcome:
         conversation = await asyncio.to_thread(Conversation.load, attempt.run_folder)
-        confined = WorktreeFiles(attempt.worktree)
-        start = confined.resolve(str(attempt.folder))
-        instructions = Instructions(confined, start, conversation.said())
-        tools = Tools(confined, attempt.folder, shell, instructions, host)
+        worktree_files = WorktreeFiles(attempt.worktree)
+        start = worktree_files.resolve(str(attempt.folder))
+        instructions = Instructions(worktree_files, start, conversation.said())
+        tools = Tools(worktree_files, attempt.folder, shell, instructions, host)
         if conversation.turn < attempt.turn:
             words = attempt.prompt.encode("utf-8", "replace").decode()
             await asyncio.to_thread(conversation.prompt, words, attempt.turn)

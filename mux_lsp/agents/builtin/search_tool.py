@@ -28,11 +28,11 @@ RIPGREP_FAILED: Final = 2
 """Its exit status where it could not search: it does not know all that Python's expressions can say."""
 
 
-def files(confined: WorktreeFiles, folder: Path, pattern: str | None) -> str:
+def files(worktree_files: WorktreeFiles, folder: Path, pattern: str | None) -> str:
     """The files below a folder, as lines, those that match a pattern such as `*.py` or `src/**` where one is given."""
     found: list[str] = []
     more = 0
-    for path in search_worker.walk(confined.root, folder):
+    for path in search_worker.walk(worktree_files.root, folder):
         if pattern is None or fnmatch(path.name, pattern) or fnmatch(path.as_posix(), pattern):
             if len(found) < MOST_FILES:
                 found.append(path.as_posix())
@@ -44,7 +44,7 @@ def files(confined: WorktreeFiles, folder: Path, pattern: str | None) -> str:
 
 
 async def search(
-    confined: WorktreeFiles, pattern: str, folder: Path, glob: str | None, environment: Mapping[str, str]
+    worktree_files: WorktreeFiles, pattern: str, folder: Path, glob: str | None, environment: Mapping[str, str]
 ) -> str:
     """The lines that match a regular expression, as `path:line:text`."""
     ripgrep = shutil.which("rg")
@@ -61,12 +61,14 @@ async def search(
         arguments += ["--glob=!.git", f"--max-columns={LONGEST_LINE}", "--max-columns-preview", "--max-filesize=2M"]
         arguments += [f"--glob={glob}"] if glob else []
         arguments += ["--regexp", pattern, "--", folder.as_posix()]
-        lines, status = await _lines_of(arguments, confined.root, environment)
+        lines, status = await _lines_of(arguments, worktree_files.root, environment)
         if status != RIPGREP_FAILED:
             return _shown(lines)
     # In a process of its own: a pattern can keep Python's matching busy for hours, and the interpreter with it.
     program = [sys.executable, "-I", str(Path(search_worker.__file__)), str(LARGEST_SEARCHED), str(LONGEST_LINE)]
-    lines, status = await _lines_of([*program, pattern, folder.as_posix(), glob or ""], confined.root, environment)
+    lines, status = await _lines_of(
+        [*program, pattern, folder.as_posix(), glob or ""], worktree_files.root, environment
+    )
     if status == search_worker.NO_EXPRESSION:
         raise UsageError(f"{pattern!r} is not a regular expression: {' '.join(lines)}.")
     return _shown(lines)

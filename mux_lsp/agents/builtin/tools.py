@@ -123,7 +123,7 @@ Begin = Callable[[], Awaitable[None]]
 class Tools:
     """The tools of one attempt."""
 
-    confined: WorktreeFiles
+    worktree_files: WorktreeFiles
     folder: Path
     """Where relative paths begin."""
     shell: Shell
@@ -156,7 +156,7 @@ class Tools:
         """What a call needs leave for."""
         match asked:
             case EditFile(path=path) | WriteFile(path=path):
-                return to_write(self.confined.resolve(path, start=self.folder))
+                return to_write(self.worktree_files.resolve(path, start=self.folder))
             case RunCommand(command=command):
                 # Not even in a title a second line may pass for the rest of the first, behind a `#`.
                 title = one_line(command.replace("\n", " ⏎ "))
@@ -166,21 +166,25 @@ class Tools:
     async def _carry_out(self, asked: _Input) -> Result:  # noqa: PLR0911  # one answer for each tool
         match asked:
             case ReadFile(path=path):
-                place = self.confined.resolve(path, start=self.folder)
-                text = await asyncio.to_thread(edit_tool.read, self.confined, place, asked.first_line, asked.lines)
+                place = self.worktree_files.resolve(path, start=self.folder)
+                text = await asyncio.to_thread(
+                    edit_tool.read, self.worktree_files, place, asked.first_line, asked.lines
+                )
                 return Result(text, also=await asyncio.to_thread(self.instructions.at, place.parent))
             case ListFiles(path=path):
-                place = self.confined.resolve(path, start=self.folder)
-                return Result(await asyncio.to_thread(search_tool.files, self.confined, place, asked.pattern))
+                place = self.worktree_files.resolve(path, start=self.folder)
+                return Result(await asyncio.to_thread(search_tool.files, self.worktree_files, place, asked.pattern))
             case Search(path=path):
-                place = self.confined.resolve(path, start=self.folder)
+                place = self.worktree_files.resolve(path, start=self.folder)
                 environment = self.shell.environment()
-                return Result(await search_tool.search(self.confined, asked.pattern, place, asked.glob, environment))
+                return Result(
+                    await search_tool.search(self.worktree_files, asked.pattern, place, asked.glob, environment)
+                )
             case EditFile(path=path):
                 replacements = [edit_tool.Replacement(one.old, one.new, one.everywhere) for one in asked.edits]
-                return await self._change(path, lambda place: edit_tool.edit(self.confined, place, replacements))
+                return await self._change(path, lambda place: edit_tool.edit(self.worktree_files, place, replacements))
             case WriteFile(path=path, content=content):
-                return await self._change(path, lambda place: edit_tool.write(self.confined, place, content))
+                return await self._change(path, lambda place: edit_tool.write(self.worktree_files, place, content))
             case RunCommand():
                 return await self._run(asked)
             case CommandOutput(id=command_id):
@@ -192,7 +196,7 @@ class Tools:
         raise AssertionError(asked)
 
     async def _change(self, path: str, work: Callable[[Path], str]) -> Result:
-        place = self.confined.resolve(path, start=self.folder)
+        place = self.worktree_files.resolve(path, start=self.folder)
         said = await asyncio.to_thread(work, place)
         self.host.emit(FileTouched(place.as_posix()))
         return Result(said, also=await asyncio.to_thread(self.instructions.at, place.parent))

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp import openat
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ LARGEST: Final = 10_000_000
 
 LONGEST_PATH: Final = 4096
 """Characters. No system knows a longer path, and to follow one of a megabyte takes half a minute."""
-
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class WorktreeFiles:
@@ -100,18 +99,22 @@ class WorktreeFiles:
     @contextlib.contextmanager
     def _open(self, relative: Path, *, make: bool = False) -> Iterator[int]:
         with _told(relative):
-            folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            enter = _make_and_open if make else _open_inside
+            folder = openat.descend(openat.open_folder(self.root, openat.READ), relative.parts, enter)
             try:
-                # One is open at a time: a model can name more folders than a process may have files open.
-                for part in relative.parts:
-                    if make:
-                        with contextlib.suppress(FileExistsError):
-                            os.mkdir(part, dir_fd=folder)
-                    above, folder = folder, os.open(part, _FOLDER, dir_fd=folder)
-                    os.close(above)
                 yield folder
             finally:
                 os.close(folder)
+
+
+def _open_inside(folder: int, name: str) -> int:
+    return openat.open_inside(folder, name, openat.READ)
+
+
+def _make_and_open(folder: int, name: str) -> int:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, dir_fd=folder)
+    return _open_inside(folder, name)
 
 
 def _mode_of(relative: Path, folder: int) -> int | None:

@@ -23,14 +23,14 @@ _SESSION: Final = "chat"
 """There is one conversation in a run's folder."""
 
 
-def launch(order: LaunchRequest) -> Launch:
+def launch(request: LaunchRequest) -> Launch:
     """It edits files and runs nothing: commands that it suggests need a yes that is not given for it.
 
     An untrusted repository's `.aider.conf.yml` is left out, and what it could have run (linters, tests) is off.
     """
     arguments = [
         "--message-file",
-        str(order.run_folder / PROMPT),
+        str(request.run_folder / PROMPT),
         "--yes-always",
         "--no-suggest-shell-commands",
         "--no-auto-commits",
@@ -43,17 +43,17 @@ def launch(order: LaunchRequest) -> Launch:
         "--no-show-release-notes",
         "--no-detect-urls",
         "--chat-history-file",
-        str(order.run_folder / HISTORY),
+        str(request.run_folder / HISTORY),
         "--input-history-file",
-        str(order.run_folder / "aider-input"),
+        str(request.run_folder / "aider-input"),
     ]
-    files = {PROMPT: order.prompt}
-    if not order.trusted:
+    files = {PROMPT: request.prompt}
+    if not request.trusted:
         files[CONFIGURATION] = ""
-        arguments += ["--config", str(order.run_folder / CONFIGURATION), "--no-auto-lint", "--no-auto-test"]
-    if order.model is not None:
-        arguments += ["--model", order.model]
-    if order.session is not None:
+        arguments += ["--config", str(request.run_folder / CONFIGURATION), "--no-auto-lint", "--no-auto-test"]
+    if request.model is not None:
+        arguments += ["--model", request.model]
+    if request.session is not None:
         arguments.append("--restore-chat-history")
     return Launch(tuple(arguments), files=files, reads_input=False, session=_SESSION)
 

@@ -54,14 +54,14 @@ class PresetBackend:
         reader = await asyncio.to_thread(for_another_turn, self.preset, attempt)
         prompt = as_argument(attempt.prompt)
         environment = self._environment(attempt)
-        order = self._order(attempt, prompt, environment)
-        launch = self.preset.launch(order)
-        if launch.forgets or (attempt.turn and order.session is None and launch.session is None):
+        request = self._request(attempt, prompt, environment)
+        launch = self.preset.launch(request)
+        if launch.forgets or (attempt.turn and request.session is None and launch.session is None):
             why = _FORGETS if launch.forgets else _NAMELESS
             what = "it begins anew, on top of what it has made, and is told what was said"
             host.emit(Notice(f"{self.preset.name} {why}: {what}."))
             prompt = as_argument(await asyncio.to_thread(earlier, attempt.run_folder, attempt.prompt))
-            launch = self.preset.launch(replace(order, prompt=prompt))
+            launch = self.preset.launch(replace(request, prompt=prompt))
         await asyncio.to_thread(_put_down, attempt, prompt, launch)
         process = start(
             [self.preset.program, *launch.arguments, *self.arguments],
@@ -102,7 +102,7 @@ class PresetBackend:
         attempt = Attempt(
             "RUN", "TASK", "PROMPT", repository=folder, worktree=folder, folder=folder, run_folder=Path("RUN_FOLDER")
         )
-        launch = self.preset.launch(self._order(attempt, attempt.prompt, self._environment(attempt)))
+        launch = self.preset.launch(self._request(attempt, attempt.prompt, self._environment(attempt)))
         added = [f"{name}={shlex.quote(value)}" for name, value in launch.environment.items()]
         line = " ".join([*added, shlex.join([self.preset.program, *launch.arguments, *self.arguments])])
         return f"{line} < PROMPT" if launch.reads_input else line
@@ -134,7 +134,7 @@ class PresetBackend:
         whole = surroundings(attempt, self.person, self.environment)
         return {name: value for name, value in whole.items() if name not in self.preset.dropped}
 
-    def _order(self, attempt: Attempt, prompt: str, environment: Mapping[str, str]) -> LaunchRequest:
+    def _request(self, attempt: Attempt, prompt: str, environment: Mapping[str, str]) -> LaunchRequest:
         session = attempt.session if attempt.session is not None and is_session(attempt.session) else None
         return LaunchRequest(
             attempt.run,

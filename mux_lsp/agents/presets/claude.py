@@ -33,24 +33,26 @@ _WRITING: Final = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file
 _STATES: Final = {"completed": "done", "in_progress": "active"}
 
 
-def launch(order: LaunchRequest) -> Launch:
+def launch(request: LaunchRequest) -> Launch:
     """Edits are accepted inside the folder; of commands only what its own harmless ones and the rules allow.
 
     Settings files and servers of the repository are left out unless it is trusted: they can run anything.
     """
-    settings: dict[str, Any] = {"permissions": _permissions(order.commands)}
-    if order.trusted:
+    settings: dict[str, Any] = {"permissions": _permissions(request.commands)}
+    if request.trusted:
         settings["enableAllProjectMcpServers"] = True
     arguments = ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"]
-    if not order.trusted:
+    if not request.trusted:
         arguments += ["--setting-sources", "user", "--strict-mcp-config"]
     arguments += ["--settings", json.dumps(settings)]
-    if order.model is not None:
-        arguments += ["--model", order.model]
-    session = order.session and _session(order)
+    if request.model is not None:
+        arguments += ["--model", request.model]
+    session = request.session and _session(request)
     if session:
         arguments += ["--resume", session]
-    return Launch(tuple(arguments), {"DISABLE_AUTOUPDATER": "1"}, forgets=order.session is not None and session is None)
+    return Launch(
+        tuple(arguments), {"DISABLE_AUTOUPDATER": "1"}, forgets=request.session is not None and session is None
+    )
 
 
 def _permissions(commands: Commands) -> dict[str, list[str]]:
@@ -61,12 +63,12 @@ def _permissions(commands: Commands) -> dict[str, list[str]]:
     }
 
 
-def _session(order: LaunchRequest) -> str | None:
+def _session(request: LaunchRequest) -> str | None:
     """What names the session on the command line: by its id it is found only from the folder it was held in."""
-    if not order.moved:
-        return order.session
-    home = order.environment.get("CLAUDE_CONFIG_DIR") or Path(order.environment.get("HOME", "~"), ".claude")
-    return next(map(str, Path(home).expanduser().glob(f"projects/*/{order.session}.jsonl")), None)
+    if not request.moved:
+        return request.session
+    home = request.environment.get("CLAUDE_CONFIG_DIR") or Path(request.environment.get("HOME", "~"), ".claude")
+    return next(map(str, Path(home).expanduser().glob(f"projects/*/{request.session}.jsonl")), None)
 
 
 class Parser(Lines):

@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-def launch(order: LaunchRequest) -> Launch:
+def launch(request: LaunchRequest) -> Launch:
     """Its own sandbox holds it: it writes below its folder and in temporary ones, and reaches no network.
 
     So commands need no list. What the repository brings runs only in a project whose trust is on record; the level is
     given for this one time, and nothing is put on record.
     """
-    level = "trusted" if order.trusted else "untrusted"
+    level = "trusted" if request.trusted else "untrusted"
     options = [
         "--json",
         "--skip-git-repo-check",
         "-c",
         'sandbox_mode="workspace-write"',
         "-c",
-        f"projects={{{json.dumps(str(order.folder))}={{trust_level={json.dumps(level)}}}}}",
-        *([] if order.model is None else ["-m", order.model]),
+        f"projects={{{json.dumps(str(request.folder))}={{trust_level={json.dumps(level)}}}}}",
+        *([] if request.model is None else ["-m", request.model]),
     ]
-    command = ["exec", *options, "-"] if order.session is None else ["exec", "resume", *options, order.session, "-"]
+    command = ["exec", *options, "-"] if request.session is None else ["exec", "resume", *options, request.session, "-"]
     return Launch(tuple(command))
 
 

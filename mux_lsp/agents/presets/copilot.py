@@ -18,25 +18,25 @@ _OF_NO_MATTER: Final = ("session.", "user.", "assistant.turn_", "hook.", "system
 """How types begin that say nothing a person wants to know."""
 
 
-def launch(order: LaunchRequest) -> Launch:
+def launch(request: LaunchRequest) -> Launch:
     """Writing is allowed, commands by a list; what is not allowed is refused, since there is nobody to ask.
 
     A repository's own configuration takes effect only in a folder that is trusted. The session's name is chosen by us
     where it can be: the program tells it only at its end.
     """
     arguments = ["--output-format", "json", "--no-ask-user", "--no-auto-update", "--no-color", "--allow-tool", "write"]
-    for option, commands in (("--allow-tool", order.commands.allow), ("--deny-tool", order.commands.deny)):
+    for option, commands in (("--allow-tool", request.commands.allow), ("--deny-tool", request.commands.deny)):
         for one in commands:
             arguments += [option, "shell" if one is None else f"shell({one}:*)"]
-    session = order.session
-    if order.trusted and session is None:
+    session = request.session
+    if request.trusted and session is None:
         # It takes this for a new session only, and only for one that is not named.
         arguments.append("--trust-folder")
     else:
-        session = session or str(uuid.uuid5(uuid.NAMESPACE_URL, f"mux-lsp:{order.run_folder}"))
+        session = session or str(uuid.uuid5(uuid.NAMESPACE_URL, f"mux-lsp:{request.run_folder}"))
         arguments.append(f"--session-id={session}")
-    if order.model is not None:
-        arguments += ["--model", order.model]
+    if request.model is not None:
+        arguments += ["--model", request.model]
     return Launch(tuple(arguments), session=session)
 
 

@@ -18,24 +18,24 @@ LONGEST_ARGUMENT: Final = 128 * 1024 - 1
 """Bytes of one argument that Linux takes."""
 
 
-def launch(order: LaunchRequest) -> Launch:
+def launch(request: LaunchRequest) -> Launch:
     """Its own sandbox holds the commands; what else it may do is in the person's `~/.cursor/cli-config.json`.
 
     Servers of the repository start only with leave, which is given where the repository is trusted.
     """
-    if len(order.prompt.encode()) > LONGEST_ARGUMENT:
+    if len(request.prompt.encode()) > LONGEST_ARGUMENT:
         raise UsageError(
             "cursor-agent takes its prompt as an argument, and this one is longer than the 128 KB that an argument can "
             "have. Put the long part into a file of the repository and name it."
         )
     arguments = ["-p", "--output-format", "stream-json", "--trust", "--sandbox", "enabled"]
-    if order.trusted:
+    if request.trusted:
         arguments.append("--approve-mcps")
-    if order.model is not None:
-        arguments += ["--model", order.model]
-    if order.session is not None:
-        arguments += ["--resume", order.session]
-    return Launch((*arguments, "--", order.prompt), reads_input=False)
+    if request.model is not None:
+        arguments += ["--model", request.model]
+    if request.session is not None:
+        arguments += ["--resume", request.session]
+    return Launch((*arguments, "--", request.prompt), reads_input=False)
 
 
 class Parser(Lines):

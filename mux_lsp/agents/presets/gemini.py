@@ -27,7 +27,7 @@ _NO_SERVER: Final = "none-of-an-untrusted-repository"
 """A name that no server has: an empty list of allowed servers would allow all."""
 
 
-def launch(order: LaunchRequest) -> Launch:
+def launch(request: LaunchRequest) -> Launch:
     """Edits are accepted, commands by a policy of our own: what is not allowed there is refused.
 
     In a folder that is not trusted the repository's hooks, servers, tools and `.env` have no effect; `--skip-trust` has
@@ -35,31 +35,31 @@ def launch(order: LaunchRequest) -> Launch:
     repository the list of trusted folders is one of ours.
     """
     arguments = ["--output-format", "stream-json", "--approval-mode", "auto_edit"]
-    arguments += ["--policy", str(order.run_folder / POLICY)]
-    files = {POLICY: _policy(order.commands)}
-    if order.trusted:
+    arguments += ["--policy", str(request.run_folder / POLICY)]
+    files = {POLICY: _policy(request.commands)}
+    if request.trusted:
         environment = {"GEMINI_CLI_TRUST_WORKSPACE": "true"}
     else:
-        _check_that_trust_matters(order)
-        files[TRUSTED] = json.dumps(dict.fromkeys([str(order.worktree), str(order.folder)], "DO_NOT_TRUST"))
+        _check_that_trust_matters(request)
+        files[TRUSTED] = json.dumps(dict.fromkeys([str(request.worktree), str(request.folder)], "DO_NOT_TRUST"))
         environment = {
             "GEMINI_CLI_TRUST_WORKSPACE": "false",
-            "GEMINI_CLI_TRUSTED_FOLDERS_PATH": str(order.run_folder / TRUSTED),
+            "GEMINI_CLI_TRUSTED_FOLDERS_PATH": str(request.run_folder / TRUSTED),
         }
         arguments += ["--skip-trust", "--allowed-mcp-server-names", _NO_SERVER]
-    if order.model is not None:
-        arguments += ["--model", order.model]
+    if request.model is not None:
+        arguments += ["--model", request.model]
     # A session is found only from the folder it was held in.
-    goes_on = order.session is not None and not order.moved
-    if order.session is not None and goes_on:
-        arguments += ["--resume", order.session]
-    return Launch(tuple(arguments), environment, files, forgets=order.session is not None and not goes_on)
+    goes_on = request.session is not None and not request.moved
+    if request.session is not None and goes_on:
+        arguments += ["--resume", request.session]
+    return Launch(tuple(arguments), environment, files, forgets=request.session is not None and not goes_on)
 
 
-def _check_that_trust_matters(order: LaunchRequest) -> None:
+def _check_that_trust_matters(request: LaunchRequest) -> None:
     """Refuse where the person has switched trust off, so that nothing could keep from running what is there."""
-    home = order.environment.get("GEMINI_CLI_HOME") or order.environment.get("HOME") or "/"
-    brought = next((name for name in (".gemini", ".env") if os.path.lexists(order.folder / name)), None)
+    home = request.environment.get("GEMINI_CLI_HOME") or request.environment.get("HOME") or "/"
+    brought = next((name for name in (".gemini", ".env") if os.path.lexists(request.folder / name)), None)
     if brought is None:
         return
     for file in (Path(home, ".gemini", "settings.json"), Path(_ADMINISTRATOR)):

@@ -37,28 +37,31 @@ LONGEST_SETTINGS: Final = 1 << 20
 _STATES: Final = {"completed": "done", "in_progress": "active", "cancelled": "done"}
 
 
-def launch(order: LaunchRequest) -> Launch:
+def launch(request: LaunchRequest) -> Launch:
     """Edits are allowed below its folder, commands by a list, and nothing is ever asked: what is not allowed is denied.
 
     Configuration of the repository is left out unless it is trusted. Its plugins would run all the same, whatever is
     said on the command line or in the environment (as of 1.18): a repository that has any needs to be trusted.
     """
-    if not order.trusted and (plugin := _plugin(order.folder, order.worktree)) is not None:
+    if not request.trusted and (plugin := _plugin(request.folder, request.worktree)) is not None:
         raise UsageError(
             f"opencode would run what {plugin} of this repository says, and nothing keeps it from doing so. Name the "
             "repository under `trusted` in [repositories] of config.toml if you want that, or use another agent."
         )
     arguments = ["run", "--format", "json", "--thinking"]
-    if order.model is not None:
-        arguments += ["--model", order.model]
-    environment = {"OPENCODE_PERMISSION": json.dumps(_permissions(order.commands)), "OPENCODE_DISABLE_AUTOUPDATE": "1"}
-    if not order.trusted:
+    if request.model is not None:
+        arguments += ["--model", request.model]
+    environment = {
+        "OPENCODE_PERMISSION": json.dumps(_permissions(request.commands)),
+        "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    }
+    if not request.trusted:
         environment["OPENCODE_DISABLE_PROJECT_CONFIG"] = "1"
     # In another folder than its own a session would work, and never say so: the program waits for ever.
-    goes_on = order.session is not None and not order.moved
-    if order.session is not None and goes_on:
-        arguments += ["--session", order.session]
-    return Launch(tuple(arguments), environment, forgets=order.session is not None and not goes_on)
+    goes_on = request.session is not None and not request.moved
+    if request.session is not None and goes_on:
+        arguments += ["--session", request.session]
+    return Launch(tuple(arguments), environment, forgets=request.session is not None and not goes_on)
 
 
 def _plugin(folder: Path, worktree: Path) -> Path | None:

@@ -101,7 +101,7 @@ class Preset:
     install: str
     """How a person gets it."""
     launch: Callable[[LaunchRequest], Launch]
-    """The command line of an order. Raises UsageError where there can be none."""
+    """The command line of an request. Raises UsageError where there can be none."""
     parser: Callable[[], Parser]
     keys: tuple[str, ...] = ()
     """Variables by any of which it has a key."""

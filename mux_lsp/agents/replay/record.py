@@ -152,39 +152,39 @@ class _Recorder:
         if head is None or not head.words[1].isdigit():
             raise ConnectionResetError("the upstream ended the connection without an answer")
         status = int(head.words[1])
-        asked = _asked(exchange) if status == 200 else None
+        model_request = _request_of(exchange) if status == 200 else None
         if head.headers.get("content-type", "").startswith("text/event-stream"):
             await exchange.begin_stream(status, _forwarded(head.headers, set()))
             heard = StreamReader()
             async for piece in http1.read_body(reader, head.headers):
                 # Kept before it is sent on: a client may go away as soon as it has seen the end.
                 heard.feed(piece)
-                if heard.ended and asked is not None:
-                    self._keep(asked, heard.message)
-                    asked = None
+                if heard.ended and model_request is not None:
+                    self._keep(model_request, heard.message)
+                    model_request = None
                 await exchange.send(http1.chunk(piece))
             await exchange.end_stream()
         else:
             bodiless = request.method == "HEAD" or status in {204, 304}
             body = b"" if bodiless else b"".join([piece async for piece in http1.read_body(reader, head.headers)])
-            if asked is not None:
-                self._keep(asked, whole_message(body))
+            if model_request is not None:
+                self._keep(model_request, whole_message(body))
             await exchange.whole(status, body, _forwarded(head.headers, set()))
 
-    def _keep(self, asked: ModelRequest, message: dict[str, Any]) -> None:
+    def _keep(self, request: ModelRequest, message: dict[str, Any]) -> None:
         """Writes what was said to the file. What cannot be told as a script is left out, with a line in the log."""
         try:
             turn = message_turn(message)
             self.turns[as_key(turn)] = turn
-            earlier = (message_turn({"content": answer}) for answer in asked.answers)
+            earlier = (message_turn({"content": answer}) for answer in request.answers)
             turns = (*(self.turns.get(as_key(past), past) for past in earlier), turn)
-            prompt = _prompt(asked.first_message)
-            self.conversations[asked.model, prompt] = Conversation(
-                model=asked.model, contains=prompt or None, turn=turns
+            prompt = _prompt(request.first_message)
+            self.conversations[request.model, prompt] = Conversation(
+                model=request.model, contains=prompt or None, turn=turns
             )
             write_anew(self.file, write(self._ordered()).encode())
         except ValidationError as error:
-            log.warning("an answer of %s cannot be recorded: %s", asked.model, error)
+            log.warning("an answer of %s cannot be recorded: %s", request.model, error)
         except OSError as error:
             log.warning("%s cannot be written: %s", self.file, error)
 
@@ -193,7 +193,7 @@ class _Recorder:
         return sorted(self.conversations.values(), key=lambda conversation: -len(conversation.contains or ""))
 
 
-def _asked(exchange: Exchange) -> ModelRequest | None:
+def _request_of(exchange: Exchange) -> ModelRequest | None:
     if (exchange.method, exchange.path) != ("POST", "/v1/messages"):
         return None
     try:

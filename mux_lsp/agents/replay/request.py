@@ -111,30 +111,30 @@ def check(document: dict[str, Any]) -> None:
         raise _invalid(f"A maximum of {CACHE_MARKS} blocks with cache_control may be provided. Found {marks}.")
 
 
-def is_for(conversation: Conversation, asked: ModelRequest) -> bool:
+def is_for(conversation: Conversation, request: ModelRequest) -> bool:
     """Whether a request belongs to a conversation."""
-    if not asked.tools and any(block.tool is not None for turn in conversation.turn for block in turn.content):
+    if not request.tools and any(block.tool is not None for turn in conversation.turn for block in turn.content):
         return False
     return (
-        (conversation.model is None or fnmatch.fnmatchcase(asked.model, conversation.model))
-        and (conversation.contains is None or conversation.contains in asked.first_message)
-        and (conversation.system_contains is None or conversation.system_contains in asked.system)
+        (conversation.model is None or fnmatch.fnmatchcase(request.model, conversation.model))
+        and (conversation.contains is None or conversation.contains in request.first_message)
+        and (conversation.system_contains is None or conversation.system_contains in request.system)
     )
 
 
-def unmet(expect: Expect, asked: ModelRequest) -> str | None:
+def unmet(expect: Expect, request: ModelRequest) -> str | None:
     """What was expected of a request and is not so, None where all is as expected."""
-    results = [outcome.text for outcome in asked.outcomes]
+    results = [outcome.text for outcome in request.outcomes]
     if (text := expect.result_contains) is not None and not any(text in result for result in results):
         return f"a tool result that contains {text!r}; {_shown('the tool results are', results)}"
-    if (wanted := expect.result_is_error) is not None and not any(o.is_error is wanted for o in asked.outcomes):
+    if (wanted := expect.result_is_error) is not None and not any(o.is_error is wanted for o in request.outcomes):
         return f"a tool result that is {'an' if wanted else 'no'} error; {_shown('the tool results are', results)}"
-    if (text := expect.user_contains) is not None and text not in asked.last_message:
-        return f"a last user message that contains {text!r}; {_shown('it is', [asked.last_message])}"
-    if (text := expect.system_contains) is not None and text not in asked.system:
-        return f"a system prompt that contains {text!r}; {_shown('it is', [asked.system])}"
-    if missing := [tool for tool in expect.tools if tool not in asked.tools]:
-        return f"the tools {', '.join(missing)} on offer; {_shown('on offer are', asked.tools)}"
+    if (text := expect.user_contains) is not None and text not in request.last_message:
+        return f"a last user message that contains {text!r}; {_shown('it is', [request.last_message])}"
+    if (text := expect.system_contains) is not None and text not in request.system:
+        return f"a system prompt that contains {text!r}; {_shown('it is', [request.system])}"
+    if missing := [tool for tool in expect.tools if tool not in request.tools]:
+        return f"the tools {', '.join(missing)} on offer; {_shown('on offer are', request.tools)}"
     return None
 
 

@@ -98,23 +98,23 @@ class _Player:
     async def _message(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
         document = read(exchange.body)
         check(document)
-        asked = understand(document, len(exchange.body))
-        where, cue = self._cue(asked)
+        request = understand(document, len(exchange.body))
+        where, cue = self._cue(request)
         fault = cue.fault
         if fault is not None and fault.kind in _REFUSALS:
             kind, words = _REFUSALS[fault.kind]
             raise ApiError(kind, words, retry_after=fault.retry_after if fault.kind == "rate_limit" else None)
         if cue.turn.delay:
             await asyncio.sleep(cue.turn.delay)
-        if asked.stream:
-            await self._stream(exchange, asked, where, cue, headers)
+        if request.stream:
+            await self._stream(exchange, request, where, cue, headers)
         else:
-            await self._whole(exchange, asked, where, cue, headers)
+            await self._whole(exchange, request, where, cue, headers)
 
-    def _cue(self, asked: ModelRequest) -> tuple[tuple[int, int], _Cue]:
+    def _cue(self, request: ModelRequest) -> tuple[tuple[int, int], _Cue]:
         """The turn a request is to be answered with. Counts the request; raises ApiError where there is none."""
-        number, conversation = self._conversation(asked)
-        index = len(asked.answers)
+        number, conversation = self._conversation(request)
+        index = len(request.answers)
         if index >= len(conversation.turn):
             raise ApiError(
                 "invalid_request_error",
@@ -122,7 +122,7 @@ class _Player:
                 f"{index + 1}.",
             )
         turn = conversation.turn[index]
-        if expected := unmet(turn.expect, asked):
+        if expected := unmet(turn.expect, request):
             place = self.script.place(number, index)
             raise ApiError("invalid_request_error", f"{place} expected {expected}")
         where = (number, index)
@@ -133,20 +133,20 @@ class _Player:
             rate = fault.events_per_second
         return where, _Cue(turn, f"{number + 1}_{index + 1}", rate, fault)
 
-    def _conversation(self, asked: ModelRequest) -> tuple[int, Conversation]:
+    def _conversation(self, request: ModelRequest) -> tuple[int, Conversation]:
         for number, conversation in enumerate(self.script.conversations):
-            if is_for(conversation, asked):
+            if is_for(conversation, request):
                 return number, conversation
         raise ApiError(
             "invalid_request_error",
-            f"{self.script.source} has no conversation for the model {asked.model!r}, the first user message "
-            f"{asked.first_message[:300]!r} and {len(asked.tools)} tools on offer.",
+            f"{self.script.source} has no conversation for the model {request.model!r}, the first user message "
+            f"{request.first_message[:300]!r} and {len(request.tools)} tools on offer.",
         )
 
     async def _stream(
-        self, exchange: Exchange, asked: ModelRequest, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
+        self, exchange: Exchange, request: ModelRequest, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
     ) -> None:
-        start = messages_api.start(cue.turn, self._message_id(), asked.model, asked.size)
+        start = messages_api.start(cue.turn, self._message_id(), request.model, request.size)
         fault = cue.fault
         malformed = fault is not None and fault.kind == "malformed_input"
         key = (*where, malformed)
@@ -175,7 +175,7 @@ class _Player:
             await exchange.end_stream()
 
     async def _whole(
-        self, exchange: Exchange, asked: ModelRequest, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
+        self, exchange: Exchange, request: ModelRequest, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
     ) -> None:
         """The answer to a request that does not stream: faults and pace are what they come to for such a one."""
         fault = cue.fault
@@ -185,7 +185,7 @@ class _Player:
             await asyncio.sleep(len(messages_api.rest(cue.turn, cue.place, malformed=False)) / cue.rate)
         if fault is not None and fault.kind == "stall":
             await _stall(exchange, fault)
-        body = messages_api.whole(cue.turn, cue.place, self._message_id(), asked.model, asked.size)
+        body = messages_api.whole(cue.turn, cue.place, self._message_id(), request.model, request.size)
         if fault is not None and fault.kind == "disconnect":
             if fault.after:
                 await exchange.half(200, body, headers)

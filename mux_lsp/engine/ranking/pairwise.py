@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mux_lsp.agents.backend import Decision, Host
-    from mux_lsp.agents.builtin.api import Reply
+    from mux_lsp.agents.builtin.reply_stream import Reply
     from mux_lsp.agents.events import Event
     from mux_lsp.core.permissions import PermissionRequest
     from mux_lsp.core.ranking import Ranked

@@ -102,7 +102,7 @@ async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bou
         if kept is None:
             return None
         try:
-            await asyncio.to_thread(room.worktrees.bring, worktree, plan.folder, kept)
+            await asyncio.to_thread(room.worktrees.restore_artifacts, worktree, plan.folder, kept)
         except OSError as error:
             why = storage.explained(error, str(room.shadow.folder)) or f"{error}."
             raise SetupError(f"What the set-up has made could not be copied: {why}") from error
@@ -293,7 +293,7 @@ def _failure(folder: Path, command: str, why: str | None) -> SetupError:
 
 
 def _keep(room: RepositoryStore, worktree: Worktree, folder: Path) -> Artifacts:
-    kept, changed = room.worktrees.take_out(worktree, folder)
+    kept, changed = room.worktrees.collect_artifacts(worktree, folder)
     if changed:
         names = ", ".join(map(shown_path, changed[:CHANGED_NAMED]))
         more = f" and {len(changed) - CHANGED_NAMED} more" if len(changed) > CHANGED_NAMED else ""

@@ -43,26 +43,28 @@ class Trust:
         """
         configuration = await self._configured()
         offer = await asyncio.to_thread(load_repository_config, root, buffers)
-        return settings_of(root, configuration, offer, self._journal.trusted(str(root)))
+        return settings_of(root, configuration, offer, self._journal.grants.trusted(str(root)))
 
     async def look(self, root: Path, buffers: Mapping[str, bytes]) -> TrustReport:
         """What there is to trust. Raises UsageError where `config.toml` is wrong."""
         configuration = await self._configured()
         offer = await asyncio.to_thread(load_repository_config, root, buffers)
-        return TrustReport(root, offer, offer.digest in self._journal.trusted(str(root)), configuration.trusts(root))
+        return TrustReport(
+            root, offer, offer.digest in self._journal.grants.trusted(str(root)), configuration.trusts(root)
+        )
 
     async def trust(self, root: Path, buffers: Mapping[str, bytes], digest: str) -> TrustReport:
         """Trust what a person was shown of a repository's `mux.toml`. Raises UsageError where that has changed."""
         offer = await asyncio.to_thread(load_repository_config, root, buffers)
         if offer.digest != digest:
             raise UsageError(f"The {FILE} of {root} is not what was shown any more: look at it again.")
-        self._journal.trust(str(root), digest)
+        self._journal.grants.trust(str(root), digest)
         return await self.look(root, buffers)
 
     def forget(self, root: Path) -> bool:
         """Trust nothing in a repository any more. Whether anything was trusted there."""
-        return self._journal.distrust(str(root))
+        return self._journal.grants.distrust(str(root))
 
     def trusted(self) -> tuple[tuple[Path, float], ...]:
         """The repositories of which something is trusted, and since when, by path."""
-        return tuple((Path(root), at) for root, at in self._journal.trusting())
+        return tuple((Path(root), at) for root, at in self._journal.grants.trusting())

@@ -80,13 +80,13 @@ class JournalPermissionStore:
     def rules_of(self, repository: str) -> Rules:
         """See `Said.rules_of`."""
         permissions = self.configuration().permissions
-        given = tuple(Rule(tool, subject) for tool, subject in self.journal.allowed(repository))
+        given = tuple(Rule(tool, subject) for tool, subject in self.journal.grants.allowed(repository))
         return rules(permissions.allow, permissions.deny).and_also(Rules(given))
 
     def remember(self, repository: str, rule: Rule) -> None:
         """See `Said.remember`."""
         assert rule.subject is not None, "what was asked for had a subject"  # noqa: S101
-        self.journal.allow(repository, rule.tool, rule.subject)
+        self.journal.grants.allow(repository, rule.tool, rule.subject)
 
     def given(self, owner: str) -> Collection[Rule]:
         """See `Said.given`."""

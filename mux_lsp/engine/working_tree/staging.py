@@ -22,6 +22,7 @@ from mux_lsp.engine.working_tree.tree import SYMLINK_MODE, folders_of
 from mux_lsp.errors import ConflictError, MuxError, StorageError
 from mux_lsp.faults import fault
 from mux_lsp.git.path_rules import STAGING
+from mux_lsp.openat import READ, open_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,8 +36,6 @@ log = logging.getLogger(__name__)
 NOTHING_WRITTEN: Final = "nothing was written"
 
 _WHOLE: Final = "whole"
-
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +114,9 @@ def staged(tree: Tree, name: str, stages: Sequence[str]) -> Iterator[list[int | 
         for folder in stages:
             try:
                 with tree.parent(_inside(folder, "x")) as at:
-                    outer = os.open(STAGING, _FOLDER, dir_fd=at.folder)
+                    outer = open_inside(at.folder, STAGING, READ)
                 stack.callback(os.close, outer)
-                inner = os.open(name, _FOLDER, dir_fd=outer)
+                inner = open_inside(outer, name, READ)
                 stack.callback(os.close, inner)
             except (FileNotFoundError, NotADirectoryError, ConflictError):
                 folders.append(None)
@@ -147,7 +146,7 @@ def remove(tree: Tree, name: str, stages: Sequence[str]) -> None:
                     os.unlink(file, dir_fd=place)
     for folder in stages:
         with _logged(STAGING), contextlib.suppress(FileNotFoundError), tree.parent(_inside(folder, "x")) as at:
-            outer = os.open(STAGING, _FOLDER, dir_fd=at.folder)
+            outer = open_inside(at.folder, STAGING, READ)
             try:
                 os.rmdir(name, dir_fd=outer)
                 fault("accept.cleared")
@@ -168,7 +167,7 @@ def found_in(tree: Tree, prefix: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for folder in ("", *mounts_below(tree.root)):
         with contextlib.suppress(OSError, ConflictError), tree.parent(_inside(folder, "x")) as at:
-            outer = os.open(STAGING, _FOLDER, dir_fd=at.folder)
+            outer = open_inside(at.folder, STAGING, READ)
             try:
                 there = os.listdir(outer)  # noqa: PTH208  (a descriptor is no path)
                 found += [(folder, name) for name in there if name.startswith(prefix)]
@@ -183,7 +182,7 @@ def _make(tree: Tree, folder: str, name: str) -> None:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(STAGING, 0o700, dir_fd=at.folder)
             try:
-                outer = os.open(STAGING, _FOLDER, dir_fd=at.folder)
+                outer = open_inside(at.folder, STAGING, READ)
             except FileNotFoundError:
                 continue  # another accept has removed it just now
             except NotADirectoryError:
@@ -196,7 +195,7 @@ def _make(tree: Tree, folder: str, name: str) -> None:
             except FileNotFoundError:
                 continue
             else:
-                inner = os.open(name, _FOLDER, dir_fd=outer)
+                inner = open_inside(outer, name, READ)
                 break
             finally:
                 os.close(outer)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp import storage
+from mux_lsp import openat, storage
 from mux_lsp.core.model import RootIdentity
 from mux_lsp.engine.working_tree.renames import At
 from mux_lsp.errors import ConflictError, StorageError
@@ -36,8 +36,6 @@ _STAYS: Final = frozenset(
     {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY, errno.EACCES, errno.EPERM, errno.EINVAL}
 )
 """The errors of rmdir(2) for a folder that is not empty, or not to be removed by us."""
-
-_FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +66,18 @@ class Tree:
         """
         if path_rules.refusal(path) is not None:
             raise ConflictError(f"{path!r} is not a path inside the repository; nothing was written.")
-        *folders, name = path.split("/")
-        current = os.dup(self.folder)
+        name = path.rpartition("/")[2]
+        folder = openat.descend(
+            os.dup(self.folder),
+            folders_of(path),
+            lambda above, so_far: self._enter(above, so_far, path, make=make),
+        )
         try:
-            for depth, part in enumerate(folders, 1):
-                current = self._enter(current, part, "/".join(folders[:depth]), path, make=make)
-            if self._git_dir is not None and _identity(name, current) == self._git_dir:
+            if self._git_dir is not None and _identity(name, folder) == self._git_dir:
                 raise ConflictError(f"{path} is in the git directory of the repository; nothing was written.")
-            yield At(current, name)
+            yield At(folder, name)
         finally:
-            os.close(current)
+            os.close(folder)
 
     def read(self, path: str) -> Entry | None:
         """What is at a path, or None where there is nothing.
@@ -141,23 +141,23 @@ class Tree:
         """Whether a place is in the git directory, where that is in the working tree under another name than `.git`."""
         return self._git_place is not None and place.is_relative_to(self._git_place)
 
-    def _enter(self, above: int, part: str, so_far: str, path: str, *, make: bool) -> int:
-        """Open a folder below one that is open, which is closed."""
+    def _enter(self, above: int, so_far: str, path: str, *, make: bool) -> int:
+        """Open the last folder of `so_far`, which is in the open folder `above`, on the way to `path`."""
+        part = so_far.rpartition("/")[2]
         if make:
             with contextlib.suppress(FileExistsError):
                 fault("tree.mkdir")
                 os.mkdir(part, dir_fd=above)
         fault("tree.open")
         try:
-            folder = os.open(part, _FOLDER, dir_fd=above)
+            folder = openat.open_inside(above, part)
         except OSError as error:
-            if error.errno in {errno.ENOTDIR, errno.ELOOP} and _is_link(part, above):
+            if error.errno in openat.LINK_ERRORS and openat.is_link(above, part):
                 raise ConflictError(f"{path} leads through the symbolic link {so_far}; nothing was written.") from None
             raise
         if self._git_dir is not None and _identity(".", folder) == self._git_dir:
             os.close(folder)
             raise ConflictError(f"{path} is in the git directory of the repository; nothing was written.")
-        os.close(above)
         return folder
 
 
@@ -231,7 +231,7 @@ def folders_of(path: str) -> Iterator[str]:
 
 def _open_root(root: Path) -> int:
     try:
-        return os.open(root, _FOLDER)
+        return openat.open_plain_folder(root)
     except FileNotFoundError:
         raise ConflictError(
             f"{root} is not there any more; nothing was written. `mux-lsp diff RUN` still has what the run changed."
@@ -274,10 +274,3 @@ def _inode_of_git(folder: int) -> int | None:
     except OSError:
         return None
     return status.st_ino if stat.S_ISDIR(status.st_mode) else None
-
-
-def _is_link(name: str, folder: int) -> bool:
-    try:
-        return stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode)
-    except OSError:
-        return False

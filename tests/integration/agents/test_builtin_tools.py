@@ -194,15 +194,15 @@ async def test_a_link_swapped_in_meanwhile_is_an_error(stage: Stage) -> None:
     (stage.worktree / "src").mkdir()
     (stage.worktree / "src" / "f").write_text("x")
     (stage.folder / "f").write_text("outside")
-    confined = WorktreeFiles(stage.worktree)
-    place = confined.resolve("src/f")
+    worktree_files = WorktreeFiles(stage.worktree)
+    place = worktree_files.resolve("src/f")
     (stage.worktree / "src" / "f").unlink()
     (stage.worktree / "src").rmdir()
     (stage.worktree / "src").symlink_to(stage.folder)
     with pytest.raises(UsageError):
-        confined.read(place)
+        worktree_files.read(place)
     with pytest.raises(UsageError):
-        confined.write(place, b"mine")
+        worktree_files.write(place, b"mine")
     assert (stage.folder / "f").read_text() == "outside"
 
 

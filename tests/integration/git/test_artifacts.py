@@ -38,10 +38,10 @@ class Site:
 
     def copied(self, source: Worktree) -> Worktree:
         """Another worktree, with what was made in this one."""
-        kept, _ = self.worktrees.take_out(source, self.store)
+        kept, _ = self.worktrees.collect_artifacts(source, self.store)
         assert artifacts.load(self.store) == kept
         target = self.worktree("target")
-        self.worktrees.bring(target, self.store, kept)
+        self.worktrees.restore_artifacts(target, self.store, kept)
         return target
 
 
@@ -156,12 +156,12 @@ def test_pipes_are_passed_over(site: Site) -> None:
 def test_nothing_is_written_over_or_through_what_is_there(site: Site, tmp_path: Path) -> None:
     source = site.worktree("source")
     write(source.folder, {"ignored/a": "made\n", "ignored/b": "made\n", "linked/x": "made\n", "file": "made\n"})
-    kept, _ = site.worktrees.take_out(source, site.store)
+    kept, _ = site.worktrees.collect_artifacts(source, site.store)
     target = site.worktree("target")
     write(target.folder, {"ignored/a": "own\n", "file/x": "own\n"})
     (tmp_path / "elsewhere").mkdir()
     (target.folder / "linked").symlink_to(tmp_path / "elsewhere")
-    site.worktrees.bring(target, site.store, kept)
+    site.worktrees.restore_artifacts(target, site.store, kept)
     assert (target.folder / "ignored" / "a").read_text() == "own\n"
     assert (target.folder / "ignored" / "b").read_text() == "made\n"
     assert os.listdir(target.folder / "file") == ["x"]  # noqa: PTH208

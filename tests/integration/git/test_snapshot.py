@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.errors import GitError, NotARepositoryError
-from mux_lsp.git import shadow as shadow_module
+from mux_lsp.git import store_writer
 from mux_lsp.git.repository import discover
 from mux_lsp.git.worktrees import Worktrees
 from tests.integration.git.support import (
@@ -462,7 +462,7 @@ def test_branches_switched_between_snapshots(world: World) -> None:
 
 def test_a_person_who_commits_between_snapshots_for_weeks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Git is slower with each pack that there is to look into."""
-    monkeypatch.setattr(shadow_module, "PACKS", 5)
+    monkeypatch.setattr(store_writer, "PACKS", 5)
     make_repository(world.root, FILES)
     repository = discover(world.root)
     _, shadow = check(world, BOTH)

@@ -291,7 +291,7 @@ def test_remove(place: Place) -> None:
 
 @pytest.mark.parametrize("many_loose", [False, True])
 def test_forgetting_and_tidying(place: Place, world: World, monkeypatch: pytest.MonkeyPatch, many_loose: bool) -> None:
-    monkeypatch.setattr(ShadowStore, "_many_loose", many_loose)
+    monkeypatch.setattr(ShadowStore, "many_loose", many_loose)
     worktree = place.prepare()
     write(worktree.folder, {"a.txt": "result\n"})
     harvest = place.worktrees.harvest(worktree, "t-1")

@@ -181,15 +181,15 @@ def test_runs_are_discarded_all_or_none_and_nothing_else_of_them_changes(path: P
 
 
 def test_what_is_trusted_of_repositories_is_kept_by_what_it_says(journal: Journal) -> None:
-    assert journal.trusted("/r") == frozenset()
+    assert journal.grants.trusted("/r") == frozenset()
     for repository, digest in (("/r", "a"), ("/r", "b"), ("/r", "a"), ("/caf\udce9", "c")):
-        journal.trust(repository, digest)
-    assert journal.trusted("/r") == {"a", "b"}
-    assert [repository for repository, _ in journal.trusting()] == ["/caf\udce9", "/r"]
-    assert journal.distrust("/r")
-    assert not journal.distrust("/r")
-    assert journal.trusted("/r") == frozenset()
-    assert journal.trusted("/caf\udce9") == {"c"}
+        journal.grants.trust(repository, digest)
+    assert journal.grants.trusted("/r") == {"a", "b"}
+    assert [repository for repository, _ in journal.grants.trusting()] == ["/caf\udce9", "/r"]
+    assert journal.grants.distrust("/r")
+    assert not journal.grants.distrust("/r")
+    assert journal.grants.trusted("/r") == frozenset()
+    assert journal.grants.trusted("/caf\udce9") == {"c"}
 
 
 def test_rejections(journal: Journal) -> None:

@@ -91,10 +91,10 @@ def test_what_writes_no_event_counts_as_well(tmp_path: Path) -> None:
     path = tmp_path / "mux.db"
     writes: tuple[Callable[[Journal], object], ...] = (
         lambda journal: journal.add_task(task("a2b")),
-        lambda journal: journal.trust("/r", "0" * 8),
+        lambda journal: journal.grants.trust("/r", "0" * 8),
         lambda journal: journal.reject("a2b-1", [("f", "0" * 10)]),
-        lambda journal: journal.allow("/r", "tool", "what"),
-        lambda journal: journal.distrust("/r"),
+        lambda journal: journal.grants.allow("/r", "tool", "what"),
+        lambda journal: journal.grants.distrust("/r"),
         lambda journal: journal.delete_run("a2b-1"),
         lambda journal: journal.delete_task("a2b"),
     )

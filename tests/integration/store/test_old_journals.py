@@ -121,10 +121,10 @@ def check_records(journal: Journal, path: Path, version: int) -> None:
     prompt = "Do it\n\ud800"
     accepted = [("abcdef0123", AT, prompt, 2, Cause.ACCEPT), ("0123456789", None, prompt, 2, Cause.ACCEPT)]
     assert found == (accepted if version >= 2 else [])
-    assert journal.allowed(REPOSITORY) == ((("bash", "make test"),) if version >= 3 else ())
+    assert journal.grants.allowed(REPOSITORY) == ((("bash", "make test"),) if version >= 3 else ())
     spent = {one.run: (one.spent.usd, one.spent.tokens, one.under) for one in journal.spending()}
     assert spent == ({"k3f-1": (0.25, 5000, ()), "b2c-1": (0.5, 100, ("k3f-1",))} if version >= 4 else {})
-    assert journal.trusted(REPOSITORY) == (frozenset({"8" * 64}) if version >= 5 else frozenset())
+    assert journal.grants.trusted(REPOSITORY) == (frozenset({"8" * 64}) if version >= 5 else frozenset())
     pending = [(one.phase, loads(Intent, one.data)) for one in journal.pending_accepts()]
     assert [(phase, one.root, one.steps[0].path, one.discard) for phase, one in pending] == (
         [(Phase.ASKING, REPOSITORY, "src/b\udce9.py", ("k3f-2",))] if version >= 6 else []
@@ -137,8 +137,8 @@ def test_written_to_as_before(tmp_path: Path, version: int) -> None:
         last = journal.events("b2c")[-1].seq
         event = journal.save_task(journal.task("b2c"), "resumed")
         assert event.seq > last
-        journal.trust(REPOSITORY, "9" * 64)
-        journal.allow(REPOSITORY, "bash", "ls")
+        journal.grants.trust(REPOSITORY, "9" * 64)
+        journal.grants.allow(REPOSITORY, "bash", "ls")
         journal.delete_task("k3f")
         assert [task.id for task in journal.tasks()] == ["b2c"]
         assert journal.new_task_id() != "k3f"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mux_lsp.agents.builtin.api import Reply
+from mux_lsp.agents.builtin.reply_stream import Reply
 from mux_lsp.agents.events import Usage
 from mux_lsp.core.grading import Opinion, Weights
 from mux_lsp.core.model import RunState

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mux_lsp.git.index_file import is_whole
+from mux_lsp.git.index_file import is_intact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,20 +34,20 @@ def index(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, str]:
 
 
 def test_a_whole_index(index: tuple[Path, str]) -> None:
-    assert is_whole(*index)
-    assert not is_whole(index[0], "sha256" if index[1] == "sha1" else "sha1")
+    assert is_intact(*index)
+    assert not is_intact(index[0], "sha256" if index[1] == "sha1" else "sha1")
 
 
 def test_none_at_all(tmp_path: Path) -> None:
-    assert is_whole(tmp_path / "index", "sha1")
+    assert is_intact(tmp_path / "index", "sha1")
 
 
 def test_an_empty_one_of_an_empty_tree(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "read-tree", "--empty")
-    assert is_whole(tmp_path / ".git" / "index", "sha1")
+    assert is_intact(tmp_path / ".git" / "index", "sha1")
     (tmp_path / ".git" / "index").write_bytes(b"")
-    assert not is_whole(tmp_path / ".git" / "index", "sha1")
+    assert not is_intact(tmp_path / ".git" / "index", "sha1")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
@@ -60,7 +60,7 @@ def test_one_that_was_cut_or_whose_end_is_zeros(index: tuple[Path, str], data: s
     kept = data.draw(st.integers(0, len(content) - 1))
     harmed = path.with_name("harmed")
     harmed.write_bytes(content[:kept])
-    assert not is_whole(harmed, object_format)
+    assert not is_intact(harmed, object_format)
     if kept < len(content) - 2 * digest:
         harmed.write_bytes(content[:kept] + bytes(len(content) - kept))
-        assert not is_whole(harmed, object_format)
+        assert not is_intact(harmed, object_format)

@@ -84,7 +84,7 @@ def fill(journal: Any, schema: int) -> None:
     if schema >= 2:
         accept(journal)
     if schema >= 3:
-        journal.allow(REPOSITORY, "bash", "make test")
+        getattr(journal, "grants", journal).allow(REPOSITORY, "bash", "make test")
     if schema >= 4:
         from mux_lsp.core.spending import Spent
         from mux_lsp.store.spending import Spending
@@ -92,7 +92,7 @@ def fill(journal: Any, schema: int) -> None:
         journal.spend(Spending("k3f-1", "k3f", REPOSITORY, (), Spent(0.25, 5000)))
         journal.spend(Spending("b2c-1", "b2c", "/home/ada/other", ("k3f-1",), Spent(0.5, 100)))
     if schema >= 5:
-        journal.trust(REPOSITORY, "8" * 64)
+        getattr(journal, "grants", journal).trust(REPOSITORY, "8" * 64)
     if schema >= 6:
         begin(journal)
     if schema >= 8:
