@@ -24,6 +24,7 @@ import psutil
 
 from mux_lsp import __version__, paths, storage
 from mux_lsp.callers import Caller, Person
+from mux_lsp.core.phrases import count
 from mux_lsp.daemon import handshake, lifecycle, logs
 from mux_lsp.daemon.admission import Admission, are_same, refusal_to_end, words
 from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
@@ -466,15 +467,15 @@ class _Daemon:
         if len(self._clients) < self._most_clients:
             return None
         return "full", (
-            f"the mux-lsp daemon serves {_count(len(self._clients), 'client')}, the most that it can: close one of the "
+            f"the mux-lsp daemon serves {count(len(self._clients), 'client')}, the most that it can: close one of the "
             "editors, then try again. Nothing was changed"
         )
 
     def _other_version(self, version: str) -> str:
         runs = self._engine.status().get("unfinished_runs")
-        busy = f" with {_count(len(self._clients), 'client')}"
+        busy = f" with {count(len(self._clients), 'client')}"
         if isinstance(runs, int):
-            busy += f" and {_count(runs, 'unfinished run')}"
+            busy += f" and {count(runs, 'unfinished run')}"
         return (
             f"mux-lsp {__version__} is still running{busy}, and this is mux-lsp {version}: "
             "close the other editors or run `mux-lsp stop`, then try again"
@@ -527,7 +528,3 @@ def _take_keys(keys: object, name: str) -> None:
                 with contextlib.suppress(ValueError):  # what no variable can hold
                     os.environ[variable] = value
                     log.info("%s has brought %s", name, variable)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -13,9 +13,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from mux_lsp import __version__
-from mux_lsp.agents.log import printable
 from mux_lsp.callers import Agent, Person
 from mux_lsp.core import text
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review import items, select
 from mux_lsp.engine.review.history import ClientObserver, presence_of
 from mux_lsp.engine.review.resolutions import AcceptMode

@@ -10,8 +10,9 @@ import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.log import printable
 from mux_lsp.callers import Agent, Guest, Person
+from mux_lsp.core.ids import task_of
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _refuse_agent(engine: Engine, agent: Agent, right: Right, only: str, named: 
         raise UsageError(f"{only}, and this was started by {_agent_origin(agent)}, and it cannot be told of which run.")
     if right is Right.START:
         return
-    task_id = named.partition("-")[0]
+    task_id = task_of(named)
     if inside.id not in engine.ancestors(task_id):
         raise UsageError(f"{only}, and this was started by {inside.id}.")
     if right is Right.WRITE:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.phrases import few_with_commas
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.tasks.discard import refuse_discarded
@@ -71,9 +72,8 @@ class Choosing:
         ]
         if not said_no:
             return []
-        more = f" and {len(said_no) - NAMED} more" if len(said_no) > NAMED else ""
         return [
-            f"You rejected {', '.join(said_no[:NAMED])}{more}: `mux-lsp accept {run.id}` takes the rest of it, and "
+            f"You rejected {few_with_commas(said_no, NAMED)}: `mux-lsp accept {run.id}` takes the rest of it, and "
             f"`mux-lsp discard {run.task} --keep {run.id}` throws the other runs away."
         ]
 

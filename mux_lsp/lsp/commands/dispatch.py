@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp import __version__
-from mux_lsp.agents.log import printable
 from mux_lsp.core.model import AgentChoice, HunkStatus, RunState
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.agent_list import look_at
 from mux_lsp.engine.repository.registry import locate
 from mux_lsp.engine.review import select

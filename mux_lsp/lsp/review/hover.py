@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from mux_lsp.core import diff
 from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.phrases import few_with_commas
 from mux_lsp.lsp.review.places import NAMES
 from mux_lsp.lsp.wire import markdown
 
@@ -46,10 +47,7 @@ def hover(found: DocumentReview, position: types.Position, shows: ClientCapabili
 
 
 def _title(place: Place, variant: Variant) -> str:
-    names = ", ".join(variant.runs[:NAMES])
-    if more := len(variant.runs) - NAMES:
-        names += f" and {more} more" if more > 0 else ""
-    words = [names, variant.item.review.agent]
+    words = [few_with_commas(variant.runs, NAMES), variant.item.review.agent]
     if variant.agreement:
         words.append(variant.agreement)
     if variant in place.others:
