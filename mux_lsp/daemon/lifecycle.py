@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from mux_lsp import paths
+from mux_lsp import atomic, paths
 from mux_lsp.daemon import client, handshake
 from mux_lsp.errors import MuxError
 
@@ -180,14 +180,9 @@ def publish(home: paths.Home, address: str, version: str) -> Record:
 
 
 def _write_private(path: str, text: str) -> None:
-    final, new = Path(path), Path(f"{path}.new")
-    new.unlink(missing_ok=True)
     try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        new.replace(final)
+        atomic.write_private(path, text.encode())
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise paths.unusable(path, error) from error
 
 

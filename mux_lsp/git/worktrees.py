@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mux_lsp import storage
+from mux_lsp import atomic, storage
 from mux_lsp.errors import GitError
 from mux_lsp.faults import fault
 from mux_lsp.git import artifacts
@@ -507,7 +507,7 @@ class Worktrees:
     def _store(self, slot: Slot) -> None:
         file = self._own_dir(slot.name) / "slot.json"
         file.parent.mkdir(parents=True, exist_ok=True)
-        storage.write_whole(file, json.dumps(asdict(slot)).encode())
+        atomic.write(file, json.dumps(asdict(slot)).encode())
         self._slots[slot.name] = slot
 
     def _write_own_dir(self, slot: Slot, repository: Repository, settings: Settings, exclude: bytes = b"") -> None:
