@@ -65,7 +65,8 @@ def status(as_json: bool) -> None:
     import socket
 
     from mux_lsp.cli.client import Client
-    from mux_lsp.daemon.client import NotRunningError, connect_running, request_status
+    from mux_lsp.daemon.client import connect_running, request_status
+    from mux_lsp.daemon.dial import NotRunningError
 
     try:
         process = request_status()

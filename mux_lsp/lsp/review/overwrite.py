@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mux_lsp.core.conflict import Conflict
-    from mux_lsp.core.rebase import LineEdit
+    from mux_lsp.core.placement import LineEdit
     from mux_lsp.engine.review.items import Item, PathPlan
     from mux_lsp.engine.review.select import Selection
 
