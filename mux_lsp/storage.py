@@ -4,7 +4,7 @@ A leaf of the standard library alone. SQLite and git say the same in words of th
 `git.command` bring here.
 """
 # The bridge may need it, which does without pathlib.
-# ruff: noqa: PTH100, PTH105, PTH108, PTH117, PTH120, PTH123
+# ruff: noqa: PTH100, PTH117, PTH120
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import os
 from enum import Enum
 
 from mux_lsp.errors import StorageError
-from mux_lsp.faults import fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,23 +145,6 @@ def nearest(place: str) -> str:
     while not os.path.lexists(place) and place != os.path.dirname(place):
         place = os.path.dirname(place)
     return place
-
-
-def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file of ours whole or not at all: beside it first. What a failed write has begun is removed."""
-    final = os.fspath(path)
-    new = f"{final}.new"
-    try:
-        fault("file.begins")
-        with open(new, "wb") as file:
-            file.write(data)
-        fault("file.written")
-        os.replace(new, final)
-        fault("file.replaced")
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
-        raise
 
 
 def _is_bare(name: str | bytes | os.PathLike[str]) -> bool:

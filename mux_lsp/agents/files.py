@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mux_lsp.faults import fault
+from mux_lsp.atomic import replacing
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -77,17 +77,11 @@ def write_anew(path: Path, data: bytes) -> None:
     # Always of the same name, so that what a killed daemon has left goes with the next writing.
     new = path.with_name(f".new-{path.name}")
     remove(new)
-    try:
+    with replacing(path, new, point="run_file"):
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL, 0o600), "wb") as file:
             file.write(data)
-        fault("run_file.written")
         if path.is_dir() and not path.is_symlink():
             remove(path)
-        new.replace(path)
-        fault("run_file.replaced")
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
 
 
 def remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What agents print: read it, be told when it grows, and make it harmless to show."""
+"""Read what agents print, and report when it grows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import functools
 import json
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -16,6 +15,7 @@ from mux_lsp.agents.files import open_to_read
 from mux_lsp.agents.fs_watch import tell, watch_kept_up
 from mux_lsp.agents.process import STDERR, STDOUT
 from mux_lsp.agents.transcript import TRANSCRIPT
+from mux_lsp.core.sanitize import printable
 
 if TYPE_CHECKING:
     import threading
@@ -145,48 +145,3 @@ def _growth(folder: Path, changed: Path) -> tuple[Growth, ...]:
     if changed.parent.parent == folder and changed.name in {STDOUT, STDERR}:
         return (Growth(changed.parent.name, STDOUT if changed.name == STDOUT else STDERR),)
     return ()
-
-
-# ECMA-48 control sequences (colours, cursor), operating system commands and other strings (titles, links, the
-# clipboard), and the short escapes: dropped whole where they are whole, since their letters would only clutter.
-_ESCAPES: Final = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x18\x1a\x1b\n\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-NQ-WYZ`-~]"
-)
-_DRIVING: Final = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-_UNSEEN: Final = (
-    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff"
-    "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-"""What no font shows (Unicode's Default_Ignorable_Code_Point). A whole sentence can be written in it, and a program
-reads it all the same."""
-
-_CONTROLS: Final = re.compile(f"[{_DRIVING}]")
-_CONTROLS_AND_UNSEEN: Final = re.compile(f"[{_DRIVING}{_UNSEEN}]")
-_LINE_END: Final = re.compile(r"\r\n|\r")
-
-
-def printable(text: str) -> str:
-    """The text without anything that drives a terminal or reorders what is seen; newlines and tabs stay.
-
-    Escape sequences vanish. Any control character left over shows as a sign of its own (`␛`, `<U+202E>`), so that
-    nothing is hidden. A lone carriage return, by which programs redraw a line, begins a new line.
-    """
-    return _CONTROLS.sub(_visible, _LINE_END.sub("\n", _ESCAPES.sub("", text)))
-
-
-def exact(text: str) -> str:
-    """The same with nothing left out, for what a person decides on: a shell runs what stands in an escape sequence."""
-    return _CONTROLS_AND_UNSEEN.sub(_visible, text.replace("\r", "\u240d"))
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    if 0xD800 <= code <= 0xDFFF:
-        return "\ufffd"
-    return f"<U+{code:04X}>"

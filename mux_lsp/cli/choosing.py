@@ -12,7 +12,8 @@ from mux_lsp.cli.ids import meant, one_run
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import echo, echo_json
 from mux_lsp.cli.review import accepted, one_way, way_options, ways_out
-from mux_lsp.cli.text import few_of
+from mux_lsp.core.ids import task_of
+from mux_lsp.core.phrases import few_of
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def pick(run_id: str, instead: bool, take: bool, mark: bool, as_json: bool) -> N
             return
         words = [*accepted(answer)]
         if answer["discarded"]:
-            words.append(_thrown_away(run.rpartition("-")[0], answer["discarded"]))
+            words.append(_thrown_away(task_of(run), answer["discarded"]))
         echo(" ".join(words))
 
 

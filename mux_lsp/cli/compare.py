@@ -11,7 +11,10 @@ from mux_lsp.cli.ids import is_run
 from mux_lsp.cli.inspect import print_document, say_more
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
-from mux_lsp.cli.text import count, duration, listed, visible
+from mux_lsp.cli.text import duration
+from mux_lsp.core.ids import task_of
+from mux_lsp.core.phrases import count, few_with_commas, listed
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def compare(task_id: str, markdown: bool, svg: bool, as_json: bool) -> None:
     if markdown + svg + as_json > 1:
         raise UsageError("--markdown, --svg and --json print the same in different ways: choose one.")
     if is_run(task_id):
-        task = task_id.rpartition("-")[0]
+        task = task_of(task_id)
         raise UsageError(f"{visible(task_id)} is a run: `mux-lsp compare {visible(task)}` compares it with the others.")
     with connected(here()) as client:
         if markdown or svg:
@@ -129,5 +132,4 @@ def _say_file(file: ComparedFile, of: int) -> None:
 
 
 def _named(runs: Sequence[str]) -> str:
-    more = f" and {len(runs) - RUNS_NAMED} more" if len(runs) > RUNS_NAMED else ""
-    return f"{', '.join(runs[:RUNS_NAMED])}{more}"
+    return few_with_commas(runs, RUNS_NAMED)

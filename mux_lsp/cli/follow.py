@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mux_lsp.cli.formatting import ENDED, RUN_HEADERS, run_line, run_row
 from mux_lsp.cli.output import echo, echo_error
 from mux_lsp.cli.permissions import open_questions, question_lines
-from mux_lsp.cli.text import one_line, visible
+from mux_lsp.cli.text import one_line
+from mux_lsp.core.ids import task_of
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class Board:
         elif method == "mux/limitReached":
             reached = LimitReachedParams.model_validate(parameters)
             # Limits of other people's tasks, so to speak, are none of this command's.
-            if reached.scope in {"day", "repository"} or reached.of in {*self.runs, *map(_task_of, self.runs)}:
+            if reached.scope in {"day", "repository"} or reached.of in {*self.runs, *map(task_of, self.runs)}:
                 self.new_warnings.append(reached.message)
         elif method == "mux/taskChanged":
             task = TaskChangedParams.model_validate(parameters)
@@ -195,10 +197,6 @@ class _Lines:
         for warning in self._board.new_warnings:
             echo(visible(warning), "conflict")
         self._board.new_warnings.clear()
-
-
-def _task_of(run_id: str) -> str:
-    return run_id.partition("-")[0]
 
 
 def say_detached(task: str) -> None:

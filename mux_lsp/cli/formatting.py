@@ -10,7 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from mux_lsp.cli.output import Cell, echo, echo_table, on_terminal
-from mux_lsp.cli.text import count, dollars, duration, few_of, one_line, visible
+from mux_lsp.cli.text import dollars, duration, one_line
+from mux_lsp.core.phrases import count, few_of, few_with_commas
+from mux_lsp.core.sanitize import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,8 +108,8 @@ def say_tests(tests: TestsShape) -> None:
         (tests.newly_passing, "did not pass before", tests.names_passing),
     ):
         if number:
-            more = f" and {number - TESTS_SHOWN} more" if number > TESTS_SHOWN else ""
-            echo(f"    {number} {what}: {', '.join(map(visible, names[:TESTS_SHOWN]))}{more}", "faint")
+            shown = few_with_commas([visible(name) for name in names], TESTS_SHOWN, number)
+            echo(f"    {number} {what}: {shown}", "faint")
 
 
 def judged(run: RunShape) -> list[CheckResult]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mux_lsp.cli.output import coloured, echo, on_terminal
-from mux_lsp.cli.text import listed, visible
+from mux_lsp.core.phrases import listed
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mux_lsp.cli.ids import is_run
 from mux_lsp.cli.options import here
 from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
-from mux_lsp.cli.text import PLACE, count, listed, one_line, visible
+from mux_lsp.cli.text import PLACE, one_line
+from mux_lsp.core.phrases import count, listed
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

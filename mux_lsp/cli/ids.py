@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mux_lsp.cli.text import few_of, visible
+from mux_lsp.core.phrases import few_of
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run, meant, one_run
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import Cell, coloured, echo, echo_error, echo_json, echo_table, on_terminal
-from mux_lsp.cli.text import count, duration, folder_of, listed, one_line, visible
+from mux_lsp.cli.text import duration, folder_of, one_line
+from mux_lsp.core.phrases import count, listed
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

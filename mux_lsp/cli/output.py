@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mux_lsp.cli.text import visible
+from mux_lsp.core.sanitize import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

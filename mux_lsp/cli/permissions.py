@@ -9,7 +9,9 @@ import click
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import echo, echo_json
-from mux_lsp.cli.text import listed, one_line, visible
+from mux_lsp.cli.text import one_line
+from mux_lsp.core.phrases import listed
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run, meant
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import echo, echo_json
-from mux_lsp.cli.text import count, visible
+from mux_lsp.core.phrases import count
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import one_run
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import echo, echo_json
-from mux_lsp.cli.text import count, folder_of, is_below, listed, named_path, visible
+from mux_lsp.cli.text import folder_of, is_below, named_path
+from mux_lsp.core.phrases import count, listed
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run, meant, one_run
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import echo, echo_error, echo_json
-from mux_lsp.cli.text import count, few_of, place
+from mux_lsp.cli.text import place
+from mux_lsp.core.phrases import count, few_of
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _waiting(root: Path, stream: TextIO) -> AbstractContextManager[object]:
     from rich.console import Console
     from rich.text import Text
 
-    from mux_lsp.cli.text import visible
+    from mux_lsp.core.sanitize import visible
 
     return Console(file=stream).status(Text(f"Taking a snapshot of {visible(str(root))}"))
 

@@ -8,7 +8,8 @@ import click
 
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
-from mux_lsp.cli.text import count, dollars, duration, folder_of, listed, one_line, size
+from mux_lsp.cli.text import dollars, duration, folder_of, one_line, size
+from mux_lsp.core.phrases import count, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +65,8 @@ def status(as_json: bool) -> None:
     import socket
 
     from mux_lsp.cli.client import Client
-    from mux_lsp.daemon.client import NotRunningError, connect_running, request_status
+    from mux_lsp.daemon.client import connect_running, request_status
+    from mux_lsp.daemon.dial import NotRunningError
 
     try:
         process = request_status()

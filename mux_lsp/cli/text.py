@@ -1,4 +1,4 @@
-"""Words for a person: what an agent wrote made harmless, counts, times, and the paths and places a person types."""
+"""Format amounts, times and sizes, and read the paths and places that a person types."""
 
 from __future__ import annotations
 
@@ -8,36 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from mux_lsp.core.phrases import few_of
+from mux_lsp.core.sanitize import visible
 from mux_lsp.core.text import shown_path
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-"""Control characters, what turns the direction of text or cannot be seen, and bytes that are not UTF-8."""
+    from collections.abc import Iterable
 
 PLACE = re.compile(r"(?P<path>.+?):(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?", re.DOTALL)
 """`PATH:LINE` or `PATH:LINE-LINE`."""
-
-
-def visible(text: str, *, keep: str = "") -> str:
-    """The text with everything that could drive or deceive a terminal spelt out, as in `\\x1b`; `keep` stays."""
-    return _UNSAFE.sub(lambda match: match[0] if match[0] in keep else _spelt(match[0]), text)
-
-
-def _spelt(character: str) -> str:
-    code = ord(character)
-    if character in "\t\n\r":
-        return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[character]
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, kept by surrogateescape
-        code -= 0xDC00
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def one_line(text: str, width: int = 60) -> str:
@@ -47,24 +27,9 @@ def one_line(text: str, width: int = 60) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def count(number: int, noun: str) -> str:
-    """`1 file`, `3 files`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def dollars(amount: float) -> str:
     """`$4.10`, `$0.0031`."""
     return f"${amount:,.2f}" if amount >= 0.1 or not amount else f"${amount:.4f}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def few_of(names: Sequence[str]) -> str:
-    """As `listed`; of more than ten, the first nine and how many more there are."""
-    return listed(names if len(names) <= 10 else [*names[:9], f"{len(names) - 9} more"])
 
 
 def duration(seconds: float) -> str:
@@ -126,16 +91,10 @@ def named_path(typed: str, changed: Iterable[str], root: Path, folder: Path) -> 
     for reading in map(shown_path, readings):
         if any(is_below(path, reading) for path in everything):
             return reading
-    raise UsageError(f"This run changes nothing at {visible(typed)}; it changes {_some(everything)}.")
+    changes = few_of([visible(path) for path in everything], 5) or "no file at all"
+    raise UsageError(f"This run changes nothing at {visible(typed)}; it changes {changes}.")
 
 
 def is_below(path: str, name: str) -> bool:
     """Whether a path is the file of that name or in the folder of that name; `.` is the root."""
     return name in {".", path} or path.startswith(f"{name}/")
-
-
-def _some(paths: list[str]) -> str:
-    if not paths:
-        return "no file at all"
-    shown = [visible(path) for path in paths[:5]]
-    return listed(shown) if len(paths) <= 5 else f"{', '.join(shown)} and {count(len(paths) - 5, 'more file')}"

@@ -12,7 +12,8 @@ import click
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
-from mux_lsp.cli.text import duration, folder_of, visible
+from mux_lsp.cli.text import duration, folder_of
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ import click
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import echo, echo_json
-from mux_lsp.cli.text import count, duration, listed, visible
+from mux_lsp.cli.text import duration
+from mux_lsp.core.phrases import count, listed
+from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

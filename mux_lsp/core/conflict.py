@@ -13,7 +13,7 @@ from mux_lsp.core.model import Hunk, HunkStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mux_lsp.core.rebase import Placement
+    from mux_lsp.core.placement import Placement
 
 MARKER_SIZE = 7
 """How many characters a conflict marker has, as git writes it."""

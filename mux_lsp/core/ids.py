@@ -51,6 +51,11 @@ def _is_slip(typed: str, meant: str) -> bool:
     )
 
 
+def task_of(id_: str) -> str:
+    """Return the id of a run's task, `k3f` of `k3f-2`; that of a task is returned as it is."""
+    return id_.partition("-")[0]
+
+
 def suggestion(typed: str, ids: Collection[str]) -> str:
     """What to say behind `There is no run 'k3f-7'`."""
     found: Sequence[str] = suggestions(typed, ids)

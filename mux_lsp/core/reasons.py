@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.core.grading import LITTLE_COST, LITTLE_TIME, Grade, Weights, in_steps
 from mux_lsp.core.model import CheckState
+from mux_lsp.core.phrases import count, few_of, listed
 from mux_lsp.core.text import shown_path
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def reasons(one: Graded, field: Cohort, weights: Weights) -> list[str]:
     if weights.size and (said := _size(one, field)):
         found.append(said)
     if weights.outside and (outside := one.attempt.outside):
-        found.append(f"Changes {_count(len(outside), 'file')} outside the place asked about: {_paths(outside)}.")
+        found.append(f"Changes {count(len(outside), 'file')} outside the place asked about: {_paths(outside)}.")
     if alone := one.attempt.alone:
-        found.append(f"Changes {_count(len(alone), 'file')} that no other attempt changes: {_paths(alone)}.")
+        found.append(f"Changes {count(len(alone), 'file')} that no other attempt changes: {_paths(alone)}.")
     if weights.cost and (said := _extreme(one.run.cost_usd, field.costs, LITTLE_COST, ("Cheapest", "Most expensive"))):
         found.append(f"{said}: ${one.run.cost_usd:.4f}.")
     if weights.time and (said := _extreme(one.seconds, field.seconds, LITTLE_TIME, ("Fastest", "Slowest"))):
@@ -72,7 +73,7 @@ def behind(ahead: str, better: Weights, own: Weights, weights: Weights) -> str:
         for one in fields(Weights)
     }
     heaviest = sorted((name for name in lost if lost[name] > 0), key=lambda name: -lost[name])[:2]
-    return f"Behind {ahead} for {_joined([BEHIND[name] for name in heaviest])}."
+    return f"Behind {ahead} for {listed([BEHIND[name] for name in heaviest])}."
 
 
 def as_good(tied: Sequence[str]) -> str:
@@ -140,14 +141,14 @@ def _tests(one: Graded) -> list[str]:
     tests = [check.tests for check in one.run.effective_checks if check.tests is not None]
     if one.broken:
         names = _named([name for report in tests for name in report.names_failing], one.broken)
-        found.append(f"Breaks {_count(one.broken, 'test')}{names}.")
+        found.append(f"Breaks {count(one.broken, 'test')}{names}.")
     if one.fixed:
         # Names of those that it made itself are among them.
         names = "" if one.added else _named([name for report in tests for name in report.names_passing], one.fixed)
         verb = "passes that failed" if one.fixed == 1 else "pass that failed"
-        found.append(f"{_count(one.fixed, 'test')} {verb} before{names}.")
+        found.append(f"{count(one.fixed, 'test')} {verb} before{names}.")
     if one.added:
-        found.append(f"Adds {_count(one.added, 'test')} of its own.")
+        found.append(f"Adds {count(one.added, 'test')} of its own.")
     return found
 
 
@@ -199,10 +200,6 @@ def _extreme(own: float | None, known: Sequence[float], little: float, words: tu
 # Words
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _line(words: str, longest: int = LONGEST_NAME) -> str:
     line = " ".join(words.split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
@@ -213,16 +210,8 @@ def _sentence(words: str) -> str:
     return line if line.endswith((".", "!", "?", "…")) else f"{line}."
 
 
-def _joined(words: Sequence[str]) -> str:
-    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 def _some(names: Iterable[str], total: int = 0) -> str:
-    """The first of the names, and how many more of `total` there are."""
-    names = list(names)
-    total = max(total, len(names))
-    shown = names[:NAMED]
-    return _joined(shown if total == len(shown) else [*shown, f"{total - len(shown)} more"])
+    return few_of(list(names), NAMED, total)
 
 
 def _named(names: Sequence[str], total: int) -> str:

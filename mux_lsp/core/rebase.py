@@ -30,43 +30,20 @@ refused: in random texts of five kinds of line one time in 60, of fifty one in 1
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from mux_lsp.core.alignment import Segment, align, moved_by
 from mux_lsp.core.conflict import conflict_marker
 from mux_lsp.core.diff import diff_lines
-from mux_lsp.core.model import Hunk, HunkStatus
+from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.placement import LineEdit, Placement
 from mux_lsp.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mux_lsp.core.diff import Edit
-
-
-class Placement(NamedTuple):
-    """Where one hunk stands to one live text.
-
-    `[start, end)` are live lines: those it replaces (pending), those that are it (applied), those it collides with
-    (conflict). They stand for the base lines `[base_start, base_end)`: the hunk's own, and in a conflict those of the
-    edits that it collides with as well. `reason` says in words why it is a conflict.
-    """
-
-    hunk: Hunk
-    status: HunkStatus
-    start: int
-    end: int
-    base_start: int
-    base_end: int
-    reason: str | None = None
-
-
-class LineEdit(NamedTuple):
-    """The live lines `[start, end)` become `text`."""
-
-    start: int
-    end: int
-    text: str
+    from mux_lsp.core.model import Hunk
 
 
 def place_hunks(

@@ -13,13 +13,15 @@ import signal
 import sys
 
 from mux_lsp import paths
-from mux_lsp.daemon.client import Connection, connect
+from mux_lsp.daemon.client import connect
 from mux_lsp.errors import MuxError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from typing import NoReturn
+
+    from mux_lsp.daemon.dial import Connection
 
 _CHUNK = 1 << 18
 _HELD = 1 << 20

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from mux_lsp import paths
-from mux_lsp.daemon import client, handshake
+from mux_lsp import atomic, paths
+from mux_lsp.daemon import client, dial, handshake
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _take(descriptor: int, home: paths.Home, seconds: float) -> None:
         return
     except BlockingIOError:
         pass
-    with contextlib.suppress(client.NotRunningError, client.NoAnswerError):
+    with contextlib.suppress(dial.NotRunningError, dial.NoAnswerError):
         pid = client.request_status(home).get("pid")
         raise AlreadyRunningError(f"a mux-lsp daemon is already running (pid {pid})")
 
@@ -132,7 +132,7 @@ def _take(descriptor: int, home: paths.Home, seconds: float) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except TimeoutError as error:
-        pid = (client.read_record(home) or {}).get("pid", "unknown")
+        pid = (dial.read_record(home) or {}).get("pid", "unknown")
         raise MuxError(
             f"another mux-lsp daemon (pid {pid}) runs but does not answer: end it with `mux-lsp stop` "
             f"(its log: {home.log})"
@@ -180,14 +180,9 @@ def publish(home: paths.Home, address: str, version: str) -> Record:
 
 
 def _write_private(path: str, text: str) -> None:
-    final, new = Path(path), Path(f"{path}.new")
-    new.unlink(missing_ok=True)
     try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        new.replace(final)
+        atomic.write_private(path, text.encode())
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise paths.unusable(path, error) from error
 
 

@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 
 from mux_lsp import paths
-from mux_lsp.daemon.client import (
+from mux_lsp.daemon.dial import (
     STOP_SECONDS,
     Connection,
     NotRunningError,

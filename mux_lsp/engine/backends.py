@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.builtin.keys import is_on_this_machine
 from mux_lsp.agents.command import CommandBackend, inline_command
-from mux_lsp.agents.log import printable
 from mux_lsp.agents.presets.backend import PresetBackend
 from mux_lsp.agents.presets.preset import commands_of
 from mux_lsp.agents.presets.registry import PRESETS, installed, program_of
 from mux_lsp.config import AcpAgent, AnthropicAgent, PresetAgent
 from mux_lsp.core.permissions import rules
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.faults import fault
 from mux_lsp.git import parse
 from mux_lsp.git.copying import copy_file
@@ -77,7 +77,7 @@ def collect(view: View, named: Path, imported: ImportedPaths, store: Path) -> tu
         ignored=(*apart, *(path for path in plain if path.endswith("/"))),
         rewritten=tuple(_naming(store / FILES, tuple(map(os.fsencode, origin)))),
     )
-    storage.write_whole(store / RECORD, json.dumps(asdict(artifacts)).encode())
+    atomic.write(store / RECORD, json.dumps(asdict(artifacts)).encode())
     return artifacts, tuple(path for _, path in changed)
 
 

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.git.folders import is_plain_folder, remove_tree
 from mux_lsp.git.pinned_folder import LostError
 
@@ -62,7 +62,7 @@ def save(own_dir: Path, what: ImportedPaths) -> None:
         remove_tree(file)
     if not what:
         return
-    storage.write_whole(file, json.dumps({"files": sorted(what.files), "folders": sorted(what.folders)}).encode())
+    atomic.write(file, json.dumps({"files": sorted(what.files), "folders": sorted(what.folders)}).encode())
 
 
 def load(own_dir: Path) -> ImportedPaths:

@@ -18,7 +18,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.errors import GitError
 from mux_lsp.git import store_setup
 from mux_lsp.git.command import ISOLATED, alternates_variable
@@ -64,7 +64,7 @@ class _Store:
         place = self.quarantine_folder / file.relative_to(self.git_dir)
         place.parent.mkdir(parents=True, exist_ok=True)
         file.replace(place)
-        storage.write_whole(file, content)
+        atomic.write(file, content)
         log.warning("%s was damaged; what could be read of it stays, and all of it is in %s", file, place)
 
 
@@ -187,7 +187,7 @@ def _repair_shallow(store: _Store) -> bool:
         objects.close()
     if wanted == known:
         return False
-    storage.write_whole(file, "".join(f"{name}\n" for name in sorted(wanted)).encode())
+    atomic.write(file, "".join(f"{name}\n" for name in sorted(wanted)).encode())
     return True
 
 
@@ -265,7 +265,7 @@ def _salvage_pack(store: _Store, pack: Path, lost: Collection[str]) -> None:
             if place.exists() or (content := reader.read(name)) is None:
                 continue
             place.parent.mkdir(exist_ok=True)
-            storage.write_whole(place, zlib.compress(content, 1))
+            atomic.write(place, zlib.compress(content, 1))
             place.chmod(0o444)
     finally:
         reader.close()

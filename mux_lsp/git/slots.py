@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mux_lsp import storage
 from mux_lsp.git.view import clear_locks
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ class SlotTable:
     def _store(self, slot: Slot) -> None:
         file = self._base / "slots" / slot.name / "slot.json"
         file.parent.mkdir(parents=True, exist_ok=True)
-        storage.write_whole(file, json.dumps(asdict(slot)).encode())
+        atomic.write(file, json.dumps(asdict(slot)).encode())
         self._slots[slot.name] = slot
 
 

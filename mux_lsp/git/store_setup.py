@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.errors import GitError
 from mux_lsp.git import leftovers
 from mux_lsp.git.command import ISOLATED, alternates_variable, git
@@ -100,7 +100,7 @@ def add_shallow(git_dir: Path, head: str) -> None:
     file = git_dir / "shallow"
     lines = file.read_text().split() if file.exists() else []
     if head not in lines:
-        storage.write_whole(file, "".join(f"{line}\n" for line in [*lines, head]).encode())
+        atomic.write(file, "".join(f"{line}\n" for line in [*lines, head]).encode())
 
 
 def _pack(git_dir: Path, options: Sequence[str], names: bytes, environment: Mapping[str, str]) -> None:

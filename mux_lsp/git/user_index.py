@@ -14,7 +14,7 @@ import stat
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.errors import GitError
 from mux_lsp.git import parse
 from mux_lsp.git.command import git
@@ -68,7 +68,7 @@ class IndexState:
 
     def save(self, path: Path) -> None:
         """Write it beside the index."""
-        storage.write_whole(path, json.dumps({"version": _VERSION, **asdict(self)}).encode())
+        atomic.write(path, json.dumps({"version": _VERSION, **asdict(self)}).encode())
 
     @classmethod
     def load(cls, path: Path) -> IndexState | None:

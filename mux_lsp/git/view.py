@@ -17,10 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.core.model import LeftOut
 from mux_lsp.errors import GitStorageError
-from mux_lsp.faults import fault
 from mux_lsp.git import leftovers, parse, path_rules
 from mux_lsp.git.command import ISOLATED, alternates_variable, git, quoted
 
@@ -136,7 +135,7 @@ def write_if_changed(path: Path, content: bytes) -> None:
         if path.read_bytes() == content:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    storage.write_whole(path, content)
+    atomic.write(path, content)
 
 
 def write_git_dir(git_dir: Path, files: Mapping[str, bytes], head: str | None) -> None:
@@ -349,16 +348,8 @@ def write_tree(view: View, index: Path | None = None, options: Sequence[str] = (
 
 def copy_index(source: Path, target: Path) -> None:
     """Copy an index file with its time, by which git tells entries that changed in the same tick from older ones."""
-    temporary = target.with_name(target.name + ".new")
-    try:
-        fault("index.begins")
-        shutil.copy2(source, temporary)
-        fault("index.written")
-        temporary.replace(target)
-        fault("index.replaced")
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic.replacing(target, point="index") as new:
+        shutil.copy2(source, new)
 
 
 def copy_own_index(source: Path, target: Path, object_format: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from mux_lsp.agents.log import exact
+from mux_lsp.core.sanitize import exact
 from mux_lsp.engine.state.events import PermissionRequested
 from mux_lsp.errors import UsageError
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core.model import RunState
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:

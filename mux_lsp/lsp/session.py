@@ -12,9 +12,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from mux_lsp import __version__
-from mux_lsp.agents.log import printable
 from mux_lsp.callers import Agent, Person
 from mux_lsp.core import text
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review.history import ClientObserver
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.state import events

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from mux_lsp.agents.log import printable
+from mux_lsp.core.sanitize import printable
 from mux_lsp.lsp.wire import heavy
 from mux_lsp.lsp.wire.documents import MAX_TEXT, as_changed, as_known, as_opened, as_saved, path_of
 

@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from mux_lsp import __version__
-from mux_lsp.daemon.client import is_alive, read_record, request_status
+from mux_lsp.daemon.client import request_status
+from mux_lsp.daemon.dial import is_alive, read_record
 from tests.support.editor import Editor
 from tests.support.tree import other_version
 

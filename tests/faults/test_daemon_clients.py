@@ -16,7 +16,7 @@ import pytest
 
 from mux_lsp import __version__
 from mux_lsp.daemon import handshake
-from mux_lsp.daemon.client import attempt, read_record
+from mux_lsp.daemon.dial import attempt, read_record
 from mux_lsp.errors import MuxError
 from tests.support.editor import Editor, frame
 from tests.support.tree import tune

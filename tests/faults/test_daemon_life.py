@@ -15,15 +15,8 @@ import pytest
 
 from mux_lsp import __version__
 from mux_lsp.daemon import client
-from mux_lsp.daemon.client import (
-    NotRunningError,
-    OtherVersionError,
-    connect_running,
-    is_alive,
-    read_record,
-    request_status,
-    request_stop,
-)
+from mux_lsp.daemon.client import connect_running, request_status, request_stop
+from mux_lsp.daemon.dial import NotRunningError, OtherVersionError, is_alive, read_record
 from mux_lsp.errors import MuxError
 from tests.support.editor import Editor, frame
 from tests.support.home import wait_for_exit

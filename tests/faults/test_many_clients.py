@@ -14,7 +14,8 @@ import pytest
 
 from mux_lsp import __version__
 from mux_lsp.daemon import client, handshake
-from mux_lsp.daemon.client import BusyError, attempt, connect, read_record
+from mux_lsp.daemon.client import connect
+from mux_lsp.daemon.dial import BusyError, attempt, read_record
 from mux_lsp.errors import MuxError
 from tests.support.client import connected
 from tests.support.editor import Editor, frame

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.daemon import handshake
-from mux_lsp.daemon.client import read_record, request_status
+from mux_lsp.daemon.client import request_status
+from mux_lsp.daemon.dial import read_record
 from tests.e2e.cli.terminal import Terminal
 from tests.support import posing
 from tests.support.home import isolated_home

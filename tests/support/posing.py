@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mux_lsp import __version__, paths
 from mux_lsp.daemon import handshake
-from mux_lsp.daemon.client import read_record
+from mux_lsp.daemon.dial import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

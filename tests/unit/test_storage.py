@@ -85,16 +85,6 @@ def test_the_words_of_another_program(tmp_path: Path) -> None:
     assert storage.in_words_of("fatal: not a tree object", str(tmp_path)) is None
 
 
-def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
-    place = tmp_path / "record.json"
-    storage.write_whole(place, b"first")
-    place.unlink()
-    place.mkdir()
-    with pytest.raises(OSError, match="record"):
-        storage.write_whole(place, b"second")
-    assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
-
-
 def test_told_names_the_place(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=f"disk of {tmp_path}.* is full"), storage.told(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from acp.schema import EnvVarAuthMethod, TerminalAuthMethod
 
-from mux_lsp.agents.log import printable
+from mux_lsp.core.sanitize import printable
 
 if TYPE_CHECKING:
     from acp.schema import AuthMethodAgent, InitializeResponse

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.log import printable, read_log, size_of
+from mux_lsp.agents.log import read_log, size_of
 from mux_lsp.agents.process import STDERR
+from mux_lsp.core.sanitize import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,8 +23,8 @@ from mux_lsp.agents.command import explain
 from mux_lsp.agents.conversation_recap import earlier
 from mux_lsp.agents.events import Final as FinalWords
 from mux_lsp.agents.events import Notice, Session
-from mux_lsp.agents.log import printable
 from mux_lsp.agents.process import read_exit, wait
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import AgentError
 
 if TYPE_CHECKING:

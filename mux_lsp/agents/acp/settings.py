@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from acp.schema import SessionConfigOptionSelect, SessionConfigSelectGroup
 
-from mux_lsp.agents.log import printable
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import AgentError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-AGENTS = ("ceil", "plus-one", "edit-test")
+from mux_lsp.cli.demo.agents import AGENTS
 
 
 @click.command(short_help="Show in a temporary repository what it does.")

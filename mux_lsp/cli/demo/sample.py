@@ -7,7 +7,7 @@ import os
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from mux_lsp.cli.demo.command import AGENTS
+from mux_lsp.cli.demo.agents import AGENTS
 from mux_lsp.git.command import git
 
 if TYPE_CHECKING:

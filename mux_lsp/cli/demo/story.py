@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mux_lsp import paths
 from mux_lsp.cli.demo import sample
-from mux_lsp.cli.demo.command import AGENTS
+from mux_lsp.cli.demo.agents import AGENTS
 from mux_lsp.cli.output import echo
 from mux_lsp.cli.text import duration
 from mux_lsp.daemon.admission import agent_around

@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.core.model import Check  # noqa: TC001  # the codec looks at the types of `_Record`
 from mux_lsp.engine.checks.runner import Baseline, check_folder, read_report
 from mux_lsp.engine.checks.trial import Trial, run_trial
@@ -185,7 +185,7 @@ def _begin(folder: Path) -> None:
 
 
 def _keep(folder: Path, checks: tuple[Check, ...]) -> Baseline:
-    storage.write_whole(folder / RECORD, codec.dumps(_Record(checks)).encode())
+    atomic.write(folder / RECORD, codec.dumps(_Record(checks)).encode())
     return _with_reports(folder, checks)
 
 

@@ -12,7 +12,7 @@ import logging
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.core.grading import Opinion
 from mux_lsp.core.spending import Spent
 from mux_lsp.engine import backends
@@ -131,7 +131,7 @@ def _load(file: Path, digest: str) -> dict[str, Opinion] | None:
 def _save(file: Path, digest: str, found: dict[str, Opinion]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     kept = {"digest": digest, "opinions": {run: asdict(one) for run, one in found.items()}}
-    storage.write_whole(file, json.dumps(kept).encode())
+    atomic.write(file, json.dumps(kept).encode())
 
 
 def _remove(file: Path) -> None:

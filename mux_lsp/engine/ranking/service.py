@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from mux_lsp.agents.log import printable
 from mux_lsp.coalescer import Coalescer
 from mux_lsp.core.agreement import ALONE, agreements, equal_runs
 from mux_lsp.core.grading import Attempt, Opinion, Weights
 from mux_lsp.core.model import ChangeKind
 from mux_lsp.core.ranking import Ranked, rank
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.state.events import ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.engine.state.path_index import paths_of
 from mux_lsp.errors import MuxError

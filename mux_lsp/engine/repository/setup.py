@@ -25,9 +25,10 @@ from mux_lsp.agents import process
 from mux_lsp.agents.command import explain, mark
 from mux_lsp.agents.environment import scrubbed
 from mux_lsp.agents.files import open_to_append, open_to_read
-from mux_lsp.agents.log import printable
 from mux_lsp.core.model import Snapshot
 from mux_lsp.core.patterns import matcher
+from mux_lsp.core.phrases import few_with_commas
+from mux_lsp.core.sanitize import printable
 from mux_lsp.core.text import shown_path
 from mux_lsp.engine.checks.runner import CommandContext, run_command
 from mux_lsp.engine.repository.waiting import wait_or_cancelled
@@ -295,9 +296,8 @@ def _failure(folder: Path, command: str, why: str | None) -> SetupError:
 def _keep(room: RepositoryStore, worktree: Worktree, folder: Path) -> Artifacts:
     kept, changed = room.worktrees.collect_artifacts(worktree, folder)
     if changed:
-        names = ", ".join(map(shown_path, changed[:CHANGED_NAMED]))
-        more = f" and {len(changed) - CHANGED_NAMED} more" if len(changed) > CHANGED_NAMED else ""
-        _say(folder, f"mux-lsp: the set-up has changed {names}{more}; worktrees have that as the snapshot does.")
+        names = few_with_commas([shown_path(path) for path in changed], CHANGED_NAMED)
+        _say(folder, f"mux-lsp: the set-up has changed {names}; worktrees have that as the snapshot does.")
     return kept
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mux_lsp.core.history import Acceptance, Cause, ChangeKey, Text, context, extract
+from mux_lsp.core.ids import task_of
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store import acceptances
@@ -92,7 +93,7 @@ def presence_of(items: Iterable[Item]) -> PresenceMap:
 def key_of(item: Item) -> ChangeKey:
     """Which change it is, whichever run's."""
     change = item.review.change
-    task = item.review.run.rpartition("-")[0]
+    task = task_of(item.review.run)
     if item.hunk is not None:
         return ChangeKey(task, change.base_path, item.hunk.id)
     return ChangeKey(task, change.path, f"{change.new_mode:o} {change.new_object}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import FileChange
+    from mux_lsp.core.placement import LineEdit, Placement
     from mux_lsp.engine.review.hunks import FileDiff, HunkCache
 
     LiveOf = Callable[[str], "LiveText"]
@@ -36,7 +37,7 @@ class Compared:
     base: list[str]
     ends: text.LineEndChange | None
     edits: list[diff.Edit]
-    placed: dict[tuple[str, str], list[rebase.Placement]] = field(default_factory=dict)
+    placed: dict[tuple[str, str], list[Placement]] = field(default_factory=dict)
     """Where hunks of results stand, by the file they change and what they make of it."""
 
 
@@ -82,7 +83,7 @@ class Item:
     start: int = 0
     end: int = 0
     reason: str | None = None
-    placement: rebase.Placement | None = None
+    placement: Placement | None = None
 
     @property
     def id(self) -> str:
@@ -105,7 +106,7 @@ class PathPlan:
     path: str
     live: LiveText
     """What it is decided on: the text that is at the path, or that moves there."""
-    edits: tuple[rebase.LineEdit, ...] = ()
+    edits: tuple[LineEdit, ...] = ()
     entry: disk.Entry | None = None
     lines: tuple[str, ...] | None = None
     """The text afterwards; None where the file goes or is not text."""
@@ -245,7 +246,7 @@ def _judge_hunks(review: FileDiff, live: LiveText) -> list[Item]:
     ]
 
 
-def _placements(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> list[rebase.Placement]:
+def _placements(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> list[Placement]:
     """Where the hunks of a review stand, found once for all runs that make the same of the file."""
     compared = _compare(review, live, lines)
     result = review.change.base_path, review.change.new_object

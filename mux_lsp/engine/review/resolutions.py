@@ -12,7 +12,7 @@ from mux_lsp.core.model import ChangeKind, HunkStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mux_lsp.core.rebase import Placement
+    from mux_lsp.core.placement import Placement
     from mux_lsp.engine.review.hunks import FileDiff
     from mux_lsp.engine.review.items import Item, LiveText
 

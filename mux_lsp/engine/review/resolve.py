@@ -10,9 +10,10 @@ import codecs
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mux_lsp.core import diff, rebase, text
+from mux_lsp.core import diff, text
 from mux_lsp.core.conflict import Conflict, result_lines, with_markers
 from mux_lsp.core.model import ChangeKind, HunkStatus
+from mux_lsp.core.placement import LineEdit
 from mux_lsp.engine.review.items import PathPlan, evaluate, plan_path, refuse_conflicts, text_of
 from mux_lsp.engine.review.resolutions import (
     AcceptMode,
@@ -200,13 +201,13 @@ def _take_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution
 def _as_text(planned: PathPlan, found: FileDiff, lines: Sequence[str], mode: int, bom: bool) -> PathPlan | None:
     """The plan by which its live text becomes these lines; None where nothing is different then."""
     live = planned.live
-    edits: tuple[rebase.LineEdit, ...] = ()
+    edits: tuple[LineEdit, ...] = ()
     if live.lines is not None and bom == live.bom:
         if creates(found):
             # The line ends of an editor are no edit of the person's.
             lines = text.adapt_line_ends(lines, live.lines)
         edits = tuple(
-            rebase.LineEdit(edit.start, edit.end, "".join(lines[edit.new_start : edit.new_end]))
+            LineEdit(edit.start, edit.end, "".join(lines[edit.new_start : edit.new_end]))
             for edit in diff.diff_lines(live.lines, lines)
         )
         if not edits and planned.old_path is None and live.entry is not None and live.entry.mode == mode:

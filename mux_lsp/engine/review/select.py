@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.history import ChangeKey
 from mux_lsp.core.model import FileChange, HunkStatus, Run, Task
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review.history import key_of
 from mux_lsp.engine.review.items import evaluate, live_text, refuse_conflicts
 from mux_lsp.engine.review.resolutions import AcceptMode

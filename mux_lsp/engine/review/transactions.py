@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from mux_lsp.core import text
 from mux_lsp.core.history import ChangeKey
+from mux_lsp.core.phrases import few_with_commas
 from mux_lsp.core.transaction import Intent, Phase
 from mux_lsp.engine.review.history import key_of
 from mux_lsp.engine.review.rejections import taken_back
@@ -420,9 +421,7 @@ class Transaction:
 
 
 def _listed(paths: Collection[str]) -> str:
-    names = [text.shown_path(path) for path in sorted(paths)[:NAMED]]
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-    return f"{', '.join(names)}{more}"
+    return few_with_commas([text.shown_path(path) for path in sorted(paths)], NAMED)
 
 
 def _is_of(intent: Intent, file: Path) -> bool:

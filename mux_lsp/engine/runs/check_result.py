@@ -104,7 +104,7 @@ async def _restored_checks(job: Job, tampering: Tampering) -> None:
             room=job.room,
             terms=job.terms,
             snapshot=snapshot,
-            base=_base(job),
+            base=base_commit(job),
             output=output,
             settings=job.settings,
             places=job.places,
@@ -131,7 +131,8 @@ def _note(output: Path, words: str) -> None:
     write_anew(folder / STDERR, f"mux-lsp: {words}\n".encode("utf-8", "replace"))
 
 
-def _base(job: Job) -> str:
+def base_commit(job: Job) -> str:
+    """Return the commit that the run's changes are counted against."""
     base = job.current().base
     assert base is not None, "a run has its base from the start"  # noqa: S101
     return base
@@ -142,7 +143,7 @@ def _find_tampering(job: Job) -> Tampering:
     if not run.files:
         return NO_TAMPERING
     with _links_lock:
-        links = _links(shadow, _base(job))
+        links = _links(shadow, base_commit(job))
     by = protected_files(job.terms.checks, job.terms.folder, job.task.protected, links)
     found = find_tampering(run.files, by, functools.partial(_same_settings, shadow))
     # In the tree that is checked again it is not there.
@@ -170,7 +171,7 @@ def _same_settings(shadow: ShadowStore, change: FileChange) -> bool:
 def _restore(job: Job, tampering: Tampering, name: str) -> Snapshot:
     """The result with what judges as the snapshot had it."""
     run, shadow = job.current(), job.room.shadow
-    base, result = _base(job), run.result
+    base, result = base_commit(job), run.result
     assert result is not None, "what has changed something has a result"  # noqa: S101
     wanted = set(tampering.restore)
     put = [

@@ -20,7 +20,7 @@ from mux_lsp.core.model import Run, RunState, Snapshot, Task
 from mux_lsp.engine.repository.setup import set_up
 from mux_lsp.engine.repository.waiting import wait_or_cancelled
 from mux_lsp.engine.runs import sync_base
-from mux_lsp.engine.runs.check_result import check_result, is_check_config
+from mux_lsp.engine.runs.check_result import base_commit, check_result, is_check_config
 from mux_lsp.engine.runs.host import RunHost
 from mux_lsp.engine.runs.watcher import Batch, merge, watching
 from mux_lsp.engine.state.system_errors import in_plain_words, is_of_the_disk, is_of_the_system
@@ -196,7 +196,7 @@ async def _prepared(job: Job, run: Run) -> Worktree | None:
             worktree,
             job.task.setup,
             snapshot,
-            _base(job),
+            base_commit(job),
             settings=job.settings,
             cancelled=job.cancelled,
             begins=begins,
@@ -218,7 +218,7 @@ def _start_of(job: Job, run: Run) -> tuple[Snapshot, Repository]:
     job.room.shadow.secure(snapshot, job.task.id, repository)
     if run.result is not None:
         # It goes on from what it has made, above the HEAD that its snapshot was taken of.
-        head = snapshot.head if run.base in {None, snapshot.commit} else job.room.shadow.parent_of(_base(job))
+        head = snapshot.head if run.base in {None, snapshot.commit} else job.room.shadow.parent_of(base_commit(job))
         snapshot = Snapshot(run.result, job.room.shadow.tree_of(run.result), head)
     return snapshot, repository
 
@@ -341,9 +341,11 @@ async def _follow(job: Job, worktree: Worktree) -> None:
                 log.exception("the result of %s could not be taken while it works", job.run_id)
 
 
-async def _harvest(job: Job, worktree: Worktree, paths: Batch) -> Harvest:
+async def _harvest(
+    job: Job, worktree: Worktree, paths: Batch, wanted: Callable[[str], bool] = lambda _: False
+) -> Harvest:
     run = job.current()
-    harvest = await asyncio.to_thread(job.room.worktrees.harvest, worktree, run.id, paths, is_check_config(job))
+    harvest = await asyncio.to_thread(job.room.worktrees.harvest, worktree, run.id, paths, wanted)
     left_out = harvest.left_out
     if paths is not None:
         # Of the rest nothing was said this time.
@@ -351,13 +353,14 @@ async def _harvest(job: Job, worktree: Worktree, paths: Batch) -> Harvest:
     if harvest.commit == run.result:
         job.advance(left_out=left_out)
         return harvest
-    files, hunks = await asyncio.to_thread(job.read_result, _base(job), harvest.commit)
+    files, hunks = await asyncio.to_thread(job.read_result, base_commit(job), harvest.commit)
     job.advance(result=harvest.commit, files=files, hunks=hunks, left_out=left_out)
     return harvest
 
 
 async def _take_result(job: Job, worktree: Worktree) -> None:
-    harvest = await _harvest(job, worktree, None)
+    # Configuration of checks that the agent has hidden is asked for once, of the last result.
+    harvest = await _harvest(job, worktree, None, is_check_config(job))
     job.advance(result_complete=True, hidden_config=harvest.hidden)
 
 
@@ -375,12 +378,6 @@ def _ended_well(job: Job, outcome: Outcome) -> bool:
         return True
     job.end(state, reason, exit_status=outcome.exit_status)
     return False
-
-
-def _base(job: Job) -> str:
-    base = job.current().base
-    assert base is not None, "a run has its base from the start"  # noqa: S101
-    return base
 
 
 async def _give_back(job: Job) -> None:

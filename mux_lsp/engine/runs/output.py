@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mux_lsp.agents.bounded import trim, trim_outputs
 from mux_lsp.agents.files import Appended
-from mux_lsp.agents.log import STREAMS, Stream, printable, read_text, size_of, watch_growth
+from mux_lsp.agents.log import STREAMS, Stream, read_text, size_of, watch_growth
 from mux_lsp.agents.process import STDOUT
 from mux_lsp.agents.transcript import TRANSCRIPT
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.repository.setup import setup_folder
 from mux_lsp.engine.state.events import Event, RunChanged, RunOutput, TranscriptGrown
 from mux_lsp.errors import UsageError

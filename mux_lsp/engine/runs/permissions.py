@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from mux_lsp.agents.backend import Decision
-from mux_lsp.agents.log import printable
 from mux_lsp.core.model import RunState
 from mux_lsp.core.permissions import RUN, PermissionRequest, Rule, Rules, Ruling, rule_for, rules
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.state.events import PermissionRequested, PermissionSettled
 from mux_lsp.errors import UsageError
 

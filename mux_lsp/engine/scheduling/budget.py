@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mux_lsp import config
+from mux_lsp.core.ids import task_of
 from mux_lsp.core.model import RunState
 from mux_lsp.core.spending import NOTHING, Spent, Unit, amount
 from mux_lsp.engine.state.events import LimitReached, RunChanged
@@ -141,9 +142,9 @@ class Budget:
                 f"The agent of {under[0]} may start no task: agents may have agents {self._settings.depth} deep at the "
                 f"most ({self._where('depth')})."
             )
-        had = self._book.numbered_under(_task_of(under[-1])) if under else 0
+        had = self._book.numbered_under(task_of(under[-1])) if under else 0
         if had + runs > self._settings.runs:
-            whose = f"{_task_of(under[-1])}, with all that its agents start," if under else "A task"
+            whose = f"{task_of(under[-1])}, with all that its agents start," if under else "A task"
             raise MuxError(
                 f"{whose} may have {self._settings.runs} runs at the most, and these would make it {had + runs} "
                 f"({self._where('runs')})."
@@ -157,7 +158,7 @@ class Budget:
     def check_retry(self, task: Task) -> None:
         """Whether a task may have another run. Raises MuxError where it may not."""
         under = self._book.ancestors(task.id)
-        root = _task_of(under[-1]) if under else task.id
+        root = task_of(under[-1]) if under else task.id
         if self._book.numbered_under(root) >= self._settings.runs:
             raise MuxError(f"{root} has {self._settings.runs} runs, which is the most ({self._where('runs')}).")
         self.check_spending(task)
@@ -280,16 +281,12 @@ def _accounts(more: Spending) -> tuple[_Account, ...]:
 def _accounts_of(runs: Iterable[str]) -> Iterator[_Account]:
     for run in runs:
         yield _Account("run", run)
-        yield _Account("task", _task_of(run))
+        yield _Account("task", task_of(run))
 
 
 def _spends(run: Run) -> bool:
     """Whether a run may spend more. One whose agent has ended is judged to its end: that costs nothing."""
     return not run.state.ended and run.state is not RunState.CHECKING
-
-
-def _task_of(run_id: str) -> str:
-    return run_id.partition("-")[0]
 
 
 def _whose(account: _Account, most: str) -> str:

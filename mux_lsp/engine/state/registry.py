@@ -7,9 +7,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import ids
+from mux_lsp.core.ids import task_of
 from mux_lsp.core.model import Run, RunState
+from mux_lsp.core.sanitize import printable
 from mux_lsp.core.spending import NOTHING, Spent
 from mux_lsp.engine.runs.clock import Clock
 from mux_lsp.engine.state.events import ReviewChanged, RunChanged, TaskChanged
@@ -110,7 +111,7 @@ class TaskRegistry:
         task = self._tasks.get(task_id)
         while task is not None and task.parent is not None:
             found.append(task.parent)
-            task = self._tasks.get(task.parent.partition("-")[0])
+            task = self._tasks.get(task_of(task.parent))
         return tuple(found)
 
     def started_by(self, run_id: str) -> tuple[Task, ...]:
@@ -122,7 +123,7 @@ class TaskRegistry:
         return sum(
             task.runs_created
             for task in self._tasks.values()
-            if task_id in {task.id, *(run.partition("-")[0] for run in self.ancestors(task.id))}
+            if task_id in {task.id, *(task_of(run) for run in self.ancestors(task.id))}
         )
 
     def spending(self, run: Run, spent: Spent) -> Spending:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp import storage
+from mux_lsp import atomic
 from mux_lsp.core.model import Check, CheckState, LeftOut, Snapshot
 from mux_lsp.store import codec
 
@@ -76,4 +76,4 @@ def load(folder: Path) -> Verdict | None:
 def keep(folder: Path, verdict: Verdict) -> None:
     """Remember a verdict as the last one. For use in a thread."""
     folder.mkdir(parents=True, exist_ok=True)
-    storage.write_whole(folder / RECORD, codec.dumps(verdict).encode())
+    atomic.write(folder / RECORD, codec.dumps(verdict).encode())

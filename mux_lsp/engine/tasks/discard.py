@@ -11,7 +11,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.log import printable
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import MuxError, UsageError
 
 if TYPE_CHECKING:

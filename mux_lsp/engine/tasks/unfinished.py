@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mux_lsp import storage
+from mux_lsp import atomic, storage
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class UnfinishedWork:
         said = {"repository": going.repository, "names": going.names}
         with storage.told(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            storage.write_whole(self._file(name), json.dumps(said).encode())
+            atomic.write(self._file(name), json.dumps(said).encode())
 
     def done(self, name: str) -> None:
         """Forget what was noted: it is on record by now, or all of it has gone."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.review.transactions import refuse_replaced

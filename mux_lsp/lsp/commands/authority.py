@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mux_lsp.agents.log import printable
 from mux_lsp.callers import Agent, Guest, Person
+from mux_lsp.core.ids import task_of
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp.effects import Right
 
@@ -44,7 +45,7 @@ def _refuse_agent(engine: Engine, agent: Agent, right: Right, only: str, named: 
         raise UsageError(f"{only}, and this was started by {_agent_origin(agent)}, and it cannot be told of which run.")
     if right is Right.START:
         return
-    task_id = named.partition("-")[0]
+    task_id = task_of(named)
     if origin.id not in engine.ancestors(task_id):
         raise UsageError(f"{only}, and this was started by {origin.id}.")
     if right is not Right.DECIDE:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.phrases import few_with_commas
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.tasks.discard import refuse_discarded
@@ -68,9 +69,8 @@ async def _rejected(client: CallerSession, run: Run) -> list[str]:
     ]
     if not said_no:
         return []
-    more = f" and {len(said_no) - MAX_NAMED} more" if len(said_no) > MAX_NAMED else ""
     return [
-        f"You rejected {', '.join(said_no[:MAX_NAMED])}{more}: `mux-lsp accept {run.id}` takes the rest of it, and "
+        f"You rejected {few_with_commas(said_no, MAX_NAMED)}: `mux-lsp accept {run.id}` takes the rest of it, and "
         f"`mux-lsp discard {run.task} --keep {run.id}` throws the other runs away."
     ]
 

@@ -6,9 +6,9 @@ import functools
 import os
 from typing import TYPE_CHECKING, Final
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import text, variants
 from mux_lsp.core.agreement import equal_runs
+from mux_lsp.core.sanitize import printable
 from mux_lsp.lsp import protocol
 
 if TYPE_CHECKING:

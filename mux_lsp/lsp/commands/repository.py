@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from mux_lsp.agents.log import exact
+from mux_lsp.core.sanitize import exact
 from mux_lsp.engine.repository.registry import locate
 from mux_lsp.engine.repository.settings import FILE
 from mux_lsp.engine.tasks.request import buffers_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode, available_resolutions
 from mux_lsp.errors import UsageError

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp import __version__
-from mux_lsp.agents.log import printable
 from mux_lsp.core.model import RunState
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.agent_list import look_at
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.wire import convert

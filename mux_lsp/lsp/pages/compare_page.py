@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp.core.phrases import count, few_with_commas
 from mux_lsp.lsp.commands.compare import gist
 from mux_lsp.lsp.pages.run_page import shortened
 from mux_lsp.lsp.wire import markdown
@@ -55,7 +56,7 @@ def page(prompt: str, compared: TaskCompareResult, hunks: Mapping[str, Hunk]) ->
     for file in compared.files:
         parts += _file(file, sum(run.discarded is None for run in runs), hunks)
     if compared.more:
-        parts.append(f"… and {_count(compared.more, 'more file')}.")
+        parts.append(f"… and {count(compared.more, 'more file')}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -97,7 +98,7 @@ def _matrix(files: Sequence[ComparedFile], runs: Sequence[RunShape]) -> list[str
     across = changing[:MAX_COLUMNS]
     rows = [(markdown.code(file.path), *(_lines(file.changes.get(run)) for run in across)) for file in files]
     left = len(changing) - len(across)
-    more = [f"… and {_count(left, 'more run')}."] if left else []
+    more = [f"… and {count(left, 'more run')}."] if left else []
     return [markdown.table(("file", *across), rows), *more]
 
 
@@ -111,7 +112,7 @@ def _lines(change: ComparedChange | None) -> str:
 
 
 def _file(file: ComparedFile, of: int, hunks: Mapping[str, Hunk]) -> list[str]:
-    parts = [f"### {markdown.code(file.path)}", f"Changed by {len(file.runs)} of {_count(of, 'run')}."]
+    parts = [f"### {markdown.code(file.path)}", f"Changed by {len(file.runs)} of {count(of, 'run')}."]
     for path, runs in file.renamed.items():
         parts.append(f"{_named(runs)}: renamed to {markdown.code(path)}.")
     shared = sorted(file.hunks.items(), key=lambda entry: -len(entry[1]))
@@ -122,12 +123,12 @@ def _file(file: ComparedFile, of: int, hunks: Mapping[str, Hunk]) -> list[str]:
         ]
         parts.append(markdown.table(("hunk", "agreement", "runs", "lines", "begins"), found))
     if len(shared) > MAX_HUNKS:
-        parts.append(f"… and {_count(len(shared) - MAX_HUNKS, 'more hunk')}.")
+        parts.append(f"… and {count(len(shared) - MAX_HUNKS, 'more hunk')}.")
     differing = [place for place in file.places if place.differs]
     for place in differing[:MAX_PLACES]:
         parts += _place(place, of, hunks)
     if len(differing) > MAX_PLACES:
-        parts.append(f"… and {_count(len(differing) - MAX_PLACES, 'more place')} where runs differ.")
+        parts.append(f"… and {count(len(differing) - MAX_PLACES, 'more place')} where runs differ.")
     return parts
 
 
@@ -150,7 +151,7 @@ def _place(place: ComparedPlace, of: int, hunks: Mapping[str, Hunk]) -> list[str
 def _signed(sign: str, lines: Sequence[str]) -> list[str]:
     shown = [f"{sign}{line}".rstrip("\r\n") for line in lines[:MAX_LINES]]
     more = len(lines) - len(shown)
-    return [*shown, *([f"{sign}… and {_count(more, 'more line')}"] if more else [])]
+    return [*shown, *([f"{sign}… and {count(more, 'more line')}"] if more else [])]
 
 
 def _gist(hunk: Hunk | None) -> tuple[str, str]:
@@ -162,9 +163,4 @@ def _gist(hunk: Hunk | None) -> tuple[str, str]:
 
 
 def _named(runs: Sequence[str]) -> str:
-    more = f" and {len(runs) - MAX_NAMED_RUNS} more" if len(runs) > MAX_NAMED_RUNS else ""
-    return f"{', '.join(runs[:MAX_NAMED_RUNS])}{more}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return few_with_commas(runs, MAX_NAMED_RUNS)

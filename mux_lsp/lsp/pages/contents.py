@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.agents import transcript
-from mux_lsp.agents.log import Stream, printable, read_text, size_of
+from mux_lsp.agents.log import Stream, read_text, size_of
 from mux_lsp.agents.transcript import Prompted
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import CheckState, HunkStatus
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.checks.runner import check_folder
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.items import plan_path

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
 from mux_lsp.core.grading import Grade
+from mux_lsp.core.phrases import few_with_commas
 from mux_lsp.lsp.wire.markdown import line
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _points(known: Sequence[tuple[Ranked, float]], most: float) -> Iterable[str]
         yield f"<g><title>{_words(f'{one.run}, rank {one.rank}: {reasons}')}</title>"
         yield f"{_shape(shape, colour, round(x), round(y))}</g>"
     for (x, y), here in places.items():
-        names = ", ".join(one.run for one in here[:3]) + (f" and {len(here) - 3} more" if len(here) > 3 else "")
+        names = few_with_commas([one.run for one in here], 3)
         # The label of what is at the right edge stands on its left.
         if x > WIDTH * 2 / 3:
             yield _text(x - 10, y + 4, names, "end")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from pathlib import Path
 
-from mux_lsp import paths, storage
+from mux_lsp import atomic, paths, storage
 from mux_lsp.errors import MuxError
 
 MODE = 0o444
@@ -25,18 +24,13 @@ def make_folder(parent: Path) -> Path:
 
 def write(file: Path, content: str) -> None:
     """Put a read-only file in its place, whole or not at all, in a folder of its own. Raises MuxError."""
-    new = None
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor, new = tempfile.mkstemp(dir=file.parent.parent)
-        with os.fdopen(descriptor, "wb") as opened:
+        with atomic.replacing(file, new), os.fdopen(descriptor, "wb") as opened:
             # A buffer may hold half of a character, which no file can.
             opened.write(content.encode(errors="replace"))
             os.fchmod(descriptor, MODE)
-        Path(new).replace(file)
     except OSError as error:
-        if new is not None:
-            with contextlib.suppress(OSError):
-                Path(new).unlink()
         refused = storage.explained(error, str(file))
         raise refused or MuxError(f"{file} cannot be written ({error.strerror or error}).") from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import CheckState
+from mux_lsp.core.phrases import count
 from mux_lsp.core.text import shown_path
 from mux_lsp.lsp.pages.transcript import conversation_parts
 from mux_lsp.lsp.wire import markdown
@@ -81,13 +82,13 @@ def _standing(run: Run) -> str:
     if run.exit_status is not None:
         words.append(f"exit status {run.exit_status}")
     if run.files:
-        words.append(f"{_count(len(run.files), 'file')}, {_lines(run)}")
+        words.append(f"{count(len(run.files), 'file')}, {_lines(run)}")
     if run.checks:
         words.append(f"checks {_checks(run.checks)}")
     if run.cost_usd is not None:
         words.append(f"{run.cost_usd:.4f} US dollars")
     if run.tokens is not None:
-        words.append(_count(run.tokens, "token"))
+        words.append(count(run.tokens, "token"))
     reason = f"\n\nReason: {markdown.code(run.reason)}" if run.reason else ""
     return " · ".join(words) + reason
 
@@ -156,8 +157,4 @@ def _printed(printed: Printed, whole: str) -> list[str]:
     block = markdown.fenced(printed.text, "text")
     if not printed.missing:
         return [block]
-    return [f"The first {_count(printed.missing, 'byte')} are left out; `{whole}` prints all of it.", block]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return [f"The first {count(printed.missing, 'byte')} are left out; `{whole}` prints all of it.", block]

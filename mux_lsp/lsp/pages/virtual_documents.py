@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from mux_lsp.agents.log import printable
 from mux_lsp.coalescer import Coalescer
+from mux_lsp.core.ids import task_of
+from mux_lsp.core.sanitize import printable
 from mux_lsp.core.text import shown_path
 from mux_lsp.engine.state.events import ReviewChanged, RunChanged, RunOutput, TaskChanged, TranscriptGrown
 from mux_lsp.errors import MuxError, UsageError
@@ -126,7 +127,7 @@ class VirtualDocuments:
             case RunChanged(run=run):
                 self._changed(lambda one: one.address.kind.page and one.address.of in {run.id, run.task})
             case TaskChanged(task=task):
-                self._changed(lambda one: one.address.kind.page and one.address.of.partition("-")[0] == task.id)
+                self._changed(lambda one: one.address.kind.page and task_of(one.address.of) == task.id)
             case ReviewChanged(repository=repository, paths=paths):
                 # Of thousands of paths only the few that are followed are looked at.
                 self._changed(lambda one: any(_below(file, repository) in paths for file in one.files))

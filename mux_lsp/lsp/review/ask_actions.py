@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lsprotocol import types
 
-from mux_lsp.agents.log import printable
+from mux_lsp.core.sanitize import printable
 from mux_lsp.core.text import split_lines
 from mux_lsp.lsp.review import code_action, command_links
 from mux_lsp.lsp.review.diagnostics import SOURCE

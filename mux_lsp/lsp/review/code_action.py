@@ -9,7 +9,9 @@ from lsprotocol import types
 
 from mux_lsp.core import text
 from mux_lsp.core.agreement import equal_runs
+from mux_lsp.core.ids import task_of
 from mux_lsp.core.model import ChangeKind, HunkStatus
+from mux_lsp.core.phrases import count
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.lsp.review import command_links
 from mux_lsp.lsp.review.diagnostics import SOURCE
@@ -170,15 +172,10 @@ def _take(variant: ReviewVariant, lost: Sequence[str]) -> str:
         return f"Take {variant.run}'s file over yours (loses yours)"
     first = next((line for line in map(one_line, lost) if line), "")
     more = " …" if len(lost) > 1 or len(first) > MAX_EXCERPT else ""
-    what = f"{counted(len(lost), 'line')}: “{first[:MAX_EXCERPT]}”{more}" if first else counted(len(lost), "line")
+    what = f"{count(len(lost), 'line')}: “{first[:MAX_EXCERPT]}”{more}" if first else count(len(lost), "line")
     if variant.item.review.change.kind is ChangeKind.DELETED:
         return f"Delete the file as {variant.run} does (loses {what})"
     return f"Take {variant.run}'s lines over yours (loses {what})"
-
-
-def counted(number: int, what: str) -> str:
-    """`1 line`, `2 lines`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _selection(review: DocumentReview, here: Sequence[ReviewPlace], range_: types.Range) -> Iterator[types.CodeAction]:
@@ -214,7 +211,7 @@ def _files_and_runs(review: DocumentReview, places: Iterable[ReviewPlace]) -> It
         if len({one for _, one in done}) >= MAX_RUNS and (RUN, run) not in done:
             break
         change = changes[run]
-        same_file = [one for one, other in changes.items() if _is_same(other, change) and _task(one) == _task(run)]
+        same_file = [one for one, other in changes.items() if _is_same(other, change) and task_of(one) == task_of(run)]
         path = text.shown_path(change.path)
         looked_at = {"run": run, "result": results.get(run)}
         for kind, same, where, name, argument in (
@@ -226,15 +223,12 @@ def _files_and_runs(review: DocumentReview, places: Iterable[ReviewPlace]) -> It
             done |= {(kind, one) for one in (run, *same)}
             title = f"Accept all of {run}{_equal([one for one in same if one != run])}{where}"
             made = action(command_links.command(title, name, argument), kind)
-            if count := conflicts[run]:
+            if colliding := conflicts[run]:
                 made = disabled(
-                    made, f"{counted(count, 'change')} of it in this file {'is' if count == 1 else 'are'} in conflict"
+                    made,
+                    f"{count(colliding, 'change')} of it in this file {'is' if colliding == 1 else 'are'} in conflict",
                 )
             yield made
-
-
-def _task(run: str) -> str:
-    return run.rpartition("-")[0]
 
 
 def _is_same(one: FileChange, other: FileChange) -> bool:

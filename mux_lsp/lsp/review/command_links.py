@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from mux_lsp.core.ids import task_of
 from mux_lsp.engine.review.resolutions import AcceptMode
-from mux_lsp.lsp.review.places import task_of
 from mux_lsp.lsp.wire.uris import Address, Kind
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def merge(
     change = variant.item.review.change
     if not change.old_mode:
         return None  # there is no third version
-    base = Address(Kind.SNAPSHOT, task_of(variant.item), change.base_path).uri
+    base = Address(Kind.SNAPSHOT, task_of(variant.item.review.run), change.base_path).uri
     theirs = Address(Kind.RUN, variant.run, change.path).uri
     if "mux.client.merge" in capabilities.commands:
         return command(title, "mux.client.merge", _place(review, variant) | {"base": base, "theirs": theirs})

@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from mux_lsp.core import diff
 from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.phrases import few_with_commas
 from mux_lsp.lsp.review.places import MAX_NAMES
 from mux_lsp.lsp.wire import markdown
 
@@ -46,10 +47,7 @@ def hover(review: DocumentReview, position: types.Position, capabilities: Client
 
 
 def _title(place: ReviewPlace, variant: ReviewVariant) -> str:
-    names = ", ".join(variant.runs[:MAX_NAMES])
-    if more := len(variant.runs) - MAX_NAMES:
-        names += f" and {more} more" if more > 0 else ""
-    words = [names, variant.item.review.agent]
+    words = [few_with_commas(variant.runs, MAX_NAMES), variant.item.review.agent]
     if variant.agreement:
         words.append(variant.agreement)
     if variant in place.others:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import diff
 from mux_lsp.core.conflict import result_lines
 from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.sanitize import printable
 from mux_lsp.core.text import split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mux_lsp.core.conflict import Conflict
-    from mux_lsp.core.rebase import LineEdit
+    from mux_lsp.core.placement import LineEdit
     from mux_lsp.engine.review.items import Item, PathPlan
     from mux_lsp.engine.review.select import Selection
 

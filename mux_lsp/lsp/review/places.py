@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lsprotocol import types
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import text, variants
+from mux_lsp.core.ids import task_of
 from mux_lsp.core.model import ChangeKind, HunkStatus
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review.resolutions import Resolutions, available_resolutions
 from mux_lsp.lsp.wire import convert
 
@@ -227,8 +228,8 @@ class DocumentReview:
 
     def offers(self, variant: ReviewVariant) -> Resolutions:
         """What can be done about a variant in conflict."""
-        task = task_of(variant.item)
-        return available_resolutions((item for item in self.items if task_of(item) == task), variant.item)
+        task = task_of(variant.item.review.run)
+        return available_resolutions((item for item in self.items if task_of(item.review.run) == task), variant.item)
 
     def showing(self, choices: Iterable[VariantSelection]) -> DocumentReview:
         """The same with these variants shown: of choices for one place the last one."""
@@ -244,7 +245,7 @@ def view(
     for item in items:
         change = item.review.change
         # Deleting a file stands against all that is done to it, and is one decision: it must not tie the rest together.
-        key = (task_of(item), change.old_object, change.kind is ChangeKind.DELETED)
+        key = (task_of(item.review.run), change.old_object, change.kind is ChangeKind.DELETED)
         alike.setdefault(key, []).append(item)
     made: list[ReviewPlace] = []
     ranges: dict[tuple[int, int], types.Range] = {}
@@ -263,11 +264,6 @@ def view(
         made += _hunk_places(task, [item for item in group if item.hunk is not None], of, range_of)
     made.sort(key=lambda place: place.shown.item.start)
     return DocumentReview(buffer, tuple(made), items, tasks)
-
-
-def task_of(item: Item) -> str:
-    """The id of an item's task."""
-    return item.review.run.rpartition("-")[0]
 
 
 def _hunk_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[ReviewPlace]:

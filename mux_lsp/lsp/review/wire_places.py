@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core.model import HunkStatus
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.review.overwrite import lost_lines

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from mux_lsp.agents.log import exact, printable
 from mux_lsp.core import text
+from mux_lsp.core.sanitize import exact, printable
 from mux_lsp.engine.state.events import (
     LimitReached,
     PermissionRequested,

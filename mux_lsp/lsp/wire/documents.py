@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from lsprotocol import types
 
-from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import LeftOut
+from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review import items
 from mux_lsp.engine.working_tree import disk
 from mux_lsp.errors import ConflictError

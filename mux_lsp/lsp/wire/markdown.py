@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mux_lsp.agents.log import printable
+from mux_lsp.core.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

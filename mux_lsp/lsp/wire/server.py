@@ -25,7 +25,7 @@ from pygls.protocol import LanguageServerProtocol, default_converter
 from pygls.protocol.language_server import lsp_method
 
 from mux_lsp import __version__, paths, storage
-from mux_lsp.agents.log import printable
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp.protocol import REQUEST_FAILED, ErrorData
 from mux_lsp.lsp.wire import heavy

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
-from mux_lsp.agents.log import printable
+from mux_lsp.core.sanitize import printable
 from mux_lsp.errors import UsageError
 
 SCHEME = "mux"

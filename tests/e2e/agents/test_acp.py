@@ -11,7 +11,7 @@ import pytest
 
 from mux_lsp.agents.replay import script
 from mux_lsp.agents.replay.server import serve
-from mux_lsp.daemon.client import read_record
+from mux_lsp.daemon.dial import read_record
 from tests.support.client import ENDS, connected
 from tests.support.npm import install
 from tests.support.person import fingerprint, git

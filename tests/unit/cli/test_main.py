@@ -12,8 +12,9 @@ import click
 import pytest
 
 from mux_lsp.cli import main as main_module
-from mux_lsp.cli import run, text
+from mux_lsp.cli import run
 from mux_lsp.cli.main import commands, main
+from mux_lsp.core import sanitize
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 
 
@@ -93,7 +94,7 @@ def test_an_interrupt_before_the_daemon_was_asked_promises_no_task(
 
     monkeypatch.setattr(run, "connected", lambda _: contextlib.nullcontext(SimpleNamespace()))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr(text, "visible", interrupt)
+    monkeypatch.setattr(sanitize, "visible", interrupt)
     assert main(["run", "do it", "-a", "sh:true"]) == 130
     assert "begins" not in capsys.readouterr().err
 

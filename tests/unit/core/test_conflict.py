@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from mux_lsp.core.rebase import Placement
+    from mux_lsp.core.placement import Placement
 
     Write = Callable[[Conflict], Sequence[str]]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.core.ids import resolve, suggestion, suggestions
+from mux_lsp.core.ids import resolve, suggestion, suggestions, task_of
 
 IDS = ("k3f", "k3f-1", "k3f-2", "k3f-10", "b44", "b44-1", "b4x", "b4x-1")
 
@@ -78,3 +78,8 @@ def test_what_is_meant_is_there(typed: str, ids: list[str]) -> None:
     found = resolve(typed, ids)
     assert found is None or found in ids
     assert set(suggestions(typed, ids)) <= set(ids)
+
+
+@pytest.mark.parametrize(("id_", "task"), [("k3f-2", "k3f"), ("k3f-12", "k3f"), ("k3f", "k3f")])
+def test_the_task_of_a_run_and_of_a_task(id_: str, task: str) -> None:
+    assert task_of(id_) == task

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from mux_lsp.core.diff import apply
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.core.rebase import Placement, accept, place_hunks
+from mux_lsp.core.rebase import accept, place_hunks
 from tests.support.histories import generated_history, merges, own_history
 from tests.unit.core.support import git_merge, hunks_of, lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from mux_lsp.core.placement import Placement
 
 PENDING, APPLIED, CONFLICT = HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.CONFLICT
 

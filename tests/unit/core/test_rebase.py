@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mux_lsp.core.diff import apply, diff_lines, make_hunk
 from mux_lsp.core.model import Hunk, HunkStatus
-from mux_lsp.core.rebase import LineEdit, Placement, accept, place_hunks, text_edits
+from mux_lsp.core.placement import LineEdit, Placement
+from mux_lsp.core.rebase import accept, place_hunks, text_edits
 from mux_lsp.errors import ConflictError
 from tests.unit.core.support import hunks_of, lines, words
 

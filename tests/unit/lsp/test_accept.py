@@ -11,7 +11,7 @@ import pytest
 from lsprotocol import types
 
 from mux_lsp.core.model import Run, RunState, Task
-from mux_lsp.core.rebase import LineEdit
+from mux_lsp.core.placement import LineEdit
 from mux_lsp.engine.review import items
 from mux_lsp.engine.review.items import PathPlan
 from mux_lsp.engine.review.select import Selection

@@ -9,7 +9,7 @@ import pytest
 from lsprotocol import types
 
 from mux_lsp.core.model import HunkStatus, Run, RunState
-from mux_lsp.core.rebase import LineEdit
+from mux_lsp.core.placement import LineEdit
 from mux_lsp.engine.review.items import PathPlan
 from mux_lsp.engine.review.select import Selection
 from mux_lsp.engine.working_tree.disk import Entry

@@ -9,7 +9,7 @@ import pytest
 from lsprotocol import types
 
 from mux_lsp.core.model import Run, RunState
-from mux_lsp.core.rebase import LineEdit
+from mux_lsp.core.placement import LineEdit
 from mux_lsp.engine.review.items import LiveText, PathPlan
 from mux_lsp.engine.review.select import Selection
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry

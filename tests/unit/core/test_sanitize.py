@@ -1,4 +1,4 @@
-"""Nothing that an agent prints may drive a terminal."""
+"""Nothing that an agent prints or a repository holds may drive a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mux_lsp.agents.log import exact, printable
+from mux_lsp.core.sanitize import exact, printable, visible
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,32 @@ def test_hostile_output_takes_no_time(text: str) -> None:
 )
 def test_of_what_is_decided_on_nothing_is_left_out(text: str, shown: str) -> None:
     assert exact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ünïcode 漢字", "plain ünïcode 漢字"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("\x9b2J", "\\x9b2J"),
+        ("a\nb\tc\r", "a\\nb\\tc\\r"),
+        ("caf\udce9", "caf\\xe9"),
+        ("\u202etxt.exe", "\\u202etxt.exe"),
+        ("zero\u200bwidth", "zero\\u200bwidth"),
+        ("\U000e0041", "\\U000e0041"),
+        ("[red]not markup[/red]", "[red]not markup[/red]"),
+    ],
+)
+def test_what_drives_a_terminal_is_spelt_out(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+def test_what_is_kept_stays() -> None:
+    assert visible("a\tb\nc\x07", keep="\n\t") == "a\tb\nc\\x07"
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_nothing_unsafe_gets_through(text: str) -> None:
+    shown = visible(text)
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
+    shown.encode()  # no lone surrogate either
