@@ -15,6 +15,7 @@ import psutil
 
 from mux_lsp import __version__
 from mux_lsp.callers import Person
+from mux_lsp.core.phrases import count
 from mux_lsp.daemon import handshake
 from mux_lsp.daemon.admission import Admission, are_same, refusal_to_end, words
 from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
@@ -240,7 +241,7 @@ class Clients:
         if len(self._clients) < self._most_clients:
             return None
         return "full", (
-            f"the mux-lsp daemon serves {_count(len(self._clients), 'client')}, the most that it can: close one of the "
+            f"the mux-lsp daemon serves {count(len(self._clients), 'client')}, the most that it can: close one of the "
             "editors, then try again. Nothing was changed"
         )
 
@@ -250,7 +251,7 @@ class Clients:
         if self._engine.can_hand_over():
             return None
         runs = self._engine.status().get("unfinished_runs")
-        busy = f" with {_count(runs, 'unfinished run')}" if isinstance(runs, int) else ""
+        busy = f" with {count(runs, 'unfinished run')}" if isinstance(runs, int) else ""
         return "busy", (
             f"the mux-lsp daemon {__version__} is at work{busy} and cannot hand it over to mux-lsp {version} now: "
             "try again when it is done, or run `mux-lsp stop` first"
@@ -327,7 +328,3 @@ def _take_keys(keys: object, name: str) -> None:
                 with contextlib.suppress(ValueError):  # what no variable can hold
                     os.environ[variable] = value
                     log.info("%s has brought %s", name, variable)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

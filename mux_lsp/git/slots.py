@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mux_lsp import atomic
 from mux_lsp.git.view import clear_locks
 
 if TYPE_CHECKING:
