@@ -25,7 +25,8 @@ from mux_lsp.daemon.client import (
     request_stop,
 )
 from mux_lsp.errors import MuxError
-from tests.support.editor import Editor, frame
+from tests.support.editor import Editor
+from tests.support.framing import frame
 from tests.support.home import wait_for_exit
 from tests.support.tree import other_version, tune
 

@@ -17,7 +17,8 @@ from mux_lsp.daemon import client, handshake
 from mux_lsp.daemon.client import BusyError, attempt, connect, read_record
 from mux_lsp.errors import MuxError
 from tests.support.client import connected
-from tests.support.editor import Editor, frame
+from tests.support.editor import Editor
+from tests.support.framing import frame
 from tests.support.person import make_repository
 from tests.support.tree import tune
 
