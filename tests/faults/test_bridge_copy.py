@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mux_lsp.daemon.client import request_stop
-from tests.support.editor import Editor, frame
+from tests.support.editor import Editor
+from tests.support.framing import frame
 
 if TYPE_CHECKING:
     from tests.support.home import IsolatedHome

@@ -18,7 +18,8 @@ from mux_lsp import __version__
 from mux_lsp.daemon import handshake
 from mux_lsp.daemon.dial import attempt, read_record
 from mux_lsp.errors import MuxError
-from tests.support.editor import Editor, frame
+from tests.support.editor import Editor
+from tests.support.framing import frame
 from tests.support.tree import tune
 
 if TYPE_CHECKING:

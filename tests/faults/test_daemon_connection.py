@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mux_lsp.daemon.connection import ClientReader, ClientWriter, Turnstile
-from tests.support.editor import frame
+from tests.support.framing import frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

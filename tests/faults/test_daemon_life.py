@@ -18,7 +18,8 @@ from mux_lsp.daemon import client
 from mux_lsp.daemon.client import connect_running, request_status, request_stop
 from mux_lsp.daemon.dial import NotRunningError, OtherVersionError, is_alive, read_record
 from mux_lsp.errors import MuxError
-from tests.support.editor import Editor, frame
+from tests.support.editor import Editor
+from tests.support.framing import frame
 from tests.support.home import wait_for_exit
 from tests.support.tree import other_version, tune
 

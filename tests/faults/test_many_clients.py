@@ -18,7 +18,8 @@ from mux_lsp.daemon.client import connect
 from mux_lsp.daemon.dial import BusyError, attempt, read_record
 from mux_lsp.errors import MuxError
 from tests.support.client import connected
-from tests.support.editor import Editor, frame
+from tests.support.editor import Editor
+from tests.support.framing import frame
 from tests.support.person import make_repository
 from tests.support.tree import tune
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from mux_lsp.lsp.wire.documents import uri_of
-from tests.support.editor import frame
+from tests.support.framing import frame, read_body_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -210,16 +210,9 @@ class Client:
     async def _read(self) -> None:
         try:
             while True:
-                length = 0
-                while (line := await self._out.readline()) != b"\r\n":
-                    if not line:
-                        return
-                    name, _, value = line.partition(b":")
-                    if name.lower() == b"content-length":
-                        length = int(value)
-                self._take(await self._out.readexactly(length))
+                self._take(await read_body_async(self._out))
                 self._news.set()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (EOFError, ConnectionError):
             return
         finally:
             self._ended = True

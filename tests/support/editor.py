@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import subprocess
 from typing import TYPE_CHECKING, Any, Self
+
+from tests.support.framing import frame, read_message
 
 if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
@@ -46,22 +47,17 @@ class Editor:
 
     def receive(self) -> dict[str, Any]:
         """The next message. Raises EOFError at the end of the stream."""
-        length = 0
-        while (line := self._out.readline()) != b"\r\n":
-            if not line:
-                raise EOFError
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        message: dict[str, Any] = json.loads(self._out.read(length))
-        return message
+        return read_message(self._out)
 
     def request(self, method: str, params: object = None) -> dict[str, Any]:
         """The whole answer to a request, with `result` or `error`. Notifications before it are passed over."""
         number = self.ask(method, params)
         while (message := self.receive()).get("id") != number:
-            pass
+            self.passed_over(message)
         return message
+
+    def passed_over(self, message: dict[str, Any]) -> None:
+        """Called with each message that came while an answer was waited for."""
 
     def close_input(self) -> None:
         self._in.close()
@@ -83,9 +79,3 @@ class Editor:
         for pipe in (self._in, self._out, self._err):
             with contextlib.suppress(BrokenPipeError):  # it ended before it took all that was written
                 pipe.close()
-
-
-def frame(message: object) -> bytes:
-    """The message with its header."""
-    body = json.dumps(message).encode()
-    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.support import neovim_help, neovim_versions, node, npm, protocol_lua
-from tests.support.editor import frame
+from tests.support.framing import frame, read_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO
 
 PLUGIN: Final = Path(__file__).parents[2] / "editor-clients" / "neovim"
 
@@ -97,7 +96,7 @@ def _response(server: subprocess.Popen[bytes], number: int) -> Any:
     assert server.stdin is not None
     assert server.stdout is not None
     while True:
-        message = _read(server.stdout)
+        message = read_message(server.stdout)
         if message.get("id") == number and "method" not in message:
             assert "error" not in message, message
             return message["result"]
@@ -106,17 +105,6 @@ def _response(server: subprocess.Popen[bytes], number: int) -> Any:
             result = [None] * len(items) if message["method"] == "workspace/configuration" else None
             server.stdin.write(frame({"jsonrpc": "2.0", "id": message["id"], "result": result}))
             server.stdin.flush()
-
-
-def _read(stream: IO[bytes]) -> dict[str, Any]:
-    length = 0
-    while (line := stream.readline()) != b"\r\n":
-        assert line, "the language server has ended"
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            length = int(value)
-    message: dict[str, Any] = json.loads(stream.read(length))
-    return message
 
 
 def update() -> None:
