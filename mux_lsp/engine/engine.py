@@ -27,6 +27,7 @@ from mux_lsp.engine.ranking.llm_judge import LlmJudge
 from mux_lsp.engine.ranking.service import Rankings
 from mux_lsp.engine.repository.cancellation import Cancellation
 from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores, locate
+from mux_lsp.engine.repository.setup import SetupRegistry
 from mux_lsp.engine.repository.trust import Trust
 from mux_lsp.engine.review.diff_stats import DiffStats
 from mux_lsp.engine.review.history import History
@@ -35,21 +36,23 @@ from mux_lsp.engine.review.rejections import Rejections
 from mux_lsp.engine.review.select import applied_by
 from mux_lsp.engine.review.transactions import Transactions
 from mux_lsp.engine.runs import sync_base
-from mux_lsp.engine.runs.clock import Clock
-from mux_lsp.engine.runs.lifecycle import Job, run_to_end
+from mux_lsp.engine.runs.job import Job
+from mux_lsp.engine.runs.lifecycle import run_to_end
 from mux_lsp.engine.runs.output import Outputs
 from mux_lsp.engine.runs.permissions import Answer, JournalPermissionStore, PendingPermission, PermissionService
 from mux_lsp.engine.scheduling.budget import Budget
 from mux_lsp.engine.scheduling.early_stop import consensus_reason
 from mux_lsp.engine.scheduling.queue import Queue
+from mux_lsp.engine.state.clients import Client, buffers_of
+from mux_lsp.engine.state.clock import Clock
 from mux_lsp.engine.state.events import Event, Noticed, ReviewChanged, RunChanged, TaskChanged, WorkEnded
+from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.engine.state.path_index import affected_paths
 from mux_lsp.engine.state.registry import TaskRegistry
 from mux_lsp.engine.state.run_summary import NO_SUMMARY, RunSummary
 from mux_lsp.engine.state.system_errors import in_plain_words, is_of_the_disk, is_of_the_system
-from mux_lsp.engine.tasks import discard
 from mux_lsp.engine.tasks.discard import Discards
-from mux_lsp.engine.tasks.request import Client, StartRequest, buffers_of, context_of, prompt_of
+from mux_lsp.engine.tasks.request import StartRequest, context_of, prompt_of
 from mux_lsp.engine.tasks.unfinished import Unfinished, UnfinishedWork
 from mux_lsp.engine.verify.service import VerifyService, roots
 from mux_lsp.engine.working_tree.tree import identity_of
@@ -102,6 +105,7 @@ class Engine:
         self._reviews: dict[Path, tuple[DiffStats, HunkCache]] = {}
         self._rooms = RepositoryStores(state / "repos", lambda: self._configuration.key_variables)
         self._leftovers = UnfinishedWork(state / "going")
+        self.setups = SetupRegistry()
         self._ports = PortBlocks()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._journal: Journal
@@ -165,7 +169,7 @@ class Engine:
         self._rejections = Rejections(self._journal, (run.id for run in self._book.runs))
         self.history = History(self._journal, self.task, self.run)
         self.judgements = CheckService(
-            self._book, self._rooms, lambda: self._configuration.runs, self.run_folder, self._own
+            self._book, self._rooms, self.setups, lambda: self._configuration.runs, self.run_folder, self._own
         )
         self.discards = Discards(
             self._book,
@@ -290,7 +294,7 @@ class Engine:
         )
         admit(parent)
         room = self._rooms.of(repository.root)
-        room.setups.try_again()
+        self.setups.of(room).try_again()
         context = tuple(context_of(repository.root, *place) for place in request.context)
         with self._book.new_id() as task_id:
             self._leftovers.expect(task_id, Unfinished(str(repository.root), (task_id,)))
@@ -469,10 +473,10 @@ class Engine:
         """Another attempt by the same agent at the same task, as a new run."""
         backends = Backends(await self.configured())
         old = self.run(run_id)
-        discard.refuse_discarded(old)
+        refuse_discarded(old)
         backends.of(old.agent)
         self.limits.check_retry(self.task(old.task))
-        self.room(Path(self.task(old.task).repository)).setups.try_again()
+        self.setups.of(self.room(Path(self.task(old.task).repository))).try_again()
         run = self._book.retried(old)
         self._queue.enqueue(self.task(run.task), [run])
         self._begin(run.id)
@@ -488,7 +492,7 @@ class Engine:
         backends = Backends(await self.configured())
         await self._settled(run_id)
         run = self.run(run_id)
-        discard.refuse_discarded(run)
+        refuse_discarded(run)
         if run.state is RunState.WAITING:
             if clients is None:
                 if not self._asks.refuse(run_id, message):
@@ -502,7 +506,7 @@ class Engine:
             raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
         backends.of(run.agent)
         self.limits.check_continue(run)
-        self.room(Path(self.task(run.task).repository)).setups.try_again()
+        self.setups.of(self.room(Path(self.task(run.task).repository))).try_again()
         renewed: dict[str, Any] = {}
         if clients is not None:
             room = self._rooms.of(Path(self.task(run.task).repository))
@@ -717,6 +721,7 @@ class Engine:
             run_id=run_id,
             task=task,
             room=self._rooms.of(Path(task.repository)),
+            setups=self.setups.of(self._rooms.of(Path(task.repository))),
             backends=Backends(self._configuration),
             settings=self._configuration.runs,
             run_folder=self.run_folder(run_id),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from mux_lsp import descriptors
 from mux_lsp.core.model import Check, CheckState
 from mux_lsp.engine.checks.baseline import Baselines, folder_of, was_interrupted
+from mux_lsp.engine.checks.comparison import base_of, restored_folder, tell_apart
 from mux_lsp.engine.checks.runner import check_folder
 from mux_lsp.engine.checks.trial import CheckPlan, Trial
-from mux_lsp.engine.runs.check_result import base_of, restored_folder, tell_apart
 from mux_lsp.errors import MuxError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Run, Snapshot, Task
     from mux_lsp.engine.checks.runner import Baseline
     from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores
+    from mux_lsp.engine.repository.setup import SetupRegistry
     from mux_lsp.engine.state.registry import TaskRegistry
 
 log = logging.getLogger(__name__)
@@ -33,16 +34,18 @@ CheckTarget = Literal["result", "restored", "snapshot"]
 class CheckService:
     """The terms of every task. `run_folder` is where a run's files are, `own` keeps work until the daemon ends."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (whatever it is not to know itself)
         self,
         book: TaskRegistry,
         rooms: RepositoryStores,
+        setups: SetupRegistry,
         settings: Callable[[], Runs],
         run_folder: Callable[[str], Path],
         own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
     ) -> None:
         self._book = book
         self._rooms = rooms
+        self._setups = setups
         self._settings = settings
         self._run_folder = run_folder
         self._own = own
@@ -148,6 +151,7 @@ class CheckService:
         return Trial(
             name=name,
             room=room,
+            setups=self._setups.of(room),
             terms=terms,
             snapshot=snapshot,
             base=snapshot.commit,

@@ -16,7 +16,7 @@ from mux_lsp.engine.review.history import key_of
 from mux_lsp.engine.review.items import evaluate, live_text, refuse_conflicts
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.review.resolve import Resolution, ResolveRequest, resolve
-from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.engine.working_tree import disk
 from mux_lsp.errors import ConflictError, GitError, UsageError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mux_lsp.engine.review.hunks import HunkCache
     from mux_lsp.engine.review.items import Item, LiveOf, LiveText, PathPlan
     from mux_lsp.engine.review.transactions import Transaction
-    from mux_lsp.engine.tasks.request import Client
+    from mux_lsp.engine.state.clients import Client
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mux_lsp.engine.review.history import History
     from mux_lsp.engine.review.items import PathPlan
     from mux_lsp.engine.review.select import Selection
-    from mux_lsp.engine.tasks.request import Client
+    from mux_lsp.engine.state.clients import Client
     from mux_lsp.engine.working_tree.tree import Tree
     from mux_lsp.store.journal import Journal
     from mux_lsp.store.pending_accepts import Pending

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mux_lsp.agents.log import printable
 from mux_lsp.core import ids
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.spending import NOTHING, Spent
-from mux_lsp.engine.runs.clock import Clock
+from mux_lsp.engine.state.clock import Clock
 from mux_lsp.engine.state.events import ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.engine.state.path_index import PathIndex, paths_of
 from mux_lsp.errors import MuxError, UsageError
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from mux_lsp.store.journal import Journal
 
 log = logging.getLogger(__name__)
+
+
+class Advance(Protocol):
+    """Changes the run: its state, the reason for it, or other fields. Journals and tells it. Returns the run then."""
+
+    def __call__(self, state: RunState | None = None, *, reason: str | None = None, **changes: object) -> Run: ...
+
+
+class End(Protocol):
+    """Brings the run to its end, as `Advance` changes it."""
+
+    def __call__(self, state: RunState, reason: str | None, **changes: object) -> Run: ...
 
 
 class TaskRegistry:

@@ -29,12 +29,6 @@ AGAIN_SECONDS: Final = 3600.0
 """When to try again to forget what could not be."""
 
 
-def refuse_discarded(run: Run) -> None:
-    """Raise UsageError where a run was thrown away."""
-    if run.discarded is not None:
-        raise UsageError(f"{run.id} is discarded; `mux-lsp restore {run.id}` brings it back.")
-
-
 class Discards:
     """What a person has thrown away. Lives on one event loop.
 

@@ -20,9 +20,9 @@ from mux_lsp.agents.log import STREAMS, read_text, size_of
 from mux_lsp.engine.checks.runner import check_folder, compare_to_baseline
 from mux_lsp.engine.checks.trial import CheckPlan, Trial, run_trial
 from mux_lsp.engine.repository.registry import locate
+from mux_lsp.engine.state.clients import buffers_of
 from mux_lsp.engine.state.events import VerdictChanged
 from mux_lsp.engine.state.verdict import Verdict, keep
-from mux_lsp.engine.tasks.request import buffers_of
 from mux_lsp.engine.verify.tracker import VerdictTracker
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.git.patched_tree import Put, commit_variant, forget
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import LeftOut, Snapshot
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.repository.registry import RepositoryStore
+    from mux_lsp.engine.state.clients import Client
     from mux_lsp.engine.state.events import Event
-    from mux_lsp.engine.tasks.request import Client
     from mux_lsp.engine.working_tree.disk import Write
     from mux_lsp.git.repository import Repository
 
@@ -189,7 +189,7 @@ class VerifyService:
         room = self._engine.room(ground.repository.root)
         folder = self._folder(room.root)
         await asyncio.to_thread(_begin, folder, room.root, ground.name)
-        room.setups.try_again()
+        self._engine.setups.of(room).try_again()
         kept = False
         try:
             live = await asyncio.to_thread(_snapshot, room, ground)
@@ -201,6 +201,7 @@ class VerifyService:
             trial = Trial(
                 name=ground.name,
                 room=room,
+                setups=self._engine.setups.of(room),
                 terms=ground.terms,
                 snapshot=checked,
                 base=live.commit,

@@ -8,8 +8,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp.engine.state.clients import buffers_of
 from mux_lsp.engine.state.verdict import Divergence, load
-from mux_lsp.engine.tasks.request import buffers_of
 from mux_lsp.engine.working_tree import disk
 from mux_lsp.errors import MuxError
 from mux_lsp.git.repository import discover
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Snapshot
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.repository.registry import RepositoryStore
+    from mux_lsp.engine.state.clients import Client
     from mux_lsp.engine.state.verdict import Verdict
-    from mux_lsp.engine.tasks.request import Client
 
 log = logging.getLogger(__name__)
 
