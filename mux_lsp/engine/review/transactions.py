@@ -4,6 +4,8 @@ An accept is staged (`engine.working_tree.staging`), noted in the journal, writt
 applied by an editor where one has a part in it, and put on record in one transaction with all that belongs to it. A
 daemon that finds one under way rolls it forward, or back where the person has touched a file meanwhile or the editor
 had not applied its part.
+
+Longer than most files: an accept and the record of all accepts change the same private state, step by step.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp.core import text
 from mux_lsp.core.history import ChangeKey
 from mux_lsp.core.transaction import Intent, Phase
-from mux_lsp.engine.review.history import key_of
+from mux_lsp.engine.review.presence import key_of
 from mux_lsp.engine.review.rejections import taken_back
 from mux_lsp.engine.working_tree import staging
 from mux_lsp.engine.working_tree.recovery import Outcome, Recovered, recover, roll_back, sweep, written_late
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Task
     from mux_lsp.engine.review.history import History
     from mux_lsp.engine.review.items import PathPlan
-    from mux_lsp.engine.review.select import Selection
+    from mux_lsp.engine.review.selection import Selection
     from mux_lsp.engine.state.clients import Client
     from mux_lsp.engine.working_tree.tree import Tree
     from mux_lsp.store.journal import Journal

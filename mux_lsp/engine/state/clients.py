@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mux_lsp.core.model import LeftOut
@@ -22,6 +22,23 @@ class Client(Protocol):
 
     def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
         """Its buffers below `root` that differ from the disk, as they would be saved; and those that cannot be."""
+
+
+class Clients:
+    """The clients that are connected now."""
+
+    def __init__(self) -> None:
+        self._clients: list[Client] = []
+
+    @property
+    def connected(self) -> tuple[Client, ...]:
+        """All of them."""
+        return tuple(self._clients)
+
+    def join(self, client: Client) -> Callable[[], None]:
+        """Respect the unsaved buffers of a client from now on. Returns what ends it."""
+        self._clients.append(client)
+        return lambda: self._clients.remove(client)
 
 
 def buffers_of(clients: tuple[Client, ...], root: Path) -> tuple[dict[str, bytes], tuple[LeftOut, ...]]:

@@ -220,6 +220,12 @@ class TaskRegistry:
             self.spent(more)
         return after
 
+    def charge(self, task: Task, spent: Spent) -> None:
+        """Count what was spent on behalf of a task, charged under a placeholder run id (`…-0`)."""
+        spending = Spending(f"{task.id}-0", task.id, task.repository, self.ancestors(task.id), spent)
+        self._journal.spend(spending)
+        self.spent(spending)
+
     def end(self, run_id: str, state: RunState, reason: str | None, **changes: object) -> Run:
         """A run has ended."""
         finished, doubt = self._clock.end(run_id, self._runs[run_id].started)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mux_lsp.core.model import AgentChoice, Context, Task
+from mux_lsp.core.model import AgentChoice, Context
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,17 +38,3 @@ def context_of(root: Path, file: Path, start: int | None, end: int | None) -> Co
     if not file.is_relative_to(root):
         raise UsageError(f"{file} is not inside the repository {root}; context must be.")
     return Context(file.relative_to(root).as_posix(), start, end)
-
-
-def prompt_of(task: Task) -> str:
-    """The prompt as the agent gets it: the person's words, then the places they are about."""
-    if not task.context:
-        return task.prompt
-    places = []
-    for place in task.context:
-        lines = ""
-        if place.start is not None and place.end is not None:
-            lines = f", lines {place.start + 1}-{max(place.start + 1, place.end)}"
-        path = os.path.relpath(place.path, task.folder) if task.folder else place.path
-        places.append(f"- {path}{lines}")
-    return f"{task.prompt}\n\nThis is about:\n" + "\n".join(places) + "\n"

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Snapshot
-    from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.repository.registry import RepositoryStore
-    from mux_lsp.engine.state.clients import Client
+    from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores
+    from mux_lsp.engine.state.clients import Client, Clients
     from mux_lsp.engine.state.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -52,17 +51,19 @@ class _TrackedVerdict:
 
 
 class VerdictTracker:
-    """The watches of an engine's repositories. `own` keeps work until the daemon ends, `tell` says of a verdict whether
+    """The last verdicts of all repositories. `own` keeps work until the daemon ends, `tell` says of a verdict whether
     it is stale by now.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        repositories: RepositoryStores,
+        clients: Clients,
         own: Callable[[Coroutine[None, None, None]], object],
         tell: Callable[[Verdict, bool], object],
     ) -> None:
-        self._engine = engine
+        self._repositories = repositories
+        self._clients = clients
         self._own = own
         self._tell = tell
         self._last: dict[Path, _TrackedVerdict] = {}
@@ -87,7 +88,7 @@ class VerdictTracker:
     def catch_up(self, watch: _TrackedVerdict, buffers: Mapping[str, bytes]) -> None:
         """Take in what was typed since these unsaved buffers were taken for the verdict to be."""
         now: dict[str, bytes] = {}
-        for client in self._clients(watch):
+        for client in self._clients_of(watch):
             now |= client.unsaved(watch.room.root)[0]
         for path in now.keys() | buffers.keys():
             if now.get(path) != buffers.get(path):
@@ -159,18 +160,18 @@ class VerdictTracker:
     def _of(self, root: Path) -> _TrackedVerdict | None:
         watch = self._last.get(root)
         if watch is None:
-            room = self._engine.room(root)
+            room = self._repositories.of(root)
             verdict = load(room.shadow.folder / "verify")
             if verdict is not None:
                 watch = self._last[root] = _TrackedVerdict(room, verdict.live, verdict.checked, None, verdict=verdict)
         return watch
 
-    def _clients(self, watch: _TrackedVerdict) -> tuple[Client, ...]:
-        return tuple(client for client in self._engine.clients if watch.only is None or client in watch.only)
+    def _clients_of(self, watch: _TrackedVerdict) -> tuple[Client, ...]:
+        return tuple(client for client in self._clients.connected if watch.only is None or client in watch.only)
 
     def _moves_now(self, watch: _TrackedVerdict) -> Divergence:
         room = watch.room
-        buffers, _ = buffers_of(self._clients(watch), room.root)
+        buffers, _ = buffers_of(self._clients_of(watch), room.root)
         now = room.shadow.snapshot(discover(room.root), buffers, LOOK)
         room.shadow.complete(now)
         moves = Divergence(*(_different(room, then, now) for then in (watch.live, watch.checked)))
