@@ -134,7 +134,7 @@ class Engine:
             baselines=self.checks,
             clients=self.clients,
             settings=lambda: settings.current.runs,
-            own=spawn,
+            spawn=spawn,
             emit=emit,
         )
         self.logs = LogReader(self.registry, self.repositories, self.checks, files, self.subscribe)
@@ -159,7 +159,7 @@ class Engine:
             free=self.runs.free,
             forget=functools.partial(delete.forget, self._parts),
             days=lambda: settings.current.runs.retention_days,
-            own=spawn,
+            spawn=spawn,
         )
         self.tasks = TaskService(self._parts, self.discards, self.rankings)
         for listener in (self.budget.on_event, self.rankings.notice, judge.notice, self.runs.on_event):

@@ -32,7 +32,10 @@ CheckTarget = Literal["result", "restored", "snapshot"]
 
 
 class CheckService:
-    """The terms of every task. `run_folder` is where a run's files are, `own` keeps work until the daemon ends."""
+    """Give every task its check plan, find the baseline, and compare results with it.
+
+    `run_folder` is where a run's files are, `spawn` runs a coroutine until the daemon ends.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917  (whatever it is not to know itself)
         self,
@@ -41,17 +44,17 @@ class CheckService:
         setups: SetupRegistry,
         settings: Callable[[], Runs],
         run_folder: Callable[[str], Path],
-        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
     ) -> None:
         self._book = book
         self._rooms = rooms
         self._setups = setups
         self._settings = settings
         self._run_folder = run_folder
-        self._own = own
+        self._spawn = spawn
         self.places = asyncio.Semaphore(descriptors.at_once(descriptors.CHECK, settings().checks_at_once))
         """Limits how many worktrees are checked at once."""
-        self._baselines = Baselines(self._trial_of, own, lambda room: own(self._publish_all(room)))
+        self._baselines = Baselines(self._trial_of, spawn, lambda room: spawn(self._publish_all(room)))
 
     @property
     def busy(self) -> bool:
@@ -70,7 +73,7 @@ class CheckService:
         if run.base in {None, task.snapshot.commit}:
             self._want(task, task.snapshot)
         else:
-            self._own(self._want_other(task, run, task.snapshot))
+            self._spawn(self._want_other(task, run, task.snapshot))
 
     def take_up(self) -> None:
         """Go on with what an earlier daemon was killed at."""

@@ -127,13 +127,13 @@ class Rankings:
         hunks: Callable[[Path], Hunks],
         weights: Callable[[], Weights],
         emit: Callable[[Event], None],
-        own: Callable[[Coroutine[None, None, None]], object],
+        spawn: Callable[[Coroutine[None, None, None]], object],
     ) -> None:
         self._task = task
         self._hunks = hunks
         self._weights = weights
         self._emit = emit
-        self._own = own
+        self._spawn = spawn
         self._known: dict[str, _Known] = {}
         self._opinions: dict[str, dict[str, Opinion]] = {}
         self._wanted: set[str] = set()
@@ -194,7 +194,7 @@ class Rankings:
         self._wanted.add(task_id)
         if not self._working:
             self._working = True
-            self._own(self._work())
+            self._spawn(self._work())
 
     async def _work(self) -> None:
         """Rank what is wanted, and what comes to be wanted meanwhile, with a pause between."""

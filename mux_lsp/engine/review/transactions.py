@@ -71,7 +71,7 @@ class _Undecided:
 class Transactions:
     """The accepts that are under way. Lives on one event loop.
 
-    `notify` tells the person a sentence, `own` keeps a task of ours.
+    `notify` tells the person a sentence, `spawn` runs a coroutine in the background.
     `take_up` comes first, before anything else reads the journal, then `serve`.
     """
 
@@ -80,13 +80,13 @@ class Transactions:
         journal: Journal,
         state: Path,
         notify: Callable[[str], None],
-        own: Callable[[Coroutine[None, None, None]], object],
+        spawn: Callable[[Coroutine[None, None, None]], object],
     ) -> None:
         self._journal = journal
         self._prefix = f"{hashlib.sha256(str(state).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-"
         self._kept = state / "kept"
         self._notify = notify
-        self._own = own
+        self._spawn = spawn
         self._history: History
         self._applied: Callable[[Intent, Client | None], frozenset[ChangeKey]]
         self._ended: Callable[[Accepted], None] = lambda _: None
@@ -202,7 +202,7 @@ class Transactions:
 
         if any(map(shows, self._undecided.values())):
             # An editor may still be at it: that its text has nothing yet decides nothing.
-            self._own(self._settle(shows, wait=True))
+            self._spawn(self._settle(shows, wait=True))
 
     async def settle(self, root: Path) -> None:
         """Decide what is undecided in a working tree by the texts as they are now."""
@@ -222,7 +222,7 @@ class Transactions:
     # Inside
 
     def _ring(self) -> None:
-        self._own(self._settle(lambda one: one.phase is Phase.ASKING))
+        self._spawn(self._settle(lambda one: one.phase is Phase.ASKING))
 
     async def _settle(self, which: Callable[[_Undecided], bool], *, wait: bool = False) -> None:
         async with self._settled:
@@ -342,7 +342,7 @@ class Transactions:
             fault("accept.recorded")
             del self._unrecorded[id_]
             if (staged := self._staged.pop(id_, None)) is not None:
-                self._own(asyncio.to_thread(_remove, staged))
+                self._spawn(asyncio.to_thread(_remove, staged))
 
 
 class Transaction:

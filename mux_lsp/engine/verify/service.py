@@ -85,7 +85,7 @@ class VerifyRequest:
 class VerifyService:
     """Verifies for the connected clients, and keeps the last verdict of each repository.
 
-    `own` keeps work until the daemon ends.
+    `spawn` runs a coroutine until the daemon ends.
     """
 
     def __init__(  # noqa: PLR0913  (whatever it is not to know itself)
@@ -98,7 +98,7 @@ class VerifyService:
         baselines: CheckService,
         clients: Clients,
         settings: Callable[[], Runs],
-        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         emit: Callable[[Event], None],
     ) -> None:
         self._registry = registry
@@ -107,12 +107,12 @@ class VerifyService:
         self._trust = trust
         self._baselines = baselines
         self._settings = settings
-        self._own = own
+        self._spawn = spawn
         self._places = asyncio.Semaphore(AT_ONCE)
         # Never the name of an earlier one, also not of an earlier daemon's.
         self._names = (f"verify.{number}" for number in itertools.count(secrets.randbits(48)))
         self.tracker = VerdictTracker(
-            repositories, clients, own, lambda verdict, stale: emit(VerdictChanged(verdict, stale))
+            repositories, clients, spawn, lambda verdict, stale: emit(VerdictChanged(verdict, stale))
         )
         """The last verdicts."""
         self._at_work: set[str] = set()
@@ -138,7 +138,7 @@ class VerifyService:
         # Whoever asked may go: what has begun is brought to its end all the same.
         done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         cancelled = asyncio.Event()
-        self._own(self._carry_out(ground, cancelled, done))
+        self._spawn(self._carry_out(ground, cancelled, done))
         try:
             return await asyncio.shield(done)
         finally:

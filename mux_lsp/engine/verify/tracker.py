@@ -51,20 +51,21 @@ class _TrackedVerdict:
 
 
 class VerdictTracker:
-    """The last verdicts of all repositories. `own` keeps work until the daemon ends, `tell` says of a verdict whether
-    it is stale by now.
+    """Follow the last verdict of each repository.
+
+    `spawn` runs a coroutine until the daemon ends, `tell` says of a verdict whether it is stale by now.
     """
 
     def __init__(
         self,
         repositories: RepositoryStores,
         clients: Clients,
-        own: Callable[[Coroutine[None, None, None]], object],
+        spawn: Callable[[Coroutine[None, None, None]], object],
         tell: Callable[[Verdict, bool], object],
     ) -> None:
         self._repositories = repositories
         self._clients = clients
-        self._own = own
+        self._spawn = spawn
         self._tell = tell
         self._last: dict[Path, _TrackedVerdict] = {}
         self._coming: list[_TrackedVerdict] = []
@@ -182,7 +183,7 @@ class VerdictTracker:
         watch.waiting[path] = content
         if not watch.looking:
             watch.looking = True
-            self._own(self._compare(watch))
+            self._spawn(self._compare(watch))
 
     async def _compare(self, watch: _TrackedVerdict) -> None:
         try:
