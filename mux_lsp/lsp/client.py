@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mux_lsp.engine.tasks.request import Client
+from mux_lsp.engine.state.clients import Client
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.review.history import ClientObserver
+    from mux_lsp.engine.review.presence import ClientObserver
     from mux_lsp.lsp.wire.capabilities import ClientCapabilities
     from mux_lsp.lsp.wire.documents import Documents
     from mux_lsp.lsp.wire.server import MuxServer

@@ -15,7 +15,7 @@ from mux_lsp import __version__
 from mux_lsp.callers import Agent, Person
 from mux_lsp.core import text
 from mux_lsp.core.sanitize import printable
-from mux_lsp.engine.review.history import ClientObserver
+from mux_lsp.engine.review.presence import ClientObserver
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.state import events
 from mux_lsp.errors import UsageError
@@ -56,7 +56,7 @@ async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker
     session = Session(engine, asker)
     session.server.protocol.set_writer(writer)
     # What an agent has in an editor of its own is nothing that its person sees.
-    leave = engine.join(session) if session.is_persons else lambda: None
+    leave = engine.clients.join(session) if session.is_persons else lambda: None
     unsubscribe = engine.subscribe(session.on_event)
     unwatch = engine.history.join(session.watch)
     try:
@@ -104,7 +104,7 @@ class Session:
         return self._name
 
     def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """See `engine.Client`."""
+        """See `state.clients.Client`."""
         return self.documents.unsaved(root)
 
     def folder(self, uri: str | None) -> Path:
@@ -123,7 +123,7 @@ class Session:
     def on_event(self, event: events.Event) -> None:
         """Pass an engine's event on, in the shapes of the wire."""
         if self._own_protocol and not isinstance(event, events.Untold):
-            method, params = convert.notification(event, self.engine.standing, self.documents.uri)
+            method, params = convert.notification(event, self.engine.tasks.summary, self.documents.uri)
             self.server.protocol.send_notification(method, params)
         self.virtual.on_event(event)
         match event:
@@ -152,7 +152,7 @@ class Session:
 
     def _show_notices(self) -> None:
         """Show the person what no client of theirs has shown yet."""
-        for notice in self.engine.take_notices() if self.is_persons and self._initialized_once else ():
+        for notice in self.engine.notices.take() if self.is_persons and self._initialized_once else ():
             # Also where the client speaks our protocol: no notification of ours says it.
             self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
 

@@ -77,7 +77,7 @@ class TextSync:
         """Handle `workspace/didChangeWatchedFiles`."""
         for change in params.changes:
             if (file := path_of(change.uri)) is not None and self._documents.at(file) is None:
-                self._session.engine.verifying.watched.text_changed(self._session, file, None)
+                self._session.engine.verify.tracker.text_changed(self._session, file, None)
 
     def follow_files(self) -> None:
         """Have the client report files that change on disk, if it can and has not been asked to."""
@@ -117,7 +117,7 @@ class TextSync:
         self._virtual.live_text_changed(file)
         if self._session.is_persons:
             self._session.engine.transactions.text_seen(file, opened=opened)
-        watched = self._session.engine.verifying.watched
+        watched = self._session.engine.verify.tracker
         if watched.follows(self._session, file):
             document = self._documents.at(file)
             watched.text_changed(self._session, file, None if document is None else as_saved(document))

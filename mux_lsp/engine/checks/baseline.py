@@ -60,18 +60,18 @@ class _Work:
 class Baselines:
     """The baselines of every repository.
 
-    `trial_of` makes the trial of a snapshot by these terms, under a name, with its output where `folder_of` says; `own`
-    keeps work until the daemon ends, and `ended` hears when one was found, or will not be.
+    `trial_of` makes the trial of a snapshot by these terms, under a name, with its output where `folder_of` says;
+    `spawn` runs a coroutine until the daemon ends, and `ended` hears when one was found, or will not be.
     """
 
     def __init__(
         self,
         trial_of: Callable[[RepositoryStore, CheckPlan, Snapshot, str], Trial],
-        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         ended: Callable[[RepositoryStore], object],
     ) -> None:
         self._trial_of = trial_of
-        self._own = own
+        self._spawn = spawn
         self._ended = ended
         self._known: dict[Path, Baseline] = {}
         self._at_work: dict[Path, _Work] = {}
@@ -101,7 +101,7 @@ class Baselines:
         work = self._at_work.get(folder)
         if work is None:
             work = self._at_work[folder] = _Work(self._trial_of(room, terms, snapshot, f"baseline.{task}"))
-            work.task = self._own(self._find(folder, work))
+            work.task = self._spawn(self._find(folder, work))
         work.wanted.add(task)
 
     def leave(self, task: str) -> None:

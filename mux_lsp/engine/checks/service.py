@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from mux_lsp import descriptors
 from mux_lsp.core.model import Check, CheckState
 from mux_lsp.engine.checks.baseline import Baselines, folder_of, was_interrupted
+from mux_lsp.engine.checks.comparison import base_of, restored_folder, tell_apart
 from mux_lsp.engine.checks.runner import check_folder
 from mux_lsp.engine.checks.trial import CheckPlan, Trial
-from mux_lsp.engine.runs.check_result import base_of, restored_folder, tell_apart
 from mux_lsp.errors import MuxError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Run, Snapshot, Task
     from mux_lsp.engine.checks.runner import Baseline
     from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores
+    from mux_lsp.engine.repository.setup import SetupRegistry
     from mux_lsp.engine.state.registry import TaskRegistry
 
 log = logging.getLogger(__name__)
@@ -31,24 +32,29 @@ CheckTarget = Literal["result", "restored", "snapshot"]
 
 
 class CheckService:
-    """The terms of every task. `run_folder` is where a run's files are, `own` keeps work until the daemon ends."""
+    """Give every task its check plan, find the baseline, and compare results with it.
 
-    def __init__(
+    `run_folder` is where a run's files are, `spawn` runs a coroutine until the daemon ends.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  (whatever it is not to know itself)
         self,
         book: TaskRegistry,
         rooms: RepositoryStores,
+        setups: SetupRegistry,
         settings: Callable[[], Runs],
         run_folder: Callable[[str], Path],
-        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
     ) -> None:
         self._book = book
         self._rooms = rooms
+        self._setups = setups
         self._settings = settings
         self._run_folder = run_folder
-        self._own = own
+        self._spawn = spawn
         self.places = asyncio.Semaphore(descriptors.at_once(descriptors.CHECK, settings().checks_at_once))
         """Limits how many worktrees are checked at once."""
-        self._baselines = Baselines(self._trial_of, own, lambda room: own(self._publish_all(room)))
+        self._baselines = Baselines(self._trial_of, spawn, lambda room: spawn(self._publish_all(room)))
 
     @property
     def busy(self) -> bool:
@@ -67,7 +73,7 @@ class CheckService:
         if run.base in {None, task.snapshot.commit}:
             self._want(task, task.snapshot)
         else:
-            self._own(self._want_other(task, run, task.snapshot))
+            self._spawn(self._want_other(task, run, task.snapshot))
 
     def take_up(self) -> None:
         """Go on with what an earlier daemon was killed at."""
@@ -148,6 +154,7 @@ class CheckService:
         return Trial(
             name=name,
             room=room,
+            setups=self._setups.of(room),
             terms=terms,
             snapshot=snapshot,
             base=snapshot.commit,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.agents import process
 from mux_lsp.agents.command import mark
-from mux_lsp.engine.checks.runner import CommandContext, run_checks
+from mux_lsp.engine.checks.runner import run_checks
+from mux_lsp.engine.repository.cancellation import acquire_slot
+from mux_lsp.engine.repository.command import CommandContext
 from mux_lsp.engine.repository.setup import set_up
-from mux_lsp.engine.repository.waiting import acquire_slot
 from mux_lsp.git.repository import discover
 from mux_lsp.git.worktrees import SlotState
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mux_lsp.config import Runs
     from mux_lsp.core.model import Check, Setup, Snapshot
     from mux_lsp.engine.repository.registry import RepositoryStore
+    from mux_lsp.engine.repository.setup import Setups
     from mux_lsp.git.worktrees import Worktree
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Trial:
     name: str
     """What its worktree and its processes are known by. No run has it."""
     room: RepositoryStore
+    setups: Setups
     terms: CheckPlan
     snapshot: Snapshot
     base: str
@@ -87,7 +90,7 @@ def _prepare(trial: Trial) -> Worktree:
 async def _check(trial: Trial, worktree: Worktree) -> tuple[Check, ...]:
     setup = trial.terms.setup
     await set_up(
-        trial.room, worktree, setup, trial.snapshot, trial.base, settings=trial.settings, cancelled=trial.cancelled
+        trial.setups, worktree, setup, trial.snapshot, trial.base, settings=trial.settings, cancelled=trial.cancelled
     )
     await asyncio.to_thread(trial.room.worktrees.open_folder, worktree, trial.terms.folder)
     ground = CommandContext(

@@ -47,7 +47,7 @@ class LlmJudge:
     """Whether more may be spent on a task. Raises MuxError where it may not."""
     charge: Callable[[Task, Spent], None]
     """Counts what was spent on behalf of a task."""
-    own: Callable[[Coroutine[None, None, None]], object]
+    spawn: Callable[[Coroutine[None, None, None]], object]
     """Keeps work until the daemon ends."""
     _known: dict[str, str] = field(default_factory=dict, init=False)
     """For each task, what it was last judged on, or is being judged on."""
@@ -59,12 +59,12 @@ class LlmJudge:
         task = event.task
         if event.deleted:
             self._known.pop(task.id, None)
-            self.own(asyncio.to_thread(_remove, self._file(task.id)))
+            self.spawn(asyncio.to_thread(_remove, self._file(task.id)))
         elif task.ended and (task.baseline or not task.checks) and self.rankings.ranking(task.id):
             digest = self._digest(task)
             if self._known.get(task.id) != digest:
                 self._known[task.id] = digest
-                self.own(self._judge(task, digest))
+                self.spawn(self._judge(task, digest))
 
     def _digest(self, task: Task) -> str:
         """What an opinion depends on: the results, and who is asked."""

@@ -128,7 +128,7 @@ class Rankings:
         hunks: Callable[[Path], Hunks],
         weights: Callable[[], Weights],
         emit: Callable[[Event], None],
-        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
     ) -> None:
         self._task = task
         self._hunks = hunks
@@ -137,7 +137,7 @@ class Rankings:
         self._known: dict[str, _Known] = {}
         self._opinions: dict[str, dict[str, Opinion]] = {}
         self._wanted: set[str] = set()
-        self._deriving = Coalescer(self._derive, "ranking the runs of tasks", spawn=own)
+        self._deriving = Coalescer(self._derive, "ranking the runs of tasks", spawn=spawn)
         self._threads: set[asyncio.Future[dict[str, Ranked]]] = set()
 
     async def close(self) -> None:

@@ -1,8 +1,13 @@
-"""What ends a run early."""
+"""Cancel a run, and wait for work that may be cancelled."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class Cancellation(asyncio.Event):
@@ -16,3 +21,24 @@ class Cancellation(asyncio.Event):
         if not self.is_set():
             self.reason = reason
             self.set()
+
+
+async def wait_or_cancelled(work: asyncio.Future[Any], cancelled: asyncio.Event) -> None:
+    """Wait until a piece of work is done or was cancelled by a person, whichever is first. The work itself goes on."""
+    watch: asyncio.Future[Any] = asyncio.ensure_future(cancelled.wait())
+    try:
+        await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watch.cancel()
+
+
+@asynccontextmanager
+async def acquire_slot(places: asyncio.Semaphore, cancelled: asyncio.Event) -> AsyncIterator[None]:
+    """Have one of so many places, or none where a person ends the wait for it: `cancelled` is set then."""
+    taking = asyncio.ensure_future(places.acquire())
+    try:
+        await wait_or_cancelled(taking, cancelled)
+        yield
+    finally:
+        if not taking.cancel() and not taking.cancelled():
+            places.release()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mux_lsp.engine.repository.setup import Setups
 from mux_lsp.engine.repository.worktree_pool import WorktreePool
 from mux_lsp.git.repository import discover
 from mux_lsp.git.shadow import ShadowStore, key_of
@@ -26,13 +25,12 @@ class RepositoryStore:
     shadow: ShadowStore
     worktrees: Worktrees
     claims: WorktreePool
-    setups: Setups
     keys: Callable[[], frozenset[str]]
     """The variables that neither set-ups nor checks find in their environment."""
 
 
 class RepositoryStores:
-    """Opens each repository's shadow store once. `folder` is where all of them live; for `keys` see `Room`."""
+    """Open each repository's shadow store once, below `folder`. For `keys` see `RepositoryStore`."""
 
     def __init__(self, folder: Path, keys: Callable[[], frozenset[str]]) -> None:
         self._folder = folder
@@ -45,9 +43,8 @@ class RepositoryStores:
         if room is None:
             shadow = ShadowStore(self._folder / key_of(root), root)
             worktrees = Worktrees(shadow)
-            setups = Setups(shadow.folder / "setups")
             room = self._rooms[root] = RepositoryStore(
-                root, shadow, worktrees, WorktreePool(worktrees, root.name), setups, self._keys
+                root, shadow, worktrees, WorktreePool(worktrees, root.name), self._keys
             )
         return room
 

@@ -30,8 +30,8 @@ from mux_lsp.core.patterns import matcher
 from mux_lsp.core.phrases import few_with_commas
 from mux_lsp.core.sanitize import printable
 from mux_lsp.core.text import shown_path
-from mux_lsp.engine.checks.runner import CommandContext, run_command
-from mux_lsp.engine.repository.waiting import wait_or_cancelled
+from mux_lsp.engine.repository.cancellation import wait_or_cancelled
+from mux_lsp.engine.repository.command import CommandContext, run_command
 from mux_lsp.errors import MuxError
 from mux_lsp.git import artifacts
 from mux_lsp.git.folders import remove_tree
@@ -60,6 +60,9 @@ KNOWN_INPUTS: Final = (
 )  # fmt: skip
 """Files on which it depends what set-ups make, where a repository names none."""
 
+FOLDER: Final = "setups"
+"""The folder for set-ups in a repository's store."""
+
 KEPT: Final = 5
 """So many set-ups of one repository are kept, those used last and those in use."""
 
@@ -77,7 +80,7 @@ class SetupError(MuxError):
 
 
 async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bounds
-    room: RepositoryStore,
+    setups: Setups,
     worktree: Worktree,
     setup: Setup,
     snapshot: Snapshot,
@@ -97,9 +100,10 @@ async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bou
     """
     if not setup.commands:
         return None
-    plan = await asyncio.to_thread(_plan, room, setup, snapshot, base)
-    with room.setups.using(plan.digest):
-        kept = await room.setups.find(room, plan, settings, cancelled, begins)
+    room = setups.room
+    plan = await asyncio.to_thread(_plan, setups, setup, snapshot, base)
+    with setups.using(plan.digest):
+        kept = await setups.find(plan, settings, cancelled, begins)
         if kept is None:
             return None
         try:
@@ -112,7 +116,11 @@ async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bou
 
 def setup_folder(room: RepositoryStore, digest: str) -> Path:
     """Where a set-up is kept, with what its commands printed as `stdout`."""
-    return room.setups.folder / digest
+    return _folder(room) / digest
+
+
+def _folder(room: RepositoryStore) -> Path:
+    return room.shadow.folder / FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +133,12 @@ class _Plan:
     snapshot: Snapshot
 
 
-def _plan(room: RepositoryStore, setup: Setup, snapshot: Snapshot, base: str) -> _Plan:
+def _plan(setups: Setups, setup: Setup, snapshot: Snapshot, base: str) -> _Plan:
     """Raises GitError. For use in a thread."""
+    room = setups.room
     base_tree = room.shadow.tree_of(base)
-    inputs = room.setups.inputs(room, base_tree, setup)
-    if not inputs or inputs != room.setups.inputs(room, snapshot.tree, setup):
+    inputs = setups.inputs(base_tree, setup)
+    if not inputs or inputs != setups.inputs(snapshot.tree, setup):
         # Nothing tells what it depends on, or an agent has changed just that: it is for this tree alone, since what
         # stands in an agent's tree must have no say in the worktrees of others.
         only, on = snapshot.tree, snapshot
@@ -137,7 +146,7 @@ def _plan(room: RepositoryStore, setup: Setup, snapshot: Snapshot, base: str) ->
         only, on = "", Snapshot(base, base_tree, room.shadow.parent_of(base))
     what = [setup.commands, inputs, only, sys.platform, platform.machine()]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:24]
-    return _Plan(digest, room.setups.folder / digest, setup.commands, on)
+    return _Plan(digest, setups.folder / digest, setup.commands, on)
 
 
 @dataclass(slots=True)
@@ -151,10 +160,11 @@ class _Flight:
 
 
 class Setups:
-    """The set-ups of one repository, kept in `folder`. Lives on one event loop, but for `inputs`."""
+    """Make and keep the set-ups of one repository, in `folder`. Lives on one event loop, but for `inputs`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, room: RepositoryStore) -> None:
+        self.room = room
+        self.folder = _folder(room)
         self._flights: dict[str, _Flight] = {}
         self._failed: dict[str, str] = {}
         self._uses: Counter[str] = Counter()
@@ -165,9 +175,9 @@ class Setups:
         """A person has something begun anew: what failed before is tried again, once for all that wait for it."""
         self._failed.clear()
 
-    def inputs(self, room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, ...]:
+    def inputs(self, tree: str, setup: Setup) -> tuple[str, ...]:
         """The files of a tree on which it depends what a set-up makes, with their content. For use in a thread."""
-        return self._inputs.of(room, tree, setup)
+        return self._inputs.of(self.room, tree, setup)
 
     @contextlib.contextmanager
     def using(self, digest: str) -> Iterator[None]:
@@ -180,7 +190,6 @@ class Setups:
 
     async def find(
         self,
-        room: RepositoryStore,
         plan: _Plan,
         settings: Runs,
         cancelled: asyncio.Event,
@@ -198,7 +207,7 @@ class Setups:
             if plan.digest in self._failed:
                 raise SetupError(self._failed[plan.digest])
             ended = asyncio.Event()
-            flight = _Flight(asyncio.create_task(self._make(room, plan, settings, ended)), ended)
+            flight = _Flight(asyncio.create_task(self._make(plan, settings, ended)), ended)
             self._flights[plan.digest] = flight
         await _wait(flight, cancelled)
         outcome = flight.work.result() if flight.work.done() else None
@@ -206,12 +215,11 @@ class Setups:
             raise SetupError(str(outcome))
         return outcome
 
-    async def _make(
-        self, room: RepositoryStore, plan: _Plan, settings: Runs, cancelled: asyncio.Event
-    ) -> Artifacts | SetupError | None:
+    async def _make(self, plan: _Plan, settings: Runs, cancelled: asyncio.Event) -> Artifacts | SetupError | None:
         try:
             # Another one may have been done with it in the moment before.
-            outcome = await asyncio.to_thread(_use, plan.folder) or await _carry_out(room, plan, settings, cancelled)
+            there = await asyncio.to_thread(_use, plan.folder)
+            outcome = there or await _carry_out(self.room, plan, settings, cancelled)
         except (MuxError, OSError) as error:
             why = (isinstance(error, OSError) and storage.explained(error, str(self.folder))) or error
             outcome = SetupError(f"The set-up could not be done: {str(why).rstrip('.')}.")
@@ -223,6 +231,20 @@ class Setups:
             used = {digest for digest, uses in self._uses.items() if uses} | self._flights.keys()
             await asyncio.to_thread(_trim, self.folder, used)
         return outcome
+
+
+class SetupRegistry:
+    """Open the set-ups of each repository once."""
+
+    def __init__(self) -> None:
+        self._setups: dict[Path, Setups] = {}
+
+    def of(self, room: RepositoryStore) -> Setups:
+        """The set-ups of a repository."""
+        found = self._setups.get(room.root)
+        if found is None:
+            found = self._setups[room.root] = Setups(room)
+        return found
 
 
 async def _wait(flight: _Flight, cancelled: asyncio.Event) -> None:

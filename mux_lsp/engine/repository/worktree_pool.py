@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.fs_watch import tell
-from mux_lsp.engine.repository.waiting import wait_or_cancelled
+from mux_lsp.engine.repository.cancellation import wait_or_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.placement import Placement
     from mux_lsp.engine.review.hunks import FileDiff
-    from mux_lsp.engine.review.items import Item, LiveText
+    from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.live_text import LiveText
 
 
 class AcceptMode(StrEnum):

@@ -14,7 +14,8 @@ from mux_lsp.core import diff, text
 from mux_lsp.core.conflict import Conflict, result_lines, with_markers
 from mux_lsp.core.model import ChangeKind, HunkStatus
 from mux_lsp.core.placement import LineEdit
-from mux_lsp.engine.review.items import PathPlan, evaluate, plan_path, refuse_conflicts, text_of
+from mux_lsp.engine.review.items import PathPlan, evaluate, plan_path, refuse_conflicts
+from mux_lsp.engine.review.live_text import text_of
 from mux_lsp.engine.review.resolutions import (
     AcceptMode,
     competing_items,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.review.hunks import FileDiff, HunkCache
-    from mux_lsp.engine.review.items import Item, LiveOf, LiveText
+    from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.live_text import LiveOf, LiveText
 
 MINE = "yours"
 BEFORE = "snapshot"

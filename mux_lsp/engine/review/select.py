@@ -12,11 +12,13 @@ from mux_lsp.core import text
 from mux_lsp.core.history import ChangeKey
 from mux_lsp.core.model import FileChange, HunkStatus, Run, Task
 from mux_lsp.core.sanitize import printable
-from mux_lsp.engine.review.history import key_of
-from mux_lsp.engine.review.items import evaluate, live_text, refuse_conflicts
+from mux_lsp.engine.review.items import evaluate, refuse_conflicts
+from mux_lsp.engine.review.live_text import read_live_text
+from mux_lsp.engine.review.presence import key_of
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.review.resolve import Resolution, ResolveRequest, resolve
-from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.engine.review.selection import Selection
+from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.engine.working_tree import disk
 from mux_lsp.errors import ConflictError, GitError, UsageError
 
@@ -24,42 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from mux_lsp.core.transaction import Intent
-    from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review.hunks import HunkCache
-    from mux_lsp.engine.review.items import Item, LiveOf, LiveText, PathPlan
+    from mux_lsp.engine.review.items import Item, PathPlan
+    from mux_lsp.engine.review.live_text import LiveOf, LiveText
+    from mux_lsp.engine.review.service import ReviewService
     from mux_lsp.engine.review.transactions import Transaction
-    from mux_lsp.engine.tasks.request import Client
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a client chose of one run, placed on its live texts."""
-
-    run: Run
-    root: Path
-    plans: tuple[PathPlan, ...]
-    chosen: tuple[tuple[str, frozenset[str]], ...]
-    """By path, the ids of the hunks that are accepted; "" stands for a change without hunks."""
-    already: int
-    """How many of them were there before."""
-    marked: int = 0
-    """How many conflicts are put between markers."""
-    placed: tuple[Item, ...] = ()
-    """The accepted changes that were not in the texts before."""
-    displaced: tuple[Item, ...] = ()
-    """The changes of other runs that are taken out for them."""
-    rejected: int = 0
-    """How many changes were left out because the person had said no to them."""
-
-    @property
-    def accepted(self) -> int:
-        """How many hunks are placed."""
-        return sum(plan.accepted for plan in self.plans)
-
-    @property
-    def instead_of(self) -> tuple[str, ...]:
-        """The runs whose changes are taken out."""
-        return tuple(dict.fromkeys(item.review.run for item in self.displaced))
+    from mux_lsp.engine.state.clients import Client
 
 
 def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...]:
@@ -77,14 +49,14 @@ def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...
     return tuple(change for change, names in by_name if not names.isdisjoint(wanted))
 
 
-def refuse_moved_on(engine: Engine, run: Run, result: str, paths: Collection[str] | None) -> None:
+def refuse_moved_on(review: ReviewService, run: Run, result: str, paths: Collection[str] | None) -> None:
     """Raise ConflictError where a run's newest result is not as `result` in these files and folders, or in any.
 
     Slow: for a thread. Raises UsageError where there is no such result.
     """
     if run.result == result:
         return
-    store = engine.room(Path(engine.task(run.task).repository)).shadow
+    store = review.repositories.of(Path(review.registry.task(run.task).repository)).shadow
     try:
         moved = store.changed_files(result, run.result or "")
     except GitError:
@@ -156,16 +128,16 @@ def preload(candidates: Iterable[FileReview]) -> None:
         _ = candidate.reviews.of(candidate.run, candidate.change).base
 
 
-def candidates(engine: Engine, run: Run, changes: Iterable[FileChange]) -> list[FileReview]:
+def candidates(review: ReviewService, run: Run, changes: Iterable[FileChange]) -> list[FileReview]:
     """Changed files of a run, ready to be judged."""
-    root = Path(engine.task(run.task).repository)
-    reviews = engine.reviews(root)
-    return [FileReview(root, run, change, engine.rejections(run.id, change.path), reviews) for change in changes]
+    root = Path(review.registry.task(run.task).repository)
+    reviews = review.hunks(root)
+    return [FileReview(root, run, change, review.rejections(run.id, change.path), reviews) for change in changes]
 
 
-def candidates_at(engine: Engine, file: Path) -> list[FileReview]:
+def candidates_at(review: ReviewService, file: Path) -> list[FileReview]:
     """What any run changes in a file."""
-    return [candidate for run, change in engine.runs_at(file) for candidate in candidates(engine, run, [change])]
+    return [candidate for run, change in review.runs_at(file) for candidate in candidates(review, run, [change])]
 
 
 def competing_changes(task: Task, paths: frozenset[str], reviews: HunkCache) -> list[FileReview]:
@@ -181,7 +153,7 @@ def competing_changes(task: Task, paths: frozenset[str], reviews: HunkCache) -> 
 
 
 def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
-    engine: Engine,
+    review: ReviewService,
     run_id: str,
     live_of: LiveOf,
     *,
@@ -196,16 +168,16 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     Raises UsageError for a path or hunk that the run does not have and for a run that was thrown away, ConflictError
     where one cannot be placed in the way that `how` says.
     """
-    run = engine.run(run_id)
+    run = review.registry.run(run_id)
     refuse_discarded(run)
-    task = engine.task(run.task)
-    reviews = engine.reviews(Path(task.repository))
+    task = review.registry.task(run.task)
+    reviews = review.hunks(Path(task.repository))
     wanted: list[tuple[FileReview, list[Item], list[Item]]] = []
     rejected = 0
     changes = changes_of(run, paths)
     if paths:
         reject_ambiguous_paths(run, changes, paths)
-    for candidate in candidates(engine, run, changes):
+    for candidate in candidates(review, run, changes):
         # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
         if hunks is not None and not ids_of(candidate, hunks):
             continue
@@ -298,21 +270,21 @@ def refuse_unsaved(selection: Selection, plans: Iterable[PathPlan], clients: Ite
             )
 
 
-def applied_by(engine: Engine, intent: Intent, gone: Client | None = None) -> frozenset[ChangeKey]:
+def applied_by(review: ReviewService, intent: Intent, gone: Client | None = None) -> frozenset[ChangeKey]:
     """Which of the changes that an editor was asked to apply are in any client's text now, or on disk. Slow.
 
     Also in the last text of a client that has `gone`.
     """
-    run, root = engine.find_run(intent.run), Path(intent.root)
+    run, root = review.registry.find_run(intent.run), Path(intent.root)
     if run is None:
         return frozenset()
     changes = [change for change in run.files if not {*change.paths}.isdisjoint(intent.paths)]
     wanted = {ChangeKey(*one) for one in intent.carried}
     found: set[ChangeKey] = set()
-    clients = engine.clients if gone is None else (*engine.clients, gone)
+    clients = review.clients.connected if gone is None else (*review.clients.connected, gone)
     for unsaved in [*(client.unsaved(root)[0] for client in clients), {}]:
         live_of = functools.partial(_live_text, root, unsaved)
-        for candidate in candidates(engine, run, changes):
+        for candidate in candidates(review, run, changes):
             items = candidate.items(live_of)
             found |= wanted & {key_of(item) for item in items if item.text_status is HunkStatus.APPLIED}
     return frozenset(found)
@@ -320,19 +292,19 @@ def applied_by(engine: Engine, intent: Intent, gone: Client | None = None) -> fr
 
 def _live_text(root: Path, unsaved: Mapping[str, bytes], path: str) -> LiveText:
     data = unsaved.get(path)
-    return live_text(root, path, None if data is None else data.decode("utf-8", "replace"))
+    return read_live_text(root, path, None if data is None else data.decode("utf-8", "replace"))
 
 
-async def offer(engine: Engine, selection: Selection, client: Client) -> None:
+async def offer(review: ReviewService, selection: Selection, client: Client) -> None:
     """Note that a client is given the edit of a selection: it may apply it when no daemon is there to see it."""
-    task = engine.task(selection.run.task)
-    reviews = engine.reviews(selection.root)
-    rows = await asyncio.to_thread(engine.history.prepare, selection, reviews, client.name)
-    await engine.transactions.offer(selection, task, rows, client.name)
+    task = review.registry.task(selection.run.task)
+    reviews = review.hunks(selection.root)
+    rows = await asyncio.to_thread(review.history.prepare, selection, reviews, client.name)
+    await review.transactions.offer(selection, task, rows, client.name)
 
 
 async def begin(  # noqa: PLR0913  (all that belongs to it)
-    engine: Engine,
+    review: ReviewService,
     selection: Selection,
     written: Sequence[PathPlan],
     carried: Sequence[PathPlan],
@@ -345,8 +317,8 @@ async def begin(  # noqa: PLR0913  (all that belongs to it)
     Raises ConflictError where a client holds unsaved changes of one of the files (the one that asks too: it may have
     been typed in since), or the disk has moved on. Conflict markers are on no record.
     """
-    task = engine.task(selection.run.task)
-    reviews = engine.reviews(selection.root)
-    rows = await asyncio.to_thread(engine.history.prepare, selection, reviews, client.name)
-    await asyncio.to_thread(refuse_unsaved, selection, written, engine.clients)
-    return await engine.transactions.begin(selection, task, rows, written, carried, client=client.name, discard=discard)
+    task = review.registry.task(selection.run.task)
+    reviews = review.hunks(selection.root)
+    rows = await asyncio.to_thread(review.history.prepare, selection, reviews, client.name)
+    await asyncio.to_thread(refuse_unsaved, selection, written, review.clients.connected)
+    return await review.transactions.begin(selection, task, rows, written, carried, client=client.name, discard=discard)

@@ -4,6 +4,8 @@ An accept is staged (`engine.working_tree.staging`), noted in the journal, writt
 applied by an editor where one has a part in it, and put on record in one transaction with all that belongs to it. A
 daemon that finds one under way rolls it forward, or back where the person has touched a file meanwhile or the editor
 had not applied its part.
+
+Longer than most files: an accept and the record of all accepts change the same private state, step by step.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from mux_lsp.core import text
 from mux_lsp.core.history import ChangeKey
 from mux_lsp.core.phrases import few_with_commas
 from mux_lsp.core.transaction import Intent, Phase
-from mux_lsp.engine.review.history import key_of
+from mux_lsp.engine.review.presence import key_of
 from mux_lsp.engine.review.rejections import taken_back
 from mux_lsp.engine.working_tree import staging
 from mux_lsp.engine.working_tree.recovery import Outcome, Recovered, recover, roll_back, sweep, written_late
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Task
     from mux_lsp.engine.review.history import History
     from mux_lsp.engine.review.items import PathPlan
-    from mux_lsp.engine.review.select import Selection
-    from mux_lsp.engine.tasks.request import Client
+    from mux_lsp.engine.review.selection import Selection
+    from mux_lsp.engine.state.clients import Client
     from mux_lsp.engine.working_tree.tree import Tree
     from mux_lsp.store.journal import Journal
     from mux_lsp.store.pending_accepts import Pending
@@ -70,7 +72,7 @@ class _Undecided:
 class Transactions:
     """The accepts that are under way. Lives on one event loop.
 
-    `notify` tells the person a sentence, `own` keeps a task of ours.
+    `notify` tells the person a sentence, `spawn` runs a coroutine in the background.
     `take_up` comes first, before anything else reads the journal, then `serve`.
     """
 
@@ -79,13 +81,13 @@ class Transactions:
         journal: Journal,
         state: Path,
         notify: Callable[[str], None],
-        own: Callable[[Coroutine[None, None, None]], object],
+        spawn: Callable[[Coroutine[None, None, None]], object],
     ) -> None:
         self._journal = journal
         self._prefix = f"{hashlib.sha256(str(state).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}-"
         self._kept = state / "kept"
         self._notify = notify
-        self._own = own
+        self._spawn = spawn
         self._history: History
         self._applied: Callable[[Intent, Client | None], frozenset[ChangeKey]]
         self._ended: Callable[[Accepted], None] = lambda _: None
@@ -201,7 +203,7 @@ class Transactions:
 
         if any(map(shows, self._undecided.values())):
             # An editor may still be at it: that its text has nothing yet decides nothing.
-            self._own(self._settle(shows, wait=True))
+            self._spawn(self._settle(shows, wait=True))
 
     async def settle(self, root: Path) -> None:
         """Decide what is undecided in a working tree by the texts as they are now."""
@@ -221,7 +223,7 @@ class Transactions:
     # Inside
 
     def _ring(self) -> None:
-        self._own(self._settle(lambda one: one.phase is Phase.ASKING))
+        self._spawn(self._settle(lambda one: one.phase is Phase.ASKING))
 
     async def _settle(self, which: Callable[[_Undecided], bool], *, wait: bool = False) -> None:
         async with self._settled:
@@ -341,7 +343,7 @@ class Transactions:
             fault("accept.recorded")
             del self._unrecorded[id_]
             if (staged := self._staged.pop(id_, None)) is not None:
-                self._own(asyncio.to_thread(_remove, staged))
+                self._spawn(asyncio.to_thread(_remove, staged))
 
 
 class Transaction:

@@ -19,9 +19,11 @@ from mux_lsp.agents.process import STDERR
 from mux_lsp.core.model import Check, CheckState, Snapshot
 from mux_lsp.core.settings import same_judging_part
 from mux_lsp.core.tampering import NO_TAMPERING, find_tampering, protected_files
-from mux_lsp.engine.checks.runner import CommandContext, check_folder, compare_to_baseline, run_checks
+from mux_lsp.engine.checks.comparison import restored_folder
+from mux_lsp.engine.checks.runner import check_folder, run_checks
 from mux_lsp.engine.checks.trial import Trial, run_trial
-from mux_lsp.engine.repository.waiting import acquire_slot
+from mux_lsp.engine.repository.cancellation import acquire_slot
+from mux_lsp.engine.repository.command import CommandContext
 from mux_lsp.errors import MuxError
 from mux_lsp.git.patched_tree import Put, commit_variant, forget
 
@@ -29,11 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mux_lsp.core.model import FileChange, Run
+    from mux_lsp.core.model import FileChange
     from mux_lsp.core.tampering import Tampering
-    from mux_lsp.engine.checks.runner import Baseline
-    from mux_lsp.engine.repository.registry import RepositoryStore
-    from mux_lsp.engine.runs.lifecycle import Job
+    from mux_lsp.engine.runs.job import Job
     from mux_lsp.git.shadow import ShadowStore
     from mux_lsp.git.worktrees import Worktree
 
@@ -102,6 +102,7 @@ async def _restored_checks(job: Job, tampering: Tampering) -> None:
         trial = Trial(
             name=name,
             room=job.room,
+            setups=job.setups,
             terms=job.terms,
             snapshot=snapshot,
             base=base_commit(job),
@@ -118,11 +119,6 @@ async def _restored_checks(job: Job, tampering: Tampering) -> None:
         job.advance(restored_checks=tuple(Check(command, CheckState.FAILED) for command in job.terms.checks))
     finally:
         await asyncio.to_thread(forget, job.room.shadow, name)
-
-
-def restored_folder(run_folder: Path) -> Path:
-    """Where the output is of checks that were run with restored judges."""
-    return run_folder / "restored"
 
 
 def _note(output: Path, words: str) -> None:
@@ -181,21 +177,3 @@ def _restore(job: Job, tampering: Tampering, name: str) -> Snapshot:
     ]
     there = Snapshot(result, shadow.tree_of(result), shadow.parent_of(base))
     return commit_variant(shadow, there, tampering.remove, put, name)
-
-
-def tell_apart(run: Run, run_folder: Path, baseline: Baseline) -> Run:
-    """A run with its checks told apart from how they go on the snapshot. For use in a thread."""
-    return replace(
-        run,
-        checks=compare_to_baseline(run.checks, run_folder, baseline),
-        restored_checks=compare_to_baseline(run.restored_checks, restored_folder(run_folder), baseline),
-    )
-
-
-def base_of(room: RepositoryStore, run: Run, snapshot: Snapshot) -> Snapshot:
-    """What the result of a run is compared with: the task's snapshot, or what it was last brought up to. For use in a
-    thread. Raises GitError where the store has lost it.
-    """
-    if run.base is None or run.base == snapshot.commit:
-        return snapshot
-    return Snapshot(run.base, room.shadow.tree_of(run.base), room.shadow.parent_of(run.base))

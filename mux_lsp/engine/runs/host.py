@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.backend import Decision
     from mux_lsp.agents.events import Event
     from mux_lsp.core.permissions import PermissionRequest
-    from mux_lsp.engine.runs.lifecycle import Job
+    from mux_lsp.engine.runs.job import Job
 
 log = logging.getLogger(__name__)
 

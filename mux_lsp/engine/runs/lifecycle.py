@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import functools
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents import process
 from mux_lsp.agents.backend import Attempt, Outcome
 from mux_lsp.agents.command import mark
-from mux_lsp.core.model import Run, RunState, Snapshot, Task
+from mux_lsp.core.model import Run, RunState, Snapshot
+from mux_lsp.engine.repository.cancellation import wait_or_cancelled
 from mux_lsp.engine.repository.setup import set_up
-from mux_lsp.engine.repository.waiting import wait_or_cancelled
 from mux_lsp.engine.runs import sync_base
 from mux_lsp.engine.runs.check_result import base_commit, check_result, is_check_config
 from mux_lsp.engine.runs.host import RunHost
@@ -30,19 +29,8 @@ from mux_lsp.git.repository import discover
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
-    from mux_lsp.agents.ports import PortBlocks
-    from mux_lsp.config import Runs
-    from mux_lsp.core.model import FileChange
-    from mux_lsp.engine.backends import Backends
-    from mux_lsp.engine.checks.trial import CheckPlan
-    from mux_lsp.engine.repository.cancellation import Cancellation
-    from mux_lsp.engine.repository.registry import RepositoryStore
-    from mux_lsp.engine.runs.clock import Clock
-    from mux_lsp.engine.runs.output import Outputs
-    from mux_lsp.engine.runs.permissions import PermissionService
-    from mux_lsp.engine.scheduling.queue import AgentSlot
+    from mux_lsp.engine.runs.job import Job
     from mux_lsp.git.repository import Repository
     from mux_lsp.git.worktrees import Harvest, Worktree
 
@@ -50,52 +38,6 @@ log = logging.getLogger(__name__)
 
 FOLLOWED_AFTER: Final = 0.5
 """Seconds. To begin to follow a worktree takes as long as to read it; who is done so soon is read once, at the end."""
-
-
-class Advance(Protocol):
-    """Changes the run: its state, the reason for it, or other fields. Journals and tells it. Returns the run then."""
-
-    def __call__(self, state: RunState | None = None, *, reason: str | None = None, **changes: object) -> Run: ...
-
-
-class End(Protocol):
-    """Brings the run to its end, as `Advance` changes it."""
-
-    def __call__(self, state: RunState, reason: str | None, **changes: object) -> Run: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A run to carry out, and all that it takes."""
-
-    run_id: str
-    task: Task
-    room: RepositoryStore
-    backends: Backends
-    settings: Runs
-    run_folder: Path
-    ports: PortBlocks
-    place: AgentSlot
-    """Among the agents that may work at once."""
-    cancelled: Cancellation
-    """Set when the run is to end early."""
-    current: Callable[[], Run]
-    advance: Advance
-    end: End
-    clock: Clock
-    outputs: Outputs
-    asks: PermissionService
-    terms: CheckPlan
-    """By what its result is judged."""
-    places: asyncio.Semaphore
-    """Limits how many worktrees are checked at once."""
-    tell_apart: Callable[[], Awaitable[None]]
-    """Tells its checks apart from those of the snapshot, now or when those are known."""
-    trusted: bool
-    """Whether the person trusts what the repository itself would have agents run."""
-    prompt: Callable[[Run], str]
-    read_result: Callable[[str, str], tuple[tuple[FileChange, ...], int]]
-    """What a result changes from its snapshot, and how many hunks that is. For use in a thread."""
 
 
 async def run_to_end(job: Job) -> None:
@@ -192,7 +134,7 @@ async def _prepared(job: Job, run: Run) -> Worktree | None:
 
     try:
         digest = await set_up(
-            job.room,
+            job.setups,
             worktree,
             job.task.setup,
             snapshot,

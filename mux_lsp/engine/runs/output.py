@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from mux_lsp.agents.bounded import trim, trim_outputs
 from mux_lsp.agents.files import Appended
 from mux_lsp.agents.log import STREAMS, Stream, read_text, size_of, watch_growth
 from mux_lsp.agents.process import STDOUT
-from mux_lsp.agents.transcript import TRANSCRIPT
 from mux_lsp.core.sanitize import printable
-from mux_lsp.engine.repository.setup import setup_folder
-from mux_lsp.engine.state.events import Event, RunChanged, RunOutput, TranscriptGrown
-from mux_lsp.errors import UsageError
+from mux_lsp.engine.state.events import Event, RunOutput, TranscriptGrown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from mux_lsp.engine.checks.service import CheckTarget
-    from mux_lsp.engine.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +26,6 @@ PIECE: Final = 65_536
 
 SOON: Final = 0.025
 """Seconds for which what agents say is gathered before it is told: of all of them together, since they may be many."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogPiece:
-    """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number.
-
-    `on` is what the check ran on.
-    """
-
-    stream: Stream | Literal["transcript"]
-    offset: int
-    limit: int
-    check: int | None = None
-    on: CheckTarget = "result"
-    setup: bool = False
-    """Whether that of the run's set-up is meant."""
 
 
 class Outputs:
@@ -127,40 +105,3 @@ class Outputs:
         if position > offset >= offsets[stream]:
             offsets[stream] = position
             self._emit(RunOutput(run_id, stream, offset, printed))
-
-
-async def read_log(engine: Engine, run_id: str, piece: LogPiece, *, follow: bool) -> tuple[str, int, bool]:
-    """A piece of a run's output made harmless, where to read on, and whether the run has ended.
-
-    With `follow`, waits until there is something new or the run has ended. Raises UsageError where there is no such run
-    or check.
-    """
-    run = engine.run(run_id)
-    folder = engine.run_folder(run_id)
-    if piece.check is not None:
-        folder = await engine.judgements.output_of(run, piece.check, piece.on)
-    if piece.setup:
-        if run.setup is None:
-            raise UsageError(f"{run_id} had no set-up.")
-        folder = setup_folder(engine.room(Path(engine.task(run.task).repository)), run.setup)
-    # It is JSON in ASCII: no escape code is in it, only the names of some.
-    file = TRANSCRIPT if piece.stream == "transcript" else piece.stream
-    more = asyncio.Event()
-
-    def listen(event: Event) -> None:
-        if (isinstance(event, RunOutput | TranscriptGrown) and event.run == run_id) or (
-            isinstance(event, RunChanged) and event.run.id == run_id and event.run.state.ended
-        ):
-            more.set()
-
-    stop = engine.subscribe(listen)
-    try:
-        while True:
-            more.clear()
-            ended = engine.run(run_id).state.ended
-            printed, position = await asyncio.to_thread(read_text, folder, file, piece.offset, piece.limit)
-            if position > piece.offset or ended or not follow:
-                return printed, position, ended
-            await more.wait()
-    finally:
-        stop()

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from mux_lsp.config import Configuration
-    from mux_lsp.engine.runs.lifecycle import Job
+    from mux_lsp.core.model import Run, Task
     from mux_lsp.engine.state.events import Event
-    from mux_lsp.engine.state.registry import TaskRegistry
+    from mux_lsp.engine.state.registry import Advance, TaskRegistry
     from mux_lsp.store.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,26 @@ class PendingPermission:
     def runs(self) -> tuple[str, ...]:
         """The runs that wait."""
         return tuple(self.waiting)
+
+
+class Asker(Protocol):
+    """The run whose agent asks for permission."""
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+
+    @property
+    def task(self) -> Task:
+        """Its task."""
+
+    @property
+    def current(self) -> Callable[[], Run]:
+        """Returns the run as it is now."""
+
+    @property
+    def advance(self) -> Advance:
+        """Changes the run."""
 
 
 class PermissionStore(Protocol):
@@ -123,18 +143,18 @@ class PermissionService:
         """The questions that wait for an answer, oldest first."""
         return tuple(self._open.values())
 
-    async def ask(self, job: Job, request: PermissionRequest) -> Decision:
+    async def ask(self, asker: Asker, request: PermissionRequest) -> Decision:
         """Judge a request of a run, waiting for a person where the rules say nothing."""
-        known = self._known(job, request)
+        known = self._known(asker, request)
         if known is not None:
             return known
-        key = (job.task.id, PermissionRequest(request.tool, request.subject, ""))
+        key = (asker.task.id, PermissionRequest(request.tool, request.subject, ""))
         asked = self._open.get(key)
         if asked is None:
-            asked = self._open[key] = PendingPermission(self._new_id(), job.task.id, job.task.repository, request)
+            asked = self._open[key] = PendingPermission(self._new_id(), asker.task.id, asker.task.repository, request)
         # A run may ask the same twice at once.
-        future = asked.waiting.setdefault(job.run_id, asyncio.get_running_loop().create_future())
-        job.advance(RunState.WAITING, reason=_reason(request))
+        future = asked.waiting.setdefault(asker.run_id, asyncio.get_running_loop().create_future())
+        asker.advance(RunState.WAITING, reason=_reason(request))
         self._emit(PermissionRequested(asked.id, asked.task, asked.runs, request))
         seconds = self._timeout()
         answer: Answer = "refuse"
@@ -145,18 +165,18 @@ class PermissionService:
                 answer, words = await asyncio.shield(future)
         except TimeoutError:
             why = f"Nobody answered within {seconds:g} seconds, so it is refused. Do it in another way, or finish."
-            log.info("run %s: nobody answered %r in time", job.run_id, request.title)
+            log.info("run %s: nobody answered %r in time", asker.run_id, request.title)
         finally:
-            asked.waiting.pop(job.run_id, None)
+            asked.waiting.pop(asker.run_id, None)
             if not asked.waiting and self._open.get(key) is asked:
                 self._open.pop(key, None)
                 self._emit(PermissionSettled(asked.id, asked.task, answer))
             elif not all(one.done() for one in asked.waiting.values()):
                 self._emit(PermissionRequested(asked.id, asked.task, asked.runs, request))
-        others = [one for one in self._open.values() if job.run_id in one.waiting]
-        if job.current().state is RunState.WAITING:
+        others = [one for one in self._open.values() if asker.run_id in one.waiting]
+        if asker.current().state is RunState.WAITING:
             state = RunState.WAITING if others else RunState.RUNNING
-            job.advance(state, reason=_reason(others[0].request) if others else None)
+            asker.advance(state, reason=_reason(others[0].request) if others else None)
         if answer == "refuse":
             return Decision(False, f"{why} They say: {words}" if words else why, words)
         return Decision(True)
@@ -190,18 +210,18 @@ class PermissionService:
             future.set_result(("refuse", words))
         return bool(waiting)
 
-    def _known(self, job: Job, request: PermissionRequest) -> Decision | None:
+    def _known(self, asker: Asker, request: PermissionRequest) -> Decision | None:
         """What needs no question."""
-        verdict = self._said.rules_of(job.task.repository).judge(request)
+        verdict = self._said.rules_of(asker.task.repository).judge(request)
         if verdict is Ruling.DENY:
             return Decision(False, f"A rule of the person's denies this: {printable(request.subject)}.")
-        if verdict is not Ruling.ALLOW and request.tool == RUN and request.subject.strip() in job.task.checks:
+        if verdict is not Ruling.ALLOW and request.tool == RUN and request.subject.strip() in asker.task.checks:
             # The person has said already that this may run here.
             return Decision(True)
         if request.unasked or verdict is Ruling.ALLOW:
             return Decision(True)
         wanted = rule_for(request)
-        given = any(wanted in self._said.given(one) for one in (job.run_id, job.task.id))
+        given = any(wanted in self._said.given(one) for one in (asker.run_id, asker.task.id))
         return Decision(True) if given else None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.text import shown_path
-from mux_lsp.engine.tasks.request import buffers_of
+from mux_lsp.engine.state.clients import buffers_of
 from mux_lsp.git.repository import discover
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import Run
     from mux_lsp.engine.repository.registry import RepositoryStore
-    from mux_lsp.engine.tasks.request import Client
+    from mux_lsp.engine.state.clients import Client
 
 NAMED = 30
 """So many files in conflict are named to the agent."""

@@ -109,7 +109,7 @@ class VerdictChanged:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """There is a sentence for the person, which the first client of theirs shows (`Engine.take_notices`)."""
+    """There is a sentence for the person, which the first client of theirs shows (`Notices.take`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mux_lsp.core import ids
 from mux_lsp.core.ids import task_of
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.sanitize import printable
 from mux_lsp.core.spending import NOTHING, Spent
-from mux_lsp.engine.runs.clock import Clock
+from mux_lsp.engine.state.clock import Clock
 from mux_lsp.engine.state.events import ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.engine.state.path_index import PathIndex, paths_of
 from mux_lsp.errors import MuxError, UsageError
@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from mux_lsp.store.journal import Journal
 
 log = logging.getLogger(__name__)
+
+
+class Advance(Protocol):
+    """Changes the run: its state, the reason for it, or other fields. Journals and tells it. Returns the run then."""
+
+    def __call__(self, state: RunState | None = None, *, reason: str | None = None, **changes: object) -> Run: ...
+
+
+class End(Protocol):
+    """Brings the run to its end, as `Advance` changes it."""
+
+    def __call__(self, state: RunState, reason: str | None, **changes: object) -> Run: ...
 
 
 class TaskRegistry:
@@ -208,6 +220,12 @@ class TaskRegistry:
         if more is not None:
             self.spent(more)
         return after
+
+    def charge(self, task: Task, spent: Spent) -> None:
+        """Count what was spent on behalf of a task, charged under a placeholder run id (`…-0`)."""
+        spending = Spending(f"{task.id}-0", task.id, task.repository, self.ancestors(task.id), spent)
+        self._journal.spend(spending)
+        self.spent(spending)
 
     def end(self, run_id: str, state: RunState, reason: str | None, **changes: object) -> Run:
         """A run has ended."""

@@ -29,18 +29,12 @@ AGAIN_SECONDS: Final = 3600.0
 """When to try again to forget what could not be."""
 
 
-def refuse_discarded(run: Run) -> None:
-    """Raise UsageError where a run was thrown away."""
-    if run.discarded is not None:
-        raise UsageError(f"{run.id} is discarded; `mux-lsp restore {run.id}` brings it back.")
-
-
 class Discards:
     """What a person has thrown away. Lives on one event loop.
 
     `free` ends a run with all its processes and has its worktree given back. `forget` deletes runs of a task that have
-    ended; it does so to the journal before it awaits anything. `days` is how long what was thrown away is kept. `own`
-    keeps a task of ours.
+    ended; it does so to the journal before it awaits anything. `days` is how long what was thrown away is kept. `spawn`
+    runs a coroutine in the background.
     """
 
     def __init__(  # noqa: PLR0913  (whatever it is not to know itself)
@@ -50,14 +44,14 @@ class Discards:
         free: Callable[[str], Awaitable[None]],
         forget: Callable[[Task, Sequence[Run]], Awaitable[object]],
         days: Callable[[], float],
-        own: Callable[[Coroutine[None, None, None]], object],
+        spawn: Callable[[Coroutine[None, None, None]], object],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._book = book
         self._free = free
         self._forget = forget
         self._days = days
-        self._own = own
+        self._spawn = spawn
         self._clock = clock
         self._alarm: asyncio.TimerHandle | None = None
         self._armed_for = days()
@@ -149,7 +143,7 @@ class Discards:
             self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
 
     def _ring(self) -> None:
-        self._own(self._forget_what_is_over())
+        self._spawn(self._forget_what_is_over())
 
     async def _forget_what_is_over(self) -> None:
         not_before = 0.0

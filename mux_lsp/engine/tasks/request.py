@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from mux_lsp.core.model import AgentChoice, Context, LeftOut, Task
+from mux_lsp.core.model import AgentChoice, Context
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-
-class Client(Protocol):
-    """What the engine needs to know of a connected client."""
-
-    @property
-    def name(self) -> str:
-        """The editor's name, for messages."""
-
-    def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """Its buffers below `root` that differ from the disk, as they would be saved; and those that cannot be."""
+    from mux_lsp.engine.state.clients import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +33,8 @@ class StartRequest:
     """The run whose agent asks; None where a person does."""
 
 
-def buffers_of(clients: tuple[Client, ...], root: Path) -> tuple[dict[str, bytes], tuple[LeftOut, ...]]:
-    """The unsaved buffers below `root` of all these clients, by path, and what could not be had of them.
-
-    Raises UsageError where two clients hold different texts of one file.
-    """
-    buffers: dict[str, bytes] = {}
-    holder: dict[str, str] = {}
-    left_out: list[LeftOut] = []
-    for client in clients:
-        texts, missing = client.unsaved(root)
-        left_out += missing
-        for path, content in texts.items():
-            if buffers.setdefault(path, content) != content:
-                raise UsageError(
-                    f"{path} has different unsaved changes in {holder[path]} and in {client.name}: save it in one "
-                    "of them, or start the task from an editor, or with --saved from what is on disk."
-                )
-            holder[path] = client.name
-    return buffers, tuple(left_out)
-
-
 def context_of(root: Path, file: Path, start: int | None, end: int | None) -> Context:
     """A place in the repository. Raises UsageError where the file is not in it."""
     if not file.is_relative_to(root):
         raise UsageError(f"{file} is not inside the repository {root}; context must be.")
     return Context(file.relative_to(root).as_posix(), start, end)
-
-
-def prompt_of(task: Task) -> str:
-    """The prompt as the agent gets it: the person's words, then the places they are about."""
-    if not task.context:
-        return task.prompt
-    places = []
-    for place in task.context:
-        lines = ""
-        if place.start is not None and place.end is not None:
-            lines = f", lines {place.start + 1}-{max(place.start + 1, place.end)}"
-        path = os.path.relpath(place.path, task.folder) if task.folder else place.path
-        places.append(f"- {path}{lines}")
-    return f"{task.prompt}\n\nThis is about:\n" + "\n".join(places) + "\n"

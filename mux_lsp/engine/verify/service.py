@@ -20,9 +20,9 @@ from mux_lsp.agents.log import STREAMS, read_text, size_of
 from mux_lsp.engine.checks.runner import check_folder, compare_to_baseline
 from mux_lsp.engine.checks.trial import CheckPlan, Trial, run_trial
 from mux_lsp.engine.repository.registry import locate
+from mux_lsp.engine.state.clients import buffers_of
 from mux_lsp.engine.state.events import VerdictChanged
 from mux_lsp.engine.state.verdict import Verdict, keep
-from mux_lsp.engine.tasks.request import buffers_of
 from mux_lsp.engine.verify.tracker import VerdictTracker
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.git.patched_tree import Put, commit_variant, forget
@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 
     from mux_lsp.config import Runs
     from mux_lsp.core.model import LeftOut, Snapshot
-    from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.repository.registry import RepositoryStore
+    from mux_lsp.engine.checks.service import CheckService
+    from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores
+    from mux_lsp.engine.repository.setup import SetupRegistry
+    from mux_lsp.engine.repository.trust import Trust
+    from mux_lsp.engine.state.clients import Client, Clients
     from mux_lsp.engine.state.events import Event
-    from mux_lsp.engine.tasks.request import Client
+    from mux_lsp.engine.state.registry import TaskRegistry
     from mux_lsp.engine.working_tree.disk import Write
     from mux_lsp.git.repository import Repository
 
@@ -80,25 +83,37 @@ class VerifyRequest:
 
 
 class VerifyService:
-    """Verifies for an engine's clients, and keeps the last verdict of each repository.
+    """Verifies for the connected clients, and keeps the last verdict of each repository.
 
-    `own` keeps work until the daemon ends.
+    `spawn` runs a coroutine until the daemon ends.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (whatever it is not to know itself)
         self,
-        engine: Engine,
+        *,
+        registry: TaskRegistry,
+        repositories: RepositoryStores,
+        setups: SetupRegistry,
+        trust: Trust,
+        baselines: CheckService,
+        clients: Clients,
         settings: Callable[[], Runs],
-        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         emit: Callable[[Event], None],
     ) -> None:
-        self._engine = engine
+        self._registry = registry
+        self._repositories = repositories
+        self._setups = setups
+        self._trust = trust
+        self._baselines = baselines
         self._settings = settings
-        self._own = own
+        self._spawn = spawn
         self._places = asyncio.Semaphore(AT_ONCE)
         # Never the name of an earlier one, also not of an earlier daemon's.
         self._names = (f"verify.{number}" for number in itertools.count(secrets.randbits(48)))
-        self.watched = VerdictTracker(engine, own, lambda verdict, stale: emit(VerdictChanged(verdict, stale)))
+        self.tracker = VerdictTracker(
+            repositories, clients, spawn, lambda verdict, stale: emit(VerdictChanged(verdict, stale))
+        )
         """The last verdicts."""
         self._at_work: set[str] = set()
 
@@ -123,7 +138,7 @@ class VerifyService:
         # Whoever asked may go: what has begun is brought to its end all the same.
         done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         cancelled = asyncio.Event()
-        self._own(self._carry_out(ground, cancelled, done))
+        self._spawn(self._carry_out(ground, cancelled, done))
         try:
             return await asyncio.shield(done)
         finally:
@@ -136,10 +151,10 @@ class VerifyService:
 
         After the worktrees were swept.
         """
-        last = self.watched.last(root)
+        last = self.tracker.last(root)
         kept = None if last is None else last[0].name
         try:
-            await asyncio.to_thread(_clear, self._engine.room(root), self._folder(root), kept)
+            await asyncio.to_thread(_clear, self._repositories.of(root), self._folder(root), kept)
         except (MuxError, OSError) as error:
             log.warning("what a verification in %s has left could not be removed: %s", root, error)
 
@@ -149,16 +164,16 @@ class VerifyService:
         return tuple(_tail(check_folder(folder, number)) for number in range(len(verdict.checks)))
 
     def _folder(self, root: Path) -> Path:
-        return self._engine.room(root).shadow.folder / FOLDER
+        return self._repositories.of(root).shadow.folder / FOLDER
 
     async def _terms(
         self, repository: Repository, buffers: Mapping[str, bytes], checks: tuple[str, ...] | None
     ) -> CheckPlan:
-        settings = await self._engine.trust.settings(repository.root, buffers)
+        settings = await self._trust.settings(repository.root, buffers)
         folder = repository.prefix
         if checks is None:
             checks = settings.checks
-            tasks = [task for task in self._engine.tasks(repository.root) if task.checks]
+            tasks = [task for task in self._registry.tasks(repository.root) if task.checks]
             if tasks:
                 checks, folder = tasks[-1].checks, tasks[-1].folder
         if not checks:
@@ -186,21 +201,22 @@ class VerifyService:
 
     async def _verify(self, ground: _VerifyJob, cancelled: asyncio.Event) -> Verdict | None:
         """None where whoever asked has gone."""
-        room = self._engine.room(ground.repository.root)
+        room = self._repositories.of(ground.repository.root)
         folder = self._folder(room.root)
         await asyncio.to_thread(_begin, folder, room.root, ground.name)
-        room.setups.try_again()
+        self._setups.of(room).try_again()
         kept = False
         try:
             live = await asyncio.to_thread(_snapshot, room, ground)
             checked = await asyncio.to_thread(_with_chosen, room, live, ground)
             changed = frozenset[str]() if ground.chosen is None else {write.path for write in ground.chosen.writes}
-            watch = self.watched.begin(room, live, checked, changed, ground.only)
-            self.watched.catch_up(watch, ground.buffers)
+            watch = self.tracker.begin(room, live, checked, changed, ground.only)
+            self.tracker.catch_up(watch, ground.buffers)
             at, begun = time.time(), time.monotonic()
             trial = Trial(
                 name=ground.name,
                 room=room,
+                setups=self._setups.of(room),
                 terms=ground.terms,
                 snapshot=checked,
                 base=live.commit,
@@ -213,9 +229,9 @@ class VerifyService:
             try:
                 checks = await run_trial(trial)
                 if cancelled.is_set():
-                    self.watched.drop(watch)
+                    self.tracker.drop(watch)
                     return None
-                baseline = await self._engine.judgements.baseline_of(room.root, ground.terms.checks)
+                baseline = await self._baselines.baseline_of(room.root, ground.terms.checks)
                 if baseline is not None:
                     checks = await asyncio.to_thread(compare_to_baseline, checks, trial.output, baseline)
                 verdict = Verdict(
@@ -234,9 +250,9 @@ class VerifyService:
                 await asyncio.to_thread(keep, folder, verdict)
                 kept = True
             except BaseException:
-                self.watched.drop(watch)
+                self.tracker.drop(watch)
                 raise
-            before = self.watched.end(watch, verdict)
+            before = self.tracker.end(watch, verdict)
         finally:
             if not kept:
                 await asyncio.to_thread(_forget, room, folder, ground.name)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp.coalescer import Coalescer
+from mux_lsp.engine.state.clients import buffers_of
 from mux_lsp.engine.state.verdict import Divergence, load
-from mux_lsp.engine.tasks.request import buffers_of
 from mux_lsp.engine.working_tree import disk
 from mux_lsp.errors import MuxError
 from mux_lsp.git.repository import discover
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Snapshot
-    from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.repository.registry import RepositoryStore
+    from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores
+    from mux_lsp.engine.state.clients import Client, Clients
     from mux_lsp.engine.state.verdict import Verdict
-    from mux_lsp.engine.tasks.request import Client
 
 log = logging.getLogger(__name__)
 
@@ -55,18 +54,21 @@ class _TrackedVerdict:
 
 
 class VerdictTracker:
-    """The watches of an engine's repositories. `own` keeps work until the daemon ends, `tell` says of a verdict whether
-    it is stale by now.
+    """Follow the last verdict of each repository.
+
+    `spawn` runs a coroutine until the daemon ends, `tell` says of a verdict whether it is stale by now.
     """
 
     def __init__(
         self,
-        engine: Engine,
-        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        repositories: RepositoryStores,
+        clients: Clients,
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         tell: Callable[[Verdict, bool], object],
     ) -> None:
-        self._engine = engine
-        self._own = own
+        self._repositories = repositories
+        self._clients = clients
+        self._spawn = spawn
         self._tell = tell
         self._last: dict[Path, _TrackedVerdict] = {}
         self._coming: list[_TrackedVerdict] = []
@@ -90,7 +92,7 @@ class VerdictTracker:
     def catch_up(self, watch: _TrackedVerdict, buffers: Mapping[str, bytes]) -> None:
         """Take in what was typed since these unsaved buffers were taken for the verdict to be."""
         now: dict[str, bytes] = {}
-        for client in self._clients(watch):
+        for client in self._clients_of(watch):
             now |= client.unsaved(watch.room.root)[0]
         for path in now.keys() | buffers.keys():
             if now.get(path) != buffers.get(path):
@@ -162,18 +164,18 @@ class VerdictTracker:
     def _of(self, root: Path) -> _TrackedVerdict | None:
         watch = self._last.get(root)
         if watch is None:
-            room = self._engine.room(root)
+            room = self._repositories.of(root)
             verdict = load(room.shadow.folder / "verify")
             if verdict is not None:
                 watch = self._last[root] = _TrackedVerdict(room, verdict.live, verdict.checked, None, verdict=verdict)
         return watch
 
-    def _clients(self, watch: _TrackedVerdict) -> tuple[Client, ...]:
-        return tuple(client for client in self._engine.clients if watch.only is None or client in watch.only)
+    def _clients_of(self, watch: _TrackedVerdict) -> tuple[Client, ...]:
+        return tuple(client for client in self._clients.connected if watch.only is None or client in watch.only)
 
     def _moves_now(self, watch: _TrackedVerdict) -> Divergence:
         room = watch.room
-        buffers, _ = buffers_of(self._clients(watch), room.root)
+        buffers, _ = buffers_of(self._clients_of(watch), room.root)
         now = room.shadow.snapshot(discover(room.root), buffers, LOOK)
         room.shadow.complete(now)
         moves = Divergence(*(_different(room, then, now) for then in (watch.live, watch.checked)))
@@ -184,7 +186,7 @@ class VerdictTracker:
         watch.waiting[path] = content
         if watch.comparison is None:
             compare = functools.partial(self._compare, watch)
-            watch.comparison = Coalescer(compare, "comparing a verdict with the text", spawn=self._own)
+            watch.comparison = Coalescer(compare, "comparing a verdict with the text", spawn=self._spawn)
         watch.comparison.request()
 
     async def _compare(self, watch: _TrackedVerdict) -> None:

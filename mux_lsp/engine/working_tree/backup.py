@@ -5,20 +5,40 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mux_lsp import storage
 from mux_lsp.errors import MuxError, StorageError
 from mux_lsp.git import path_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from mux_lsp.engine.review.items import LiveText
+    from mux_lsp.engine.working_tree.disk import Entry
 
 
-def save_overwritten(folder: Path, run_id: str, lives: Iterable[LiveText]) -> Path | None:
+class LiveFile(Protocol):
+    """A file as the person sees it: its text in the editor, and its content on disk."""
+
+    @property
+    def path(self) -> str:
+        """Its path in the repository."""
+
+    @property
+    def lines(self) -> Sequence[str] | None:
+        """Its text; None where it has none."""
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the text differs from the disk."""
+
+    @property
+    def entry(self) -> Entry | None:
+        """The file on disk; None where there is none."""
+
+
+def save_overwritten(folder: Path, run_id: str, lives: Iterable[LiveFile]) -> Path | None:
     """Copy live texts, unsaved ones as they are on the screen, into a new folder below `folder`. For use in a thread.
 
     Returns that folder, None where there was nothing to keep. Raises MuxError where it cannot be written: then nothing
@@ -68,7 +88,7 @@ def _failed(folder: Path, error: OSError) -> MuxError:
     return kind(f"Nothing was written, since no copy of your text could be kept in {folder}. {why}")
 
 
-def _data(live: LiveText) -> bytes | None:
+def _data(live: LiveFile) -> bytes | None:
     if live.lines is not None and (live.unsaved or live.entry is None):
         return "".join(live.lines).encode("utf-8", "surrogatepass")
     return live.entry.content if live.entry is not None else None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.callers import Caller
-    from mux_lsp.engine.tasks.request import Client
+    from mux_lsp.engine.state.clients import Client
     from mux_lsp.lsp.commands.accept import Accepting
     from mux_lsp.lsp.review.views import Views
 
@@ -61,5 +61,5 @@ class CallerSession(ClientSession, Protocol):
 def clients_named(client: CallerSession, whose: Literal["own", "all", "none", "saved"]) -> tuple[Client, ...]:
     """Return the clients whose unsaved texts a command takes: the caller's own, those of all, or none."""
     if whose == "all":
-        return client.engine.clients
+        return client.engine.clients.connected
     return (client,) if whose == "own" else ()

@@ -11,7 +11,7 @@ from mux_lsp.core.phrases import few_with_commas
 from mux_lsp.core.sanitize import printable
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode
-from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.commands.accept import judge
@@ -25,7 +25,7 @@ MAX_NAMED: Final = 5
 
 
 async def id_find(client: CallerSession, params: protocol.IdParams) -> protocol.IdResult:
-    return protocol.IdResult(id=client.engine.find(params.id))
+    return protocol.IdResult(id=client.engine.registry.find(params.id))
 
 
 async def task_discard(client: CallerSession, params: protocol.DiscardParams) -> protocol.DiscardResult:
@@ -39,10 +39,10 @@ async def task_restore(client: CallerSession, params: protocol.IdParams) -> prot
 
 async def run_pick(client: CallerSession, params: protocol.RunPickParams) -> protocol.PickResult:
     engine, decisions = client.engine, client.decisions
-    run = engine.run(params.run)
+    run = engine.registry.run(params.run)
     _refuse(run)
     # Those that the person has chosen among, and none that begins meanwhile.
-    rest = [one.id for one in engine.task(run.task).active_runs if one.id != run.id]
+    rest = [one.id for one in engine.registry.task(run.task).active_runs if one.id != run.id]
     reasons = await _rejected(client, run)
     try:
         selection = await decisions.select(run.id, how=AcceptMode(params.mode), result=params.result or run.result)
@@ -50,7 +50,7 @@ async def run_pick(client: CallerSession, params: protocol.RunPickParams) -> pro
         reasons.insert(0, str(error))
     if reasons:
         raise ConflictError(" ".join([*reasons, f"{run.id} was not picked, and nothing was discarded."]))
-    before = {one.id for one in engine.task(run.task).active_runs}
+    before = {one.id for one in engine.registry.task(run.task).active_runs}
     accepted = await decisions.accept(selection, rest)
     await engine.discards.ended(rest)
     thrown = [one for one in rest if one in before]
@@ -59,7 +59,7 @@ async def run_pick(client: CallerSession, params: protocol.RunPickParams) -> pro
 
 async def _rejected(client: CallerSession, run: Run) -> list[str]:
     """Return the sentence that names the rejected changes of a run, which keep it from being accepted whole."""
-    candidates = select.candidates(client.engine, run, run.files)
+    candidates = select.candidates(client.engine.review, run, run.files)
     judged = await asyncio.to_thread(judge, candidates, client.documents.by_path())
     said_no = [
         f"{printable(text.shown_path(one.path))}{f':{item.start + 1}' if item.hunk else ''}"
@@ -76,7 +76,7 @@ async def _rejected(client: CallerSession, run: Run) -> list[str]:
 
 
 def _kept_until(client: CallerSession, thrown: tuple[str, ...]) -> float | None:
-    return client.engine.discards.kept_until(client.engine.run(thrown[0])) if thrown else None
+    return client.engine.discards.kept_until(client.engine.registry.run(thrown[0])) if thrown else None
 
 
 def _refuse(run: Run) -> None:

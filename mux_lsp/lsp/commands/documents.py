@@ -22,7 +22,7 @@ async def document_show(client: CallerSession, params: protocol.DocumentShowPara
 
 
 async def versions_show(client: CallerSession, params: protocol.VersionsShowParams) -> protocol.VersionsShowResult:
-    run = client.engine.run(params.run)
+    run = client.engine.registry.run(params.run)
     (change, *_) = select.changes_of(run, [params.path])
     wanted = [Address(Kind.RUN, run.id, change.path)]
     if change.old_mode:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 async def permission_list(client: CallerSession, _: protocol.NoParams) -> protocol.PermissionListResult:
     return protocol.PermissionListResult(
         permissions=[
-            convert.permission_shape(asked.id, asked.task, asked.runs, asked.request) for asked in client.engine.asked
+            convert.permission_shape(asked.id, asked.task, asked.runs, asked.request)
+            for asked in client.engine.permissions.open()
         ]
     )
 
@@ -22,6 +23,6 @@ async def permission_list(client: CallerSession, _: protocol.NoParams) -> protoc
 async def permission_reply(
     client: CallerSession, params: protocol.PermissionReplyParams
 ) -> protocol.PermissionListResult:
-    answered = client.engine.reply(params.id, params.answer, params.reason)
+    answered = client.engine.permissions.reply(params.id, params.answer, params.reason)
     left = await permission_list(client, protocol.NoParams())
     return protocol.PermissionListResult(permissions=[one for one in left.permissions if one.id != answered.id])

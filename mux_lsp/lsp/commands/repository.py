@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.core.sanitize import exact
 from mux_lsp.engine.repository.registry import locate
 from mux_lsp.engine.repository.settings import FILE
-from mux_lsp.engine.tasks.request import buffers_of
+from mux_lsp.engine.state.clients import buffers_of
 from mux_lsp.errors import NotARepositoryError, UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.commands.caller import clients_named

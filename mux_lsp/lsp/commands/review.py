@@ -35,14 +35,14 @@ async def review_list(client: CallerSession, params: protocol.ReviewListParams) 
         file = path_of(params.uri)
         if file is None:
             raise UsageError(f"{params.uri} is not a file.")
-        found = select.candidates_at(client.engine, file)
+        found = select.candidates_at(client.engine.review, file)
     else:
-        run = client.engine.run(params.run or "")
+        run = client.engine.registry.run(params.run or "")
         changes = select.changes_of(run, params.paths) if run.discarded is None else ()
-        found = select.candidates(client.engine, run, changes)
+        found = select.candidates(client.engine.review, run, changes)
     wanted = [one for one in found if params.run in {None, one.run.id}]
     documents = client.documents
-    tasks = {one.run.task: client.engine.task(one.run.task) for one in wanted}
+    tasks = {one.run.task: client.engine.registry.task(one.run.task) for one in wanted}
     by_path, encoding = documents.by_path(), documents.encoding
 
     def listed() -> list[protocol.ReviewItem]:
@@ -95,7 +95,7 @@ async def run_accept(client: CallerSession, params: protocol.RunAcceptParams) ->
 
 
 async def hunk_reject(client: CallerSession, params: protocol.HunkRejectParams) -> protocol.RejectResult:
-    run = client.engine.run(params.run)
+    run = client.engine.registry.run(params.run)
     return await client.decisions.reject(run.id, hunks=params.hunks, shared=params.shared)
 
 

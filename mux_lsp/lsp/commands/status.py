@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 async def agent_list(client: CallerSession, _: protocol.NoParams) -> protocol.AgentListResult:
-    looks = await look_at(await client.engine.configured(), os.environ)
+    looks = await look_at(await client.engine.configuration.reload(), os.environ)
     return protocol.AgentListResult(
         agents=[protocol.AgentShape(**dataclasses.asdict(look)) for look in looks],
-        defaults=list(await client.engine.default_agents()),
+        defaults=list(await client.engine.tasks.default_agents()),
     )
 
 
 async def status(client: CallerSession, _: protocol.NoParams) -> protocol.StatusResult:
-    settings = client.engine.limits.settings
+    settings = client.engine.budget.settings
     repositories = []
-    watched = client.engine.verifying.watched
-    for root in sorted({*(task.repository for task in client.engine.tasks()), *map(str, watched.roots())}):
-        room = client.engine.room(Path(root))
+    watched = client.engine.verify.tracker
+    for root in sorted({*(task.repository for task in client.engine.registry.tasks()), *map(str, watched.roots())}):
+        room = client.engine.repositories.of(Path(root))
         used, slots = await asyncio.to_thread(_take_stock, room)
         last = await watched.look(Path(root))
         repositories.append(
@@ -46,7 +46,7 @@ async def status(client: CallerSession, _: protocol.NoParams) -> protocol.Status
                 verdict=None if last is None else convert.verdict_shape(last[0], stale=last[1]),
             )
         )
-    states = [run.state for task in client.engine.tasks() for run in task.runs]
+    states = [run.state for task in client.engine.registry.tasks() for run in task.runs]
     return protocol.StatusResult(
         version=__version__,
         pid=os.getpid(),
@@ -55,13 +55,13 @@ async def status(client: CallerSession, _: protocol.NoParams) -> protocol.Status
         spent=_spent(client),
         day_usd=settings.day_usd,
         day_tokens=settings.day_tokens,
-        notices=list(map(printable, client.engine.notices)),
+        notices=list(map(printable, client.engine.notices.all)),
         repositories=repositories,
     )
 
 
 def _spent(client: CallerSession, repository: str | None = None) -> protocol.SpentShape:
-    spent = client.engine.limits.today(repository)
+    spent = client.engine.budget.today(repository)
     return protocol.SpentShape(cost_usd=spent.usd, tokens=spent.tokens)
 
 

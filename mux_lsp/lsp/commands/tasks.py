@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 async def task_start(client: CallerSession, params: protocol.TaskStartParams) -> protocol.TaskResult:
     clients = clients_named(client, params.unsaved)
-    task = await client.engine.start(
+    task = await client.engine.tasks.start(
         StartRequest(
             folder=client.folder(params.repository),
             prompt=params.prompt,
@@ -48,42 +48,44 @@ async def task_list(client: CallerSession, params: protocol.TaskListParams) -> p
     root = None
     if params.repository is not None:
         root = (await asyncio.to_thread(locate, client.folder(params.repository))).root
-    return protocol.TaskListResult(tasks=[_task_result(client.engine, task).task for task in client.engine.tasks(root)])
+    return protocol.TaskListResult(
+        tasks=[_task_result(client.engine, task).task for task in client.engine.registry.tasks(root)]
+    )
 
 
 async def task_get(client: CallerSession, params: protocol.TaskParams) -> protocol.TaskResult:
-    return _task_result(client.engine, await client.engine.ranked(params.task))
+    return _task_result(client.engine, await client.engine.tasks.ranked(params.task))
 
 
 async def task_compare(client: CallerSession, params: protocol.TaskParams) -> protocol.TaskCompareResult:
-    task = await client.engine.ranked(params.task)
-    shape, ranking = _task_result(client.engine, task).task, client.engine.ranking(task.id)
-    reviews = client.engine.reviews(Path(task.repository))
+    task = await client.engine.tasks.ranked(params.task)
+    shape, ranking = _task_result(client.engine, task).task, client.engine.rankings.ranking(task.id)
+    reviews = client.engine.review.hunks(Path(task.repository))
     return await asyncio.to_thread(compare.compare, shape, task, ranking, reviews)
 
 
 async def task_cancel(client: CallerSession, params: protocol.TaskParams) -> protocol.TaskResult:
-    return _task_result(client.engine, await client.engine.cancel_task(params.task))
+    return _task_result(client.engine, await client.engine.runs.cancel_task(params.task))
 
 
 async def task_pause(client: CallerSession, params: protocol.TaskParams) -> protocol.TaskResult:
-    return _task_result(client.engine, client.engine.pause(params.task))
+    return _task_result(client.engine, client.engine.tasks.pause(params.task))
 
 
 async def task_resume(client: CallerSession, params: protocol.TaskParams) -> protocol.TaskResult:
-    return _task_result(client.engine, client.engine.resume(params.task))
+    return _task_result(client.engine, client.engine.tasks.resume(params.task))
 
 
 async def task_prioritize(client: CallerSession, params: protocol.TaskPrioritizeParams) -> protocol.TaskResult:
-    return _task_result(client.engine, client.engine.prioritize(params.task, params.priority))
+    return _task_result(client.engine, client.engine.tasks.prioritize(params.task, params.priority))
 
 
 async def task_delete(client: CallerSession, params: protocol.IdParams) -> protocol.DeleteResult:
-    return protocol.DeleteResult(deleted=list(await client.engine.delete(params.id)))
+    return protocol.DeleteResult(deleted=list(await client.engine.tasks.delete(params.id)))
 
 
 def _task_result(engine: Engine, task: Task) -> protocol.TaskResult:
-    return protocol.TaskResult(task=convert.task_shape(task, engine.standing))
+    return protocol.TaskResult(task=convert.task_shape(task, engine.tasks.summary))
 
 
 def _context(place: protocol.ContextPlace) -> tuple[Path, int | None, int | None]:

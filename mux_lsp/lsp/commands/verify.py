@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.engine.review import select
-from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.engine.verify.service import Overlay, VerifyRequest
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
@@ -21,7 +21,7 @@ from mux_lsp.lsp.wire.documents import as_saved
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mux_lsp.engine.review.select import Selection
+    from mux_lsp.engine.review.selection import Selection
     from mux_lsp.engine.working_tree.disk import Write
     from mux_lsp.lsp.commands.caller import CallerSession
 
@@ -42,24 +42,24 @@ async def verify(client: CallerSession, params: protocol.VerifyParams) -> protoc
         choose=None if params.run is None else lambda: _choose(client, params.run or "", params),
     )
     client.follow_files()
-    verdict = await engine.verifying.verify(request)
-    last = engine.verifying.watched.last(Path(verdict.repository))
+    verdict = await engine.verify.verify(request)
+    last = engine.verify.tracker.last(Path(verdict.repository))
     stale = last is None or last[0] != verdict or last[1]
-    printed = await asyncio.to_thread(engine.verifying.printed, verdict)
+    printed = await asyncio.to_thread(engine.verify.printed, verdict)
     return protocol.VerifyResult(verdict=convert.verdict_shape(verdict, stale=stale), printed=list(printed))
 
 
 def _root_of(client: CallerSession, run_id: str) -> Path:
-    run = client.engine.run(run_id)
+    run = client.engine.registry.run(run_id)
     refuse_discarded(run)
-    return Path(client.engine.task(run.task).repository)
+    return Path(client.engine.registry.task(run.task).repository)
 
 
 async def _choose(client: CallerSession, run_id: str, params: protocol.VerifyParams) -> Overlay:
     selection = await client.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
     _, written = workspace_edit.split(selection, client.capabilities.edits)
     # What accepting would refuse cannot be had, so there is nothing to verify.
-    select.refuse_unsaved(selection, written, client.engine.clients)
+    select.refuse_unsaved(selection, written, client.engine.clients.connected)
     return Overlay(
         run_id,
         tuple(_writes(client, selection)),

@@ -41,7 +41,7 @@ class ReviewFeatures:
         made: list[types.CodeAction] = []
         if review is not None and review.items:
             # Which runs are equal may have changed in other files than this one.
-            review = replace(review, tasks={task: engine.task(task) for task in review.tasks})
+            review = replace(review, tasks={task: engine.registry.task(task) for task in review.tasks})
             made += await asyncio.to_thread(code_action.actions_at, review, params.range, params.context, capabilities)
         made += await self._prompts(params)
         return code_action.menu(made, params.context.only, capabilities)
@@ -69,6 +69,6 @@ class ReviewFeatures:
     async def _refusal(self) -> str | None:
         """Why no agent would begin that is not named, in words."""
         try:
-            return await self._session.engine.no_agent()
+            return await self._session.engine.tasks.no_agent()
         except UsageError as error:
             return places.one_line(str(error))

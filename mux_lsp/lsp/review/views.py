@@ -10,8 +10,9 @@ from lsprotocol import types
 
 from mux_lsp.coalescer import Coalescer
 from mux_lsp.core import text
-from mux_lsp.engine.review import items, select
-from mux_lsp.engine.review.history import presence_of
+from mux_lsp.engine.review import select
+from mux_lsp.engine.review.live_text import LiveText
+from mux_lsp.engine.review.presence import presence_of
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp.review import diagnostics, places
 from mux_lsp.lsp.wire.documents import Lives
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Task
-    from mux_lsp.engine.review.history import DocumentObservations, PresenceMap
     from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.presence import DocumentObservations, PresenceMap
     from mux_lsp.engine.review.select import FileReview
     from mux_lsp.lsp.client import ClientSession
     from mux_lsp.lsp.wire.documents import Document
@@ -153,8 +154,8 @@ class Views:
 
     async def _view_of(self, document: Document) -> tuple[places.DocumentReview, PresenceMap]:
         engine, open_documents = self._session.engine, self._session.documents
-        found = select.candidates_at(engine, document.path)
-        tasks = {task_id: engine.task(task_id) for task_id in {candidate.run.task for candidate in found}}
+        found = select.candidates_at(engine.review, document.path)
+        tasks = {task_id: engine.registry.task(task_id) for task_id in {candidate.run.task for candidate in found}}
         documents = {**open_documents.by_path(), document.path: document}
         return await asyncio.to_thread(_make_view, document, documents, found, tasks, open_documents.encoding)
 
@@ -202,7 +203,7 @@ def _make_view(
     encoding: text.PositionEncoding,
 ) -> tuple[places.DocumentReview, PresenceMap]:
     found: list[Item] = []
-    live = items.LiveText("", tuple(text.split_lines(document.content)), None, open=True)
+    live = LiveText("", tuple(text.split_lines(document.content)), None, open=True)
     lives: dict[Path, Lives] = {}
     for candidate in candidates:
         live_of = lives.setdefault(candidate.root, Lives(candidate.root, documents))

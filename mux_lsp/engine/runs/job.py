@@ -1,0 +1,60 @@
+"""Describe a run to carry out, with its collaborators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from mux_lsp.agents.ports import PortBlocks
+    from mux_lsp.config import Runs
+    from mux_lsp.core.model import FileChange, Run, Task
+    from mux_lsp.engine.backends import Backends
+    from mux_lsp.engine.checks.trial import CheckPlan
+    from mux_lsp.engine.repository.cancellation import Cancellation
+    from mux_lsp.engine.repository.registry import RepositoryStore
+    from mux_lsp.engine.repository.setup import Setups
+    from mux_lsp.engine.runs.output import Outputs
+    from mux_lsp.engine.runs.permissions import PermissionService
+    from mux_lsp.engine.scheduling.queue import AgentSlot
+    from mux_lsp.engine.state.clock import Clock
+    from mux_lsp.engine.state.registry import Advance, End
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run to carry out, and all that it takes."""
+
+    run_id: str
+    task: Task
+    room: RepositoryStore
+    setups: Setups
+    backends: Backends
+    settings: Runs
+    run_folder: Path
+    ports: PortBlocks
+    place: AgentSlot
+    """Among the agents that may work at once."""
+    cancelled: Cancellation
+    """Set when the run is to end early."""
+    current: Callable[[], Run]
+    advance: Advance
+    end: End
+    clock: Clock
+    outputs: Outputs
+    asks: PermissionService
+    terms: CheckPlan
+    """By what its result is judged."""
+    places: asyncio.Semaphore
+    """Limits how many worktrees are checked at once."""
+    tell_apart: Callable[[], Awaitable[None]]
+    """Tells its checks apart from those of the snapshot, now or when those are known."""
+    trusted: bool
+    """Whether the person trusts what the repository itself would have agents run."""
+    prompt: Callable[[Run], str]
+    read_result: Callable[[str, str], tuple[tuple[FileChange, ...], int]]
+    """What a result changes from its snapshot, and how many hunks that is. For use in a thread."""

@@ -1,0 +1,62 @@
+"""Describe connected clients, and gather their unsaved buffers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from mux_lsp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from mux_lsp.core.model import LeftOut
+
+
+class Client(Protocol):
+    """What the engine needs to know of a connected client."""
+
+    @property
+    def name(self) -> str:
+        """The editor's name, for messages."""
+
+    def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
+        """Its buffers below `root` that differ from the disk, as they would be saved; and those that cannot be."""
+
+
+class Clients:
+    """The clients that are connected now."""
+
+    def __init__(self) -> None:
+        self._clients: list[Client] = []
+
+    @property
+    def connected(self) -> tuple[Client, ...]:
+        """All of them."""
+        return tuple(self._clients)
+
+    def join(self, client: Client) -> Callable[[], None]:
+        """Respect the unsaved buffers of a client from now on. Returns what ends it."""
+        self._clients.append(client)
+        return lambda: self._clients.remove(client)
+
+
+def buffers_of(clients: tuple[Client, ...], root: Path) -> tuple[dict[str, bytes], tuple[LeftOut, ...]]:
+    """The unsaved buffers below `root` of all these clients, by path, and what could not be had of them.
+
+    Raises UsageError where two clients hold different texts of one file.
+    """
+    buffers: dict[str, bytes] = {}
+    holder: dict[str, str] = {}
+    left_out: list[LeftOut] = []
+    for client in clients:
+        texts, missing = client.unsaved(root)
+        left_out += missing
+        for path, content in texts.items():
+            if buffers.setdefault(path, content) != content:
+                raise UsageError(
+                    f"{path} has different unsaved changes in {holder[path]} and in {client.name}: save it in one "
+                    "of them, or start the task from an editor, or with --saved from what is on disk."
+                )
+            holder[path] = client.name
+    return buffers, tuple(left_out)
