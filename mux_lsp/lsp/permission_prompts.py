@@ -41,7 +41,7 @@ class PermissionPrompts:
 
     def begin(self) -> None:
         """The client is there: ask what was asked before it came."""
-        for asked in self._engine.asked:
+        for asked in self._engine.permissions.open():
             self.requested(PermissionRequested(asked.id, asked.task, asked.runs, asked.request))
 
     def requested(self, event: PermissionRequested) -> None:
@@ -75,7 +75,7 @@ class PermissionPrompts:
                 )
             )
             if answer is not None and answer.title in ANSWERS:
-                self._engine.reply(event.id, ANSWERS[answer.title])
+                self._engine.permissions.reply(event.id, ANSWERS[answer.title])
         except (JsonRpcException, UsageError) as error:
             # It cannot show the question, or somebody else has answered meanwhile.
             log.info("%s was not answered here: %s", event.id, error)

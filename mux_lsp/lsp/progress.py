@@ -52,7 +52,7 @@ class Progress:
     async def cancelled(self, token: types.ProgressToken) -> None:
         """The person cancelled a bar: end the runs of its task."""
         for task_id in [task_id for task_id, (mine, _) in self._begun.items() if mine == token]:
-            await self._engine.cancel_task(task_id)
+            await self._engine.runs.cancel_task(task_id)
 
     def close(self) -> None:
         """The client has gone."""
@@ -69,7 +69,7 @@ class Progress:
             del self._begun[task.id]
             return
         try:
-            self._engine.task(task.id)
+            self._engine.registry.task(task.id)
         except UsageError:
             # Deleted meanwhile: nothing would ever end its bar.
             del progress.tokens[token]
@@ -85,7 +85,7 @@ class Progress:
         progress = self._server.work_done_progress
         if token not in progress.tokens:
             return
-        task = self._engine.task(task_id)
+        task = self._engine.registry.task(task_id)
         ended = sum(run.state.ended for run in task.runs)
         if task.ended:
             finished = sum(run.state is RunState.FINISHED for run in task.runs)

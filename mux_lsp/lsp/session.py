@@ -16,8 +16,9 @@ from mux_lsp import __version__
 from mux_lsp.agents.log import printable
 from mux_lsp.callers import Agent, Person
 from mux_lsp.core import text
-from mux_lsp.engine.review import items, select
-from mux_lsp.engine.review.history import ClientObserver, presence_of
+from mux_lsp.engine.review import select
+from mux_lsp.engine.review.live_text import LiveText
+from mux_lsp.engine.review.presence import ClientObserver, presence_of
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.state.events import (
     Event,
@@ -75,8 +76,8 @@ if TYPE_CHECKING:
     from mux_lsp.callers import Caller
     from mux_lsp.core.model import LeftOut, Task
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.review.history import DocumentObservations, PresenceMap
     from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.presence import DocumentObservations, PresenceMap
     from mux_lsp.engine.review.select import FileReview
     from mux_lsp.lsp.wire.server import Incoming
 
@@ -90,7 +91,7 @@ async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker
     session = Session(engine, asker)
     session.server.protocol.set_writer(writer)
     # What an agent has in an editor of its own is nothing that its person sees.
-    leave = engine.join(session) if session.is_persons else lambda: None
+    leave = engine.clients.join(session) if session.is_persons else lambda: None
     unsubscribe = engine.subscribe(session.tell)
     unwatch = engine.history.join(session.watch)
     try:
@@ -152,7 +153,7 @@ class Session:
         return self._name
 
     def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """See `engine.Client`."""
+        """See `state.clients.Client`."""
         return self.documents.unsaved(root)
 
     def folder(self, uri: str | None) -> Path:
@@ -171,7 +172,7 @@ class Session:
     def tell(self, event: Event) -> None:
         """Pass an engine's event on, in the shapes of the wire."""
         if self._own_protocol and not isinstance(event, Untold):
-            method, params = convert.notification(event, self.engine.standing, self.documents.uri)
+            method, params = convert.notification(event, self.engine.tasks.summary, self.documents.uri)
             self.server.protocol.tell(method, params)
         self.virtual.told(event)
         match event:
@@ -200,7 +201,7 @@ class Session:
 
     def _show_notices(self) -> None:
         """Show the person what no client of theirs has shown yet."""
-        for notice in self.engine.take_notices() if self.is_persons and self._initialized_once else ():
+        for notice in self.engine.notices.take() if self.is_persons and self._initialized_once else ():
             # Also where the client speaks our protocol: no notification of ours says it.
             self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
 
@@ -271,8 +272,8 @@ class Session:
             self.engine.history.observe(self.watch, seen, said)
 
     async def _view_of(self, document: Document) -> tuple[places.DocumentReview, PresenceMap]:
-        found = select.candidates_at(self.engine, document.path)
-        tasks = {task_id: self.engine.task(task_id) for task_id in {candidate.run.task for candidate in found}}
+        found = select.candidates_at(self.engine.review, document.path)
+        tasks = {task_id: self.engine.registry.task(task_id) for task_id in {candidate.run.task for candidate in found}}
         documents = {**self.documents.by_path(), document.path: document}
         return await asyncio.to_thread(_make_view, document, documents, found, tasks, self.documents.encoding)
 
@@ -477,7 +478,7 @@ class Session:
     def _did_change_files(self, params: types.DidChangeWatchedFilesParams) -> None:
         for change in params.changes:
             if (file := path_of(change.uri)) is not None and self.documents.at(file) is None:
-                self.engine.verifying.watched.text_changed(self, file, None)
+                self.engine.verify.tracker.text_changed(self, file, None)
 
     def follow_files(self) -> None:
         """Have the client tell of files that change on disk, if it can and has not been asked to."""
@@ -496,7 +497,7 @@ class Session:
         self.virtual.live_text_changed(file)
         if self.is_persons:
             self.engine.transactions.text_seen(file, opened=opened)
-        watched = self.engine.verifying.watched
+        watched = self.engine.verify.tracker
         if watched.follows(self, file):
             document = self.documents.at(file)
             watched.text_changed(self, file, None if document is None else as_saved(document))
@@ -510,7 +511,7 @@ class Session:
         made: list[types.CodeAction] = []
         if found is not None and found.items:
             # Which runs are equal may have changed in other files than this one.
-            found = replace(found, tasks={task: self.engine.task(task) for task in found.tasks})
+            found = replace(found, tasks={task: self.engine.registry.task(task) for task in found.tasks})
             made += await asyncio.to_thread(code_action.review, found, params.range, params.context, self._shows)
         made += await self._prompts(params)
         return code_action.menu(made, params.context.only, self._shows)
@@ -538,7 +539,7 @@ class Session:
     async def _refusal(self) -> str | None:
         """Why no agent would begin that is not named, in words."""
         try:
-            return await self.engine.no_agent()
+            return await self.engine.tasks.no_agent()
         except UsageError as error:
             return places.one_line(str(error))
 
@@ -589,7 +590,7 @@ def _make_view(
     encoding: text.PositionEncoding,
 ) -> tuple[places.DocumentReview, PresenceMap]:
     found: list[Item] = []
-    live = items.LiveText("", tuple(text.split_lines(document.content)), None, open=True)
+    live = LiveText("", tuple(text.split_lines(document.content)), None, open=True)
     lives: dict[Path, Lives] = {}
     for candidate in candidates:
         live_of = lives.setdefault(candidate.root, Lives(candidate.root, documents))

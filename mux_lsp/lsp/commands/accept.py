@@ -15,7 +15,7 @@ from mux_lsp.core.model import HunkStatus
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.review.transactions import refuse_replaced
-from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.engine.working_tree import backup, disk
 from mux_lsp.engine.working_tree.tree import opened
 from mux_lsp.errors import ConflictError, MuxError
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import Task
     from mux_lsp.engine.review.items import Item, PathPlan
-    from mux_lsp.engine.review.select import FileReview, Selection
+    from mux_lsp.engine.review.select import FileReview
+    from mux_lsp.engine.review.selection import Selection
     from mux_lsp.lsp.session import Session
     from mux_lsp.lsp.wire.documents import Document
 
@@ -61,7 +62,7 @@ class Accepting:
         if self._session.documents.versions(files) != versions:
             raise ConflictError(f"{CHANGED_JUST_NOW}; nothing was written. Try again.")
         if self._session.is_persons:
-            await select.offer(self._engine, selection, self._session)
+            await select.offer(self._engine.review, selection, self._session)
         self._session.watch.offer(selection)
         return edit
 
@@ -78,19 +79,19 @@ class Accepting:
 
         With the `result` that was looked at, ConflictError is raised where the newest has something else in its place.
         """
-        run = self._engine.run(run_id)
-        task = self._engine.task(run.task)
+        run = self._engine.registry.run(run_id)
+        task = self._engine.registry.task(run.task)
         await asyncio.to_thread(_refuse_replaced, task)
         await self._engine.transactions.settle(Path(task.repository))
         if result is not None:
-            await asyncio.to_thread(select.refuse_moved_on, self._engine, run, result, paths)
-        wanted = select.candidates(self._engine, run, select.changes_of(run, paths))
+            await asyncio.to_thread(select.refuse_moved_on, self._engine.review, run, result, paths)
+        wanted = select.candidates(self._engine.review, run, select.changes_of(run, paths))
         await asyncio.to_thread(_warm, wanted, task, hunks, how)
         documents = self._session.documents
 
         def placed() -> Selection:
             lives = Lives(Path(task.repository), documents.by_path())
-            selection = select.select(self._engine, run_id, lives, paths=paths, hunks=hunks, how=how)
+            selection = select.select(self._engine.review, run_id, lives, paths=paths, hunks=hunks, how=how)
             documents.refuse_two_texts(selection.root / path for plan in selection.plans for path in plan.paths)
             if result is not None and selection.run.result != run.result:
                 # A moment ago: what has changed is not worth a second look.
@@ -135,8 +136,10 @@ class Accepting:
         over = overwrite.taken(selection)
         lost = [plan.live for plan in selection.plans if overwrite.is_over(plan, over)]
         save = backup.save_overwritten
-        kept = await asyncio.to_thread(save, self._engine.backups_dir, selection.run.id, lost) if lost else None
-        transaction = await select.begin(self._engine, selection, written, carried, client=session, discard=discard)
+        kept = await asyncio.to_thread(save, self._engine.files.backups_dir, selection.run.id, lost) if lost else None
+        transaction = await select.begin(
+            self._engine.review, selection, written, carried, client=session, discard=discard
+        )
         asked = False
         try:
             await transaction.write()
@@ -151,7 +154,7 @@ class Accepting:
             await asyncio.shield(session.keep(transaction.unanswered(session) if gone else transaction.undo()))
             raise
         await transaction.finish()
-        self._engine.verifying.watched.disk_changed(selection.root, [path for plan in written for path in plan.paths])
+        self._engine.verify.tracker.disk_changed(selection.root, [path for plan in written for path in plan.paths])
         return protocol.AcceptResult(
             accepted=selection.accepted,
             already=selection.already,
@@ -171,7 +174,7 @@ class Accepting:
     async def _refuse_unsaved_elsewhere(self, selection: Selection, carried: list[PathPlan]) -> None:
         """Raise ConflictError where another client has unsaved text of a file that this one is to take away."""
         if taken := [plan for plan in carried if plan.entry is None or plan.old_path is not None]:
-            others = [client for client in self._engine.clients if client is not self._session]
+            others = [client for client in self._engine.clients.connected if client is not self._session]
             await asyncio.to_thread(select.refuse_unsaved, selection, taken, others)
 
     async def _have_applied(
@@ -203,13 +206,13 @@ class Accepting:
         shared: bool = False,
     ) -> protocol.RejectResult:
         """Say no to all of a run, or to these paths or hunks; `shared`: also where other runs have the same hunks."""
-        run = self._engine.run(run_id)
+        run = self._engine.registry.run(run_id)
         refuse_discarded(run)
-        wanted = select.candidates(self._engine, run, select.changes_of(run, paths))
+        wanted = select.candidates(self._engine.review, run, select.changes_of(run, paths))
         if shared:
-            for other in self._engine.task(run.task).active_runs:
+            for other in self._engine.registry.task(run.task).active_runs:
                 if other.id != run.id:
-                    wanted += select.candidates(self._engine, other, other.files)
+                    wanted += select.candidates(self._engine.review, other, other.files)
         judged = await asyncio.to_thread(judge, wanted, self._session.documents.by_path(), hunks)
         if hunks is not None:
             own = [items for one, items in judged if one.run.id == run.id]
@@ -225,7 +228,7 @@ class Accepting:
             if named:
                 no[one.run.id, one.path] = no.get((one.run.id, one.path), frozenset()) | named
         if no:
-            self._engine.reject_all(no)
+            self._engine.review.reject_all(no)
         return protocol.RejectResult(rejected=rejected, applied=applied)
 
 

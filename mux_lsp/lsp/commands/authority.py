@@ -108,7 +108,7 @@ def refuse(engine: Engine, asker: Caller, name: str, argument: protocol.Params) 
 def _refuse_agent(engine: Engine, agent: Agent, right: Right, only: str, named: str) -> None:
     if right is Right.PERSON:
         raise UsageError(f"{only}, and this was started by {_agent_origin(agent)}.")
-    inside = None if agent.starter is None else engine.find_run(agent.starter)
+    inside = None if agent.starter is None else engine.registry.find_run(agent.starter)
     if inside is None and agent.starter is not None:
         raise UsageError(f"Checks and set-ups start and decide nothing, and this was started by {agent.starter}.")
     if inside is None:
@@ -116,10 +116,10 @@ def _refuse_agent(engine: Engine, agent: Agent, right: Right, only: str, named: 
     if right is Right.START:
         return
     task_id = named.partition("-")[0]
-    if inside.id not in engine.ancestors(task_id):
+    if inside.id not in engine.registry.ancestors(task_id):
         raise UsageError(f"{only}, and this was started by {inside.id}.")
     if right is Right.WRITE:
-        refuse_outside(engine, agent, Path(engine.task(task_id).repository), "accept changes")
+        refuse_outside(engine, agent, Path(engine.registry.task(task_id).repository), "accept changes")
 
 
 def refuse_outside(engine: Engine, asker: Caller, folder: Path, what: str) -> None:
@@ -128,7 +128,7 @@ def refuse_outside(engine: Engine, asker: Caller, folder: Path, what: str) -> No
         return
     if not isinstance(asker, Agent):
         raise UsageError(f"Only a person can {what} in their files, and {asker.reason}.")
-    inside = None if asker.starter is None else engine.find_run(asker.starter)
+    inside = None if asker.starter is None else engine.registry.find_run(asker.starter)
     worktree = None if inside is None else _worktree(engine, inside)
     if worktree is None or not folder.resolve().is_relative_to(worktree):
         starter = _agent_origin(asker)
@@ -148,4 +148,8 @@ def _agent_origin(agent: Agent) -> str:
 def _worktree(engine: Engine, run: Run) -> Path | None:
     if run.worktree is None:
         return None
-    return engine.room(Path(engine.task(run.task).repository)).worktrees.reopen(run.worktree).folder.resolve()
+    return (
+        engine.repositories.of(Path(engine.registry.task(run.task).repository))
+        .worktrees.reopen(run.worktree)
+        .folder.resolve()
+    )

@@ -10,7 +10,7 @@ from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode
-from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.commands.accept import judge
@@ -31,7 +31,7 @@ class Choosing:
         self._engine = session.engine
 
     async def id_find(self, params: protocol.IdParams) -> protocol.IdResult:
-        return protocol.IdResult(id=self._engine.find(params.id))
+        return protocol.IdResult(id=self._engine.registry.find(params.id))
 
     async def task_discard(self, params: protocol.DiscardParams) -> protocol.DiscardResult:
         thrown = await self._engine.discards.discard(params.id, params.keep)
@@ -42,10 +42,10 @@ class Choosing:
 
     async def run_pick(self, params: protocol.RunPickParams) -> protocol.PickResult:
         engine, decisions = self._engine, self._session.decisions
-        run = engine.run(params.run)
+        run = engine.registry.run(params.run)
         _refuse(run)
         # Those that the person has chosen among, and none that begins meanwhile.
-        rest = [one.id for one in engine.task(run.task).active_runs if one.id != run.id]
+        rest = [one.id for one in engine.registry.task(run.task).active_runs if one.id != run.id]
         reasons = await self._rejected(run)
         try:
             selection = await decisions.select(run.id, how=AcceptMode(params.mode), result=params.result or run.result)
@@ -53,7 +53,7 @@ class Choosing:
             reasons.insert(0, str(error))
         if reasons:
             raise ConflictError(" ".join([*reasons, f"{run.id} was not picked, and nothing was discarded."]))
-        before = {one.id for one in engine.task(run.task).active_runs}
+        before = {one.id for one in engine.registry.task(run.task).active_runs}
         accepted = await decisions.accept(selection, rest)
         await engine.discards.ended(rest)
         thrown = [one for one in rest if one in before]
@@ -61,7 +61,7 @@ class Choosing:
 
     async def _rejected(self, run: Run) -> list[str]:
         """Why a run cannot be taken whole: what of it the person has said no to."""
-        candidates = select.candidates(self._engine, run, run.files)
+        candidates = select.candidates(self._engine.review, run, run.files)
         judged = await asyncio.to_thread(judge, candidates, self._session.documents.by_path())
         said_no = [
             f"{printable(text.shown_path(one.path))}{f':{item.start + 1}' if item.hunk else ''}"
@@ -78,7 +78,7 @@ class Choosing:
         ]
 
     def _kept_until(self, thrown: tuple[str, ...]) -> float | None:
-        return self._engine.discards.kept_until(self._engine.run(thrown[0])) if thrown else None
+        return self._engine.discards.kept_until(self._engine.registry.run(thrown[0])) if thrown else None
 
 
 def _refuse(run: Run) -> None:

@@ -16,7 +16,7 @@ from mux_lsp.engine.agent_list import look_at
 from mux_lsp.engine.repository.registry import locate
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode, available_resolutions
-from mux_lsp.engine.runs.output import LogPiece, read_log
+from mux_lsp.engine.runs.log import LogPiece
 from mux_lsp.engine.tasks.request import StartRequest
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
@@ -83,8 +83,8 @@ class Commands(Choosing, Trusting, Verification):
 
     async def task_start(self, params: protocol.TaskStartParams) -> protocol.TaskResult:
         session = self._session
-        clients = {"own": (session,), "all": self._engine.clients, "none": ()}[params.unsaved]
-        task = await self._engine.start(
+        clients = {"own": (session,), "all": self._engine.clients.connected, "none": ()}[params.unsaved]
+        task = await self._engine.tasks.start(
             StartRequest(
                 folder=self._folder(params.repository),
                 prompt=params.prompt,
@@ -107,51 +107,53 @@ class Commands(Choosing, Trusting, Verification):
         root = None
         if params.repository is not None:
             root = (await asyncio.to_thread(locate, self._folder(params.repository))).root
-        return protocol.TaskListResult(tasks=[self._task_result(task).task for task in self._engine.tasks(root)])
+        return protocol.TaskListResult(
+            tasks=[self._task_result(task).task for task in self._engine.registry.tasks(root)]
+        )
 
     async def task_get(self, params: protocol.TaskParams) -> protocol.TaskResult:
-        return self._task_result(await self._engine.ranked(params.task))
+        return self._task_result(await self._engine.tasks.ranked(params.task))
 
     async def task_compare(self, params: protocol.TaskParams) -> protocol.TaskCompareResult:
-        task = await self._engine.ranked(params.task)
-        shape, ranking = self._task_result(task).task, self._engine.ranking(task.id)
-        reviews = self._engine.reviews(Path(task.repository))
+        task = await self._engine.tasks.ranked(params.task)
+        shape, ranking = self._task_result(task).task, self._engine.rankings.ranking(task.id)
+        reviews = self._engine.review.hunks(Path(task.repository))
         return await asyncio.to_thread(compare.compare, shape, task, ranking, reviews)
 
     async def task_cancel(self, params: protocol.TaskParams) -> protocol.TaskResult:
-        return self._task_result(await self._engine.cancel_task(params.task))
+        return self._task_result(await self._engine.runs.cancel_task(params.task))
 
     async def task_pause(self, params: protocol.TaskParams) -> protocol.TaskResult:
-        return self._task_result(self._engine.pause(params.task))
+        return self._task_result(self._engine.tasks.pause(params.task))
 
     async def task_resume(self, params: protocol.TaskParams) -> protocol.TaskResult:
-        return self._task_result(self._engine.resume(params.task))
+        return self._task_result(self._engine.tasks.resume(params.task))
 
     async def task_prioritize(self, params: protocol.TaskPrioritizeParams) -> protocol.TaskResult:
-        return self._task_result(self._engine.prioritize(params.task, params.priority))
+        return self._task_result(self._engine.tasks.prioritize(params.task, params.priority))
 
     async def task_delete(self, params: protocol.IdParams) -> protocol.DeleteResult:
-        return protocol.DeleteResult(deleted=list(await self._engine.delete(params.id)))
+        return protocol.DeleteResult(deleted=list(await self._engine.tasks.delete(params.id)))
 
     # Runs
 
     async def run_get(self, params: protocol.RunParams) -> protocol.RunResult:
-        run = self._engine.run(params.run)
+        run = self._engine.registry.run(params.run)
         if run.state.ended:
-            await self._engine.ranked(run.task)
-        return self._run_result(self._engine.run(params.run), most=None)
+            await self._engine.tasks.ranked(run.task)
+        return self._run_result(self._engine.registry.run(params.run), most=None)
 
     async def run_log(self, params: protocol.RunLogParams) -> protocol.RunLogResult:
         piece = LogPiece(params.stream, params.offset, params.limit, params.check, params.on, setup=params.setup)
-        printed, offset, ended = await read_log(self._engine, params.run, piece, follow=params.follow)
+        printed, offset, ended = await self._engine.logs.read(params.run, piece, follow=params.follow)
         return protocol.RunLogResult(text=printed, offset=offset, ended=ended)
 
     async def run_diff(self, params: protocol.RunDiffParams) -> protocol.RunDiffResult:
-        run = self._engine.run(params.run)
+        run = self._engine.registry.run(params.run)
         changes = select.changes_of(run, params.paths or None)
         if run.base is None or run.result is None or not changes:
             return protocol.RunDiffResult(patch="", base64=None)
-        room = self._engine.room(Path(self._engine.task(run.task).repository))
+        room = self._engine.repositories.of(Path(self._engine.registry.task(run.task).repository))
         # A command line may not hold the names of all.
         groups = [changes[at : at + NAMED] for at in range(0, len(changes), NAMED)] if params.paths else [()]
         patch = b""
@@ -161,17 +163,17 @@ class Commands(Choosing, Trusting, Verification):
         return await asyncio.to_thread(_diff, patch)
 
     async def run_cancel(self, params: protocol.RunParams) -> protocol.RunResult:
-        return self._run_result(await self._engine.cancel(params.run))
+        return self._run_result(await self._engine.runs.cancel(params.run))
 
     async def run_continue(self, params: protocol.RunContinueParams) -> protocol.RunResult:
         clients = None
         if params.up_to_date is not None:
-            clients = {"own": (self._session,), "all": self._engine.clients, "saved": ()}[params.up_to_date]
-        run = await self._engine.carry_on(params.run, params.message, clients)
+            clients = {"own": (self._session,), "all": self._engine.clients.connected, "saved": ()}[params.up_to_date]
+        run = await self._engine.tasks.carry_on(params.run, params.message, clients)
         return self._run_result(run)
 
     async def run_retry(self, params: protocol.RunParams) -> protocol.RunResult:
-        return self._run_result(await self._engine.retry(params.run))
+        return self._run_result(await self._engine.tasks.retry(params.run))
 
     # Review
 
@@ -183,14 +185,14 @@ class Commands(Choosing, Trusting, Verification):
             file = path_of(params.uri)
             if file is None:
                 raise UsageError(f"{params.uri} is not a file.")
-            found = select.candidates_at(self._engine, file)
+            found = select.candidates_at(self._engine.review, file)
         else:
-            run = self._engine.run(params.run or "")
+            run = self._engine.registry.run(params.run or "")
             changes = select.changes_of(run, params.paths) if run.discarded is None else ()
-            found = select.candidates(self._engine, run, changes)
+            found = select.candidates(self._engine.review, run, changes)
         wanted = [one for one in found if params.run in {None, one.run.id}]
         documents = self._session.documents
-        tasks = {one.run.task: self._engine.task(one.run.task) for one in wanted}
+        tasks = {one.run.task: self._engine.registry.task(one.run.task) for one in wanted}
         by_path, encoding = documents.by_path(), documents.encoding
 
         def listed() -> list[protocol.ReviewItem]:
@@ -221,7 +223,7 @@ class Commands(Choosing, Trusting, Verification):
         return protocol.VariantShowResult(run=variant.run, hunk=variant.hunk_id, shown=shown, total=len(choice))
 
     async def versions_show(self, params: protocol.VersionsShowParams) -> protocol.VersionsShowResult:
-        run = self._engine.run(params.run)
+        run = self._engine.registry.run(params.run)
         (change, *_) = select.changes_of(run, [params.path])
         wanted = [Address(Kind.RUN, run.id, change.path)]
         if change.old_mode:
@@ -252,7 +254,7 @@ class Commands(Choosing, Trusting, Verification):
         return await decisions.accept(await decisions.select(run, paths=paths, hunks=hunks, how=how, result=result))
 
     async def hunk_reject(self, params: protocol.HunkRejectParams) -> protocol.RejectResult:
-        run = self._engine.run(params.run)
+        run = self._engine.registry.run(params.run)
         return await self._decisions.reject(run.id, hunks=params.hunks, shared=params.shared)
 
     async def file_reject(self, params: protocol.FileParams) -> protocol.RejectResult:
@@ -267,12 +269,12 @@ class Commands(Choosing, Trusting, Verification):
         return protocol.PermissionListResult(
             permissions=[
                 convert.permission_shape(asked.id, asked.task, asked.runs, asked.request)
-                for asked in self._engine.asked
+                for asked in self._engine.permissions.open()
             ]
         )
 
     async def permission_reply(self, params: protocol.PermissionReplyParams) -> protocol.PermissionListResult:
-        answered = self._engine.reply(params.id, params.answer, params.reason)
+        answered = self._engine.permissions.reply(params.id, params.answer, params.reason)
         left = await self.permission_list(protocol.NoParams())
         return protocol.PermissionListResult(permissions=[one for one in left.permissions if one.id != answered.id])
 
@@ -301,18 +303,18 @@ class Commands(Choosing, Trusting, Verification):
     # The rest
 
     async def agent_list(self, _: protocol.NoParams) -> protocol.AgentListResult:
-        looks = await look_at(await self._engine.configured(), os.environ)
+        looks = await look_at(await self._engine.configuration.reload(), os.environ)
         return protocol.AgentListResult(
             agents=[protocol.AgentShape(**dataclasses.asdict(look)) for look in looks],
-            defaults=list(await self._engine.default_agents()),
+            defaults=list(await self._engine.tasks.default_agents()),
         )
 
     async def status(self, _: protocol.NoParams) -> protocol.StatusResult:
-        settings = self._engine.limits.settings
+        settings = self._engine.budget.settings
         repositories = []
-        watched = self._engine.verifying.watched
-        for root in sorted({*(task.repository for task in self._engine.tasks()), *map(str, watched.roots())}):
-            room = self._engine.room(Path(root))
+        watched = self._engine.verify.tracker
+        for root in sorted({*(task.repository for task in self._engine.registry.tasks()), *map(str, watched.roots())}):
+            room = self._engine.repositories.of(Path(root))
             used, slots = await asyncio.to_thread(_take_stock, room)
             last = await watched.look(Path(root))
             repositories.append(
@@ -324,7 +326,7 @@ class Commands(Choosing, Trusting, Verification):
                     verdict=None if last is None else convert.verdict_shape(last[0], stale=last[1]),
                 )
             )
-        states = [run.state for task in self._engine.tasks() for run in task.runs]
+        states = [run.state for task in self._engine.registry.tasks() for run in task.runs]
         return protocol.StatusResult(
             version=__version__,
             pid=os.getpid(),
@@ -333,19 +335,19 @@ class Commands(Choosing, Trusting, Verification):
             spent=self._spent(),
             day_usd=settings.day_usd,
             day_tokens=settings.day_tokens,
-            notices=list(map(printable, self._engine.notices)),
+            notices=list(map(printable, self._engine.notices.all)),
             repositories=repositories,
         )
 
     def _spent(self, repository: str | None = None) -> protocol.SpentShape:
-        spent = self._engine.limits.today(repository)
+        spent = self._engine.budget.today(repository)
         return protocol.SpentShape(cost_usd=spent.usd, tokens=spent.tokens)
 
     def _task_result(self, task: Task) -> protocol.TaskResult:
-        return protocol.TaskResult(task=convert.task_shape(task, self._engine.standing))
+        return protocol.TaskResult(task=convert.task_shape(task, self._engine.tasks.summary))
 
     def _run_result(self, run: Run, most: int | None = protocol.MAX_RUN_FILES) -> protocol.RunResult:
-        return protocol.RunResult(run=convert.run_shape(run, self._engine.standing(run), most))
+        return protocol.RunResult(run=convert.run_shape(run, self._engine.tasks.summary(run), most))
 
 
 def _hunks(params: protocol.FileParams) -> list[str] | None:

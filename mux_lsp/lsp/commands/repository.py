@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mux_lsp.agents.log import exact
 from mux_lsp.engine.repository.registry import locate
 from mux_lsp.engine.repository.settings import FILE
-from mux_lsp.engine.tasks.request import buffers_of
+from mux_lsp.engine.state.clients import buffers_of
 from mux_lsp.errors import NotARepositoryError, UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.wire.documents import uri_of
@@ -52,7 +52,7 @@ class Trusting:
         )
 
     def _buffers(self, root: Path, params: protocol.RepositoryParams) -> dict[str, bytes]:
-        clients = {"own": (self._session,), "all": self._session.engine.clients, "none": ()}[params.unsaved]
+        clients = {"own": (self._session,), "all": self._session.engine.clients.connected, "none": ()}[params.unsaved]
         return buffers_of(clients, root)[0]
 
     async def _root(self, uri: str | None) -> Path:

@@ -15,7 +15,7 @@ from mux_lsp.core.model import CheckState, HunkStatus
 from mux_lsp.engine.checks.runner import check_folder
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.items import plan_path
-from mux_lsp.engine.tasks.discard import refuse_discarded
+from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp.commands import compare
 from mux_lsp.lsp.pages import compare_page, plot, run_page
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from mux_lsp.core.ranking import Ranked
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review.hunks import HunkCache
-    from mux_lsp.engine.review.items import Item, LiveText
+    from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.live_text import LiveText
     from mux_lsp.engine.review.select import FileReview
     from mux_lsp.git.shadow import ShadowStore
     from mux_lsp.lsp.protocol import TaskShape
@@ -62,12 +63,12 @@ def source(engine: Engine, documents: Mapping[Path, Document], address: Address)
         case Kind.RUN:
             return _run_file(engine, address)
         case Kind.TRANSCRIPT:
-            run = engine.run(address.of)
-            return Source(partial(_transcript, engine.task(run.task), run, engine.run_folder(run.id)))
+            run = engine.registry.run(address.of)
+            return Source(partial(_transcript, engine.registry.task(run.task), run, engine.files.run_folder(run.id)))
         case Kind.COMPARE:
             return Source(partial(_comparison, *_compared(engine, address.of)))
         case Kind.PLOT:
-            return Source(partial(plot.drawing, engine.task(address.of), engine.ranking(address.of)))
+            return Source(partial(plot.drawing, engine.registry.task(address.of), engine.rankings.ranking(address.of)))
         case Kind.PENDING | Kind.DIFF:
             return _live_file(engine, documents, address)
 
@@ -85,14 +86,14 @@ def language(address: Address) -> str | None:
 
 
 def _snapshot_file(engine: Engine, address: Address) -> Source:
-    task = engine.task(address.of)
+    task = engine.registry.task(address.of)
     added = any(change.path == address.path for run in task.runs for change in run.files)
     return Source(partial(_file, engine, task, None, address, known=added))
 
 
 def _run_file(engine: Engine, address: Address) -> Source:
-    run = engine.run(address.of)
-    task = engine.task(run.task)
+    run = engine.registry.run(address.of)
+    task = engine.registry.task(run.task)
     deleted = any(address.path in {change.path, change.old_path} for change in run.files)
     read = partial(_file, engine, task, run.result, address, known=deleted)
     return Source(read, frozenset({Path(task.repository) / address.path}))
@@ -100,7 +101,7 @@ def _run_file(engine: Engine, address: Address) -> Source:
 
 def _file(engine: Engine, task: Task, result: str | None, address: Address, *, known: bool) -> str:
     """A file of a result, or else of the task's snapshot. One that is `known` and not in it is empty."""
-    shadow: ShadowStore = engine.room(Path(task.repository)).shadow
+    shadow: ShadowStore = engine.repositories.of(Path(task.repository)).shadow
     commit = result
     if task.snapshot is not None:
         # What a snapshot took over may still be on its way into the store.
@@ -135,14 +136,14 @@ def _shown(path: str) -> str:
 
 
 def _live_file(engine: Engine, documents: Mapping[Path, Document], address: Address) -> Source:
-    run = engine.run(address.of)
+    run = engine.registry.run(address.of)
     refuse_discarded(run)
     change = next((change for change in run.files if change.path == address.path), None)
     if change is None:
         raise UsageError(
             f"{run.id} does not change {_shown(address.path)!r}; `mux-lsp show {run.id}` lists what it changes."
         )
-    (candidate,) = select.candidates(engine, run, [change])
+    (candidate,) = select.candidates(engine.review, run, [change])
     lives = Lives(candidate.root, documents)
     show = _pending if address.kind is Kind.PENDING else _diff
     return Source(partial(show, candidate, lives, address), _files_of(candidate.root, change))
@@ -255,9 +256,9 @@ def _printed(folder: Path, stream: Stream) -> Printed:
 
 
 def _compared(engine: Engine, task_id: str) -> tuple[TaskShape, Task, tuple[Ranked, ...], HunkCache]:
-    task = engine.task(task_id)
-    shape = convert.task_shape(task, engine.standing)
-    return shape, task, engine.ranking(task_id), engine.reviews(Path(task.repository))
+    task = engine.registry.task(task_id)
+    shape = convert.task_shape(task, engine.tasks.summary)
+    return shape, task, engine.rankings.ranking(task_id), engine.review.hunks(Path(task.repository))
 
 
 def _comparison(shape: TaskShape, task: Task, ranking: tuple[Ranked, ...], reviews: HunkCache) -> str:

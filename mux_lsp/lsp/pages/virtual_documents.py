@@ -167,7 +167,7 @@ class VirtualDocuments:
 
     async def _read(self, address: Address) -> tuple[_Followed, str]:
         if address.kind.of_task:
-            await self._session.engine.ranked(address.of)
+            await self._session.engine.tasks.ranked(address.of)
         found = contents.source(self._session.engine, self._session.documents.by_path(), address)
         content = await asyncio.to_thread(found.read)
         return _Followed(address, hash(content), found.files), content
@@ -195,7 +195,7 @@ class VirtualDocuments:
             followed.file = known.file if known is not None else None
             if followed.file is None:
                 if self._folder is None:
-                    self._folder = read_only_files.make_folder(self._session.engine.client_files)
+                    self._folder = read_only_files.make_folder(self._session.engine.files.client_files)
                 self._files += 1
                 followed.file = self._folder / str(self._files) / shown_path(address.name)
             await self._write(followed.file, content)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.conflict import Conflict
     from mux_lsp.core.rebase import LineEdit
     from mux_lsp.engine.review.items import Item, PathPlan
-    from mux_lsp.engine.review.select import Selection
+    from mux_lsp.engine.review.selection import Selection
 
 ANNOTATION: Final = "mux: over yours"
 """The id of the annotation of edits that lose something."""

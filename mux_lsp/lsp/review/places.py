@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mux_lsp.core.model import Task
-    from mux_lsp.engine.review.items import Item, LiveText
+    from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.live_text import LiveText
 
     RangeOf = Callable[[Item], types.Range]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mux_lsp.engine.review.items import Item, PathPlan
-    from mux_lsp.engine.review.select import Selection
+    from mux_lsp.engine.review.selection import Selection
     from mux_lsp.lsp.wire.documents import Documents
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mux_lsp.engine.state.verdict import Verdict
 
     Standings = Callable[[Run], RunSummary]
-    """What the engine makes of a run now: `Engine.standing`."""
+    """What the engine makes of a run now: `TaskService.summary`."""
 
 
 def run_shape(

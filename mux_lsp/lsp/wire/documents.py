@@ -19,7 +19,7 @@ from lsprotocol import types
 from mux_lsp.agents.log import printable
 from mux_lsp.core import text
 from mux_lsp.core.model import LeftOut
-from mux_lsp.engine.review import items
+from mux_lsp.engine.review.live_text import LiveText, read_live_text
 from mux_lsp.engine.working_tree import disk
 from mux_lsp.errors import ConflictError
 from mux_lsp.lsp.wire import heavy
@@ -198,9 +198,9 @@ class Lives:
     def __init__(self, root: Path, documents: Mapping[Path, Document]) -> None:
         self._root = root
         self._documents = documents
-        self._texts: dict[str, items.LiveText] = {}
+        self._texts: dict[str, LiveText] = {}
 
-    def __call__(self, path: str) -> items.LiveText:
+    def __call__(self, path: str) -> LiveText:
         """The live text of a path."""
         found = self._texts.get(path)
         if found is None:
@@ -208,9 +208,9 @@ class Lives:
         return found
 
 
-def live_text(root: Path, path: str, document: Document | None) -> items.LiveText:
+def live_text(root: Path, path: str, document: Document | None) -> LiveText:
     """The live text of a path, given the document of an editor that has it open."""
-    live = items.live_text(root, path, document.content if document else None)
+    live = read_live_text(root, path, document.content if document else None)
     if document is not None and live.unsaved and is_saved(document):
         # A file in another encoding than UTF-8, or behind a symbolic link.
         return replace(live, unsaved=False)

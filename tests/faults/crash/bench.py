@@ -69,11 +69,11 @@ class Bench:
                 changed.clear()
                 # That a snapshot was checked is told to nobody where it makes no difference to a run.
                 waiting = asyncio.ensure_future(changed.wait())
-                await asyncio.wait({waiting, *self.engine._owned}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({waiting, *self.engine.background.pending}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
         finally:
             stop()
-        await self.engine._settled(*(run.id for task in self.engine.tasks() for run in task.runs))
+        await self.engine.runs.settled(*(run.id for task in self.engine.registry.tasks() for run in task.runs))
 
     async def finished(self, *agents: str, **more: Any) -> list[str]:
         """Start a task, and wait for its end. Returns the ids of its runs."""
@@ -84,8 +84,8 @@ class Bench:
     async def facts(self) -> Json:
         """All that a person could see of tasks, runs, hunks and acceptances, without ids and times."""
         tasks = []
-        for task in self.engine.tasks():
-            shadow = self.engine.room(self.root).shadow
+        for task in self.engine.registry.tasks():
+            shadow = self.engine.repositories.of(self.root).shadow
             runs = []
             for run in task.runs:
                 reviewed = await self.client.review(run.id) if run.files and run.discarded is None else []
@@ -114,7 +114,7 @@ class Bench:
             if one.get("verdict")
         ]
         found = json.dumps({"tasks": tasks, "accepted": accepted, "verdicts": verdicts})
-        for number, task in enumerate(self.engine.tasks(), 1):
+        for number, task in enumerate(self.engine.registry.tasks(), 1):
             # A number that a killed retry was to have is given to nobody any more.
             for position, run in enumerate(task.runs, 1):
                 found = re.sub(rf"\b{run.id}\b", f"T{number}.{position}", found)

@@ -132,12 +132,12 @@ async def agent_at_work(bench: Bench) -> None:
 
 
 async def cancel(bench: Bench) -> None:
-    for task in bench.engine.tasks():
+    for task in bench.engine.registry.tasks():
         await bench.client.command("mux.task.cancel", task=task.id)
 
 
 async def discard_at_work(bench: Bench) -> None:
-    for task in bench.engine.tasks():
+    for task in bench.engine.registry.tasks():
         await bench.client.command("mux.task.discard", id=task.id)
 
 

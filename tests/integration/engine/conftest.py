@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Run, Task
-    from mux_lsp.engine.runs.clock import Clock
+    from mux_lsp.engine.state.clock import Clock
 
 
 class Workshop:
@@ -42,12 +42,12 @@ class Workshop:
     async def start(self, engine: Engine, *agents: str, checks: tuple[str, ...] = ()) -> Task:
         """A task with a run of each agent."""
         choices = tuple(AgentChoice(agent) for agent in agents)
-        return await engine.start(StartRequest(self.root, "do it", choices, checks))
+        return await engine.tasks.start(StartRequest(self.root, "do it", choices, checks))
 
 
 async def ended(engine: Engine, run_id: str) -> Run:
     """A run when it has ended and given its worktree back."""
-    return await engine.until(run_id, lambda run: run.state.ended and run.worktree is None)
+    return await engine.runs.until(run_id, lambda run: run.state.ended and run.worktree is None)
 
 
 @pytest.fixture

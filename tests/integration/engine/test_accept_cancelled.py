@@ -93,7 +93,7 @@ async def test_all_or_nothing(workshop: Workshop, point: str, number: int, how: 
             assert found in [[""] * 4, ["agent\n"] * 4]
             assert on_record(engine) == (4 if found[0] else 0)
             assert not (root / STAGING).exists()
-            assert engine._journal.pending_accepts() == ()
+            assert engine._ground.journal.pending_accepts() == ()
 
 
 @pytest.mark.parametrize("shown", [True, False])
@@ -126,5 +126,5 @@ async def test_what_an_editor_has_applied_counts_though_it_is_gone_before_it_ans
                 await client.command("mux.run.accept", run=run.id)
         assert (root / "b.bin").read_bytes() == b"\0\1"
         assert on_record(engine) == 2
-        assert engine._journal.pending_accepts() == ()
+        assert engine._ground.journal.pending_accepts() == ()
         assert not (root / STAGING).exists()

@@ -63,13 +63,13 @@ async def test_by_its_person_with_what_its_agent_has_started(workshop: Workshop,
     async with workshop.engine() as engine:
         parent = await workshop.start(engine, at_work(said))
         await said[0].happened()
-        child = await engine.start(
+        child = await engine.tasks.start(
             StartRequest(workshop.root, "do it", (AgentChoice(at_work(said)),), (), parent=parent.runs[0].id)
         )
         await said[0].happened()
         with killed_at("cancel.noted"), pytest.raises(KilledError):
-            await engine.cancel(parent.runs[0].id)
-        assert not engine.run(child.runs[0].id).state.ended
+            await engine.runs.cancel(parent.runs[0].id)
+        assert not engine.registry.run(child.runs[0].id).state.ended
     async with workshop.engine() as engine:
         check_cancelled(await ended(engine, parent.runs[0].id), None)
         words = f"{parent.runs[0].id}, whose agent had started it, was ended"
@@ -82,7 +82,7 @@ async def test_all_of_a_task(workshop: Workshop, said: tuple[Signal, Signal]) ->
         task = await workshop.start(engine, *[at_work(said)] * 3)
         await said[0].happened(2)
         with killed_at("cancel.noted"), pytest.raises(KilledError):
-            await engine.cancel_task(task.id)
+            await engine.runs.cancel_task(task.id)
     async with workshop.engine() as engine:
         runs = [await ended(engine, run.id) for run in task.runs]
         assert [run.state for run in runs] == [RunState.CANCELLED] * 3
@@ -111,7 +111,7 @@ async def test_thrown_away(workshop: Workshop, said: tuple[Signal, Signal]) -> N
     async with workshop.engine() as engine:
         for run in task.runs:
             check_cancelled(await ended(engine, run.id), None)
-            assert engine.run(run.id).discarded is not None
+            assert engine.registry.run(run.id).discarded is not None
 
 
 async def test_the_agent_that_ended_while_there_was_no_daemon_was_cancelled(
@@ -121,7 +121,7 @@ async def test_the_agent_that_ended_while_there_was_no_daemon_was_cancelled(
         task = await workshop.start(engine, f"sh:echo x > new.txt; {said[0].give}; {said[1].take}; exit 3")
         await said[0].happened()
         with killed_at("cancel.noted"), pytest.raises(KilledError):
-            await engine.cancel(task.runs[0].id)
+            await engine.runs.cancel(task.runs[0].id)
         said[1].happens()
     async with workshop.engine() as engine:
         check_cancelled(await ended(engine, task.runs[0].id), None)
@@ -132,8 +132,8 @@ async def test_continued_later_it_is_cancelled_no_more(workshop: Workshop, said:
         task = await workshop.start(engine, at_work(said))
         run_id = task.runs[0].id
         await said[0].happened()
-        await engine.cancel(run_id)
-        await engine.carry_on(run_id, "go on")
+        await engine.runs.cancel(run_id)
+        await engine.tasks.carry_on(run_id, "go on")
         await said[0].happened()
     async with workshop.engine() as engine:
         said[1].happens()
@@ -150,13 +150,13 @@ async def test_a_full_disk_refuses_nobody(
         task = await workshop.start(engine, at_work(said))
         await said[0].happened()
         monkeypatch.setattr(Journal, "request_cancel", full)
-        await engine.cancel(task.runs[0].id)
+        await engine.runs.cancel(task.runs[0].id)
         check_cancelled(await ended(engine, task.runs[0].id), None)
 
 
 async def test_all_or_none_are_on_record(workshop: Workshop, said: tuple[Signal, Signal]) -> None:
     def requested(engine: Engine) -> list[bool]:
-        return [run.cancel_requested for run in engine.task(task.id).runs]
+        return [run.cancel_requested for run in engine.registry.task(task.id).runs]
 
     async with workshop.engine() as engine:
         task = await workshop.start(engine, *[at_work(said)] * 2)

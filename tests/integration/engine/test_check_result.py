@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.core.model import CheckState, RunState
-from mux_lsp.engine.runs.output import LogPiece, read_log
+from mux_lsp.engine.runs.log import LogPiece
 from mux_lsp.errors import GitError
 from mux_lsp.git.worktrees import SlotState, Worktrees
 from tests.integration.engine.conftest import Workshop, ended
@@ -57,7 +57,7 @@ def project(workshop: Workshop) -> Workshop:
 async def judged(engine: Engine, run_id: str) -> Run:
     """A run when it has ended, and its checks were told apart from those of the snapshot."""
     await ended(engine, run_id)
-    return await engine.until(
+    return await engine.runs.until(
         run_id, lambda run: all(check.baseline_state is not None for check in (*run.checks, *run.restored_checks))
     )
 
@@ -251,7 +251,7 @@ async def test_restored_checks_that_cannot_be_run_count_as_failed(
         task = await workshop.start(engine, "sh:echo 2 > tests/a", checks=("true", "true"))
         run = await judged(engine, task.runs[0].id)
         assert [check.state for check in run.effective_checks] == [FAILED, FAILED]
-        printed, *_ = await read_log(engine, run.id, LogPiece("stderr", 0, 1000, 0, "restored"), follow=False)
+        printed, *_ = await engine.logs.read(run.id, LogPiece("stderr", 0, 1000, 0, "restored"), follow=False)
         assert "the disk is full" in printed
 
 
@@ -274,7 +274,7 @@ async def test_a_snapshot_is_checked_once_for_all_runs_and_tasks(workshop: Works
             task = await workshop.start(engine, "sh:echo 1 > a", "sh:echo 2 > a", checks=(check,))
             for run in task.runs:
                 assert states((await judged(engine, run.id)).checks) == [(PASSED, PASSED)]
-            assert states(engine.task(task.id).baseline) == [(PASSED, None)]
+            assert states(engine.registry.task(task.id).baseline) == [(PASSED, None)]
             assert count(file) == times
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:echo 3 > a", checks=(check,))
@@ -287,7 +287,7 @@ async def test_a_snapshot_is_checked_once_for_all_runs_and_tasks(workshop: Works
         assert count(file) == 8
         # So it may once a run was brought up to these.
         lay_out(workshop, {"f.txt": "changed again\n"})
-        await engine.carry_on(task.runs[0].id, "go on", ())
+        await engine.tasks.carry_on(task.runs[0].id, "go on", ())
         assert states((await judged(engine, task.runs[0].id)).checks) == [(PASSED, PASSED)]
         assert count(file) == 10
 
@@ -314,7 +314,7 @@ async def test_a_check_that_is_cut_off_has_judged_nothing(workshop: Workshop, tm
             task = await workshop.start(engine, "sh:echo 2 > tests/a", checks=checks)
             # The snapshot's, the run's own, and those with the test restored.
             await arrived.happened(3)
-            await engine.cancel(task.runs[0].id)
+            await engine.runs.cancel(task.runs[0].id)
             run = await ended(engine, task.runs[0].id)
             assert run.state is RunState.CANCELLED
             for found in (run.checks, run.restored_checks):
@@ -326,13 +326,15 @@ async def test_a_cancelled_task_ends_the_checks_of_its_snapshot_too(workshop: Wo
         async with workshop.engine() as engine:
             task = await workshop.start(engine, f"sh:{never.take}", checks=(f"{arrived.give}; {never.take}",))
             await arrived.happened()
-            await engine.cancel(task.runs[0].id)
+            await engine.runs.cancel(task.runs[0].id)
             await ended(engine, task.runs[0].id)
-            await engine.delete(task.id)
+            await engine.tasks.delete(task.id)
             assert in_worktrees(workshop.state) == []
             assert not engine.busy()
             assert not list((workshop.state / "repos").glob("*/baselines/*"))
-            assert {slot.state for slot in engine.room(workshop.root).worktrees.slots()} == {SlotState.RELEASED}
+            assert {slot.state for slot in engine.repositories.of(workshop.root).worktrees.slots()} == {
+                SlotState.RELEASED
+            }
 
 
 async def test_a_daemon_that_is_killed_while_checks_run_leaves_them_to_the_next(
@@ -346,7 +348,7 @@ async def test_a_daemon_that_is_killed_while_checks_run_leaves_them_to_the_next(
             run_id = task.runs[0].id
             # The snapshot's, the run's own, and those with the test restored.
             await arrived.happened(3)
-            assert engine.run(run_id).state is RunState.CHECKING
+            assert engine.registry.run(run_id).state is RunState.CHECKING
             assert len(in_worktrees(workshop.state)) >= 3
         assert in_worktrees(workshop.state) == []
         (tmp_path / "go").touch()
@@ -355,9 +357,11 @@ async def test_a_daemon_that_is_killed_while_checks_run_leaves_them_to_the_next(
             assert run.state is RunState.FINISHED
             assert states(run.checks) == states(run.restored_checks) == [(PASSED, PASSED)]
             for on in ("result", "restored", "snapshot"):
-                printed, *_ = await read_log(engine, run_id, LogPiece("stdout", 0, 1000, 0, on), follow=False)
+                printed, *_ = await engine.logs.read(run_id, LogPiece("stdout", 0, 1000, 0, on), follow=False)
                 assert printed == "begun\n"
-            assert {slot.state for slot in engine.room(workshop.root).worktrees.slots()} == {SlotState.RELEASED}
+            assert {slot.state for slot in engine.repositories.of(workshop.root).worktrees.slots()} == {
+                SlotState.RELEASED
+            }
 
 
 async def test_no_worktree_is_made_where_nothing_is_restored(

@@ -42,7 +42,7 @@ async def done(workshop: Workshop, engine: Engine, *agents: str) -> Task:
     task = await workshop.start(engine, *agents)
     for run in task.runs:
         await ended(engine, run.id)
-    return engine.task(task.id)
+    return engine.registry.task(task.id)
 
 
 def told(engine: Engine) -> list[Event]:
@@ -53,11 +53,11 @@ def told(engine: Engine) -> list[Event]:
 
 
 def discarded(engine: Engine, task: str) -> list[bool]:
-    return [run.discarded is not None for run in engine.task(task).runs]
+    return [run.discarded is not None for run in engine.registry.task(task).runs]
 
 
 def refs(workshop: Workshop, engine: Engine) -> set[str]:
-    return set(git(engine.room(workshop.root).shadow.git_dir, "for-each-ref", "--format=%(refname)").split())
+    return set(git(engine.repositories.of(workshop.root).shadow.git_dir, "for-each-ref", "--format=%(refname)").split())
 
 
 def going(engine: Engine, run_id: str) -> asyncio.Event:
@@ -76,13 +76,13 @@ async def test_what_is_thrown_away_is_out_of_review_and_comes_back_as_it_was(wor
     async with workshop.engine() as engine:
         task = await done(workshop, engine, ONE, TWO, "sh:echo x > other.txt")
         first, second, other = task.runs
-        engine.reject(second.id, "f.txt", frozenset({"whatever"}))
+        engine.review.reject(second.id, "f.txt", frozenset({"whatever"}))
         file = workshop.root / "f.txt"
         events = told(engine)
         assert await engine.discards.discard(task.id, [first.id]) == (second.id, other.id)
         assert discarded(engine, task.id) == [False, True, True]
-        assert [run.id for run, _ in engine.runs_at(file)] == [first.id]
-        assert [run.id for run in engine.task(task.id).active_runs] == [first.id]
+        assert [run.id for run, _ in engine.review.runs_at(file)] == [first.id]
+        assert [run.id for run in engine.registry.task(task.id).active_runs] == [first.id]
         # One message each, whatever the number of runs; also about files in which only others agree.
         assert [event.paths for event in events if isinstance(event, ReviewChanged)] == [{"f.txt", "other.txt"}]
         assert len([event for event in events if isinstance(event, TaskChanged)]) == 1
@@ -92,9 +92,9 @@ async def test_what_is_thrown_away_is_out_of_review_and_comes_back_as_it_was(wor
         assert await engine.discards.restore(second.id) == (second.id,)
         assert await engine.discards.restore(task.id) == (other.id,)
         assert await engine.discards.restore(task.id) == ()
-        assert engine.task(task.id) == task
-        assert [run.id for run, _ in engine.runs_at(file)] == [first.id, second.id]
-        assert engine.rejections(second.id, "f.txt") == {"whatever"}
+        assert engine.registry.task(task.id) == task
+        assert [run.id for run, _ in engine.review.runs_at(file)] == [first.id, second.id]
+        assert engine.review.rejections(second.id, "f.txt") == {"whatever"}
 
 
 async def test_runs_at_work_are_ended_and_their_worktrees_are_free(workshop: Workshop, tmp_path: Path) -> None:
@@ -105,11 +105,13 @@ async def test_runs_at_work_are_ended_and_their_worktrees_are_free(workshop: Wor
             task = await workshop.start(engine, work, work, work)
             await arrived.happened(2)
             await asyncio.wait_for(engine.discards.discard(task.id), 20)
-            runs = engine.task(task.id).runs
+            runs = engine.registry.task(task.id).runs
             assert [run.state for run in runs] == [RunState.CANCELLED] * 3
             assert [len(run.files) for run in runs] == [1, 1, 0]
             assert all(run.worktree is None and run.pid is not None for run in runs[:2])
-            assert {slot.state for slot in engine.room(workshop.root).worktrees.slots()} == {SlotState.RELEASED}
+            assert {slot.state for slot in engine.repositories.of(workshop.root).worktrees.slots()} == {
+                SlotState.RELEASED
+            }
             assert not engine.busy()
 
 
@@ -121,7 +123,7 @@ async def test_a_discard_that_was_cut_off_is_brought_to_its_end(workshop: Worksh
             run_id = task.runs[0].id
             await arrived.happened()
             # As far as a daemon comes that is killed right behind the journal.
-            engine._book.discard([run_id], at := round(time.time(), 3))
+            engine.registry.discard([run_id], at := round(time.time(), 3))
         async with workshop.engine() as engine:
             run = await asyncio.wait_for(ended(engine, run_id), 20)
             assert (run.state, run.discarded) == (RunState.CANCELLED, at)
@@ -130,14 +132,14 @@ async def test_a_discard_that_was_cut_off_is_brought_to_its_end(workshop: Worksh
 async def test_all_of_them_or_none(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     async with workshop.engine() as engine:
         task = await done(workshop, engine, ONE, TWO)
-        append = engine._journal._append
+        append = engine._ground.journal._append
 
         def fails_at_the_second(name: str, run: str | None, *rest: object) -> object:
             if run == task.runs[1].id:
                 raise MuxError("The journal could not be written: disk full.")
             return append(name, run, *rest)  # type: ignore[arg-type]  # passed on as it came
 
-        monkeypatch.setattr(engine._journal, "_append", fails_at_the_second)
+        monkeypatch.setattr(engine._ground.journal, "_append", fails_at_the_second)
         with pytest.raises(MuxError, match="disk full"):
             await engine.discards.discard(task.id)
         monkeypatch.undo()
@@ -154,15 +156,15 @@ async def test_a_worktree_that_could_not_be_given_back_is_tried_again(
         def full(*_: object) -> None:
             raise GitError("the disk is full")
 
-        monkeypatch.setattr(engine.room(workshop.root).worktrees, "harvest", full)
+        monkeypatch.setattr(engine.repositories.of(workshop.root).worktrees, "harvest", full)
         task = await workshop.start(engine, ONE)
         run_id = task.runs[0].id
-        run = await engine.until(run_id, lambda run: run.state.ended)
-        await engine._settled(run_id)
-        assert engine.run(run_id).worktree is not None
+        run = await engine.runs.until(run_id, lambda run: run.state.ended)
+        await engine.runs.settled(run_id)
+        assert engine.registry.run(run_id).worktree is not None
         monkeypatch.undo()
         await engine.discards.discard(run_id)
-        run = engine.run(run_id)
+        run = engine.registry.run(run_id)
         assert (run.worktree, [change.path for change in run.files]) == (None, ["f.txt"])
 
 
@@ -172,7 +174,11 @@ async def test_what_a_thrown_away_run_takes_no_part_in(workshop: Workshop) -> No
         (first, second) = task.runs
         await engine.discards.discard(first.id)
         said = f"{first.id} is discarded; `mux-lsp restore {first.id}` brings it back."
-        for refused in (engine.retry(first.id), engine.carry_on(first.id, "go on"), engine.carry_on(first.id, "x", ())):
+        for refused in (
+            engine.tasks.retry(first.id),
+            engine.tasks.carry_on(first.id, "go on"),
+            engine.tasks.carry_on(first.id, "x", ()),
+        ):
             with pytest.raises(UsageError) as error:
                 await refused
             assert str(error.value) == said
@@ -181,8 +187,8 @@ async def test_what_a_thrown_away_run_takes_no_part_in(workshop: Workshop) -> No
         with pytest.raises(UsageError, match=f"^{task.id} has no run 'zzz-1' to keep"):
             await engine.discards.discard(task.id, ["zzz-1"])
         assert discarded(engine, task.id) == [True, False]
-        await engine.delete(first.id)
-        assert [run.id for run in engine.task(task.id).runs] == [second.id]
+        await engine.tasks.delete(first.id)
+        assert [run.id for run in engine.registry.task(task.id).runs] == [second.id]
 
 
 # How long they are kept
@@ -195,29 +201,29 @@ async def test_what_was_kept_long_enough_goes_with_all_that_it_took(workshop: Wo
         task = await done(workshop, engine, ONE, TWO, THREE)
         one, two, three = (run.id for run in task.runs)
         await engine.discards.discard(one)
-        assert engine.discards.kept_until(engine.run(one)) == clock.now + 14 * DAY
+        assert engine.discards.kept_until(engine.registry.run(one)) == clock.now + 14 * DAY
         clock.now += DAY
         await engine.discards.discard(two)
         clock.now += 13 * DAY - 1
         await engine.discards._forget_what_is_over()
-        assert [run.id for run in engine.task(task.id).runs] == [one, two, three]
+        assert [run.id for run in engine.registry.task(task.id).runs] == [one, two, three]
         clock.now += 1
         await engine.discards._forget_what_is_over()
-        assert [run.id for run in engine.task(task.id).runs] == [two, three]
+        assert [run.id for run in engine.registry.task(task.id).runs] == [two, three]
         assert f"refs/mux/results/{one}" not in refs(workshop, engine)
         assert f"refs/mux/results/{two}" in refs(workshop, engine)
-        assert not engine.run_folder(one).exists()
+        assert not engine.files.run_folder(one).exists()
         with pytest.raises(UsageError, match="There is no run"):
             await engine.discards.restore(one)
         # One that was brought back and thrown away again is kept anew.
         await engine.discards.restore(two)
         clock.now += 100 * DAY
         await engine.discards._forget_what_is_over()
-        assert [run.id for run in engine.task(task.id).runs] == [two, three]
+        assert [run.id for run in engine.registry.task(task.id).runs] == [two, three]
         await engine.discards.discard(task.id)
         clock.now += 14 * DAY
         await engine.discards._forget_what_is_over()
-        assert engine.tasks() == ()
+        assert engine.registry.tasks() == ()
         assert not {ref for ref in refs(workshop, engine) if task.id in ref}
 
 
@@ -228,14 +234,14 @@ async def test_the_alarm_rings_by_itself_and_at_the_start_of_the_next_daemon(wor
         gone = going(engine, task.runs[0].id)
         await engine.discards.discard(task.runs[0].id)
         await asyncio.wait_for(gone.wait(), 20)
-        assert [run.id for run in engine.task(task.id).runs] == [task.runs[1].id]
+        assert [run.id for run in engine.registry.task(task.id).runs] == [task.runs[1].id]
         # The next one goes when the daemon is not there.
-        engine._book.discard([task.runs[1].id], 1.0)
+        engine.registry.discard([task.runs[1].id], 1.0)
     async with workshop.engine() as engine:
         gone = going(engine, task.runs[1].id)
-        if engine.tasks():
+        if engine.registry.tasks():
             await asyncio.wait_for(gone.wait(), 20)
-        assert engine.tasks() == ()
+        assert engine.registry.tasks() == ()
 
 
 async def test_other_settings_are_for_what_is_thrown_away_already(workshop: Workshop) -> None:
@@ -244,9 +250,9 @@ async def test_other_settings_are_for_what_is_thrown_away_already(workshop: Work
         await engine.discards.discard(task.id)
         gone = going(engine, task.runs[0].id)
         workshop.config.write_text("[runs]\nretention_days = 0.0000001\n")
-        await engine.configured()
+        await engine.configuration.reload()
         await asyncio.wait_for(gone.wait(), 20)
-        assert engine.tasks() == ()
+        assert engine.registry.tasks() == ()
 
 
 async def test_one_that_is_brought_back_at_the_last_moment_stays(workshop: Workshop) -> None:
@@ -273,7 +279,7 @@ async def test_one_that_is_brought_back_at_the_last_moment_stays(workshop: Works
         await discards.restore(task.id)
         go.set()
         await forgetting
-        assert [run.discarded for run in engine.task(task.id).runs] == [None]
+        assert [run.discarded for run in engine.registry.task(task.id).runs] == [None]
 
 
 async def test_what_cannot_be_forgotten_is_tried_again_later_and_not_at_once(
@@ -298,4 +304,4 @@ async def test_what_cannot_be_forgotten_is_tried_again_later_and_not_at_once(
         assert discards._alarm.when() - now > 3000
         discards._forget = forget
         await discards._forget_what_is_over()
-        assert engine.tasks() == ()
+        assert engine.registry.tasks() == ()

@@ -13,17 +13,11 @@ import pytest
 from mux_lsp.core import text
 from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus, Run, RunState, Task
 from mux_lsp.engine.review import select
-from mux_lsp.engine.review.history import (
-    OFFERS,
-    ClientObserver,
-    DocumentObservations,
-    History,
-    agreement,
-    key_of,
-    presence_of,
-)
+from mux_lsp.engine.review.history import History, agreement
 from mux_lsp.engine.review.hunks import HunkCache
-from mux_lsp.engine.review.items import Item, LiveText, evaluate
+from mux_lsp.engine.review.items import Item, evaluate
+from mux_lsp.engine.review.live_text import LiveText
+from mux_lsp.engine.review.presence import OFFERS, ClientObserver, DocumentObservations, key_of, presence_of
 from mux_lsp.engine.state.events import ReviewChanged
 from mux_lsp.engine.working_tree.disk import FILE_MODE
 from mux_lsp.errors import ConflictError, UsageError
@@ -36,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.history import Acceptance, ChangeKey
-    from mux_lsp.engine.review.select import Selection
+    from mux_lsp.engine.review.selection import Selection
     from mux_lsp.engine.state.events import Event
 
 BASE = "a b c d e f g h"
@@ -316,13 +310,13 @@ async def test_an_engine_keeps_it_over_a_restart(workshop: Workshop) -> None:
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:sed -i s/two/2/ f.txt")
         run = await ended(engine, task.runs[0].id)
-        selection = select.select(engine, run.id, Lives(workshop.root, {}))
+        selection = select.select(engine.review, run.id, Lives(workshop.root, {}))
         client: Any = SimpleNamespace(name="terminal", unsaved=lambda _: ({}, ()))
         with engine.history.deciding(selection, client.name):
-            transaction = await select.begin(engine, selection, selection.plans, (), client=client)
+            transaction = await select.begin(engine.review, selection, selection.plans, (), client=client)
             await transaction.write()
             await transaction.finish()
-        await engine.delete(task.id)
+        await engine.tasks.delete(task.id)
     async with workshop.engine() as engine:
         [one] = engine.history.read(workshop.root / "f.txt")
         assert (one.run, one.client, one.added.text, one.line) == (run.id, "terminal", "2\n", 1)
@@ -338,7 +332,7 @@ async def test_an_accept_that_is_in_the_text_is_no_failure_where_the_journal_can
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:sed -i s/two/2/ f.txt")
         run = await ended(engine, task.runs[0].id)
-        selection = select.select(engine, run.id, Lives(workshop.root, {}))
+        selection = select.select(engine.review, run.id, Lives(workshop.root, {}))
         client: Any = SimpleNamespace(name="terminal", unsaved=lambda _: ({}, ()))
         told: list[Event] = []
         engine.subscribe(told.append)
@@ -346,8 +340,8 @@ async def test_an_accept_that_is_in_the_text_is_no_failure_where_the_journal_can
             closing(sqlite3.connect(workshop.state / "mux.db", isolation_level=None)) as other,
             engine.history.deciding(selection, client.name),
         ):
-            transaction = await select.begin(engine, selection, selection.plans, (), client=client)
-            engine._journal._database.execute("PRAGMA busy_timeout = 0")
+            transaction = await select.begin(engine.review, selection, selection.plans, (), client=client)
+            engine._ground.journal._database.execute("PRAGMA busy_timeout = 0")
             other.execute("BEGIN IMMEDIATE")
             await transaction.write()
             await transaction.finish()
@@ -363,14 +357,14 @@ async def test_nothing_is_written_under_what_any_client_has_typed_since(workshop
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:sed -i s/two/2/ f.txt")
         run = await ended(engine, task.runs[0].id)
-        selection = select.select(engine, run.id, Lives(workshop.root, {}))
+        selection = select.select(engine.review, run.id, Lives(workshop.root, {}))
         editor: Any = SimpleNamespace(name="editor", unsaved=lambda _: ({"f.txt": b"mine"}, ()))
-        leave = engine.join(editor)
+        leave = engine.clients.join(editor)
         with (
             engine.history.deciding(selection, editor.name),
             pytest.raises(ConflictError, match=r"f\.txt has unsaved changes in editor"),
         ):
-            await select.begin(engine, selection, selection.plans, (), client=editor)
+            await select.begin(engine.review, selection, selection.plans, (), client=editor)
         leave()
         assert (workshop.root / "f.txt").read_text() == "one\ntwo\nthree\n"
         assert sorted(path.name for path in workshop.root.iterdir()) == [".git", "f.txt"]

@@ -15,8 +15,8 @@ from mux_lsp.agents.events import Event, Started
 from mux_lsp.agents.presets import backend
 from mux_lsp.core.model import RunState
 from mux_lsp.engine.review.diff_stats import DiffStats
-from mux_lsp.engine.runs.clock import SET_BACK, Clock
 from mux_lsp.engine.runs.host import RunHost
+from mux_lsp.engine.state.clock import SET_BACK, Clock
 from mux_lsp.engine.state.events import RunOutput
 from mux_lsp.errors import GitError, MuxError, UsageError
 from mux_lsp.git.worktrees import Worktree, Worktrees
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 
 
 def worktree_of(workshop: Workshop, engine: Engine, run_id: str) -> Path:
-    slot = engine.run(run_id).worktree
+    slot = engine.registry.run(run_id).worktree
     assert slot is not None
-    return engine.room(workshop.root).worktrees.reopen(slot).folder
+    return engine.repositories.of(workshop.root).worktrees.reopen(slot).folder
 
 
 async def test_a_worktree_whose_result_could_not_be_taken_is_kept_until_it_can(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with workshop.engine() as engine:
-        worktrees = engine.room(workshop.root).worktrees
+        worktrees = engine.repositories.of(workshop.root).worktrees
 
         def full(*_: object) -> None:
             raise GitError("the disk is full")
 
         monkeypatch.setattr(worktrees, "harvest", full)
         task = await workshop.start(engine, "sh:echo kept > new.txt")
-        run = await engine.until(task.runs[0].id, lambda run: run.state.ended)
+        run = await engine.runs.until(task.runs[0].id, lambda run: run.state.ended)
         assert (run.state, run.reason, run.files) == (RunState.FAILED, "the disk is full", ())
         assert (worktree_of(workshop, engine, run.id) / "new.txt").read_text() == "kept\n"
     monkeypatch.undo()
@@ -80,9 +80,9 @@ async def test_agents_taken_up_do_not_wait_for_a_place(workshop: Workshop, tmp_p
             await arrived.happened(len(task.runs))
         workshop.config.write_text("[runs]\nconcurrent = 1\ngrace_seconds = 0.1\n")
         async with workshop.engine() as engine:
-            pids = [engine.run(run.id) for run in task.runs]
+            pids = [engine.registry.run(run.id) for run in task.runs]
             for run in task.runs:
-                cancelled = await asyncio.wait_for(engine.cancel(run.id), 20)
+                cancelled = await asyncio.wait_for(engine.runs.cancel(run.id), 20)
                 assert cancelled.state is RunState.CANCELLED
                 await ended(engine, run.id)
             for run in pids:
@@ -107,8 +107,8 @@ async def test_an_agent_that_the_last_daemon_did_not_come_to_note_is_not_started
             task = await workshop.start(engine, f"sh:echo x >> x; {arrived.give}; {go.take}; echo done")
             run = task.runs[0]
             await arrived.happened()
-            assert engine.run(run.id).pid is None
-            folder = engine.run_folder(run.id)
+            assert engine.registry.run(run.id).pid is None
+            folder = engine.files.run_folder(run.id)
         monkeypatch.undo()
         pid = int((folder / "supervisor").read_text())
         if when == "at its end":
@@ -116,12 +116,12 @@ async def test_an_agent_that_the_last_daemon_did_not_come_to_note_is_not_started
             assert await asyncio.to_thread(wait_for_exit, psutil.Process(pid), 20)
         async with workshop.engine() as engine:
             if when == "at work":
-                assert (await engine.until(run.id, lambda run: run.pid is not None)).pid == pid
+                assert (await engine.runs.until(run.id, lambda run: run.pid is not None)).pid == pid
                 go.happens()
             run = await ended(engine, run.id)
             assert (run.state, (folder / "stdout").read_text()) == (RunState.FINISHED, "done\n")
             assert run.result is not None
-            assert engine.room(workshop.root).shadow.read_at(run.result, "x") == b"x\n"
+            assert engine.repositories.of(workshop.root).shadow.read_at(run.result, "x") == b"x\n"
 
 
 async def test_an_agent_that_is_cancelled_right_before_it_begins_ends_all_the_same(
@@ -150,7 +150,7 @@ async def test_an_agent_that_is_cancelled_right_before_it_begins_ends_all_the_sa
     async with workshop.engine() as engine, asyncio.timeout(20):
         run_id = (await workshop.start(engine, "codex")).runs[0].id
         await asyncio.to_thread(about_to_begin.wait)
-        assert (await engine.cancel(run_id)).state is RunState.CANCELLED
+        assert (await engine.runs.cancel(run_id)).state is RunState.CANCELLED
         run = await ended(engine, run_id)
         assert run.pid is not None
         assert run.pid_created is not None
@@ -182,15 +182,17 @@ async def test_no_number_is_given_twice(workshop: Workshop) -> None:
         task = await workshop.start(engine, "sh:echo x > x", "sh:echo x > x")
         for run in task.runs:
             await ended(engine, run.id)
-        await engine.delete(task.runs[1].id)
-        again = await engine.retry(task.runs[0].id)
+        await engine.tasks.delete(task.runs[1].id)
+        again = await engine.tasks.retry(task.runs[0].id)
         assert again.id == f"{task.id}-3"
         run = await ended(engine, again.id)
-        refs = git(engine.room(workshop.root).shadow.git_dir, "for-each-ref", "--format=%(refname) %(objectname)")
+        refs = git(
+            engine.repositories.of(workshop.root).shadow.git_dir, "for-each-ref", "--format=%(refname) %(objectname)"
+        )
         assert f"refs/mux/results/{run.id} {run.result}" in refs.splitlines()
     async with workshop.engine() as engine:
-        await engine.delete(again.id)
-        assert (await engine.retry(task.runs[0].id)).id == f"{task.id}-4"
+        await engine.tasks.delete(again.id)
+        assert (await engine.tasks.retry(task.runs[0].id)).id == f"{task.id}-4"
         await ended(engine, f"{task.id}-4")
 
 
@@ -206,13 +208,13 @@ async def test_a_retry_that_was_cut_off_takes_the_place_of_no_other(
 
         for half in ("save_task", "save_run"):
             with monkeypatch.context() as patch:
-                patch.setattr(engine._journal, half, killed)
+                patch.setattr(engine._ground.journal, half, killed)
                 with pytest.raises(MuxError, match="killed"):
-                    await engine.retry(run.id)
+                    await engine.tasks.retry(run.id)
     async with workshop.engine() as engine:
-        known = [run.id for run in engine.task(run.task).runs]
-        assert (await engine.retry(run.id)).id not in known
-        for one in engine.task(run.task).runs:
+        known = [run.id for run in engine.registry.task(run.task).runs]
+        assert (await engine.tasks.retry(run.id)).id not in known
+        for one in engine.registry.task(run.task).runs:
             await ended(engine, one.id)
 
 
@@ -222,11 +224,11 @@ async def test_retry_and_continue_use_the_settings_as_they_are_now(workshop: Wor
         task = await workshop.start(engine, "fix")
         assert (await ended(engine, task.runs[0].id)).state is RunState.FAILED
         workshop.config.write_text('[agents.fix]\nkind = "command"\ncommand = "cat $MUX_PROMPT_FILE > told"\n')
-        again = await engine.retry(task.runs[0].id)
+        again = await engine.tasks.retry(task.runs[0].id)
         assert (await ended(engine, again.id)).state is RunState.FINISHED
-        await engine.carry_on(again.id, "go on")
+        await engine.tasks.carry_on(again.id, "go on")
         run = await ended(engine, again.id)
-        shadow = engine.room(workshop.root).shadow
+        shadow = engine.repositories.of(workshop.root).shadow
         assert run.result is not None
         assert shadow.read_at(run.result, "told") == b"go on"
 
@@ -237,10 +239,13 @@ async def test_one_of_two_messages_at_once_is_taken(workshop: Workshop) -> None:
         run_id = task.runs[0].id
         await ended(engine, run_id)
         answers = await asyncio.gather(
-            engine.carry_on(run_id, "a"), engine.carry_on(run_id, "b"), engine.delete(run_id), return_exceptions=True
+            engine.tasks.carry_on(run_id, "a"),
+            engine.tasks.carry_on(run_id, "b"),
+            engine.tasks.delete(run_id),
+            return_exceptions=True,
         )
         assert sum(not isinstance(answer, UsageError) for answer in answers) == 1
-        if engine.tasks():
+        if engine.registry.tasks():
             await ended(engine, run_id)
 
 
@@ -248,18 +253,18 @@ async def test_a_journal_that_cannot_be_written_leaves_nobody_waiting(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with workshop.engine() as engine:
-        save = engine._journal.save_run
+        save = engine._ground.journal.save_run
 
         def fails(*arguments: object) -> None:
             raise MuxError("The journal could not be written: database or disk is full.")
 
         task = await workshop.start(engine, "sh:true")
-        monkeypatch.setattr(engine._journal, "save_run", fails)
-        run = await asyncio.wait_for(engine.until(task.runs[0].id, lambda run: run.state.ended), 20)
+        monkeypatch.setattr(engine._ground.journal, "save_run", fails)
+        run = await asyncio.wait_for(engine.runs.until(task.runs[0].id, lambda run: run.state.ended), 20)
         assert run.state is RunState.FAILED
         assert "could not be written" in str(run.reason)
         assert not engine.busy()
-        monkeypatch.setattr(engine._journal, "save_run", save)
+        monkeypatch.setattr(engine._ground.journal, "save_run", save)
 
 
 async def test_a_slot_that_cannot_be_removed_does_not_keep_the_daemon_from_starting(
@@ -274,7 +279,7 @@ async def test_a_slot_that_cannot_be_removed_does_not_keep_the_daemon_from_start
 
     monkeypatch.setattr(Worktrees, "sweep", fails)
     async with workshop.engine() as engine:
-        assert engine.tasks()
+        assert engine.registry.tasks()
 
 
 async def test_an_agent_that_puts_fifos_in_its_run_folder_holds_nobody(workshop: Workshop) -> None:
@@ -282,9 +287,9 @@ async def test_an_agent_that_puts_fifos_in_its_run_folder_holds_nobody(workshop:
     async with workshop.engine() as engine:
         task = await workshop.start(engine, f"sh:{nasty}")
         run_id = task.runs[0].id
-        await asyncio.wait_for(engine.until(run_id, lambda run: run.state.ended), 20)
+        await asyncio.wait_for(engine.runs.until(run_id, lambda run: run.state.ended), 20)
         await ended(engine, run_id)
-        await asyncio.wait_for(engine.carry_on(run_id, "again"), 20)
+        await asyncio.wait_for(engine.tasks.carry_on(run_id, "again"), 20)
         await asyncio.wait_for(ended(engine, run_id), 20)
 
 
@@ -295,7 +300,7 @@ async def test_a_message_is_never_written_through_a_link(workshop: Workshop, tmp
         task = await workshop.start(engine, f"sh:ln -sf {precious} $MUX_PROMPT_FILE")
         run_id = task.runs[0].id
         await ended(engine, run_id)
-        await engine.carry_on(run_id, "overwritten")
+        await engine.tasks.carry_on(run_id, "overwritten")
         await ended(engine, run_id)
     assert precious.read_text() == "mine"
 
@@ -306,14 +311,14 @@ async def test_the_result_that_a_run_has_outlives_being_brought_up_to_date(works
         task = await workshop.start(engine, "sh:echo x > x")
         first = await ended(engine, task.runs[0].id)
         (workshop.root / "x").write_text("x\n")
-        await engine.carry_on(first.id, "go on", ())
+        await engine.tasks.carry_on(first.id, "go on", ())
         again = await ended(engine, first.id)
-        store = engine.room(workshop.root).shadow.git_dir
+        store = engine.repositories.of(workshop.root).shadow.git_dir
         git(store, "gc", "--quiet", "--prune=now")
         for result in (first.result, again.result):
             assert result is not None
             assert git(store, "show", f"{result}:x") == "x\n"
-        await engine.delete(task.id)
+        await engine.tasks.delete(task.id)
         assert task.id not in git(store, "for-each-ref")
 
 
@@ -331,11 +336,11 @@ async def test_a_run_that_ends_while_its_task_is_deleted_gives_its_worktree_back
         async with workshop.engine() as engine:
             task = await workshop.start(engine, "sh:true", f"sh:{go.take}")
             one, other = (run.id for run in task.runs)
-            await engine.until(one, lambda run: run.state.ended)
-            deleting = asyncio.create_task(engine.delete(task.id))
+            await engine.runs.until(one, lambda run: run.state.ended)
+            deleting = asyncio.create_task(engine.tasks.delete(task.id))
             go.happens(1)
-            await engine.until(other, lambda run: run.state.ended)
-            first = engine._lives[one].task
+            await engine.runs.until(other, lambda run: run.state.ended)
+            first = engine.runs.active[one].task
             may["1"].set()
             await asyncio.wait({first})
             may["2"].set()
@@ -352,12 +357,12 @@ async def test_a_run_that_is_deleted_while_it_is_brought_up_to_date_is_said_to_b
         loop = asyncio.get_running_loop()
 
         def read(_results: object, base: str, result: str, count: object) -> tuple[tuple[()], int]:
-            asyncio.run_coroutine_threadsafe(engine.delete(run.id), loop).result()
+            asyncio.run_coroutine_threadsafe(engine.tasks.delete(run.id), loop).result()
             return (), 0
 
         monkeypatch.setattr(DiffStats, "read", read)
         with pytest.raises(UsageError, match=f"There is no run '{run.id}'"):
-            await engine.carry_on(run.id, "go on", ())
+            await engine.tasks.carry_on(run.id, "go on", ())
 
 
 @pytest.mark.parametrize("over_the_end_of_a_daemon", [False, True])
@@ -394,8 +399,8 @@ async def test_an_engine_that_has_nothing_to_do_any_more_says_so(workshop: Works
         idle = asyncio.Event()
         engine.subscribe(lambda _: None if engine.busy() else idle.set())
         task = await workshop.start(engine, "sh:true", checks=("exec sleep 1000",))
-        await engine.until(task.runs[0].id, lambda run: run.state is RunState.CHECKING)
-        await engine.cancel(task.runs[0].id)
+        await engine.runs.until(task.runs[0].id, lambda run: run.state is RunState.CHECKING)
+        await engine.runs.cancel(task.runs[0].id)
         idle.clear()
         if engine.busy():
             await idle.wait()

@@ -47,7 +47,9 @@ async def judged(engine: Engine, task: Task) -> Task:
 
     def look() -> None:
         if any(
-            "The judge says" in reason for run in engine.task(task.id).runs for reason in engine.standing(run).reasons
+            "The judge says" in reason
+            for run in engine.registry.task(task.id).runs
+            for reason in engine.tasks.summary(run).reasons
         ):
             told.set()
 
@@ -55,11 +57,11 @@ async def judged(engine: Engine, task: Task) -> Task:
     look()
     await told.wait()
     stop()
-    return engine.task(task.id)
+    return engine.registry.task(task.id)
 
 
 def first(engine: Engine, task: Task) -> str:
-    return engine.ranking(task.id)[0].run
+    return engine.rankings.ranking(task.id)[0].run
 
 
 async def test_a_judge_decides_between_those_that_are_alike_once(workshop: Workshop, tmp_path: Path) -> None:
@@ -68,18 +70,18 @@ async def test_a_judge_decides_between_those_that_are_alike_once(workshop: Works
         async with workshop.engine() as engine:
             task = await judged(engine, await workshop.start(engine, DIGIT, ROMAN))
             assert first(engine, task) == f"{task.id}-2"
-            reasons = engine.standing(task.runs[1]).reasons
+            reasons = engine.tasks.summary(task.runs[1]).reasons
             assert f"The judge says: better than {task.id}-1: It is older." in reasons
-            assert f"Behind {task.id}-2 for what the judge thinks of it." in engine.standing(task.runs[0]).reasons
+            assert f"Behind {task.id}-2 for what the judge thinks of it." in engine.tasks.summary(task.runs[0]).reasons
             # What it took counts for the task and the day, and for no agent.
-            assert engine.limits.today().tokens > 0
+            assert engine.budget.today().tokens > 0
             assert [run.tokens for run in task.runs] == [None, None]
     # Nobody is asked, and paid, again.
     async with workshop.engine() as engine:
-        await engine.ranked(task.id)
+        await engine.tasks.ranked(task.id)
         task = await judged(engine, task)
         assert first(engine, task) == f"{task.id}-2"
-        await engine.delete(task.id)
+        await engine.tasks.delete(task.id)
     assert list((workshop.state / "opinions").iterdir()) == []
 
 
@@ -110,14 +112,14 @@ async def test_a_judge_is_asked_nothing_beyond_a_limit(
             await not_judged.wait()
             (told,) = (record.getMessage() for record in caplog.records if "were not judged" in record.getMessage())
             assert f"the limit of 1 tokens for {task.id} is spent" in told
-            one = engine.limits.today().tokens
+            one = engine.budget.today().tokens
             assert one > 0
-            await engine.ranked(task.id)
+            await engine.tasks.ranked(task.id)
         not_judged.clear()
         async with workshop.engine() as engine:
-            await engine.ranked(task.id)
+            await engine.tasks.ranked(task.id)
             await not_judged.wait()
-            assert engine.limits.today().tokens == one, "nothing more was asked"
+            assert engine.budget.today().tokens == one, "nothing more was asked"
 
 
 async def test_a_judge_that_cannot_be_asked_harms_nothing(
@@ -129,5 +131,5 @@ async def test_a_judge_that_cannot_be_asked_harms_nothing(
     async with workshop.engine() as engine:
         task = await workshop.start(engine, DIGIT, ROMAN)
         await not_judged.wait()
-        assert [engine.standing(run).rank for run in engine.task(task.id).runs] == [1, 1]
+        assert [engine.tasks.summary(run).rank for run in engine.registry.task(task.id).runs] == [1, 1]
     assert f"the results of {task.id} were not judged" in caplog.text

@@ -102,7 +102,7 @@ async def test_between_daemons_while_the_agent_works(
             task = await workshop.start(engine, f"sh:echo new > new.txt; {arrived.give}; {go.take}; echo later > later")
             run_id = task.runs[0].id
             await arrived.happened()
-            await engine.until(run_id, lambda run: run.hunks == 1)
+            await engine.runs.until(run_id, lambda run: run.hunks == 1)
         lose(workshop)
         before = sorted(path.name for path in workshop.root.iterdir())
         workshop.config.write_text("[runs]\ngrace_seconds = 0.1\n")
@@ -227,7 +227,7 @@ async def test_an_agent_that_breaks_what_is_kept_of_it(
 async def test_a_store_that_was_removed_is_named_and_what_was_made_is_kept(workshop: Workshop) -> None:
     async with workshop.engine() as engine:
         task = await workshop.start(engine, f"sh:rm -rf {REPOSITORY}/shadow.git; echo x > x")
-        run = await engine.until(task.runs[0].id, lambda run: run.state.ended)
+        run = await engine.runs.until(task.runs[0].id, lambda run: run.state.ended)
         check_failed(run, "shadow.git was removed")
         made = slot_of(workshop) / "project"
         assert str(made) in str(run.reason)
@@ -264,7 +264,7 @@ async def test_what_the_system_cannot_do_is_said_and_no_process_is_left(
             monkeypatch.setattr(broken, error)
             waits = "" if broken.endswith("take") else f"{arrived.give}; {go.take}"
             task = await workshop.start(engine, f"sh:{waits or 'true'}")
-            run = await engine.until(task.runs[0].id, lambda run: run.state.ended)
+            run = await engine.runs.until(task.runs[0].id, lambda run: run.state.ended)
             check_failed(run, words)
             if run.pid is not None and run.pid_created is not None:
                 assert not is_there(Process(run.pid, run.pid_created))

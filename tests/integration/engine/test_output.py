@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import CheckState, RunState
-from mux_lsp.engine.runs.output import LogPiece, read_log
+from mux_lsp.engine.runs.log import LogPiece
 from mux_lsp.engine.state.events import RunOutput
 from tests.integration.engine.conftest import Workshop, ended
 from tests.support.signals import signals
@@ -33,7 +33,7 @@ async def lines(engine: Engine, run_id: str, *, check: int | None = None, setup:
     while position != offset:
         offset = position
         piece = LogPiece("stdout", offset, 1_000_000, check, setup=setup)
-        printed, position, _ = await read_log(engine, run_id, piece, follow=False)
+        printed, position, _ = await engine.logs.read(run_id, piece, follow=False)
         text += printed
     return text.splitlines()
 
@@ -59,7 +59,7 @@ async def test_of_an_agent_at_work_and_at_its_end(workshop: Workshop, tmp_path: 
             run_id = task.runs[0].id
             await arrived.happened()
             await told.wait()
-            file = engine.run_folder(run_id) / "stdout"
+            file = engine.files.run_folder(run_id) / "stdout"
             assert room(file) <= MOST
             check_lines(await lines(engine, run_id))
             go.happens()
@@ -79,7 +79,7 @@ async def test_of_an_agent_that_printed_while_there_was_no_daemon(workshop: Work
         async with workshop.engine() as engine:
             run = await ended(engine, task.runs[0].id)
             assert run.state is RunState.FINISHED
-            assert room(engine.run_folder(run.id) / "stdout") <= MOST
+            assert room(engine.files.run_folder(run.id) / "stdout") <= MOST
             check_lines(await lines(engine, run.id))
 
 
@@ -91,7 +91,7 @@ async def test_the_last_bound_ends_an_agent_in_words(workshop: Workshop) -> None
         assert run.state is RunState.FAILED
         assert "largest_file_mb under [runs] in config.toml" in str(run.reason)
         assert [change.path for change in run.files] == ["new.txt"]
-        assert (engine.run_folder(run.id) / "stdout").stat().st_size <= 2 * MOST
+        assert (engine.files.run_folder(run.id) / "stdout").stat().st_size <= 2 * MOST
 
 
 async def test_of_checks_and_set_ups(workshop: Workshop) -> None:
@@ -104,6 +104,6 @@ async def test_of_checks_and_set_ups(workshop: Workshop) -> None:
         said = await lines(engine, run.id, setup=True)
         assert said[:2] == [f"$ {LOUD}", "1"]
         assert said[-1] == "3000000"
-        outputs = [*engine.run_folder(run.id).rglob("stdout"), *workshop.state.glob("repos/*/setups/*/stdout")]
+        outputs = [*engine.files.run_folder(run.id).rglob("stdout"), *workshop.state.glob("repos/*/setups/*/stdout")]
         assert len(outputs) >= 2
         assert room(*outputs) <= MOST

@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 async def start(workshop: Workshop, engine: Engine, agent: str, count: int = 1, **more: Any) -> Task:
-    return await engine.start(StartRequest(workshop.root, "do it", (AgentChoice(agent, count),), **more))
+    return await engine.tasks.start(StartRequest(workshop.root, "do it", (AgentChoice(agent, count),), **more))
 
 
 async def all_ended(engine: Engine, task: Task) -> list[Run]:
-    return [await ended(engine, run.id) for run in engine.task(task.id).runs]
+    return [await ended(engine, run.id) for run in engine.registry.task(task.id).runs]
 
 
 def queue_of(engine: Engine) -> list[str]:
     """The runs that wait, by their place."""
-    runs = [run for task in engine.tasks() for run in task.runs]
-    places = {engine.standing(run).queue_place: run.id for run in runs}
+    runs = [run for task in engine.registry.tasks() for run in task.runs]
+    places = {engine.tasks.summary(run).queue_place: run.id for run in runs}
     return [str(places[place]) for place in range(1, len([place for place in places if place is not None]) + 1)]
 
 
@@ -75,7 +75,7 @@ async def test_two_hundred_runs_are_fair_within_their_limits_and_told_sparingly(
             for task in (first, urgent, *tasks):
                 for run in await all_ended(engine, task):
                     assert (run.state, run.reason) == (RunState.FINISHED, None)
-        assert engine.tasks()[0].id == first.id
+        assert engine.registry.tasks()[0].id == first.id
     assert max(counts.total() for counts in at_once) <= 6
     assert max(counts[tasks[3].id] for counts in at_once) <= 2
     begun = [run[:3] for run in order]
@@ -94,20 +94,20 @@ async def test_a_pause_keeps_what_is_queued_and_only_that(workshop: Workshop, tm
         async with workshop.engine() as engine:
             task = await start(workshop, engine, f"sh:{arrived.give}; {go.take}", 2)
             await arrived.happened()
-            assert engine.pause(task.id).paused
+            assert engine.tasks.pause(task.id).paused
             assert queue_of(engine) == []
             other = await start(workshop, engine, "sh:true")
             go.happens()
             assert (await ended(engine, task.runs[0].id)).state is RunState.FINISHED
             assert (await ended(engine, other.runs[0].id)).state is RunState.FINISHED
-            assert engine.run(task.runs[1].id).state is RunState.QUEUED
+            assert engine.registry.run(task.runs[1].id).state is RunState.QUEUED
             assert not engine.busy(), "the daemon may end over a pause"
         async with workshop.engine() as engine:
-            assert engine.task(task.id).paused
-            assert (await engine.cancel(task.runs[1].id)).state is RunState.CANCELLED
-            again = await engine.retry(task.runs[1].id)
-            assert engine.run(again.id).state is RunState.QUEUED
-            engine.resume(task.id)
+            assert engine.registry.task(task.id).paused
+            assert (await engine.runs.cancel(task.runs[1].id)).state is RunState.CANCELLED
+            again = await engine.tasks.retry(task.runs[1].id)
+            assert engine.registry.run(again.id).state is RunState.QUEUED
+            engine.tasks.resume(task.id)
             await arrived.happened()
             go.happens()
             assert (await ended(engine, again.id)).state is RunState.FINISHED
@@ -123,15 +123,15 @@ async def test_the_next_daemon_has_the_queue_as_it_was(workshop: Workshop, tmp_p
                 await arrived.happened()
                 go.happens()
             await arrived.happened()
-            engine.prioritize(tasks[3].id, 7)
-            engine.pause(tasks[2].id)
+            engine.tasks.prioritize(tasks[3].id, 7)
+            engine.tasks.pause(tasks[2].id)
             before = queue_of(engine)
             assert before == [f"{tasks[3].id}-1", f"{tasks[3].id}-2", *before[2:]]
             assert not any(run.startswith(tasks[2].id) for run in before)
             assert len(before) == 5
         async with workshop.engine() as engine:
             assert queue_of(engine) == before
-            engine.resume(tasks[2].id)
+            engine.tasks.resume(tasks[2].id)
             assert len(queue_of(engine)) == 6
             go.happens(7)
             for task in tasks:
@@ -211,8 +211,8 @@ async def test_a_spent_limit_ends_what_waits_and_lets_nothing_begin(workshop: Wo
             engine.subscribe(lambda event: told.append(event) if isinstance(event, LimitReached) else None)
             task = await start(workshop, engine, f"sh:echo some > new.txt; {arrived.give}; {go.take}", 2)
             await arrived.happened()
-            engine._book.advance(task.runs[0].id, tokens=900)
-            engine._book.advance(task.runs[0].id, tokens=1100)
+            engine.registry.advance(task.runs[0].id, tokens=900)
+            engine.registry.advance(task.runs[0].id, tokens=1100)
             runs = await all_ended(engine, task)
             assert [run.state for run in runs] == [RunState.CANCELLED] * 2
             assert {run.reason for run in runs} == {
@@ -221,13 +221,13 @@ async def test_a_spent_limit_ends_what_waits_and_lets_nothing_begin(workshop: Wo
             assert [change.path for change in runs[0].files] == ["new.txt"]
             assert [event.stopped for event in told] == [False, True]
         async with workshop.engine() as engine:
-            for again in (start(workshop, engine, "sh:true"), engine.retry(task.runs[0].id)):
+            for again in (start(workshop, engine, "sh:true"), engine.tasks.retry(task.runs[0].id)):
                 with pytest.raises(MuxError, match=f"Nothing new begins.*in {workshop.config}"):
                     await again
             with pytest.raises(MuxError, match="Nothing new begins"):
-                await engine.carry_on(task.runs[0].id, "go on")
-            await engine.delete(task.id)
-            assert engine.limits.today(str(workshop.root)).tokens == 1100, "what is deleted was paid all the same"
+                await engine.tasks.carry_on(task.runs[0].id, "go on")
+            await engine.tasks.delete(task.id)
+            assert engine.budget.today(str(workshop.root)).tokens == 1100, "what is deleted was paid all the same"
 
 
 async def test_the_runs_that_an_agent_has_started_end_with_it(workshop: Workshop, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ async def test_the_runs_that_an_agent_has_started_end_with_it(workshop: Workshop
             parent = await start(workshop, engine, agent)
             child = await start(workshop, engine, agent, 2, parent=parent.runs[0].id)
             await arrived.happened(3)
-            await engine.cancel(parent.runs[0].id)
+            await engine.runs.cancel(parent.runs[0].id)
             for run in await all_ended(engine, child):
                 why = f"{parent.runs[0].id}, whose agent had started it, was ended"
                 assert (run.state, run.reason) == (RunState.CANCELLED, why)
@@ -265,7 +265,7 @@ async def test_an_agent_that_is_ended_while_it_starts_a_task_has_started_none(
             parent = (await start(workshop, engine, f"sh:{arrived.give}; {go.take}")).runs[0].id
             await arrived.happened()
             looking, look = threading.Event(), threading.Event()
-            shadow = engine.room(workshop.root).shadow
+            shadow = engine.repositories.of(workshop.root).shadow
             snapshot = shadow.snapshot
 
             def slow(*given: Any) -> Snapshot:
@@ -276,13 +276,13 @@ async def test_an_agent_that_is_ended_while_it_starts_a_task_has_started_none(
             monkeypatch.setattr(shadow, "snapshot", slow)
             starting = asyncio.create_task(start(workshop, engine, "sh:true", parent=parent))
             await asyncio.to_thread(looking.wait)
-            await engine.cancel(parent)
+            await engine.runs.cancel(parent)
             look.set()
             with pytest.raises(UsageError, match="has ended: its agent can start nothing more"):
                 await starting
-            assert [task.parent for task in engine.tasks()] == [None]
+            assert [task.parent for task in engine.registry.tasks()] == [None]
             refs = shadow.git(["for-each-ref", "--format=%(refname)", "refs/mux/snapshots"]).decode().split()
-            assert refs == [f"refs/mux/snapshots/{engine.tasks()[0].id}"]
+            assert refs == [f"refs/mux/snapshots/{engine.registry.tasks()[0].id}"]
 
 
 async def test_tasks_that_an_agent_starts_at_once_are_counted_together(workshop: Workshop, tmp_path: Path) -> None:
@@ -294,5 +294,5 @@ async def test_tasks_that_an_agent_starts_at_once_are_counted_together(workshop:
             tries = [start(workshop, engine, "sh:true", parent=parent) for _ in range(5)]
             begun = await asyncio.gather(*tries, return_exceptions=True)
             assert sum(isinstance(one, MuxError) for one in begun) == 3
-            assert sum(len(task.runs) for task in engine.tasks()) == 3
-            await engine.cancel(parent)
+            assert sum(len(task.runs) for task in engine.registry.tasks()) == 3
+            await engine.runs.cancel(parent)

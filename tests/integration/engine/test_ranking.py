@@ -29,11 +29,11 @@ async def finished(workshop: Workshop, engine: Engine, *agents: str, checks: tup
     task = await workshop.start(engine, *agents, checks=checks)
     for run in task.runs:
         await ended(engine, run.id)
-    return await engine.ranked(task.id)
+    return await engine.tasks.ranked(task.id)
 
 
 def ranks(engine: Engine, task: Task) -> list[int | None]:
-    return [engine.standing(run).rank for run in engine.task(task.id).runs]
+    return [engine.tasks.summary(run).rank for run in engine.registry.task(task.id).runs]
 
 
 async def told(engine: Engine, expected: list[int | None], task: Task) -> None:
@@ -54,24 +54,26 @@ async def test_runs_are_ranked_when_they_have_ended(workshop: Workshop) -> None:
     async with workshop.engine() as engine:
         task = await finished(workshop, engine, LARGE, SMALL, SMALL, "sh:exit 1")
         assert ranks(engine, task) == [3, 1, 1, 4]
-        first = engine.standing(task.runs[1])
+        first = engine.tasks.summary(task.runs[1])
         assert first.tied == (f"{task.id}-3",)
         assert f"Has the same result as {task.id}-3." in first.reasons
         assert f"As good as {task.id}-3." in first.reasons
-        assert engine.standing(task.runs[3]).reasons[-1] == "Changed nothing."
-        assert [one.run for one in engine.ranking(task.id)] == [f"{task.id}-{number}" for number in (2, 3, 1, 4)]
+        assert engine.tasks.summary(task.runs[3]).reasons[-1] == "Changed nothing."
+        assert [one.run for one in engine.rankings.ranking(task.id)] == [
+            f"{task.id}-{number}" for number in (2, 3, 1, 4)
+        ]
 
 
 async def test_files_outside_the_place_asked_about_and_those_of_nobody_else_are_told(workshop: Workshop) -> None:
     async with workshop.engine() as engine:
         agents = [AgentChoice(one) for one in (SMALL, LARGE, f"{SMALL}; mkdir d; echo x > d/g.txt")]
         place = ((workshop.root / "f.txt", 0, 1),)
-        task = await engine.start(StartRequest(workshop.root, "do it", tuple(agents), (), place))
+        task = await engine.tasks.start(StartRequest(workshop.root, "do it", tuple(agents), (), place))
         for run in task.runs:
             await ended(engine, run.id)
-        await engine.ranked(task.id)
+        await engine.tasks.ranked(task.id)
         assert ranks(engine, task) == [1, 3, 2]
-        reasons = engine.standing(engine.run(f"{task.id}-3")).reasons
+        reasons = engine.tasks.summary(engine.registry.run(f"{task.id}-3")).reasons
         assert "Changes 1 file outside the place asked about: d/g.txt." in reasons
         assert "Changes 1 file that no other attempt changes: d/g.txt." in reasons
 
@@ -86,7 +88,7 @@ async def test_runs_that_have_not_ended_have_no_rank(workshop: Workshop) -> None
     async with workshop.engine() as engine:
         task = await workshop.start(engine, SMALL, "sh:sleep 1000")
         await told(engine, [1, None], task)
-        await engine.cancel(f"{task.id}-2")
+        await engine.runs.cancel(f"{task.id}-2")
         await told(engine, [1, 2], task)
 
 
@@ -95,7 +97,7 @@ async def test_ranks_are_found_again_by_the_next_daemon(workshop: Workshop) -> N
         task = await finished(workshop, engine, LARGE, SMALL)
     async with workshop.engine() as engine:
         assert ranks(engine, task) == [None, None]
-        await engine.ranked(task.id)
+        await engine.tasks.ranked(task.id)
         assert ranks(engine, task) == [2, 1]
 
 
@@ -106,21 +108,21 @@ async def test_the_best_run_of_a_file_comes_first_also_after_a_restart(workshop:
         file = workshop.root / "f.txt"
         changed = asyncio.Event()
         stop = engine.subscribe(lambda event: changed.set() if isinstance(event, ReviewChanged) else None)
-        assert [run.id for run, _ in engine.runs_at(file)] == [f"{task.id}-1", f"{task.id}-2"]
+        assert [run.id for run, _ in engine.review.runs_at(file)] == [f"{task.id}-1", f"{task.id}-2"]
         # Whoever shows them is told to look again.
         await changed.wait()
         stop()
-        assert [run.id for run, _ in engine.runs_at(file)] == [f"{task.id}-2", f"{task.id}-1"]
+        assert [run.id for run, _ in engine.review.runs_at(file)] == [f"{task.id}-2", f"{task.id}-1"]
 
 
 async def test_a_deleted_run_leaves_its_rank_to_others(workshop: Workshop) -> None:
     async with workshop.engine() as engine:
         task = await finished(workshop, engine, LARGE, SMALL)
-        await engine.delete(f"{task.id}-2")
+        await engine.tasks.delete(f"{task.id}-2")
         await told(engine, [1], task)
-        assert engine.standing(engine.run(f"{task.id}-1")).reasons == ("No check has judged it.",)
-        await engine.delete(task.id)
-        assert engine.ranking(task.id) == ()
+        assert engine.tasks.summary(engine.registry.run(f"{task.id}-1")).reasons == ("No check has judged it.",)
+        await engine.tasks.delete(task.id)
+        assert engine.rankings.ranking(task.id) == ()
 
 
 async def test_new_settings_count_when_somebody_asks_next(workshop: Workshop) -> None:
@@ -128,11 +130,11 @@ async def test_new_settings_count_when_somebody_asks_next(workshop: Workshop) ->
         task = await finished(workshop, engine, LARGE, SMALL)
         assert ranks(engine, task) == [2, 1]
         workshop.config.write_text("[ranking]\nsize = 0\n")
-        await engine.ranked(task.id)
+        await engine.tasks.ranked(task.id)
         assert ranks(engine, task) == [1, 1]
         # With settings that are wrong the last good ones hold.
         workshop.config.write_text("[ranking]\nsize = -1\n")
-        await engine.ranked(task.id)
+        await engine.tasks.ranked(task.id)
         assert ranks(engine, task) == [1, 1]
 
 
@@ -140,8 +142,8 @@ async def test_the_snapshots_own_failures_are_nobodys_fault(workshop: Workshop) 
     async with workshop.engine() as engine:
         task = await finished(workshop, engine, SMALL, LARGE, checks=("grep -q xtwo f.txt", "false"))
         await told(engine, [2, 1], task)
-        await engine.ranked(task.id)
-        reasons = engine.standing(engine.run(f"{task.id}-2")).reasons
+        await engine.tasks.ranked(task.id)
+        reasons = engine.tasks.summary(engine.registry.run(f"{task.id}-2")).reasons
         assert reasons[:2] == ("Passes 1 of 2 checks.", "Fails `false`, as the snapshot does.")
 
 
@@ -156,7 +158,7 @@ class Desk:
         self.weights = Weights()
         self.told: list[Event] = []
         self.work: list[asyncio.Task[None]] = []
-        self.rankings = Rankings(lambda _: self.task, engine.reviews, lambda: self.weights, self.tell, self.own)
+        self.rankings = Rankings(lambda _: self.task, engine.review.hunks, lambda: self.weights, self.tell, self.own)
 
     def own(self, work: object) -> None:
         assert asyncio.iscoroutine(work)
@@ -236,7 +238,7 @@ async def test_agreement_is_by_whole_files_where_there_are_too_many(
     async with workshop.engine() as engine:
         same = "echo x > g.txt"
         task = await finished(workshop, engine, f"{SMALL}; {same}", f"sh:{same}", f"{LARGE}; {same}")
-        hunks = engine.reviews(workshop.root)
+        hunks = engine.review.hunks(workshop.root)
         shared = [one.agreement.shared for one in service.attempts(task, hunks, {})]
         assert shared == [1 / 3, 1.0, 1 / 7]
         monkeypatch.setattr(service, "MANY_FILES", 4)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.review.select import Selection
+    from mux_lsp.engine.review.selection import Selection
     from mux_lsp.engine.review.transactions import Transaction
     from tests.integration.engine.conftest import Workshop
 
@@ -63,7 +63,7 @@ async def chosen(shop: Workshop, engine: Engine) -> Selection:
     task = await shop.start(engine, AGENT, "sh:echo other > f.txt")
     run = await ended(engine, task.runs[0].id)
     await ended(engine, task.runs[1].id)
-    return select.select(engine, run.id, Lives(shop.root, {}))
+    return select.select(engine.review, run.id, Lives(shop.root, {}))
 
 
 async def begun(engine: Engine, selection: Selection, carried: Sequence[str] = ()) -> Transaction:
@@ -71,9 +71,9 @@ async def begun(engine: Engine, selection: Selection, carried: Sequence[str] = (
     client: Any = Editor()
     by_editor = [plan for plan in selection.plans if plan.path in carried]
     written = [plan for plan in selection.plans if plan.path not in carried]
-    rest = [run.id for run in engine.task(selection.run.task).runs if run.id != selection.run.id]
+    rest = [run.id for run in engine.registry.task(selection.run.task).runs if run.id != selection.run.id]
     with engine.history.deciding(selection, client.name):
-        return await select.begin(engine, selection, written, by_editor, client=client, discard=rest)
+        return await select.begin(engine.review, selection, written, by_editor, client=client, discard=rest)
 
 
 def on_record(engine: Engine) -> int:
@@ -81,7 +81,7 @@ def on_record(engine: Engine) -> int:
 
 
 def discarded(engine: Engine) -> list[bool]:
-    [task] = engine.tasks()
+    [task] = engine.registry.tasks()
     return [run.discarded is not None for run in task.runs]
 
 
@@ -96,11 +96,11 @@ async def test_what_was_noted_is_completed_by_the_next_engine(shop: Workshop, *,
         assert files(shop.root) == AFTER
         assert on_record(engine) == CHANGES
         assert discarded(engine) == [False, True]
-        [notice] = engine.take_notices()
+        [notice] = engine.notices.take()
         assert "was cut off, and was completed now" in notice
-        assert engine.take_notices() == ()
+        assert engine.notices.take() == ()
     async with shop.engine() as engine:
-        assert engine.take_notices() == ()
+        assert engine.notices.take() == ()
         assert on_record(engine) == CHANGES
 
 
@@ -112,7 +112,7 @@ async def test_where_the_person_has_saved_a_file_meanwhile_it_is_undone(shop: Wo
         assert files(shop.root) == BEFORE | {"f.txt": b"mine\n"}
         assert on_record(engine) == 0
         assert discarded(engine) == [False, False]
-        [notice] = engine.take_notices()
+        [notice] = engine.notices.take()
         assert "was cut off, and was undone, since f.txt changed meanwhile: `mux-lsp accept" in notice
 
 
@@ -153,7 +153,7 @@ async def test_what_an_editor_has_applied_counts(shop: Workshop, where: str) -> 
             editor.buffers["f.txt"] = AFTER["f.txt"]
         else:
             (shop.root / "f.txt").write_bytes(AFTER["f.txt"])
-        engine.join(editor)
+        engine.clients.join(editor)
         engine.transactions.text_seen(shop.root / "f.txt", opened=True)
         await engine.transactions.settle(shop.root)
         assert on_record(engine) == CHANGES
@@ -173,7 +173,7 @@ async def test_what_no_editor_has_applied_is_undone_in_the_end(shop: Workshop, m
         assert files(shop.root) == BEFORE
         assert on_record(engine) == 0
         assert discarded(engine) == [False, False]
-        [notice] = engine.take_notices()
+        [notice] = engine.notices.take()
         assert "was cut off, and was undone" in notice
 
 
@@ -184,7 +184,7 @@ async def test_an_editor_that_is_still_at_it_decides_nothing_yet(shop: Workshop)
         transaction.asking()
     editor = Editor()
     async with shop.engine() as engine:
-        engine.join(editor)
+        engine.clients.join(editor)
         # It opens the file as it was, and applies the edit a moment later.
         engine.transactions.text_seen(shop.root / "f.txt", opened=True)
         editor.buffers["f.txt"] = AFTER["f.txt"]
@@ -198,19 +198,19 @@ async def test_an_edit_that_an_editor_was_given_counts_where_its_text_has_it(sho
     editor: Any = Editor()
     async with shop.engine() as engine:
         selection = await chosen(shop, engine)
-        selection = select.select(engine, selection.run.id, Lives(shop.root, {}), paths=["f.txt"])
-        await select.offer(engine, selection, editor)
+        selection = select.select(engine.review, selection.run.id, Lives(shop.root, {}), paths=["f.txt"])
+        await select.offer(engine.review, selection, editor)
         assert on_record(engine) == 0
     async with shop.engine() as engine:
-        engine.join(editor)
+        engine.clients.join(editor)
         if applied:
             editor.buffers["f.txt"] = AFTER["f.txt"]
         engine.transactions.text_seen(shop.root / "f.txt", opened=True)
         await engine.transactions.decided()
         assert on_record(engine) == applied
         assert files(shop.root) == BEFORE
-        assert engine.take_notices() == ()
-        assert engine._journal.pending_accepts() == ()
+        assert engine.notices.take() == ()
+        assert engine._ground.journal.pending_accepts() == ()
 
 
 async def test_a_root_that_is_gone_is_not_made_again(shop: Workshop) -> None:
@@ -253,7 +253,7 @@ async def test_a_root_that_comes_back_is_completed_then(shop: Workshop, tmp_path
         await begun(engine, await chosen(shop, engine))
     shop.root.rename(tmp_path / "away")
     async with shop.engine() as engine:
-        [notice] = engine.take_notices()
+        [notice] = engine.notices.take()
         assert "that folder is not there now" in notice
         assert on_record(engine) == 0
     (tmp_path / "away").rename(shop.root)
@@ -271,7 +271,7 @@ async def test_nothing_is_staged_in_what_a_snapshot_sees(shop: Workshop) -> None
         (shop.root / ".mux-lsp" / "x.txt").write_text("not ignored\n")
         task = await shop.start(engine, "sh:find . -name '.mux-lsp*'")
         await ended(engine, task.runs[0].id)
-        assert (engine.run_folder(task.runs[0].id) / "stdout").read_text() == ""
+        assert (engine.files.run_folder(task.runs[0].id) / "stdout").read_text() == ""
         (shop.root / ".mux-lsp" / "x.txt").unlink()
         await transaction.undo()
         assert files(shop.root) == BEFORE
@@ -283,7 +283,7 @@ async def test_an_accept_outlives_its_task(shop: Workshop) -> None:
         selection = await chosen(shop, engine)
         transaction = await begun(engine, selection)
         await transaction.write()
-        await engine.delete(selection.run.task)
+        await engine.tasks.delete(selection.run.task)
     async with shop.engine() as engine:
         assert files(shop.root) == AFTER
         assert on_record(engine) == CHANGES
@@ -298,12 +298,12 @@ async def test_what_the_person_has_changed_when_an_accept_is_given_up_is_told_an
         (shop.root / "g.txt").write_text("mine\n")
         await transaction.undo()
         assert files(shop.root) == {"f.txt": b"one\n2\nthree\nmine\n", "g.txt": b"mine\n"}
-        [notice] = engine.take_notices()
+        [notice] = engine.notices.take()
         assert "was given up, and was undone" in notice
         assert "What you have changed since stays as it is: f.txt." in notice
-        assert f"Copies of what was there before are in {engine.backups_dir}" in notice
+        assert f"Copies of what was there before are in {engine.files.backups_dir}" in notice
         assert on_record(engine) == 1
-        assert engine._journal.pending_accepts() == ()
+        assert engine._ground.journal.pending_accepts() == ()
 
 
 async def test_what_was_refused_is_not_completed_when_its_root_comes_back(shop: Workshop, tmp_path: Path) -> None:
@@ -368,9 +368,9 @@ async def test_what_is_staged_goes_when_what_was_found_is_on_record_at_last(shop
                 await engine.transactions.settle(shop.root)
         finally:
             faults.install(None)
-        owned = set(engine._owned)
+        owned = set(engine.background.pending)
         engine.transactions._record_all()
-        await asyncio.gather(*(set(engine._owned) - owned))
+        await asyncio.gather(*(set(engine.background.pending) - owned))
         assert on_record(engine) == CHANGES
         assert not (shop.root / STAGING).exists()
 
@@ -399,7 +399,7 @@ async def test_what_a_program_writes_to_a_file_that_it_has_open_is_kept(shop: Wo
             program.flush()
             await transaction.finish()
         assert files(shop.root) == AFTER
-        [notice] = engine.take_notices()
+        [notice] = engine.notices.take()
         [copy] = (shop.state / "kept").glob("*/f.txt")
         assert str(copy.parent) in notice
         assert copy.read_bytes() == BEFORE["f.txt"] + b"saved late\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mux_lsp.engine.runs.clock import SET_BACK, Clock
+from mux_lsp.engine.state.clock import SET_BACK, Clock
 
 NOON = 1_800_000_000.0
 

@@ -13,7 +13,8 @@ from mux_lsp.core.model import ChangeKind, FileChange, HunkStatus, Run, RunState
 from mux_lsp.engine.review import items as reviewing
 from mux_lsp.engine.review.diff_stats import LARGEST_TEXT
 from mux_lsp.engine.review.hunks import FileDiff, HunkCache
-from mux_lsp.engine.review.items import Item, LiveText, plan_path, refuse_conflicts
+from mux_lsp.engine.review.items import Item, plan_path, refuse_conflicts
+from mux_lsp.engine.review.live_text import LiveText
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.errors import ConflictError
 

@@ -19,7 +19,7 @@ from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from mux_lsp.agents.backend import Decision
-    from mux_lsp.engine.runs.lifecycle import Job
+    from mux_lsp.engine.runs.job import Job
 
 INSTALL = PermissionRequest("run", "npm install", "Run `npm install`")
 FETCH = PermissionRequest("fetch", "https://example.org", "Fetch https://example.org")

@@ -10,7 +10,8 @@ import pytest
 
 from mux_lsp.core.model import ChangeKind
 from mux_lsp.engine.review.hunks import HunkCache
-from mux_lsp.engine.review.items import LiveText, PathPlan, evaluate, plan_path, refuse_conflicts
+from mux_lsp.engine.review.items import PathPlan, evaluate, plan_path, refuse_conflicts
+from mux_lsp.engine.review.live_text import LiveText
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Write
 from mux_lsp.errors import ConflictError
 from tests.unit.engine.test_items import (
@@ -35,7 +36,8 @@ from tests.unit.engine.test_items import (
 if TYPE_CHECKING:
     from mux_lsp.core.model import FileChange, HunkStatus
     from mux_lsp.engine.review.hunks import FileDiff
-    from mux_lsp.engine.review.items import Item, LiveOf
+    from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.live_text import LiveOf
     from mux_lsp.engine.working_tree.disk import Entry
 
 OLD, NEW = "old.txt", "new/name.txt"

@@ -14,7 +14,7 @@ from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus, Run, RunState, Task
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.hunks import HunkCache
-from mux_lsp.engine.review.items import Item, LiveText, PathPlan
+from mux_lsp.engine.review.live_text import LiveText
 from mux_lsp.engine.review.resolutions import AcceptMode, Resolutions, available_resolutions
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.errors import ConflictError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.review.items import Item, PathPlan
+    from mux_lsp.engine.review.selection import Selection
 
 BIN, BIN_2, BIN_3 = file(b"\0\1"), file(b"\0\2"), file(b"\0\3")
 LINK = file("elsewhere", SYMLINK_MODE)
@@ -38,7 +40,7 @@ class World:
     results: dict[str, Entry | None]
     live: LiveText
     rejected: set[str] = field(default_factory=set)
-    selection: select.Selection | None = None
+    selection: Selection | None = None
 
     def __post_init__(self) -> None:
         entries = [entry for entry in (self.base, *self.results.values()) if entry]
@@ -64,7 +66,7 @@ class World:
         return [
             item
             for run in runs or self.runs
-            for one in select.candidates(self.engine, self.runs[run], self.runs[run].files)
+            for one in select.candidates(self.engine.review, self.runs[run], self.runs[run].files)
             for item in one.items(lambda _: self.live)
         ]
 
@@ -73,7 +75,7 @@ class World:
 
     def accept(self, run: str, how: AcceptMode, hunks: Collection[str] | None = None) -> PathPlan | None:
         """Accept, as a client would carry it out: the live text is another one afterwards."""
-        self.selection = select.select(self.engine, run, lambda _: self.live, hunks=hunks, how=how)
+        self.selection = select.select(self.engine.review, run, lambda _: self.live, hunks=hunks, how=how)
         (plan,) = self.selection.plans or (None,)
         if plan is not None:
             self.live = after(plan)

@@ -17,7 +17,8 @@ from tests.unit.engine.test_items import BASE, RESULT, change_of, file, name_of,
 if TYPE_CHECKING:
     from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review.hunks import FileDiff
-    from mux_lsp.engine.review.items import LiveText
+    from mux_lsp.engine.review.live_text import LiveText
+    from mux_lsp.engine.review.selection import Selection
 
 PATHS = ("a.txt", "b.txt", "c.txt")
 
@@ -46,8 +47,8 @@ class Chosen:
         self.looked_at.append(path)
         return on_disk(file(BASE))
 
-    def select(self, hunks: list[str] | None = None) -> select.Selection:
-        return select.select(self.engine, self.run.id, self.live_of, hunks=hunks)
+    def select(self, hunks: list[str] | None = None) -> Selection:
+        return select.select(self.engine.review, self.run.id, self.live_of, hunks=hunks)
 
     def hunks(self, path: str) -> list[str]:
         return [hunk.id for hunk in self.reviews.of(self.run, self.changes[path]).hunks]

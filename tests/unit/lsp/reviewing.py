@@ -9,7 +9,8 @@ from lsprotocol import types
 from mux_lsp.core import diff, text
 from mux_lsp.core.model import ChangeKind, FileChange, Run, RunState, Task
 from mux_lsp.engine.review.hunks import FileDiff
-from mux_lsp.engine.review.items import LiveText, evaluate
+from mux_lsp.engine.review.items import evaluate
+from mux_lsp.engine.review.live_text import LiveText
 from mux_lsp.lsp.review import places
 from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 

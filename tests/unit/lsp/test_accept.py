@@ -12,9 +12,9 @@ from lsprotocol import types
 
 from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.rebase import LineEdit
-from mux_lsp.engine.review import items
 from mux_lsp.engine.review.items import PathPlan
-from mux_lsp.engine.review.select import Selection
+from mux_lsp.engine.review.live_text import read_live_text
+from mux_lsp.engine.review.selection import Selection
 from mux_lsp.engine.review.transactions import Transactions
 from mux_lsp.engine.working_tree import disk
 from mux_lsp.engine.working_tree.disk import FILE_MODE, Entry
@@ -87,7 +87,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
         transactions=Transactions(journal, tmp_path, lambda _: None, asyncio.ensure_future),
     )
     edited, tool = (
-        PathPlan(name, items.live_text(root, name, None), (LineEdit(0, 1, "b\n"),), Entry(mode, b"b\n"), ("b\n",), 1)
+        PathPlan(name, read_live_text(root, name, None), (LineEdit(0, 1, "b\n"),), Entry(mode, b"b\n"), ("b\n",), 1)
         for name, mode in (("edited.txt", FILE_MODE), ("tool.sh", disk.EXECUTABLE_MODE))
     )
     selection = Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), root, (edited, tool), (), 0)

@@ -11,13 +11,14 @@ from lsprotocol import types
 from mux_lsp.core.model import HunkStatus, Run, RunState
 from mux_lsp.core.rebase import LineEdit
 from mux_lsp.engine.review.items import PathPlan
-from mux_lsp.engine.review.select import Selection
+from mux_lsp.engine.review.selection import Selection
 from mux_lsp.engine.working_tree.disk import Entry
 from mux_lsp.lsp.review import overwrite, wire_places
 from tests.unit.lsp.reviewing import range_of, runs
 
 if TYPE_CHECKING:
-    from mux_lsp.engine.review.items import Item, LiveText
+    from mux_lsp.engine.review.items import Item
+    from mux_lsp.engine.review.live_text import LiveText
 
 BEFORE = "a\nb\nc\nd\ne\nf\n"
 AFTER = "a\nB\nc\nd\nE\nf\n"

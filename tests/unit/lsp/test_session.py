@@ -12,7 +12,7 @@ from lsprotocol import types
 from mux_lsp.callers import Agent, Person
 from mux_lsp.core.model import Run, RunState, Task
 from mux_lsp.core.permissions import PermissionRequest
-from mux_lsp.engine.review import items
+from mux_lsp.engine.review.live_text import LiveText
 from mux_lsp.engine.state.events import (
     Event,
     PermissionRequested,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.engine import Engine
-    from mux_lsp.engine.review.history import PresenceMap
+    from mux_lsp.engine.review.presence import PresenceMap
     from mux_lsp.lsp.wire.documents import Document
 
 RUN = Run("k3f-1", "k3f", "sh:true", None, RunState.RUNNING)
@@ -111,7 +111,7 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
         made.append(document.version)
         begun.set()
         await gate.wait()
-        live = items.LiveText("a", ("text\n",), None, open=True)
+        live = LiveText("a", ("text\n",), None, open=True)
         return places.DocumentReview(places.Buffer(document.uri, document.version, live), (), (), {}), {}
 
     monkeypatch.setattr(session, "_view_of", view_of)

@@ -10,8 +10,9 @@ from lsprotocol import types
 
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.rebase import LineEdit
-from mux_lsp.engine.review.items import LiveText, PathPlan
-from mux_lsp.engine.review.select import Selection
+from mux_lsp.engine.review.items import PathPlan
+from mux_lsp.engine.review.live_text import LiveText
+from mux_lsp.engine.review.selection import Selection
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
 from mux_lsp.lsp.review.workspace_edit import EditCapabilities, split, workspace_edit
 from mux_lsp.lsp.wire.documents import Documents, uri_of
