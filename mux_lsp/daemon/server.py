@@ -71,12 +71,6 @@ SHUTDOWN_SECONDS = DRAIN_SECONDS + CLOSE_SECONDS + 10
 class Engine(Protocol):
     """What the daemon needs of the engine."""
 
-    async def open(self) -> None:
-        """Makes it work. Raises MuxError with the reason if it cannot."""
-
-    async def close(self) -> None:
-        """Brings it to rest. What runs on its own goes on."""
-
     def busy(self) -> bool:
         """Whether there is work that must not be left: the daemon does not end idle meanwhile."""
 
@@ -96,8 +90,11 @@ class Engine(Protocol):
         """Has a function called, in the event loop, whenever something happens: `busy` may say otherwise after it."""
 
 
-CreateEngine = Callable[[paths.Home], Engine]
-"""Makes an engine over the person's folders."""
+CreateEngine = Callable[[paths.Home], contextlib.AbstractAsyncContextManager[Engine]]
+"""Returns what opens an engine over the person's folders when it is entered, and brings it to rest at its end.
+
+What runs on its own goes on then. To enter it raises MuxError with the reason if the engine cannot be opened.
+"""
 
 ServeClient = Callable[[ClientReader, ClientWriter, Any, Caller], Awaitable[None]]
 """Speaks LSP with one client over the engine, until the reader ends. It may be cancelled."""
@@ -114,11 +111,11 @@ def main(arguments: list[str]) -> int:
     adopt_orphans()
     _allow_open_files()
 
-    def create_engine(home: paths.Home) -> Engine:
+    def create_engine(home: paths.Home) -> contextlib.AbstractAsyncContextManager[Engine]:
         import mux_lsp.lsp.session  # noqa: F401  (half a second that no client should find the others waiting for)
         from mux_lsp.engine.engine import Engine as RealEngine
 
-        return RealEngine(Path(home.state), Path(home.config_file))
+        return RealEngine.open(Path(home.state), Path(home.config_file))
 
     async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any, asker: Caller) -> None:
         from mux_lsp.lsp.session import serve_client as serve
@@ -186,7 +183,7 @@ def run_daemon(
         with lifecycle.only_daemon(here):
             # All that takes long to import is there before the event loop is.
             engine = create_engine(here)
-            asyncio.run(_Daemon(here, engine, serve_client, idle_seconds(here)).run(starter))
+            asyncio.run(_run(here, engine, serve_client, idle_seconds(here), starter))
         log.info("ended")
         return 0
     except lifecycle.AlreadyRunningError as error:
@@ -225,6 +222,26 @@ class _Client:
     since: float = field(default_factory=time.time)
 
 
+async def _run(
+    home: paths.Home,
+    opening: contextlib.AbstractAsyncContextManager[Engine],
+    serve_client: ServeClient,
+    idle_seconds: float,
+    starter: lifecycle.Starter,
+) -> None:
+    """Open the engine, serve clients, and close the engine within `CLOSE_SECONDS`."""
+    opened = contextlib.AsyncExitStack()
+    engine = await opened.enter_async_context(opening)
+    try:
+        await _Daemon(home, engine, serve_client, idle_seconds).serve(starter)
+    finally:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await opened.aclose()
+        except TimeoutError:
+            log.error("the engine has not closed in %g s", CLOSE_SECONDS)
+
+
 class _Daemon:
     """The state of the running daemon. Owns the tasks of its connections."""
 
@@ -247,19 +264,8 @@ class _Daemon:
         self._admission = Admission(home.state)
         self._record: lifecycle.Record
 
-    async def run(self, starter: lifecycle.Starter) -> None:
-        """From the opening of the engine to its close."""
-        await self._engine.open()
-        try:
-            await self._serve(starter)
-        finally:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._engine.close()
-            except TimeoutError:
-                log.error("the engine has not closed in %g s", CLOSE_SECONDS)
-
-    async def _serve(self, starter: lifecycle.Starter) -> None:
+    async def serve(self, starter: lifecycle.Starter) -> None:
+        """Serve clients until the daemon is told to stop or has been idle long enough."""
         sock, address = lifecycle.listen(self._home)
         try:
             self._record = lifecycle.publish(self._home, address, __version__)
