@@ -57,7 +57,7 @@ def make_tree(folder: Path, version: str = mux_lsp.__version__) -> Path:
     package.mkdir(parents=True)
     for name in (
         "__main__.py",
-        "askers.py",
+        "callers.py",
         "errors.py",
         "faults.py",
         "keys.py",
