@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from mux_lsp import paths
@@ -12,12 +13,6 @@ from mux_lsp.daemon.connection import ClientReader, ClientWriter
 
 class Engine(Protocol):
     """What the daemon needs of the engine."""
-
-    async def open(self) -> None:
-        """Makes it work. Raises MuxError with the reason if it cannot."""
-
-    async def close(self) -> None:
-        """Brings it to rest. What runs on its own goes on."""
 
     def busy(self) -> bool:
         """Whether there is work that must not be left: the daemon does not end idle meanwhile."""
@@ -38,8 +33,11 @@ class Engine(Protocol):
         """Has a function called, in the event loop, whenever something happens: `busy` may say otherwise after it."""
 
 
-CreateEngine = Callable[[paths.Home], Engine]
-"""Makes an engine over the person's folders."""
+CreateEngine = Callable[[paths.Home], AbstractAsyncContextManager[Engine]]
+"""Returns the context manager that opens an engine over the person's folders, and closes it at its end.
+
+What runs on its own goes on then. Entering it raises MuxError with the reason if the engine cannot be opened.
+"""
 
 
 ServeClient = Callable[[ClientReader, ClientWriter, Any, Caller], Awaitable[None]]

@@ -63,11 +63,11 @@ def main(arguments: list[str]) -> int:
     adopt_orphans()
     _allow_open_files()
 
-    def create_engine(home: paths.Home) -> Engine:
+    def create_engine(home: paths.Home) -> contextlib.AbstractAsyncContextManager[Engine]:
         import mux_lsp.lsp.session  # noqa: F401  (half a second that no client should find the others waiting for)
         from mux_lsp.engine.engine import Engine as RealEngine
 
-        return RealEngine(Path(home.state), Path(home.config_file))
+        return RealEngine.open(Path(home.state), Path(home.config_file))
 
     async def serve_client(reader: ClientReader, writer: ClientWriter, engine: Any, asker: Caller) -> None:
         from mux_lsp.lsp.session import serve_client as serve
@@ -125,7 +125,7 @@ def run_daemon(
         with lifecycle.only_daemon(here):
             # All that takes long to import is there before the event loop is.
             engine = create_engine(here)
-            asyncio.run(_Daemon(here, engine, serve_client, idle_seconds(here)).run(starter))
+            asyncio.run(_run(here, engine, serve_client, idle_seconds(here), starter))
         log.info("ended")
         return 0
     except lifecycle.AlreadyRunningError as error:
@@ -153,6 +153,26 @@ def _say_failure(sentence: str, starter: lifecycle.Starter) -> None:
     starter.failed(sentence)
 
 
+async def _run(
+    home: paths.Home,
+    opening: contextlib.AbstractAsyncContextManager[Engine],
+    serve_client: ServeClient,
+    idle_seconds: float,
+    starter: lifecycle.Starter,
+) -> None:
+    """Open the engine, serve clients, and close the engine within `CLOSE_SECONDS`."""
+    opened = contextlib.AsyncExitStack()
+    engine = await opened.enter_async_context(opening)
+    try:
+        await _Daemon(home, engine, serve_client, idle_seconds).serve(starter)
+    finally:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await opened.aclose()
+        except TimeoutError:
+            log.error("the engine has not closed in %g s", CLOSE_SECONDS)
+
+
 class _Daemon:
     """The life of the running daemon, from its start to its end."""
 
@@ -166,19 +186,8 @@ class _Daemon:
         self._reap_timer: asyncio.TimerHandle | None = None
         self._ended_orphans: frozenset[int] = frozenset()
 
-    async def run(self, starter: lifecycle.Starter) -> None:
-        """From the opening of the engine to its close."""
-        await self._engine.open()
-        try:
-            await self._serve(starter)
-        finally:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._engine.close()
-            except TimeoutError:
-                log.error("the engine has not closed in %g s", CLOSE_SECONDS)
-
-    async def _serve(self, starter: lifecycle.Starter) -> None:
+    async def serve(self, starter: lifecycle.Starter) -> None:
+        """Serve clients until the daemon is told to stop or has been idle long enough."""
         sock, address = lifecycle.listen(self._home)
         try:
             record = lifecycle.publish(self._home, address, __version__)

@@ -228,9 +228,7 @@ class Person(RuleBasedStateMachine):
 
     async def _sit_down(self) -> None:
         self.stack = AsyncExitStack()
-        engine = Engine(self.ground.state, self.ground.config)
-        await engine.open()
-        self.stack.push_async_callback(engine.close)
+        engine = await self.stack.enter_async_context(Engine.open(self.ground.state, self.ground.config))
         client = await self.stack.enter_async_context(at_desk(engine, self.ground.root, applies=True))
         self.bench = Bench(self.ground, engine, client)
         client.open(self.file, self.text)

@@ -126,14 +126,12 @@ class Bench:
 @asynccontextmanager
 async def bench(ground: Ground, *, applies: bool = False) -> AsyncIterator[Bench]:
     """An engine over what is on the ground, as a daemon opens it, with a client."""
-    engine = Engine(ground.state, ground.config)
-    await engine.open()
-    try:
-        async with at_desk(engine, ground.root, applies=applies) as client:
-            memory = json.loads(ground.memory.read_text()) if ground.memory.exists() else {}
-            yield Bench(ground, engine, client, memory)
-    finally:
-        await engine.close()
+    async with (
+        Engine.open(ground.state, ground.config) as engine,
+        at_desk(engine, ground.root, applies=applies) as client,
+    ):
+        memory = json.loads(ground.memory.read_text()) if ground.memory.exists() else {}
+        yield Bench(ground, engine, client, memory)
 
 
 def tree_of(root: Path) -> dict[str, tuple[int, str]]:

@@ -32,12 +32,8 @@ class Workshop:
     @asynccontextmanager
     async def engine(self, clock: Clock | None = None) -> AsyncIterator[Engine]:
         """An engine, open; closed as a daemon closes it, so that agents at work go on."""
-        engine = Engine(self.state, self.config, clock)
-        await engine.open()
-        try:
+        async with Engine.open(self.state, self.config, clock) as engine:
             yield engine
-        finally:
-            await engine.close()
 
     async def start(self, engine: Engine, *agents: str, checks: tuple[str, ...] = ()) -> Task:
         """A task with a run of each agent."""

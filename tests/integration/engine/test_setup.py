@@ -185,7 +185,7 @@ async def test_without_commands_there_is_none(site: Site) -> None:
     async with site.workshop.engine() as engine:
         run, _ = await site.outcome(engine, "echo x > x")
         assert run.setup is None
-        assert not engine.repositories.of(site.workshop.root).setups.folder.exists()
+        assert not setup_folder(engine.repositories.of(site.workshop.root), "any").parent.exists()
 
 
 async def test_its_failure_ends_the_runs_with_its_log(site: Site) -> None:
@@ -329,7 +329,7 @@ async def test_the_least_used_are_removed(site: Site, monkeypatch: pytest.Monkey
     monkeypatch.setattr("mux_lsp.engine.repository.setup.LOGS", 1)
     site.configure("cp app.lock made.txt")
     async with site.workshop.engine() as engine:
-        folder = engine.repositories.of(site.workshop.root).setups.folder
+        folder = setup_folder(engine.repositories.of(site.workshop.root), "any").parent
         for number in range(3):
             site.write({"app.lock": f"{number}\n"})
             run, _ = await site.outcome(engine, "cat made.txt > got")

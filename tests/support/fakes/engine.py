@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 from mux_lsp.errors import MuxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     Listener = Callable[[Any], None]
@@ -22,14 +23,15 @@ class Engine:
         self.unfinished = self.settings.get("unfinished_runs", 0)
         self.listeners: list[Listener] = []
 
-    async def open(self) -> None:
-        if "bug_at_open" in self.settings:
-            raise ZeroDivisionError(self.settings["bug_at_open"])
-        if "error_at_open" in self.settings:
-            raise MuxError(self.settings["error_at_open"])
-
-    async def close(self) -> None:
-        pass
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, state: Path, config_file: Path) -> AsyncIterator[Engine]:
+        engine = cls(state, config_file)
+        if "bug_at_open" in engine.settings:
+            raise ZeroDivisionError(engine.settings["bug_at_open"])
+        if "error_at_open" in engine.settings:
+            raise MuxError(engine.settings["error_at_open"])
+        yield engine
 
     def busy(self) -> bool:
         return bool(self.unfinished)

@@ -19,7 +19,7 @@ from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
     from mux_lsp.agents.backend import Decision
-    from mux_lsp.engine.runs.job import Job
+    from mux_lsp.engine.runs.permissions import Asker
 
 INSTALL = PermissionRequest("run", "npm install", "Run `npm install`")
 FETCH = PermissionRequest("fetch", "https://example.org", "Fetch https://example.org")
@@ -71,7 +71,7 @@ class Office:
             advance=advance,
             current=lambda: self.runs[run_id],
         )
-        return asyncio.create_task(self.asks.ask(cast("Job", job), request))
+        return asyncio.create_task(self.asks.ask(cast("Asker", job), request))
 
     async def asked(self, count: int) -> None:
         """Wait until so many requests have been told."""

@@ -14,7 +14,6 @@ from mux_lsp.core import text
 from mux_lsp.core.model import HunkStatus, Run, RunState, Task
 from mux_lsp.engine.review import select
 from mux_lsp.engine.review.hunks import HunkCache
-from mux_lsp.engine.review.items import Item, PathPlan
 from mux_lsp.engine.review.live_text import LiveText
 from mux_lsp.engine.review.resolutions import AcceptMode, Resolutions, available_resolutions
 from mux_lsp.engine.review.selection import Selection
@@ -26,7 +25,9 @@ from tests.unit.engine.test_items import change_of, file, in_buffer, lines_of, n
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from mux_lsp.engine.engine import Engine
+    from mux_lsp.engine.review.items import Item, PathPlan
+    from mux_lsp.engine.review.selection import Selection
+    from mux_lsp.engine.review.service import ReviewService
 
 BIN, BIN_2, BIN_3 = file(b"\0\1"), file(b"\0\2"), file(b"\0\3")
 LINK = file("elsewhere", SYMLINK_MODE)
@@ -47,12 +48,11 @@ class World:
         self.reviews = HunkCache({name_of(entry.content): entry.content for entry in entries}.__getitem__)
         self.runs = {name: self._run(name, result) for name, result in self.results.items()}
         task = Task("k3f", "", "/nowhere", "", 0.0, runs=tuple(self.runs.values()))
-        self.engine = cast(
-            "Engine",
+        self.review = cast(
+            "ReviewService",
             SimpleNamespace(
-                run=self.runs.__getitem__,
-                task=lambda _: task,
-                reviews=lambda _: self.reviews,
+                registry=SimpleNamespace(run=self.runs.__getitem__, task=lambda _: task),
+                hunks=lambda _: self.reviews,
                 rejections=lambda *_: frozenset(self.rejected),
             ),
         )
@@ -66,7 +66,7 @@ class World:
         return [
             item
             for run in runs or self.runs
-            for one in select.candidates(self.engine.review, self.runs[run], self.runs[run].files)
+            for one in select.candidates(self.review, self.runs[run], self.runs[run].files)
             for item in one.items(lambda _: self.live)
         ]
 
@@ -75,7 +75,7 @@ class World:
 
     def accept(self, run: str, how: AcceptMode, hunks: Collection[str] | None = None) -> PathPlan | None:
         """Accept, as a client would carry it out: the live text is another one afterwards."""
-        self.selection = select.select(self.engine.review, run, lambda _: self.live, hunks=hunks, how=how)
+        self.selection = select.select(self.review, run, lambda _: self.live, hunks=hunks, how=how)
         (plan,) = self.selection.plans or (None,)
         if plan is not None:
             self.live = after(plan)

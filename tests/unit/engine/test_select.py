@@ -16,9 +16,10 @@ from mux_lsp.errors import UsageError
 from tests.unit.engine.test_items import BASE, RESULT, change_of, file, name_of, on_disk
 
 if TYPE_CHECKING:
-    from mux_lsp.engine.engine import Engine
     from mux_lsp.engine.review.hunks import FileDiff
     from mux_lsp.engine.review.live_text import LiveText
+    from mux_lsp.engine.review.selection import Selection
+    from mux_lsp.engine.review.service import ReviewService
 
 PATHS = ("a.txt", "b.txt", "c.txt")
 
@@ -33,12 +34,11 @@ class Chosen:
         self.changes = {path: _at(path, change_of(before, after)) for path in PATHS}
         self.run = Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED, files=tuple(self.changes.values()))
         self.looked_at: list[str] = []
-        self.engine = cast(
-            "Engine",
+        self.review = cast(
+            "ReviewService",
             SimpleNamespace(
-                run=lambda _: self.run,
-                task=lambda _: SimpleNamespace(repository="/nowhere"),
-                reviews=lambda _: self.reviews,
+                registry=SimpleNamespace(run=lambda _: self.run, task=lambda _: SimpleNamespace(repository="/nowhere")),
+                hunks=lambda _: self.reviews,
                 rejections=lambda *_: frozenset(),
             ),
         )
@@ -48,7 +48,7 @@ class Chosen:
         return on_disk(file(BASE))
 
     def select(self, hunks: list[str] | None = None) -> Selection:
-        return select.select(self.engine.review, self.run.id, self.live_of, hunks=hunks)
+        return select.select(self.review, self.run.id, self.live_of, hunks=hunks)
 
     def hunks(self, path: str) -> list[str]:
         return [hunk.id for hunk in self.reviews.of(self.run, self.changes[path]).hunks]

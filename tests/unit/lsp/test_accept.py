@@ -79,13 +79,14 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
         unsaved=unsaved,
     )
     journal = Journal(tmp_path / "mux.db")
-    session.engine = SimpleNamespace(
-        clients=(session,),
+    review = SimpleNamespace(
+        clients=SimpleNamespace(connected=(session,)),
         history=SimpleNamespace(prepare=lambda *_: {}),
-        task=lambda _: Task("k3f", "do it", str(root), "", 1.0),
-        reviews=lambda _: None,
+        registry=SimpleNamespace(task=lambda _: Task("k3f", "do it", str(root), "", 1.0)),
+        hunks=lambda _: None,
         transactions=Transactions(journal, tmp_path, lambda _: None, asyncio.ensure_future),
     )
+    session.engine = SimpleNamespace(review=review)
     edited, tool = (
         PathPlan(name, read_live_text(root, name, None), (LineEdit(0, 1, "b\n"),), Entry(mode, b"b\n"), ("b\n",), 1)
         for name, mode in (("edited.txt", FILE_MODE), ("tool.sh", disk.EXECUTABLE_MODE))

@@ -28,9 +28,11 @@ def engine() -> Engine:
     return cast(
         "Engine",
         SimpleNamespace(
-            find_run=runs.get,
-            ancestors=lambda task: ("k3f-1",) if task == "tw5" else (),
-            task=lambda _: SimpleNamespace(repository="/repository"),
+            registry=SimpleNamespace(
+                find_run=runs.get,
+                ancestors=lambda task: ("k3f-1",) if task == "tw5" else (),
+                task=lambda _: SimpleNamespace(repository="/repository"),
+            )
         ),
     )
 

@@ -28,7 +28,8 @@ class Client:
         self.server, self.written = MuxServer(), Written()
         self.server.protocol.set_writer(self.written)
         self.tasks = {TASK.id: TASK}
-        self.progress = Progress(self.server, cast("Engine", SimpleNamespace(task=self._task)))
+        engine = SimpleNamespace(registry=SimpleNamespace(task=self._task))
+        self.progress = Progress(self.server, cast("Engine", engine))
         self.progress.enabled = True
 
     def _task(self, task_id: str) -> Task:

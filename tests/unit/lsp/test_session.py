@@ -47,7 +47,8 @@ EVENTS: dict[str, Event] = {
 
 def begun(options: object) -> tuple[Session, Written]:
     """A session behind the answer to its initialize."""
-    session, written = Session(cast("Engine", SimpleNamespace(standing=lambda _: NO_SUMMARY)), Person()), Written()
+    engine = SimpleNamespace(tasks=SimpleNamespace(summary=lambda _: NO_SUMMARY))
+    session, written = Session(cast("Engine", engine), Person()), Written()
     session.server.protocol.set_writer(written)
     params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": options}
     receive(session.server, {"id": 1, "method": "initialize", "params": params})
@@ -99,9 +100,9 @@ async def test_a_client_whose_protocol_was_refused_is_told_nothing() -> None:
 async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One view is made at a time, and while it is made the next one waits for the newest text."""
     history = SimpleNamespace(observe=lambda *_: None)
-    verifying = SimpleNamespace(watched=SimpleNamespace(follows=lambda *_: False))
+    verify = SimpleNamespace(tracker=SimpleNamespace(follows=lambda *_: False))
     transactions = SimpleNamespace(text_seen=lambda *_, **__: None)
-    engine = SimpleNamespace(history=history, verifying=verifying, transactions=transactions)
+    engine = SimpleNamespace(history=history, verify=verify, transactions=transactions)
     session = Session(cast("Engine", engine), Person())
     sent: list[int | None] = []
     made: list[int] = []
@@ -144,7 +145,9 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
 
 async def test_a_client_of_an_agent_is_neither_asked_for_its_person_nor_given_a_way_to_cancel() -> None:
     asked = SimpleNamespace(id="ask1", task="k3f", runs=("k3f-1",), request=PermissionRequest("run", "ls", "Run `ls`"))
-    engine = SimpleNamespace(standing=lambda _: NO_SUMMARY, asked=(asked,))
+    engine = SimpleNamespace(
+        tasks=SimpleNamespace(summary=lambda _: NO_SUMMARY), permissions=SimpleNamespace(open=lambda: (asked,))
+    )
     session, written = Session(cast("Engine", engine), Agent("k3f-1")), Written()
     session.server.protocol.set_writer(written)
     able = {"window": {"workDoneProgress": True}}
