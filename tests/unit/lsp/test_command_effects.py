@@ -108,10 +108,12 @@ def engine() -> Engine:
     return cast(
         "Engine",
         SimpleNamespace(
-            find_run=runs.get,
-            ancestors=lambda task: ("k3f-1",) if task in REPOSITORIES else (),
-            task=lambda task: SimpleNamespace(repository=REPOSITORIES.get(task, "/repository")),
-            room=lambda _: SimpleNamespace(worktrees=worktrees),
+            registry=SimpleNamespace(
+                find_run=runs.get,
+                ancestors=lambda task: ("k3f-1",) if task in REPOSITORIES else (),
+                task=lambda task: SimpleNamespace(repository=REPOSITORIES.get(task, "/repository")),
+            ),
+            repositories=SimpleNamespace(of=lambda _: SimpleNamespace(worktrees=worktrees)),
         ),
     )
 
