@@ -48,7 +48,8 @@ def test_a_link_among_the_names_is_refused_and_nothing_stays_open(tmp_path: Path
     folder.mkdir(parents=True)
     (root / "real/b/c").mkdir(parents=True)
     (tmp_path / "other/b/c").mkdir(parents=True)
-    (folder / at).symlink_to({"inside": root / "real", "outside": tmp_path / "other", "nowhere": "nothing"}[target])
+    targets = {"inside": root / "real", "outside": tmp_path / "other", "nowhere": root / "nothing"}
+    (folder / at).symlink_to(targets[target])
     start = openat.open_folder(root)
     opened: list[int] = []
 

@@ -152,23 +152,23 @@ class _Recorder:
         if head is None or not head.words[1].isdigit():
             raise ConnectionResetError("the upstream ended the connection without an answer")
         status = int(head.words[1])
-        request = _request_of(exchange) if status == 200 else None
+        model_request = _request_of(exchange) if status == 200 else None
         if head.headers.get("content-type", "").startswith("text/event-stream"):
             await exchange.begin_stream(status, _forwarded(head.headers, set()))
             heard = StreamReader()
             async for piece in http1.read_body(reader, head.headers):
                 # Kept before it is sent on: a client may go away as soon as it has seen the end.
                 heard.feed(piece)
-                if heard.ended and request is not None:
-                    self._keep(request, heard.message)
-                    request = None
+                if heard.ended and model_request is not None:
+                    self._keep(model_request, heard.message)
+                    model_request = None
                 await exchange.send(http1.chunk(piece))
             await exchange.end_stream()
         else:
             bodiless = request.method == "HEAD" or status in {204, 304}
             body = b"" if bodiless else b"".join([piece async for piece in http1.read_body(reader, head.headers)])
-            if request is not None:
-                self._keep(request, whole_message(body))
+            if model_request is not None:
+                self._keep(model_request, whole_message(body))
             await exchange.whole(status, body, _forwarded(head.headers, set()))
 
     def _keep(self, request: ModelRequest, message: dict[str, Any]) -> None:
