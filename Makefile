@@ -6,7 +6,7 @@ KEY := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 DEMO := $(CACHE)/demo-$(KEY)
 TEST := $(CACHE)/test-$(KEY)
 
-.PHONY: demo test check bench soak vsix screenshots clean
+.PHONY: demo test check generate bench soak vsix screenshots clean
 
 demo: $(DEMO)/.installed
 	@$(DEMO)/bin/mux-lsp demo
@@ -20,6 +20,11 @@ check: $(TEST)/.installed
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
 	$(TEST)/bin/python -m tests.support.extension check
+
+# Files that are made from the code: the tables of editor-clients/PROTOCOL.md, the extension's protocol.ts, the plugin's
+# protocol.lua, and :help mux with its tags. Tests fail where one is out of date.
+generate: $(TEST)/.installed
+	$(TEST)/bin/python -m tests.support.generate
 
 bench: $(TEST)/.installed
 	$(TEST)/bin/python -m tests.benchmarks

@@ -1,6 +1,6 @@
 """The tools that judge the Lua of the Neovim plugin: stylua for its layout, EmmyLua's language server for its types.
 
-`python -m tests.support.lua` lays the plugin out anew, and brings `protocol.lua` and the help up to date.
+`make generate` lays the plugin out, and brings `protocol.lua` and the help up to date.
 """
 
 from __future__ import annotations
@@ -126,7 +126,3 @@ def update() -> None:
     subprocess.run(
         [*nvim.command, "--clean", "--headless", "-c", f"helptags {neovim_help.FILE.parent}", "-c", "q"], check=True
     )
-
-
-if __name__ == "__main__":
-    update()

@@ -1,6 +1,6 @@
 """The help of the Neovim plugin: `neovim_help.txt`, with what the code says of itself filled in.
 
-`python -m tests.support.lua` brings `doc/mux.txt` and its tags up to date; a test fails where they are not.
+`make generate` brings `doc/mux.txt` and its tags up to date; a test fails where they are not.
 """
 
 from __future__ import annotations
