@@ -10,7 +10,7 @@ TEST := $(CACHE)/test-$(KEY)
 WORKERS ?= 2
 PYTEST = $(TEST)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo test test-fast check bench soak dist vsix screenshots clean
+.PHONY: demo test test-fast check generate bench soak dist vsix screenshots clean
 
 demo: $(DEMO)/.installed
 	@$(DEMO)/bin/mux-lsp demo
@@ -27,6 +27,11 @@ check: $(TEST)/.installed
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
 	$(TEST)/bin/python -m tests.support.extension check
+
+# Files that are made from the code: the tables of editor-clients/PROTOCOL.md, the extension's protocol.ts, the plugin's
+# protocol.lua, and :help mux with its tags. Tests fail where one is out of date.
+generate: $(TEST)/.installed
+	$(TEST)/bin/python -m tests.support.generate
 
 bench: $(TEST)/.installed
 	$(TEST)/bin/python -m tests.benchmarks

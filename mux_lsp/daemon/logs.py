@@ -15,7 +15,7 @@ _BYTES = 1_000_000
 _OLDER_FILES = 3
 
 # Libraries that log whole messages at INFO: what an editor sends is source text.
-_TOO_TALKATIVE = ("pygls", "asyncio", "git", "httpx", "httpcore", "anthropic", "watchfiles")
+_TOO_TALKATIVE = ("pygls", "asyncio", "git", "httpx2", "httpcore2", "aiohttp", "anthropic", "watchfiles")
 
 
 def set_up(path: str, *, detached: bool) -> None:

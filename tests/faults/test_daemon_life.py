@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from mux_lsp import __version__
-from mux_lsp.daemon import client
+from mux_lsp.daemon import dial
 from mux_lsp.daemon.client import connect_running, request_status, request_stop
 from mux_lsp.daemon.dial import NotRunningError, OtherVersionError, is_alive, read_record
 from mux_lsp.errors import MuxError
@@ -96,7 +96,7 @@ def test_stop_ends_a_daemon_whose_socket_has_been_cleaned_away(fake_home: Isolat
 
 
 def test_stop_ends_a_daemon_that_hangs(fake_home: IsolatedHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(dial, "ANSWER_SECONDS", 0.3)
     with Editor(fake_home) as editor:
         editor.request("initialize")
         daemon = psutil.Process(request_status(fake_home.paths)["pid"])

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mux_lsp import __version__
-from mux_lsp.daemon import client, handshake
+from mux_lsp.daemon import client, dial, handshake
 from mux_lsp.daemon.client import connect
 from mux_lsp.daemon.dial import BusyError, attempt, read_record
 from mux_lsp.errors import MuxError
@@ -103,7 +103,7 @@ def test_a_daemon_that_lets_nobody_in_is_not_one_that_is_not_there(
     tune(fake_home, "daemon/lifecycle.py", "BACKLOG", 1)
     tune(fake_home, "daemon/clients.py", "STRANGERS", 1)
     tune(fake_home, "daemon/handshake.py", "SECONDS", 60)
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(dial, "ANSWER_SECONDS", 1.0)
     with Editor(fake_home) as neighbour, ExitStack() as stack:
         neighbour.request("initialize")
         for _ in range(3):  # one that is let in, and two that wait, where the bound of the system is 1

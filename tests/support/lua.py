@@ -1,6 +1,6 @@
 """Check the Lua of the Neovim plugin: its format with stylua, its types with EmmyLua's language server.
 
-`python -m tests.support.lua` formats the plugin, and generates `protocol.lua` and the help.
+`make generate` formats the plugin, and generates `protocol.lua` and the help.
 """
 
 from __future__ import annotations
@@ -117,7 +117,3 @@ def update() -> None:
     subprocess.run(
         [*nvim.command, "--clean", "--headless", "-c", f"helptags {neovim_help.FILE.parent}", "-c", "q"], check=True
     )
-
-
-if __name__ == "__main__":
-    update()

@@ -1,6 +1,6 @@
 """Generate the help of the Neovim plugin from `neovim_help.txt` and the descriptions in the code.
 
-`python -m tests.support.lua` writes `doc/mux.txt` and its tags; a test fails where they are out of date.
+`make generate` writes `doc/mux.txt` and its tags; a test fails where they are out of date.
 """
 
 from __future__ import annotations

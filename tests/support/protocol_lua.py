@@ -1,6 +1,6 @@
 """The protocol's types for Lua, made from `mux_lsp/lsp/protocol.py`: `lua/mux/protocol.lua` of the Neovim plugin.
 
-`python -m tests.support.lua` brings the file up to date; a test fails where it is not.
+`make generate` brings the file up to date; a test fails where it is not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FILE: Final = Path(__file__).parents[2] / "editor-clients" / "neovim" / "lua" / "mux" / "protocol.lua"
 
 _HEAD: Final = """\
---- The types of the protocol, made from mux_lsp/lsp/protocol.py by tests/support/protocol_lua.py.
+--- The types of the protocol. Generated from mux_lsp/lsp/protocol.py by `make generate`. Do not edit.
 --- Nothing reads this file at run time.
 ---@meta
 """

@@ -1,7 +1,6 @@
 """The reference tables of `editor-clients/PROTOCOL.md`, made from `mux_lsp/lsp/protocol.py`.
 
-`python -m tests.support.protocol_tables` brings the document up to date, and with it the types of the VS Code
-extension; a test fails where they are not.
+`make generate` brings the document up to date; a test fails where it is not.
 """
 
 from __future__ import annotations
@@ -165,10 +164,3 @@ def _words(metadata: Iterable[Any]) -> Iterable[str]:
 
 def _link(model: type[BaseModel]) -> str:
     return f"[{model.__name__}](#{model.__name__.lower()})"
-
-
-if __name__ == "__main__":
-    from tests.support import protocol_typescript
-
-    DOCUMENT.write_text(updated(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
-    protocol_typescript.MODULE.write_text(protocol_typescript.made(), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The protocol for the VS Code extension: `editor-clients/vscode/src/protocol.ts`, made from `mux_lsp/lsp/protocol.py`.
 
-`python -m tests.support.protocol_tables` brings it up to date with the document; a test fails where it is not.
+`make generate` brings it up to date; a test fails where it is not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MODULE: Path = Path(__file__).parents[2] / "editor-clients" / "vscode" / "src" / "protocol.ts"
 
 _HEAD = """\
-// Generated from mux_lsp/lsp/protocol.py by `python -m tests.support.protocol_tables`. Do not edit.
+// Generated from mux_lsp/lsp/protocol.py by `make generate`. Do not edit.
 """
 
 

@@ -82,6 +82,9 @@ def make_tree(folder: Path, version: str = mux_lsp.__version__) -> Path:
     shutil.copytree(_REAL / "daemon", package / "daemon", ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").write_text(f'__version__ = "{version}"\n')
     shutil.copy(_FAKES / "config.py", package)
+    (package / "core").mkdir()
+    for name in ("__init__.py", "phrases.py"):
+        shutil.copy(_REAL / "core" / name, package / "core")
     for room, fake in (("engine", "engine.py"), ("lsp", "session.py")):
         (package / room).mkdir()
         (package / room / "__init__.py").touch()

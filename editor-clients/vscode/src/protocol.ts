@@ -1,4 +1,4 @@
-// Generated from mux_lsp/lsp/protocol.py by `python -m tests.support.protocol_tables`. Do not edit.
+// Generated from mux_lsp/lsp/protocol.py by `make generate`. Do not edit.
 
 export const PROTOCOL_VERSION = 2;
 

@@ -21,6 +21,7 @@ from mux_lsp.errors import AgentError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+    import httpx2
     from anthropic import APIStatusError, AsyncAnthropic
 
     from mux_lsp.agents.backend import Host
@@ -214,8 +215,6 @@ class Api:
             import anthropic
             import httpx2
 
-            from mux_lsp.agents.builtin import network
-
             timeout = httpx2.Timeout(self.stall, connect=CONNECT_SECONDS)
             # A server on this machine is not behind the proxy that the environment names.
             local = is_on_this_machine(self.base_url or os.environ.get("ANTHROPIC_BASE_URL", ""))
@@ -227,9 +226,7 @@ class Api:
                     base_url=self.base_url,
                     max_retries=0,
                     timeout=timeout,
-                    http_client=anthropic.DefaultAsyncHttpxClient(timeout=timeout, transport=network.transport())
-                    if local or not getproxies()
-                    else None,
+                    http_client=http_client(timeout) if local or not getproxies() else None,
                 )
             except httpx2.InvalidURL as error:
                 raise AgentError(
@@ -239,11 +236,23 @@ class Api:
 
 
 def _import() -> None:
-    for name in ("anthropic", "anthropic.resources.beta", "anthropic.types.beta", "mux_lsp.agents.builtin.network"):
+    for name in ("anthropic", "anthropic.resources.beta", "anthropic.types.beta", "aiohttp"):
         importlib.import_module(name)
-    for name in ("anthropic", "httpx2", "httpcore2"):
+    for name in ("anthropic", "httpx2", "httpcore2", "aiohttp"):
         # The SDK's own loggers print requests whole where ANTHROPIC_LOG asks for that.
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def http_client(timeout: float | httpx2.Timeout) -> httpx2.AsyncClient:
+    """Return a client over aiohttp that asks a server directly, whatever proxy the environment names.
+
+    The SDK's usual client, over anyio, begins and ends a watch of the socket for each piece that comes. 100 replies of
+    200 events take 1.8 to 2.4 s of processor time with it, and 0.9 to 1.5 s with aiohttp.
+    """
+    import anthropic
+
+    direct: dict[str, None] = dict.fromkeys(("http://", "https://", "all://"))
+    return anthropic.DefaultAioHttpClient(timeout=timeout, mounts=direct)
 
 
 class _ContextManagementRefusedError(Exception):

@@ -1,6 +1,7 @@
-"""As much of HTTP/1.1 as the Messages API takes, on asyncio's streams, for the replay server and the recorder.
+"""Read and write HTTP/1.1 on asyncio's streams, for the replay server and the recorder.
 
-The other end may be anything on this machine, so heads and bodies have limits, and whoever reads sets a time limit.
+h11 reads what the other end sends. That may be anything on this machine, so heads and bodies have limits, and whoever
+reads sets a time limit. Answers of the replay server are written here: faults are answers that h11 refuses to write.
 """
 
 from __future__ import annotations
@@ -9,21 +10,26 @@ import asyncio
 import http
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import h11
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
 HEAD_LIMIT = 128 * 1024
-"""How long the head of a request or an answer may be, in bytes; also what a stream's reader has to be made with."""
+"""Maximum length of a head, in bytes."""
 
 BODY_LIMIT = 64 * 1024 * 1024
-"""How long the body of a request may be, in bytes, packed and unpacked."""
+"""Maximum length of a request's body, in bytes, packed and unpacked."""
 
 STUCK_SECONDS = 60.0
-"""How long the other end may take nothing of what is sent to it."""
+"""Seconds in which the other end has to take something of what is sent to it."""
 
 LAST_CHUNK = b"0\r\n\r\n"
+
+_PIECE: Final = 1 << 16
+"""Maximum number of bytes that are read from a connection at once."""
 
 
 class HttpError(Exception):
@@ -32,14 +38,6 @@ class HttpError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The first line's three words and the headers, by their names in lower case."""
-
-    words: tuple[str, str, str]
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,88 +51,92 @@ class Request:
     keep_alive: bool
 
 
-async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
-    """The next request of a connection, None at its end. Raises HttpError, and ConnectionError for one that is cut."""
-    head = await read_head(reader)
-    if head is None:
-        return None
-    method, target, version = head.words
-    if version not in {"HTTP/1.1", "HTTP/1.0"}:
-        raise HttpError(505, f"{version} is not spoken here, HTTP/1.1 is")
-    if head.headers.get("expect", "").lower() == "100-continue":
-        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    body = bytearray()
-    if "content-length" in head.headers or "transfer-encoding" in head.headers:
-        async for piece in read_body(reader, head.headers):
+class Requests:
+    """The requests of one connection, one after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._rest = b""
+        """Bytes of the next request that came with the last one."""
+
+    async def next(self) -> Request | None:
+        """Return the next request, None at the end. Raises HttpError, and ConnectionError for one that is cut."""
+        # Each has a new h11 connection: h11 reads no second request before it has written an answer to the first one.
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+        if self._rest:
+            connection.receive_data(self._rest)
+        head = await _event(connection, self._reader)
+        if not isinstance(head, h11.Request):
+            return None
+        headers = _by_name(head.headers)
+        _check_length(int(headers.get("content-length", 0)))
+        if connection.they_are_waiting_for_100_continue:
+            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = bytearray()
+        async for piece in _body(connection, self._reader):
             body += piece
-            if len(body) > BODY_LIMIT:
-                raise HttpError(413, f"the request is longer than {BODY_LIMIT} bytes")
-    connection = head.headers.get("connection", "").lower()
-    keep_alive = connection != "close" if version == "HTTP/1.1" else connection == "keep-alive"
-    return Request(method, target, head.headers, _unpacked(bytes(body), head.headers), keep_alive)
+            _check_length(len(body))
+        self._rest, _ = connection.trailing_data
+        keep_alive = connection.their_state is h11.DONE
+        method, target = head.method.decode("ascii"), head.target.decode("latin-1")
+        return Request(method, target, headers, _unpacked(bytes(body), headers), keep_alive)
 
 
-async def read_head(reader: asyncio.StreamReader) -> Head | None:
-    """The head of a request or an answer, None where the connection ended instead. Raises as `read_request` does."""
+class Answer:
+    """The answer to a request that was sent to a server: its status and headers, then its body."""
+
+    def __init__(self, connection: h11.Connection, reader: asyncio.StreamReader, head: h11.Response) -> None:
+        self.status = head.status_code
+        self.headers = _by_name(head.headers)
+        self._connection = connection
+        self._reader = reader
+
+    def body(self) -> AsyncIterator[bytes]:
+        """Yield the body piece by piece, as it comes. Raises HttpError, and ConnectionError where it is cut."""
+        return _body(self._connection, self._reader)
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request) -> Answer:
+    """Send a request, and return its answer when the head of that has come. Raises HttpError and ConnectionError."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
     try:
-        block = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError as cut:
-        if cut.partial.strip():
-            raise ConnectionResetError("the connection ended inside a head") from cut
-        return None
-    except asyncio.LimitOverrunError as error:
-        raise HttpError(431, f"the head is longer than {HEAD_LIMIT} bytes") from error
-    first, *lines = block.decode("latin-1").strip("\r\n").split("\r\n")
-    words = first.split(" ", 2)
-    if len(words) == 2 and words[0].startswith("HTTP/"):
-        words.append("")
-    if len(words) != 3:
-        raise HttpError(400, "the first line is not one of HTTP")
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
-            raise HttpError(400, "a header is not a name, a colon and a value")
-        headers[name.lower()] = value.strip()
-    return Head((words[0], words[1], words[2]), headers)
+        head = h11.Request(method=request.method, target=request.target, headers=list(request.headers.items()))
+        sent = [connection.send(event) for event in (head, h11.Data(data=request.body), h11.EndOfMessage())]
+    except h11.LocalProtocolError as error:
+        raise HttpError(400, f"the request cannot be sent on: {error}") from error
+    await send(writer, b"".join(part for part in sent if part))
+    while isinstance(event := await _event(connection, reader), h11.InformationalResponse):
+        pass
+    if not isinstance(event, h11.Response):
+        raise ConnectionResetError("the connection ended without an answer")
+    return Answer(connection, reader, event)
 
 
-async def read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
-    """The body piece by piece, as it comes: chunked, of a told length, or up to the connection's end."""
-    coding = headers.get("transfer-encoding", "").lower()
+async def _event(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Event | type[h11.PAUSED]:
     try:
-        if coding == "chunked":
-            while size := _size((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
-                yield (await reader.readexactly(size + 2))[:-2]
-            while (await reader.readuntil(b"\r\n")) != b"\r\n":
-                pass
-        elif coding:
-            raise HttpError(501, f"the transfer encoding {coding} is not known")
-        elif "content-length" in headers:
-            left = _size(headers["content-length"].encode("latin-1"), 10)
-            while left:
-                piece = await reader.read(min(left, 1 << 20))
-                if not piece:
-                    raise ConnectionResetError("the connection ended inside a body")
-                left -= len(piece)
-                yield piece
-        else:
-            while piece := await reader.read(1 << 16):
-                yield piece
-    except asyncio.IncompleteReadError as cut:
-        raise ConnectionResetError("the connection ended inside a body") from cut
-    except asyncio.LimitOverrunError as error:
-        raise HttpError(400, "a line of a chunked body has no end") from error
+        while isinstance(event := connection.next_event(), type) and event is not h11.PAUSED:  # h11.NEED_DATA
+            connection.receive_data(await reader.read(_PIECE))
+    except h11.RemoteProtocolError as error:
+        _, is_closed = connection.trailing_data
+        if is_closed:
+            raise ConnectionResetError("the connection ended inside a message") from error
+        raise HttpError(error.error_status_hint, str(error)) from error
+    return event
 
 
-def _size(text: bytes, base: int) -> int:
-    try:
-        size = int(text.strip().decode("ascii"), base)
-    except ValueError:
-        raise HttpError(400, "the length of a body is not a number") from None
-    if not 0 <= size <= BODY_LIMIT:
-        raise HttpError(413, f"a body of {size} bytes is longer than {BODY_LIMIT}")
-    return size
+async def _body(connection: h11.Connection, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while isinstance(event := await _event(connection, reader), h11.Data):
+        yield bytes(event.data)
+
+
+def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("ascii"): value.decode("latin-1") for name, value in headers}
+
+
+def _check_length(length: int) -> None:
+    if length > BODY_LIMIT:
+        raise HttpError(413, f"the request is longer than {BODY_LIMIT} bytes")
 
 
 def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:

@@ -105,7 +105,7 @@ async def listen(answer: Callable[[Exchange], Awaitable[None]], *, port: int = 0
         connections[task] = writer
         task.add_done_callback(connections.pop)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", port, limit=http1.HEAD_LIMIT)
+    server = await asyncio.start_server(connected, "127.0.0.1", port)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/{word}"
     finally:
@@ -143,11 +143,12 @@ async def _converse(
     answer: Callable[[Exchange], Awaitable[None]],
 ) -> None:
     """Answers the requests of one connection."""
+    requests = http1.Requests(reader, writer)
     going_on = True
     while going_on:
         try:
             async with asyncio.timeout(READ_SECONDS):
-                request = await http1.read_request(reader, writer)
+                request = await requests.next()
         except http1.HttpError as error:
             refused = http1.Request("POST", "/", {}, b"", keep_alive=False)
             await _refuse(Exchange(refused, "", "", reader, writer), error.status, f"Not understood: {error}.")

@@ -130,9 +130,7 @@ class _Recorder:
         address = self.address
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                return await asyncio.open_connection(
-                    address.host, address.port, ssl=address.tls, limit=http1.HEAD_LIMIT
-                )
+                return await asyncio.open_connection(address.host, address.port, ssl=address.tls)
         except (OSError, TimeoutError) as error:
             message = f"The recorder cannot reach {address.name}: {str(error) or 'no answer'}."
             await exchange.whole(502, ApiError("api_error", message).body("req_recorder"), {})
@@ -144,19 +142,14 @@ class _Recorder:
         headers = {"host": self.address.name, **kept, "accept-encoding": "identity", "connection": "close"}
         headers["content-length"] = str(len(request.body))
         target = f"{self.address.path}{exchange.path}" + (f"?{exchange.query}" if exchange.query else "")
-        await http1.send(writer, http1.encode_head(f"{request.method} {target} HTTP/1.1", headers) + request.body)
         async with asyncio.timeout(ANSWER_SECONDS):
-            head = await http1.read_head(reader)
-            while head is not None and head.words[1].startswith("1"):
-                head = await http1.read_head(reader)
-        if head is None or not head.words[1].isdigit():
-            raise ConnectionResetError("the upstream ended the connection without an answer")
-        status = int(head.words[1])
-        model_request = _request_of(exchange) if status == 200 else None
-        if head.headers.get("content-type", "").startswith("text/event-stream"):
-            await exchange.begin_stream(status, _forwarded(head.headers, set()))
+            sent = http1.Request(request.method, target, headers, request.body, keep_alive=False)
+            answer = await http1.ask(reader, writer, sent)
+        model_request = _request_of(exchange) if answer.status == 200 else None
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            await exchange.begin_stream(answer.status, _forwarded(answer.headers, set()))
             heard = StreamReader()
-            async for piece in http1.read_body(reader, head.headers):
+            async for piece in answer.body():
                 # Kept before it is sent on: a client may go away as soon as it has seen the end.
                 heard.feed(piece)
                 if heard.ended and model_request is not None:
@@ -165,11 +158,10 @@ class _Recorder:
                 await exchange.send(http1.chunk(piece))
             await exchange.end_stream()
         else:
-            bodiless = request.method == "HEAD" or status in {204, 304}
-            body = b"" if bodiless else b"".join([piece async for piece in http1.read_body(reader, head.headers)])
+            body = b"".join([piece async for piece in answer.body()])
             if model_request is not None:
                 self._keep(model_request, whole_message(body))
-            await exchange.whole(status, body, _forwarded(head.headers, set()))
+            await exchange.whole(answer.status, body, _forwarded(answer.headers, set()))
 
     def _keep(self, request: ModelRequest, message: dict[str, Any]) -> None:
         """Writes what was said to the file. What cannot be told as a script is left out, with a line in the log."""

@@ -13,6 +13,7 @@ import pytest
 
 from mux_lsp.lsp import protocol
 from tests.support import lua, neovim_help, neovim_versions, picture, protocol_lua
+from tests.support.generate import HOW
 from tests.support.neovim import neovim
 from tests.support.package import unpack_wheel
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from tests.e2e.neovim.conftest import Open
     from tests.support.home import IsolatedHome
     from tests.support.neovim_versions import Installed
-
-HOW = "`python -m tests.support.lua` updates it"
 
 
 def runtime() -> Path:

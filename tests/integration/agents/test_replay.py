@@ -459,7 +459,7 @@ async def test_body_may_come_in_any_of_http_s_ways(headers: str, body: bytes) ->
 
 async def test_requests_of_one_connection_are_answered_one_after_the_other() -> None:
     async with serve(parse(script(DONE), "play.toml")) as url:
-        get = f"GET {urlsplit(url).path}/v1/models HTTP/1.1\r\n\r\n".encode()
+        get = f"GET {urlsplit(url).path}/v1/models HTTP/1.1\r\nhost: x\r\n\r\n".encode()
         head = get.replace(b"GET", b"HEAD")
         last = get.replace(b"1.1\r\n", b"1.1\r\nconnection: close\r\n")
         answer = await exchange(url, get + head + last, close=False)
@@ -473,18 +473,18 @@ async def test_requests_of_one_connection_are_answered_one_after_the_other() -> 
         (b"", b""),
         (b"GET", b""),
         (b"hello\r\n\r\n", b"HTTP/1.1 400 "),
-        (b"GET / SPDY/3\r\n\r\n", b"HTTP/1.1 505 "),
+        (b"GET / SPDY/3\r\n\r\n", b"HTTP/1.1 400 "),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"HTTP/1.1 400 "),
         (b"GET / HTTP/1.1\r\nx: " + b"x" * 200_000 + b"\r\n\r\n", b"HTTP/1.1 431 "),
-        (b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nabc", b""),
-        (b"POST / HTTP/1.1\r\ncontent-length: -5\r\n\r\nabc", b"HTTP/1.1 413 "),
-        (b"POST / HTTP/1.1\r\ncontent-length: x\r\n\r\nabc", b"HTTP/1.1 400 "),
-        (b"POST / HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n", b"HTTP/1.1 413 "),
-        (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 400 "),
-        (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc", b""),
-        (b"POST / HTTP/1.1\r\ntransfer-encoding: x\r\n\r\n", b"HTTP/1.1 501 "),
-        (b"POST / HTTP/1.1\r\ncontent-encoding: br\r\ncontent-length: 1\r\n\r\nx", b"HTTP/1.1 415 "),
-        (b"POST / HTTP/1.1\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx", b"HTTP/1.1 400 "),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nabc", b""),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\nabc", b"HTTP/1.1 400 "),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: x\r\n\r\nabc", b"HTTP/1.1 400 "),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n", b"HTTP/1.1 413 "),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 400 "),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc", b""),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: x\r\n\r\n", b"HTTP/1.1 501 "),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-encoding: br\r\ncontent-length: 1\r\n\r\nx", b"HTTP/1.1 415 "),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx", b"HTTP/1.1 400 "),
     ],
 )
 async def test_broken_request_ends_its_connection_and_no_other(sent: bytes, answer: bytes) -> None:
@@ -499,7 +499,9 @@ async def test_client_that_says_half_a_request_is_let_go(monkeypatch: pytest.Mon
     monkeypatch.setattr(http_server, "READ_SECONDS", 0.05)
     async with asyncio.timeout(10), serve(parse(script(DONE), "play.toml")) as url:
         with contextlib.suppress(ConnectionResetError):
-            assert await exchange(url, b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nabc", close=False) == b""
+            assert (
+                await exchange(url, b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc", close=False) == b""
+            )
 
 
 async def test_client_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,7 +513,9 @@ async def test_client_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPat
     async with asyncio.timeout(30), serve(Script("play.toml", (long,))) as url:
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        writer.write(f"POST {parts.path}/v1/messages HTTP/1.1\r\ncontent-length: {len(BODY)}\r\n\r\n".encode() + BODY)
+        writer.write(
+            f"POST {parts.path}/v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: {len(BODY)}\r\n\r\n".encode() + BODY
+        )
         # Nothing is read until the server has given up: then what it could not send is missing.
         transport = writer.transport
         assert isinstance(transport, asyncio.Transport)
@@ -532,7 +536,7 @@ async def test_server_ends_at_once_with_connections_open() -> None:
             half_writer.write(b"POST /x HTTP/1.1\r\ncontent-len")
             stalled, stalled_writer = await asyncio.open_connection(parts.hostname, parts.port)
             streaming = json.dumps({**json.loads(BODY), "stream": True}).encode()
-            head = f"POST {parts.path}/v1/messages HTTP/1.1\r\ncontent-length: {len(streaming)}\r\n\r\n"
+            head = f"POST {parts.path}/v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: {len(streaming)}\r\n\r\n"
             stalled_writer.write(head.encode() + streaming)
             await stalled.readuntil(b"event: message_start")
     for reader, writer in ((half, half_writer), (stalled, stalled_writer)):

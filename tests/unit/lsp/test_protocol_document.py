@@ -12,6 +12,7 @@ from mux_lsp.engine.state.events import Told
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.review import code_action
 from tests.support import protocol_typescript
+from tests.support.generate import HOW
 from tests.support.protocol_tables import DOCUMENT, models, updated
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ def messages() -> list[tuple[str, dict[str, Any]]]:
 
 def test_the_reference_is_up_to_date() -> None:
     document = DOCUMENT.read_text(encoding="utf-8")
-    assert document == updated(document), "run `python -m tests.support.protocol_tables`"
+    assert document == updated(document), HOW
 
 
 def test_the_types_of_the_extension_are_up_to_date() -> None:
     made = protocol_typescript.made()
     there = protocol_typescript.MODULE.read_text(encoding="utf-8")
-    assert there == made, "run `python -m tests.support.protocol_tables`"
+    assert there == made, HOW
     assert "  count?: number;" in made
     assert "  hunks: Record<string, string[]>;" in made
 

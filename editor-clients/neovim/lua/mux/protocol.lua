@@ -1,4 +1,4 @@
---- The types of the protocol, made from mux_lsp/lsp/protocol.py by tests/support/protocol_lua.py.
+--- The types of the protocol. Generated from mux_lsp/lsp/protocol.py by `make generate`. Do not edit.
 --- Nothing reads this file at run time.
 ---@meta
 
