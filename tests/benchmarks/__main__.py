@@ -56,7 +56,7 @@ def main(only: tuple[str, ...], json_file: Path | None, folder: Path | None, rou
 
 
 def document(lines: Iterable[Line], base: Path) -> dict[str, object]:
-    """The figures with what they were measured on."""
+    """Return the figures with what they were measured on."""
     git = subprocess.run(["git", "--version"], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
     return {
         "machine": {

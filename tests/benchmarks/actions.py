@@ -49,7 +49,7 @@ def _at_rest(reviewing: Session, documents: list[Document]) -> tuple[list[float]
 
 
 def _while_typing(reviewing: Session, document: Document) -> tuple[list[float], list[float]]:
-    """A person types at the top of a file, a new line with every tenth key, and the editor asks after each."""
+    """Return a person types at the top of a file, a new line with every tenth key, and the editor asks after each."""
     taken: list[float] = []
     trivial: list[float] = []
     client = reviewing.client

@@ -79,7 +79,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 @contextmanager
 def _models(seconds: float) -> Iterator[str]:
-    """The models, in a process of their own."""
+    """Yield the models, in a process of their own."""
     command = [sys.executable, "-m", "tests.benchmarks.stamping", str(seconds), str(RATE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

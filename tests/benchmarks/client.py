@@ -48,7 +48,7 @@ class TimingClient(Editor):
         return message
 
     def call(self, method: str, params: object = None) -> Any:
-        """The result of a request that must not fail."""
+        """Return the result of a request that must not fail."""
         answer = self.request(method, params)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
@@ -61,7 +61,7 @@ class TimingClient(Editor):
         return self.arrived - begun
 
     def command(self, name: str, argument: dict[str, Any]) -> Any:
-        """The result of one of the protocol's commands."""
+        """Return the result of one of the protocol's commands."""
         return self.call("workspace/executeCommand", {"command": name, "arguments": [argument]})
 
     def messages(self) -> Iterator[dict[str, Any]]:

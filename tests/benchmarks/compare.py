@@ -39,7 +39,7 @@ VARIANTS = 4
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """The first ranking, for which every hunk is made (as the runs end, in fact); one more; and the comparison then."""
+    """Return the first ranking, for which every hunk is made (as the runs end, in fact); one more; and the comparison then."""
     first: list[float] = []
     again: list[float] = []
     compared: list[float] = []

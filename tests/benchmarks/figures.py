@@ -48,12 +48,12 @@ class Line:
         return (self.ratio if self.goal.of == "ratio" else self.measured) <= self.goal.limit
 
     def shape(self) -> dict[str, Any]:
-        """The line for a JSON file. Times are in seconds, sizes in bytes."""
+        """Return the line for a JSON file. Times are in seconds, sizes in bytes."""
         return {**asdict(self), "ratio": self.ratio, "met": self.met}
 
 
 def table(lines: Iterable[Line], where: str) -> Table:
-    """The lines for a person to read. `where` says where they were measured."""
+    """Return the lines for a person to read. `where` says where they were measured."""
     made = Table(
         title=f"mux-lsp beside its baselines, measured in this run {where}", title_justify="left", row_styles=["", ""]
     )
@@ -87,12 +87,12 @@ def _goal(line: Line) -> str:
 
 
 def ratio(value: float) -> str:
-    """A ratio with as many digits as mean something."""
+    """Return a ratio with as many digits as mean something."""
     return f"{value:.0f}×" if value >= 10 else f"{value:.2f}×" if value >= 0.095 else f"{value:.3f}×"  # noqa: RUF001
 
 
 def quantity(value: float, unit: Unit) -> str:
-    """A time or a size as a person says it."""
+    """Return a time or a size as a person says it."""
     if unit == "bytes":
         return f"{value / 1e6:.1f} MB"
     if value >= 1:
@@ -101,11 +101,11 @@ def quantity(value: float, unit: Unit) -> str:
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """The sample that a share (0 to 1) of all do not exceed."""
+    """Return the sample that a share (0 to 1) of all do not exceed."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def median(samples: Sequence[float]) -> float:
-    """The middle of the samples."""
+    """Return the middle of the samples."""
     return statistics.median(samples)

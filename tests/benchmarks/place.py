@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def default() -> Path:
-    """The ordinary folder for temporary files: where a person's files are, more likely than in memory."""
+    """Return the ordinary folder for temporary files: where a person's files are, more likely than in memory."""
     return Path(tempfile.gettempdir())
 
 
@@ -31,7 +31,7 @@ def file_system(folder: Path) -> str:
 
 @contextmanager
 def temporary(base: Path) -> Iterator[Path]:
-    """A folder below `base` that is removed at the end."""
+    """Yield a folder below `base` that is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="mux-bench-", dir=base))
     try:
         yield folder
@@ -41,7 +41,7 @@ def temporary(base: Path) -> Iterator[Path]:
 
 @contextmanager
 def home(base: Path) -> Iterator[IsolatedHome]:
-    """A home of its own. At the end its daemon is stopped, no process may be left, and it is removed."""
+    """Yield a home of its own. At the end its daemon is stopped, no process may be left, and it is removed."""
     with temporary(base) as folder:
         made = IsolatedHome(folder)
         try:

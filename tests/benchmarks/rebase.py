@@ -54,7 +54,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 
 def _texts(sizes: Sizes) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    """A text with lines that repeat, as source code has them; a result; and what its person made of it meanwhile."""
+    """Return a text with lines that repeat, as source code has them; a result; and what its person made of it meanwhile."""
     chance = random.Random(1)
     common = ["\n", "    }\n", "    return None\n", "    else:\n"]
     base = [

@@ -63,7 +63,7 @@ class Session:
     chance: random.Random
 
     def a_line(self, document: Document) -> int:
-        """A line that a run changes, any of them."""
+        """Return a line that a run changes, any of them."""
         at = TOP + self.chance.randrange(self.sizes.review_hunks) * _spacing(self.sizes)
         return at if document.stacked else at + self.chance.randrange(self.sizes.review_runs) * APART
 

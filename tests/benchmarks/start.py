@@ -88,7 +88,7 @@ def _add_worktrees(person: Path, folder: Path, count: int, samples: _Samples) ->
 
 @contextmanager
 def _client(person: Path, base: Path) -> Iterator[TimingClient]:
-    """A client of a new daemon that has done nothing yet."""
+    """Yield a client of a new daemon that has done nothing yet."""
     with place.home(base) as home:
         with TimingClient(home, person) as client:
             yield client

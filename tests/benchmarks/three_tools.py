@@ -89,7 +89,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 
 def _usual(samples: list[float]) -> float:
-    """The median but for the first, which finds nothing that others have left behind."""
+    """Return the median but for the first, which finds nothing that others have left behind."""
     return median(samples[1:])
 
 

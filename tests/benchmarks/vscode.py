@@ -80,7 +80,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 
 def _bundle(package: Path) -> int:
-    """The size of all the code in a package."""
+    """Return the size of all the code in a package."""
     with zipfile.ZipFile(package) as archive:
         return archive.getinfo("extension/out/extension.js").file_size
 

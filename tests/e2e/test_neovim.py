@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def editor(mux_home: IsolatedHome, root: Path) -> Iterator[Neovim]:
-    """A Neovim with the file open, an unsaved line at its top, and the language server attached."""
+    """Yield a Neovim with the file open, an unsaved line at its top, and the language server attached."""
     with neovim(root, mux_home.environment(HOME=str(mux_home.folder))) as one:
         one.request("nvim_command", "edit notes.txt")
         one.lua(START, str(root), sys.executable)
@@ -93,7 +93,7 @@ def lenses(editor: Neovim, *headlines: str) -> None:
 
 
 def line_of(editor: Neovim, text: str) -> str:
-    """The line of the screen that has a text, with what stands behind it and above it."""
+    """Return the line of the screen that has a text, with what stands behind it and above it."""
     screen = editor.screen
     row = next(number for number, line in enumerate(screen) if text in line)
     return screen[row - 1] + screen[row]

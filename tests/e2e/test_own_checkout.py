@@ -22,7 +22,7 @@ FILE = "mux_lsp/paths.py"
 
 
 def passes(root: Path, path: str) -> bool:
-    """Whether ruff finds nothing in a file, by the project's own rules."""
+    """Return whether ruff finds nothing in a file, by the project's own rules."""
     done = subprocess.run([RUFF, "check", "--no-cache", path], cwd=root, capture_output=True, check=False)
     return done.returncode == 0
 

@@ -54,7 +54,7 @@ def entry(content: bytes, mode: int = FILE_MODE) -> Entry:
 
 
 def writes(root: Path) -> list[Write]:
-    """A change of every kind: contents, modes, links, binaries, new folders, deletions, moves, file to folder, back."""
+    """Return a change of every kind: contents, modes, links, binaries, new folders, deletions, moves, file to folder, back."""
     now = {path: read(root, path) for path in FILES}
     return [
         Write("changed.txt", now["changed.txt"], entry(b"A\n")),
@@ -74,7 +74,7 @@ def writes(root: Path) -> list[Write]:
 
 
 def look(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Every folder, file and link with its mode and content, staged ones too."""
+    """Return every folder, file and link with its mode and content, staged ones too."""
     found = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()

@@ -45,7 +45,7 @@ def said(tmp_path: Path) -> Iterator[tuple[Signal, Signal]]:
 
 @asynccontextmanager
 async def playing(home: IsolatedHome, *turns: str, rules: str = ALL_COMMANDS) -> AsyncIterator[str]:
-    """A script in the model's place, for the agent `built`. It outlives every daemon."""
+    """Yield a script in the model's place, for the agent `built`. It outlives every daemon."""
     async with serve(parse("[[conversation]]\n" + "".join(turns), "play.toml")) as url:
         home.write_config(rules + agent(url))
         yield url

@@ -49,14 +49,14 @@ def neighbour(fake_home: IsolatedHome) -> Iterator[Neighbour]:
 
 
 def connect_raw(home: IsolatedHome) -> socket.socket:
-    """A socket after a granted handshake, with no bridge between."""
+    """Return a socket after a granted handshake, with no bridge between."""
     sock = socket.socket(fileno=attempt(home.paths, "lsp").detach())
     sock.settimeout(20)
     return sock
 
 
 def connect_stranger(home: IsolatedHome) -> socket.socket:
-    """A socket before any handshake."""
+    """Return a socket before any handshake."""
     record = read_record(home.paths)
     assert record is not None
     sock = socket.socket(socket.AF_UNIX)
@@ -66,7 +66,7 @@ def connect_stranger(home: IsolatedHome) -> socket.socket:
 
 
 def read_to_end(sock: socket.socket) -> bytes:
-    """All that comes until the daemon closes the connection, which also is what is waited for."""
+    """Return all that comes until the daemon closes the connection, which also is what is waited for."""
     received = b""
     try:
         while chunk := sock.recv(65536):
@@ -77,7 +77,7 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 
 def say(home: IsolatedHome, **changes: Any) -> dict[str, Any]:
-    """The daemon's answer to a handshake that is right but for the changes."""
+    """Return the daemon's answer to a handshake that is right but for the changes."""
     record = read_record(home.paths)
     assert record is not None
     hello = {"mux": 1, "version": __version__, "token": record["token"], "want": "lsp"} | changes

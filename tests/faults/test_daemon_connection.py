@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def connected(**limits: Any) -> AsyncIterator[tuple[ClientReader, ClientWriter, socket.socket]]:
-    """A guarded reader and writer, and the client's end of their socket."""
+    """Yield a guarded reader and writer, and the client's end of their socket."""
     ours, theirs = socket.socketpair()
     stream, out = await asyncio.open_connection(sock=ours)
     writer = ClientWriter(out, "the client", **limits)
@@ -34,7 +34,7 @@ async def connected(**limits: Any) -> AsyncIterator[tuple[ClientReader, ClientWr
 
 
 async def read(reader: ClientReader) -> list[Any]:
-    """All messages that come."""
+    """Return all messages that come."""
     messages = []
     while (received := await reader.message()) is not None:
         messages.append(received[0])

@@ -36,7 +36,7 @@ SECONDS = 20.0
 
 
 def start(home: IsolatedHome) -> psutil.Process:
-    """A daemon without clients."""
+    """Return a daemon without clients."""
     subprocess.run(home.command("serve"), env=home.environment(), stdin=subprocess.DEVNULL, check=True)
     return psutil.Process(request_status(home.paths)["pid"])
 

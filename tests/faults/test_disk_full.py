@@ -60,7 +60,7 @@ class HomeOnDisks(IsolatedHome):
         return self.disks.seen(Path(self.paths.log)).read_text()
 
     def run(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """A command line of mux-lsp, in a folder."""
+        """Return a command line of mux-lsp, in a folder."""
         assert self.disks is not None
         return self.disks.run(folder, *IsolatedHome.command(self, *arguments))
 
@@ -134,7 +134,7 @@ class World:
 
 
 def unexpected(log: str) -> list[str]:
-    """The lines before tracebacks in a log, but for a result that is taken while its agent works: it is taken again."""
+    """Return the lines before tracebacks in a log, but for a result that is taken while its agent works: it is taken again."""
     lines = log.splitlines()
     found = [lines[at - 1] for at, line in enumerate(lines) if line.startswith("Traceback")]
     return [line for line in found if "could not be taken while it works" not in line]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def messy_repository(folder: Path) -> Path:
-    """A repository in the middle of a merge, with staged, unstaged, untracked, ignored and racily clean files."""
+    """Return a repository in the middle of a merge, with staged, unstaged, untracked, ignored and racily clean files."""
     root = make_repository(
         folder,
         {

@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def mux(home: IsolatedHome, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command of the terminal."""
+    """Return a command of the terminal."""
     return subprocess.run(
         home.command(*arguments), cwd=root, env=home.environment(), capture_output=True, text=True, check=False
     )

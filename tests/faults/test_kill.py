@@ -64,7 +64,7 @@ def kill_at_once(daemon: psutil.Process) -> None:
 
 
 def blocking_git(folder: Path, subcommand: str, arrived: Signal, go: Signal) -> str:
-    """A `PATH` whose git tells of its first such subcommand, and waits there. The real one does all the work."""
+    """Return a `PATH` whose git tells of its first such subcommand, and waits there. The real one does all the work."""
     folder.mkdir()
     armed = folder / "armed"
     armed.touch()
@@ -269,7 +269,7 @@ async def test_a_cancel_that_was_not_answered_is_carried_out_by_the_next_daemon(
 
 
 def it_is_time(client: Client, moment: int) -> bool:
-    """Whether so many messages have come, or no more will."""
+    """Return whether so many messages have come, or no more will."""
     return len(client.raw) >= moment or all(run["state"] in ENDS for run in client.runs.values())
 
 
@@ -307,7 +307,7 @@ async def test_killed_again_and_again(mux_home: IsolatedHome, root: Path, seed: 
 
 
 def known(now: Json, before: Json) -> Json:
-    """A check as it is now, without what was not known before: how it goes on the snapshot comes a moment later."""
+    """Return a check as it is now, without what was not known before: how it goes on the snapshot comes a moment later."""
     return {key: None if before[key] is None else value for key, value in now.items()}
 
 

@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def two(home: IsolatedHome, root: Path) -> AsyncIterator[tuple[Client, Client]]:
-    """The client with the large messages, and its neighbour."""
+    """Yield the client with the large messages, and its neighbour."""
     async with AsyncExitStack() as stack:
         large = await stack.enter_async_context(connected(home, root, name="large"))
         neighbour = await stack.enter_async_context(connected(home, root, name="neighbour"))

@@ -53,7 +53,7 @@ def record_of(home: IsolatedHome) -> dict[str, Any]:
 
 
 def stranger(home: IsolatedHome) -> socket.socket:
-    """A connection that has said nothing."""
+    """Return a connection that has said nothing."""
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(record_of(home)["address"].removeprefix("unix:"))
     return sock
@@ -64,7 +64,7 @@ def greet(sock: socket.socket, home: IsolatedHome) -> None:
 
 
 def answer(sock: socket.socket) -> dict[str, Any]:
-    """The daemon's answer to a greeting."""
+    """Return the daemon's answer to a greeting."""
     said = handshake.parse(sock.makefile("rb").readline())
     assert said is not None
     return said

@@ -54,7 +54,7 @@ class Scene:
         return (self.terminal.folder / "notes.txt").read_text()
 
     def pose(self, command: str) -> str:
-        """A command that waits for a sign, tries this one, and says that it is done."""
+        """Return a command that waits for a sign, tries this one, and says that it is done."""
         home = shlex.quote(str(self.terminal.home.folder))
         self.script.write_text(
             f"export MUX_LSP_HOME={home} PATH=/usr/local/bin:/usr/bin:/bin\n{self.go.take}\n"

@@ -38,7 +38,7 @@ os.wait()
 
 
 def tree(arrived: Signal, go: Signal) -> str:
-    """A shell that starts four processes, each of which leaves it in another way, and then works on itself."""
+    """Return a shell that starts four processes, each of which leaves it in another way, and then works on itself."""
     python = shlex.join([sys.executable, "-c", DAEMONISE, str(arrived.path), str(go.path)])
     return "; ".join(
         [

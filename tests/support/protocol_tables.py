@@ -1,7 +1,7 @@
-"""The reference tables of `editor-clients/PROTOCOL.md`, made from `mux_lsp/lsp/protocol.py`.
+"""Generate the reference tables of `editor-clients/PROTOCOL.md` from `mux_lsp/lsp/protocol.py`.
 
-`python -m tests.support.protocol_tables` brings the document up to date, and with it the types of the VS Code
-extension; a test fails where they are not.
+`python -m tests.support.protocol_tables` updates the document and the types of the VS Code extension; a test fails
+where they are out of date.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SECTION = re.compile(r"(?s)(<!-- generated: (\w+) -->\n).*?(<!-- end of generat
 
 
 def updated(document: str) -> str:
-    """The document with its generated sections made anew."""
+    """Return the document with its generated sections regenerated."""
     made = {"version": _version, "commands": _commands, "notifications": _notifications, "types": _types}
     found = [match[2] for match in _SECTION.finditer(document)]
     assert sorted(found) == sorted(made), f"sections {found}, wanted {list(made)}"
@@ -37,7 +37,7 @@ def updated(document: str) -> str:
 
 
 def type_name(annotation: Any) -> str:
-    """A type as the document writes it, in TypeScript's manner."""
+    """Return a type in the document's notation, which is TypeScript's."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return type_name(arguments[0])
@@ -78,7 +78,7 @@ def _types() -> str:
 
 
 def models() -> list[type[BaseModel]]:
-    """Every type of the protocol, in the order in which it declares them."""
+    """Return every type of the protocol in the order of its declaration."""
     bases = (protocol.Params, protocol.Shape)
     classes: list[type[BaseModel]] = [
         member for member in vars(protocol).values() if inspect.isclass(member) and issubclass(member, BaseModel)
@@ -109,7 +109,7 @@ def _field(name: str, field: FieldInfo) -> str:
 
 
 def limits_of(annotation: Any) -> tuple[list[Any], list[Any]]:
-    """What is asked of a value, where it is not null, and of the elements of a list."""
+    """Return the constraints of a value that is not null, and those of the elements of a list."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         own, each = limits_of(arguments[0])

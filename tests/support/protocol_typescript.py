@@ -1,6 +1,6 @@
-"""The protocol for the VS Code extension: `editor-clients/vscode/src/protocol.ts`, made from `mux_lsp/lsp/protocol.py`.
+"""Generate `editor-clients/vscode/src/protocol.ts`, the types for the VS Code extension, from `mux_lsp/lsp/protocol.py`.
 
-`python -m tests.support.protocol_tables` brings it up to date with the document; a test fails where it is not.
+`python -m tests.support.protocol_tables` updates it with the document; a test fails where it is out of date.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEAD = """\
 
 
 def made() -> str:
-    """The text of the module."""
+    """Return the text of the module."""
     pairs = {name: (argument.__name__, answer.__name__) for name, (argument, answer) in protocol.COMMANDS.items()}
     commands = "".join(
         f'  "{name}": {{ params: {argument}; result: {answer} }};\n' for name, (argument, answer) in pairs.items()

@@ -100,7 +100,7 @@ def test_every_key_is_in_the_documents_and_does_something(section: type[config._
 
 @pytest.fixture(scope="module")
 def read() -> frozenset[str]:
-    """The names of all attributes that the code reads."""
+    """Return the names of all attributes that the code reads."""
     return frozenset(
         node.attr
         for path in PACKAGE.rglob("*.py")

@@ -156,7 +156,7 @@ COPILOT = Agent(
 
 
 def turns(agent: Agent) -> list[Turn]:
-    """A task, a further message, and a task that is cut off and goes on."""
+    """Return a task, a further message, and a task that is cut off and goes on."""
     return [
         (Say("I write it."), agent.write),
         (agent.run,),
@@ -171,7 +171,7 @@ def turns(agent: Agent) -> list[Turn]:
 
 @contextlib.contextmanager
 def stage(agent: Agent, home: Path) -> Iterator[Stage]:
-    """The agent's person, with the model at work."""
+    """Yield the agent's person, with the model at work."""
     with _model(agent, home) as (url, silent):
         for name, content in agent.files.items():
             text = content if isinstance(content, str) else json.dumps(content)
@@ -211,7 +211,7 @@ def _model(agent: Agent, home: Path) -> Iterator[tuple[str, threading.Event]]:
 
 
 def messages_script(agent: Agent) -> str:
-    """The same turns for the replay server, which tells conversations apart by their prompts."""
+    """Return the same turns for the replay server, which tells conversations apart by their prompts."""
 
     def content(turn: Turn) -> str:
         parts = [

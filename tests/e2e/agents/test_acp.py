@@ -87,7 +87,7 @@ content = [{{ tool = "Bash", input = {{ command = "true" }} }}]
 
 @pytest.fixture
 async def project(mux_home: IsolatedHome, tmp_path: Path) -> AsyncIterator[Path]:
-    """The repository of somebody whose agent is the real one."""
+    """Yield the repository of somebody whose agent is the real one."""
     project = tmp_path / "project"
     project.mkdir()
     (project / "a.txt").write_text("one\n")
@@ -112,7 +112,7 @@ async def person(mux_home: IsolatedHome, project: Path) -> AsyncIterator[Client]
 
 
 def agent(mode: str, program: Path, url: str, home: Path) -> str:
-    """The section of an agent that is called by the mode it works in."""
+    """Return the section of an agent that is called by the mode it works in."""
     return f"""
         [agents.{mode}]
         kind = "acp"
@@ -188,7 +188,7 @@ async def test_refused_with_words(person: Client) -> None:
 
 
 async def speaking(person: Client) -> str:
-    """A run whose agent is in the middle of a sentence."""
+    """Return a run whose agent is in the middle of a sentence."""
     run = await start(person, "Take your time.")
 
     def speaks() -> Any:

@@ -78,7 +78,7 @@ def hostile(project: Path, marks: Path) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A repository that does what it can to have its own commands run."""
+    """Return a repository that does what it can to have its own commands run."""
     project = tmp_path / "project"
     project.mkdir()
     (tmp_path / "marks").mkdir()

@@ -21,14 +21,14 @@ LINES = [f"line {number}\n" for number in range(1, 21)]
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[IsolatedHome]:
-    """The home of the daemon that the tests of a file share."""
+    """Yield the home of the daemon that the tests of a file share."""
     with isolated_home() as home:
         yield home
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with everything that a dirty tree can have: staged, unstaged and untracked work."""
+    """Return a repository with everything that a dirty tree can have: staged, unstaged and untracked work."""
     root = tmp_path / "project"
     (root / "src").mkdir(parents=True)
     (root / "notes.txt").write_text("".join(LINES))
@@ -45,7 +45,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(home: IsolatedHome, repository: Path) -> Iterator[Terminal]:
-    """A person in that repository, whose `.git` is the same at the end, byte for byte."""
+    """Yield a person in that repository, whose `.git` is the same at the end, byte for byte."""
     before = fingerprint(repository / ".git")
     yield Terminal(home, repository)
     assert fingerprint(repository / ".git") == before

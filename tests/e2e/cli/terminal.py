@@ -43,7 +43,7 @@ class Terminal:
     folder: Path
 
     def at(self, folder: Path) -> Terminal:
-        """The same person elsewhere."""
+        """Return the same person elsewhere."""
         return replace(self, folder=folder)
 
     def __call__(self, *arguments: str | bytes, stdin: str = "") -> Done:
@@ -60,7 +60,7 @@ class Terminal:
         return Done(done.returncode, done.stdout, done.stderr.decode())
 
     def ok(self, *arguments: str | bytes, stdin: str = "") -> str:
-        """The output of a command that must succeed and complain of nothing."""
+        """Return the output of a command that must succeed and complain of nothing."""
         done = self(*arguments, stdin=stdin)
         assert (done.status, done.err) == (0, ""), done
         return done.out

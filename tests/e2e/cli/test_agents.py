@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home() -> Iterator[IsolatedHome]:
-    """A home of each test's own: the daemon reads its environment once."""
+    """Yield a home of each test's own: the daemon reads its environment once."""
     with isolated_home() as home:
         yield home
 

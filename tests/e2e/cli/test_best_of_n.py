@@ -76,7 +76,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(home: IsolatedHome, project: Path) -> Terminal:
-    """A person whose `python` is the one that has pytest."""
+    """Return a person whose `python` is the one that has pytest."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return Terminal(type(home)(home.folder, {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}), project)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home() -> Iterator[IsolatedHome]:
-    """A home of each test's own: the daemon reads its environment once."""
+    """Yield a home of each test's own: the daemon reads its environment once."""
     with isolated_home() as home:
         yield home
 
@@ -209,7 +209,7 @@ def test_a_session_is_recorded_and_replayed(terminal: Terminal, tmp_path: Path, 
 
 @contextlib.contextmanager
 def serving(home: IsolatedHome, *arguments: str) -> Iterator[str]:
-    """A command that serves until it is ended. Gives the address that it prints."""
+    """Yield a command that serves until it is ended. Gives the address that it prints."""
     with subprocess.Popen(
         home.command(*arguments), env=home.environment(), stdout=subprocess.PIPE, text=True
     ) as server:

@@ -18,7 +18,7 @@ NOTHING = "sh:true"
 
 
 def task_of(terminal: Terminal, *agents: str) -> tuple[str, list[str]]:
-    """A task whose runs have ended: its id and theirs."""
+    """Return a task whose runs have ended: its id and theirs."""
     task: Any = terminal.run("x", *(word for agent in agents for word in ("-a", agent)))
     return task["id"], [run["id"] for run in task["runs"]]
 

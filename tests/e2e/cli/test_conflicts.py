@@ -67,7 +67,7 @@ def test_take_a_deletion(terminal: Terminal) -> None:
 
 
 def kept(said: str) -> Path:
-    """The folder of copies that `accept` names."""
+    """Return the folder of copies that `accept` names."""
     return Path("".join(said.split("kept in ", 1)[1].split()).removesuffix("."))
 
 

@@ -31,7 +31,7 @@ def demo(home: Path, *arguments: str) -> tuple[int, str, str]:
 
 @pytest.fixture
 def person() -> Iterator[Path]:
-    """A home whose path is short enough for a socket."""
+    """Yield a home whose path is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as folder:
         (Path(folder) / "tmp").mkdir()
         yield Path(folder)
@@ -44,7 +44,7 @@ TAKEN_WHOLE = "$ mux-lsp accept TASK-1 Accepted 2 changes in pages.py. 1 change 
 
 
 def pieces(session: str) -> list[str]:
-    """Each command with what it printed, and each part of that, in whatever task, at whatever time and width."""
+    """Return each command with what it printed, and each part of that, in whatever task, at whatever time and width."""
     started = re.search(r"(\w+) started with 3 runs", session)
     assert started is not None
     plain = re.sub(r"\d+\.\d+s", "TIME", session.replace(started[1], "TASK").replace("'", "").replace("\\\n", ""))
@@ -52,7 +52,7 @@ def pieces(session: str) -> list[str]:
 
 
 def shows(out: str, piece: str) -> bool:
-    """Whether the piece was printed; `…` stands for the end of a line that was cut."""
+    """Return whether the piece was printed; `…` stands for the end of a line that was cut."""
     return re.search(re.escape(piece).replace("…", ".*?"), out) is not None
 
 

@@ -30,7 +30,7 @@ EXTENSION: Final = f"mux-lsp-{__version__}.vsix"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that is built."""
+    """Return a folder with all that is built."""
     folder = tmp_path_factory.mktemp("dist")
     (folder / "mux_lsp-0.0.1.tar.gz").touch()  # of an earlier version
     distribution.build(folder, date=DATE)
@@ -38,7 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contents(wheel: Path) -> dict[str, str]:
-    """The digest of each file in a wheel."""
+    """Return the digest of each file in a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
 

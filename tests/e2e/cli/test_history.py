@@ -21,7 +21,7 @@ PROMPT = "Shout at line ten.\nAnd mind the others."
 
 @pytest.fixture
 def accepted(terminal: Terminal) -> str:
-    """A run of two that agree, accepted as a whole."""
+    """Return a run of two that agree, accepted as a whole."""
     task = terminal.run(PROMPT, "-a", TEN, "-a", AND_MORE)
     run: str = task["runs"][1]["id"]
     terminal.ok("accept", run)

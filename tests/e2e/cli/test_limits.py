@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home() -> Iterator[IsolatedHome]:
-    """A home of each test's own, since each day is a new one there."""
+    """Yield a home of each test's own, since each day is a new one there."""
     with isolated_home() as home:
         yield home
 
 
 def edit(line: int, tokens: int) -> str:
-    """A turn of a model that edits a line and costs so many tokens."""
+    """Return a turn of a model that edits a line and costs so many tokens."""
     return turn(
         text(f"I change line {line}."),
         call("edit_file", path="notes.txt", edits=[{"old": f"line {line}\n", "new": f"LINE {line}\n"}]),

@@ -25,7 +25,7 @@ def fifo(tmp_path: Path) -> Path:
 
 
 def started(terminal: Terminal, *arguments: str) -> str:
-    """The id of a task that goes on without us."""
+    """Return the id of a task that goes on without us."""
     return str(json.loads(terminal.ok("run", "x", *arguments, "--no-wait", "--json"))["task"]["id"])
 
 

@@ -22,14 +22,14 @@ APP = "sed -i 's/^three$/THREE/' src/app.txt"
 
 
 def result(terminal: Terminal, *commands: str) -> str:
-    """The id of a run that carried these commands out."""
+    """Return the id of a run that carried these commands out."""
     task = terminal.run("x", "-a", f"sh:{' && '.join(commands)}")
     assert task["runs"][0]["state"] == "finished", task
     return str(task["runs"][0]["id"])
 
 
 def hunks_of(terminal: Terminal, run: str) -> dict[str, str]:
-    """The ids of a run's hunks in one file, by a word of what they add."""
+    """Return the ids of a run's hunks in one file, by a word of what they add."""
     words = {}
     for line in terminal.ok("show", run).splitlines():
         if line.startswith("  ") and " + " in line:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home() -> Iterator[IsolatedHome]:
-    """A home of its own for each test here: they start and stop the daemon."""
+    """Yield a home of its own for each test here: they start and stop the daemon."""
     with isolated_home() as home:
         yield home
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def canary(tmp_path: Path) -> Path:
-    """A file that exists once a command of `mux.toml` has run."""
+    """Return a file that exists once a command of `mux.toml` has run."""
     return tmp_path / "canary"
 
 
 @pytest.fixture
 def toml(terminal: Terminal, canary: Path) -> Iterator[str]:
-    """A `mux.toml` that says something of everything. Nothing of it is trusted at the end."""
+    """Yield a `mux.toml` that says something of everything. Nothing of it is trusted at the end."""
     touch = f"touch {shlex.quote(str(canary))}"
     text = (
         f'agents = ["sh:{touch}; echo by default > by.txt"]\nsetup = ["{touch}", "echo ready > ready.txt"]\n'

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def editor(terminal: Terminal) -> Iterator[Editor]:
-    """An editor that has typed in `notes.txt` and not saved."""
+    """Yield an editor that has typed in `notes.txt` and not saved."""
     with Editor(terminal.home) as editor:
         root = terminal.folder.as_uri()
         folders = [{"uri": root, "name": "project"}]

@@ -153,11 +153,11 @@ class Editor(LanguageClient):
         return found
 
     def told_of(self, kind: type[S]) -> list[S]:
-        """The notifications of one type so far."""
+        """Return the notifications of one type so far."""
         return [one for one in self.told if isinstance(one, kind)]
 
     async def ended(self, id_: str) -> protocol.TaskShape:
-        """The task of an id, once all of its runs (or the one run) have ended."""
+        """Return the task of an id, once all of its runs (or the one run) have ended."""
         task = id_.partition("-")[0]
         await self.until(
             lambda: all(
@@ -169,7 +169,7 @@ class Editor(LanguageClient):
         return (await self.command("mux.task.get", protocol.TaskResult, task=task)).task
 
     async def shown(self, uri: str, met: Callable[[list[types.Diagnostic]], bool]) -> list[types.Diagnostic]:
-        """The diagnostics of a document's text as it is now, once they are as asked for."""
+        """Return the diagnostics of a document's text as it is now, once they are as asked for."""
 
         def found() -> tuple[list[types.Diagnostic]] | None:
             version, diagnostics = self.published.get(uri, (None, []))
@@ -345,7 +345,7 @@ class Editor(LanguageClient):
         return exactly(answer, await self.execute(name, [argument]))
 
     async def execute(self, name: str, arguments: list[Any] | None) -> Any:
-        """A command with whatever arguments. Raises Refused."""
+        """Return a command with whatever arguments. Raises Refused."""
         try:
             return await self.workspace_execute_command_async(types.ExecuteCommandParams(name, arguments))
         except JsonRpcException as error:
@@ -384,7 +384,7 @@ class Editor(LanguageClient):
         return list(await self.text_document_code_lens_async(types.CodeLensParams(identifier)) or ())
 
     async def lens_titles(self, path: str) -> dict[int, list[str]]:
-        """The titles of the code lenses by line, in the order in which an editor puts them."""
+        """Return the titles of the code lenses by line, in the order in which an editor puts them."""
         found: dict[int, list[str]] = {}
         for lens in sorted(await self.lenses(path), key=lambda lens: lens.range.start.character):
             assert lens.command is not None
@@ -398,12 +398,12 @@ class Editor(LanguageClient):
         return await self.carry_out(command)
 
     async def actions(self, path: str, line: int, *kinds: str) -> list[types.CodeAction]:
-        """The code actions with the cursor at the start of a line."""
+        """Return the code actions with the cursor at the start of a line."""
         found = await self.menu(path, line, *kinds)
         return [self.protocol._converter.structure(action, types.CodeAction) for action in found]
 
     async def menu(self, path: str, line: int, *kinds: str) -> list[dict[str, Any]]:
-        """The same as it came: code actions, or commands."""
+        """Return the same as it came: code actions, or commands."""
         at = types.Range(types.Position(line, 0), types.Position(line, 0))
         _, diagnostics = self.published.get(self.uri(path), (None, []))
         context = types.CodeActionContext(diagnostics, only=list(kinds) or None)
@@ -411,7 +411,7 @@ class Editor(LanguageClient):
         return cast("list[dict[str, Any]]", await self.text_document_code_action_async(params) or [])
 
     async def resolve(self, action: types.CodeAction) -> types.CodeAction:
-        """A code action with its edit. Raises Refused."""
+        """Return a code action with its edit. Raises Refused."""
         try:
             return await self.code_action_resolve_async(action)
         except JsonRpcException as error:
@@ -423,7 +423,7 @@ class Editor(LanguageClient):
         return await self.execute(command.command, list(command.arguments or ()))
 
     async def hover(self, path: str, line: int) -> str:
-        """The hover's text, or "" where there is none."""
+        """Return the hover's text, or "" where there is none."""
         params = types.HoverParams(types.TextDocumentIdentifier(self.uri(path)), types.Position(line, 0))
         found = await self.text_document_hover_async(params)
         if found is None:
@@ -433,7 +433,7 @@ class Editor(LanguageClient):
 
 
 def _can_be_done(step: types.CreateFile | types.RenameFile | types.DeleteFile) -> bool:
-    """Whether a file is there for what takes one, and none for what makes one."""
+    """Return whether a file is there for what takes one, and none for what makes one."""
     if isinstance(step, types.RenameFile):
         return _path(step.old_uri).exists() and not _path(step.new_uri).exists()
     return _path(step.uri).exists() is isinstance(step, types.DeleteFile)

@@ -30,7 +30,7 @@ BY_NUMBER = "[ranking]\nagreement = 0\nsize = 0\ntime = 0\n"
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[IsolatedHome]:
-    """A home whose daemon lives as long as the tests. Nothing an agent started may outlive them."""
+    """Yield a home whose daemon lives as long as the tests. Nothing an agent started may outlive them."""
     with isolated_home() as made:
         made.write_config(BY_NUMBER)
         yield made
@@ -39,7 +39,7 @@ def home() -> Iterator[IsolatedHome]:
 
 @contextmanager
 def configured(home: IsolatedHome, toml: str) -> Iterator[None]:
-    """The daemon's settings are others for a while."""
+    """Yield the daemon's settings are others for a while."""
     home.write_config(toml)
     yield
     home.write_config(BY_NUMBER)
@@ -55,7 +55,7 @@ def git(folder: Path, *arguments: str, input: str | None = None) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with one commit of `numbers.txt`."""
+    """Return a repository with one commit of `numbers.txt`."""
     root = (tmp_path / "repository").resolve()
     root.mkdir()
     (root / "numbers.txt").write_text(NUMBERS)
@@ -83,5 +83,5 @@ async def join(home: IsolatedHome, repository: Path) -> AsyncIterator[Callable[.
 
 @pytest.fixture
 async def editor(join: Callable[..., Awaitable[Editor]]) -> Editor:
-    """A full-grown editor."""
+    """Return a full-grown editor."""
     return await join()

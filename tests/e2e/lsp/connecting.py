@@ -71,7 +71,7 @@ def capabilities(
 
 
 async def spawn(home: IsolatedHome) -> Editor:
-    """A client with a bridge of its own, before initialize."""
+    """Return a client with a bridge of its own, before initialize."""
     config = ClientServerConfig(home.command("serve"), client_factory=Editor, server_env=home.environment())
     editor = await config.start()
     assert isinstance(editor, Editor)
@@ -86,7 +86,7 @@ async def connect(
     options: dict[str, Any] | None = None,
     **able: Any,
 ) -> Editor:
-    """A client that has opened a folder. Raises Refused where the server does not want it."""
+    """Return a client that has opened a folder. Raises Refused where the server does not want it."""
     editor = await spawn(home)
     editor.folder = folder
     params = types.InitializeParams(

@@ -22,7 +22,7 @@ def span(start: int, end: int, end_character: int = 0) -> types.Range:
 
 
 async def offered(editor: Editor, path: str, at: types.Range, *complaints: types.Diagnostic) -> list[types.CodeAction]:
-    """The code actions at a range, to a client that tells these diagnostics of other servers."""
+    """Return the code actions at a range, to a client that tells these diagnostics of other servers."""
     params = types.CodeActionParams(
         types.TextDocumentIdentifier(editor.uri(path)), at, types.CodeActionContext(list(complaints))
     )
@@ -49,5 +49,5 @@ async def choose(editor: Editor, path: str, line: int, title: str) -> types.Work
 
 
 async def hinted(editor: Editor, path: str, *messages: str) -> list[types.Diagnostic]:
-    """The hints of a document, once they say this."""
+    """Return the hints of a document, once they say this."""
     return await editor.shown(editor.uri(path), lambda found: [one.message for one in found] == list(messages))

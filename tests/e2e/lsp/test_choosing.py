@@ -43,7 +43,7 @@ async def thrown_away(editor: Editor, task: str) -> list[bool]:
 
 
 def ranks(editor: Editor, task: str) -> list[int | None]:
-    """The ranks of a task's runs as a client was told."""
+    """Return the ranks of a task's runs as a client was told."""
     return [run.rank for run in editor.tasks[task].runs]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read(uri: str) -> str:
-    """The text of a file that is shown to a client without read-only documents."""
+    """Return the text of a file that is shown to a client without read-only documents."""
     return Path(unquote(uri.removeprefix("file://"))).read_text()
 
 

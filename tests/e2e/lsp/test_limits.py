@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def edit(line: int, tokens: int) -> str:
-    """A turn of a model that edits a line and costs so many tokens."""
+    """Return a turn of a model that edits a line and costs so many tokens."""
     return turn(
         call("edit_file", path="numbers.txt", edits=[{"old": f"line {line}\n", "new": f"LINE {line}\n"}]),
         more=f"usage = {{ input = {tokens}, output = 0 }}",

@@ -173,7 +173,7 @@ async def test_one_that_waits_is_brought_up_to_date(mux_home: IsolatedHome, root
 
 
 def acp_agent(script: dict[str, Any]) -> str:
-    """An agent that plays a script, in config.toml."""
+    """Return an agent that plays a script, in config.toml."""
     command = [sys.executable, "-P", "-m", "tests.support.acp_agent", json.dumps(script)]
     return (
         f'[agents.scripted]\nkind = "acp"\ncommand = {json.dumps(command)}\n'

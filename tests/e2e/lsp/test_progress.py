@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def bar(editor: Editor, number: int = 0) -> tuple[types.ProgressToken, types.WorkDoneProgressBegin]:
-    """The token and the beginning of a bar, once it is on the screen."""
+    """Return the token and the beginning of a bar, once it is on the screen."""
 
     def begun() -> list[types.ProgressToken]:
         return [token for token in editor.progress_reports if editor.reports(token)][number : number + 1]
@@ -32,7 +32,7 @@ async def bar(editor: Editor, number: int = 0) -> tuple[types.ProgressToken, typ
 
 
 async def closed(editor: Editor, token: types.ProgressToken) -> list[types.WorkDoneProgressReport]:
-    """The reports between beginning and end, once there is an end."""
+    """Return the reports between beginning and end, once there is an end."""
 
     def ended() -> bool:
         return isinstance(editor.reports(token)[-1], types.WorkDoneProgressEnd)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def noop(home: IsolatedHome) -> Iterator[None]:
-    """An agent that runs where no other is named."""
+    """Yield an agent that runs where no other is named."""
     with configured(home, '[agents.noop]\nkind = "command"\ncommand = "true"\n[defaults]\nagents = ["noop"]\n'):
         yield
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def seen_by_agent(editor: Editor, path: str) -> bytes:
-    """The bytes of a file as an agent gets them."""
+    """Return the bytes of a file as an agent gets them."""
     task = await editor.done(f"od -An -v -tx1 {path}")
     log = await editor.command("mux.run.log", protocol.RunLogResult, run=task.runs[0].id)
     return bytes.fromhex(log.text)

@@ -48,7 +48,7 @@ async def show(editor: Editor, uri: str, **more: object) -> str:
 
 
 def edited(**lines: str) -> str:
-    """The text of `numbers.txt` with some lines replaced: `_2="two"`."""
+    """Return the text of `numbers.txt` with some lines replaced: `_2="two"`."""
     return "".join(lines.get(f"_{number}", f"line {number}") + "\n" for number in range(1, 21))
 
 

@@ -34,7 +34,7 @@ def spans(found: list[types.Diagnostic]) -> list[tuple[int, int]]:
 
 
 async def begin(editor: Editor, repository: Path) -> protocol.TaskShape:
-    """A task of three runs on a tree with changes of every sort, and with a buffer that was not saved."""
+    """Return a task of three runs on a tree with changes of every sort, and with a buffer that was not saved."""
     (repository / "staged.txt").write_text("staged\n")
     git(repository, "add", "staged.txt")
     (repository / "untracked.txt").write_text("untracked\n")

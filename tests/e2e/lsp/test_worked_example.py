@@ -31,7 +31,7 @@ SAID = (
 
 
 def plain(message: Any, folder: str, task: str | None) -> Any:
-    """A message in the example's names, without what is different each time."""
+    """Return a message in the example's names, without what is different each time."""
     text = json.dumps(message).replace(folder, HOME)
     if task is not None:
         text = re.sub(rf"\b{task}\b", TASK, text)

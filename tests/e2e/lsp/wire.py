@@ -52,7 +52,7 @@ class EditorProtocol(LanguageClientProtocol):
 
 
 def exactly(declared: type[S], value: dict[str, Any]) -> S:
-    """A value as its declared type: nothing missing, nothing more."""
+    """Return a value as its declared type: nothing missing, nothing more."""
     found = declared.model_validate(value)
     assert found.model_dump(mode="json") == value
     return found

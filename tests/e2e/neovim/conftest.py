@@ -43,7 +43,7 @@ command = 'sed -i "s/^line 4$/$(cat "$MUX_PROMPT_FILE" | tr -d "\\n" | cut -c1-2
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[IsolatedHome]:
-    """The home of the daemon that the tests of a file share, with the program `mux-lsp`."""
+    """Yield the home of the daemon that the tests of a file share, with the program `mux-lsp`."""
     with isolated_home() as home:
         program = home.folder / "mux-lsp"
         program.write_text(f'#!/bin/sh\nexec {shlex.join(home.command())} "$@"\n')
@@ -62,14 +62,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def nvim(request: pytest.FixtureRequest) -> Installed:
-    """Each supported version of Neovim."""
+    """Return each supported version of Neovim."""
     version: str = request.param
     return neovim_versions.installed(version)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A repository with a text and a program."""
+    """Return a repository with a text and a program."""
     return make_repository(tmp_path / "project", {"notes.txt": text_of(range(1, 11)), "greet.py": PROGRAM})
 
 
@@ -86,7 +86,7 @@ def start(home: IsolatedHome, root: Path, nvim: Installed) -> Iterator[Open]:
 
 @pytest.fixture
 def person(start: Open) -> Person:
-    """A person with `notes.txt` open and attached."""
+    """Return a person with `notes.txt` open and attached."""
     one = start()
     one.attached()
     return one

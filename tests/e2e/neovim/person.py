@@ -50,7 +50,7 @@ class Person:
         settings: str,
         environment: Mapping[str, str],
     ) -> Iterator[Person]:
-        """A Neovim on a file, with the plugin on the runtimepath and no further set-up."""
+        """Yield a Neovim on a file, with the plugin on the runtimepath and no further set-up."""
         arguments = ["--cmd", f"set rtp^={PLUGIN} cmdheight=3", "--cmd", f"lua vim.g.mux = {settings}"]
         arguments += ["--cmd", "let mapleader = ' '", "--cmd", f"lua {' '.join(RECORD_NOTIFICATIONS.split())}"]
         if "MUX_LATE" in environment:
@@ -107,11 +107,11 @@ class Person:
         return shape
 
     def lines(self) -> list[str]:
-        """The lines of the current buffer."""
+        """Return the lines of the current buffer."""
         return self.editor.buffer()
 
     def notifications(self) -> list[str]:
-        """The messages of `vim.notify` so far."""
+        """Return the messages of `vim.notify` so far."""
         found: list[str] = self.lua("return _G.notifications")
         return found
 
@@ -122,16 +122,16 @@ class Person:
         return message
 
     def line(self, text: str) -> str:
-        """The line of the screen that contains a text."""
+        """Return the line of the screen that contains a text."""
         found = [line for line in self.editor.screen if text in line]
         assert found, f"{text!r} is not on the screen\n" + "\n".join(self.editor.screen)
         return found[0]
 
     def row(self, text: str) -> int:
-        """The number of the line of the screen that contains a text."""
+        """Return the number of the line of the screen that contains a text."""
         screen = self.editor.screen
         return next(number for number, line in enumerate(screen) if text in line)
 
     def value(self, expression: str) -> Any:
-        """The value of a Lua expression."""
+        """Return the value of a Lua expression."""
         return self.lua(f"return {expression}")

@@ -58,7 +58,7 @@ command = '''{LOOP}; {SHOWN}'''
 
 
 def take() -> str:
-    """The picture, as SVG."""
+    """Return the picture, as SVG."""
     with tempfile.TemporaryDirectory() as folder, isolated_home() as home:
         root = make_repository(Path(folder).resolve() / "shop", {"prices.py": PRICES})
         home.write_config(SETTINGS)

@@ -71,7 +71,7 @@ class Desk:
         return path
 
     def daemon(self) -> list[psutil.Process]:
-        """The processes of the daemon and of the bridges, without VS Code's own."""
+        """Return the processes of the daemon and of the bridges, without VS Code's own."""
         return [process for process in self.home.processes() if "mux_lsp" in process.cmdline()]
 
     def window(self, folder: Path | None) -> Workbench:
@@ -104,7 +104,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def window(desk: Desk, root: Path, request: pytest.FixtureRequest) -> Iterator[Workbench]:
-    """A window on the repository, connected to the daemon."""
+    """Yield a window on the repository, connected to the daemon."""
     one = desk.window(root)
     try:
         one.connected()

@@ -92,7 +92,7 @@ def back(window: Workbench) -> None:
 
 
 def inner(window: Workbench) -> Frame:
-    """The frame of the page."""
+    """Return the frame of the page."""
     found = window.page.frame_locator("iframe.webview.ready").locator("#active-frame").element_handle().content_frame()
     assert found is not None
     return found

@@ -24,7 +24,7 @@ TOAST = ".notification-toast"
 
 @pytest.fixture
 def settings(desk: Desk) -> Iterator[Desk]:
-    """The desk. Its settings and configuration are restored after the test."""
+    """Yield the desk. Its settings and configuration are restored after the test."""
     yield desk
     desk.set()
     desk.home.write_config("")

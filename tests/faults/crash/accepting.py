@@ -43,7 +43,7 @@ def repository(ground: Ground) -> None:
 
 
 async def all_kinds(bench: Bench) -> Memory:
-    """A run that changes something of every kind, and two that do something else."""
+    """Return a run that changes something of every kind, and two that do something else."""
     runs = await bench.finished(ALL_KINDS, "sh:echo other >> b.txt", "sh:echo third >> b.txt")
     return {"task": runs[0].partition("-")[0], "run": runs[0]}
 
@@ -54,7 +54,7 @@ async def texts(bench: Bench) -> Memory:
 
 
 async def rejected(bench: Bench) -> Memory:
-    """The same, of which the person has said no to a file at first: accepting it by name takes that back."""
+    """Return the same, of which the person has said no to a file at first: accepting it by name takes that back."""
     memory = await all_kinds(bench)
     await bench.client.command("mux.run.reject", run=memory["run"], paths=["a.txt"])
     return memory

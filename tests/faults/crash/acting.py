@@ -211,7 +211,7 @@ async def _start(op: Operation, ground: Ground, plan: Plan) -> Json:
 
 
 def reaches(op: Operation, facts: Json, goal: list[Json]) -> bool:
-    """Whether there is all that an operation is for."""
+    """Return whether there is all that an operation is for."""
     return all(one in goal_of(op, facts) for one in goal)
 
 

@@ -82,7 +82,7 @@ class Bench:
         return [run["id"] for run in task["runs"]]
 
     async def facts(self) -> Json:
-        """All that a person could see of tasks, runs, hunks and acceptances, without ids and times."""
+        """Return all that a person could see of tasks, runs, hunks and acceptances, without ids and times."""
         tasks = []
         for task in self.engine.tasks():
             shadow = self.engine.room(self.root).shadow
@@ -125,7 +125,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench(ground: Ground, *, applies: bool = False) -> AsyncIterator[Bench]:
-    """An engine over what is on the ground, as a daemon opens it, with a client."""
+    """Yield an engine over what is on the ground, as a daemon opens it, with a client."""
     engine = Engine(ground.state, ground.config)
     await engine.open()
     try:
@@ -137,7 +137,7 @@ async def bench(ground: Ground, *, applies: bool = False) -> AsyncIterator[Bench
 
 
 def tree_of(root: Path) -> dict[str, tuple[int, str]]:
-    """The person's working tree: every file, link and folder with its mode and content. `.git` is not looked into."""
+    """Return the person's working tree: every file, link and folder with its mode and content. `.git` is not looked into."""
     found: dict[str, tuple[int, str]] = {}
     for place in sorted(root.rglob("*")):
         name = place.relative_to(root).as_posix()

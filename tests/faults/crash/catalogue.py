@@ -14,5 +14,5 @@ ALL: dict[str, Operation] = {one.name: one for one in (*OPERATIONS, *ACCEPTING)}
 
 
 def find(name: str) -> Operation:
-    """An operation by its name."""
+    """Return an operation by its name."""
     return ALL[name]

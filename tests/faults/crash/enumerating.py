@@ -64,7 +64,7 @@ class Enumerator:
             raise AssertionError(f"{operation.name}, with no fault: {self.after['refused']}")
 
     def points(self, mode: Mode, *, own: bool = False) -> list[str]:
-        """The points at which the operation is struck; its `own` are those between `shared_until` and `shared_from`.
+        """Return the points at which the operation is struck; its `own` are those between `shared_until` and `shared_from`.
 
         Killed is where something has happened; between that and the beginning of the next thing nothing happens. An
         error comes where something begins, or before it is committed.
@@ -220,6 +220,6 @@ def know_again(ground: Ground) -> None:
 
 
 def in_memory() -> str | None:
-    """A folder whose files are in memory, where the system has one: a case writes hundreds of small ones."""
+    """Return a folder whose files are in memory, where the system has one: a case writes hundreds of small ones."""
     memory = "/dev/shm"  # noqa: S108  (folders in it are made by tempfile)
     return memory if os.access(memory, os.W_OK) else None

@@ -67,33 +67,33 @@ async def no_task(_: Bench) -> Memory:
 
 
 async def three_runs(bench: Bench) -> Memory:
-    """A task with three runs that have ended."""
+    """Return a task with three runs that have ended."""
     runs = await bench.finished(EDITS, APPENDS, "sh:echo other >> b.txt")
     return {"task": runs[0].partition("-")[0], "run": runs[0]}
 
 
 async def appended(bench: Bench) -> Memory:
-    """A task with a run that has ended, whose agent does more in each turn."""
+    """Return a task with a run that has ended, whose agent does more in each turn."""
     (run,) = await bench.finished(APPENDS)
     return {"task": run.partition("-")[0], "run": run}
 
 
 async def two_tasks(bench: Bench) -> Memory:
-    """A task with three runs, and another one that it has nothing to do with."""
+    """Return a task with three runs, and another one that it has nothing to do with."""
     memory = await three_runs(bench)
     await bench.finished(APPENDS)
     return memory
 
 
 async def discarded(bench: Bench) -> Memory:
-    """A task all of whose runs were thrown away."""
+    """Return a task all of whose runs were thrown away."""
     memory = await three_runs(bench)
     await bench.client.command("mux.task.discard", id=memory["task"])
     return memory
 
 
 async def at_work_and_queued(bench: Bench) -> Memory:
-    """One agent at work, which will have ended when the next daemon comes, and another one that waits for its place."""
+    """Return one agent at work, which will have ended when the next daemon comes, and another one that waits for its place."""
     go = bench.ground.base.with_name("go")
     task = await bench.client.start(f"sh:echo more >> b.txt; read _ < '{go}'; echo end >> b.txt", EDITS)
     await bench.client.until(lambda: bench.client.runs[task["runs"][0]["id"]]["hunks"], "the first hunk")

@@ -43,7 +43,7 @@ def breaches(ground: Ground) -> list[str]:
 
 
 def processes(state: Path) -> list[psutil.Process]:
-    """The living processes that carry the mark of a run, a check or a set-up of this state."""
+    """Return the living processes that carry the mark of a run, a check or a set-up of this state."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -122,13 +122,13 @@ class Stage:
     async def play(
         self, text: str, limits: Limits = NO_LIMITS, *, first: Iterable[Refusal | Stream] = (), **changes: Any
     ) -> Outcome:
-        """The attempt, with this script in the model's place, behind these first answers."""
+        """Return the attempt, with this script in the model's place, behind these first answers."""
         async with self.playing(text, first) as url:
             return await self.backend(url, limits).attempt(replace(self.attempt, **changes), self)
 
     @asynccontextmanager
     async def playing(self, text: str, first: Iterable[Refusal | Stream] = ()) -> AsyncIterator[str]:
-        """The address of that server."""
+        """Yield the address of that server."""
         player = _Player(script.parse(text, "play.toml"))
         left = list(first)
 
@@ -164,7 +164,7 @@ async def results_of(stage: Stage, *calls: str) -> list[str]:
 
 
 def is_of(process: psutil.Process, stage: Stage) -> bool:
-    """Whether a process is at work for the run."""
+    """Return whether a process is at work for the run."""
     try:
         marked = process.environ().get("MUX_WORKTREE") == str(stage.worktree)
         return marked and process.status() != psutil.STATUS_ZOMBIE

@@ -74,7 +74,7 @@ class RunFixture:
         return process
 
     async def said(self) -> list[str]:
-        """The words that the agent wrote to its `$READY`, once it has."""
+        """Return the words that the agent wrote to its `$READY`, once it has."""
         return (await asyncio.to_thread(self.ready.read_text)).split()
 
     async def end(self, process: Process | None, grace: float = 5) -> tuple[int, ...]:
@@ -142,5 +142,5 @@ def orphans_are_ours() -> Iterator[None]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs. One that only waits to be reaped does not."""
+    """Return whether a process runs. One that only waits to be reaped does not."""
     return pid in read_table({})

@@ -104,7 +104,7 @@ class Stage:
         )
 
     async def play(self, *steps: dict[str, Any], attempt: Attempt | None = None, **settings: Any) -> Outcome:
-        """The attempt, with an agent that does these steps. Nothing of it is left afterwards."""
+        """Return the attempt, with an agent that does these steps. Nothing of it is left afterwards."""
         backend = self.backend(*steps, **settings)
         async with asyncio.timeout(WAIT_SECONDS):
             outcome = await backend.attempt(attempt or self.attempt, self)
@@ -112,7 +112,7 @@ class Stage:
         return outcome
 
     async def shell(self, script: str) -> Outcome:
-        """The attempt, with a shell script for an agent."""
+        """Return the attempt, with a shell script for an agent."""
         async with asyncio.timeout(WAIT_SECONDS):
             outcome = await AcpBackend(script, grace=2, person=PERSON).attempt(self.attempt, self)
         self.assert_nobody_left()

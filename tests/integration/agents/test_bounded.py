@@ -30,12 +30,12 @@ WHOLE = "".join(f"{line}\n" for line in LINES).encode()
 
 
 def room(file: Path) -> int:
-    """The bytes that a file takes of the disk."""
+    """Return the bytes that a file takes of the disk."""
     return file.stat().st_blocks * 512
 
 
 def printed(folder: Path, stream: str, limit: int = 65_536) -> list[str]:
-    """All that a reader gets who begins at the beginning."""
+    """Return all that a reader gets who begins at the beginning."""
     text, offset = b"", 0
     while True:
         data, offset = read_log(folder, stream, offset, limit)

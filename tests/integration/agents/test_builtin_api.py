@@ -77,7 +77,7 @@ async def test_a_server_that_knows_nothing_of_contexts(stage: Stage) -> None:
 
 
 def _answer(*blocks: tuple[dict[str, Any], dict[str, Any]], usage: dict[str, Any]) -> Stream:
-    """An answer of blocks, each with what a delta adds to it."""
+    """Return an answer of blocks, each with what a delta adds to it."""
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"usage": {"input_tokens": 1000, "output_tokens": 1}}}
     ]
@@ -158,7 +158,7 @@ async def test_instructions_are_those_of_the_folders_where_the_work_is(stage: St
 
 
 def _given(stage: Stage, begun: int = 0) -> list[list[str]]:
-    """The texts that came with the last results of each request, or in place of any, from a request on."""
+    """Return the texts that came with the last results of each request, or in place of any, from a request on."""
     last = [request["messages"][-1]["content"] for request in stage.requests[begun:]]
     return [[block["text"] for block in content if block["type"] == "text"] for content in last]
 

@@ -50,7 +50,7 @@ async def server(handler: Handler, context: ssl.SSLContext | None = None) -> Asy
 
 
 async def asked(reader: asyncio.StreamReader) -> bytes:
-    """One request, whole."""
+    """Return one request, whole."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
     return await reader.readexactly(length)

@@ -99,14 +99,14 @@ async def events_until_it_breaks(
 
 
 def answered(message: Message, text: str = "def parse", **more: Any) -> list[dict[str, Any]]:
-    """The assistant's message and results for all of its tool calls."""
+    """Return the assistant's message and results for all of its tool calls."""
     calls = [block.id for block in message.content if block.type == "tool_use"]
     results = [{"type": "tool_result", "tool_use_id": call, "content": text, **more} for call in calls]
     return [{"role": "assistant", "content": message.content}, {"role": "user", "content": results}]
 
 
 def said(message: Message) -> dict[str, Any]:
-    """All of a message but its id, which is another each time."""
+    """Return all of a message but its id, which is another each time."""
     return message.model_dump(exclude={"id"}, exclude_none=True)
 
 
@@ -545,7 +545,7 @@ async def test_server_ends_at_once_with_connections_open() -> None:
 
 
 async def conversation(client: anthropic.AsyncAnthropic, ask: Any) -> list[Message]:
-    """A conversation as an agent has it: two turns, then a follow-up."""
+    """Return a conversation as an agent has it: two turns, then a follow-up."""
     first = await ask(client)
     second = await ask(client, *answered(first))
     followed = [

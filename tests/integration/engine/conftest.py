@@ -31,7 +31,7 @@ class Workshop:
 
     @asynccontextmanager
     async def engine(self, clock: Clock | None = None) -> AsyncIterator[Engine]:
-        """An engine, open; closed as a daemon closes it, so that agents at work go on."""
+        """Yield an engine, open; closed as a daemon closes it, so that agents at work go on."""
         engine = Engine(self.state, self.config, clock)
         await engine.open()
         try:
@@ -40,13 +40,13 @@ class Workshop:
             await engine.close()
 
     async def start(self, engine: Engine, *agents: str, checks: tuple[str, ...] = ()) -> Task:
-        """A task with a run of each agent."""
+        """Return a task with a run of each agent."""
         choices = tuple(AgentChoice(agent) for agent in agents)
         return await engine.start(StartRequest(self.root, "do it", choices, checks))
 
 
 async def ended(engine: Engine, run_id: str) -> Run:
-    """A run when it has ended and given its worktree back."""
+    """Return a run when it has ended and given its worktree back."""
     return await engine.until(run_id, lambda run: run.state.ended and run.worktree is None)
 
 

@@ -29,7 +29,7 @@ class KilledError(BaseException):
 
 @contextmanager
 def killed_at(point: str) -> Iterator[asyncio.Event]:
-    """The daemon dies at the first pass of a point. Gives what is set then."""
+    """Yield the daemon dies at the first pass of a point. Gives what is set then."""
     passed = asyncio.Event()
 
     def plan(name: str, _: int) -> None:

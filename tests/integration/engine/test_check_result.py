@@ -49,13 +49,13 @@ def lay_out(workshop: Workshop, files: dict[str, str]) -> None:
 
 @pytest.fixture
 def project(workshop: Workshop) -> Workshop:
-    """A program with a fault, and tests that one of is about it."""
+    """Return a program with a fault, and tests that one of is about it."""
     lay_out(workshop, {"app.py": BROKEN, "tests/test_app.py": TEST, "conftest.py": ""})
     return workshop
 
 
 async def judged(engine: Engine, run_id: str) -> Run:
-    """A run when it has ended, and its checks were told apart from those of the snapshot."""
+    """Return a run when it has ended, and its checks were told apart from those of the snapshot."""
     await ended(engine, run_id)
     return await engine.until(
         run_id, lambda run: all(check.baseline_state is not None for check in (*run.checks, *run.restored_checks))
@@ -257,7 +257,7 @@ async def test_restored_checks_that_cannot_be_run_count_as_failed(
 
 @pytest.fixture
 def counted(tmp_path: Path) -> tuple[str, Path]:
-    """A check that passes and counts, and the file in which it does."""
+    """Return a check that passes and counts, and the file in which it does."""
     file = tmp_path / "count"
     file.touch()
     return f"pwd >> {file}", file

@@ -38,7 +38,7 @@ class Clock:
 
 
 async def done(workshop: Workshop, engine: Engine, *agents: str) -> Task:
-    """A task whose runs have ended."""
+    """Return a task whose runs have ended."""
     task = await workshop.start(engine, *agents)
     for run in task.runs:
         await ended(engine, run.id)

@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Every folder, file and link below a folder with its mode and content."""
+    """Return every folder, file and link below a folder with its mode and content."""
     found = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()

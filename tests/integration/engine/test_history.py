@@ -52,7 +52,7 @@ def blob(words: str) -> str:
 
 
 def run_of(name: str, result: str) -> Run:
-    """A run that makes `result` of the base."""
+    """Return a run that makes `result` of the base."""
     change = FileChange("f", ChangeKind.MODIFIED, FILE_MODE, FILE_MODE, blob(BASE), blob(result), 1, 1)
     return Run(name, name.partition("-")[0], "codex", None, RunState.FINISHED, files=(change,))
 

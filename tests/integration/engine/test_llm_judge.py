@@ -38,7 +38,7 @@ def settings(url: str, more: str = "") -> str:
 
 
 async def judged(engine: Engine, task: Task) -> Task:
-    """The task when somebody is told what the judge says of its last run."""
+    """Return the task when somebody is told what the judge says of its last run."""
     told = asyncio.Event()
 
     def listen(event: Event) -> None:

@@ -34,7 +34,7 @@ async def all_ended(engine: Engine, task: Task) -> list[Run]:
 
 
 def queue_of(engine: Engine) -> list[str]:
-    """The runs that wait, by their place."""
+    """Return the runs that wait, by their place."""
     runs = [run for task in engine.tasks() for run in task.runs]
     places = {engine.standing(run).queue_place: run.id for run in runs}
     return [str(places[place]) for place in range(1, len([place for place in places if place is not None]) + 1)]

@@ -51,14 +51,14 @@ class Site:
         return len(self.count.read_text()) // 2 if self.count.exists() else 0
 
     async def has(self, engine: Engine, run: Run, path: str) -> str | None:
-        """A file of a run's result."""
+        """Return a file of a run's result."""
         done = await ended(engine, run.id)
         assert done.result is not None, done
         content = engine.room(self.workshop.root).shadow.read_at(done.result, path)
         return None if content is None else content.decode()
 
     async def outcome(self, engine: Engine, command: str) -> tuple[Run, dict[str, str]]:
-        """A run of a command, ended, with the texts of what it changed."""
+        """Return a run of a command, ended, with the texts of what it changed."""
         task = await self.workshop.start(engine, f"sh:{command}")
         run = await ended(engine, task.runs[0].id)
         return run, {change.path: str(await self.has(engine, run, change.path)) for change in run.files}
@@ -220,7 +220,7 @@ async def test_one_that_takes_too_long_fails(site: Site) -> None:
 
 
 def processes(site: Site) -> list[psutil.Process]:
-    """Those at work below the state of this workshop."""
+    """Return those at work below the state of this workshop."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -59,7 +59,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 async def chosen(shop: Workshop, engine: Engine) -> Selection:
-    """All that a run does, placed on the disk."""
+    """Return all that a run does, placed on the disk."""
     task = await shop.start(engine, AGENT, "sh:echo other > f.txt")
     run = await ended(engine, task.runs[0].id)
     await ended(engine, task.runs[1].id)
@@ -67,7 +67,7 @@ async def chosen(shop: Workshop, engine: Engine) -> Selection:
 
 
 async def begun(engine: Engine, selection: Selection, carried: Sequence[str] = ()) -> Transaction:
-    """An accept of which an editor is to apply what it does to these files."""
+    """Return an accept of which an editor is to apply what it does to these files."""
     client: Any = Editor()
     by_editor = [plan for plan in selection.plans if plan.path in carried]
     written = [plan for plan in selection.plans if plan.path not in carried]

@@ -33,7 +33,7 @@ def run(folder: Path, *arguments: str | bytes, ok: bool = True) -> bytes:
 
 
 def make_repository(root: Path, files: Mapping[str, bytes | str] | None = None, *options: str) -> Path:
-    """A repository with one commit of `files` (none: no commit)."""
+    """Return a repository with one commit of `files` (none: no commit)."""
     root.mkdir(parents=True, exist_ok=True)
     run(root, "init", "-q", "-b", "main", *options)
     if files is not None:
@@ -81,7 +81,7 @@ def untouched(*folders: Path) -> Iterator[None]:
 
 
 def files_on_disk(root: Path) -> dict[str, bytes]:
-    """Every file below `root` but git's own; a symbolic link as `b"-> target"`, an executable as `b"x:" + content`."""
+    """Return every file below `root` but git's own; a symbolic link as `b"-> target"`, an executable as `b"x:" + content`."""
     found = {}
     for place, folders, files in os.walk(root):
         for name in [*files, *(folder for folder in folders if Path(place, folder).is_symlink())]:
@@ -98,7 +98,7 @@ def files_on_disk(root: Path) -> dict[str, bytes]:
 
 
 def files_in(shadow: ShadowStore, commit_name: str) -> dict[str, bytes]:
-    """The files of a commit in the store, written as `files_on_disk` writes them."""
+    """Return the files of a commit in the store, written as `files_on_disk` writes them."""
     found = {}
     for line in run(shadow.git_dir, "ls-tree", "-r", "-z", commit_name).split(b"\0")[:-1]:
         head, _, path = line.partition(b"\t")
@@ -130,7 +130,7 @@ class World:
         return f"touch '{self.canary}' #"
 
     def shadow(self, repository: Repository) -> ShadowStore:
-        """The repository's store."""
+        """Return the repository's store."""
         shadow = ShadowStore(self.folder / "state" / key_of(repository.root), repository.root)
         self._open.append(shadow)
         return shadow
@@ -152,7 +152,7 @@ def check(
     left_out: Mapping[str, str] | None = None,
     sparse: bool = False,
 ) -> tuple[Snapshot, ShadowStore]:
-    """The promise of a snapshot: it is `expected`, so is a worktree of it, and the person's `.git` stays the same.
+    """Return the promise of a snapshot: it is `expected`, so is a worktree of it, and the person's `.git` stays the same.
 
     `left_out`: path to a part of the reason. `sparse`: the worktree holds less than the snapshot.
     """

@@ -73,7 +73,7 @@ class Known:
             self.worktrees = Worktrees(self.shadow)
 
     def begins(self, name: str, expected: dict[str, bytes]) -> Snapshot:
-        """A new task begins: its snapshot is whole, and so is its worktree."""
+        """Return a new task begins: its snapshot is whole, and so is its worktree."""
         snapshot = self.shadow.snapshot(self.repository, {}, name)
         worktree = self.worktrees.prepare(snapshot, f"{name}-1", repository=self.repository)
         self.shadow.links(snapshot.commit)  # reads every folder of it

@@ -25,7 +25,7 @@ BEFORE: dict[str, bytes | str] = {"a": "a\n", "d/e": "e\n", "d/f/g": "g\n", **{f
 
 @pytest.fixture
 def store(world: World) -> Iterator[tuple[ShadowStore, Snapshot]]:
-    """A repository's shadow store, and a snapshot in it."""
+    """Yield a repository's shadow store, and a snapshot in it."""
     root = make_repository(world.folder / "repository", BEFORE)
     (root / "link").symlink_to("d/e")
     (root / "d" / "up").symlink_to("../d/f")

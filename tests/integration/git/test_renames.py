@@ -62,7 +62,7 @@ EXPECTED = {
 
 
 def trees(tmp_path: Path, before: Mapping[str, bytes | str], after: Mapping[str, bytes | str]) -> tuple[Path, str, str]:
-    """A repository with two commits, and their names."""
+    """Return a repository with two commits, and their names."""
     root = make_repository(tmp_path / "repository", before)
     first = run(root, "rev-parse", "HEAD").decode().strip()
     for path in {*before} - {*after}:
@@ -73,7 +73,7 @@ def trees(tmp_path: Path, before: Mapping[str, bytes | str], after: Mapping[str,
 
 
 def shadow_of(root: Path) -> ShadowStore:
-    """A store that has the objects of a repository."""
+    """Return a store that has the objects of a repository."""
     folder = root.parent / "state"
     folder.mkdir()
     run(folder, "clone", "-q", "--bare", str(root), "shadow.git")

@@ -58,13 +58,13 @@ def scramble(root: Path, choice: random.Random, steps: int) -> None:
 
 
 def folders(root: Path) -> set[str]:
-    """Every folder below `root` but git's own."""
+    """Return every folder below `root` but git's own."""
     found = {os.fspath(path.relative_to(root)) for path in root.rglob("*") if path.is_dir() and not path.is_symlink()}
     return {path for path in found if ".git" not in Path(path).parts}
 
 
 def parents(files: dict[str, bytes]) -> set[str]:
-    """The folders that these files need."""
+    """Return the folders that these files need."""
     return {os.fspath(folder) for path in files for folder in Path(path).parents if folder.name}
 
 

@@ -38,7 +38,7 @@ class State:
 
 @pytest.fixture
 def killed(tmp_path: Path) -> State:
-    """Three tasks, of which the first one alone is in the database itself."""
+    """Return three tasks, of which the first one alone is in the database itself."""
     folder = tmp_path / "state"
     folder.mkdir()
     with Journal(folder / "mux.db") as journal:

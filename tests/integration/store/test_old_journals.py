@@ -31,7 +31,7 @@ def fixture(version: int) -> Path:
 
 
 def written(version: int, path: Path) -> Path:
-    """The journal as the code of that schema has left it."""
+    """Return the journal as the code of that schema has left it."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(fixture(version).read_text(encoding="ascii"))
     return path

@@ -39,7 +39,7 @@ def migrate(monkeypatch: pytest.MonkeyPatch, path: Path, schema: int) -> None:
 
 
 def content(path: Path) -> tuple[int, list[str]]:
-    """The schema, and the things in it."""
+    """Return the schema, and the things in it."""
     with closing(sqlite3.connect(path)) as connection:
         (schema,) = connection.execute("PRAGMA user_version").fetchone()
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

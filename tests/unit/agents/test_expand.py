@@ -32,7 +32,7 @@ NASTY = [
 
 
 def run_script(command: str, prompt: str) -> list[str]:
-    """The arguments that `printf` gets when the shell runs `command`."""
+    """Return the arguments that `printf` gets when the shell runs `command`."""
     arguments, environment = expand(command, {**VALUES, "prompt": prompt})
     ended = subprocess.run(arguments, env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, check=True)
     return ended.stdout.decode().split("\0")[:-1]

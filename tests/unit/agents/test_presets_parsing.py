@@ -155,7 +155,7 @@ def events_of(preset: str, lines: list[str]) -> list[Event]:
 
 
 def seen(event: Event) -> object:
-    """A call by its title, a result by whether it went well."""
+    """Return a call by its title, a result by whether it went well."""
     match event:
         case ToolCall(title=title):
             return title

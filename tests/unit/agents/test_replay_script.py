@@ -24,12 +24,12 @@ HEAD = "[[conversation]]\n"
 
 
 def turn(settings: str, content: str = '[{ text = "Hello." }]') -> str:
-    """A script whose second conversation has a second turn with these settings."""
+    """Return a script whose second conversation has a second turn with these settings."""
     return f"{HEAD}{TEXT}{HEAD}{TEXT}[[conversation.turn]]\ncontent = {content}\n{settings}\n"
 
 
 def block(settings: str) -> str:
-    """The same, for a second block of content."""
+    """Return the same, for a second block of content."""
     return turn("", f'[{{ text = "Hello." }}, {{ {settings} }}]')
 
 

@@ -29,7 +29,7 @@ def frame(message: Message) -> bytes:
 
 @contextmanager
 def answering(*answers: bytes, rest: bytes = b"") -> Iterator[tuple[Client, list[Message]]]:
-    """A client whose requests are answered one by one with these bytes, and what it has sent."""
+    """Yield a client whose requests are answered one by one with these bytes, and what it has sent."""
     ours, theirs = socket.socketpair()
     received: list[Message] = []
 

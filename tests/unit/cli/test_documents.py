@@ -40,22 +40,22 @@ LONGEST_CODE = 120
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """Every block of code in that language, as its fence names it."""
+    """Return every block of code in that language, as its fence names it."""
     return [code for named, code in re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", text) if named == language]
 
 
 def prose(text: str) -> str:
-    """The text without its blocks of code."""
+    """Return the text without its blocks of code."""
     return re.sub(r"(?ms)^```.*?^```$", "", text)
 
 
 def inline(text: str) -> list[str]:
-    """Every piece of code in a line of text or in a table."""
+    """Return every piece of code in a line of text or in a table."""
     return [" ".join(code.replace("\\|", "|").split()) for code in re.findall(r"`([^`]+)`", prose(text))]
 
 
 def typed(text: str) -> list[str]:
-    """The command lines that begin with `mux-lsp` or `$ mux-lsp`, without what a pipe leads to."""
+    """Return the command lines that begin with `mux-lsp` or `$ mux-lsp`, without what a pipe leads to."""
     lines = [
         line.strip().removeprefix("$ ")
         for block in [*blocks(text, ""), *blocks(text, "sh")]
@@ -67,13 +67,13 @@ def typed(text: str) -> list[str]:
 
 
 def usages() -> list[str]:
-    """The first column of the table of commands."""
+    """Return the first column of the table of commands."""
     table = TEXTS["getting-started.md"].partition("| command | what it does |")[2].partition("\n\n")[0]
     return [usage for row in table.splitlines() for usage in re.findall(r"`([^`]*)`", row.split(" | ")[0])]
 
 
 def every(find: Callable[[str], list[str]]) -> list[tuple[str, str]]:
-    """Each document's name with each thing that is found in it."""
+    """Return each document's name with each thing that is found in it."""
     return [(name, found) for name, text in TEXTS.items() for found in dict.fromkeys(find(text))]
 
 
@@ -142,7 +142,7 @@ def test_every_setting_is_in_the_document(model: type[BaseModel]) -> None:
 
 
 def sections(text: str) -> list[str]:
-    """The sections of `config.toml` that are named in the text, with a key behind some."""
+    """Return the sections of `config.toml` that are named in the text, with a key behind some."""
     return [code for code in inline(text) if re.match(r"\[\[?[a-z]+\]", code)]
 
 
@@ -159,7 +159,7 @@ def links(text: str) -> list[str]:
 
 
 def anchors(file: Path) -> set[str]:
-    """The addresses that GitHub gives to the headings of a document."""
+    """Return the addresses that GitHub gives to the headings of a document."""
     headings = re.findall(r"(?m)^#+ (.*)$", prose(file.read_text(encoding="utf-8")))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

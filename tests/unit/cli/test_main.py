@@ -19,7 +19,7 @@ from mux_lsp.errors import ConflictError, MuxError, UsageError
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A home of its own, and a command `fail` to be given a callback."""
+    """Return a home of its own, and a command `fail` to be given a callback."""
     monkeypatch.setenv("MUX_LSP_HOME", str(tmp_path))
     monkeypatch.setattr(commands, "commands", dict(commands.commands))
     return tmp_path

@@ -34,7 +34,7 @@ DEFAULT = Weights()
 
 
 def change(path: str = "src/pages.py", added: int | None = 3, removed: int | None = 1, new: str = "b") -> FileChange:
-    """A modified file."""
+    """Return a modified file."""
     return FileChange(path, ChangeKind.MODIFIED, 0o100644, 0o100644, "a" * 40, new * 40, added, removed)
 
 
@@ -55,7 +55,7 @@ def attempt(
     alone: tuple[str, ...] = (),
     opinion: Opinion | None = None,
 ) -> Attempt:
-    """A run `k3f-NUMBER` that has ended."""
+    """Return a run `k3f-NUMBER` that has ended."""
     run = Run(
         f"k3f-{number}",
         "k3f",
@@ -74,7 +74,7 @@ def attempt(
 
 
 def lines(added: int, removed: int = 0) -> tuple[FileChange, ...]:
-    """A change of so many lines."""
+    """Return a change of so many lines."""
     return (change(added=added, removed=removed),)
 
 
@@ -90,7 +90,7 @@ class Table:
         return {int(one.run.partition("-")[2]): one.rank for one in self.ranked}
 
     def why(self, number: int) -> str:
-        """All reasons of an attempt."""
+        """Return all reasons of an attempt."""
         (found,) = [one for one in self.ranked if one.run == f"k3f-{number}"]
         return " ".join(found.reasons)
 

@@ -31,12 +31,12 @@ def lines(text: str) -> list[str]:
 
 
 def words(found: Sequence[str]) -> str:
-    """The inverse of `lines`."""
+    """Return the inverse of `lines`."""
     return "".join(line.replace("\n", " ") if line.endswith("\n") else f"{line}!" for line in found).strip()
 
 
 def hunks_of(base: Sequence[str], result: Sequence[str]) -> list[Hunk]:
-    """The hunks from one to the other."""
+    """Return the hunks from one to the other."""
     return [
         make_hunk("file", edit.start, base[edit.start : edit.end], result[edit.new_start : edit.new_end])
         for edit in diff_lines(base, result)
@@ -46,7 +46,7 @@ def hunks_of(base: Sequence[str], result: Sequence[str]) -> list[Hunk]:
 def git_merge(
     folder: Path, base: Sequence[str], live: Sequence[str], result: Sequence[str], *options: str
 ) -> tuple[bool, str]:
-    """Whether `git merge-file` merges cleanly, and the text it gives."""
+    """Return whether `git merge-file` merges cleanly, and the text it gives."""
     for name, text in (("base", base), ("live", live), ("result", result)):
         (folder / name).write_bytes("".join(text).encode())
     done = _git(folder, "merge-file", "-p", "--quiet", *options, "live", "base", "result")
@@ -54,7 +54,7 @@ def git_merge(
 
 
 def git_edits(folder: Path, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[list[Edit]]:
-    """The edits that git's default algorithm finds from old to new text of each pair, all in one process.
+    """Return the edits that git's default algorithm finds from old to new text of each pair, all in one process.
 
     Without the indent heuristic, which merges do not use either.
     """

@@ -27,7 +27,7 @@ LABELS = ("-L", "yours", "-L", "snapshot", "-L", "k3f-1")
 
 
 def found(base: str, live: str, result: str) -> list[tuple[str, str, str]]:
-    """The conflicts of three texts: what the live text, the snapshot and the result have there."""
+    """Return the conflicts of three texts: what the live text, the snapshot and the result have there."""
     before, now = lines(base), lines(live)
     return [
         (
@@ -84,7 +84,7 @@ def test_only_the_hunks_that_are_given_count() -> None:
 
 
 def merged(base: Sequence[str], live: Sequence[str], placements: list[Placement], write: Write) -> str:
-    """The live text with every pending hunk, and with what `write` makes of each conflict."""
+    """Return the live text with every pending hunk, and with what `write` makes of each conflict."""
     pieces = [(one.start, one.end, one.hunk.added) for one in placements if one.status is HunkStatus.PENDING] + [
         (one.start, one.end, tuple(write(one))) for one in conflicts(placements)
     ]

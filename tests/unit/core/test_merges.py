@@ -24,7 +24,7 @@ PENDING, APPLIED, CONFLICT = HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.
 
 
 def without_applied(live: list[str], placements: list[Placement]) -> list[str]:
-    """The live text with the hunks it holds taken out."""
+    """Return the live text with the hunks it holds taken out."""
     result = list(live)
     for found in reversed(placements):
         if found.status is APPLIED:

@@ -340,7 +340,7 @@ def test_foreign_lines_elsewhere_move_placements_exactly(scene: Scene, data: st.
 
 @st.composite
 def distinct_scenes(draw: st.DrawFn) -> tuple[Scene, list[str]]:
-    """A scene and a live text in which no two lines are equal, so that there is one way to read it."""
+    """Return a scene and a live text in which no two lines are equal, so that there is one way to read it."""
     base = [f"{number}\n" for number in range(draw(st.integers(0, 25)))]
 
     def version(letter: str) -> list[str]:

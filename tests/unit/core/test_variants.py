@@ -23,7 +23,7 @@ BASE = "a b c d e f g h"
 
 
 def of_results(base: str, **results: str) -> dict[str, list[Hunk]]:
-    """The hunks of each run, given its whole result."""
+    """Return the hunks of each run, given its whole result."""
     return {run: hunks_of(lines(base), lines(result)) for run, result in results.items()}
 
 

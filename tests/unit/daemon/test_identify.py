@@ -32,7 +32,7 @@ RUN = {"MUX_RUN": "k3f-1", "MUX_WORKTREE": f"{STATE}/repos/a/worktrees/1"}
 
 
 def process(pid: int, parent: int, session: int | None = None, **more: object) -> Facts:
-    """A process that is as old as its number says."""
+    """Return a process that is as old as its number says."""
     facts = Facts(pid, float(pid), parent, session or pid, session or pid, {})
     return replace(facts, **more)  # type: ignore[arg-type]
 

@@ -29,7 +29,7 @@ NOON = 1_700_000_000.0
 
 
 def task(task_id: str, runs: int = 1, **more: Any) -> Task:
-    """A task whose runs are all at work."""
+    """Return a task whose runs are all at work."""
     made = tuple(Run(f"{task_id}-{number}", task_id, "a", None, RunState.RUNNING) for number in range(1, runs + 1))
     return Task(task_id, "do it", more.pop("repository", "/shop"), "", NOON, runs=made, runs_created=runs, **more)
 

@@ -104,7 +104,7 @@ def after(plan: PathPlan) -> LiveText:
 
 
 def one_file(found: str) -> Entry:
-    """A file with a line for each word."""
+    """Return a file with a line for each word."""
     return file("".join(lines(found)))
 
 

@@ -22,7 +22,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture(params=["sha1", "sha256"])
 def index(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, str]:
-    """An index with long names, an entry that git means to add, and trees as an extension."""
+    """Return an index with long names, an entry that git means to add, and trees as an extension."""
     git(tmp_path, "init", "--quiet", f"--object-format={request.param}")
     for number, name in enumerate(NAMES):
         blob = f"{number:040x}" if request.param == "sha1" else f"{number:064x}"

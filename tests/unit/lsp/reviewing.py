@@ -75,6 +75,6 @@ def view_of(
 
 
 def runs(before: str, *after: str, live: str | None = None) -> places.DocumentReview:
-    """A view of a text as it was, or another one, with runs `k3f-1`, `k3f-2` and so on that make these texts of it."""
+    """Return a view of a text as it was, or another one, with runs `k3f-1`, `k3f-2` and so on that make these texts of it."""
     reviews = [review_of(before, one, f"k3f-{number}") for number, one in enumerate(after, 1)]
     return view_of(before if live is None else live, *reviews)

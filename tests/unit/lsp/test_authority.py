@@ -23,7 +23,7 @@ RUN, CHECKS, STRAY = Agent("k3f-1"), Agent("setup.abc"), Agent(None)
 
 
 def engine() -> Engine:
-    """One whose run k3f-1 has started the task tw5."""
+    """Return one whose run k3f-1 has started the task tw5."""
     runs = {"k3f-1": SimpleNamespace(id="k3f-1", worktree=None)}
     return cast(
         "Engine",

@@ -22,7 +22,7 @@ BARE = replace(EVERYTHING, commands=frozenset(), documents=False)
 def at(
     view: places.DocumentReview, range_: types.Range | int, shows: ClientCapabilities = BARE
 ) -> list[types.CodeAction]:
-    """The code actions at a range, or with the cursor at the start of a line."""
+    """Return the code actions at a range, or with the cursor at the start of a line."""
     wanted = range_of(range_, range_) if isinstance(range_, int) else range_
     found = code_action.menu(code_action.review(view, wanted, types.CodeActionContext([]), shows), None, shows)
     assert all(isinstance(one, types.CodeAction) for one in found)

@@ -99,7 +99,7 @@ HARMLESS = {"paragraph_open", "paragraph_close", "inline", "text", "text_special
 
 
 def _kinds(markdown: str) -> list[tuple[str, str]]:
-    """The types of everything in a Markdown text, with HTML and tables allowed as the most trusting editor has them."""
+    """Return the types of everything in a Markdown text, with HTML and tables allowed as the most trusting editor has them."""
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     tokens = parser.parse(markdown)
     return [(token.type, token.info) for token in tokens] + [

@@ -34,7 +34,7 @@ def planned(live: LiveText, *edits: LineEdit) -> PathPlan:
 
 
 def colliding(live: str = LIVE) -> tuple[Item, Item]:
-    """A change in conflict, and one that can be placed."""
+    """Return a change in conflict, and one that can be placed."""
     first, second = (place.shown.item for place in runs(BEFORE, AFTER, live=live).places)
     assert (first.text_status, second.text_status) == (HunkStatus.CONFLICT, HunkStatus.PENDING)
     return first, second

@@ -36,7 +36,7 @@ def texts(svg: ET.Element) -> list[str]:
 
 
 def marks(svg: ET.Element) -> dict[str, ET.Element]:
-    """The sign of each run, by its id."""
+    """Return the sign of each run, by its id."""
     return {(group[0].text or "").split(",")[0]: group[1] for group in svg.iter(f"{SVG}g")}
 
 

@@ -37,7 +37,7 @@ class Client:
         return self.tasks[task_id]
 
     async def asked(self, number: int) -> dict[str, Any]:
-        """The request for a bar that is the message of that number."""
+        """Return the request for a bar that is the message of that number."""
         async with asyncio.timeout(10):
             await self.written.have(number)
         message = self.written[number - 1]

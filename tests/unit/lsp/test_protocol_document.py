@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def messages() -> list[tuple[str, dict[str, Any]]]:
-    """The messages of the worked example, each with its direction."""
+    """Return the messages of the worked example, each with its direction."""
     example = DOCUMENT.read_text(encoding="utf-8").partition("## A worked example")[2]
     blocks = "".join(re.findall(r"(?s)```\n(.*?)```", example))
     return [(arrow, json.loads(text)) for arrow, text in re.findall(r"(?ms)^([→←]) (.*?)(?=^[→←] |\Z)", blocks)]

@@ -46,7 +46,7 @@ EVENTS: dict[str, Event] = {
 
 
 def begun(options: object) -> tuple[Session, Written]:
-    """A session behind the answer to its initialize."""
+    """Return a session behind the answer to its initialize."""
     session, written = Session(cast("Engine", SimpleNamespace(standing=lambda _: NO_SUMMARY)), Person()), Written()
     session.server.protocol.set_writer(written)
     params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": options}

@@ -136,7 +136,7 @@ ALLOWED = frozenset(
 
 
 def tokens(document: str) -> list[Token]:
-    """All tokens of a document, as a renderer sees it that takes HTML."""
+    """Return all tokens of a document, as a renderer sees it that takes HTML."""
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     return [one for token in parser.parse(document) for one in (token, *(token.children or ()))]
 
@@ -194,7 +194,7 @@ def check_pages(words: str) -> None:
 
 
 def page_of(task: Task, ranking: Sequence[Ranked], hunks: Mapping[str, Sequence[Hunk]]) -> str:
-    """The page that compares the runs of a task, which make these hunks at these paths."""
+    """Return the page that compares the runs of a task, which make these hunks at these paths."""
     shape = convert.task_shape(task, lambda _: NO_SUMMARY)
     result = compare.compare(shape, task, ranking, Made(hunks))
     return compare_page.page(task.prompt, result, {hunk.id: hunk for own in hunks.values() for hunk in own})

@@ -25,7 +25,7 @@ COMMIT, TREE, HEAD, RESULT = "1" * 40, "2" * 40, "3" * 40, "4" * 40
 
 
 def made(kind: Any, /, **values: Any) -> Any:
-    """A value of a class with as many of these fields as it has in that code."""
+    """Return a value of a class with as many of these fields as it has in that code."""
     return kind(**{name: value for name, value in values.items() if name in {f.name for f in dataclasses.fields(kind)}})
 
 
