@@ -1,4 +1,4 @@
-"""Nothing that an agent prints may drive a terminal."""
+"""Test that nothing an agent prints can control a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words for a person: harmless, short, and read as they were meant."""
+"""Test texts for a person: harmless, short, and parsed as they were meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The right that each command needs, and who has it."""
+"""Test the right that each command requires, and who has it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUN, CHECKS, STRAY = Agent("k3f-1"), Agent("setup.abc"), Agent(None)
 
 
 def engine() -> Engine:
-    """Return one whose run k3f-1 has started the task tw5."""
+    """Return an engine whose run k3f-1 has started the task tw5."""
     runs = {"k3f-1": SimpleNamespace(id="k3f-1", worktree=None)}
     return cast(
         "Engine",
@@ -56,7 +56,7 @@ def test_who_has_it(name: str) -> None:
     assert refused(GUEST, name) == (right not in {Right.LOOK, Right.START})
     for asker in (NOBODY, CHECKS, STRAY):
         assert refused(asker, name) == (right is not Right.LOOK), asker
-    # In the worktree of one that has none nothing can be written.
+    # A run without a worktree can write nothing in it.
     assert refused(RUN, name) == (right in {Right.PERSON, Right.WRITE})
     assert refused(RUN, name, "other-1") == (right not in {Right.LOOK, Right.START})
 

@@ -1,4 +1,4 @@
-"""The one line above each place, and the hint over it."""
+"""Test the code lenses above each place, and the diagnostic on its lines."""
 
 from __future__ import annotations
 

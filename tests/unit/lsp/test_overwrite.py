@@ -1,4 +1,4 @@
-"""What goes over the person's lines asks first, with those lines; nothing else does."""
+"""Test that an accept over the person's lines asks first and shows those lines, and that nothing else asks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_only_what_collides_goes_over_the_persons_lines() -> None:
     first, second = colliding()
     assert overwrite.taken(selected(first, second)) == [first]
     assert overwrite.taken(selected(second)) == []
-    # What another run had there is taken out, and is nothing of the person's.
+    # The removed hunk of another run is not the person's.
     assert overwrite.taken(selected(first, second, displaced=(second,))) == []
 
 

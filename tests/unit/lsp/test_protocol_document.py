@@ -1,4 +1,4 @@
-"""`editor-clients/PROTOCOL.md` says what `mux_lsp/lsp/protocol.py` declares, and its example is such a session."""
+"""Check `editor-clients/PROTOCOL.md` against `mux_lsp/lsp/protocol.py`, and its example against a real session."""
 
 from __future__ import annotations
 
