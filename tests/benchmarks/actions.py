@@ -49,7 +49,7 @@ def _at_rest(reviewing: Session, documents: list[Document]) -> tuple[list[float]
 
 
 def _while_typing(reviewing: Session, document: Document) -> tuple[list[float], list[float]]:
-    """Measure while a person types at the top of a file, a new line with every tenth key, with a request after each key."""
+    """Measure while a person types at the top of a file: a request after each key, and a new line with every tenth."""
     taken: list[float] = []
     trivial: list[float] = []
     client = reviewing.client

@@ -27,7 +27,7 @@ BASELINE = "round trip of an unknown method, at rest"
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Measure the daemon's processor time and memory while the models stream, and the delay of each piece to a client."""
+    """Measure the daemon's processor time and memory while the models stream, and each piece's delay to a client."""
     bare = memory.bare()
     late: list[float] = []
     with place.temporary(base) as here, place.home(base) as home, _models(sizes.agent_seconds) as url:
@@ -42,7 +42,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             agent = {"agent": "model", "count": sizes.agents}
             client.command("mux.task.start", {"prompt": "Tell the time.", "agents": [agent]})
             daemon = daemon_of(home)
-            # Until all of them stream, worktrees are still being made. When the first stream is complete, that run is ending.
+            # Until all stream, worktrees are still being made. When the first stream is complete, that run is ending.
             begun = before = busy = 0.0
             rss = 0
             said: Counter[str] = Counter()

@@ -19,7 +19,7 @@ TEXT = "".join(f"line {number}\n" for number in range(1, 201))
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Measure the other client's delay, at rest and meanwhile, and the accept itself beside git's reading of the result."""
+    """Measure the other client's delay, at rest and meanwhile, and the accept beside git's reading of the result."""
     meanwhile: list[float] = []
     with place.temporary(base) as here, place.home(base) as home:
         person = here / "project"

@@ -33,15 +33,15 @@ for file in pathlib.Path().glob("*.txt"):
         lines[at] = f"variant {{run % 3}} of line {{at}}\\n"
     file.write_text("".join(lines))
 """
-"""A third of the runs that change the same line agree on it, so that every case occurs: places at which variants compete,
-each made by several runs.
+"""Every case occurs: a third of the runs that change the same line agree on it, so that variants compete at places and
+several runs make each of them.
 """
 
 BASELINE = "round trip of an unknown method"
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Measure from a key to the new code lenses, while the other client's person types too; and the daemon's memory then."""
+    """Measure from a key to the new code lenses, while the other person types too; and the daemon's memory then."""
     bare = memory.bare()
     taken: list[float] = []
     trivial: list[float] = []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def default() -> Path:
-    """Return the ordinary folder for temporary files: likelier than memory to be on the same disk as a person's files."""
+    """Return the ordinary folder for temporary files: likelier than memory to share a disk with a person's files."""
     return Path(tempfile.gettempdir())
 
 

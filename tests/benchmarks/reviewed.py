@@ -43,7 +43,7 @@ for file in pathlib.Path().glob("*.txt"):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file under review, open in the client. `stacked` is true if all runs change the same lines, each differently."""
+    """A file under review, open in the client. `stacked` is true if all runs change the same lines differently."""
 
     uri: str
     text: str
@@ -52,7 +52,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A client with its documents open and their diagnostics published, and the daemon with its memory use before that."""
+    """A client with its documents open and their diagnostics published, and the daemon with its earlier memory use."""
 
     client: TimingClient
     documents: tuple[Document, ...]

@@ -125,7 +125,7 @@ class _Gate:
             os.close(gate.hold_descriptor)
 
     def seconds_to_first_instruction(self, client: TimingClient, person: Path, generation: int, runs: int) -> float:
-        """Return the seconds from sending `mux.task.start` until the last run has begun. All have ended at the return."""
+        """Return the seconds from sending `mux.task.start` until the last run has begun. All have ended on return."""
         repository.edit(person, generation)
         agent = f"sh:echo >{shlex.quote(str(self.begun))}; read _ <{shlex.quote(str(self.hold))}"
         task = {"prompt": "Begin.", "agents": [{"agent": agent, "count": runs}]}

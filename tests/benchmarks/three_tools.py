@@ -52,7 +52,7 @@ SCRIPT = (
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Measure medians of rounds in which each agent has its turn. Without Claude Code the baseline is the agent alone."""
+    """Measure medians of rounds in which each agent has its turn. Without Claude Code, the baseline is the lone agent."""
     alone: list[float] = []
     built: list[float] = []
     whole: list[float] = []

@@ -1,6 +1,6 @@
-"""Generate `editor-clients/vscode/src/protocol.ts`, the types for the VS Code extension, from `mux_lsp/lsp/protocol.py`.
+"""Generate the types of `editor-clients/vscode/src/protocol.ts` from `mux_lsp/lsp/protocol.py`.
 
-`python -m tests.support.protocol_tables` updates it with the document; a test fails where it is out of date.
+`python -m tests.support.protocol_tables` updates the file with the document; a test fails where it is out of date.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An engine in this process, over real git, a real journal and real agents."""
+"""Provide an engine in this process, over real git, a real journal and real agents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Workshop:
-    """A repository, and the engines that work for it one after another."""
+    """A repository, and the engines that serve it one after another."""
 
     def __init__(self, folder: Path) -> None:
         self.root = make_repository(folder / "project", {"f.txt": "one\ntwo\nthree\n"})
@@ -31,7 +31,7 @@ class Workshop:
 
     @asynccontextmanager
     async def engine(self, clock: Clock | None = None) -> AsyncIterator[Engine]:
-        """Yield an engine, open; closed as a daemon closes it, so that agents at work go on."""
+        """Open an engine and yield it. Close it as a daemon does, so that agents at work go on."""
         engine = Engine(self.state, self.config, clock)
         await engine.open()
         try:
@@ -40,13 +40,13 @@ class Workshop:
             await engine.close()
 
     async def start(self, engine: Engine, *agents: str, checks: tuple[str, ...] = ()) -> Task:
-        """Return a task with a run of each agent."""
+        """Start a task with a run of each agent and return it."""
         choices = tuple(AgentChoice(agent) for agent in agents)
         return await engine.start(StartRequest(self.root, "do it", choices, checks))
 
 
 async def ended(engine: Engine, run_id: str) -> Run:
-    """Return a run when it has ended and given its worktree back."""
+    """Wait until a run has ended and returned its worktree, and return the run."""
     return await engine.until(run_id, lambda run: run.state.ended and run.worktree is None)
 
 

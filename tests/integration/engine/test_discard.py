@@ -1,4 +1,4 @@
-"""Throwing runs away and bringing them back, over real git and real agents; and how long they are kept."""
+"""Test discarding and restoring runs, over real git and real agents; and how long discarded runs are kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Clock:
 
 
 async def done(workshop: Workshop, engine: Engine, *agents: str) -> Task:
-    """Return a task whose runs have ended."""
+    """Start a task, wait until its runs have ended, and return it."""
     task = await workshop.start(engine, *agents)
     for run in task.runs:
         await ended(engine, run.id)
@@ -46,7 +46,7 @@ async def done(workshop: Workshop, engine: Engine, *agents: str) -> Task:
 
 
 def told(engine: Engine) -> list[Event]:
-    """What is told from now on."""
+    """Return a list that collects the events from now on."""
     events: list[Event] = []
     engine.subscribe(events.append)
     return events
@@ -61,7 +61,7 @@ def refs(workshop: Workshop, engine: Engine) -> set[str]:
 
 
 def going(engine: Engine, run_id: str) -> asyncio.Event:
-    """Set when a run has been forgotten from now on."""
+    """Return an event that is set when a run is deleted after this call."""
     forgotten = asyncio.Event()
 
     def listen(event: Event) -> None:
@@ -83,7 +83,7 @@ async def test_what_is_thrown_away_is_out_of_review_and_comes_back_as_it_was(wor
         assert discarded(engine, task.id) == [False, True, True]
         assert [run.id for run, _ in engine.runs_at(file)] == [first.id]
         assert [run.id for run in engine.task(task.id).active_runs] == [first.id]
-        # One message each, whatever the number of runs; also about files in which only others agree.
+        # One event each, whatever the number of runs; also for files in which only the agreement of others changes.
         assert [event.paths for event in events if isinstance(event, ReviewChanged)] == [{"f.txt", "other.txt"}]
         assert len([event for event in events if isinstance(event, TaskChanged)]) == 1
         assert await engine.discards.discard(task.id, [first.id]) == ()
@@ -120,7 +120,7 @@ async def test_a_discard_that_was_cut_off_is_brought_to_its_end(workshop: Worksh
             task = await workshop.start(engine, f"sh:echo begun >> f.txt; {arrived.give}; {go.take}")
             run_id = task.runs[0].id
             await arrived.happened()
-            # As far as a daemon comes that is killed right behind the journal.
+            # The state of a daemon that is killed right after the journal entry.
             engine._book.discard([run_id], at := round(time.time(), 3))
         async with workshop.engine() as engine:
             run = await asyncio.wait_for(ended(engine, run_id), 20)
@@ -185,7 +185,7 @@ async def test_what_a_thrown_away_run_takes_no_part_in(workshop: Workshop) -> No
         assert [run.id for run in engine.task(task.id).runs] == [second.id]
 
 
-# How long they are kept
+# Retention
 
 
 async def test_what_was_kept_long_enough_goes_with_all_that_it_took(workshop: Workshop) -> None:
@@ -209,7 +209,7 @@ async def test_what_was_kept_long_enough_goes_with_all_that_it_took(workshop: Wo
         assert not engine.run_folder(one).exists()
         with pytest.raises(UsageError, match="There is no run"):
             await engine.discards.restore(one)
-        # One that was brought back and thrown away again is kept anew.
+        # A run that was restored and discarded again is kept for the full time again.
         await engine.discards.restore(two)
         clock.now += 100 * DAY
         await engine.discards._forget_what_is_over()
@@ -229,7 +229,7 @@ async def test_the_alarm_rings_by_itself_and_at_the_start_of_the_next_daemon(wor
         await engine.discards.discard(task.runs[0].id)
         await asyncio.wait_for(gone.wait(), 20)
         assert [run.id for run in engine.task(task.id).runs] == [task.runs[1].id]
-        # The next one goes when the daemon is not there.
+        # The next one expires while no daemon runs.
         engine._book.discard([task.runs[1].id], 1.0)
     async with workshop.engine() as engine:
         gone = going(engine, task.runs[1].id)

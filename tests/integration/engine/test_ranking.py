@@ -1,4 +1,4 @@
-"""The ranks of runs while they come, go and change."""
+"""Test the ranks of runs while runs are added, removed and changed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ranks(engine: Engine, task: Task) -> list[int | None]:
 
 
 async def told(engine: Engine, expected: list[int | None], task: Task) -> None:
-    """Wait until clients are told of a task with these ranks."""
+    """Wait until an event announces a task with these ranks."""
     reached = asyncio.Event()
 
     def listen(event: Event) -> None:
@@ -107,7 +107,7 @@ async def test_the_best_run_of_a_file_comes_first_also_after_a_restart(workshop:
         changed = asyncio.Event()
         stop = engine.subscribe(lambda event: changed.set() if isinstance(event, ReviewChanged) else None)
         assert [run.id for run, _ in engine.runs_at(file)] == [f"{task.id}-1", f"{task.id}-2"]
-        # Whoever shows them is told to look again.
+        # An event makes clients that show them refresh.
         await changed.wait()
         stop()
         assert [run.id for run, _ in engine.runs_at(file)] == [f"{task.id}-2", f"{task.id}-1"]
@@ -130,7 +130,7 @@ async def test_new_settings_count_when_somebody_asks_next(workshop: Workshop) ->
         workshop.config.write_text("[ranking]\nsize = 0\n")
         await engine.ranked(task.id)
         assert ranks(engine, task) == [1, 1]
-        # With settings that are wrong the last good ones hold.
+        # With invalid settings the last valid ones stay in effect.
         workshop.config.write_text("[ranking]\nsize = -1\n")
         await engine.ranked(task.id)
         assert ranks(engine, task) == [1, 1]
@@ -145,11 +145,11 @@ async def test_the_snapshots_own_failures_are_nobodys_fault(workshop: Workshop) 
         assert reasons[:2] == ("Passes 1 of 2 checks.", "Fails `false`, as the snapshot does.")
 
 
-# Without an engine: what is derived how often
+# Without an engine: how often values are derived
 
 
 class Desk:
-    """Rankings of one task that is changed by hand."""
+    """Rankings of one task that the test changes."""
 
     def __init__(self, task: Task, engine: Engine) -> None:
         self.task: Task | None = task
@@ -197,7 +197,7 @@ async def test_what_is_the_same_is_told_once_and_derived_once(
         desk.rankings.notice(RunChanged(task.runs[0], RunState.FINISHED))
         await desk.done()
         assert (derived, len(desk.told)) == (2, 2)
-        # What an agent does while it works changes no rank.
+        # An agent's changes while it works do not change ranks.
         running = task.runs[0].__class__("k3f-1", task.id, "a", None, RunState.RUNNING)
         desk.rankings.notice(RunChanged(running, RunState.RUNNING))
         assert desk.work == []

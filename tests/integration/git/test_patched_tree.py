@@ -1,4 +1,4 @@
-"""Trees that differ from others in a few paths, and the links of a snapshot: by real git."""
+"""Test trees that differ from others in a few paths, and the links of a snapshot, with real git."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test how the preset agents' output is parsed into events: recorded output of the real programs, and any other line."""
+"""Test how the preset agents' output is parsed into events: recorded output of the real programs, and any other."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ HARMLESS = {"paragraph_open", "paragraph_close", "inline", "text", "text_special
 
 
 def _kinds(markdown: str) -> list[tuple[str, str]]:
-    """Return the types of everything in a Markdown text, with HTML and tables enabled as in the most trusting editor."""
+    """Return the types of everything in a Markdown text, with the HTML and tables of the most trusting editor."""
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     tokens = parser.parse(markdown)
     return [(token.type, token.info) for token in tokens] + [
