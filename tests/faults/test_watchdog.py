@@ -1,4 +1,4 @@
-"""The tests' own watchdog: it sees what holds a daemon's event loop, and nobody else has it."""
+"""Test the tests' own watchdog: it detects a blocked event loop of a daemon, and no other process has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All operations that are enumerated, by name."""
+"""List all operations that are enumerated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold of everything on the disk when nobody is at work: nothing damaged, nothing left over."""
+"""Check what must hold for everything on the disk when nothing is at work: nothing damaged, nothing left over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def breaches(ground: Ground) -> list[str]:
-    """Whatever is not as it must be, each in words."""
+    """Return a sentence for each thing that is not as it must be."""
     database = ground.state / "mux.db"
     if not database.exists():
         return []

@@ -78,7 +78,7 @@ class RunFixture:
         return (await asyncio.to_thread(self.ready.read_text)).split()
 
     async def end(self, process: Process | None, grace: float = 5) -> tuple[int, ...]:
-        """End the run as its backend does, and return the processes that were left."""
+        """End the run as its backend does."""
         return await end(process, self.mark, grace, run_folder=self.folder)
 
 
