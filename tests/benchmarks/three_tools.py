@@ -52,7 +52,7 @@ SCRIPT = (
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Measure medians of rounds in which each agent has its turn. Without Claude Code the lone agent is the baseline."""
+    """Measure medians of rounds in which all agents take turns. Without Claude Code, the bare agent is the baseline."""
     alone: list[float] = []
     built: list[float] = []
     whole: list[float] = []

@@ -77,8 +77,8 @@ async def test_ended_while_the_model_speaks(mux_home: IsolatedHome, root: Path, 
         async with connected(mux_home, root) as client:
             (ended,) = await client.ended(task["id"])
             assert (ended["state"], ended["hunks"]) == ("finished", 1)
-            # Only a daemon that was not killed can count the usage of the interrupted answer; each other answer is counted
-            # once.
+            # Only a daemon that was not killed can count the usage of the interrupted answer; each other answer is
+            # counted once.
             last = await client.log(run, "transcript")
             assert last.count('"kind": "usage"') == {"kill": 2, "stop": 3}[how]
             assert ended["tokens"] >= 1100

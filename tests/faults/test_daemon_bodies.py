@@ -55,7 +55,7 @@ def test_what_is_nested_too_deep_is_refused() -> None:
 def test_the_method_and_the_id_are_at_one_of_the_ends(
     order: tuple[str, ...], params: Any, indent: int | None, slash: bytes
 ) -> None:
-    """The members may be in any order: those before the parameters are found at the beginning, all others at the end."""
+    """The members may have any order: those before the parameters are found at the beginning, all others at the end."""
     message = {"jsonrpc": "2.0", "id": "an id", "method": "a/method", "params": params}
     body = json.dumps({name: message[name] for name in order}, indent=indent).encode().replace(b"/", slash)
     first, last = first_members(body), last_members(body)

@@ -294,7 +294,7 @@ async def test_numbers_that_cannot_be_kept(mux_home: IsolatedHome, scene: Scene)
 
 
 def told_to_the_end(client: Client, run: str, stream: str) -> str:
-    """Return a stream's notified output once its end was notified, before that "". Only the newest part of much is notified."""
+    """Return a stream's notified output once it is complete, "" before. Only the newest part of much is notified."""
     told = client.output.get((run, stream), "")
     return told if told.endswith("x" * 10_000) else ""
 

@@ -1,4 +1,4 @@
-"""Test a journal that is newer, older, damaged, truncated or locked by another program: the messages, and their places."""
+"""Test a journal that is newer, older, damaged, truncated or locked by another program, and the messages about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test `kill -9` of the daemon at any point: agents go on, the next daemon resumes their runs, and shown data survives."""
+"""Test `kill -9` of the daemon at any point: agents go on, the next daemon resumes runs, and shown data survives."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def kill_at_once(daemon: psutil.Process) -> None:
 
 
 def blocking_git(folder: Path, subcommand: str, arrived: Signal, go: Signal) -> str:
-    """Return a `PATH` with a git that signals its first such subcommand, and waits there. The real git does all work."""
+    """Return a `PATH` with a git that signals its first such subcommand and waits there. The real git does all work."""
     folder.mkdir()
     armed = folder / "armed"
     armed.touch()

@@ -1,4 +1,4 @@
-"""Test `kill -9` of the daemon while runs are discarded, or one is picked: all or none are gone, and nothing is lost."""
+"""Test `kill -9` of the daemon while runs are discarded or one is picked: all or none are gone, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test every operation, killed and failing at each of its points: nothing half, nothing left, and done when repeated."""
+"""Test every operation, killed and failing at each of its points: nothing half, nothing left, and done if repeated."""
 
 from __future__ import annotations
 

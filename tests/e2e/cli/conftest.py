@@ -1,4 +1,4 @@
-"""One daemon for the tests of a file, and a fresh repository with work in progress for each."""
+"""Provide one daemon for the tests of a file, and a fresh repository with work in progress for each test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def home() -> Iterator[IsolatedHome]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Return a repository with everything that a dirty tree can have: staged, unstaged and untracked work."""
+    """Return a repository with every state of a dirty tree: staged, unstaged and untracked work."""
     root = tmp_path / "project"
     (root / "src").mkdir(parents=True)
     (root / "notes.txt").write_text("".join(LINES))
@@ -45,7 +45,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(home: IsolatedHome, repository: Path) -> Iterator[Terminal]:
-    """Yield a person in that repository, whose `.git` is the same at the end, byte for byte."""
+    """Yield a terminal in that repository. Assert that its `.git` is the same at the end, byte for byte."""
     before = fingerprint(repository / ".git")
     yield Terminal(home, repository)
     assert fingerprint(repository / ".git") == before

@@ -1,4 +1,4 @@
-"""`accept` where it cannot be exact: what it says, and --instead, --take and --mark."""
+"""Test `accept` without an exact place: its message, and --instead, --take and --mark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures: Neovims with the plugin, a real daemon and a screen."""
+"""Provide fixtures: Neovims with the plugin, a real daemon and a screen."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def home() -> Iterator[IsolatedHome]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test on the newest Neovim, and on the others where it is marked; `make soak` runs each test on all."""
+    """Run a test on the newest Neovim, and on the others if it is marked; `make soak` runs each test on all."""
     if "nvim" in metafunc.fixturenames:
         newest, *others = neovim_versions.VERSIONS
         marks = [] if metafunc.definition.get_closest_marker("both_neovims") else [pytest.mark.soak]
@@ -94,5 +94,5 @@ def person(start: Open) -> Person:
 
 @pytest.fixture
 def shouting(home: IsolatedHome) -> None:
-    """A default agent that writes the start of the prompt into line 4."""
+    """Configure a default agent that writes the start of the prompt into line 4."""
     home.write_config(SHOUTER)

@@ -1,4 +1,4 @@
-"""The lines of `notes.txt`, and agents that change them."""
+"""Provide the lines of `notes.txt`, and agents that change them."""
 
 from __future__ import annotations
 

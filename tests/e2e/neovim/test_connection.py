@@ -1,4 +1,4 @@
-"""The connection to the daemon: attaching, failures, settings and reconnecting."""
+"""Test the connection to the daemon: attaching, failures, settings and reconnecting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plugin's types, format, help, README and installation."""
+"""Test the plugin's types, format, help, README and installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The texts that the daemon receives: always exactly those of the buffers, however they were changed."""
+"""Test the texts that the daemon receives: always exactly those of the buffers, however they were changed."""
 
 from __future__ import annotations
 

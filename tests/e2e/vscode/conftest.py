@@ -1,4 +1,4 @@
-"""Fixtures: one VS Code server and one browser for all tests, a window and a repository for each."""
+"""Provide fixtures: one VS Code server and one browser for all tests, a window and a repository for each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCREENSHOTS = CACHE / "vscode" / "screenshots"
 """Pictures of each window at the end of its test."""
 
 SETTINGS = vscode.SETTINGS | {
-    # A colour that nothing else has, to find the extension's marks on the canvas of the overview ruler.
+    # A unique colour, to find the extension's marks on the canvas of the overview ruler.
     "workbench.colorCustomizations": {"editorOverviewRuler.modifiedForeground": "#ff00fe"},
     "scm.diffDecorations": "none",
 }
@@ -64,7 +64,7 @@ class Desk:
         vscode.put_program(self.program)
 
     def tool(self, name: str, script: str) -> Path:
-        """Write another program beside it, a shell script. Returns its path."""
+        """Write another program beside it, a shell script. Return its path."""
         path = self.program.with_name(name)
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Notifications: failed tasks, tasks that finished while the window had no focus, and limits."""
+"""Test notifications: failed tasks, tasks that finished while the window had no focus, and limits."""
 
 from __future__ import annotations
 

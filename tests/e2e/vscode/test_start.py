@@ -1,4 +1,4 @@
-"""The connection to the daemon: trust, finding and installing the program, protocol versions, reconnecting."""
+"""Test the connection to the daemon: trust, finding and installing the program, protocol versions, reconnecting."""
 
 from __future__ import annotations
 

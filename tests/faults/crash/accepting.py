@@ -18,7 +18,7 @@ ALL_KINDS: Final = (
     "printf '\\000\\001\\377' > picture.bin; rm -r folder; echo file > folder; "
     "rm file; mkdir file; echo in > file/in.txt; ln -s a.txt link"
 )
-"""An agent's changes of every kind: edits, a mode, new folders, a deletion, a rename, a binary, a file to a folder and back."""
+"""Edits, a mode, a new file in new folders, a deletion, a rename, a binary, and a folder for a file and the reverse."""
 
 TEXTS: Final = (
     "sh:sed -i.bak 's/line 3$/LINE 3/' a.txt; rm a.txt.bak; echo b2 >> b.txt; echo new > new.txt; rm gone.txt"

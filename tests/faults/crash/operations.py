@@ -30,20 +30,20 @@ class Operation:
 
     name: str
     prepare: Callable[[Bench], Awaitable[Memory]]
-    """Prepare the state. It is done once and copied for each point. Returns the values for `do`."""
+    """The preparation, done once and copied for each point. It returns the values for `do`."""
     do: Callable[[Bench], Awaitable[object]]
     lead_in: Callable[[Bench], Awaitable[None]] = nothing
-    """Steps before the operation in the same daemon. Their points do not count."""
+    """The steps before the operation in the same daemon. Their points do not count."""
     desk: Callable[[Bench], Awaitable[None]] = nothing
-    """The documents that the editor opens in each daemon that it connects to."""
+    """The editor's part: it opens its documents in each daemon that it connects to."""
     again: bool = False
-    """Repeat the operation even if it was completed: then nothing may change."""
+    """True if the operation is repeated even when it was completed: then nothing may change."""
     at_start: bool = False
-    """The points are those of the engine's start."""
+    """True if the points are those of the engine's start."""
     waits: bool = True
-    """All work ends without the operation."""
+    """True if all work ends without the operation."""
     dies: bool = False
-    """The daemon is killed at the end of `prepare`, with an agent at work that ends by itself later."""
+    """True if the daemon is killed at the end of `prepare`, with an agent at work that ends by itself later."""
     shared_until: str | None = None
     """The point up to which it equals another operation, whose points are enumerated."""
     shared_from: str | None = None
@@ -51,9 +51,9 @@ class Operation:
     every: int = 1
     """Distance of the points in `make test` for an operation with many points; `make soak` takes each."""
     applies: bool = False
-    """The client applies edits itself."""
+    """True if the client applies edits itself."""
     transacts: bool = False
-    """The operation may be half done until the next daemon has completed or undone it."""
+    """True if it may be half done until the next daemon has completed or undone it."""
     repository: Callable[[Ground], None] = plain_repository
     config: str = ""
 
