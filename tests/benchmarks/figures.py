@@ -42,7 +42,7 @@ class Line:
 
     @property
     def met(self) -> bool | None:
-        """True if the goal is met; None if there is none."""
+        """True if the goal is met; None without a goal."""
         if self.goal is None:
             return None
         return (self.ratio if self.goal.of == "ratio" else self.measured) <= self.goal.limit

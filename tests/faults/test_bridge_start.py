@@ -1,4 +1,4 @@
-"""Test that the bridge finds a daemon, or starts one, or reports in the editor why there is none."""
+"""Test that the bridge finds a daemon, or starts one, or reports the reason in the editor."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ async def test_a_damaged_journal(mux_home: IsolatedHome, root: Path, how: str) -
     await check_refused(
         mux_home, root, "is damaged", "mux-lsp leaves it as it is", "PRAGMA integrity_check", "move the three files"
     )
-    # As the message says: once the three files are moved away it begins with an empty journal.
+    # Following the message: once the three files are moved away, the daemon begins with an empty journal.
     for file in mux_home.state.glob("mux.db*"):
         file.rename(mux_home.folder / file.name)
     done = mux(mux_home, root, "status", "--json")

@@ -38,7 +38,7 @@ os.wait()
 
 
 def tree(arrived: Signal, go: Signal) -> str:
-    """Return a shell script that starts four processes, each of which detaches differently, and then works itself."""
+    """Return a shell script that starts four processes, detaches each differently, and then works itself."""
     python = shlex.join([sys.executable, "-c", DAEMONISE, str(arrived.path), str(go.path)])
     return "; ".join(
         [

@@ -83,7 +83,7 @@ def _install(folder: Path) -> None:
 
 
 def chromium() -> str:
-    """Return the path of the browser. If there is none, install it as root on Debian, or else skip the test."""
+    """Return the path of the browser. Install a missing one as root on Debian, else skip the test."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found

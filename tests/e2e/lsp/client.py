@@ -423,7 +423,7 @@ class Editor(LanguageClient):
         return await self.execute(command.command, list(command.arguments or ()))
 
     async def hover(self, path: str, line: int) -> str:
-        """Return the hover's text, or "" if there is none."""
+        """Return the hover's text, or "" without a hover."""
         params = types.HoverParams(types.TextDocumentIdentifier(self.uri(path)), types.Position(line, 0))
         found = await self.text_document_hover_async(params)
         if found is None:

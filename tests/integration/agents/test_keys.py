@@ -1,4 +1,4 @@
-"""Test where the built-in agent's key comes from, and the message if there is none."""
+"""Test where the built-in agent's key comes from, and the message about a missing key."""
 
 from __future__ import annotations
 

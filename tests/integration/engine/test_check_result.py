@@ -49,7 +49,7 @@ def lay_out(workshop: Workshop, files: dict[str, str]) -> None:
 
 @pytest.fixture
 def project(workshop: Workshop) -> Workshop:
-    """Return a program with a fault, and tests of which one is about it."""
+    """Return a program with a fault, and tests: one of them is about it."""
     lay_out(workshop, {"app.py": BROKEN, "tests/test_app.py": TEST, "conftest.py": ""})
     return workshop
 

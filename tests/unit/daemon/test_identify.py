@@ -55,7 +55,7 @@ class Made:
     processes: dict[int, Facts]
     open: dict[int, tuple[str, ...] | None] = field(default_factory=dict)
     hidden: frozenset[int] = frozenset()
-    """Processes that exist and of which nothing can be read."""
+    """Processes that exist but cannot be read."""
     then: Callable[[Made, int], None] = lambda _, __: None
     """A function called before each read with the number of reads so far."""
     reads: int = 0
