@@ -43,7 +43,7 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Isolate the tests: no agent around them, no settings of the person who starts them. xdist workers inherit this."""
+    """Isolate the tests: no agent around them, no settings of the person who starts them. xdist workers inherit it."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         leave_agent()  # nothing is captured yet
         isolate()
