@@ -226,7 +226,7 @@ class Client:
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(EOFError("the server has gone"))
-                    answer.exception()  # it is seen, should nobody wait for it
+                    answer.exception()  # marks it as retrieved, if no caller waits for it
             self._news.set()
 
     def _take(self, body: bytes) -> None:
