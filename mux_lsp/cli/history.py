@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.cli.client import Client, Json
-    from mux_lsp.lsp.protocol import Acceptance, HistoryListResult
+    from mux_lsp.lsp.protocol import AcceptanceShape, HistoryListResult
 
 SHOWN_LINES = 3
 """How many of a hunk's lines `show` prints."""
@@ -114,7 +114,7 @@ def say_spot(client: Client, typed: str, *, as_json: bool) -> None:
         _say_one(one)
 
 
-def _say_one(one: Acceptance) -> None:
+def _say_one(one: AcceptanceShape) -> None:
     state = _state(one, located=True)
     echo(f"{_where(one)}  {one.run}  {_agent(one)}{f'  ({state})' if state else ''}", bold=True)
     came = "accepted" if one.cause == "accept" else "in the text, typed or brought in by another tool,"
@@ -165,11 +165,11 @@ def _when(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
-def _agent(one: Acceptance) -> str:
+def _agent(one: AcceptanceShape) -> str:
     return one_line(f"{one.agent}:{one.model}" if one.model else one.agent, 28)
 
 
-def _where(one: Acceptance) -> str:
+def _where(one: AcceptanceShape) -> str:
     """`src/a.py:3-5`: where it stands now if that was asked and can be told, else where it came to stand."""
     if one.range is None:
         first, last = one.line + 1, one.line + one.added_lines
@@ -182,7 +182,7 @@ def _where(one: Acceptance) -> str:
     return f"{name}:{first}" if last <= first else f"{name}:{first}-{last}"
 
 
-def _state(one: Acceptance, *, located: bool) -> str:
+def _state(one: AcceptanceShape, *, located: bool) -> str:
     if one.withdrawn is not None:
         return f"taken back {_when(one.withdrawn)}"
     if not located or one.hunk is None:

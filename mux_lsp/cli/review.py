@@ -59,7 +59,7 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
     chosen = Chosen(run_id, paths, hunks)
     with connected(here()) as client:
         try:
-            answer = _decide(client, "accept", chosen, how=way)
+            answer = _decide(client, "accept", chosen, mode=way)
         except ConflictError as error:
             if way not in _OPEN:
                 raise

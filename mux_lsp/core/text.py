@@ -26,7 +26,7 @@ class PositionEncoding(StrEnum):
     UTF32 = "utf-32"
 
 
-class Position(NamedTuple):
+class TextPosition(NamedTuple):
     """A place between two characters: 0-based line, and code units of the negotiated encoding from its start."""
 
     line: int
@@ -150,7 +150,9 @@ def from_units(line: str, units: int, encoding: PositionEncoding) -> int:
     return length
 
 
-def line_range(lines: Sequence[str], start: int, end: int, encoding: PositionEncoding) -> tuple[Position, Position]:
+def line_range(
+    lines: Sequence[str], start: int, end: int, encoding: PositionEncoding
+) -> tuple[TextPosition, TextPosition]:
     """The positions around the lines `[start, end)`.
 
     The end is the start of line `end`; at the end of a text whose last line has no line end it is the end of that line.
@@ -163,10 +165,10 @@ def shown_path(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _start_of(lines: Sequence[str], line: int, encoding: PositionEncoding) -> Position:
+def _start_of(lines: Sequence[str], line: int, encoding: PositionEncoding) -> TextPosition:
     if line >= len(lines) and lines and not _end_of(lines[-1]):
-        return Position(len(lines) - 1, code_units(lines[-1], encoding))
-    return Position(min(line, len(lines)), 0)
+        return TextPosition(len(lines) - 1, code_units(lines[-1], encoding))
+    return TextPosition(min(line, len(lines)), 0)
 
 
 def _end_of(line: str) -> str:

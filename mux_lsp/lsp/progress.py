@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TITLE_LENGTH = 60
-"""Characters of a prompt that stand in a bar's title."""
+MAX_TITLE = 60
+"""Maximum number of characters of a prompt in the title of a progress bar."""
 
 
 class Progress:
@@ -76,8 +76,8 @@ class Progress:
             del self._begun[task.id]
             return
         title = " ".join(printable(task.prompt).split())
-        if len(title) > TITLE_LENGTH:
-            title = title[: TITLE_LENGTH - 1] + "…"
+        if len(title) > MAX_TITLE:
+            title = title[: MAX_TITLE - 1] + "…"
         progress.begin(token, types.WorkDoneProgressBegin(title=f"{task.id}: {title}", cancellable=True, percentage=0))
         self._report(task.id, token)
 

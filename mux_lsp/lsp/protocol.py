@@ -3,13 +3,23 @@
 Actions are `workspace/executeCommand` commands with exactly one object as argument. Lines and characters are LSP's, in
 the negotiated position encoding. Times are seconds since the epoch, durations seconds, paths relative to the root of
 the repository with `/` between components.
+
+The file is long on purpose: it is the whole contract and nothing else, so that it reads from top to bottom like the
+document, and its types may use each other in any order. The document's tables, the Lua annotations and the TypeScript
+types are generated from it (`tests/support/protocol_*.py`).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from mux_lsp.lsp.effects import Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROTOCOL_VERSION = 2
 """Sent both ways at initialize. It changes when a client of the old version would misread the new one."""
@@ -46,7 +56,7 @@ Checks = Annotated[list[CommandLine], Field(max_length=100)]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
-class AgentChoice(Params):
+class RequestedAgent(Params):
     """An agent by its configured name, or an inline command as `sh:COMMAND`."""
 
     agent: CommandLine
@@ -81,7 +91,7 @@ class TaskStartParams(Params):
     counts for it too. One that the server does not know counts for nothing, and it looks for itself."""
 
     prompt: Prompt
-    agents: Annotated[list[AgentChoice], Field(max_length=500)] | None = None
+    agents: Annotated[list[RequestedAgent], Field(max_length=500)] | None = None
     checks: Checks | None = None
     context: Annotated[list[ContextPlace], Field(max_length=1000)] = []
     repository: Uri | None = None
@@ -721,7 +731,7 @@ class DocumentShowResult(Shape):
     uri: str
 
 
-class Acceptance(Shape):
+class AcceptanceShape(Shape):
     """A hunk that became part of a person's text, on record for good: also when its task was deleted.
 
     `cause` says whether it was accepted through mux-lsp, or the text just had it: typed, or brought in by another tool.
@@ -762,7 +772,7 @@ class Acceptance(Shape):
 class HistoryListResult(Shape):
     """The newest first."""
 
-    acceptances: list[Acceptance]
+    acceptances: list[AcceptanceShape]
 
 
 class AgentShape(Shape):
@@ -987,50 +997,80 @@ class VersionErrorData(ErrorData):
     protocol: int
 
 
-COMMANDS: dict[str, tuple[type[Params], type[Shape]]] = {
-    "mux.task.start": (TaskStartParams, TaskResult),
-    "mux.task.list": (TaskListParams, TaskListResult),
-    "mux.task.get": (TaskParams, TaskResult),
-    "mux.task.compare": (TaskParams, TaskCompareResult),
-    "mux.task.cancel": (TaskParams, TaskResult),
-    "mux.task.pause": (TaskParams, TaskResult),
-    "mux.task.resume": (TaskParams, TaskResult),
-    "mux.task.prioritize": (TaskPrioritizeParams, TaskResult),
-    "mux.task.discard": (DiscardParams, DiscardResult),
-    "mux.task.restore": (IdParams, RestoreResult),
-    "mux.task.delete": (IdParams, DeleteResult),
-    "mux.id.find": (IdParams, IdResult),
-    "mux.run.get": (RunParams, RunResult),
-    "mux.run.log": (RunLogParams, RunLogResult),
-    "mux.run.diff": (RunDiffParams, RunDiffResult),
-    "mux.run.cancel": (RunParams, RunResult),
-    "mux.run.continue": (RunContinueParams, RunResult),
-    "mux.run.retry": (RunParams, RunResult),
-    "mux.review.list": (ReviewListParams, ReviewListResult),
-    "mux.review.places": (ReviewPlacesParams, ReviewPlacesResult),
-    "mux.variant.show": (VariantShowParams, VariantShowResult),
-    "mux.versions.show": (VersionsShowParams, VersionsShowResult),
-    "mux.hunk.accept": (HunkAcceptParams, AcceptResult),
-    "mux.hunk.reject": (HunkRejectParams, RejectResult),
-    "mux.file.accept": (FileAcceptParams, AcceptResult),
-    "mux.file.reject": (FileParams, RejectResult),
-    "mux.run.accept": (RunAcceptParams, AcceptResult),
-    "mux.run.reject": (RunReviewParams, RejectResult),
-    "mux.run.pick": (RunPickParams, PickResult),
-    "mux.permission.list": (NoParams, PermissionListResult),
-    "mux.permission.reply": (PermissionReplyParams, PermissionListResult),
-    "mux.document.get": (DocumentParams, DocumentResult),
-    "mux.document.show": (DocumentShowParams, DocumentShowResult),
-    "mux.history.list": (HistoryListParams, HistoryListResult),
-    "mux.repository.get": (RepositoryParams, RepositoryResult),
-    "mux.repository.trust": (RepositoryTrustParams, RepositoryResult),
-    "mux.repository.distrust": (RepositoryNameParams, TrustListResult),
-    "mux.repository.list": (NoParams, TrustListResult),
-    "mux.agent.list": (NoParams, AgentListResult),
-    "mux.status": (NoParams, StatusResult),
-    "mux.verify": (VerifyParams, VerifyResult),
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Declaration of a command: the types of its argument and of its answer, and its effect, which has no default."""
+
+    params: type[Params]
+    result: type[Shape]
+    _: KW_ONLY
+    effect: Effect
+    refusal: str | None = None
+    """The beginning of the sentence that refuses it; None for the default, which names the run or the task."""
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "mux.task.start": Command(
+        TaskStartParams,
+        TaskResult,
+        effect=Effect.STARTS,
+        refusal="Only a person or an agent of theirs can start a task",
+    ),
+    "mux.task.list": Command(TaskListParams, TaskListResult, effect=Effect.READS),
+    "mux.task.get": Command(TaskParams, TaskResult, effect=Effect.READS),
+    "mux.task.compare": Command(TaskParams, TaskCompareResult, effect=Effect.READS),
+    "mux.task.cancel": Command(TaskParams, TaskResult, effect=Effect.CONTROLS),
+    "mux.task.pause": Command(TaskParams, TaskResult, effect=Effect.CONTROLS),
+    "mux.task.resume": Command(TaskParams, TaskResult, effect=Effect.CONTROLS),
+    "mux.task.prioritize": Command(
+        TaskPrioritizeParams, TaskResult, effect=Effect.OVERSEES, refusal="Only a person can say what goes first"
+    ),
+    "mux.task.discard": Command(DiscardParams, DiscardResult, effect=Effect.DECIDES),
+    "mux.task.restore": Command(IdParams, RestoreResult, effect=Effect.DECIDES),
+    "mux.task.delete": Command(IdParams, DeleteResult, effect=Effect.DECIDES),
+    "mux.id.find": Command(IdParams, IdResult, effect=Effect.READS),
+    "mux.run.get": Command(RunParams, RunResult, effect=Effect.READS),
+    "mux.run.log": Command(RunLogParams, RunLogResult, effect=Effect.READS),
+    "mux.run.diff": Command(RunDiffParams, RunDiffResult, effect=Effect.READS),
+    "mux.run.cancel": Command(RunParams, RunResult, effect=Effect.CONTROLS),
+    "mux.run.continue": Command(RunContinueParams, RunResult, effect=Effect.DECIDES),
+    "mux.run.retry": Command(RunParams, RunResult, effect=Effect.DECIDES),
+    "mux.review.list": Command(ReviewListParams, ReviewListResult, effect=Effect.READS),
+    "mux.review.places": Command(ReviewPlacesParams, ReviewPlacesResult, effect=Effect.READS),
+    "mux.variant.show": Command(VariantShowParams, VariantShowResult, effect=Effect.READS),
+    "mux.versions.show": Command(VersionsShowParams, VersionsShowResult, effect=Effect.READS),
+    "mux.hunk.accept": Command(HunkAcceptParams, AcceptResult, effect=Effect.WRITES),
+    "mux.hunk.reject": Command(HunkRejectParams, RejectResult, effect=Effect.DECIDES),
+    "mux.file.accept": Command(FileAcceptParams, AcceptResult, effect=Effect.WRITES),
+    "mux.file.reject": Command(FileParams, RejectResult, effect=Effect.DECIDES),
+    "mux.run.accept": Command(RunAcceptParams, AcceptResult, effect=Effect.WRITES),
+    "mux.run.reject": Command(RunReviewParams, RejectResult, effect=Effect.DECIDES),
+    "mux.run.pick": Command(RunPickParams, PickResult, effect=Effect.WRITES),
+    "mux.permission.list": Command(NoParams, PermissionListResult, effect=Effect.READS),
+    "mux.permission.reply": Command(
+        PermissionReplyParams, PermissionListResult, effect=Effect.OVERSEES, refusal="Only a person can answer that"
+    ),
+    "mux.document.get": Command(DocumentParams, DocumentResult, effect=Effect.READS),
+    "mux.document.show": Command(DocumentShowParams, DocumentShowResult, effect=Effect.READS),
+    "mux.history.list": Command(HistoryListParams, HistoryListResult, effect=Effect.READS),
+    "mux.repository.get": Command(RepositoryParams, RepositoryResult, effect=Effect.READS),
+    "mux.repository.trust": Command(
+        RepositoryTrustParams, RepositoryResult, effect=Effect.TRUSTS, refusal="Only a person can trust a repository"
+    ),
+    "mux.repository.distrust": Command(
+        RepositoryNameParams,
+        TrustListResult,
+        effect=Effect.TRUSTS,
+        refusal="Only a person can trust a repository no more",
+    ),
+    "mux.repository.list": Command(NoParams, TrustListResult, effect=Effect.READS),
+    "mux.agent.list": Command(NoParams, AgentListResult, effect=Effect.READS),
+    "mux.status": Command(NoParams, StatusResult, effect=Effect.READS),
+    "mux.verify": Command(
+        VerifyParams, VerifyResult, effect=Effect.VERIFIES, refusal="Only a person can verify what is in their files"
+    ),
 }
-"""Every command with the type of its argument and of its answer."""
+"""Every command by its name."""
 
 NOTIFICATIONS: dict[str, type[Shape]] = {
     "mux/taskChanged": TaskChangedParams,

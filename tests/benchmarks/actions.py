@@ -6,7 +6,7 @@ import functools
 import time
 from typing import TYPE_CHECKING, Any
 
-from mux_lsp.lsp.review.code_action import RUNS
+from mux_lsp.lsp.review.code_action import MAX_RUNS
 from tests.benchmarks.figures import Goal, Line, percentile
 from tests.benchmarks.reviewed import Document, Session, session
 
@@ -84,7 +84,7 @@ def _ask(reviewing: Session, document: Document, line: int) -> float:
     # At a stacked place each run's change can be accepted, and each file and run, up to the length of a menu. From the
     # shown one one can step on, and it can be rejected.
     runs = reviewing.sizes.review_runs if document.stacked else 1
-    wanted = runs + (1 if runs > 1 else 0) + 1 + 2 * min(runs, RUNS)
+    wanted = runs + (1 if runs > 1 else 0) + 1 + 2 * min(runs, MAX_RUNS)
     if len(answer["result"]) != wanted:
         raise RuntimeError(f"{len(answer['result'])} code actions at line {line} of {document.uri}, not {wanted}")
     return seconds

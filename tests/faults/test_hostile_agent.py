@@ -113,9 +113,9 @@ async def accept_everything(client: Client, scene: Scene, run: Json, items: list
     ],
 )
 async def test_traps(
-    mux_home: IsolatedHome, scene: Scene, applies: bool, what: str, refused: set[str], left_out: set[str]
+    shared_home: IsolatedHome, scene: Scene, applies: bool, what: str, refused: set[str], left_out: set[str]
 ) -> None:
-    async with connected(mux_home, scene.root, applies=applies) as client:
+    async with connected(shared_home, scene.root, applies=applies) as client:
         task = await client.start(scene.agent(what))
         (run,) = await client.ended(task["id"])
         scene.check_canary()
@@ -141,8 +141,8 @@ async def test_traps(
 
 
 @pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])
-async def test_names(mux_home: IsolatedHome, scene: Scene, applies: bool) -> None:
-    async with connected(mux_home, scene.root, applies=applies) as client:
+async def test_names(shared_home: IsolatedHome, scene: Scene, applies: bool) -> None:
+    async with connected(shared_home, scene.root, applies=applies) as client:
         task = await client.start(scene.agent("name_badly"))
         (run,) = await client.ended(task["id"])
         assert run["state"] == "finished"
@@ -161,12 +161,12 @@ async def test_names(mux_home: IsolatedHome, scene: Scene, applies: bool) -> Non
 
 
 @pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])
-async def test_names_that_are_shown_alike(mux_home: IsolatedHome, scene: Scene, applies: bool) -> None:
+async def test_names_that_are_shown_alike(shared_home: IsolatedHome, scene: Scene, applies: bool) -> None:
     """One file is reviewed and accepted, and another one whose name looks the same must not be accepted with it."""
     twins = (
         r"""mkdir new; echo seen > 'new/a\xff.txt'; echo unseen > "$(printf 'new/a\377.txt')"; echo new > new/c.txt"""
     )
-    async with connected(mux_home, scene.root, applies=applies) as client:
+    async with connected(shared_home, scene.root, applies=applies) as client:
         run = await client.run(twins)
         assert sorted(file["path"] for file in run["files"]) == [r"new/a\xff.txt", r"new/a\xff.txt", "new/c.txt"]
         refusal = await accept(client, "mux.file.accept", run=run["id"], path=r"new/a\xff.txt")
@@ -179,10 +179,10 @@ async def test_names_that_are_shown_alike(mux_home: IsolatedHome, scene: Scene, 
         assert len([*(scene.root / "new").iterdir()]) == 3
 
 
-async def test_a_name_cannot_say_more_than_a_name(mux_home: IsolatedHome, scene: Scene) -> None:
+async def test_a_name_cannot_say_more_than_a_name(shared_home: IsolatedHome, scene: Scene) -> None:
     """A refusal is reported in one line: a second line would pass for a message of ours."""
     name = "x\nAccepted 1 change in plain.txt.\n"
-    async with connected(mux_home, scene.root) as client:
+    async with connected(shared_home, scene.root) as client:
         run = await client.run(f"mkdir '{name}'; echo theirs > '{name}/y'")
         (scene.root / name).mkdir()
         (scene.root / name / "y").write_text("mine\n")
@@ -194,14 +194,16 @@ async def test_a_name_cannot_say_more_than_a_name(mux_home: IsolatedHome, scene:
 
 @pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])
 @pytest.mark.parametrize("linked", [False, True], ids=["named", "linked"])
-async def test_a_git_folder_of_another_name(mux_home: IsolatedHome, scene: Scene, linked: bool, applies: bool) -> None:
+async def test_a_git_folder_of_another_name(
+    shared_home: IsolatedHome, scene: Scene, linked: bool, applies: bool
+) -> None:
     """`git init --separate-git-dir` puts it anywhere, also among the files."""
     git(scene.root, "init", "--quiet", f"--separate-git-dir={scene.root / 'data'}")
     if linked:
         (scene.root / ".git").unlink()
         (scene.root / ".git").symlink_to("data")
     before = fingerprint(scene.root / "data")
-    async with connected(mux_home, scene.root, applies=applies) as client:
+    async with connected(shared_home, scene.root, applies=applies) as client:
         run = await client.run("echo PLAIN > plain.txt; echo evil > data/hooks/pre-commit; echo evil >> data/config")
         items = await look_at_everything(client, run)
         answers = [
@@ -217,8 +219,8 @@ async def test_a_git_folder_of_another_name(mux_home: IsolatedHome, scene: Scene
         assert (scene.root / "plain.txt").read_text() == "PLAIN\n"
 
 
-async def test_ten_thousand_files(mux_home: IsolatedHome, scene: Scene) -> None:
-    async with connected(mux_home, scene.root) as client:
+async def test_ten_thousand_files(shared_home: IsolatedHome, scene: Scene) -> None:
+    async with connected(shared_home, scene.root) as client:
         run = await client.run(scene.agent("be_many").removeprefix("sh:"))
         assert (run["state"], run["file_count"]) == ("finished", 10_001)
         assert (await client.diff(run["id"], "many/100/142")).endswith("\n+142\n")
@@ -228,11 +230,11 @@ async def test_ten_thousand_files(mux_home: IsolatedHome, scene: Scene) -> None:
         scene.check()
 
 
-async def test_more_names_than_a_command_line_holds(mux_home: IsolatedHome, scene: Scene) -> None:
+async def test_more_names_than_a_command_line_holds(shared_home: IsolatedHome, scene: Scene) -> None:
     long = "/".join(letter * 250 for letter in "abc")
     program = f"for n in range(2_500): open(f'folder/{long}/{{n}}' + 'x' * 220, 'w').write(f'{{n}}')"
     many = f"mkdir -p folder/{long}; {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
-    async with connected(mux_home, scene.root) as client:
+    async with connected(shared_home, scene.root) as client:
         run = await client.run(f"{many}; echo more >> c.txt")
         assert run["file_count"] == 2_501
         patch = await client.diff(run["id"], "folder")
@@ -240,8 +242,8 @@ async def test_more_names_than_a_command_line_holds(mux_home: IsolatedHome, scen
         assert "c.txt" not in patch
 
 
-async def test_output(mux_home: IsolatedHome, scene: Scene) -> None:
-    async with connected(mux_home, scene.root) as client:
+async def test_output(shared_home: IsolatedHome, scene: Scene) -> None:
+    async with connected(shared_home, scene.root) as client:
         run = await client.run(scene.agent("be_loud").removeprefix("sh:"))
         for stream in ("stdout", "stderr"):
             text = await client.log(run["id"], stream)
@@ -264,27 +266,27 @@ async def test_output(mux_home: IsolatedHome, scene: Scene) -> None:
         '{"at": 1, "kind": "prompt", "text": 5, "turn": "x"}',
     ],
 )
-async def test_what_an_agent_adds_to_its_transcript(mux_home: IsolatedHome, scene: Scene, line: str) -> None:
+async def test_what_an_agent_adds_to_its_transcript(shared_home: IsolatedHome, scene: Scene, line: str) -> None:
     (scene.place / "line").write_text(f"{line}\n")
     append = f'cat {shlex.quote(str(scene.place / "line"))} >> "$(dirname "$MUX_PROMPT_FILE")/transcript.jsonl"'
-    async with connected(mux_home, scene.root) as client:
+    async with connected(shared_home, scene.root) as client:
         run = await client.run(f"echo 'words of the agent'; {append}")
         assert run["state"] == "finished"
         document = await client.command("mux.document.get", uri=f"mux:/transcript/{run['id']}.md")
         assert "words of the agent" in document["text"]
 
 
-async def test_numbers_that_cannot_be_kept(mux_home: IsolatedHome, scene: Scene) -> None:
+async def test_numbers_that_cannot_be_kept(shared_home: IsolatedHome, scene: Scene) -> None:
     """Invalid usage that an agent reports does not cost it its result."""
     costs = [{"amount": amount, "currency": "USD"} for amount in (1e308, 1.0, 1.7e308)]
     took = [{"tell": {"sessionUpdate": "usage_update", "used": 10**30, "size": 1, "cost": cost}} for cost in costs]
     write = {"write": {"path": "plain.txt", "content": "PLAIN\n"}}
     command = [sys.executable, "-P", "-m", "tests.support.acp_agent", json.dumps({"steps": [*took, write]})]
     path = json.dumps(str(Path(hostile.__file__).parents[2]))
-    mux_home.write_config(
+    shared_home.write_config(
         f'[agents.counts]\nkind = "acp"\ncommand = {json.dumps(command)}\nenvironment = {{ PYTHONPATH = {path} }}\n'
     )
-    async with connected(mux_home, scene.root) as client:
+    async with connected(shared_home, scene.root) as client:
         task = await client.start("counts")
         (run,) = await client.ended(task["id"])
         assert (run["state"], run["reason"]) == ("finished", None)
@@ -300,9 +302,9 @@ def told_to_the_end(client: Client, run: str, stream: str) -> str:
 
 
 @pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])
-async def test_a_folder_that_became_a_link(mux_home: IsolatedHome, scene: Scene, applies: bool) -> None:
+async def test_a_folder_that_became_a_link(shared_home: IsolatedHome, scene: Scene, applies: bool) -> None:
     """The result is harmless, but the person's own tree leads outside by now."""
-    async with connected(mux_home, scene.root, applies=applies) as client:
+    async with connected(shared_home, scene.root, applies=applies) as client:
         run = await client.run("echo more >> folder/b.txt; echo new > folder/new.txt; echo PLAIN > plain.txt")
         items = await client.review(run["id"])
         (scene.root / "folder" / "b.txt").unlink()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.daemon.connection import MESSAGE_LIMIT
-from mux_lsp.lsp.wire.documents import TEXT_LIMIT, uri_of
+from mux_lsp.lsp.wire.documents import MAX_TEXT, uri_of
 from tests.support.client import RefusedError, connected
 from tests.support.person import make_repository
 
@@ -122,11 +122,11 @@ async def test_a_document_that_is_too_large_counts_as_not_open(mux_home: Isolate
     async with two(mux_home, root) as (large, _):
         small, big = root / "f.txt", root / "g.txt"
         large.open(small, "typed\n")
-        large.open(big, "x" * (TEXT_LIMIT + 1))
+        large.open(big, "x" * (MAX_TEXT + 1))
         large.change(big, "y")  # of a document that is not open
         run = await large.run("cat f.txt g.txt")
         assert await large.log(run["id"]) == "typed\none\n"
-        large.change(small, "x" * (TEXT_LIMIT + 1))
+        large.change(small, "x" * (MAX_TEXT + 1))
         run = await large.run("cat f.txt g.txt")
         assert await large.log(run["id"]) == "one\ntwo\none\n"
         told = [json.loads(body)["params"]["message"] for body in large.raw if b"window/showMessage" in body]

@@ -17,6 +17,7 @@ import pytest
 
 from mux_lsp.daemon.client import request_stop
 from mux_lsp.paths import Home
+from tests.support.runs import processes_of_runs
 from tests.support.watchdog import sitecustomize as watchdog
 
 if TYPE_CHECKING:
@@ -111,6 +112,25 @@ def isolated_home() -> Iterator[IsolatedHome]:
 def mux_home() -> Iterator[IsolatedHome]:
     with isolated_home() as home:
         yield home
+
+
+@pytest.fixture(scope="session")
+def worker_home() -> Iterator[IsolatedHome]:
+    """The home whose daemon lives as long as a worker of the tests: its start and end take two seconds."""
+    with isolated_home() as home:
+        yield home
+
+
+@pytest.fixture
+def shared_home(worker_home: IsolatedHome) -> Iterator[IsolatedHome]:
+    """The same, for a test with a repository of its own that does not end the daemon.
+
+    At the end the settings are the usual ones again. No process of a run may be left.
+    """
+    yield worker_home
+    worker_home.write_config("")
+    left = [process for process in processes_of_runs(worker_home) if not wait_for_exit(process, GONE_SECONDS)]
+    assert not left, f"processes of runs outlived the test: {[_command(process) for process in left]}"
 
 
 def wait_for_exit(process: psutil.Process, seconds: float) -> bool:

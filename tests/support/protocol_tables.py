@@ -17,6 +17,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import AllowInfNan, BaseModel, StringConstraints
 
 from mux_lsp.lsp import protocol
+from mux_lsp.lsp.effects import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,13 @@ _SECTION = re.compile(r"(?s)(<!-- generated: (\w+) -->\n).*?(<!-- end of generat
 
 def updated(document: str) -> str:
     """Return the document with its generated sections regenerated."""
-    made = {"version": _version, "commands": _commands, "notifications": _notifications, "types": _types}
+    made = {
+        "version": _version,
+        "commands": _commands,
+        "effects": _effects,
+        "notifications": _notifications,
+        "types": _types,
+    }
     found = [match[2] for match in _SECTION.finditer(document)]
     assert sorted(found) == sorted(made), f"sections {found}, wanted {list(made)}"
     return _SECTION.sub(lambda match: f"{match[1]}\n{made[match[2]]()}\n{match[3]}", document)
@@ -63,9 +70,16 @@ def _version() -> str:
 
 def _commands() -> str:
     rows = [
-        f"| `{name}` | {_link(argument)} | {_link(answer)} |" for name, (argument, answer) in protocol.COMMANDS.items()
+        f"| `{name}` | {_link(command.params)} | {_link(command.result)} | {command.effect.word} |"
+        for name, command in protocol.COMMANDS.items()
     ]
-    return "\n".join(["| command | argument | result |", "| --- | --- | --- |", *rows, ""])
+    return "\n".join(["| command | argument | result | effect |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _effects() -> str:
+    rows = [f"| {one.word} | {one.meaning} | {one.right.value} | {one.on_cancel.value} |" for one in Effect]
+    head = ["| effect | meaning | callers beside the person | on cancel |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows, ""])
 
 
 def _notifications() -> str:

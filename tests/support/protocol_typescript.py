@@ -28,9 +28,9 @@ _HEAD = """\
 
 def made() -> str:
     """Return the text of the module."""
-    pairs = {name: (argument.__name__, answer.__name__) for name, (argument, answer) in protocol.COMMANDS.items()}
     commands = "".join(
-        f'  "{name}": {{ params: {argument}; result: {answer} }};\n' for name, (argument, answer) in pairs.items()
+        f'  "{name}": {{ params: {command.params.__name__}; result: {command.result.__name__} }};\n'
+        for name, command in protocol.COMMANDS.items()
     )
     return "\n".join(
         [

@@ -1,6 +1,6 @@
 /** The agents chosen for a task, and the number of runs of each. */
 
-import type { AgentChoice } from "./protocol.ts";
+import type { RequestedAgent } from "./protocol.ts";
 
 /** Maximum number of runs of one agent; the daemon accepts no more. */
 const MAX_RUNS = 100;
@@ -9,7 +9,7 @@ const MAX_RUNS = 100;
 export const INLINE = "sh:";
 
 /** Parse typed text: a shell command, or a known agent with a count, as in `claude*3`. */
-export function parseAgent(words: string, known: readonly string[]): Required<Pick<AgentChoice, "agent" | "count">> | undefined {
+export function parseAgent(words: string, known: readonly string[]): Required<Pick<RequestedAgent, "agent" | "count">> | undefined {
   const text = words.trim();
   if (text.startsWith(INLINE)) {
     return text.length > INLINE.length ? { agent: text, count: 1 } : undefined;
@@ -22,7 +22,7 @@ export function parseAgent(words: string, known: readonly string[]): Required<Pi
 export class AgentSelection {
   readonly #counts: Map<string, number>;
 
-  constructor(remembered: readonly AgentChoice[]) {
+  constructor(remembered: readonly RequestedAgent[]) {
     this.#counts = new Map(remembered.map((one) => [one.agent, one.count ?? 1]));
   }
 
@@ -32,7 +32,7 @@ export class AgentSelection {
   }
 
   /** The chosen agents with their counts, as the protocol has them. */
-  get all(): AgentChoice[] {
+  get all(): RequestedAgent[] {
     return [...this.#counts].map(([agent, count]) => ({ agent, count }));
   }
 

@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import { AgentSelection, INLINE, parseAgent } from "./agentSelection.ts";
 import { currentRepository, inFolder } from "./folders.ts";
-import type { AgentChoice, AgentShape, ContextPlace, TaskStartParams } from "./protocol.ts";
+import type { AgentShape, ContextPlace, RequestedAgent, TaskStartParams } from "./protocol.ts";
 import type { Connection } from "./connection.ts";
 import { count, label, short } from "./text.ts";
 import type { Tree } from "./tree.ts";
@@ -101,13 +101,13 @@ async function exampleFile(): Promise<vscode.Uri | undefined> {
  *
  * Enter on the first row starts the task, Enter on an agent's row chooses or removes it. Typed text may be a shell command.
  */
-async function pickAgents(connection: Connection, memory: vscode.Memento, prompt: string): Promise<AgentChoice[] | undefined> {
+async function pickAgents(connection: Connection, memory: vscode.Memento, prompt: string): Promise<RequestedAgent[] | undefined> {
   const known = await connection.reporting(() => connection.request("mux.agent.list", {}));
   if (known === undefined) {
     return undefined;
   }
   const selection = new AgentSelection(
-    memory.get<AgentChoice[]>(REMEMBERED) ?? known.defaults.map((agent): AgentChoice => ({ agent })),
+    memory.get<RequestedAgent[]>(REMEMBERED) ?? known.defaults.map((agent): RequestedAgent => ({ agent })),
   );
   const names = known.agents.filter(isAvailable).map((one) => one.name);
   const picker = vscode.window.createQuickPick<AgentItem>();

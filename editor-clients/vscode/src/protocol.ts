@@ -5,7 +5,7 @@ export const PROTOCOL_VERSION = 2;
 /**
  * An agent by its configured name, or an inline command as `sh:COMMAND`.
  */
-export interface AgentChoice {
+export interface RequestedAgent {
   agent: string;
   count?: number;
   model?: string | null;
@@ -40,7 +40,7 @@ export interface ContextPlace {
  */
 export interface TaskStartParams {
   prompt: string;
-  agents?: AgentChoice[] | null;
+  agents?: RequestedAgent[] | null;
   checks?: string[] | null;
   context?: ContextPlace[];
   repository?: string | null;
@@ -754,7 +754,7 @@ export interface DocumentShowResult {
  * was asked about; `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null.
  * `withdrawn` is when the text lost it again, null while it stands.
  */
-export interface Acceptance {
+export interface AcceptanceShape {
   id: number;
   at: number;
   withdrawn: number | null;
@@ -786,7 +786,7 @@ export interface Acceptance {
  * The newest first.
  */
 export interface HistoryListResult {
-  acceptances: Acceptance[];
+  acceptances: AcceptanceShape[];
 }
 
 /**

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mux_lsp.agents.log import printable
+from mux_lsp.coalescer import Coalescer
 from mux_lsp.core.agreement import ALONE, agreements, equal_runs
 from mux_lsp.core.grading import Attempt, Opinion, Weights
 from mux_lsp.core.model import ChangeKind
@@ -127,17 +128,16 @@ class Rankings:
         hunks: Callable[[Path], Hunks],
         weights: Callable[[], Weights],
         emit: Callable[[Event], None],
-        own: Callable[[Coroutine[None, None, None]], object],
+        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
     ) -> None:
         self._task = task
         self._hunks = hunks
         self._weights = weights
         self._emit = emit
-        self._own = own
         self._known: dict[str, _Known] = {}
         self._opinions: dict[str, dict[str, Opinion]] = {}
         self._wanted: set[str] = set()
-        self._working = False
+        self._deriving = Coalescer(self._derive, "ranking the runs of tasks", spawn=own)
         self._threads: set[asyncio.Future[dict[str, Ranked]]] = set()
 
     async def close(self) -> None:
@@ -192,20 +192,15 @@ class Rankings:
     def _want(self, task_id: str) -> None:
         self._known.setdefault(task_id, _Known()).stale = True
         self._wanted.add(task_id)
-        if not self._working:
-            self._working = True
-            self._own(self._work())
+        self._deriving.request()
 
-    async def _work(self) -> None:
-        """Rank what is wanted, and what comes to be wanted meanwhile, with a pause between."""
-        try:
-            while self._wanted:
-                wanted, self._wanted = self._wanted, set()
-                for task_id in wanted:
-                    await self._rank(task_id)
-                await asyncio.sleep(PAUSE_SECONDS)
-        finally:
-            self._working = False
+    async def _derive(self) -> None:
+        """Rank the runs of the tasks that are wanted, then pause."""
+        wanted, self._wanted = self._wanted, set()
+        if wanted:
+            for task_id in wanted:
+                await self._rank(task_id)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _rank(self, task_id: str) -> None:
         known = self._known.setdefault(task_id, _Known())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp import descriptors
+from mux_lsp.coalescer import Coalescer
 from mux_lsp.core.model import RunState
 from mux_lsp.engine.backends import names_of
 from mux_lsp.engine.scheduling.scheduler import QueuedRun, Scheduler, Urgency
@@ -49,10 +49,10 @@ class Queue:
     def __init__(self, book: TaskRegistry, emit: Callable[[Event], None]) -> None:
         self._book = book
         self._emit = emit
-        self._scheduler = Scheduler(self._changed)
+        self._publishing = Coalescer(self._publish, "publishing the queue", delay=SOON)
+        self._scheduler = Scheduler(self._publishing.request)
         self._configuration: Configuration
         self._concurrent: int | None = None
-        self._telling: asyncio.TimerHandle | None = None
         self._told: tuple[str, ...] = ()
 
     def configure(self, configuration: Configuration) -> None:
@@ -113,12 +113,7 @@ class Queue:
             self._book.ancestors(run.task),
         )
 
-    def _changed(self) -> None:
-        if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(SOON, self._tell)
-
-    def _tell(self) -> None:
-        self._telling = None
+    async def _publish(self) -> None:
         if (queue := self._scheduler.queue) != self._told:
             self._told = queue
             self._emit(QueueChanged(queue))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from mux_lsp.coalescer import Coalescer
 from mux_lsp.engine.state.verdict import Divergence, load
 from mux_lsp.engine.tasks.request import buffers_of
 from mux_lsp.engine.working_tree import disk
@@ -45,7 +47,8 @@ class _TrackedVerdict:
     """As clients know it."""
     waiting: dict[str, bytes | None] = field(default_factory=dict)
     """Texts that were not compared yet, by path; None for what is on disk."""
-    looking: bool = False
+    comparison: Coalescer | None = None
+    """Compares the texts that wait, from the first one on."""
     comparing: asyncio.Lock = field(default_factory=asyncio.Lock)
     then: dict[str, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
     """What its two trees have at paths that were looked at: digests."""
@@ -59,7 +62,7 @@ class VerdictTracker:
     def __init__(
         self,
         engine: Engine,
-        own: Callable[[Coroutine[None, None, None]], object],
+        own: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         tell: Callable[[Verdict, bool], object],
     ) -> None:
         self._engine = engine
@@ -179,24 +182,22 @@ class VerdictTracker:
 
     def _changed(self, watch: _TrackedVerdict, path: str, content: bytes | None) -> None:
         watch.waiting[path] = content
-        if not watch.looking:
-            watch.looking = True
-            self._own(self._compare(watch))
+        if watch.comparison is None:
+            compare = functools.partial(self._compare, watch)
+            watch.comparison = Coalescer(compare, "comparing a verdict with the text", spawn=self._own)
+        watch.comparison.request()
 
     async def _compare(self, watch: _TrackedVerdict) -> None:
         try:
-            while watch.waiting:
-                async with watch.comparing:
-                    # Of what is typed meanwhile only the last.
-                    waiting, watch.waiting = watch.waiting, {}
-                    now = await asyncio.to_thread(self._found, watch, waiting)
-                    for path, digest in now.items():
-                        watch.moves.record(path, digest, *watch.then[path])
-                self._say(watch)
+            async with watch.comparing:
+                # Of what is typed meanwhile only the last.
+                waiting, watch.waiting = watch.waiting, {}
+                now = await asyncio.to_thread(self._found, watch, waiting)
+                for path, digest in now.items():
+                    watch.moves.record(path, digest, *watch.then[path])
+            self._say(watch)
         except MuxError as error:
             log.info("a verdict cannot be compared with the text: %s", error)
-        finally:
-            watch.looking = False
 
     def _found(self, watch: _TrackedVerdict, texts: dict[str, bytes | None]) -> dict[str, bytes | None]:
         """What stands at paths now."""

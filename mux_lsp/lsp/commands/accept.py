@@ -1,4 +1,4 @@
-"""What a client decides of runs: hunks placed on its live texts and brought there, or rejected."""
+"""Accept hunks into a client's live texts and files, all or nothing, or reject them."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Task
     from mux_lsp.engine.review.items import Item, PathPlan
     from mux_lsp.engine.review.select import FileReview, Selection
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.client import ClientSession
     from mux_lsp.lsp.wire.documents import Document
 
 MANY_FILES = 50
-"""More files than that are placed in a thread."""
+"""Maximum number of files that are placed on the event loop; more are placed in a thread."""
 
 TRIES = 3
-"""How often hunks are placed in a thread before they are on the event loop: each time while somebody types."""
+"""Maximum number of attempts in a thread while somebody types; then hunks are placed on the event loop."""
 
 CHANGED_JUST_NOW = "the text changed a moment ago"
 
 
 class Accepting:
-    """Carries out what a session's client decides."""
+    """Places a run's hunks on a client's live texts and brings them there, or rejects them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._engine = session.engine
 
     async def edit(self, run_id: str, hunks: list[str], how: AcceptMode = AcceptMode.EXACT) -> types.WorkspaceEdit:
         """The edit that accepts these hunks, for a client that applies it itself."""
         selection = await self.select(run_id, hunks=hunks, how=how)
-        carried, written = workspace_edit.split(selection, self._session.abilities)
+        carried, written = workspace_edit.split(selection, self._session.capabilities.edits)
         if written:
             raise ConflictError(f"{written[0].path} cannot be changed by this editor: use `mux-lsp accept {run_id}`.")
         files = frozenset(selection.root / path for plan in selection.plans for path in plan.paths)
@@ -118,7 +118,7 @@ class Accepting:
 
     async def _place(self, selection: Selection, discard: Collection[str]) -> protocol.AcceptResult:
         session = self._session
-        carried, written = workspace_edit.split(selection, session.abilities)
+        carried, written = workspace_edit.split(selection, session.capabilities.edits)
         for plan in written:
             path = plan.live.path
             if plan.live.unsaved:
@@ -163,7 +163,7 @@ class Accepting:
         )
 
     async def _workspace_edit(self, selection: Selection, carried: list[PathPlan]) -> types.WorkspaceEdit:
-        documents, abilities = self._session.documents, self._session.abilities
+        documents, abilities = self._session.documents, self._session.capabilities.edits
         if any(documents.is_large(selection.root / path) for plan in carried for path in plan.paths):
             return await asyncio.to_thread(workspace_edit.workspace_edit, selection, carried, documents, abilities)
         return workspace_edit.workspace_edit(selection, carried, documents, abilities)

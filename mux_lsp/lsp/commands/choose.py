@@ -1,4 +1,4 @@
-"""Commands that choose between the runs of a task: pick one and throw the rest away, throw away, bring back."""
+"""Commands that choose between the runs of a task: find, pick, discard and restore runs."""
 
 from __future__ import annotations
 
@@ -17,72 +17,70 @@ from mux_lsp.lsp.commands.accept import judge
 
 if TYPE_CHECKING:
     from mux_lsp.core.model import Run
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.commands.caller import CallerSession
 
-NAMED: Final = 5
-"""So many rejected changes are named."""
+MAX_NAMED: Final = 5
+"""Maximum number of rejected changes that a refusal names."""
 
 
-class Choosing:
-    """Those of the protocol's commands."""
+async def id_find(client: CallerSession, params: protocol.IdParams) -> protocol.IdResult:
+    return protocol.IdResult(id=client.engine.find(params.id))
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._engine = session.engine
 
-    async def id_find(self, params: protocol.IdParams) -> protocol.IdResult:
-        return protocol.IdResult(id=self._engine.find(params.id))
+async def task_discard(client: CallerSession, params: protocol.DiscardParams) -> protocol.DiscardResult:
+    thrown = await client.engine.discards.discard(params.id, params.keep)
+    return protocol.DiscardResult(discarded=list(thrown), kept_until=_kept_until(client, thrown))
 
-    async def task_discard(self, params: protocol.DiscardParams) -> protocol.DiscardResult:
-        thrown = await self._engine.discards.discard(params.id, params.keep)
-        return protocol.DiscardResult(discarded=list(thrown), kept_until=self._kept_until(thrown))
 
-    async def task_restore(self, params: protocol.IdParams) -> protocol.RestoreResult:
-        return protocol.RestoreResult(restored=list(await self._engine.discards.restore(params.id)))
+async def task_restore(client: CallerSession, params: protocol.IdParams) -> protocol.RestoreResult:
+    return protocol.RestoreResult(restored=list(await client.engine.discards.restore(params.id)))
 
-    async def run_pick(self, params: protocol.RunPickParams) -> protocol.PickResult:
-        engine, decisions = self._engine, self._session.decisions
-        run = engine.run(params.run)
-        _refuse(run)
-        # Those that the person has chosen among, and none that begins meanwhile.
-        rest = [one.id for one in engine.task(run.task).active_runs if one.id != run.id]
-        reasons = await self._rejected(run)
-        try:
-            selection = await decisions.select(run.id, how=AcceptMode(params.mode), result=params.result or run.result)
-        except ConflictError as error:
-            reasons.insert(0, str(error))
-        if reasons:
-            raise ConflictError(" ".join([*reasons, f"{run.id} was not picked, and nothing was discarded."]))
-        before = {one.id for one in engine.task(run.task).active_runs}
-        accepted = await decisions.accept(selection, rest)
-        await engine.discards.ended(rest)
-        thrown = [one for one in rest if one in before]
-        return protocol.PickResult(**accepted.model_dump(), discarded=list(thrown))
 
-    async def _rejected(self, run: Run) -> list[str]:
-        """Why a run cannot be taken whole: what of it the person has said no to."""
-        candidates = select.candidates(self._engine, run, run.files)
-        judged = await asyncio.to_thread(judge, candidates, self._session.documents.by_path())
-        said_no = [
-            f"{printable(text.shown_path(one.path))}{f':{item.start + 1}' if item.hunk else ''}"
-            for one, items in judged
-            for item in items
-            if item.status is HunkStatus.REJECTED
-        ]
-        if not said_no:
-            return []
-        more = f" and {len(said_no) - NAMED} more" if len(said_no) > NAMED else ""
-        return [
-            f"You rejected {', '.join(said_no[:NAMED])}{more}: `mux-lsp accept {run.id}` takes the rest of it, and "
-            f"`mux-lsp discard {run.task} --keep {run.id}` throws the other runs away."
-        ]
+async def run_pick(client: CallerSession, params: protocol.RunPickParams) -> protocol.PickResult:
+    engine, decisions = client.engine, client.decisions
+    run = engine.run(params.run)
+    _refuse(run)
+    # Those that the person has chosen among, and none that begins meanwhile.
+    rest = [one.id for one in engine.task(run.task).active_runs if one.id != run.id]
+    reasons = await _rejected(client, run)
+    try:
+        selection = await decisions.select(run.id, how=AcceptMode(params.mode), result=params.result or run.result)
+    except ConflictError as error:
+        reasons.insert(0, str(error))
+    if reasons:
+        raise ConflictError(" ".join([*reasons, f"{run.id} was not picked, and nothing was discarded."]))
+    before = {one.id for one in engine.task(run.task).active_runs}
+    accepted = await decisions.accept(selection, rest)
+    await engine.discards.ended(rest)
+    thrown = [one for one in rest if one in before]
+    return protocol.PickResult(**accepted.model_dump(), discarded=list(thrown))
 
-    def _kept_until(self, thrown: tuple[str, ...]) -> float | None:
-        return self._engine.discards.kept_until(self._engine.run(thrown[0])) if thrown else None
+
+async def _rejected(client: CallerSession, run: Run) -> list[str]:
+    """Return the sentence that names the rejected changes of a run, which keep it from being accepted whole."""
+    candidates = select.candidates(client.engine, run, run.files)
+    judged = await asyncio.to_thread(judge, candidates, client.documents.by_path())
+    said_no = [
+        f"{printable(text.shown_path(one.path))}{f':{item.start + 1}' if item.hunk else ''}"
+        for one, items in judged
+        for item in items
+        if item.status is HunkStatus.REJECTED
+    ]
+    if not said_no:
+        return []
+    more = f" and {len(said_no) - MAX_NAMED} more" if len(said_no) > MAX_NAMED else ""
+    return [
+        f"You rejected {', '.join(said_no[:MAX_NAMED])}{more}: `mux-lsp accept {run.id}` takes the rest of it, and "
+        f"`mux-lsp discard {run.task} --keep {run.id}` throws the other runs away."
+    ]
+
+
+def _kept_until(client: CallerSession, thrown: tuple[str, ...]) -> float | None:
+    return client.engine.discards.kept_until(client.engine.run(thrown[0])) if thrown else None
 
 
 def _refuse(run: Run) -> None:
-    """Raise UsageError where a run is none that could be taken whole."""
+    """Raise UsageError where a run cannot be accepted whole."""
     refuse_discarded(run)
     if not run.state.ended:
         raise UsageError(f"{run.id} is still {run.state}: pick takes a run that has ended.")

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from mux_lsp.core.variants import Place
     from mux_lsp.engine.ranking.service import Hunks
 
-PLACES: Final = 200
-"""Places of one file that are told at the most."""
+MAX_PLACES: Final = 200
+"""Maximum number of places of one file in an answer."""
 
-GIST_LENGTH: Final = 80
-"""Characters of a hunk's first line."""
+MAX_GIST: Final = 80
+"""Maximum number of characters of a hunk's first line."""
 
 
 def compare(
@@ -52,7 +52,7 @@ def gist(hunk: Hunk) -> str:
         for line in lines:
             words = " ".join(printable(line).split())
             if words:
-                return f"{sign} {words if len(words) <= GIST_LENGTH else f'{words[: GIST_LENGTH - 1]}…'}"
+                return f"{sign} {words if len(words) <= MAX_GIST else f'{words[: MAX_GIST - 1]}…'}"
     return ""
 
 
@@ -109,7 +109,7 @@ def _file(
         hunks=shared,
         renamed=renamed,
         changes={run.id: _change(one.kind, one.lines_added, one.lines_removed) for run, one in changes},
-        places=[_place(place) for place in variants.places(best_first, of)[:PLACES]],
+        places=[_place(place) for place in variants.places(best_first, of)[:MAX_PLACES]],
     )
 
 

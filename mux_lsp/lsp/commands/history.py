@@ -1,13 +1,15 @@
-"""What was accepted, as clients are told, with where its lines stand in a client's text now."""
+"""The command that lists what was accepted, with the place of its lines in the client's text."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.core import text
 from mux_lsp.core.history import Text, locate_acceptance
+from mux_lsp.engine.repository.registry import locate
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.wire import convert
@@ -18,9 +20,22 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.history import Acceptance, Span
     from mux_lsp.core.text import PositionEncoding
+    from mux_lsp.lsp.commands.caller import CallerSession
     from mux_lsp.lsp.wire.documents import Document
 
     Read = Callable[[Path | None, Path | None], Iterator[Acceptance]]
+
+
+async def history_list(client: CallerSession, params: protocol.HistoryListParams) -> protocol.HistoryListResult:
+    if params.uri is None and (params.start is not None or params.end is not None):
+        raise UsageError("mux.history.list takes lines only of a document: name its uri.")
+    root = None
+    if params.repository is not None:
+        root = (await asyncio.to_thread(locate, client.folder(params.repository))).root
+    await client.views.caught_up()
+    documents = client.documents
+    read = client.engine.history.read
+    return await asyncio.to_thread(listed, read, params, root, documents.by_path(), documents.encoding)
 
 
 def listed(
@@ -31,7 +46,7 @@ def listed(
     encoding: PositionEncoding,
 ) -> protocol.HistoryListResult:
     """What a client asks for. Slow: for a thread. Raises UsageError for a URI that is no file's."""
-    shapes: Iterator[protocol.Acceptance]
+    shapes: Iterator[protocol.AcceptanceShape]
     if params.uri is None:
         shapes = (_shape(one, None, None) for one in read(None, root))
     else:
@@ -47,7 +62,7 @@ def _of_file(
     params: protocol.HistoryListParams,
     lines: tuple[str, ...] | None,
     encoding: PositionEncoding,
-) -> Iterator[protocol.Acceptance]:
+) -> Iterator[protocol.AcceptanceShape]:
     searched = Text(lines or ())
     first, last = params.start or 0, len(searched.lines) if params.end is None else params.end
     for one in found:
@@ -69,8 +84,8 @@ def _lines(file: Path, documents: Mapping[Path, Document]) -> tuple[str, ...] | 
     return live_text(file.parent, file.name, documents.get(file)).lines
 
 
-def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> protocol.Acceptance:
-    return protocol.Acceptance(
+def _shape(one: Acceptance, span: Span | None, where: protocol.Range | None) -> protocol.AcceptanceShape:
+    return protocol.AcceptanceShape(
         id=one.id,
         at=one.at,
         withdrawn=one.withdrawn,

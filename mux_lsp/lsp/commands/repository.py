@@ -1,4 +1,4 @@
-"""Commands about repositories' own settings: what they are, and whether their person trusts them."""
+"""Commands about the settings that a repository brings along, and the person's trust in them."""
 
 from __future__ import annotations
 
@@ -12,54 +12,53 @@ from mux_lsp.engine.repository.settings import FILE
 from mux_lsp.engine.tasks.request import buffers_of
 from mux_lsp.errors import NotARepositoryError, UsageError
 from mux_lsp.lsp import protocol
+from mux_lsp.lsp.commands.caller import clients_named
 from mux_lsp.lsp.wire.documents import uri_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.repository.trust import TrustReport
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.commands.caller import CallerSession
 
 
-class Trusting:
-    """Those of the protocol's commands."""
+async def repository_get(client: CallerSession, params: protocol.RepositoryParams) -> protocol.RepositoryResult:
+    root = await _root(client, params.repository)
+    return _shown(await client.engine.trust.look(root, _buffers(client, root, params)))
 
-    _session: Session
 
-    async def repository_get(self, params: protocol.RepositoryParams) -> protocol.RepositoryResult:
-        root = await self._root(params.repository)
-        return _shown(await self._session.engine.trust.look(root, self._buffers(root, params)))
+async def repository_trust(client: CallerSession, params: protocol.RepositoryTrustParams) -> protocol.RepositoryResult:
+    root = await _root(client, params.repository)
+    return _shown(await client.engine.trust.trust(root, _buffers(client, root, params), params.digest))
 
-    async def repository_trust(self, params: protocol.RepositoryTrustParams) -> protocol.RepositoryResult:
-        root = await self._root(params.repository)
-        return _shown(await self._session.engine.trust.trust(root, self._buffers(root, params), params.digest))
 
-    async def repository_distrust(self, params: protocol.RepositoryNameParams) -> protocol.TrustListResult:
-        folder = self._folder(params.repository)
-        with contextlib.suppress(NotARepositoryError):  # it may be gone
-            folder = (await asyncio.to_thread(locate, folder)).root
-        if not self._session.engine.trust.forget(folder):
-            raise UsageError(f"Nothing is trusted of {folder}; `mux-lsp trust --list` shows where something is.")
-        return self._trusted()
+async def repository_distrust(client: CallerSession, params: protocol.RepositoryNameParams) -> protocol.TrustListResult:
+    folder = client.folder(params.repository)
+    with contextlib.suppress(NotARepositoryError):  # it may be gone
+        folder = (await asyncio.to_thread(locate, folder)).root
+    if not client.engine.trust.forget(folder):
+        raise UsageError(f"Nothing is trusted of {folder}; `mux-lsp trust --list` shows where something is.")
+    return _trusted(client)
 
-    async def repository_list(self, _: protocol.NoParams) -> protocol.TrustListResult:
-        return self._trusted()
 
-    def _trusted(self) -> protocol.TrustListResult:
-        trusted = self._session.engine.trust.trusted()
-        return protocol.TrustListResult(
-            trusted=[protocol.TrustedRepository(repository=uri_of(root), at=at) for root, at in trusted]
-        )
+async def repository_list(client: CallerSession, _: protocol.NoParams) -> protocol.TrustListResult:
+    return _trusted(client)
 
-    def _buffers(self, root: Path, params: protocol.RepositoryParams) -> dict[str, bytes]:
-        clients = {"own": (self._session,), "all": self._session.engine.clients, "none": ()}[params.unsaved]
-        return buffers_of(clients, root)[0]
 
-    async def _root(self, uri: str | None) -> Path:
-        return (await asyncio.to_thread(locate, self._folder(uri))).root
+def _trusted(client: CallerSession) -> protocol.TrustListResult:
+    trusted = client.engine.trust.trusted()
+    return protocol.TrustListResult(
+        trusted=[protocol.TrustedRepository(repository=uri_of(root), at=at) for root, at in trusted]
+    )
 
-    def _folder(self, uri: str | None) -> Path:
-        return self._session.folder(uri)
+
+def _buffers(client: CallerSession, root: Path, params: protocol.RepositoryParams) -> dict[str, bytes]:
+    clients = clients_named(client, params.unsaved)
+    return buffers_of(clients, root)[0]
+
+
+async def _root(client: CallerSession, uri: str | None) -> Path:
+    return (await asyncio.to_thread(locate, client.folder(uri))).root
 
 
 def _shown(look: TrustReport) -> protocol.RepositoryResult:

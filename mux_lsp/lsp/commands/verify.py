@@ -1,4 +1,4 @@
-"""The command that verifies: from its argument to its answer."""
+"""The command that verifies files, or what they would be with a selection of a run accepted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mux_lsp.engine.verify.service import Overlay, VerifyRequest
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.commands import authority
+from mux_lsp.lsp.commands.caller import clients_named
 from mux_lsp.lsp.review import workspace_edit
 from mux_lsp.lsp.wire import convert
 from mux_lsp.lsp.wire.documents import as_saved
@@ -22,62 +23,59 @@ if TYPE_CHECKING:
 
     from mux_lsp.engine.review.select import Selection
     from mux_lsp.engine.working_tree.disk import Write
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.commands.caller import CallerSession
 
 
-class Verification:
-    """That one of the protocol's commands."""
+async def verify(client: CallerSession, params: protocol.VerifyParams) -> protocol.VerifyResult:
+    engine = client.engine
+    if params.run is None and (params.hunks is not None or params.paths is not None):
+        raise UsageError("mux.verify takes hunks and paths only of a run: name it.")
+    clients = clients_named(client, params.unsaved)
+    folder = client.folder(params.repository) if params.run is None else _root_of(client, params.run)
+    # The last verdict is what the person believes of their files.
+    authority.refuse_outside(engine, client.asker, folder, "verify what is")
+    request = VerifyRequest(
+        folder=folder,
+        clients=clients,
+        only=None if params.unsaved == "all" else clients,
+        checks=None if params.checks is None else tuple(params.checks),
+        choose=None if params.run is None else lambda: _choose(client, params.run or "", params),
+    )
+    client.follow_files()
+    verdict = await engine.verifying.verify(request)
+    last = engine.verifying.watched.last(Path(verdict.repository))
+    stale = last is None or last[0] != verdict or last[1]
+    printed = await asyncio.to_thread(engine.verifying.printed, verdict)
+    return protocol.VerifyResult(verdict=convert.verdict_shape(verdict, stale=stale), printed=list(printed))
 
-    _session: Session
 
-    async def verify(self, params: protocol.VerifyParams) -> protocol.VerifyResult:
-        session, engine = self._session, self._session.engine
-        if params.run is None and (params.hunks is not None or params.paths is not None):
-            raise UsageError("mux.verify takes hunks and paths only of a run: name it.")
-        clients = {"own": (session,), "all": engine.clients, "none": ()}[params.unsaved]
-        folder = session.folder(params.repository) if params.run is None else self._root_of(params.run)
-        # The last verdict is what the person believes of their files.
-        authority.refuse_outside(engine, session.asker, folder, "verify what is")
-        request = VerifyRequest(
-            folder=folder,
-            clients=clients,
-            only=None if params.unsaved == "all" else clients,
-            checks=None if params.checks is None else tuple(params.checks),
-            choose=None if params.run is None else lambda: self._choose(params.run or "", params),
-        )
-        session.follow_files()
-        verdict = await engine.verifying.verify(request)
-        last = engine.verifying.watched.last(Path(verdict.repository))
-        stale = last is None or last[0] != verdict or last[1]
-        printed = await asyncio.to_thread(engine.verifying.printed, verdict)
-        return protocol.VerifyResult(verdict=convert.verdict_shape(verdict, stale=stale), printed=list(printed))
+def _root_of(client: CallerSession, run_id: str) -> Path:
+    run = client.engine.run(run_id)
+    refuse_discarded(run)
+    return Path(client.engine.task(run.task).repository)
 
-    def _root_of(self, run_id: str) -> Path:
-        run = self._session.engine.run(run_id)
-        refuse_discarded(run)
-        return Path(self._session.engine.task(run.task).repository)
 
-    async def _choose(self, run_id: str, params: protocol.VerifyParams) -> Overlay:
-        session = self._session
-        selection = await session.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
-        _, written = workspace_edit.split(selection, session.abilities)
-        # What accepting would refuse cannot be had, so there is nothing to verify.
-        select.refuse_unsaved(selection, written, session.engine.clients)
-        return Overlay(
-            run_id,
-            tuple(self._writes(selection)),
-            hunks=tuple(params.hunks or ()),
-            paths=tuple(params.paths or ()),
-        )
+async def _choose(client: CallerSession, run_id: str, params: protocol.VerifyParams) -> Overlay:
+    selection = await client.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
+    _, written = workspace_edit.split(selection, client.capabilities.edits)
+    # What accepting would refuse cannot be had, so there is nothing to verify.
+    select.refuse_unsaved(selection, written, client.engine.clients)
+    return Overlay(
+        run_id,
+        tuple(_writes(client, selection)),
+        hunks=tuple(params.hunks or ()),
+        paths=tuple(params.paths or ()),
+    )
 
-    def _writes(self, selection: Selection) -> Iterator[Write]:
-        for plan in selection.plans:
-            *others, last = plan.writes()
-            yield from others
-            document = self._session.documents.at(selection.root / plan.live.path)
-            if document is not None and plan.lines is not None and last.entry is not None:
-                # As its editor would save it, in whatever encoding.
-                content = as_saved(replace(document, content="".join(plan.lines)))
-                if content is not None:
-                    last = replace(last, entry=replace(last.entry, content=content))
-            yield last
+
+def _writes(client: CallerSession, selection: Selection) -> Iterator[Write]:
+    for plan in selection.plans:
+        *others, last = plan.writes()
+        yield from others
+        document = client.documents.at(selection.root / plan.live.path)
+        if document is not None and plan.lines is not None and last.entry is not None:
+            # As its editor would save it, in whatever encoding.
+            content = as_saved(replace(document, content="".join(plan.lines)))
+            if content is not None:
+                last = replace(last, entry=replace(last.entry, content=content))
+        yield last

@@ -23,20 +23,20 @@ if TYPE_CHECKING:
         TaskCompareResult,
     )
 
-HUNKS_SHOWN: Final = 200
-"""Hunks of one file that are named at the most."""
+MAX_HUNKS: Final = 200
+"""Maximum number of hunks of one file that are named."""
 
-PLACES_SHOWN: Final = 50
-"""Places of one file at which runs differ that are shown at the most."""
+MAX_PLACES: Final = 50
+"""Maximum number of places of one file, of those at which runs differ."""
 
-RUNS_ACROSS: Final = 20
-"""Runs that have a column in the matrix of files and runs, the best ones."""
+MAX_COLUMNS: Final = 20
+"""Maximum number of runs in the matrix of files and runs, the best ones."""
 
-LINES_SHOWN: Final = 20
-"""Lines of a variant, removed and added ones each."""
+MAX_LINES: Final = 20
+"""Maximum number of removed, and of added, lines of a variant."""
 
-RUNS_NAMED: Final = 10
-"""Runs that are named in one cell."""
+MAX_NAMED_RUNS: Final = 10
+"""Maximum number of runs named in one cell."""
 
 
 def page(prompt: str, compared: TaskCompareResult, hunks: Mapping[str, Hunk]) -> str:
@@ -94,7 +94,7 @@ def _checks(checks: Sequence[CheckResult]) -> str:
 def _matrix(files: Sequence[ComparedFile], runs: Sequence[RunShape]) -> list[str]:
     """What each run does to each file."""
     changing = [run.id for run in runs if any(run.id in file.changes for file in files)]
-    across = changing[:RUNS_ACROSS]
+    across = changing[:MAX_COLUMNS]
     rows = [(markdown.code(file.path), *(_lines(file.changes.get(run)) for run in across)) for file in files]
     left = len(changing) - len(across)
     more = [f"… and {_count(left, 'more run')}."] if left else []
@@ -118,16 +118,16 @@ def _file(file: ComparedFile, of: int, hunks: Mapping[str, Hunk]) -> list[str]:
     if shared:
         found = [
             (f"`{hunk}`", f"{len(runs)}/{of}", _named(runs), *_gist(hunks.get(hunk)))
-            for hunk, runs in shared[:HUNKS_SHOWN]
+            for hunk, runs in shared[:MAX_HUNKS]
         ]
         parts.append(markdown.table(("hunk", "agreement", "runs", "lines", "begins"), found))
-    if len(shared) > HUNKS_SHOWN:
-        parts.append(f"… and {_count(len(shared) - HUNKS_SHOWN, 'more hunk')}.")
+    if len(shared) > MAX_HUNKS:
+        parts.append(f"… and {_count(len(shared) - MAX_HUNKS, 'more hunk')}.")
     differing = [place for place in file.places if place.differs]
-    for place in differing[:PLACES_SHOWN]:
+    for place in differing[:MAX_PLACES]:
         parts += _place(place, of, hunks)
-    if len(differing) > PLACES_SHOWN:
-        parts.append(f"… and {_count(len(differing) - PLACES_SHOWN, 'more place')} where runs differ.")
+    if len(differing) > MAX_PLACES:
+        parts.append(f"… and {_count(len(differing) - MAX_PLACES, 'more place')} where runs differ.")
     return parts
 
 
@@ -148,7 +148,7 @@ def _place(place: ComparedPlace, of: int, hunks: Mapping[str, Hunk]) -> list[str
 
 
 def _signed(sign: str, lines: Sequence[str]) -> list[str]:
-    shown = [f"{sign}{line}".rstrip("\r\n") for line in lines[:LINES_SHOWN]]
+    shown = [f"{sign}{line}".rstrip("\r\n") for line in lines[:MAX_LINES]]
     more = len(lines) - len(shown)
     return [*shown, *([f"{sign}… and {_count(more, 'more line')}"] if more else [])]
 
@@ -162,8 +162,8 @@ def _gist(hunk: Hunk | None) -> tuple[str, str]:
 
 
 def _named(runs: Sequence[str]) -> str:
-    more = f" and {len(runs) - RUNS_NAMED} more" if len(runs) > RUNS_NAMED else ""
-    return f"{', '.join(runs[:RUNS_NAMED])}{more}"
+    more = f" and {len(runs) - MAX_NAMED_RUNS} more" if len(runs) > MAX_NAMED_RUNS else ""
+    return f"{', '.join(runs[:MAX_NAMED_RUNS])}{more}"
 
 
 def _count(number: int, noun: str) -> str:

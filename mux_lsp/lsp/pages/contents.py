@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.wire.documents import Document
     from mux_lsp.lsp.wire.uris import Address
 
-LARGEST_SHOWN = 2_000_000
-"""Bytes of a file that is shown. Larger ones are reviewed as a whole too."""
+MAX_FILE_BYTES = 2_000_000
+"""Maximum size of a file that is shown. Larger ones are reviewed as a whole too."""
 
-PRINTED_SHOWN = 200_000
-"""Bytes of what an agent or a check printed that a transcript shows: the end of it."""
+MAX_PRINTED_BYTES = 200_000
+"""Maximum number of bytes of an agent's or a check's output in a transcript: its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,9 @@ def _file(engine: Engine, task: Task, result: str | None, address: Address, *, k
 
 def _text(data: bytes, address: Address) -> str:
     where = f"{_shown(address.path)} of {address.of}"
-    if len(data) > LARGEST_SHOWN:
+    if len(data) > MAX_FILE_BYTES:
         raise MuxError(
-            f"{where} has {len(data)} bytes, and files of more than {LARGEST_SHOWN} are not shown: "
+            f"{where} has {len(data)} bytes, and files of more than {MAX_FILE_BYTES} are not shown: "
             "accept it as a whole, or look at it with `mux-lsp diff`."
         )
     decoded = text.decode(data)
@@ -164,7 +164,7 @@ def _live_of(items: list[Item], candidate: FileReview, lives: Lives) -> LiveText
 
 def _live_lines(live: LiveText, address: Address) -> tuple[str, ...]:
     if live.lines is not None:
-        if sum(map(len, live.lines)) > LARGEST_SHOWN:
+        if sum(map(len, live.lines)) > MAX_FILE_BYTES:
             raise MuxError(f"{_shown(address.path)} is too big to be shown with hunks in it; accept them from a list.")
         return live.lines
     if live.entry is None:
@@ -249,8 +249,8 @@ def _printed_by_check(folder: Path) -> Printed:
 
 
 def _printed(folder: Path, stream: Stream) -> Printed:
-    offset = max(0, size_of(folder, stream) - PRINTED_SHOWN)
-    printed, _ = read_text(folder, stream, offset, PRINTED_SHOWN)
+    offset = max(0, size_of(folder, stream) - MAX_PRINTED_BYTES)
+    printed, _ = read_text(folder, stream, offset, MAX_PRINTED_BYTES)
     return Printed(printed, offset)
 
 

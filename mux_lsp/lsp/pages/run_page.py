@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mux_lsp.agents.transcript import Entry
     from mux_lsp.core.model import Check, LeftOut, Run, Task
 
-PROMPT_SHOWN = 50_000
-"""Characters of a prompt that a page shows at the most."""
+MAX_PROMPT = 50_000
+"""Maximum number of characters of a prompt on a page."""
 
-MESSAGES_SHOWN = 20
-"""Messages of a run that a page shows at the most, the last ones."""
+MAX_MESSAGES = 20
+"""Maximum number of messages of a run on a page, the last ones."""
 
-FILES_SHOWN = 200
-"""Files that a page names at the most."""
+MAX_FILES = 200
+"""Maximum number of files that a page names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def page(task: Task, run: Run, output: Output) -> str:
     if output.conversation:
         parts += ["## Conversation", *conversation_parts(output.conversation, f"mux-lsp log {run.id} --json-lines")]
     elif output.messages:
-        parts += ["## Messages that followed", *map(shortened, output.messages[-MESSAGES_SHOWN:])]
+        parts += ["## Messages that followed", *map(shortened, output.messages[-MAX_MESSAGES:])]
     for title, printed, option in (("Output", output.stdout, ""), ("Errors", output.stderr, " --stderr")):
         if printed.text.strip() and not (output.conversation and title == "Output"):
             parts += [f"## {title}", *_printed(printed, f"mux-lsp log {run.id}{option}")]
@@ -124,7 +124,7 @@ def _lines(run: Run) -> str:
 
 
 def _files(run: Run) -> Iterable[str]:
-    for change in run.files[:FILES_SHOWN]:
+    for change in run.files[:MAX_FILES]:
         was = f" from {markdown.code(shown_path(change.old_path))}" if change.old_path else ""
         lines = "not text"
         if change.lines_added is not None:
@@ -133,23 +133,23 @@ def _files(run: Run) -> Iterable[str]:
 
 
 def _meddled(run: Run) -> Iterable[str]:
-    return (markdown.code(shown_path(path)) for path in run.tampered[:FILES_SHOWN])
+    return (markdown.code(shown_path(path)) for path in run.tampered[:MAX_FILES])
 
 
 def _left_out(left_out: Sequence[LeftOut]) -> Iterable[str]:
-    for left in left_out[:FILES_SHOWN]:
+    for left in left_out[:MAX_FILES]:
         yield f"{markdown.code(shown_path(left.path))}: {markdown.code(left.reason)}"
 
 
 def _list(entries: Iterable[str], count: int) -> str:
-    more = [f"… and {count - FILES_SHOWN} more"] if count > FILES_SHOWN else []
+    more = [f"… and {count - MAX_FILES} more"] if count > MAX_FILES else []
     return "\n".join(f"- {entry}" for entry in (*entries, *more))
 
 
 def shortened(words: str) -> str:
     """A prompt or message as a block, the beginning of it where it is long."""
-    more = f"\n… {len(words) - PROMPT_SHOWN} more characters" if len(words) > PROMPT_SHOWN else ""
-    return markdown.fenced(words[:PROMPT_SHOWN] + more, "text")
+    more = f"\n… {len(words) - MAX_PROMPT} more characters" if len(words) > MAX_PROMPT else ""
+    return markdown.fenced(words[:MAX_PROMPT] + more, "text")
 
 
 def _printed(printed: Printed, whole: str) -> list[str]:

@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
     from mux_lsp.agents.transcript import Entry
 
-EVENTS_SHOWN: Final = 500
-"""Events of a conversation that are shown at the most, the last ones."""
+MAX_EVENTS: Final = 500
+"""Maximum number of events of a conversation on a page, the last ones."""
 
-TEXT_SHOWN: Final = 20_000
-"""Characters of something said that are shown."""
+MAX_TEXT: Final = 20_000
+"""Maximum number of characters of a message."""
 
-RESULT_SHOWN: Final = 2_000
-"""Characters of what a tool was given, or gave, that are shown: its beginning and its end."""
+MAX_RESULT: Final = 2_000
+"""Maximum number of characters of a tool's input or output: its beginning and its end."""
 
 _SIGNS: Final = {"done": "[x]", "active": "[>]"}
 
 
 def conversation_parts(entries: Sequence[Entry], whole: str) -> list[str]:
     """The blocks of a conversation, oldest first; `whole` is the command that prints all of it."""
-    shown = entries[-EVENTS_SHOWN:]
+    shown = entries[-MAX_EVENTS:]
     calls = {one.event.id: one.event for one in entries if isinstance(one.event, events.ToolCall)}
     found: list[str] = []
     left_out = len(entries) - len(shown)
@@ -79,11 +79,11 @@ def _blocks(event: events.Event | Prompted, calls: dict[str, events.ToolCall]) -
 
 
 def _said(text: str) -> str:
-    return markdown.fenced(_cut(text, TEXT_SHOWN), "text")
+    return markdown.fenced(_cut(text, MAX_TEXT), "text")
 
 
 def _shortened(text: str) -> str:
-    return _cut(text, RESULT_SHOWN)
+    return _cut(text, MAX_RESULT)
 
 
 def _cut(text: str, most: int) -> str:

@@ -17,12 +17,12 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from mux_lsp.agents.log import printable
+from mux_lsp.coalescer import Coalescer
 from mux_lsp.core.text import shown_path
 from mux_lsp.engine.state.events import ReviewChanged, RunChanged, RunOutput, TaskChanged, TranscriptGrown
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.lsp.pages import contents, read_only_files
 from mux_lsp.lsp.wire.documents import uri_of
-from mux_lsp.lsp.wire.server import registers_content
 from mux_lsp.lsp.wire.uris import SCHEME, Address, Kind, parse
 
 if TYPE_CHECKING:
@@ -30,26 +30,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.engine.state.events import Event
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.client import ClientSession
 
 log = logging.getLogger(__name__)
 
-FOLLOWED = 64
-"""So many documents of a client are kept up to date: those that were asked for last."""
+MAX_FOLLOWED = 64
+"""Maximum number of documents of a client that are kept up to date: those that were asked for last."""
 
 OPTIONS = types.TextDocumentContentRegistrationOptions([SCHEME])
 """What we say of `workspace/textDocumentContent`."""
-
-
-def takes_content(capabilities: types.ClientCapabilities) -> bool:
-    """Whether a client asks for documents of our scheme by `workspace/textDocumentContent`."""
-    return bool(capabilities.workspace and capabilities.workspace.text_document_content)
-
-
-def can_show(capabilities: types.ClientCapabilities) -> bool:
-    """Whether a client can be asked to show a document."""
-    window = capabilities.window
-    return bool(window and window.show_document and window.show_document.support)
 
 
 @dataclass(slots=True)
@@ -67,13 +56,12 @@ class _Followed:
 class VirtualDocuments:
     """The documents of one client. For use on the loop."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
-        self._capabilities = types.ClientCapabilities()
         self._followed: dict[str, _Followed] = {}
         """By the URI as the client spells it, the one asked for last behind the others."""
         self._stale: set[str] = set()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshing = Coalescer(self._refresh_stale, "refreshing read-only documents")
         self._folder: Path | None = None
         self._files = 0
         self._writing = asyncio.Lock()
@@ -81,13 +69,9 @@ class VirtualDocuments:
         self._moves = 0
         """How often anything has happened that a document may show."""
 
-    def initialized(self, capabilities: types.ClientCapabilities) -> None:
-        """What the client can is known now."""
-        self._capabilities = capabilities
-
     async def register(self) -> None:
         """Have the client ask for our scheme, if it wants to be told so in this way."""
-        if not registers_content(self._capabilities):
+        if not self._session.capabilities.registers_content:
             return
         method = types.WORKSPACE_TEXT_DOCUMENT_CONTENT
         wanted = types.RegistrationParams([types.Registration("mux-documents", method, OPTIONS)])
@@ -103,20 +87,20 @@ class VirtualDocuments:
         address = parse(uri)
         moves = self._moves
         followed, content = await self._read(address)
-        if takes_content(self._capabilities):
+        if self._session.capabilities.content:
             self._follow(uri, followed, moves)
         return content, contents.language(address)
 
     async def show(self, uri: str, take_focus: bool | None) -> str:
         """Have the client show a document. Returns the URI that it is shown under. Raises MuxError."""
         name = self._session.name
-        if not can_show(self._capabilities):
+        if not self._session.capabilities.documents:
             raise UsageError(
                 f"{name} cannot be asked to show a document (window/showDocument): "
                 "get its text by mux.document.get, or use `mux-lsp diff`, `log` and `compare` in a terminal."
             )
         address = parse(uri)
-        if takes_content(self._capabilities):
+        if self._session.capabilities.content:
             await self._read(address)
             shown = uri
         else:
@@ -133,8 +117,8 @@ class VirtualDocuments:
 
     # What happens
 
-    def told(self, event: Event) -> None:
-        """The engine has told something that documents may show."""
+    def on_event(self, event: Event) -> None:
+        """Refresh the documents that may show what has happened."""
         self._moves += 1
         match event:
             case RunOutput(run=run_id) | TranscriptGrown(run=run_id):
@@ -154,9 +138,7 @@ class VirtualDocuments:
 
     async def close(self) -> None:
         """The client has gone. To be called when nothing is asked any more."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+        await self._refreshing.close()
         self._followed.clear()
         if self._write_task is not None:
             await asyncio.wait([self._write_task])
@@ -176,7 +158,7 @@ class VirtualDocuments:
         """Keep a document up to date that was read since there had been so many `moves`."""
         self._followed.pop(uri, None)
         self._followed[uri] = followed
-        while len(self._followed) > FOLLOWED:
+        while len(self._followed) > MAX_FOLLOWED:
             oldest = next(iter(self._followed))
             self._stale.discard(oldest)
             file = self._followed.pop(oldest).file
@@ -213,12 +195,10 @@ class VirtualDocuments:
             self._refresh_soon(found)
 
     def _refresh_soon(self, uris: list[str]) -> None:
-        """One refresh at a time, and of what happens meanwhile one more."""
         self._stale.update(uris)
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._refresh_all())
+        self._refreshing.request()
 
-    async def _refresh_all(self) -> None:
+    async def _refresh_stale(self) -> None:
         while self._stale:
             uri = self._stale.pop()
             try:

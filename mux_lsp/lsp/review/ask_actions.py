@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from mux_lsp.lsp.wire.documents import Document
 
-TITLE: Final = 80
-"""So many characters of a complaint or a comment are in a title."""
+MAX_TITLE: Final = 80
+"""Maximum number of characters of a diagnostic or a comment in a title."""
 
-MESSAGE: Final = 4000
-"""So many characters of a complaint are in a prompt."""
+MAX_MESSAGE: Final = 4000
+"""Maximum number of characters of a diagnostic in a prompt."""
 
-OFFERED: Final = 5
-"""For so many complaints, and comments, agents are offered."""
+MAX_OFFERED: Final = 5
+"""Maximum number of diagnostics, and of comments, for which agents are offered."""
 
 _COMMENT: Final = re.compile(r"#|//|/\*|\*|--|;|%|<!--|\"\"\"|'''")
 """How comments begin in most languages."""
@@ -84,7 +84,7 @@ def foreign(diagnostics: Iterable[types.Diagnostic]) -> list[types.Diagnostic]:
     for one in diagnostics:
         if one.source != SOURCE and one.message.strip():
             found.setdefault((one.message, one.range.start.line), one)
-    return list(found.values())[:OFFERED]
+    return list(found.values())[:MAX_OFFERED]
 
 
 def is_selection(range_: types.Range, complaints: Iterable[types.Diagnostic]) -> bool:
@@ -115,7 +115,7 @@ def todo(subject: Subject, line: int, begin: Begin) -> list[types.CodeAction]:
 def work(subject: Subject, range_: types.Range, begin: Begin) -> list[types.CodeAction]:
     """Have agents work on a selection: do what its TODO comments say, or else finish and mend what is there."""
     first, last = range_.start.line, last_line(range_)
-    todos = _todos(subject.lines[first : last + 1], first)[:OFFERED]
+    todos = _todos(subject.lines[first : last + 1], first)[:MAX_OFFERED]
     asks = [_Ask(f"do: {_short(words)}", _todo(subject, words, line), range_) for line, words in todos]
     where = f"line {first + 1}" if first == last else f"lines {first + 1}-{last + 1}"
     prompt = (
@@ -166,9 +166,9 @@ def _complaint(subject: Subject, one: types.Diagnostic) -> str:
     by = one_line(one.source) if one.source else "a language server"
     code = f" ({one_line(str(one.code))})" if one.code is not None else ""
     said = printable(one.message).strip()
-    prompt = f"Fix this {what} that {by}{code} reports in {subject.path}, line {line + 1}:\n\n{said[:MESSAGE]}\n"
+    prompt = f"Fix this {what} that {by}{code} reports in {subject.path}, line {line + 1}:\n\n{said[:MAX_MESSAGE]}\n"
     if line < len(subject.lines) and subject.lines[line].strip():
-        prompt += f"\nThe line is:\n\n{subject.lines[line].rstrip()[:MESSAGE]}\n"
+        prompt += f"\nThe line is:\n\n{subject.lines[line].rstrip()[:MAX_MESSAGE]}\n"
     return prompt
 
 
@@ -177,7 +177,7 @@ def _todos(lines: Iterable[str], first: int) -> list[tuple[int, str]]:
     for number, line in enumerate(lines, first):
         comment = _COMMENT.search(line)
         if comment and (match := _TODO.search(line, comment.end())):
-            words = _COMMENT_END.sub("", line[match.start() :].rstrip()).rstrip()[:MESSAGE]
+            words = _COMMENT_END.sub("", line[match.start() :].rstrip()).rstrip()[:MAX_MESSAGE]
             if re.sub(r"\W", "", words) not in _WORDS:
                 found.append((number, words))
     return found
@@ -189,4 +189,4 @@ def _todo(subject: Subject, words: str, line: int) -> str:
 
 def _short(words: str) -> str:
     words = one_line(words)
-    return words if len(words) <= TITLE else f"{words[: TITLE - 1]}…"
+    return words if len(words) <= MAX_TITLE else f"{words[: MAX_TITLE - 1]}…"

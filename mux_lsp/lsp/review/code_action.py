@@ -14,14 +14,14 @@ from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.lsp.review import command_links
 from mux_lsp.lsp.review.diagnostics import SOURCE
 from mux_lsp.lsp.review.overwrite import lost_lines
-from mux_lsp.lsp.review.places import NAMES, one_line
+from mux_lsp.lsp.review.places import MAX_NAMES, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mux_lsp.core.model import FileChange
     from mux_lsp.engine.review.items import Item
-    from mux_lsp.lsp.review.places import DocumentReview, Place, Variant
+    from mux_lsp.lsp.review.places import DocumentReview, ReviewPlace, ReviewVariant
     from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 
 ACCEPT: Final = "quickfix.mux.accept"
@@ -44,43 +44,43 @@ KINDS: Final = (
 
 _KINDS: Final = {AcceptMode.EXACT: ACCEPT, AcceptMode.INSTEAD: INSTEAD, AcceptMode.TAKE: TAKE, AcceptMode.MARK: MARK}
 
-RUNS: Final = 8
-"""The file and the run are offered for so many runs at the most, those of the shown variants first."""
+MAX_RUNS: Final = 8
+"""Maximum number of runs for which the file and the run are offered, those of the shown variants first."""
 
-EXCERPT: Final = 40
-"""So many characters are shown of a line that would be lost."""
+MAX_EXCERPT: Final = 40
+"""Maximum number of characters of a line that would be lost."""
 
 
-def review(
-    found: DocumentReview, range_: types.Range, context: types.CodeActionContext, shows: ClientCapabilities
+def actions_at(
+    review: DocumentReview, range_: types.Range, context: types.CodeActionContext, capabilities: ClientCapabilities
 ) -> list[types.CodeAction]:
     """What can be done about the changes at a range."""
-    here = found.at(range_)
+    here = review.at(range_)
     made: list[types.CodeAction] = []
     for place in here:
-        made += _at(found, place, context, shows)
-    if shows.preferred:
+        made += _at(review, place, context, capabilities)
+    if capabilities.preferred:
         # Of what can be accepted here the first: the shown variant of the first place.
         accepts = [one for one in made if one.kind == ACCEPT and one.disabled is None]
         for one in accepts:
             one.is_preferred = one is accepts[0]
     if range_.start != range_.end:
-        made += _selection(found, here, range_)
-    made += _files_and_runs(found, here or found.waiting())
+        made += _selection(review, here, range_)
+    made += _files_and_runs(review, here or review.waiting())
     return made
 
 
 def menu(
-    made: Iterable[types.CodeAction], only: Sequence[str] | None, shows: ClientCapabilities
+    made: Iterable[types.CodeAction], only: Sequence[str] | None, capabilities: ClientCapabilities
 ) -> list[types.CodeAction | types.Command]:
     """Those of the kinds asked for, as the client can show them."""
     wanted = [
         action
         for action in made
         if (only is None or any(_is_kind(action.kind, kind) for kind in only))
-        and (action.disabled is None or (shows.disabled and shows.literals))
+        and (action.disabled is None or (capabilities.disabled and capabilities.literals))
     ]
-    if shows.literals:
+    if capabilities.literals:
         return list(wanted)
     return [action.command for action in wanted if action.command is not None]
 
@@ -102,35 +102,35 @@ def disabled(made: types.CodeAction, reason: str) -> types.CodeAction:
 
 
 def _at(
-    found: DocumentReview, place: Place, context: types.CodeActionContext, shows: ClientCapabilities
+    review: DocumentReview, place: ReviewPlace, context: types.CodeActionContext, capabilities: ClientCapabilities
 ) -> Iterator[types.CodeAction]:
     """Everything for one place."""
     for variant in place.in_order:
         if variant.status is HunkStatus.PENDING:
             title = f"Accept {variant.what} from {variant.who}"
-            yield _accept(variant, title, AcceptMode.EXACT, shows, context)
+            yield _accept(variant, title, AcceptMode.EXACT, capabilities, context)
         elif variant is place.shown:
-            yield from _conflicting(found, variant, context, shows)
+            yield from _conflicting(review, variant, context, capabilities)
     for variant in place.others:
-        if out := found.offers(variant).instead:
-            yield _accept(variant, _instead(variant, out), AcceptMode.INSTEAD, shows)
+        if out := review.offers(variant).instead:
+            yield _accept(variant, _instead(variant, out), AcceptMode.INSTEAD, capabilities)
     if not place.is_open:
         return
     variant = place.shown
     if len(place.open_variants) > 1:
         following = place.next()
         title = f"Show the next of {len(place.open_variants)} variants: {following.what} from {following.run}"
-        yield action(command_links.show(found, following, title), NEXT)
-    if diff := command_links.diff(found, variant, f"Show the diff of {variant.run}", shows):
+        yield action(command_links.show(review, following, title), NEXT)
+    if diff := command_links.diff(review, variant, f"Show the diff of {variant.run}", capabilities):
         yield action(diff, DIFF)
     yield action(command_links.reject(variant, f"Reject {variant.what} from {variant.who}"), REJECT)
 
 
 def _accept(
-    variant: Variant,
+    variant: ReviewVariant,
     title: str,
     how: AcceptMode,
-    shows: ClientCapabilities,
+    capabilities: ClientCapabilities,
     context: types.CodeActionContext | None = None,
 ) -> types.CodeAction:
     """An action that accepts a change in some way. The edit is left to `codeAction/resolve` where the client can."""
@@ -138,39 +138,39 @@ def _accept(
     if context is not None:
         made.diagnostics = [one for one in context.diagnostics if one.source == SOURCE and one.code == variant.hunk_id]
     is_edit = variant.hunk_id is not None and variant.item.review.edits
-    if is_edit and shows.lazily and shows.literals:
+    if is_edit and capabilities.lazily and capabilities.literals:
         made.command, made.data = None, command_links.accept_argument(variant, how)
     return made
 
 
 def _conflicting(
-    found: DocumentReview, variant: Variant, context: types.CodeActionContext, shows: ClientCapabilities
+    review: DocumentReview, variant: ReviewVariant, context: types.CodeActionContext, capabilities: ClientCapabilities
 ) -> Iterator[types.CodeAction]:
     """Why a change cannot be accepted as it is, and what can be done about it."""
-    refused = _accept(variant, f"Accept {variant.what} from {variant.who}", AcceptMode.EXACT, shows, context)
+    refused = _accept(variant, f"Accept {variant.what} from {variant.who}", AcceptMode.EXACT, capabilities, context)
     yield disabled(refused, f"conflict: {variant.reason}")
-    offered = found.offers(variant)
+    offered = review.offers(variant)
     if offered.instead:
-        yield _accept(variant, _instead(variant, offered.instead), AcceptMode.INSTEAD, shows)
+        yield _accept(variant, _instead(variant, offered.instead), AcceptMode.INSTEAD, capabilities)
     if offered.take:
-        yield _accept(variant, _take(variant, lost_lines(variant.item, offered.take)), AcceptMode.TAKE, shows)
+        yield _accept(variant, _take(variant, lost_lines(variant.item, offered.take)), AcceptMode.TAKE, capabilities)
     if offered.mark:
-        yield _accept(variant, f"Insert conflict markers: yours and {variant.run}'s", AcceptMode.MARK, shows)
-    if merge := command_links.merge(found, variant, "Open the three versions", shows):
+        yield _accept(variant, f"Insert conflict markers: yours and {variant.run}'s", AcceptMode.MARK, capabilities)
+    if merge := command_links.merge(review, variant, "Open the three versions", capabilities):
         yield action(merge, MERGE)
 
 
-def _instead(variant: Variant, out: Iterable[Item]) -> str:
+def _instead(variant: ReviewVariant, out: Iterable[Item]) -> str:
     theirs = " and ".join(f"{run}'s" for run in dict.fromkeys(item.review.run for item in out))
     return f"Use {variant.run}'s instead of {theirs}"
 
 
-def _take(variant: Variant, lost: Sequence[str]) -> str:
+def _take(variant: ReviewVariant, lost: Sequence[str]) -> str:
     if variant.hunk_id is None:
         return f"Take {variant.run}'s file over yours (loses yours)"
     first = next((line for line in map(one_line, lost) if line), "")
-    more = " …" if len(lost) > 1 or len(first) > EXCERPT else ""
-    what = f"{counted(len(lost), 'line')}: “{first[:EXCERPT]}”{more}" if first else counted(len(lost), "line")
+    more = " …" if len(lost) > 1 or len(first) > MAX_EXCERPT else ""
+    what = f"{counted(len(lost), 'line')}: “{first[:MAX_EXCERPT]}”{more}" if first else counted(len(lost), "line")
     if variant.item.review.change.kind is ChangeKind.DELETED:
         return f"Delete the file as {variant.run} does (loses {what})"
     return f"Take {variant.run}'s lines over yours (loses {what})"
@@ -181,20 +181,20 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _selection(found: DocumentReview, here: Sequence[Place], range_: types.Range) -> Iterator[types.CodeAction]:
+def _selection(review: DocumentReview, here: Sequence[ReviewPlace], range_: types.Range) -> Iterator[types.CodeAction]:
     """Accept and reject all that a run would do in the selection, where that is more than one change."""
     hunks_of: dict[str, list[str]] = {}
     for place in here:
         for variant in place.open_variants:
             # Of a run that has several changes at a place not all need to be in the selection.
-            is_in = found.touched(variant.range, range_)
+            is_in = review.touched(variant.range, range_)
             if is_in and variant.status is HunkStatus.PENDING and variant.hunk_id is not None:
                 for run in variant.runs:
                     hunks_of.setdefault(run, []).append(variant.hunk_id)
     alike: dict[tuple[str, ...], list[str]] = {}
     for run, own in hunks_of.items():
         alike.setdefault(tuple(own), []).append(run)
-    several = [(hunks, runs) for hunks, runs in alike.items() if len(hunks) > 1][:RUNS]
+    several = [(hunks, runs) for hunks, runs in alike.items() if len(hunks) > 1][:MAX_RUNS]
     for verb, name, more in (("Accept", "mux.hunk.accept", {}), ("Reject", "mux.hunk.reject", {"shared": True})):
         for hunks, (run, *same) in several:
             title = f"{verb} {run}'s {len(hunks)} changes in the selection{_equal(same)}"
@@ -202,16 +202,16 @@ def _selection(found: DocumentReview, here: Sequence[Place], range_: types.Range
             yield action(command_links.command(title, name, argument), SELECTION)
 
 
-def _files_and_runs(found: DocumentReview, places: Iterable[Place]) -> Iterator[types.CodeAction]:
+def _files_and_runs(review: DocumentReview, places: Iterable[ReviewPlace]) -> Iterator[types.CodeAction]:
     """Accept a run's whole file, and its whole result. Of runs whose file or result is the same, one is offered."""
-    changes = {item.review.run: item.review.change for item in found.items}
-    equal = {run: group for task in found.tasks.values() for group in equal_runs(task.active_runs) for run in group}
-    results = {run.id: run.result for task in found.tasks.values() for run in task.runs}
-    conflicts = Counter(item.review.run for item in found.items if item.status is HunkStatus.CONFLICT)
+    changes = {item.review.run: item.review.change for item in review.items}
+    equal = {run: group for task in review.tasks.values() for group in equal_runs(task.active_runs) for run in group}
+    results = {run.id: run.result for task in review.tasks.values() for run in task.runs}
+    conflicts = Counter(item.review.run for item in review.items if item.status is HunkStatus.CONFLICT)
     done: set[tuple[str, str]] = set()
     runs = [run for place in places for variant in (place.in_order or place.others) for run in variant.runs]
     for run in dict.fromkeys(runs):
-        if len({one for _, one in done}) >= RUNS and (RUN, run) not in done:
+        if len({one for _, one in done}) >= MAX_RUNS and (RUN, run) not in done:
             break
         change = changes[run]
         same_file = [one for one, other in changes.items() if _is_same(other, change) and _task(one) == _task(run)]
@@ -245,5 +245,5 @@ def _equal(same: Sequence[str]) -> str:
     """Which other runs it goes for as well."""
     if not same:
         return ""
-    more = f" and {len(same) - NAMES} more" if len(same) > NAMES else ""
-    return f" (= {', '.join(same[:NAMES])}{more})"
+    more = f" and {len(same) - MAX_NAMES} more" if len(same) > MAX_NAMES else ""
+    return f" (= {', '.join(same[:MAX_NAMES])}{more})"

@@ -11,7 +11,7 @@ from mux_lsp.lsp.review.places import task_of
 from mux_lsp.lsp.wire.uris import Address, Kind
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.review.places import DocumentReview, Variant
+    from mux_lsp.lsp.review.places import DocumentReview, ReviewVariant
     from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 
 
@@ -20,25 +20,25 @@ def command(title: str, name: str, argument: dict[str, Any]) -> types.Command:
     return types.Command(title=title, command=name, arguments=[argument])
 
 
-def accept(variant: Variant, title: str, mode: AcceptMode = AcceptMode.EXACT) -> types.Command:
+def accept(variant: ReviewVariant, title: str, mode: AcceptMode = AcceptMode.EXACT) -> types.Command:
     """What accepts a change in some way."""
     what = "file" if variant.hunk_id is None else "hunk"
     return command(title, f"mux.{what}.accept", accept_argument(variant, mode))
 
 
-def accept_argument(variant: Variant, mode: AcceptMode = AcceptMode.EXACT) -> dict[str, Any]:
+def accept_argument(variant: ReviewVariant, mode: AcceptMode = AcceptMode.EXACT) -> dict[str, Any]:
     """What names a change, and the way in which to accept it."""
     return _name(variant) | ({} if mode is AcceptMode.EXACT else {"mode": mode.value})
 
 
-def reject(variant: Variant, title: str) -> types.Command:
+def reject(variant: ReviewVariant, title: str) -> types.Command:
     """What rejects a change, for all runs that share it."""
     if variant.hunk_id is None:
         return command(title, "mux.file.reject", _name(variant))
     return command(title, "mux.hunk.reject", _name(variant) | {"shared": True})
 
 
-def _name(variant: Variant) -> dict[str, Any]:
+def _name(variant: ReviewVariant) -> dict[str, Any]:
     if variant.hunk_id is None:
         # What the file's hunks do has places of its own.
         only = {"what": "file"} if variant.item.review.hunks else {}
@@ -46,31 +46,39 @@ def _name(variant: Variant) -> dict[str, Any]:
     return {"run": variant.run, "hunks": [variant.hunk_id]}
 
 
-def show(found: DocumentReview, variant: Variant, title: str) -> types.Command:
+def show(review: DocumentReview, variant: ReviewVariant, title: str) -> types.Command:
     """What has another variant shown at its place."""
-    return command(title, "mux.variant.show", _place(found, variant))
+    return command(title, "mux.variant.show", _place(review, variant))
 
 
-def diff(found: DocumentReview, variant: Variant, title: str, shows: ClientCapabilities) -> types.Command | None:
+def diff(
+    review: DocumentReview, variant: ReviewVariant, title: str, capabilities: ClientCapabilities
+) -> types.Command | None:
     """What shows a change as a diff, by the client's own means where it has some; None where it has none."""
     change = variant.item.review.change
     document = Address(Kind.DIFF, variant.run, change.path, variant.hunk_id).uri
-    if "mux.client.diff" in shows.commands:
-        return command(title, "mux.client.diff", _place(found, variant) | {"diff": document})
-    return command(title, "mux.document.show", {"uri": document}) if shows.documents else None
+    if "mux.client.diff" in capabilities.commands:
+        return command(title, "mux.client.diff", _place(review, variant) | {"diff": document})
+    return command(title, "mux.document.show", {"uri": document}) if capabilities.documents else None
 
 
-def merge(found: DocumentReview, variant: Variant, title: str, shows: ClientCapabilities) -> types.Command | None:
+def merge(
+    review: DocumentReview, variant: ReviewVariant, title: str, capabilities: ClientCapabilities
+) -> types.Command | None:
     """What opens the text, the snapshot and the result side by side; None where the client has no means."""
     change = variant.item.review.change
     if not change.old_mode:
         return None  # there is no third version
     base = Address(Kind.SNAPSHOT, task_of(variant.item), change.base_path).uri
     theirs = Address(Kind.RUN, variant.run, change.path).uri
-    if "mux.client.merge" in shows.commands:
-        return command(title, "mux.client.merge", _place(found, variant) | {"base": base, "theirs": theirs})
-    return command(title, "mux.versions.show", {"run": variant.run, "path": variant.path}) if shows.documents else None
+    if "mux.client.merge" in capabilities.commands:
+        return command(title, "mux.client.merge", _place(review, variant) | {"base": base, "theirs": theirs})
+    return (
+        command(title, "mux.versions.show", {"run": variant.run, "path": variant.path})
+        if capabilities.documents
+        else None
+    )
 
 
-def _place(found: DocumentReview, variant: Variant) -> dict[str, Any]:
-    return {"uri": found.buffer.uri, "run": variant.run, "hunk": variant.hunk_id}
+def _place(review: DocumentReview, variant: ReviewVariant) -> dict[str, Any]:
+    return {"uri": review.buffer.uri, "run": variant.run, "hunk": variant.hunk_id}

@@ -10,14 +10,14 @@ from mux_lsp.core.model import HunkStatus
 from mux_lsp.lsp.review.code_lens import headline
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.review.places import DocumentReview, Variant
+    from mux_lsp.lsp.review.places import DocumentReview, ReviewVariant
     from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 
 SOURCE = "mux"
 """The source of our diagnostics."""
 
 
-def diagnostics(found: DocumentReview, shows: ClientCapabilities) -> list[types.Diagnostic]:
+def diagnostics(review: DocumentReview, capabilities: ClientCapabilities) -> list[types.Diagnostic]:
     """What the lens of each place says, over the lines that the shown variant would change."""
     return [
         types.Diagnostic(
@@ -26,13 +26,13 @@ def diagnostics(found: DocumentReview, shows: ClientCapabilities) -> list[types.
             source=SOURCE,
             code=place.shown.hunk_id,
             message=headline(place),
-            tags=[types.DiagnosticTag.Unnecessary] if shows.faded and _only_goes(place.shown) else None,
+            tags=[types.DiagnosticTag.Unnecessary] if capabilities.faded and _only_goes(place.shown) else None,
         )
-        for place in found.waiting()
+        for place in review.waiting()
     ]
 
 
-def _only_goes(variant: Variant) -> bool:
+def _only_goes(variant: ReviewVariant) -> bool:
     """Whether the lines would go and nothing would come."""
     hunk = variant.item.hunk
     return hunk is not None and variant.status is HunkStatus.PENDING and not hunk.added

@@ -8,46 +8,46 @@ from lsprotocol import types
 
 from mux_lsp.core import diff
 from mux_lsp.core.model import HunkStatus
-from mux_lsp.lsp.review.places import NAMES
+from mux_lsp.lsp.review.places import MAX_NAMES
 from mux_lsp.lsp.wire import markdown
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.review.places import DocumentReview, Place, Variant
+    from mux_lsp.lsp.review.places import DocumentReview, ReviewPlace, ReviewVariant
     from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 
-LINES = 200
-"""A hover shows this many lines of diffs at the most, shared out among the variants."""
+MAX_LINES = 200
+"""Maximum number of diff lines in a hover, shared out among the variants."""
 
-LEAST_LINES = 10
-"""What each variant that is shown gets of them."""
+MIN_LINES = 10
+"""Minimum number of diff lines for each variant that a hover shows."""
 
-WIDTH = 400
-"""So many characters of a line are shown."""
+MAX_WIDTH = 400
+"""Maximum number of characters of a line."""
 
 
-def hover(found: DocumentReview, position: types.Position, shows: ClientCapabilities) -> types.Hover | None:
+def hover(review: DocumentReview, position: types.Position, capabilities: ClientCapabilities) -> types.Hover | None:
     """The diffs of the changes at a position, the shown variant of each place first."""
-    here = found.at(types.Range(position, position))
+    here = review.at(types.Range(position, position))
     variants = [(place, variant) for place in here for variant in (place.in_order or place.others)]
     if not variants:
         return None
-    shown = variants[: LINES // LEAST_LINES]
+    shown = variants[: MAX_LINES // MIN_LINES]
     parts: list[str] = []
     for place, variant in shown:
-        title, code = _title(place, variant), _diff(variant, LINES // len(shown))
-        if shows.markdown:
+        title, code = _title(place, variant), _diff(variant, MAX_LINES // len(shown))
+        if capabilities.markdown:
             parts += [markdown.escaped(title), markdown.fenced(code, "diff")]
         else:
             parts += [markdown.line(title), markdown.plain(code)]
     if left := len(variants) - len(shown):
         parts.append(f"… {left} more variants")
-    kind = types.MarkupKind.Markdown if shows.markdown else types.MarkupKind.PlainText
+    kind = types.MarkupKind.Markdown if capabilities.markdown else types.MarkupKind.PlainText
     return types.Hover(types.MarkupContent(kind, "\n\n".join(parts)), here[0].shown.range)
 
 
-def _title(place: Place, variant: Variant) -> str:
-    names = ", ".join(variant.runs[:NAMES])
-    if more := len(variant.runs) - NAMES:
+def _title(place: ReviewPlace, variant: ReviewVariant) -> str:
+    names = ", ".join(variant.runs[:MAX_NAMES])
+    if more := len(variant.runs) - MAX_NAMES:
         names += f" and {more} more" if more > 0 else ""
     words = [names, variant.item.review.agent]
     if variant.agreement:
@@ -59,9 +59,9 @@ def _title(place: Place, variant: Variant) -> str:
     return " · ".join(words)
 
 
-def _diff(variant: Variant, most: int) -> str:
+def _diff(variant: ReviewVariant, most: int) -> str:
     if variant.item.hunk is None:
         return variant.what
     lines = diff.unified([variant.item.hunk], variant.item.review.base).splitlines(keepends=True)
     more = f"… {len(lines) - most} more lines\n" if len(lines) > most else ""
-    return "".join(f"{line[:WIDTH]}…\n" if len(line) > WIDTH else line for line in lines[:most]) + more
+    return "".join(f"{line[:MAX_WIDTH]}…\n" if len(line) > MAX_WIDTH else line for line in lines[:most]) + more

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 ANNOTATION: Final = "mux: over yours"
 """The id of the annotation of edits that lose something."""
 
-SHOWN: Final = 20
-"""So many of the lines that would be lost are in the annotation."""
+MAX_LOST_LINES: Final = 20
+"""Maximum number of lines in the annotation, of those that would be lost."""
 
 
 def taken(selection: Selection) -> list[Item]:
@@ -57,8 +57,8 @@ def annotation(run_id: str, plans: Iterable[PathPlan], over: Sequence[Item]) -> 
         if plan.entry is None and is_over(plan, over):
             lost += plan.live.lines or ()
         lost += [line for edit in plan.edits for line in _lost(plan, edit, over)]
-    shown = "".join(line if line.endswith(("\n", "\r")) else f"{line}\n" for line in lost[:SHOWN])
-    more = f"… and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    shown = "".join(line if line.endswith(("\n", "\r")) else f"{line}\n" for line in lost[:MAX_LOST_LINES])
+    more = f"… and {len(lost) - MAX_LOST_LINES} more" if len(lost) > MAX_LOST_LINES else ""
     return types.ChangeAnnotation(
         f"mux: {run_id} over yours", needs_confirmation=True, description=printable(f"Loses:\n{shown}{more}").rstrip()
     )

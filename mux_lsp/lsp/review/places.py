@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     RangeOf = Callable[[Item], types.Range]
 
-WHOLE: Final = -1
+WHOLE_FILE_LINE: Final = -1
 """The line of the snapshot at which changes without hunks have their place: before all others."""
 
-NAMES: Final = 5
-"""So many runs are named that agree."""
+MAX_NAMES: Final = 5
+"""Maximum number of runs that are named for agreeing."""
 
 _LEADING: Final = (HunkStatus.APPLIED, HunkStatus.PENDING, HunkStatus.CONFLICT, HunkStatus.REJECTED)
 """By which of its runs a variant goes, where it stands differently to them."""
@@ -35,7 +35,7 @@ _SHOWN: Final = (HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.CONFLICT, Hu
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class ReviewVariant:
     """One change that one or several runs make, as it stands to the text."""
 
     item: Item
@@ -110,7 +110,7 @@ class VariantSelection:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReviewPlace:
     """Where changes of one task compete, with the one that is shown.
 
     `start` and `end` are lines of the snapshot, so that a place keeps its name while the text moves.
@@ -119,9 +119,9 @@ class Place:
     task: str
     start: int
     end: int
-    variants: tuple[Variant, ...]
+    variants: tuple[ReviewVariant, ...]
     """Best first."""
-    shown: Variant
+    shown: ReviewVariant
 
     @property
     def is_open(self) -> bool:
@@ -129,21 +129,21 @@ class Place:
         return self.shown.status in {HunkStatus.PENDING, HunkStatus.CONFLICT}
 
     @property
-    def open_variants(self) -> tuple[Variant, ...]:
+    def open_variants(self) -> tuple[ReviewVariant, ...]:
         """The variants among which there is to choose, best first; none where the place is settled."""
         applied = any(variant.status is HunkStatus.APPLIED for variant in self.variants)
         wanted = {HunkStatus.PENDING} if applied else {HunkStatus.PENDING, HunkStatus.CONFLICT}
         return tuple(variant for variant in self.variants if variant.status in wanted)
 
     @property
-    def others(self) -> tuple[Variant, ...]:
+    def others(self) -> tuple[ReviewVariant, ...]:
         """The variants that could take the place of the one that is applied here."""
         if not any(variant.status is HunkStatus.APPLIED for variant in self.variants):
             return ()
         return tuple(variant for variant in self.variants if variant.status is HunkStatus.CONFLICT)
 
     @property
-    def in_order(self) -> tuple[Variant, ...]:
+    def in_order(self) -> tuple[ReviewVariant, ...]:
         """The open variants with the shown one first."""
         return (
             (self.shown, *(variant for variant in self.open_variants if variant is not self.shown))
@@ -151,22 +151,22 @@ class Place:
             else ()
         )
 
-    def next(self, step: int = 1) -> Variant:
+    def next(self, step: int = 1) -> ReviewVariant:
         """The open variant so many steps behind the shown one, around the end."""
         choice = self.open_variants
         return choice[(choice.index(self.shown) + step) % len(choice)] if self.shown in choice else self.shown
 
-    def choice_of(self, variant: Variant) -> VariantSelection:
+    def choice_of(self, variant: ReviewVariant) -> VariantSelection:
         """What to remember to have a variant shown here."""
-        line = variant.item.hunk.start if variant.item.hunk else WHOLE
+        line = variant.item.hunk.start if variant.item.hunk else WHOLE_FILE_LINE
         return VariantSelection(self.task, line, variant.run, variant.hunk_id)
 
 
 class Located(NamedTuple):
     """A variant at its place."""
 
-    place: Place
-    variant: Variant
+    place: ReviewPlace
+    variant: ReviewVariant
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,17 +183,17 @@ class DocumentReview:
     """All places of a document at one version of its text, in the order of the text."""
 
     buffer: Buffer
-    places: tuple[Place, ...]
+    places: tuple[ReviewPlace, ...]
     items: tuple[Item, ...]
     """What the places are made of."""
     tasks: Mapping[str, Task]
     """The tasks that they are of, by id."""
 
-    def waiting(self) -> list[Place]:
+    def waiting(self) -> list[ReviewPlace]:
         """The places that wait for a decision."""
         return [place for place in self.places if place.is_open]
 
-    def at(self, range_: types.Range) -> list[Place]:
+    def at(self, range_: types.Range) -> list[ReviewPlace]:
         """The places that a range touches and at which there is something to do."""
         return [
             place
@@ -225,7 +225,7 @@ class DocumentReview:
             None,
         )
 
-    def offers(self, variant: Variant) -> Resolutions:
+    def offers(self, variant: ReviewVariant) -> Resolutions:
         """What can be done about a variant in conflict."""
         task = task_of(variant.item)
         return available_resolutions((item for item in self.items if task_of(item) == task), variant.item)
@@ -246,7 +246,7 @@ def view(
         # Deleting a file stands against all that is done to it, and is one decision: it must not tie the rest together.
         key = (task_of(item), change.old_object, change.kind is ChangeKind.DELETED)
         alike.setdefault(key, []).append(item)
-    made: list[Place] = []
+    made: list[ReviewPlace] = []
     ranges: dict[tuple[int, int], types.Range] = {}
 
     def range_of(item: Item) -> types.Range:
@@ -270,7 +270,7 @@ def task_of(item: Item) -> str:
     return item.review.run.rpartition("-")[0]
 
 
-def _hunk_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[Place]:
+def _hunk_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[ReviewPlace]:
     by_run: dict[str, dict[str, Item]] = {}
     for item in items:
         by_run.setdefault(item.review.run, {})[item.id] = item
@@ -279,10 +279,10 @@ def _hunk_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -
         here = [
             _variant([by_run[run][variant.hunk.id] for run in variant.runs], of, range_of) for variant in place.variants
         ]
-        yield Place(task, place.start, place.end, tuple(here), _best(here))
+        yield ReviewPlace(task, place.start, place.end, tuple(here), _best(here))
 
 
-def _whole_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[Place]:
+def _whole_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[ReviewPlace]:
     """The one place of the changes that have no hunks: those of most runs first."""
     same: dict[tuple[int, str, str], list[Item]] = {}
     for item in items:
@@ -291,21 +291,21 @@ def _whole_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) 
         same.setdefault((change.new_mode, content, change.path), []).append(item)
     here = sorted((_variant(group, of, range_of) for group in same.values()), key=lambda variant: -variant.agreed)
     if here:
-        yield Place(task, WHOLE, WHOLE, tuple(here), _best(here))
+        yield ReviewPlace(task, WHOLE_FILE_LINE, WHOLE_FILE_LINE, tuple(here), _best(here))
 
 
-def _variant(items: Sequence[Item], of: int, range_of: RangeOf) -> Variant:
+def _variant(items: Sequence[Item], of: int, range_of: RangeOf) -> ReviewVariant:
     lead = min(items, key=lambda item: _LEADING.index(item.status))
     runs = [item.review.run for item in items if item.status is lead.status]
     runs += [item.review.run for item in items if item.status not in {lead.status, HunkStatus.REJECTED}]
-    return Variant(lead, tuple(runs), len(items), of, range_of(lead))
+    return ReviewVariant(lead, tuple(runs), len(items), of, range_of(lead))
 
 
-def _best(here: Sequence[Variant]) -> Variant:
+def _best(here: Sequence[ReviewVariant]) -> ReviewVariant:
     return min(here, key=lambda variant: _SHOWN.index(variant.status))
 
 
-def _showing(place: Place, choices: Iterable[VariantSelection]) -> Place:
+def _showing(place: ReviewPlace, choices: Iterable[VariantSelection]) -> ReviewPlace:
     chosen = _best(place.variants)
     for choice in choices:
         if is_for(choice, place):
@@ -316,7 +316,7 @@ def _showing(place: Place, choices: Iterable[VariantSelection]) -> Place:
     return replace(place, shown=chosen)
 
 
-def is_for(choice: VariantSelection, place: Place) -> bool:
+def is_for(choice: VariantSelection, place: ReviewPlace) -> bool:
     """Whether a choice was made at this place."""
     return choice.task == place.task and place.start <= choice.line <= place.end
 

@@ -12,32 +12,32 @@ from mux_lsp.lsp.review.overwrite import lost_lines
 from mux_lsp.lsp.wire import convert
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.review.places import DocumentReview, Place, Variant
+    from mux_lsp.lsp.review.places import DocumentReview, ReviewPlace, ReviewVariant
 
 
-def places(found: DocumentReview) -> protocol.ReviewPlacesResult:
+def places(review: DocumentReview) -> protocol.ReviewPlacesResult:
     """Every place with something in it that was not rejected."""
     return protocol.ReviewPlacesResult(
-        uri=found.buffer.uri,
-        version=found.buffer.version,
-        places=[_place(found, place) for place in found.places if place.shown.status is not HunkStatus.REJECTED],
+        uri=review.buffer.uri,
+        version=review.buffer.version,
+        places=[_place(review, place) for place in review.places if place.shown.status is not HunkStatus.REJECTED],
     )
 
 
-def _place(found: DocumentReview, place: Place) -> protocol.PlaceShape:
+def _place(review: DocumentReview, place: ReviewPlace) -> protocol.PlaceShape:
     variants = [variant for variant in place.variants if variant.status is not HunkStatus.REJECTED]
     return protocol.PlaceShape(
         task=place.task,
         range=convert.wire_range(place.shown.range),
         open=place.is_open,
         shown=variants.index(place.shown),
-        variants=[_variant(found, variant) for variant in variants],
+        variants=[_variant(review, variant) for variant in variants],
     )
 
 
-def _variant(found: DocumentReview, variant: Variant) -> protocol.VariantShape:
+def _variant(review: DocumentReview, variant: ReviewVariant) -> protocol.VariantShape:
     item, hunk = variant.item, variant.item.hunk
-    offered = found.offers(variant)
+    offered = review.offers(variant)
     ways = (AcceptMode.EXACT,) if variant.status is HunkStatus.PENDING else offered.names
     return protocol.VariantShape(
         run=variant.run,

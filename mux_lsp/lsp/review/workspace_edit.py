@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -17,42 +16,12 @@ if TYPE_CHECKING:
 
     from mux_lsp.engine.review.items import Item, PathPlan
     from mux_lsp.engine.review.select import Selection
+    from mux_lsp.lsp.wire.capabilities import EditCapabilities
     from mux_lsp.lsp.wire.documents import Documents
 
 
-@dataclass(frozen=True, slots=True)
-class EditCapabilities:
-    """What a client can apply."""
-
-    edits: bool = False
-    versions: bool = False
-    """documentChanges: edits that name the version of the text they are for."""
-    create: bool = False
-    rename: bool = False
-    delete: bool = False
-    annotations: bool = False
-
-    @classmethod
-    def of(cls, capabilities: types.ClientCapabilities) -> EditCapabilities:
-        """Read them from what the client said at initialize."""
-        workspace = capabilities.workspace
-        if workspace is None:
-            return cls()
-        edit = workspace.workspace_edit
-        operations = set((edit and edit.resource_operations) or ())
-        versions = bool(edit and edit.document_changes)
-        return cls(
-            edits=bool(workspace.apply_edit),
-            versions=versions,
-            create=versions and types.ResourceOperationKind.Create in operations,
-            rename=versions and types.ResourceOperationKind.Rename in operations,
-            delete=versions and types.ResourceOperationKind.Delete in operations,
-            annotations=versions and bool(edit and edit.change_annotation_support),
-        )
-
-
-MOST_CARRIED = 200
-"""Accepting more files than that is not one edit of a client any more."""
+MAX_CARRIED_FILES = 200
+"""Maximum number of files that one edit of a client changes, but for those that it has open."""
 
 
 def split(selection: Selection, abilities: EditCapabilities) -> tuple[list[PathPlan], list[PathPlan]]:
@@ -62,7 +31,7 @@ def split(selection: Selection, abilities: EditCapabilities) -> tuple[list[PathP
     """
     # A file that makes way for a folder, or a folder for a file, does so in one go with what comes in its place.
     obstacles = [plan.obstacle for plan in selection.plans if plan.obstacle is not None]
-    many = len(selection.plans) > MOST_CARRIED
+    many = len(selection.plans) > MAX_CARRIED_FILES
     carried: list[PathPlan] = []
     written: list[PathPlan] = []
     for plan in selection.plans:

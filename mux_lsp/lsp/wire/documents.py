@@ -34,10 +34,10 @@ ENCODINGS = (
 )  # fmt: skip
 """What a file may be saved in, likeliest first. Tried when a document is opened, against its text."""
 
-TEXT_LIMIT = 16 * 1024 * 1024
+MAX_TEXT = 16 * 1024 * 1024
 """Maximum characters of a document whose text is followed."""
 
-URI_LIMIT = 16 * 1024
+MAX_URI = 16 * 1024
 """Maximum characters of a `file:` URI: a path of 4,096 bytes, each as `%2F`, has fewer."""
 
 
@@ -291,7 +291,7 @@ def _one_line_end(content: str) -> str:
 
 def path_of(uri: str) -> Path | None:
     """The file of a `file:` URI with its folder's real path, or None for any other scheme, and for what is no URI."""
-    if len(uri) > URI_LIMIT:
+    if len(uri) > MAX_URI:
         return None
     try:
         parts = urlsplit(uri)

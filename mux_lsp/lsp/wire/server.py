@@ -29,6 +29,7 @@ from mux_lsp.agents.log import printable
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp.protocol import REQUEST_FAILED, ErrorData
 from mux_lsp.lsp.wire import heavy
+from mux_lsp.lsp.wire.capabilities import registers_content
 from mux_lsp.lsp.wire.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ IN_ORDER = frozenset(
 """The methods for whose handlers the client's next message waits: what it is about may be the text that they make."""
 
 
-NAMED = 100
-"""Characters of a name from a client that are repeated in a message."""
+MAX_NAME = 100
+"""Maximum number of characters of a client's name for something that a message repeats."""
 
 
 class Incoming(Protocol):
@@ -138,7 +139,7 @@ class MuxProtocol(LanguageServerProtocol):
     def _refuse(self, id_: int | str, error: JsonRpcException) -> None:
         self._send_response(id_, error=error.to_response_error())
 
-    def tell(self, method: str, params: Shape) -> None:
+    def send_notification(self, method: str, params: Shape) -> None:
         """Send one of our own notifications. Many come in a second, so it is written without pygls' way round.
 
         Not at once: an answer is sent one turn of the loop after it was made, and what happened after that must come
@@ -256,12 +257,6 @@ def _framed(body: bytes) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-def registers_content(capabilities: types.ClientCapabilities) -> bool:
-    """Whether a client is told of `workspace/textDocumentContent` by a registration. LSP forbids telling it twice."""
-    content = capabilities.workspace and capabilities.workspace.text_document_content
-    return bool(content and content.dynamic_registration)
-
-
 def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """A handler whose expected errors become one clear sentence, and whose bugs are logged once with a traceback."""
 
@@ -287,7 +282,7 @@ def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
 
 def shortened(name: str) -> str:
     """A name as a message has room for: whoever sent it may have sent megabytes."""
-    return name if len(name) <= NAMED else f"{name[:NAMED]}…"
+    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
 
 
 def refusal(error: MuxError) -> JsonRpcException:

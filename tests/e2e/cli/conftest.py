@@ -1,4 +1,4 @@
-"""Provide one daemon for the tests of a file, and a fresh repository with work in progress for each test."""
+"""Provide one daemon for the tests of a worker, and a fresh repository with work in progress for each test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.cli.terminal import Terminal
-from tests.support.home import isolated_home
+from tests.support.home import shared_home, worker_home
 from tests.support.person import fingerprint, git
 
 if TYPE_CHECKING:
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
     from tests.support.home import IsolatedHome
 
+__all__ = ["shared_home", "worker_home"]
+
 LINES = [f"line {number}\n" for number in range(1, 21)]
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[IsolatedHome]:
-    """Yield the home of the daemon that the tests of a file share."""
-    with isolated_home() as home:
-        yield home
+@pytest.fixture
+def home(shared_home: IsolatedHome) -> IsolatedHome:
+    """Return the home of a test. Files that depend on the daemon's whole life or on all of its tasks override it."""
+    return shared_home
 
 
 @pytest.fixture

@@ -26,13 +26,13 @@ FIFTEEN = "sed -i 's/^line 15$/fifteen/' numbers.txt"
 ACCEPT = "quickfix.mux.accept"
 
 
-async def history(editor: Editor, path: str | None = "numbers.txt", **lines: int) -> list[protocol.Acceptance]:
+async def history(editor: Editor, path: str | None = "numbers.txt", **lines: int) -> list[protocol.AcceptanceShape]:
     """Return the acceptances of a file, or of the repository."""
     where = {"repository": editor.folder.as_uri()} if path is None else {"uri": editor.uri(path)}
     return (await editor.command("mux.history.list", protocol.HistoryListResult, **where, **lines)).acceptances
 
 
-def brief(found: list[protocol.Acceptance]) -> list[tuple[str, str, bool]]:
+def brief(found: list[protocol.AcceptanceShape]) -> list[tuple[str, str, bool]]:
     return [(one.run, one.cause, one.withdrawn is not None) for one in found]
 
 

@@ -15,7 +15,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.pages.virtual_documents import FOLLOWED
+from mux_lsp.lsp.pages.virtual_documents import MAX_FOLLOWED
 from tests.e2e.lsp.client import WAIT_SECONDS, Editor, Refused
 from tests.e2e.lsp.conftest import NUMBERS
 from tests.e2e.lsp.connecting import connect, quit_politely
@@ -216,7 +216,7 @@ async def test_only_so_many_documents_are_followed_and_the_last_ones_are(join: J
     one, two = (f"mux:/pending/{run.id}/numbers.txt" for run in task.runs)
     for uri in (one, two):
         await text(editor, uri)
-    for number in range(1, FOLLOWED + 1):
+    for number in range(1, MAX_FOLLOWED + 1):
         await text(editor, two)
         # One document in different spellings.
         await text(editor, f"mux:/snapshot/{task.id}/numbers.txt?{'&' * number}")

@@ -15,6 +15,8 @@ from mux_lsp.engine.tasks.request import StartRequest
 from tests.integration.engine.conftest import Workshop, ended
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     import pytest
 
     from mux_lsp.core.grading import Attempt
@@ -158,9 +160,9 @@ class Desk:
         self.work: list[asyncio.Task[None]] = []
         self.rankings = Rankings(lambda _: self.task, engine.reviews, lambda: self.weights, self.tell, self.own)
 
-    def own(self, work: object) -> None:
-        assert asyncio.iscoroutine(work)
+    def own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         self.work.append(asyncio.create_task(work))
+        return self.work[-1]
 
     def tell(self, event: Event) -> None:
         self.told.append(event)

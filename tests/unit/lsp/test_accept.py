@@ -20,13 +20,13 @@ from mux_lsp.engine.working_tree import disk
 from mux_lsp.engine.working_tree.disk import FILE_MODE, Entry
 from mux_lsp.errors import ConflictError
 from mux_lsp.lsp.commands.accept import Accepting
-from mux_lsp.lsp.review.workspace_edit import EditCapabilities
+from mux_lsp.lsp.wire.capabilities import ClientCapabilities, EditCapabilities
 from mux_lsp.lsp.wire.documents import Documents
 from mux_lsp.store.journal import Journal
 from tests.unit.lsp.opening import change_in, open_in
 
 if TYPE_CHECKING:
-    from mux_lsp.lsp.session import Session
+    from mux_lsp.lsp.client import ClientSession
 
 
 async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
@@ -40,7 +40,7 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
 
     server = SimpleNamespace(workspace_apply_edit_async=apply)
     session = SimpleNamespace(documents=documents, name="an editor", server=server, engine=None)
-    decisions = Accepting(cast("Session", session))
+    decisions = Accepting(cast("ClientSession", session))
     files = frozenset({Path("/nowhere/a")})
     versions = documents.versions(files)
     # Opening and changing another document does not matter.
@@ -73,7 +73,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
     session = SimpleNamespace(
         documents=Documents(),
         name="an editor",
-        abilities=EditCapabilities(edits=True, versions=True),
+        capabilities=ClientCapabilities(edits=EditCapabilities(edits=True, versions=True)),
         server=SimpleNamespace(workspace_apply_edit_async=apply),
         keep=lambda work: work,
         unsaved=unsaved,
@@ -92,7 +92,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
     )
     selection = Selection(Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED), root, (edited, tool), (), 0)
     with pytest.raises(ConflictError, match=r"edited\.txt changed on disk a moment ago; nothing was written"):
-        await Accepting(cast("Session", session))._place(selection, ())
+        await Accepting(cast("ClientSession", session))._place(selection, ())
     assert sent == []
     assert journal.pending_accepts() == ()
     journal.close()

@@ -78,7 +78,7 @@ def test_a_title_is_one_short_line(message: str, title: str) -> None:
 
 def test_a_prompt_has_a_bound_and_needs_neither_source_nor_code_nor_line() -> None:
     (long,) = ask_actions.fixes(SUBJECT, [complaint("x" * 100_000)], BEGIN)
-    assert len(argument(long)["prompt"]) < ask_actions.MESSAGE + 200
+    assert len(argument(long)["prompt"]) < ask_actions.MAX_MESSAGE + 200
     (bare,) = ask_actions.fixes(SUBJECT, [complaint("bad", 99, source=None)], BEGIN)
     assert argument(bare)["prompt"] == "Fix this problem that a language server reports in sub/a.py, line 100:\n\nbad\n"
 

@@ -1,4 +1,4 @@
-"""Test the right that each command requires, and who has it."""
+"""Test which callers have the right that the effect of a command requires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mux_lsp.callers import Agent, Caller, Guest, Nobody, Person
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
 from mux_lsp.lsp.commands import authority
-from mux_lsp.lsp.commands.authority import RIGHTS, Right
+from mux_lsp.lsp.effects import Effect, Right
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,10 @@ def engine() -> Engine:
     )
 
 
-def refused(asker: Caller, name: str, run: str = "tw5-1") -> bool:
+def refused(asker: Caller, effect: Effect, run: str = "tw5-1") -> bool:
+    command = protocol.Command(protocol.RunParams, protocol.RunResult, effect=effect)
     try:
-        authority.refuse(engine(), asker, name, protocol.RunParams(run=run))
+        authority.refuse(engine(), asker, command, protocol.RunParams(run=run))
     except UsageError as error:
         assert str(error).endswith("."), error
         assert "\n" not in str(error)
@@ -45,26 +46,16 @@ def refused(asker: Caller, name: str, run: str = "tw5-1") -> bool:
     return False
 
 
-def test_every_command_of_the_protocol_names_its_right() -> None:
-    assert set(RIGHTS) == set(protocol.COMMANDS)
-
-
-@pytest.mark.parametrize("name", RIGHTS)
-def test_who_has_it(name: str) -> None:
-    right = RIGHTS[name]
-    assert not refused(Person(), name)
-    assert refused(GUEST, name) == (right not in {Right.LOOK, Right.START})
+@pytest.mark.parametrize("effect", Effect)
+def test_who_has_the_right(effect: Effect) -> None:
+    right = effect.right
+    assert not refused(Person(), effect)
+    assert refused(GUEST, effect) == (right not in {Right.READ, Right.START})
     for asker in (NOBODY, CHECKS, STRAY):
-        assert refused(asker, name) == (right is not Right.LOOK), asker
+        assert refused(asker, effect) == (right is not Right.READ), asker
     # A run without a worktree can write nothing in it.
-    assert refused(RUN, name) == (right in {Right.PERSON, Right.WRITE})
-    assert refused(RUN, name, "other-1") == (right not in {Right.LOOK, Right.START})
-
-
-def test_a_command_that_names_none_is_the_persons() -> None:
-    assert not refused(Person(), "mux.new.command")
-    for asker in (GUEST, NOBODY, CHECKS, STRAY, RUN):
-        assert refused(asker, "mux.new.command")
+    assert refused(RUN, effect) == (right in {Right.PERSON, Right.WRITE})
+    assert refused(RUN, effect, "other-1") == (right not in {Right.READ, Right.START})
 
 
 @pytest.mark.parametrize("asker", [GUEST, NOBODY, CHECKS, STRAY])

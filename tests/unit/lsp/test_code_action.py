@@ -10,7 +10,7 @@ from lsprotocol import types
 
 from mux_lsp.core.model import HunkStatus
 from mux_lsp.lsp.review import code_action, diagnostics, places
-from mux_lsp.lsp.wire.capabilities import ClientCapabilities
+from mux_lsp.lsp.wire.capabilities import ClientCapabilities, EditCapabilities
 from tests.unit.lsp.reviewing import EVERYTHING, PLAIN, URI, range_of, review_of, runs, view_of
 
 BEFORE = "a\nb\nc\nd\n"
@@ -24,7 +24,7 @@ def at(
 ) -> list[types.CodeAction]:
     """Return the code actions at a range, or with the cursor at the start of a line."""
     wanted = range_of(range_, range_) if isinstance(range_, int) else range_
-    found = code_action.menu(code_action.review(view, wanted, types.CodeActionContext([]), shows), None, shows)
+    found = code_action.menu(code_action.actions_at(view, wanted, types.CodeActionContext([]), shows), None, shows)
     assert all(isinstance(one, types.CodeAction) for one in found)
     return [one for one in found if isinstance(one, types.CodeAction)]
 
@@ -221,11 +221,11 @@ def test_equal_files_and_equal_results_are_told_apart() -> None:
 
 def test_not_every_one_of_a_hundred_runs_is_offered() -> None:
     view = runs(BEFORE, *(f"a\nb\nc\n{number}\n" for number in range(100)))
-    assert len([one for one in at(view, 0) if one.kind == code_action.RUN]) == code_action.RUNS
+    assert len([one for one in at(view, 0) if one.kind == code_action.RUN]) == code_action.MAX_RUNS
 
 
 def test_kinds_are_what_was_asked_for() -> None:
-    made = code_action.review(runs(BEFORE, B, X), range_of(1, 1), types.CodeActionContext([]), EVERYTHING)
+    made = code_action.actions_at(runs(BEFORE, B, X), range_of(1, 1), types.CodeActionContext([]), EVERYTHING)
     for only, kinds in {
         "quickfix": [code_action.ACCEPT, code_action.ACCEPT, code_action.NEXT, code_action.DIFF, code_action.REJECT],
         "quickfix.mux.reject": [code_action.REJECT],
@@ -240,7 +240,7 @@ def test_kinds_are_what_was_asked_for() -> None:
 
 @pytest.mark.parametrize("live", [BEFORE, "a\nmine\nc\nd\n"])
 def test_a_client_without_code_actions_gets_commands(live: str) -> None:
-    made = code_action.review(
+    made = code_action.actions_at(
         runs(BEFORE, B, live=live), range_of(1, 1), types.CodeActionContext([]), ClientCapabilities()
     )
     found = code_action.menu(made, None, replace(ClientCapabilities(), disabled=True))
@@ -252,13 +252,14 @@ def test_an_accept_answers_the_hint_over_it() -> None:
     view = runs(BEFORE, B, X)
     found = diagnostics.diagnostics(view, EVERYTHING)
     other = types.Diagnostic(range_of(1, 2), "theirs", code=found[0].code, source="ruff")
-    made = code_action.review(view, range_of(1, 1), types.CodeActionContext([*found, other]), EVERYTHING)
+    made = code_action.actions_at(view, range_of(1, 1), types.CodeActionContext([*found, other]), EVERYTHING)
     assert [one.diagnostics for one in made if one.kind == code_action.ACCEPT] == [found, []]
 
 
-def capabilities(**able: Any) -> types.ClientCapabilities:
+def capabilities(workspace: types.WorkspaceClientCapabilities | None = None, **able: Any) -> types.ClientCapabilities:
     return types.ClientCapabilities(
-        text_document=types.TextDocumentClientCapabilities(code_action=types.CodeActionClientCapabilities(**able))
+        workspace,
+        text_document=types.TextDocumentClientCapabilities(code_action=types.CodeActionClientCapabilities(**able)),
     )
 
 
@@ -274,6 +275,9 @@ def publishing(*tags: types.DiagnosticTag) -> types.ClientCapabilities:
 
 LITERALS = types.ClientCodeActionLiteralOptions(types.ClientCodeActionKindOptions([]))
 EDITS = types.ClientCodeActionResolveOptions(["edit"])
+VERSIONS = types.WorkspaceClientCapabilities(
+    workspace_edit=types.WorkspaceEditClientCapabilities(document_changes=True)
+)
 MARKDOWN, PLAIN_TEXT = types.MarkupKind.Markdown, types.MarkupKind.PlainText
 
 
@@ -288,7 +292,11 @@ MARKDOWN, PLAIN_TEXT = types.MarkupKind.Markdown, types.MarkupKind.PlainText
             capabilities(resolve_support=types.ClientCodeActionResolveOptions([]), data_support=True),
             ClientCapabilities(),
         ),
-        (capabilities(resolve_support=EDITS, data_support=True), ClientCapabilities(lazily=True)),
+        (capabilities(resolve_support=EDITS, data_support=True), ClientCapabilities()),
+        (
+            capabilities(VERSIONS, resolve_support=EDITS, data_support=True),
+            ClientCapabilities(lazily=True, edits=EditCapabilities(versions=True)),
+        ),
         (
             capabilities(disabled_support=True, is_preferred_support=True),
             ClientCapabilities(disabled=True, preferred=True),

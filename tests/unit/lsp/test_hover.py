@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lsprotocol import types
 from markdown_it import MarkdownIt
 
-from mux_lsp.lsp.review.hover import LINES, hover
+from mux_lsp.lsp.review.hover import MAX_LINES, hover
 from tests.unit.lsp.reviewing import EVERYTHING, review_of, runs, view_of
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_nothing_an_agent_wrote_is_more_than_text(written: str, agent: str) -> N
 def test_a_long_diff_is_shown_in_part() -> None:
     found = told(runs("", "".join(f"{number}\n" for number in range(1000)), live=""), 0)
     assert "\n… 801 more lines\n" in found
-    assert found.count("\n") < LINES + 10
+    assert found.count("\n") < MAX_LINES + 10
 
 
 def test_many_long_variants_share_what_is_shown() -> None:
@@ -145,7 +145,7 @@ def test_many_long_variants_share_what_is_shown() -> None:
     assert found.count("```diff\n") == 20
     assert found.count("\n… 992 more lines\n") == 20 or found.count("more lines\n") == 20
     assert found.endswith("\n\n… 10 more variants")
-    assert found.count("\n") < LINES + 150
+    assert found.count("\n") < MAX_LINES + 150
 
 
 def test_a_long_line_is_shown_in_part() -> None:

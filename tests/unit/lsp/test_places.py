@@ -89,7 +89,7 @@ def test_changes_without_hunks_are_a_place_at_the_first_line() -> None:
     view = view_of(BEFORE, mode("k3f-1", 0o100755), review_of(BEFORE, "A\nb\nc\nd\n", "k3f-2"), mode("k3f-3", 0o100755))
     whole = view.places[0]
     assert (whole.start, whole.shown.hunk_id, whole.shown.runs, whole.shown.what) == (
-        places.WHOLE,
+        places.WHOLE_FILE_LINE,
         None,
         ("k3f-1", "k3f-3"),
         "file mode",

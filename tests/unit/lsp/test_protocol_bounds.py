@@ -85,5 +85,5 @@ def test_a_missing_bound_is_found(annotation: Any, missing: list[str]) -> None:
 )
 def test_what_is_over_its_bound_is_not_repeated(name: str, argument: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
-        _argument(name, protocol.COMMANDS[name][0], (argument,))
+        _argument(name, protocol.COMMANDS[name].params, (argument,))
     assert str(refused.value) == sentence

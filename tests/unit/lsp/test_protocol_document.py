@@ -10,7 +10,6 @@ import pytest
 
 from mux_lsp.engine.state.events import Told
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.commands.dispatch import Commands
 from mux_lsp.lsp.review import code_action
 from tests.support import protocol_typescript
 from tests.support.protocol_tables import DOCUMENT, models, updated
@@ -39,13 +38,11 @@ def test_the_types_of_the_extension_are_up_to_date() -> None:
     assert "  hunks: Record<string, string[]>;" in made
 
 
-def test_every_command_is_carried_out_and_every_type_is_used() -> None:
-    for name in protocol.COMMANDS:
-        assert callable(getattr(Commands, name.removeprefix("mux.").replace(".", "_"), None)), name
+def test_every_type_is_used() -> None:
     used: set[type[BaseModel]] = {protocol.VersionErrorData}
     waiting: list[type[BaseModel]] = [*protocol.NOTIFICATIONS.values(), *protocol.CLIENT_COMMANDS.values()]
-    for pair in protocol.COMMANDS.values():
-        waiting += pair
+    for command in protocol.COMMANDS.values():
+        waiting += command.params, command.result
     while waiting:
         model = waiting.pop()
         used.add(model)
@@ -70,7 +67,7 @@ def test_the_example_is_as_declared() -> None:
         if arrow == "→" and method:
             asked[message.get("id")] = message
         if method == "workspace/executeCommand":
-            declared, _ = protocol.COMMANDS[message["params"]["command"]]
+            declared = protocol.COMMANDS[message["params"]["command"]].params
             (argument,) = message["params"]["arguments"]
             declared.model_validate(argument)
         elif method in protocol.NOTIFICATIONS:
@@ -80,7 +77,7 @@ def test_the_example_is_as_declared() -> None:
             assert message["error"]["code"] == protocol.REQUEST_FAILED
             protocol.ErrorData.model_validate(message["error"]["data"])
         elif arrow == "←" and not method and asked[message["id"]]["method"] == "workspace/executeCommand":
-            _, answer = protocol.COMMANDS[asked[message["id"]]["params"]["command"]]
+            answer = protocol.COMMANDS[asked[message["id"]]["params"]["command"]].result
             assert answer.model_validate(message["result"]).model_dump() == message["result"]
         elif method == "initialize":
             assert message["params"]["initializationOptions"]["mux"]["protocol"] == protocol.PROTOCOL_VERSION
@@ -94,6 +91,12 @@ def test_the_example_is_as_declared() -> None:
         (lambda document: document.replace("| `hunks` | `integer` |", "| `hunks` | `string` |"), "a type"),
         (lambda document: document.replace('optional, `"own"` if left out', ""), "what is optional"),
         (lambda document: document.replace("`mux.task.delete` |", "`mux.task.remove` |"), "a name"),
+        (
+            lambda document: document.replace(
+                "[AcceptResult](#acceptresult) | writes |", "[AcceptResult](#acceptresult) | reads |"
+            ),
+            "an effect",
+        ),
         (lambda document: document.replace("Something the server", "").replace("whose unsaved buffers", "x"), "words"),
     ],
 )

@@ -70,7 +70,7 @@ async def test_what_is_told_keeps_its_order_among_answers() -> None:
     loop = asyncio.get_running_loop()
 
     def tell(moment: str) -> None:
-        server.protocol.tell("mux/reviewChanged", protocol.ReviewChangedParams(uris=[moment], more=0))
+        server.protocol.send_notification("mux/reviewChanged", protocol.ReviewChangedParams(uris=[moment], more=0))
 
     async def look(*_: Any) -> str:
         tell("before")

@@ -57,7 +57,7 @@ def begun(options: object) -> tuple[Session, Written]:
 async def test_a_client_of_our_protocol_is_told_of_every_event() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION}})
     for event in EVENTS.values():
-        session.tell(event)
+        session.on_event(event)
     await written.have(1 + len(EVENTS))
     assert [message["method"] for message in written[1:]] == list(EVENTS)
     for message in written[1:]:
@@ -67,7 +67,7 @@ async def test_a_client_of_our_protocol_is_told_of_every_event() -> None:
 async def test_a_file_is_named_as_the_client_spells_it_where_it_is_open() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION}})
     open_in(session.documents, "file:///r/%c3%a4%2bb", "")
-    session.tell(ReviewChanged("/r", frozenset({"ä+b", "ö"})))
+    session.on_event(ReviewChanged("/r", frozenset({"ä+b", "ö"})))
     await written.have(2)
     assert written[-1]["params"]["uris"] == ["file:///r/%c3%a4%2bb", "file:///r/%C3%B6"]
     await session.close()
@@ -83,7 +83,7 @@ def test_nothing_is_made_for_a_client_that_is_told_nothing(options: object, monk
     for name in ("task_shape", "run_shape", "uri_of"):
         monkeypatch.setattr(convert, name, made)
     for event in EVENTS.values():
-        session.tell(event)
+        session.on_event(event)
     assert len(written) == 1
 
 
@@ -91,7 +91,7 @@ async def test_a_client_whose_protocol_was_refused_is_told_nothing() -> None:
     session, written = begun({"mux": {"protocol": protocol.PROTOCOL_VERSION + 1}})
     assert "error" in written[0]
     for event in EVENTS.values():
-        session.tell(event)
+        session.on_event(event)
     await asyncio.sleep(0)  # notifications go out in the next turn of the loop
     assert len(written) == 1
 
@@ -114,30 +114,30 @@ async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pyte
         live = items.LiveText("a", ("text\n",), None, open=True)
         return places.DocumentReview(places.Buffer(document.uri, document.version, live), (), (), {}), {}
 
-    monkeypatch.setattr(session, "_view_of", view_of)
-    monkeypatch.setattr(session, "_send_diagnostics", lambda _uri, version, _found: sent.append(version))
+    views, sync = session.views, session._text_sync
+    monkeypatch.setattr(views, "_view_of", view_of)
+    monkeypatch.setattr(views, "_send_diagnostics", lambda _uri, version, _found: sent.append(version))
     uri = (tmp_path / "a").as_uri()
     (tmp_path / "a").write_text("text\n")
     open_in(session.documents, uri, "text\n")
-    session._refresh(uri)
+    views.refresh(uri)
     await begun.wait()
     for version in range(2, 12):
-        await session._did_change(
+        await sync.did_change(
             types.DidChangeTextDocumentParams(
                 types.VersionedTextDocumentIdentifier(version, uri),
                 [types.TextDocumentContentChangeWholeDocument(f"text {version}\n")],
             )
         )
-    asking = [asyncio.create_task(session.view(uri)) for _ in range(5)]
+    asking = [asyncio.create_task(views.view(uri)) for _ in range(5)]
     gate.set()
     found = await asyncio.gather(*asking)
-    assert session._refreshing is not None
-    await session._refreshing
+    await views._refreshing.idle()
     assert made == [1, 11], "nothing is made for the texts between"
     assert sent == [11], "nothing is sent for a text that is gone"
     assert {one.buffer.version for one in found if one} == {11}
-    session._refresh(uri)
-    await session._refreshing
+    views.refresh(uri)
+    await views._refreshing.idle()
     assert (made, sent) == ([1, 11], [11]), "what is known is not made again, and not sent again"
     await session.close()
 
@@ -153,7 +153,7 @@ async def test_a_client_of_an_agent_is_neither_asked_for_its_person_nor_given_a_
         {"id": 1, "method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": able}},
     )
     receive(session.server, {"method": "initialized", "params": {}})
-    session.tell(PermissionRequested("ask2", "k3f", ("k3f-1",), asked.request))
-    session.tell(EVENTS["mux/taskChanged"])
+    session.on_event(PermissionRequested("ask2", "k3f", ("k3f-1",), asked.request))
+    session.on_event(EVENTS["mux/taskChanged"])
     assert (session._asking._asking, session._progress._begun) == ({}, {})
     await session.close()

@@ -18,9 +18,9 @@ from mux_lsp.core.ranking import rank
 from mux_lsp.engine.state.run_summary import NO_SUMMARY
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp.commands import compare
-from mux_lsp.lsp.pages import compare_page, run_page, virtual_documents
+from mux_lsp.lsp.pages import compare_page, run_page
 from mux_lsp.lsp.pages.run_page import Output, Printed
-from mux_lsp.lsp.wire import convert, markdown, uris
+from mux_lsp.lsp.wire import capabilities, convert, markdown, uris
 from mux_lsp.lsp.wire.uris import Address, Kind
 
 if TYPE_CHECKING:
@@ -340,6 +340,6 @@ def test_pages_stay_small_whatever_a_run_does() -> None:
 def test_a_client_can_be_asked_to_show_a_document_where_it_says_so() -> None:
     for support, can in ((True, True), (False, False)):
         window = types.WindowClientCapabilities(show_document=types.ShowDocumentClientCapabilities(support))
-        assert virtual_documents.can_show(types.ClientCapabilities(window=window)) is can
-    assert not virtual_documents.can_show(types.ClientCapabilities())
-    assert not virtual_documents.takes_content(types.ClientCapabilities())
+        assert capabilities.can_show(types.ClientCapabilities(window=window)) is can
+    assert not capabilities.can_show(types.ClientCapabilities())
+    assert not capabilities.takes_content(types.ClientCapabilities())

@@ -13,7 +13,8 @@ from mux_lsp.core.rebase import LineEdit
 from mux_lsp.engine.review.items import LiveText, PathPlan
 from mux_lsp.engine.review.select import Selection
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry
-from mux_lsp.lsp.review.workspace_edit import EditCapabilities, split, workspace_edit
+from mux_lsp.lsp.review.workspace_edit import split, workspace_edit
+from mux_lsp.lsp.wire.capabilities import EditCapabilities
 from mux_lsp.lsp.wire.documents import Documents, uri_of
 from tests.unit.lsp.opening import open_in
 

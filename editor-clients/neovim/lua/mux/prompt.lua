@@ -9,7 +9,7 @@ local M = {}
 
 ---@class mux.Start
 ---@field prompt string
----@field agents? mux.protocol.AgentChoice[]
+---@field agents? mux.protocol.RequestedAgent[]
 ---@field checks? string[]
 ---@field context? mux.protocol.ContextPlace[]
 ---@field repository? string a URI
@@ -18,11 +18,11 @@ local marks = vim.api.nvim_create_namespace('mux.prompt')
 
 --- Parse an agent: `NAME`, `NAME:MODEL`, `NAME*3` or `sh:COMMAND`.
 ---@param text string
----@return mux.protocol.AgentChoice
+---@return mux.protocol.RequestedAgent
 function M.parse_agent(text)
   local name, count = text:match('^(.-)%*(%d+)$')
   name = name or text
-  ---@type mux.protocol.AgentChoice
+  ---@type mux.protocol.RequestedAgent
   local choice = {
     agent = name,
     count = tonumber(count) --[[@as integer?]],
@@ -36,7 +36,7 @@ function M.parse_agent(text)
   return choice
 end
 
----@return mux.protocol.AgentChoice[]?
+---@return mux.protocol.RequestedAgent[]?
 local function default_agents()
   local names = config.get().agents
   return names and vim.tbl_map(M.parse_agent, names) or nil

@@ -3,7 +3,7 @@
 ---@meta
 
 --- An agent by its configured name, or an inline command as `sh:COMMAND`.
----@class mux.protocol.AgentChoice
+---@class mux.protocol.RequestedAgent
 ---@field agent string
 ---@field count? integer
 ---@field model? string
@@ -30,7 +30,7 @@
 --- counts for it too. One that the server does not know counts for nothing, and it looks for itself.
 ---@class mux.protocol.TaskStartParams
 ---@field prompt string
----@field agents? mux.protocol.AgentChoice[]
+---@field agents? mux.protocol.RequestedAgent[]
 ---@field checks? string[]
 ---@field context? mux.protocol.ContextPlace[]
 ---@field repository? string
@@ -563,7 +563,7 @@
 --- `client`. `range` is where it stands now in that of the client that asks, null where that cannot be told or no `uri`
 --- was asked about; `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null.
 --- `withdrawn` is when the text lost it again, null while it stands.
----@class mux.protocol.Acceptance
+---@class mux.protocol.AcceptanceShape
 ---@field id integer
 ---@field at number
 ---@field withdrawn? number
@@ -592,7 +592,7 @@
 
 --- The newest first.
 ---@class mux.protocol.HistoryListResult
----@field acceptances mux.protocol.Acceptance[]
+---@field acceptances mux.protocol.AcceptanceShape[]
 
 --- An agent by the name a task takes. `command` is what it runs, with `PROMPT` in the prompt's place; `configured`
 --- says that config.toml names it. What cannot be known of it is null. `install` says how to get it; `logged_in`
