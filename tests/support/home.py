@@ -116,16 +116,16 @@ def mux_home() -> Iterator[IsolatedHome]:
 
 @pytest.fixture(scope="session")
 def worker_home() -> Iterator[IsolatedHome]:
-    """The home whose daemon lives as long as a worker of the tests: its start and end take two seconds."""
+    """Yield a home whose daemon lives as long as a worker of the tests: its start and end take two seconds."""
     with isolated_home() as home:
         yield home
 
 
 @pytest.fixture
 def shared_home(worker_home: IsolatedHome) -> Iterator[IsolatedHome]:
-    """The same, for a test with a repository of its own that does not end the daemon.
+    """Yield the worker's home, for a test that has its own repository and does not end the daemon.
 
-    At the end the settings are the usual ones again. No process of a run may be left.
+    Afterwards reset the settings, and assert that no process of a run is left.
     """
     yield worker_home
     worker_home.write_config("")
