@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Set up what all tests share: isolation, order, markers and Hypothesis' settings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.support.watchdog import sitecustomize as watchdog
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# How long an example takes says how busy the machine is.
+# The duration of an example depends on the load of the machine.
 settings.register_profile("mux", deadline=None)
 settings.load_profile("mux")
 
-# A script that starts the tests in the background has them ignore Ctrl-C, and all that they start inherits that.
+# A script that starts the tests in the background makes them, and all their children, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Engines and sessions in this process must not hold its loop either; daemons have the same by `IsolatedHome`.
+# Engines and sessions in this process must not block its loop; `IsolatedHome` checks the same for daemons.
 _held: list[str] = []
 _product = str(Path(mux_lsp.__file__).parent)
 watchdog.watch(_held.append, watchdog.Collector().seconds)
@@ -37,22 +37,22 @@ def pytest_runtest_call() -> Generator[None, object, object]:
     """Fail a test in which the product has held an event loop of this process."""
     _held.clear()
     result = yield
-    # What a test itself does in a loop holds up nobody but itself.
+    # A test that blocks its own loop delays only itself.
     assert [line for line in _held if _product in line or "mux_lsp." in line] == []
     return result
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start as a person would, without an agent around and without their settings. Workers of xdist inherit that."""
+    """Isolate the tests: no agent around them, no settings of the person who starts them. xdist workers inherit it."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         leave_agent()  # nothing is captured yet
         isolate()
     if hasattr(config.option, "loadscopereorder"):
-        config.option.loadscopereorder = False  # else xdist would start the groups with the most tests first
+        config.option.loadscopereorder = False  # otherwise xdist would start the groups with the most tests first
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark and order the tests, before `-m` leaves some out and xdist reads the groups."""
+    """Mark and order the tests, before `-m` deselects some and xdist reads the groups."""
     schedule.mark(items)
     schedule.arrange(items)

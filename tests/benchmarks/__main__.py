@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: measures, and prints one table. Timings are told, never asserted: the status is 0."""
+"""Measure, and print one table: `python -m tests.benchmarks`. Timings are reported, never asserted: the status is 0."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.figures import Line
 
 FILE_WIDTH = 160
-"""Of the table where nobody watches, in a file or a pipe."""
+"""Columns of the table if the output is a file or a pipe."""
 
 
 @click.command()
@@ -37,7 +37,7 @@ FILE_WIDTH = 160
 @click.option("--rounds", type=click.IntRange(1), help="How often starts are measured.", default=Sizes().rounds)
 @click.option("--tiny", is_flag=True, help="Tiny inputs: to see that everything runs. The figures mean nothing.")
 def main(only: tuple[str, ...], json_file: Path | None, folder: Path | None, rounds: int, tiny: bool) -> None:
-    """Measure mux-lsp beside named baselines, in a home of its own that is removed at the end."""
+    """Measure mux-lsp beside named baselines, in a temporary home."""
     sizes = TINY if tiny else Sizes(rounds=rounds)
     console = Console(stderr=True)
     base = folder or place.default()
@@ -56,7 +56,7 @@ def main(only: tuple[str, ...], json_file: Path | None, folder: Path | None, rou
 
 
 def document(lines: Iterable[Line], base: Path) -> dict[str, object]:
-    """The figures with what they were measured on."""
+    """Return the figures with a description of the machine."""
     git = subprocess.run(["git", "--version"], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
     return {
         "machine": {

@@ -1,4 +1,4 @@
-"""How long an editor waits for code actions, beside a request that the daemon merely refuses."""
+"""Measure how long an editor waits for code actions, beside a request that the daemon merely refuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BASELINE = "round trip of an unknown method"
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Through the real bridge: at rest, and right behind a keystroke, which moves every hunk or none."""
+    """Measure through the real bridge: at rest, and right after a keystroke, which moves all hunks or none."""
     lines: list[Line] = []
     with session(sizes, base) as reviewing:
         for stacked in (False, True):
@@ -49,7 +49,7 @@ def _at_rest(reviewing: Session, documents: list[Document]) -> tuple[list[float]
 
 
 def _while_typing(reviewing: Session, document: Document) -> tuple[list[float], list[float]]:
-    """A person types at the top of a file, a new line with every tenth key, and the editor asks after each."""
+    """Measure while a person types at the top of a file: a request after each key, and a new line with every tenth."""
     taken: list[float] = []
     trivial: list[float] = []
     client = reviewing.client
@@ -64,7 +64,7 @@ def _while_typing(reviewing: Session, document: Document) -> tuple[list[float], 
         identifier = {"uri": document.uri, "version": version}
         client.notify("textDocument/didChange", {"textDocument": identifier, "contentChanges": [change]})
         taken.append(_ask(reviewing, document, reviewing.a_line(document) + added))
-        # The hints for this text must not get in the way of the next key.
+        # The diagnostics for this text must not delay the next key.
         client.until("textDocument/publishDiagnostics", functools.partial(_is_for, document, version))
     return taken, trivial
 
@@ -81,8 +81,8 @@ def _ask(reviewing: Session, document: Document, line: int) -> float:
         {"textDocument": {"uri": document.uri}, "range": {"start": at, "end": at}, "context": {"diagnostics": []}},
     )
     seconds = reviewing.client.arrived - begun
-    # Of a stacked place each run's change can be accepted, and each file and run, up to as many as a menu holds. The
-    # shown one can be stepped on from and rejected.
+    # At a stacked place each run's change can be accepted, and each file and run, up to the length of a menu. From the
+    # shown one one can step on, and it can be rejected.
     runs = reviewing.sizes.review_runs if document.stacked else 1
     wanted = runs + (1 if runs > 1 else 0) + 1 + 2 * min(runs, MAX_RUNS)
     if len(answer["result"]) != wanted:

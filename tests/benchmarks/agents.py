@@ -1,4 +1,4 @@
-"""Many built-in agents at once: what they take of the daemon, and how soon a client sees it. And one alone."""
+"""Measure many built-in agents at once: their cost to the daemon, and the delay to a client. Then one agent alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BASELINE = "round trip of an unknown method, at rest"
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Processor and memory of the daemon while the models stream, and the way of each piece to a client."""
+    """Measure the daemon's processor time and memory while the models stream, and each piece's delay to a client."""
     bare = memory.bare()
     late: list[float] = []
     with place.temporary(base) as here, place.home(base) as home, _models(sizes.agent_seconds) as url:
@@ -42,7 +42,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             agent = {"agent": "model", "count": sizes.agents}
             client.command("mux.task.start", {"prompt": "Tell the time.", "agents": [agent]})
             daemon = daemon_of(home)
-            # Until all of them stream their worktrees are still made; when the first has said all, it comes to its end.
+            # Until all stream, worktrees are still being made. When the first stream is complete, that run is ending.
             begun = before = busy = 0.0
             rss = 0
             said: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 @contextmanager
 def _models(seconds: float) -> Iterator[str]:
-    """The models, in a process of their own."""
+    """Run the models in a separate process and yield their address."""
     command = [sys.executable, "-m", "tests.benchmarks.stamping", str(seconds), str(RATE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -90,5 +90,5 @@ def _models(seconds: float) -> Iterator[str]:
 
 
 def _stamps(text: str) -> list[float]:
-    """When each piece was sent. A message holds what was said in a moment."""
+    """Return the sending time of each piece. A message holds all pieces of a moment."""
     return [float(word) for word in text.split() if word.replace(".", "", 1).isdigit()]

@@ -1,4 +1,4 @@
-"""The start of the bridge, which an editor waits for, beside the start of the interpreter itself."""
+"""Measure the start of the bridge, which an editor waits for, beside the start of the interpreter itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """`mux-lsp serve` with nothing on its input, while a daemon lives: it connects, and ends."""
+    """Measure `mux-lsp serve` with an empty input while a daemon runs: it connects, and ends."""
     serve = [str(Path(sys.executable).with_name("mux-lsp")), "serve"]
     nothing = [sys.executable, "-c", "pass"]
     with home(base) as here:

@@ -1,4 +1,4 @@
-"""A client over the real bridge that takes the time of each answer as it arrives."""
+"""Provide a client over the real bridge that records the arrival time of each answer."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class TimingClient(Editor):
-    """An editor that keeps the notifications it gets, and knows when each message had arrived."""
+    """An editor that queues the notifications it gets, and records when each message arrived."""
 
     def __init__(self, home: IsolatedHome, folder: Path) -> None:
         super().__init__(home)
         self.arrived = 0.0
-        """When the last message was here whole, before it was read (`time.perf_counter`)."""
+        """The time at which the last message was complete, before it was parsed (`time.perf_counter`)."""
         self._told: deque[dict[str, Any]] = deque()
         options = {"mux": {"protocol": 2}}
         self.call("initialize", {"capabilities": {}, "rootUri": folder.as_uri(), "initializationOptions": options})
@@ -39,36 +39,36 @@ class TimingClient(Editor):
         self._told.append(message)
 
     def call(self, method: str, params: object = None) -> Any:
-        """The result of a request that must not fail."""
+        """Send a request that must succeed, and return its result."""
         answer = self.request(method, params)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer.get("result")
 
     def timed(self, method: str, params: object = None) -> float:
-        """Seconds from sending a request until its answer is here."""
+        """Return the seconds from sending a request until its answer arrives."""
         begun = time.perf_counter()
         self.request(method, params)
         return self.arrived - begun
 
     def command(self, name: str, argument: dict[str, Any]) -> Any:
-        """The result of one of the protocol's commands."""
+        """Execute one of the protocol's commands and return its result."""
         return self.call("workspace/executeCommand", {"command": name, "arguments": [argument]})
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """What comes, one by one, beginning with what was kept while an answer was waited for."""
+        """Yield the received messages, first those that were queued while an answer was awaited."""
         while True:
             yield self._told.popleft() if self._told else self.receive()
 
     def until(self, method: str, met: Callable[[dict[str, Any]], bool]) -> None:
-        """Wait for a notification that is as asked for. Those that came before it are dropped."""
+        """Wait for a notification that satisfies `met`. Those before it are dropped."""
         while True:
             message = self._told.popleft() if self._told else self.receive()
             if message.get("method") == method and met(message["params"]):
                 return
 
     def until_given_back(self, runs: int) -> list[dict[str, Any]]:
-        """Wait until so many runs have ended and their worktrees are free again. Returns the runs."""
+        """Wait until this many runs have ended and their worktrees are free again. Return the runs."""
         ended: dict[str, dict[str, Any]] = {}
 
         def all_ended(params: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The runs of a large task ranked and compared, beside one `git diff` for each of them."""
+"""Measure the ranking and comparison of a large task's runs, beside one `git diff` for each of them."""
 
 from __future__ import annotations
 
@@ -29,17 +29,20 @@ if TYPE_CHECKING:
     from tests.benchmarks.sizes import Sizes
 
 LINES = 200
-"""In each file."""
+"""Lines of each file."""
 
 PLACES = 5
-"""In each file, at which runs change something."""
+"""Places in each file at which runs change something."""
 
 VARIANTS = 4
-"""That there are at each place: so some runs agree there."""
+"""Variants at each place: so some runs agree there."""
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """The first ranking, for which every hunk is made (as the runs end, in fact); one more; and the comparison then."""
+    """Measure the first ranking, a second one, and the comparison after that.
+
+    The first ranking makes every hunk; in real use hunks are made as the runs end.
+    """
     first: list[float] = []
     again: list[float] = []
     compared: list[float] = []
@@ -59,7 +62,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             diffs.append(time.perf_counter() - begun)
             results = DiffStats(store)
             reviews = HunkCache(store.read, results.pop_body)
-            # What is known when runs have ended: what each has changed, and git's own comparison of it.
+            # The data known when runs have ended: the files that each has changed, and git's own comparison of them.
             task = _task(tuple(_run(name, results, reviews) for name in names))
             for figures in (first, again):
                 begun = time.perf_counter()
@@ -79,7 +82,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 
 def _compare(task: Task, ranking: tuple[Ranked, ...], reviews: HunkCache) -> None:
-    """What `mux.task.compare` does, to the bytes of its answer."""
+    """Do the same as `mux.task.compare`, up to the bytes of its answer."""
     shape = convert.task_shape(task, lambda _: NO_SUMMARY)
     answer = compare.compare(shape, task, ranking, reviews).model_dump_json()
     if answer.count('"variants"') < len(task.runs[0].files):

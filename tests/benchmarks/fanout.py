@@ -1,4 +1,4 @@
-"""A task of many trivial attempts with a trivial check, from start until all is given back, beside plain worktrees."""
+"""Measure a task of many trivial attempts with a trivial check, until all is returned, beside plain worktrees."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHECK = "grep -q attempt src/package0000/module0/file000000.txt"
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """With a new home, and with the worktrees at hand that the first task has left."""
+    """Measure with a new home, and with the free worktrees that the first task has left."""
     with place.temporary(base) as here:
         person = here / "project"
         repository.make(person, repository.many_small_files(sizes.files))
@@ -33,7 +33,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             with TimingClient(home, person) as client:
                 cold, warm = (_task(client, person, generation, sizes.fanout_runs) for generation in range(2))
             home.stop()
-            # What is left is a copy of the person's files for each worktree.
+            # Each remaining worktree is a copy of the person's files.
             place.remove(*home.state.glob("repos/*/worktrees/*"))
     runs, note = sizes.fanout_runs, f"{sizes.files:,} files"
     scaled = f"from {sizes.fanout_baseline}"
@@ -60,7 +60,7 @@ def _task(client: TimingClient, person: Path, generation: int, runs: int) -> flo
 
 
 def _baseline(person: Path, folder: Path, times: int, at_once: int) -> float:
-    """Seconds for one attempt, of so many made in all and so many at a time."""
+    """Return the seconds for one attempt, measured over `times` attempts with `at_once` of them in parallel."""
     folder.mkdir()
 
     def attempt(number: int) -> None:
@@ -77,7 +77,7 @@ def _baseline(person: Path, folder: Path, times: int, at_once: int) -> float:
 
 
 def _worktree(person: Path, *arguments: str) -> None:
-    """`git worktree`, again where it came upon one that another git was just making or removing: it knows no lock."""
+    """Run `git worktree`, and retry if it meets one that another git is making or removing: it takes no lock."""
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(subprocess.CalledProcessError):
             repository.git(person, "worktree", *arguments)

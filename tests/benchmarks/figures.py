@@ -1,4 +1,4 @@
-"""What a benchmark finds: figures beside those of a baseline of the same run, and whether they are good enough."""
+"""Describe the results of a benchmark: figures beside a baseline of the same run, and whether they meet the goal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Unit = Literal["seconds", "bytes"]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The most that a line's ratio, or its own figure where `of` says so, may be."""
+    """The maximum of a line's ratio, or of its own figure, as `of` selects."""
 
     limit: float
     of: Literal["ratio", "measured"] = "ratio"
@@ -24,7 +24,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure, and the baseline's beside it. `group` is what `--only` selects."""
+    """One figure beside that of its baseline. `group` is the name for `--only`."""
 
     group: str
     name: str
@@ -37,23 +37,23 @@ class Line:
 
     @property
     def ratio(self) -> float:
-        """How many times the baseline's figure this one is; small is good."""
+        """This figure in multiples of the baseline's; small is good."""
         return self.measured / self.baseline_measured
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None where there is none."""
+        """True if the goal is met; None without a goal."""
         if self.goal is None:
             return None
         return (self.ratio if self.goal.of == "ratio" else self.measured) <= self.goal.limit
 
     def shape(self) -> dict[str, Any]:
-        """The line for a JSON file. Times are in seconds, sizes in bytes."""
+        """Return the line for a JSON file. Times are in seconds, sizes in bytes."""
         return {**asdict(self), "ratio": self.ratio, "met": self.met}
 
 
 def table(lines: Iterable[Line], where: str) -> Table:
-    """The lines for a person to read. `where` says where they were measured."""
+    """Return the lines for a person to read. `where` names the machine."""
     made = Table(
         title=f"mux-lsp beside its baselines, measured in this run {where}", title_justify="left", row_styles=["", ""]
     )
@@ -87,12 +87,12 @@ def _goal(line: Line) -> str:
 
 
 def ratio(value: float) -> str:
-    """A ratio with as many digits as mean something."""
+    """Return a ratio with its significant digits."""
     return f"{value:.0f}×" if value >= 10 else f"{value:.2f}×" if value >= 0.095 else f"{value:.3f}×"  # noqa: RUF001
 
 
 def quantity(value: float, unit: Unit) -> str:
-    """A time or a size as a person says it."""
+    """Return a time or a size in readable units."""
     if unit == "bytes":
         return f"{value / 1e6:.1f} MB"
     if value >= 1:
@@ -101,11 +101,11 @@ def quantity(value: float, unit: Unit) -> str:
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """The sample that a share (0 to 1) of all do not exceed."""
+    """Return the sample that a share (0 to 1) of all samples do not exceed."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def median(samples: Sequence[float]) -> float:
-    """The middle of the samples."""
+    """Return the middle of the samples."""
     return statistics.median(samples)

@@ -1,4 +1,4 @@
-"""The benchmarks by the names that `--only` takes, in the order of the table."""
+"""List the benchmarks by their names for `--only`, in the order of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A result of very many files, accepted as a whole while somebody else asks for code actions."""
+"""Measure accepting a result of very many files as a whole, while another client requests code actions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT = "".join(f"line {number}\n" for number in range(1, 201))
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """What the other client waits, at rest and meanwhile, and how long accepting takes beside git's reading of it."""
+    """Measure the other client's delay, at rest and meanwhile, and the accept beside git's reading of the result."""
     meanwhile: list[float] = []
     with place.temporary(base) as here, place.home(base) as home:
         person = here / "project"

@@ -1,4 +1,4 @@
-"""How soon what is shown follows the person who types, with many runs under review in two clients."""
+"""Measure how soon the display follows a person who types, with many runs under review in two clients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.sizes import Sizes
 
 LINES = 2_000
-"""Of each file. The person types in the last of the lines at its top that no run changes."""
+"""Lines of each file. The person types in the last line at its top that no run changes."""
 TOP = 10
 
 _AGENT = """
@@ -33,14 +33,15 @@ for file in pathlib.Path().glob("*.txt"):
         lines[at] = f"variant {{run % 3}} of line {{at}}\\n"
     file.write_text("".join(lines))
 """
-"""A third of the runs that change the same line agree on it, so that there is all there can be: places at which
-variants compete, each made by several runs."""
+"""Every case occurs: a third of the runs that change the same line agree on it, so that variants compete at places and
+several runs make each of them.
+"""
 
 BASELINE = "round trip of an unknown method"
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """From a key to the new code lenses, while the other client's person types as well; the daemon's memory then."""
+    """Measure from a key to the new code lenses, while the other person types too; and the daemon's memory then."""
     bare = memory.bare()
     taken: list[float] = []
     trivial: list[float] = []
@@ -74,7 +75,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
                 taken.append(one.arrived - begun)
                 if len(answer["result"]) < sizes.live_hunks:
                     raise RuntimeError(f"{len(answer['result'])} code lenses in {uri}")
-                # What is shown for these texts must not get in the way of the next key.
+                # Updates for these texts must not delay the next key.
                 for client, typed in ((one, uri), (two, uris[(key + 1) % len(uris)])):
                     client.until("textDocument/publishDiagnostics", functools.partial(_is_for, typed, version))
             spent = sum(daemon.cpu_times()[:2]) - before

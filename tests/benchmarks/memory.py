@@ -1,4 +1,4 @@
-"""The daemon's memory, beside a process that has only imported the libraries it stands on."""
+"""Measure the daemon's memory, beside a process that has only imported the libraries that the daemon uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BARE = "import pygls.lsp.server, lsprotocol.types, pydantic; print(flush=True);
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Resident memory with one client: before anything was done, and with many runs under review in open files."""
+    """Measure resident memory with one client: idle, and with many runs under review in open files."""
     small = bare()
     with session(sizes, base) as reviewing:
         busy = reviewing.daemon.memory_full_info()
@@ -36,7 +36,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 
 def bare() -> int:
-    """Resident bytes of a process that has done nothing but import."""
+    """Return the resident bytes of a process that has done nothing but import."""
     with subprocess.Popen([sys.executable, "-c", _BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What the Neovim plugin costs: at the start, while somebody types among many changes, and of memory."""
+"""Measure the cost of the Neovim plugin: start, typing among many changes, and memory."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from tests.support.neovim_versions import Installed
 
 START_SECONDS = 0.002
-"""Added to the start before anything is used."""
+"""Maximum seconds added to the start before anything is used."""
 TYPING = 1.2
-"""Times as long a key may take to be on the screen."""
+"""Maximum ratio of the time until a key is on the screen."""
 
 _BETWEEN_KEYS = 0.02
 _TURNS = 5
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """With Neovim 0.11, beside the same Neovim without the plugin."""
+    """Measure with Neovim 0.11, beside the same Neovim without the plugin."""
     nvim = neovim_versions.installed("0.11")
     with place.temporary(base) as here:
         return [_start(nvim, here, sizes), *_typing(nvim, here, sizes)]
@@ -50,7 +50,7 @@ def _start(nvim: Installed, here: Path, sizes: Sizes) -> Line:
     for _ in range(sizes.neovim_starts):
         bare.append(_seconds_to_start(nvim, here))
         added.append(_seconds_to_start(nvim, here, "--cmd", f"set rtp^={PLUGIN}"))
-    # The shortest of each: what else the machine does makes a start longer by more than what is looked for.
+    # The minimum of each: other load on the machine adds more to a start than the difference in question.
     return Line(
         "neovim",
         "added to the start of Neovim",
@@ -62,7 +62,7 @@ def _start(nvim: Installed, here: Path, sizes: Sizes) -> Line:
 
 
 def _seconds_to_start(nvim: Installed, here: Path, *arguments: str) -> float:
-    """By Neovim's own clock, until it is ready."""
+    """Return the seconds until Neovim is ready, by its own clock."""
     log = here / "startuptime"
     log.unlink(missing_ok=True)
     command = [*nvim.command, "--clean", "--headless", *arguments, "--startuptime", str(log), "-c", "qa!"]
@@ -82,7 +82,7 @@ def _typing(nvim: Installed, here: Path, sizes: Sizes) -> list[Line]:
         task = person.start(shift)
         person.wait("require('mux.store').task(a[1]).state == 'ended'", task)
         person.wait("#require('mux.places').waiting(vim.api.nvim_get_current_buf()) == a[1]", sizes.neovim_hunks)
-        # In turns: the machine may have other things to do for a while.
+        # In turns: the machine may be busy for a while.
         for _ in range(_TURNS):
             bare += _strokes(editor, sizes)
             ours += _strokes(person.editor, sizes)
@@ -118,7 +118,7 @@ def _with(nvim: Installed, root: Path, home: IsolatedHome) -> Iterator[Person]:
 
 
 def _strokes(editor: Neovim, sizes: Sizes) -> list[float]:
-    """Seconds from a key until it is on the screen, typed in the middle of the file."""
+    """Return the seconds from each key until it is on the screen, typed in the middle of the file."""
     editor.command(f"{sizes.neovim_lines // 2}")
     assert editor.screen
     editor.stroke("o")

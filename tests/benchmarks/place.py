@@ -1,4 +1,4 @@
-"""Where the benchmarks work. All is removed again."""
+"""Provide temporary folders for the benchmarks."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def default() -> Path:
-    """The ordinary folder for temporary files: where a person's files are, more likely than in memory."""
+    """Return the ordinary folder for temporary files: likelier than memory to share a disk with a person's files."""
     return Path(tempfile.gettempdir())
 
 
 def file_system(folder: Path) -> str:
-    """What kind of file system holds `folder`, as the system names it (`ext4`, `tmpfs`)."""
+    """Return the kind of file system that holds `folder`, by the system's name for it (`ext4`, `tmpfs`)."""
     real = folder.resolve()
     mounts = [part for part in psutil.disk_partitions(all=True) if real.is_relative_to(part.mountpoint)]
     return max(mounts, key=lambda part: len(part.mountpoint)).fstype if mounts else "unknown"
@@ -31,7 +31,7 @@ def file_system(folder: Path) -> str:
 
 @contextmanager
 def temporary(base: Path) -> Iterator[Path]:
-    """A folder below `base` that is removed at the end."""
+    """Yield a folder below `base` that is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="mux-bench-", dir=base))
     try:
         yield folder
@@ -41,7 +41,7 @@ def temporary(base: Path) -> Iterator[Path]:
 
 @contextmanager
 def home(base: Path) -> Iterator[IsolatedHome]:
-    """A home of its own. At the end its daemon is stopped, no process may be left, and it is removed."""
+    """Yield an isolated home. At the end stop its daemon, assert that no process is left, and remove it."""
     with temporary(base) as folder:
         made = IsolatedHome(folder)
         try:

@@ -1,4 +1,4 @@
-"""Placing hunks on a text that its person has changed meanwhile, beside a three-way merge by git."""
+"""Measure placing hunks on a text that has changed meanwhile, beside a three-way merge by git."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """`rebase` with the hunks known, and with their diff as well, which is the whole of what git does."""
+    """Measure `rebase` with known hunks, and including their diff, which together is all that git does."""
     old, new, live = ["".join(lines) for lines in _texts(sizes)]
     old_lines = split_lines(old)
     hunks = diff.hunks(old, new, "file.txt")
@@ -36,7 +36,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             begun = time.perf_counter()
             subprocess.run(["git", "merge-file", "-p", "-q", *files], stdout=subprocess.DEVNULL, check=False)
             merged.append(time.perf_counter() - begun)
-            # As after an edit: no line of the live text has been looked at before.
+            # As after an edit: no line of the live text has been seen before.
             live_lines = split_lines(live)
             begun = time.perf_counter()
             rebase.place_hunks(old_lines, hunks, live_lines)
@@ -54,7 +54,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 
 def _texts(sizes: Sizes) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    """A text with lines that repeat, as source code has them; a result; and what its person made of it meanwhile."""
+    """Return a text with repeated lines, as in source code, a result, and a live text that the person has changed."""
     chance = random.Random(1)
     common = ["\n", "    }\n", "    return None\n", "    else:\n"]
     base = [
@@ -62,7 +62,7 @@ def _texts(sizes: Sizes) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
         for number in range(sizes.rebase_lines)
     ]
     result, live = list(base), list(base)
-    # From the end, so that earlier places stay where they are.
+    # From the end, so that earlier places do not move.
     for at in sorted(chance.sample(range(0, sizes.rebase_lines, 5), sizes.rebase_hunks), reverse=True):
         result[at : at + chance.randrange(3)] = [f"    agent_{at}_{n}()\n" for n in range(chance.randrange(1, 4))]
     for at in sorted(chance.sample(range(2, sizes.rebase_lines, 5), sizes.rebase_edits), reverse=True):

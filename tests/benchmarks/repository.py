@@ -1,4 +1,4 @@
-"""Generated repositories, the same on every machine."""
+"""Generate repositories that are equal on every machine."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def make(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
 
 
 def git(folder: Path, *arguments: str) -> None:
-    """Run git, and let it fail loudly."""
+    """Run git. Raises CalledProcessError if it fails."""
     subprocess.run(["git", "-C", str(folder), *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def many_small_files(count: int) -> Iterable[tuple[str, bytes]]:
-    """So many files of about 700 bytes, a hundred to a package of ten folders."""
+    """Yield this many files of about 700 bytes, a hundred to a package of ten folders."""
     for number in range(count):
         lines = [b"line %d of file %d says something" % (line, number) for line in range(20)]
         yield f"src/package{number // 100:04}/module{number % 10}/file{number:06}.txt", b"\n".join(lines) + b"\n"
 
 
 def edit(folder: Path, generation: int, count: int = 5) -> None:
-    """Leave uncommitted edits in a repository of `many_small_files`, others than in any earlier generation."""
+    """Leave uncommitted edits in a repository of `many_small_files`, different from those of earlier generations."""
     files = sorted((folder / "src" / "package0000").rglob("*.txt"))[:count]
     for file in files:
         with file.open("a") as opened:

@@ -1,4 +1,4 @@
-"""A whole result compared with its snapshot, beside `git diff` of the same two commits."""
+"""Measure the comparison of a whole result with its snapshot, beside `git diff` of the same two commits."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 LINES = 200
 HUNKS = 5
-"""In each file."""
+"""Hunks in each file."""
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """What happens when a result is taken: its files with their lines, its hunks counted; and then all of its hunks."""
+    """Measure taking a result, with its files, line counts and hunk counts; and then making all of its hunks."""
     taken: list[float] = []
     derived: list[float] = []
     compared: list[float] = []

@@ -1,4 +1,4 @@
-"""A session with many finished runs under review: what the memory and the code action lines measure."""
+"""Provide a session with many finished runs under review, for the memory and code action measurements."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
 
 APART = 3
-"""Lines from one run's hunk to the next run's, in the files where each run changes lines of its own."""
+"""Lines from one run's hunk to the next run's, in the files where runs change different lines."""
 TOP = 10
-"""Lines at the top of each file that no run changes: there the person types."""
+"""Lines at the top of each file that no run changes: the person types there."""
 
 _AGENT = """
 import os, pathlib
@@ -43,7 +43,7 @@ for file in pathlib.Path().glob("*.txt"):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file under review, open in the client. `stacked`: every run changes the same lines, each in its own way."""
+    """A file under review, open in the client. `stacked` is true if all runs change the same lines differently."""
 
     uri: str
     text: str
@@ -52,25 +52,25 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A client with its documents open and their hints published, and the daemon's memory before and then."""
+    """A client with its documents open and their diagnostics published, and the daemon with its earlier memory use."""
 
     client: TimingClient
     documents: tuple[Document, ...]
     daemon: psutil.Process
     idle: int
-    """The daemon's resident bytes when the client had come and nothing was done yet."""
+    """The daemon's resident bytes when the client had connected and nothing was done yet."""
     sizes: Sizes
     chance: random.Random
 
     def a_line(self, document: Document) -> int:
-        """A line that a run changes, any of them."""
+        """Return a random line that a run changes."""
         at = TOP + self.chance.randrange(self.sizes.review_hunks) * _spacing(self.sizes)
         return at if document.stacked else at + self.chance.randrange(self.sizes.review_runs) * APART
 
 
 @contextmanager
 def session(sizes: Sizes, base: Path) -> Iterator[Session]:
-    """Have the runs done, open all files and wait until each shows its hints."""
+    """Complete the runs, open all files, wait until each shows its diagnostics, and yield the session."""
     with place.temporary(base) as here, place.home(base) as home:
         person = here / "project"
         texts = dict(_files(sizes))

@@ -1,4 +1,4 @@
-"""How big the benchmarks' inputs are: as the goals name them, or tiny, to see that every line runs."""
+"""Define the sizes of the benchmarks' inputs: those of the goals, or tiny ones for testing."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The sizes of the inputs and how often things are measured."""
+    """The sizes of the inputs, and the number of measurements."""
 
     files: int = 50_000
-    """Of the repository that tasks are started in."""
+    """Files of the repository in which tasks are started."""
     many: int = 10
     """Runs of the larger task."""
     rounds: int = 3
     warm_singles: int = 2
-    """Warm starts of one run, for each round."""
+    """Warm starts of one run in each round."""
     bridge_starts: int = 20
     review_runs: int = 50
     review_files: int = 20
     review_hunks: int = 10
-    """In each file of each run."""
+    """Hunks in each file of each run."""
     requests: int = 500
-    """Of code actions at rest, of each kind."""
+    """Code action requests at rest, of each kind."""
     changes: int = 100
-    """Texts changed under review, of each kind."""
+    """Changes of texts under review, of each kind."""
     live_runs: int = 100
     live_files: int = 50
     live_hunks: int = 20
-    """In each file of each run."""
+    """Hunks in each file of each run."""
     live_open: int = 6
     """Documents open in each of the two clients."""
     keys: int = 150
     large_files: int = 10_000
-    """Of the result that is accepted as a whole while somebody else works."""
+    """Files of the result that is accepted as a whole while another client works."""
     result_files: int = 2_000
     result_rounds: int = 9
     compare_runs: int = 100
@@ -42,15 +42,15 @@ class Sizes:
     agents: int = 100
     """Built-in agents that work at once."""
     agent_seconds: float = 12.0
-    """For which the model of each streams."""
+    """Seconds for which each agent's model streams."""
     task_rounds: int = 5
     """Tasks of three tools, one after the other."""
     beside_claude: bool = True
-    """Whether Claude Code does them too, which npm installs."""
+    """Also measure Claude Code, which npm installs."""
     fanout_runs: int = 50
-    """Of the task that is measured from its start to its end."""
+    """Runs of the task that is measured from its start to its end."""
     fanout_baseline: int = 6
-    """Attempts that are made without us, and scaled: a number that two can share."""
+    """Attempts made without mux-lsp, then scaled. An even number, since two run at a time."""
     vscode_runs: int = 100
     vscode_rounds: int = 12
     """Places that are decided one by one."""
@@ -60,7 +60,7 @@ class Sizes:
     rebase_rounds: int = 15
     neovim_lines: int = 20_000
     neovim_hunks: int = 1_000
-    """That wait in a file of so many lines."""
+    """Pending hunks in a file of `neovim_lines` lines."""
     neovim_keys: int = 200
     neovim_starts: int = 21
 

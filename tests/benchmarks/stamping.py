@@ -1,8 +1,8 @@
-"""A server that speaks as much of the Messages API as the agents' benchmark needs. What it streams is the time.
+"""Serve the part of the Messages API that the agents' benchmark needs. The streamed texts are times.
 
 `python -m tests.benchmarks.stamping SECONDS RATE` prints its URL and serves until its standard input ends. Each answer
-streams RATE pieces of text a second for SECONDS, each the `time.perf_counter` of its sending, and then ends the work.
-The clock is one for all processes of a machine.
+streams RATE pieces of text a second for SECONDS, each with the `time.perf_counter` of its sending, and then ends the
+work. All processes of a machine share that clock.
 """
 
 from __future__ import annotations

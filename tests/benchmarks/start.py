@@ -1,4 +1,4 @@
-"""From `mux.task.start` to the agent's first instruction, beside `git worktree add`."""
+"""Measure from `mux.task.start` to the agent's first instruction, beside `git worktree add`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.sizes import Sizes
 
 LONGEST_SECONDS = 120.0
-"""After this an agent that has not begun never will."""
+"""Maximum seconds to wait for an agent to begin."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class _Samples:
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Cold (a new home, no shadow store) and warm (released worktrees at hand), for one run and for many."""
+    """Measure cold (a new home, no shadow store) and warm (with free worktrees), for one run and for many."""
     with place.temporary(base) as here:
         person = here / "project"
         repository.make(person, repository.many_small_files(sizes.files))
@@ -88,20 +88,21 @@ def _add_worktrees(person: Path, folder: Path, count: int, samples: _Samples) ->
 
 @contextmanager
 def _client(person: Path, base: Path) -> Iterator[TimingClient]:
-    """A client of a new daemon that has done nothing yet."""
+    """Yield a client of a new daemon."""
     with place.home(base) as home:
         with TimingClient(home, person) as client:
             yield client
         home.stop()
-        # What is left is a copy of the person's files for each worktree.
+        # Each remaining worktree is a copy of the person's files.
         place.remove(*home.state.glob("repos/*/worktrees/*"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
-    """Two named pipes: agents write into one as their first act, and read from the other until they may end.
+    """Two named pipes: each agent writes into one as its first act, and reads from the other until it may end.
 
-    They stay until all have begun, as real agents would: what is left of one must not slow down the start of another.
+    All agents wait until the last has begun, as real agents would still be at work: the end of one must not slow down
+    the start of another.
     """
 
     begun: Path
@@ -115,7 +116,7 @@ class _Gate:
         begun, hold = folder / "begun", folder / "hold"
         for pipe in (begun, hold):
             os.mkfifo(pipe)
-        # Open both ways, neither side ever waits for the other to open it.
+        # With the pipes open for reading and writing, opening them never blocks.
         gate = cls(begun, hold, os.open(begun, os.O_RDWR), os.open(hold, os.O_RDWR))
         try:
             yield gate
@@ -124,7 +125,7 @@ class _Gate:
             os.close(gate.hold_descriptor)
 
     def seconds_to_first_instruction(self, client: TimingClient, person: Path, generation: int, runs: int) -> float:
-        """Seconds from sending `mux.task.start` until the last of the runs has begun. All have ended at the return."""
+        """Return the seconds from sending `mux.task.start` until the last run has begun. All have ended on return."""
         repository.edit(person, generation)
         agent = f"sh:echo >{shlex.quote(str(self.begun))}; read _ <{shlex.quote(str(self.hold))}"
         task = {"prompt": "Begin.", "agents": [{"agent": agent, "count": runs}]}

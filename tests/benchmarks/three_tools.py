@@ -1,7 +1,7 @@
-"""One small task, the same for all: write a file, run a command, edit the file. The same server plays the model.
+"""Measure one small task: write a file, run a command, edit the file. The same server plays the model for every agent.
 
-The built-in agent and Claude Code do it through the daemon, from `mux.task.start` to the run's end; beside them Claude
-Code alone, `claude -p`, from the start of its process to its end. The scripts differ in the tools' names.
+The built-in agent and Claude Code do it through the daemon, from `mux.task.start` to the run's end. The baseline is
+Claude Code alone, `claude -p`, from the start of its process to its end. The scripts differ in the tools' names.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GREETING = "greeting.txt"
 NAME = "a task of three tools"
 THROUGH = f"{NAME}, built-in agent through the daemon"
 MODEL = "built-in"
-"""What the built-in agent calls its model, by which the server knows whose script to play."""
+"""The model name of the built-in agent, by which the server selects the script."""
 
 SCRIPT = (
     turn(text("I write it."), call("write_file", path=GREETING, content="hello\n")),
@@ -52,7 +52,7 @@ SCRIPT = (
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Medians of rounds in which each has its turn. Without Claude Code the agent stands beside itself, alone."""
+    """Measure medians of rounds in which all agents take turns. Without Claude Code, the bare agent is the baseline."""
     alone: list[float] = []
     built: list[float] = []
     whole: list[float] = []
@@ -89,12 +89,12 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 
 def _usual(samples: list[float]) -> float:
-    """The median but for the first, which finds nothing that others have left behind."""
+    """Return the median without the first sample, which runs with cold caches."""
     return median(samples[1:])
 
 
 def _installed() -> tuple[Path | None, str]:
-    """Claude Code, or why it is not here."""
+    """Install Claude Code. Return its path, or None and the reason."""
     try:
         return npm.install(CLAUDE.package, CLAUDE.version, CLAUDE.name), ""
     except (OSError, subprocess.SubprocessError) as error:
@@ -102,7 +102,7 @@ def _installed() -> tuple[Path | None, str]:
 
 
 class _Nobody:
-    """Hears of it, and allows everything."""
+    """A host that ignores events and allows everything."""
 
     def emit(self, event: Event, offset: int | None = None) -> None:
         pass
@@ -112,7 +112,7 @@ class _Nobody:
 
 
 def _alone(folder: Path, url: str) -> float:
-    """Seconds for the built-in agent in this process, with neither daemon nor worktree."""
+    """Return the seconds for the built-in agent in this process, without daemon and worktree."""
 
     async def key() -> str:
         return KEY
@@ -135,7 +135,7 @@ def _check(folder: Path, trouble: str | None) -> None:
 
 
 def _claude(program: Path, folder: Path, environment: Mapping[str, str]) -> float:
-    """Seconds for a process of Claude Code."""
+    """Return the seconds for a process of Claude Code."""
     repository.make(folder, ())
     allowed = ["--permission-mode", "acceptEdits", "--allowedTools", "Bash(cat:*)"]
     command = [str(program), "-p", PROMPT, "--output-format", "stream-json", "--verbose", *allowed]
@@ -149,7 +149,7 @@ def _claude(program: Path, folder: Path, environment: Mapping[str, str]) -> floa
 
 
 def _through_daemon(client: TimingClient, agent: Mapping[str, str]) -> float:
-    """Seconds from `mux.task.start` to the end of the run."""
+    """Return the seconds from `mux.task.start` to the end of the run."""
     begun = time.perf_counter()
     task = {"prompt": PROMPT, "agents": [agent]}
     client.ask("workspace/executeCommand", {"command": "mux.task.start", "arguments": [task]})

@@ -1,4 +1,4 @@
-"""The extension in the real VS Code: how long it takes to activate, how large it is, how soon lenses follow."""
+"""Measure the extension in the real VS Code: its activation, its size, and the delay of lenses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ APART = 4
 """Lines from one place to the next: all places are on the screen at once."""
 
 LARGEST = 500_000
-"""Bytes that the package may have."""
+"""Maximum size of the package in bytes."""
 
 _CHANGED = """wanted => {
     window.muxChanged = new Promise(resolve => {
@@ -36,13 +36,13 @@ _CHANGED = """wanted => {
         look();
     });
 }"""
-"""Has the page note when so many lines of lenses are on the screen."""
+"""Script that records when the wanted number of lines with lenses is on the screen."""
 
 
 def measure(sizes: Sizes, base: Path) -> list[Line]:
-    """Activation, size, and with many runs the time from the word that there is something to review to its lenses.
+    """Measure activation, size, and with many runs the time from `mux/reviewChanged` to its lenses.
 
-    It is a decision of another client, which is told the same at the same moment.
+    The notification comes from another client's decision; that client gets it at the same moment.
     """
     package = extension.package()
     rounds = sizes.vscode_rounds
@@ -80,13 +80,13 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
 
 
 def _bundle(package: Path) -> int:
-    """The size of all the code in a package."""
+    """Return the size of all the code in a package."""
     with zipfile.ZipFile(package) as archive:
         return archive.getinfo("extension/out/extension.js").file_size
 
 
 def _activations(window: Workbench) -> dict[str, float]:
-    """Seconds that extensions took to activate, by their names."""
+    """Return the seconds that extensions took to activate, by their names."""
     window.command("Developer: Show Running Extensions")
     window.sees(".runtime-extensions-editor .monaco-list-row", re.compile(r"Mux.*Activation: \d+ms"))
     rows = window.page.locator(".runtime-extensions-editor .monaco-list-row").all_inner_texts()
@@ -96,7 +96,7 @@ def _activations(window: Workbench) -> dict[str, float]:
 
 
 def _decide(other: TimingClient, name: str, argument: dict[str, object]) -> float:
-    """Carry a command out. When its `mux/reviewChanged` was here, in seconds since the epoch."""
+    """Execute a command. Return the arrival time of its `mux/reviewChanged` in seconds since the epoch."""
     number = other.ask("workspace/executeCommand", {"command": name, "arguments": [argument]})
     told: float | None = None
     while True:
@@ -112,7 +112,7 @@ def _decide(other: TimingClient, name: str, argument: dict[str, object]) -> floa
 
 
 def _followed(sizes: Sizes, window: Workbench, other: TimingClient, file: Path) -> tuple[list[float], list[float]]:
-    """Seconds from each decision to the lenses, and those that the other client waits for the same lenses."""
+    """Return the seconds from each decision to the lenses, and the other client's delay for the same lenses."""
     rounds = sizes.vscode_rounds
     numbers = [number * APART + 1 for number in range(rounds)]
     command = ["sed", "-i", *(f"-es/^line {number}$/LINE {number}/" for number in numbers), "notes.txt"]

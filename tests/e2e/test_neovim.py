@@ -1,4 +1,4 @@
-"""Neovim as it comes, with `vim.lsp.start` and nothing of ours: prompt, review, accept, undo."""
+"""Test Neovim with `vim.lsp.start` and without our plugin: prompt, review, accept, undo."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ vim.lsp.get_clients({ name = 'mux' })[1]:request('workspace/executeCommand', {
 }, function(error, result) _G.task = { error = error, id = result and result.task.id } end)
 """
 MENU = "vim.lsp.buf.code_action()"
-"""What `gra` does."""
+"""The function of `gra`."""
 ACTIONS, LENSES = "Code actions:", "Code lenses:"
-"""How the menus of code actions and of code lenses begin."""
+"""The first words of the menus of code actions and of code lenses."""
 ONE = "+1 −1"  # noqa: RUF001  a minus sign
 
 
@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def editor(mux_home: IsolatedHome, root: Path) -> Iterator[Neovim]:
-    """A Neovim with the file open, an unsaved line at its top, and the language server attached."""
+    """Yield a Neovim with the file open, an unsaved line at its top, and the language server attached."""
     with neovim(root, mux_home.environment(HOME=str(mux_home.folder))) as one:
         one.request("nvim_command", "edit notes.txt")
         one.lua(START, str(root), sys.executable)
@@ -67,7 +67,7 @@ def test_the_lua_of_the_document_compiles(editor: Neovim) -> None:
 
 
 def start(editor: Neovim, *commands: str) -> str:
-    """Start a task with a run for each command. Returns its id."""
+    """Start a task with a run for each command. Return its id."""
     editor.lua(RUN, list(commands))
     assert "error" not in editor.wait("_G.task")
     task: str = editor.lua("return _G.task.id")
@@ -75,7 +75,7 @@ def start(editor: Neovim, *commands: str) -> str:
 
 
 def hints(editor: Neovim, *messages: str) -> None:
-    """Wait until these hints are over the text."""
+    """Wait until the buffer has these diagnostics."""
     editor.wait(
         "vim.deep_equal(a[1], vim.tbl_map(function(hint) return hint.message end, vim.diagnostic.get(0)))",
         list(messages),
@@ -83,7 +83,7 @@ def hints(editor: Neovim, *messages: str) -> None:
 
 
 def lenses(editor: Neovim, *headlines: str) -> None:
-    """Have the code lenses read anew, and wait until these are on the screen."""
+    """Refresh the code lenses, and wait until these are on the screen."""
     editor.lua("vim.lsp.codelens.refresh({ bufnr = 0 })")
     editor.wait(
         "vim.deep_equal(a[1], vim.tbl_filter(function(title) return title:match(' · ') end,"
@@ -93,7 +93,7 @@ def lenses(editor: Neovim, *headlines: str) -> None:
 
 
 def line_of(editor: Neovim, text: str) -> str:
-    """The line of the screen that has a text, with what stands behind it and above it."""
+    """Return the line of the screen that has a text, after the line above it."""
     screen = editor.screen
     row = next(number for number, line in enumerate(screen) if text in line)
     return screen[row - 1] + screen[row]
@@ -105,7 +105,7 @@ def click(editor: Neovim, title: str) -> None:
 
 
 def do(editor: Neovim, title: str) -> list[str]:
-    """Choose a code action in the menu, by how it begins. Returns all that it offered."""
+    """Choose a code action by the beginning of its title. Return all offered titles."""
     menu = editor.menu(MENU, ACTIONS)
     editor.choose(menu, title)
     return [line.partition(": ")[2] for line in menu if line[:1].isdigit()]
@@ -119,7 +119,7 @@ def test_a_hunk_is_seen_accepted_and_undone(editor: Neovim, root: Path) -> None:
     written = text_of(range(1, 11)).splitlines()
     assert editor.buffer() == ["unsaved", *written]
 
-    # What is typed meanwhile moves the hunk. (The agent saw the first unsaved line, and not this one.)
+    # Typing meanwhile moves the hunk. (The agent saw the first unsaved line, and not this one.)
     editor.keys("ggOtyped later<Esc>")
     editor.wait("vim.diagnostic.get(0)[1].lnum == 4")
     assert editor.lua("return vim.diagnostic.get(0)[1].source") == "mux"
@@ -172,7 +172,7 @@ def test_variants_are_gone_through_and_switched(editor: Neovim) -> None:
     lenses(editor, first)
     assert f"{first} | Accept | Next | Diff | Reject" in line_of(editor, "line 3")
 
-    # By the lens to the next one, and accept it by its lens.
+    # Go to the next variant with its lens, and accept it with its lens.
     editor.keys("4G")
     click(editor, "Next")
     hints(editor, other)
@@ -184,7 +184,7 @@ def test_variants_are_gone_through_and_switched(editor: Neovim) -> None:
     lenses(editor)
     assert not any("agree" in line for line in editor.screen)
 
-    # One action to the other variant and one back, each one undo.
+    # One action to the other variant and one back, each a separate undo step.
     assert do(editor, "Use ")[0] == f"Use {task}-1's instead of {task}-3's"
     editor.wait("vim.fn.getline(4) == 'three'")
     assert any(line.strip() == "three" for line in editor.screen)

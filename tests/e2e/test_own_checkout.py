@@ -1,4 +1,4 @@
-"""This project's own checkout as the input, and a real tool as the agent."""
+"""Test with this project's own checkout as the input, and a real tool as the agent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE = "mux_lsp/paths.py"
 
 
 def passes(root: Path, path: str) -> bool:
-    """Whether ruff finds nothing in a file, by the project's own rules."""
+    """Return whether ruff finds nothing in a file, by the project's own rules."""
     done = subprocess.run([RUFF, "check", "--no-cache", path], cwd=root, capture_output=True, check=False)
     return done.returncode == 0
 
@@ -35,7 +35,7 @@ async def test_ruff_mends_what_was_just_typed(mux_home: IsolatedHome, tmp_path: 
     file = root / FILE
     clean = file.read_text()
     assert passes(root, FILE)
-    # Two findings that ruff mends by itself, neither of them committed.
+    # Two uncommitted findings that ruff fixes by itself.
     future = "from __future__ import annotations\n"
     file.write_text(
         clean.replace(future, future + "\nimport zipapp\n", 1) + "\n\ndef numbers():\n    return list(range(3))[::]  \n"

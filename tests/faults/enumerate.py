@@ -1,6 +1,6 @@
-"""Print how many points each operation has, and whether all hold: `python -m tests.faults.enumerate [WORD ...]`.
+"""Print the number of points of each operation, and whether all hold: `python -m tests.faults.enumerate [WORD ...]`.
 
-Only operations with one of the words in their name are enumerated. `--mode kill` or `--mode raise` for one of both.
+Only operations with one of the words in their name are enumerated. `--mode kill` or `--mode raise` selects one mode.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.faults.crash.zygote import Zygote
 
 
 def main() -> int:
-    """Enumerate, and print a line for each operation, and one for each breach."""
+    """Enumerate, and print a line for each operation and for each breach."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--mode", choices=["kill", "raise"])

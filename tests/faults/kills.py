@@ -1,8 +1,8 @@
 """Kill accepts and picks at random moments: `python -m tests.faults.kills [--times N] [--seed S] [WORD ...]`.
 
-In turn of every kind: on disk, through an editor and partly so, with renames, creations, deletions and binaries. After
-each kill the next daemon must have all of it or none, on record exactly then, with nothing left over, and doing it once
-more must complete it. Only operations with one of the words in their name are killed.
+The kinds take turns: on disk, through an editor and partly so, with renames, creations, deletions and binaries. After
+each kill the next daemon must have the whole accept or nothing, with exactly that on record and nothing left over; and
+repeating it must complete it. Only operations with one of the words in their name are killed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tests.faults.crash.enumerating import Enumerator, in_memory
 from tests.faults.crash.zygote import Zygote
 
 MORE: float = 1.3
-"""Moments are drawn up to this many times the duration of the operation: it varies."""
+"""Maximum moment, in durations of the operation: the duration varies."""
 
 
 def kill(times: int, seed: int, words: list[str]) -> int:
-    """Kill so many times. Prints a line for each operation, and one for each breach, whose number is returned."""
+    """Kill this many times. Print a line for each operation and for each breach. Return the number of breaches."""
     chosen = [one for one in ACCEPTING if not words or any(word in one.name for word in words)]
     moments = random.Random(seed)
     killed: Counter[str] = Counter()

@@ -1,8 +1,8 @@
-"""Random operations of a person and agents over a real daemon that is killed at random moments, for as long as asked.
+"""Run random operations of a person and agents over a real daemon that is killed at random moments, for a given time.
 
-`python -m tests.faults.soak [--minutes M] [--seed S]`; a breach ends it with its seed, by which it comes again as
-far as threads and processes allow. After each round the texts must be those of the model, and nothing may be left: no
-process, no worktree that a run holds, no file beside the person's, no descriptor in the daemon more than at the start.
+`python -m tests.faults.soak [--minutes M] [--seed S]`; a breach ends it with its seed, which reproduces it as far as
+threads and processes allow. After each round the texts must be those of the model, and nothing may be left: no process,
+no worktree that a run holds, no file beside the person's, no more descriptors in the daemon than at the start.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 GONE_SECONDS: Final = 30.0
 
 DESCRIPTORS: Final = 40
-"""How many more descriptors a daemon may have open than when its first client came: stores, logs, helpers."""
+"""Maximum descriptors that a daemon may have open beyond those at its first client: stores, logs, helpers."""
 
 OPERATIONS_OF_A_ROUND: Final = 6
 
@@ -50,11 +50,11 @@ AGENTS: Final = (
 
 
 class BreachError(AssertionError):
-    """Something does not hold."""
+    """An invariant does not hold."""
 
 
 class Soak:
-    """A person at work. `chance` decides all that is random."""
+    """A person at work. `chance` makes all random choices."""
 
     def __init__(self, home: IsolatedHome, chance: random.Random) -> None:
         self.home = home
@@ -65,17 +65,17 @@ class Soak:
         self.done: Counter[str] = Counter()
         self.kills = 0
         self.expected = tree_of(self.root)
-        """The tree as the person left it: only what is accepted or typed changes it."""
+        """The tree as the person left it: only accepting or typing changes it."""
 
     async def round(self) -> None:
-        """Some operations with one daemon, which is killed in the middle of the last one; then look what is left."""
+        """Do some operations with one daemon, kill it in the middle of the last one, and check the remaining state."""
         async with connected(self.home, self.root) as client:
             daemon = psutil.Process((await client.command("mux.status"))["pid"])
             for _ in range(self.chance.randrange(1, OPERATIONS_OF_A_ROUND)):
                 await self._do(client)
                 self._tree_is_as_expected()
             last = asyncio.ensure_future(self._do(client))
-            # After so many messages, whichever they are; it may be done with fewer.
+            # After a random number of messages; the operation may be done with fewer.
             told = len(client.raw) + self.chance.randrange(12)
             reached = asyncio.ensure_future(client.until(lambda: len(client.raw) >= told))
             await asyncio.wait({last, reached}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,7 +88,7 @@ class Soak:
         await self._come_back()
 
     async def _come_back(self) -> None:
-        """With the next daemon all that was at work comes to its end, and nothing is left over."""
+        """Check that with the next daemon all work comes to its end, and nothing is left over."""
         async with connected(self.home, self.root) as client:
             daemon = psutil.Process((await client.command("mux.status"))["pid"])
             before = daemon.num_fds()
@@ -107,7 +107,7 @@ class Soak:
             raise BreachError("the person's .git has changed")
 
     async def _do(self, client: Client) -> None:
-        """One operation. What is refused in words is as good as done."""
+        """Do one operation. A refusal with a reason counts as done."""
         name, operation = self.chance.choice(self._operations())
         try:
             await operation(client)
@@ -133,7 +133,7 @@ class Soak:
             await client.ended(task["id"])
 
     async def _type(self, _: Client) -> None:
-        """The person saves another text."""
+        """Save another text as the person."""
         path = self.root / self.chance.choice(["a.txt", "b.txt", "src/c.txt"])
         lines = path.read_text().splitlines(keepends=True)
         lines.insert(self.chance.randrange(len(lines) + 1), f"typed {self.chance.randrange(1000)}\n")
@@ -181,7 +181,7 @@ class Soak:
 
 
 async def soak(home: IsolatedHome, seed: int, seconds: float, rounds: int | None = None) -> Soak:
-    """Go on for so long, and at least one round; or for so many rounds. Raises BreachError."""
+    """Go on for this many seconds and at least one round, or for `rounds` rounds. Raises BreachError."""
     person = Soak(home, random.Random(seed))
     end = time.monotonic() + seconds
     while rounds is None or rounds > 0:
@@ -193,12 +193,12 @@ async def soak(home: IsolatedHome, seed: int, seconds: float, rounds: int | None
 
 
 def nothing_left(home: IsolatedHome) -> list[str]:
-    """What the stopped daemon has left that it should not have."""
+    """Return the breaches of a stopped daemon's state."""
     return breaches(Ground(home.folder))
 
 
 def main() -> int:
-    """Soak with one seed after another, and print what was done."""
+    """Soak with one seed after another, and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int)

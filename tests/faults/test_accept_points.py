@@ -1,7 +1,7 @@
-"""The files of an accept: killed at every point, failing at every call, and with other programs at work in between.
+"""Test the files of an accept: killed at every point, failing at every call, and with other programs in between.
 
-Here only the working tree and the staged files are looked at, in a process that is forked for each point, so that all
-points can be tried in seconds. `tests.faults` has the same for a whole engine.
+This module checks the working tree and the staged files only, in a forked process for each point, so that all points
+take seconds. `tests.faults` does the same for a whole engine.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ def entry(content: bytes, mode: int = FILE_MODE) -> Entry:
 
 
 def writes(root: Path) -> list[Write]:
-    """A change of every kind: contents, modes, links, binaries, new folders, deletions, moves, file to folder, back."""
+    """Return changes of every kind.
+
+    They are contents, modes, links, binaries, new folders, deletions, moves, file to folder and back.
+    """
     now = {path: read(root, path) for path in FILES}
     return [
         Write("changed.txt", now["changed.txt"], entry(b"A\n")),
@@ -74,7 +77,7 @@ def writes(root: Path) -> list[Write]:
 
 
 def look(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Every folder, file and link with its mode and content, staged ones too."""
+    """Return every folder, file and link with its mode and content, staged ones too."""
     found = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
@@ -88,7 +91,7 @@ def look(root: Path) -> dict[str, tuple[int, bytes]]:
 
 
 class Scene:
-    """A working tree, how it is before and after an accept, and the accept itself."""
+    """A working tree, its states before and after an accept, and the accept itself."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -132,7 +135,7 @@ class Scene:
             staging.remove(tree, NAME, intent.stages)
 
     def recover(self, intent: Intent, *, back: bool = False) -> Recovered:
-        """What the next daemon does."""
+        """Recover as the next daemon does."""
         found = recover(intent, self.kept, back=back)
         self.clear(intent)
         return found
@@ -148,7 +151,7 @@ def planned(plan: Plan) -> Iterator[None]:
 
 
 def killed_at(moment: int, work: Callable[[], object]) -> bool:
-    """Do something in a process of its own that ends at its point number `moment`. Returns whether it came there."""
+    """Do something in a forked process that ends at its point number `moment`. Return whether it got there."""
     child = os.fork()
     if child == 0:
         passed = [0]
@@ -178,7 +181,7 @@ def scene() -> Iterator[Scene]:
 
 
 def moments(work: Callable[[int], bool]) -> int:
-    """Try every moment until the work comes to its end before it. Returns how many there were."""
+    """Try every moment until the work ends before it. Return the number of moments."""
     moment = 0
     while work(moment):
         moment += 1
@@ -238,7 +241,7 @@ def test_killed_again_while_the_next_daemon_completes_it(scene: Scene) -> None:
 
 @pytest.mark.parametrize("path", [path for path in FILES if not path.startswith("stays")])
 def test_what_the_person_has_saved_meanwhile_stays_and_the_rest_is_all_or_nothing(scene: Scene, path: str) -> None:
-    """Killed at every point; then the person saves one of the files, and the next daemon starts."""
+    """Kill it at every point; then the person saves one of the files, and the next daemon starts."""
 
     def once(moment: int) -> bool:
         scene.reset()
@@ -246,14 +249,14 @@ def test_what_the_person_has_saved_meanwhile_stays_and_the_rest_is_all_or_nothin
         killed = killed_at(moment, lambda: scene.write(intent))
         place = scene.root / path
         if not place.parent.is_dir() or place.is_dir():
-            return killed  # its folder is gone, or it is one: nothing can be saved there
+            return killed  # its folder is gone, or it is a folder: nothing can be saved there
         place.write_bytes(b"saved just now\n")
         found = scene.recover(intent)
         now = look(scene.root)
         assert now[path][1] == b"saved just now\n"
         wanted = scene.after if found.outcome is Outcome.FORWARD else scene.before
         others = {name for name in wanted | now if name != path and not path.startswith(f"{name}/")}
-        # What stands where the person's file is in the way of something is left as it was before.
+        # Entries for which the person's file is in the way stay as they were before.
         others = {name for name in others if not name.startswith(f"{path}/")}
         assert {name: now.get(name) for name in others} == {name: wanted.get(name) for name in others}
         return killed
@@ -262,7 +265,7 @@ def test_what_the_person_has_saved_meanwhile_stays_and_the_rest_is_all_or_nothin
 
 
 def test_a_file_system_that_cannot_exchange_names(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There the file is linked, compared and replaced; killed at every point it is whole or undone all the same."""
+    """There the file is linked, compared and replaced; killed at every point it is still complete or undone."""
 
     def unsupported(*_: object) -> None:
         raise renames.UnsupportedError
@@ -286,7 +289,7 @@ def test_a_file_system_that_cannot_exchange_names(scene: Scene, monkeypatch: pyt
 
 
 def test_what_was_staged_is_gone(scene: Scene) -> None:
-    """`git clean -fdX` between two daemons: what can be told is told, and nothing more is changed."""
+    """`git clean -fdX` ran between two daemons: what can be determined is reported, and nothing more is changed."""
 
     def once(moment: int) -> bool:
         scene.reset()
@@ -296,7 +299,7 @@ def test_what_was_staged_is_gone(scene: Scene) -> None:
         before = look(scene.root)
         found = scene.recover(intent)
         assert look(scene.root) == before
-        # All of it was written, or the files are named that have what was accepted.
+        # Either all of it was written, or the files with accepted content are named.
         if found.outcome is Outcome.FORWARD:
             assert before == scene.after
         else:
@@ -325,7 +328,7 @@ def test_a_disk_that_fails_at_any_call_leaves_everything_as_it_was(scene: Scene,
         passed = [0]
 
         def fail(name: str, _: int) -> None:
-            # The points of an accept stand between calls, those of trees and renames at them.
+            # The points of an accept are between calls, those of trees and renames at them.
             passed[0] += not name.startswith("accept.")
             if passed[0] == moment + 1 and not name.startswith("accept."):
                 raise OSError(number, os.strerror(number))
@@ -342,7 +345,7 @@ def test_a_disk_that_fails_at_any_call_leaves_everything_as_it_was(scene: Scene,
                 scene.clear(intent)
             assert look(scene.root) == scene.before
             return True
-        # The last points are behind the last call, or what fails there is of no consequence.
+        # The last points are after the last call, or a failure there has no effect.
         scene.clear(intent)
         assert look(scene.root) == scene.after
         return passed[0] > moment
@@ -351,7 +354,7 @@ def test_a_disk_that_fails_at_any_call_leaves_everything_as_it_was(scene: Scene,
 
 
 def test_a_file_that_is_saved_at_any_moment_is_never_lost(scene: Scene) -> None:
-    """By another program, whole as editors do it or in place, between any two calls."""
+    """Another program saves it, by replacing it as editors do or in place, between any two calls."""
     for in_place in (True, False):
 
         def once(moment: int, in_place: bool = in_place) -> bool:

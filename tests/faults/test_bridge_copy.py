@@ -1,4 +1,4 @@
-"""The bridge between a living editor and a living daemon: bytes in both directions, and the ends of them."""
+"""Test the bridge between a running editor and a running daemon: bytes in both directions, and their ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_editor_that_does_not_read_is_still_heard(fake_home: IsolatedHome) ->
         assert "result" in watcher.request("name", "watcher")
         editor.notify("flood", {"times": 40, "bytes": 100_000})
         editor.receive()
-        # The rest is under way to an editor that takes none of it: the pipe, the bridge and the socket are full.
+        # The rest is in transit to an editor that reads nothing: the pipe, the bridge and the socket are full.
         editor.notify("tell", {"client": "watcher", "text": "heard all the same"})
         assert watcher.receive()["params"] == "heard all the same"
         for _ in range(39):
@@ -43,7 +43,7 @@ def test_a_script_that_closes_its_input_still_gets_its_answers(fake_home: Isolat
     done = subprocess.run(
         fake_home.command("serve"), env=fake_home.environment(), input=requests, capture_output=True, check=True
     )
-    assert time.monotonic() - begun < 4  # it did not have to give up waiting
+    assert time.monotonic() - begun < 4  # it did not have to time out
     bodies = [json.loads("{" + part.split("{", 1)[1]) for part in done.stdout.decode().split("Content-Length: ")[1:]]
     assert [body["id"] for body in bodies] == list(range(100))
     assert done.stderr == b""

@@ -1,4 +1,4 @@
-"""The bridge finds a daemon, or starts one, or says in the editor why there is none."""
+"""Test that the bridge finds a daemon, or starts one, or reports the reason in the editor."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 
 def check_refused(home: IsolatedHome, *parts: str) -> None:
-    """An editor is told all the parts, in one sentence, as the answer to `initialize`. One that has no plugin of ours
-    is also sent it as a message."""
+    """Assert that the answer to `initialize` is one sentence with all of the parts.
+
+    An editor without our plugin gets it as a message too.
+    """
     with Editor(home) as editor:
         number = editor.ask("initialize", {"initializationOptions": {"mux": {"protocol": 2}}})
         answer = editor.receive()
@@ -43,7 +45,7 @@ def check_refused(home: IsolatedHome, *parts: str) -> None:
         assert answer["error"]["message"] == shown["params"]["message"] == sentence
         assert all(part in sentence for part in parts), sentence
         assert "\n" not in sentence
-        # It stays until the editor has had the time to read it: some take its end for all there is to know.
+        # It stays until the editor has had time to read it: some editors report only that the server has ended.
         assert editor.bridge.poll() is None
         editor.close_input()
         assert editor.wait() == 1
@@ -66,12 +68,12 @@ def test_ten_bridges_at_once_get_one_daemon(fake_home: IsolatedHome) -> None:
         daemons = [process for process in fake_home.processes() if "daemon" in process.cmdline()]
         assert [process.pid for process in daemons] == [daemon_pid(fake_home)]
         assert fake_home.log.count("listens on") == 1
-        assert "not started" not in fake_home.log  # nobody even tried a second one
+        assert "not started" not in fake_home.log  # no bridge even tried a second one
         assert len(request_status(fake_home.paths)["clients"]) == 10
 
 
 def test_the_daemon_belongs_to_nobody(fake_home: IsolatedHome) -> None:
-    """It outlives its bridge, in a session of its own, with no file of the bridge's open, and is nobody's child."""
+    """It outlives its bridge, in a session of its own, as an orphan, and with no file of the bridge's open."""
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     try:
@@ -79,11 +81,11 @@ def test_the_daemon_belongs_to_nobody(fake_home: IsolatedHome) -> None:
         subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True, pass_fds=(writing,))
     finally:
         os.close(writing)
-    assert os.read(reading, 1) == b""  # nobody holds the other end: it would block here otherwise
+    assert os.read(reading, 1) == b""  # no process holds the other end: reading would block otherwise
     os.close(reading)
     daemon = psutil.Process(daemon_pid(fake_home))
     assert os.getsid(daemon.pid) != os.getsid(0)
-    assert os.getsid(daemon.pid) != daemon.pid  # not its leader, so no terminal can become its own
+    assert os.getsid(daemon.pid) != daemon.pid  # not the session's leader, so it can get no controlling terminal
     assert daemon.terminal() is None
     assert daemon.cwd() == str(fake_home.state)
 
@@ -107,7 +109,7 @@ def test_after_kill_9_the_bridge_ends_and_the_next_one_starts_a_new_daemon(fake_
         os.kill(first, signal.SIGKILL)
         assert editor.wait() == 1
         assert "the daemon closed this connection" in editor.errors()
-    assert read_record(fake_home.paths) is not None  # stale, with a socket that nobody listens on
+    assert read_record(fake_home.paths) is not None  # stale: no process listens on its socket
     with Editor(fake_home) as editor:
         assert "result" in editor.request("initialize")
         assert daemon_pid(fake_home) != first
@@ -120,7 +122,7 @@ def test_an_address_that_passed_to_another_program_is_taken_for_stale(fake_home:
         record = f'{{"pid": 1, "created": 0, "address": "tcp:127.0.0.1:{port}", "token": "t", "version": "0"}}'
         Path(fake_home.paths.daemon_record).write_text(record)
         with Editor(fake_home) as editor:
-            for _ in range(2):  # the first try, and the one under the lock
+            for _ in range(2):  # the first attempt, and the one under the lock
                 connection, _ = other.accept()
                 connection.recv(1000)
                 connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")

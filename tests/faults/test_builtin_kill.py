@@ -1,4 +1,4 @@
-"""The built-in agent under `kill -9`, stop and cancel of the real daemon; and where a key must never be found."""
+"""Test the built-in agent under `kill -9`, stop and cancel of the real daemon; and that its key never leaks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def said(tmp_path: Path) -> Iterator[tuple[Signal, Signal]]:
 
 @asynccontextmanager
 async def playing(home: IsolatedHome, *turns: str, rules: str = ALL_COMMANDS) -> AsyncIterator[str]:
-    """A script in the model's place, for the agent `built`. It outlives every daemon."""
+    """Serve a script as the model of the agent `built`. It outlives every daemon."""
     async with serve(parse("[[conversation]]\n" + "".join(turns), "play.toml")) as url:
         home.write_config(rules + agent(url))
         yield url
@@ -77,7 +77,7 @@ async def test_ended_while_the_model_speaks(mux_home: IsolatedHome, root: Path, 
         async with connected(mux_home, root) as client:
             (ended,) = await client.ended(task["id"])
             assert (ended["state"], ended["hunks"]) == ("finished", 1)
-            # Of the answer that broke off only a daemon that was not killed can tell what it took; each other one is
+            # Only a daemon that was not killed can count the usage of the interrupted answer; each other answer is
             # counted once.
             last = await client.log(run, "transcript")
             assert last.count('"kind": "usage"') == {"kill": 2, "stop": 3}[how]
@@ -106,7 +106,7 @@ async def test_killed_during_a_command(mux_home: IsolatedHome, root: Path, said:
             assert "+x\n" in patch
             assert "+x\n+x\n" not in patch
             assert "+y\n" not in patch
-            assert "+LINE 3\n" in patch  # the call after it, which had not begun
+            assert "+LINE 3\n" in patch  # the next call, which had not begun
 
 
 async def test_killed_while_a_person_is_asked(mux_home: IsolatedHome, root: Path) -> None:
@@ -126,7 +126,7 @@ async def test_killed_while_a_person_is_asked(mux_home: IsolatedHome, root: Path
             (again,) = (await client.command("mux.permission.list"))["permissions"]
             assert (await client.command("mux.run.get", run=run))["run"]["state"] == "waiting"
             assert again["subject"] == "echo allowed | tee log"
-            assert again["id"] != first["id"]  # an answer to the old question answers nothing
+            assert again["id"] != first["id"]  # an answer to the old question has no effect
             await client.command("mux.permission.reply", id=again["id"], answer="once")
             (ended,) = await client.ended(task["id"])
             assert ended["state"] == "finished", ended
@@ -134,7 +134,7 @@ async def test_killed_while_a_person_is_asked(mux_home: IsolatedHome, root: Path
 
 
 async def test_killed_again_and_again(mux_home: IsolatedHome, root: Path) -> None:
-    """A kill in each of its answers. Every command is run once, and every whole answer is counted once."""
+    """Kill it in each of its answers. Every command is run once, and every complete answer is counted once."""
     steps = [
         turn(
             text(f"Step {n} of three."),
@@ -160,7 +160,7 @@ async def test_killed_again_and_again(mux_home: IsolatedHome, root: Path) -> Non
 
 
 async def heard(client: Client, run: str, words: str) -> None:
-    """Until the run has said these words, whoever has heard them."""
+    """Wait until the run's log has these words, whether or not a notification had them."""
     said, offset = "", 0
     while words not in said:
         piece = await client.command("mux.run.log", run=run, offset=offset, follow=True)
@@ -202,12 +202,12 @@ async def test_the_key_is_nowhere(mux_home: IsolatedHome, root: Path, said: tupl
         (ended,) = await client.ended(task["id"])
         assert ended["state"] == "finished", ended
         assert not [body for body in client.raw if CANARY.encode() in body]
-        # What was told while it worked is what the log has: all of it, once, in order.
+        # The notified output equals the log: complete, once, in order.
         told = client.output[ended["id"], "stdout"]
         assert told == await client.log(ended["id"])
         assert told.startswith("▸ search x\n▸ run command env; ")
         assert told.endswith("\nIt is done.\n")
-    # The check is the person's own command and has the person's environment, but no key to a model.
+    # The check is the person's own command and has the person's environment, but no API key.
     kept = [path for path in mux_home.folder.rglob("*") if path.is_file() and not path.is_symlink()]
     assert kept
     found = [path.relative_to(mux_home.folder) for path in kept if CANARY.encode() in path.read_bytes()]

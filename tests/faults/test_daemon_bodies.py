@@ -1,4 +1,4 @@
-"""Bodies of messages: what their ends say, and that the patient reader reads what `json` does."""
+"""Test the bodies of messages: what their ends tell, and that the incremental parser agrees with `json`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_is_nested_too_deep_is_refused() -> None:
 def test_the_method_and_the_id_are_at_one_of_the_ends(
     order: tuple[str, ...], params: Any, indent: int | None, slash: bytes
 ) -> None:
-    """In whatever order: what is before the parameters is found at the beginning, all else at the end."""
+    """The members may have any order: those before the parameters are found at the beginning, all others at the end."""
     message = {"jsonrpc": "2.0", "id": "an id", "method": "a/method", "params": params}
     body = json.dumps({name: message[name] for name in order}, indent=indent).encode().replace(b"/", slash)
     first, last = first_members(body), last_members(body)

@@ -1,4 +1,4 @@
-"""What one client does costs the others nothing, and strangers get nothing at all."""
+"""Test that one client costs the others nothing, and that strangers get nothing at all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Neighbour:
     home: IsolatedHome
 
     def check(self) -> None:
-        """It is served."""
+        """Assert that it is served."""
         assert self.editor.request("echo", "neighbour")["result"]["echo"] == "neighbour"
 
 
@@ -50,14 +50,14 @@ def neighbour(fake_home: IsolatedHome) -> Iterator[Neighbour]:
 
 
 def connect_raw(home: IsolatedHome) -> socket.socket:
-    """A socket after a granted handshake, with no bridge between."""
+    """Return a socket after a granted handshake, without a bridge."""
     sock = socket.socket(fileno=attempt(home.paths, "lsp").detach())
     sock.settimeout(20)
     return sock
 
 
 def connect_stranger(home: IsolatedHome) -> socket.socket:
-    """A socket before any handshake."""
+    """Return a socket before any handshake."""
     record = read_record(home.paths)
     assert record is not None
     sock = socket.socket(socket.AF_UNIX)
@@ -67,7 +67,7 @@ def connect_stranger(home: IsolatedHome) -> socket.socket:
 
 
 def read_to_end(sock: socket.socket) -> bytes:
-    """All that comes until the daemon closes the connection, which also is what is waited for."""
+    """Read until the daemon closes the connection, and return everything received."""
     received = b""
     try:
         while chunk := sock.recv(65536):
@@ -78,7 +78,7 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 
 def say(home: IsolatedHome, **changes: Any) -> dict[str, Any]:
-    """The daemon's answer to a handshake that is right but for the changes."""
+    """Send a handshake with these changes, and return the daemon's answer."""
     record = read_record(home.paths)
     assert record is not None
     hello = {"mux": 1, "version": __version__, "token": record["token"], "want": "lsp"} | changes
@@ -163,7 +163,7 @@ def test_a_client_that_does_not_read_is_dropped_and_the_others_do_not_feel_it(ne
             neighbour.check()
             slowest = max(slowest, time.monotonic() - begun)
         received = read_to_end(sock)
-    assert len(received) < 5_000_000  # of 40 MB: what was in the socket's buffer
+    assert len(received) < 5_000_000  # of 40 MB: the content of the socket's buffer
     assert slowest < 1.0
     assert re.search(r"dropped: it does not read: \d+ bytes wait", neighbour.home.log)
 

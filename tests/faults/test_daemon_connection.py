@@ -1,4 +1,4 @@
-"""The guarded reader and the bounded writer, without a daemon around them."""
+"""Test the guarded reader and the bounded writer, without a daemon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def connected(**limits: Any) -> AsyncIterator[tuple[ClientReader, ClientWriter, socket.socket]]:
-    """A guarded reader and writer, and the client's end of their socket."""
+    """Yield a guarded reader and writer, and the client's end of their socket."""
     ours, theirs = socket.socketpair()
     stream, out = await asyncio.open_connection(sock=ours)
     writer = ClientWriter(out, "the client", **limits)
@@ -34,7 +34,7 @@ async def connected(**limits: Any) -> AsyncIterator[tuple[ClientReader, ClientWr
 
 
 async def read(reader: ClientReader) -> list[Any]:
-    """All messages that come."""
+    """Return all messages until the end."""
     messages = []
     while (received := await reader.message()) is not None:
         messages.append(received[0])
@@ -48,7 +48,7 @@ async def test_every_message_is_read_however_the_bytes_come() -> None:
         reading = asyncio.create_task(read(reader))
         for begin in range(0, len(data), 7):
             client.send(data[begin : begin + 7])
-            await asyncio.sleep(0)  # lets the reader see the piece alone
+            await asyncio.sleep(0)  # lets the reader see this piece alone
         client.shutdown(socket.SHUT_WR)
         assert await reading == messages
 
@@ -81,7 +81,7 @@ async def test_the_end_can_be_asked_for_in_the_middle_of_a_message() -> None:
 async def test_a_client_that_takes_nothing_is_dropped_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
     async with connected(stalled_seconds=0.05) as (reader, writer, _):
         writer.write(b"x" * 3_000_000)
-        assert await reader.message() is None  # the drop ends the reading too
+        assert await reader.message() is None  # dropping the client ends reading too
     assert "the client dropped: it has read nothing for 0.05 s" in caplog.text
 
 
@@ -95,7 +95,7 @@ async def test_a_slow_client_that_takes_a_little_is_not_dropped(caplog: pytest.L
         while taken < size:
             taken += len(await loop.sock_recv(client, size // 10))
             if loop.time() - begun < 0.6:
-                await asyncio.sleep(0.05)  # the client's slowness is what is tested
+                await asyncio.sleep(0.05)  # the test is about a slow client
     assert "dropped" not in caplog.text
 
 
@@ -111,7 +111,7 @@ async def test_one_message_may_be_larger_than_what_may_wait() -> None:
 async def test_what_is_told_behind_a_large_message_is_no_sign_that_nobody_reads(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A client asks for a diff of many megabytes while agents print."""
+    """A client requests a diff of many megabytes while agents print."""
     async with connected(waiting_limit=1000) as (reader, writer, client):
         writer.write(b"x" * 1_000_000)
         for _ in range(9):
@@ -123,7 +123,7 @@ async def test_what_is_told_behind_a_large_message_is_no_sign_that_nobody_reads(
             assert received
             taken += len(received)
         assert "dropped" not in caplog.text
-        # It is no leave to leave other things unread as well.
+        # The exemption does not cover further unread messages.
         writer.write(b"x" * 1_000_000)
         for _ in range(15):
             writer.write(b"x" * 100)

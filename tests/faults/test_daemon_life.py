@@ -1,4 +1,4 @@
-"""How a daemon ends, and what it tells of itself."""
+"""Test how a daemon ends, and what it reports about itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECONDS = 20.0
 
 
 def start(home: IsolatedHome) -> psutil.Process:
-    """A daemon without clients."""
+    """Start a daemon without clients and return it."""
     subprocess.run(home.command("serve"), env=home.environment(), stdin=subprocess.DEVNULL, check=True)
     return psutil.Process(request_status(home.paths)["pid"])
 
@@ -150,7 +150,7 @@ def test_it_does_not_end_while_there_is_a_run(fake_home: IsolatedHome) -> None:
     daemon = start(fake_home)
     assert not wait_for_exit(daemon, 0.6)
     ask_for_runs(fake_home, 0, after=0.3)
-    assert wait_for_exit(daemon, SECONDS)  # the run's end came after the last client's
+    assert wait_for_exit(daemon, SECONDS)  # the run ended after the last client left
 
 
 def test_a_run_that_begins_when_it_was_idle_already_keeps_it(fake_home: IsolatedHome) -> None:
@@ -163,7 +163,7 @@ def test_a_run_that_begins_when_it_was_idle_already_keeps_it(fake_home: Isolated
 
 
 def ask_for_runs(home: IsolatedHome, count: int, *, after: float) -> None:
-    """Has the engine change the number of its unfinished runs so many seconds from now."""
+    """Let the engine change the number of its unfinished runs after this many seconds."""
     params = {"count": count, "seconds": after}
     with connect_running(home.paths) as connection:
         connection.sock.sendall(frame({"jsonrpc": "2.0", "method": "unfinished-later", "params": params}))
@@ -269,7 +269,7 @@ os.write(2, b"the last words")
 
 
 def test_a_bridge_start_is_quick(fake_home: IsolatedHome) -> None:
-    """Only against the grossest mistakes: the benchmark has the real figure."""
+    """This only guards against gross mistakes: the benchmark has the real figure."""
     start(fake_home)
     begun = time.monotonic()
     start(fake_home)

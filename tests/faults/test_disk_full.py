@@ -1,7 +1,7 @@
-"""Disks that are full, out of inodes or read-only, that of the state and that of the repository, in every operation.
+"""Test full, inodeless and read-only disks, of the state and of the repository, in every operation.
 
-What cannot be done is refused in a sentence that names the disk; nothing is lost, nothing is left lying about, and all
-of it works again when there is room.
+What cannot be done is refused in a sentence that names the disk; nothing is lost, no partial file is left, and
+everything works again when there is room.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ SENTENCES: Final = {
 
 LEFTOVERS: Final = ("tmp_*", "fast_import_crash_*", "*.lock", "*.new", ".new-*", ".mux-*", "*.tmp")
 LOCKS: Final = {"daemon.lock", "start.lock"}
-"""Of our own, and there for good."""
+"""mux-lsp's own lock files, which stay."""
 
 
 @dataclass(frozen=True, slots=True)
 class HomeOnDisks(IsolatedHome):
-    """A home whose processes live in a mount namespace."""
+    """A home whose processes run in a mount namespace."""
 
     disks: Disks | None = field(default=None)
 
     def command(self, *arguments: str) -> list[str]:
-        """See `IsolatedHome.command`."""
+        """Return a command line, see `IsolatedHome.command`."""
         enter = [] if self.disks is None else self.disks.enter
         return [*enter, *IsolatedHome.command(self, *arguments)]
 
     @property
     def log(self) -> str:
-        """What the daemon has logged."""
+        """Return the daemon's log."""
         assert self.disks is not None
         return self.disks.seen(Path(self.paths.log)).read_text()
 
     def run(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """A command line of mux-lsp, in a folder."""
+        """Run a command line of mux-lsp in a folder."""
         assert self.disks is not None
         return self.disks.run(folder, *IsolatedHome.command(self, *arguments))
 
@@ -81,7 +81,7 @@ class World:
         return self.disks.seen(self.root / path)
 
     def text(self, path: str = "f.txt") -> str | None:
-        """What the person has in a file."""
+        """Return the content of the person's file."""
         seen = self.seen(path)
         return seen.read_text() if seen.exists() else None
 
@@ -104,7 +104,7 @@ class World:
             self.disks.read_only(disk.place)
 
     def mended(self, which: str, fault: str) -> None:
-        """Put it right."""
+        """Repair the disk."""
         disk = self.disks.disk(self.place(which))
         if fault == READ_ONLY:
             self.disks.writable(disk.place)
@@ -112,14 +112,14 @@ class World:
             disk.roomy()
 
     def refused(self, which: str, fault: str, said: str) -> None:
-        """A sentence says which disk it is, and what is wrong with it."""
+        """Assert that the message names the disk and the fault."""
         words = SENTENCES[fault].replace("{place}", re.escape(str(self.place(which))))
         assert re.search(words, said), said
         assert "Traceback" not in said
         assert "bug in mux-lsp" not in said
 
     def check_nothing_left(self) -> None:
-        """No half file lies about, the store is whole, and so is the journal."""
+        """Assert that no partial file is left, and that the stores and the journal are intact."""
         found = [path for pattern in LEFTOVERS for path in (*self.state.rglob(pattern), *self.seen("").rglob(pattern))]
         assert not [path for path in found if path.name not in LOCKS]
         for store in self.state.glob("repos/*/shadow.git"):
@@ -134,14 +134,17 @@ class World:
 
 
 def unexpected(log: str) -> list[str]:
-    """The lines before tracebacks in a log, but for a result that is taken while its agent works: it is taken again."""
+    """Return the line before each traceback in a log.
+
+    One failure is expected: taking a result while its agent works, which is repeated.
+    """
     lines = log.splitlines()
     found = [lines[at - 1] for at, line in enumerate(lines) if line.startswith("Traceback")]
     return [line for line in found if "could not be taken while it works" not in line]
 
 
 def _make_repository(disks: Disks, root: Path) -> None:
-    """The person's repository. git resolves where it is, so it must run inside."""
+    """Make the person's repository. git resolves its own path, so it must run inside the namespace."""
     disks.seen(root).mkdir()
     (disks.seen(root) / "f.txt").write_text(TEXT)
     (disks.seen(root) / "g.txt").write_text("g\n")
@@ -174,13 +177,13 @@ async def client_of(world: World) -> AsyncIterator[Client]:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something that a person does, on a task with two results: the first edits a line, the second adds a file."""
+    """An operation of the person's on a task with two results: the first edits a line, the second adds a file."""
 
     act: Callable[[Client, list[Json]], Awaitable[Any]]
     done: Callable[[Client, World, list[Json]], Awaitable[object]]
-    """Asserts that it has been done."""
+    """Asserts that the operation was done."""
     not_done: Callable[[Client, World, list[Json]], Awaitable[object]]
-    """Asserts that nothing of it was."""
+    """Asserts that the operation had no effect."""
 
 
 async def _started(client: Client, _: list[Json]) -> None:
@@ -284,12 +287,12 @@ OPERATIONS: Final = {
 DONE, REFUSED, EITHER = "done", "refused", "either"
 
 MATRIX: Final = {
-    # The journal's log may have room left within, so a change may be made or refused: all of it, or nothing.
+    # The journal's log may have room left, so a change may be made or refused: all of it, or nothing.
     ("state", BYTES): dict.fromkeys(OPERATIONS, EITHER) | dict.fromkeys(("start", "continue", "verify"), REFUSED),
-    # The journal has its files open: what makes no new one is done.
+    # The journal has its files open: operations that make no new file are done.
     ("state", INODES): dict.fromkeys(OPERATIONS, DONE) | dict.fromkeys(("start", "continue", "verify"), REFUSED),
     ("state", READ_ONLY): dict.fromkeys(OPERATIONS, DONE) | dict.fromkeys(("start", "continue", "verify"), REFUSED),
-    # The repository is read and never written, but for what is accepted.
+    # The repository is read and never written, except by accepting.
     ("repository", BYTES): dict.fromkeys(OPERATIONS, DONE) | dict.fromkeys(("accept", "pick"), REFUSED),
     ("repository", INODES): dict.fromkeys(OPERATIONS, DONE) | dict.fromkeys(("accept", "pick"), REFUSED),
     ("repository", READ_ONLY): dict.fromkeys(OPERATIONS, DONE) | dict.fromkeys(("accept", "pick"), REFUSED),
@@ -314,14 +317,14 @@ async def test_every_operation_on_a_broken_disk(world: World, which: str, fault:
         await _started(client, [])
     world.home.run(world.root, "stop")
     world.check_nothing_left()
-    # The next daemon says the same of it all.
+    # The next daemon gives the same answers.
     async with client_of(world) as client:
         for runs in kept:
             assert [state for state, _ in await _states(client, runs)] == ["finished", "finished"]
 
 
 async def check_operation(world: World, client: Client, runs: list[Json], case: tuple[str, str, str]) -> None:
-    """Break the disk, do it, put the disk right, and do it again where it was refused."""
+    """Break the disk, do the operation, repair the disk, and do it again if it was refused."""
     which, fault, name = case
     operation, expected = OPERATIONS[name], MATRIX[which, fault][name]
     world.breaks(which, fault)
@@ -331,7 +334,7 @@ async def check_operation(world: World, client: Client, runs: list[Json], case: 
         assert expected != DONE, (name, error)
         world.refused(which, fault, str(error))
         if name in {"accept", "pick"}:
-            # All of the text is there or none of it; it may have been refused for the record of it.
+            # The text is there as a whole or not at all; the refusal may concern the record of it.
             assert (world.text(), world.text("new.txt")) in {(TEXT, None), (BOTH, "new\n")}
         else:
             await operation.not_done(client, world, runs)
@@ -351,7 +354,7 @@ async def check_operation(world: World, client: Client, runs: list[Json], case: 
 
 @pytest.mark.parametrize("fault", SENTENCES)
 async def test_a_daemon_cannot_start(world: World, fault: str) -> None:
-    """The first one, and one that finds tasks: neither loses any."""
+    """This holds for the first one and for one that finds tasks: neither loses any."""
     disk = world.disks.disk(world.home.state)
     for tasks in (0, 1):
         if fault == READ_ONLY:
@@ -379,7 +382,7 @@ async def test_a_daemon_cannot_start(world: World, fault: str) -> None:
 
 @pytest.mark.parametrize("fault", [BYTES, INODES])
 async def test_the_disk_is_full_at_the_end_of_an_agent(world: World, tmp_path: Path, fault: str) -> None:
-    """What it has made is taken as soon as something is started with room, and by the next daemon otherwise."""
+    """Its result is taken once something is started with room, otherwise by the next daemon."""
     with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
         async with client_of(world) as client:
             command = f"sh:{EDIT}; {arrived.give}; {go.take}; echo printed; echo new > new.txt"
@@ -410,7 +413,7 @@ def _taken(client: Client, task: Json) -> list[Json]:
 async def test_the_disk_is_full_between_checks(world: World, tmp_path: Path, fault: str) -> None:
     with signals(tmp_path / "signals", "arrived", "go", "later") as (arrived, go, later):
         async with client_of(world) as client:
-            # What checks the snapshot beside it gives back the room that it had when it ends.
+            # The check of the snapshot beside it frees its space when it ends.
             gate = f"{arrived.give}; if grep -q LINE f.txt; then {go.take}; else {later.take}; fi"
             task = await client.start(f"sh:{EDIT}", checks=(gate, "echo printed"))
             await arrived.happened(2)
@@ -428,7 +431,7 @@ async def test_the_disk_is_full_between_checks(world: World, tmp_path: Path, fau
     world.check_nothing_left()
 
 
-# What a person keeps
+# What the person stores
 
 
 @pytest.mark.parametrize("fault", SENTENCES)
@@ -457,7 +460,7 @@ async def test_trust_is_kept_or_refused(world: World, fault: str) -> None:
     world.seen("mux.toml").write_text('setup = ["true"]\n')
     async with client_of(world) as client:
         shown = await client.command("mux.repository.get")
-        # Until the journal's log has no room left within.
+        # Until the journal's log has no room left.
         world.breaks("state", fault)
         try:
             answer = await client.command("mux.repository.trust", digest=shown["digest"])

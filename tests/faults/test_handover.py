@@ -1,4 +1,4 @@
-"""A newer release replaces the daemon while an agent is at work, and migrates the journal."""
+"""Test that a newer release replaces the daemon while an agent is at work, and migrates the journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The person's `.git` is read and never written, and what was made of it outlives it."""
+"""Test that the person's `.git` is read and never written, and that snapshots and results outlive it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def messy_repository(folder: Path) -> Path:
-    """A repository in the middle of a merge, with staged, unstaged, untracked, ignored and racily clean files."""
+    """Return a repository in the middle of a merge.
+
+    It has staged, unstaged, untracked, ignored and racily clean files.
+    """
     root = make_repository(
         folder,
         {
@@ -45,7 +48,7 @@ def messy_repository(folder: Path) -> Path:
     (root / "new.txt").write_text("untracked\n")
     git(root, "add", "--intent-to-add", "new.txt")
     (root / "noise.log").write_text("ignored\n")
-    # Its time is other than the index remembers, its content is not: any `git status` would write the index anew.
+    # Its time differs from the index and its content does not: any `git status` would rewrite the index.
     (root / "deep/er/d.txt").touch()
     return root
 
@@ -94,7 +97,7 @@ async def test_nothing_of_the_persons_git_folder_changes(mux_home: IsolatedHome,
 
 
 def check_store_stands_alone(home: IsolatedHome) -> None:
-    """`git fsck` on the shadow store, which may know no other folder of objects."""
+    """Run `git fsck` on the shadow store, which must have no alternates."""
     (store,) = (home.state / "repos").glob("*/shadow.git")
     assert not (store / "objects" / "info" / "alternates").exists()
     git(store, "fsck", "--connectivity-only", "--no-dangling")
@@ -113,7 +116,7 @@ async def test_results_outlive_the_persons_repository(mux_home: IsolatedHome, tm
     (root / "7.txt").write_text("unstaged\n")
 
     def rewrite() -> None:
-        # Now the snapshot's commit and blobs are in no ref, reflog or index of the person's.
+        # Now no ref, reflog or index of the person's has the snapshot's commit and blobs.
         git(root, "stash", "--quiet")
         git(root, "stash", "drop", "--quiet")
         git(root, "checkout", "--quiet", "main")
@@ -137,7 +140,7 @@ async def test_results_outlive_the_persons_repository(mux_home: IsolatedHome, tm
             expected = [await client.diff(run) for run in runs]
             assert "side 3\n+mine\n" in expected[0]
             assert " staged\n+mine\n" in expected[0]
-            # The second task borrows from what is left of the first.
+            # The second task uses the objects left by the first.
             run = await client.run("echo again > 1.txt")
             check_store_stands_alone(mux_home)
             shutil.rmtree(root)

@@ -1,4 +1,4 @@
-"""Agents that write whatever they can think of: nothing of it runs in the daemon, nothing leaves the repository."""
+"""Test agents that write anything harmful: nothing of it runs in the daemon, nothing leaves the repository."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""What drives a terminal or reorders what is seen."""
+"""Characters that control a terminal or reorder the visible text."""
 
 
 @dataclass
 class Scene:
-    """A person's folder with their repository in it, and something of theirs beside it."""
+    """A person's folder with their repository in it, and other files of theirs beside it."""
 
     place: Path
 
@@ -41,7 +41,7 @@ class Scene:
         self.note()
 
     def note(self) -> None:
-        """Remember what must stay."""
+        """Record the state that must not change."""
         self._git, self._outside = fingerprint(self.root / ".git"), fingerprint(self.outside)
 
     def check_canary(self) -> None:
@@ -64,7 +64,7 @@ def scene(tmp_path: Path) -> Scene:
 
 
 async def look_at_everything(client: Client, run: Json) -> list[Json]:
-    """Ask for all there is to see of a run. Returns its hunks."""
+    """Request every view of a run. Return its hunks."""
     await client.diff(run["id"])
     for stream in ("stdout", "stderr"):
         await client.log(run["id"], stream)
@@ -74,7 +74,7 @@ async def look_at_everything(client: Client, run: Json) -> list[Json]:
 
 
 async def accept(client: Client, command: str, **argument: object) -> str | None:
-    """Accept something. Returns why it was refused, or None where it was not."""
+    """Accept something. Return the reason of a refusal, or None."""
     try:
         await client.command(command, **argument)
     except RefusedError as error:
@@ -85,7 +85,7 @@ async def accept(client: Client, command: str, **argument: object) -> str | None
 
 
 async def accept_everything(client: Client, scene: Scene, run: Json, items: list[Json]) -> dict[str, str | None]:
-    """Accept hunk by hunk, file by file and the whole run. Returns by path why not, None where it was."""
+    """Accept hunk by hunk, file by file and the whole run. Return the reason of each refusal, or None, by path."""
     for item in items[:50]:
         if item["hunk"] is not None:
             await accept(client, "mux.hunk.accept", run=run["id"], hunks=[item["hunk"]])
@@ -132,7 +132,7 @@ async def test_traps(
         answers = await accept_everything(client, scene, run, items)
         assert {path for path, why in answers.items() if why} == refused, answers
         assert (scene.root / "plain.txt").read_text() == "line 0\nPLAIN\nline 2\n"
-        # The worktree is used again, or removed; either way with nothing of the agent's in it.
+        # The worktree is reused, or removed; either way nothing of the agent's is in it.
         again = await client.run("git status --porcelain --ignored; ls -A")
         assert (again["state"], again["files"]) == ("finished", [])
         scene.check()
@@ -162,7 +162,7 @@ async def test_names(shared_home: IsolatedHome, scene: Scene, applies: bool) -> 
 
 @pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])
 async def test_names_that_are_shown_alike(shared_home: IsolatedHome, scene: Scene, applies: bool) -> None:
-    """One file is looked at and accepted, and another one whose name looks the same must not come with it."""
+    """One file is reviewed and accepted, and another one whose name looks the same must not be accepted with it."""
     twins = (
         r"""mkdir new; echo seen > 'new/a\xff.txt'; echo unseen > "$(printf 'new/a\377.txt')"; echo new > new/c.txt"""
     )
@@ -180,7 +180,7 @@ async def test_names_that_are_shown_alike(shared_home: IsolatedHome, scene: Scen
 
 
 async def test_a_name_cannot_say_more_than_a_name(shared_home: IsolatedHome, scene: Scene) -> None:
-    """What is refused is told in one line: another one would pass for a word of ours."""
+    """A refusal is reported in one line: a second line would pass for a message of ours."""
     name = "x\nAccepted 1 change in plain.txt.\n"
     async with connected(shared_home, scene.root) as client:
         run = await client.run(f"mkdir '{name}'; echo theirs > '{name}/y'")
@@ -277,7 +277,7 @@ async def test_what_an_agent_adds_to_its_transcript(shared_home: IsolatedHome, s
 
 
 async def test_numbers_that_cannot_be_kept(shared_home: IsolatedHome, scene: Scene) -> None:
-    """What an agent tells of its own cost costs it nothing of its result."""
+    """Invalid usage that an agent reports does not cost it its result."""
     costs = [{"amount": amount, "currency": "USD"} for amount in (1e308, 1.0, 1.7e308)]
     took = [{"tell": {"sessionUpdate": "usage_update", "used": 10**30, "size": 1, "cost": cost}} for cost in costs]
     write = {"write": {"path": "plain.txt", "content": "PLAIN\n"}}
@@ -296,14 +296,14 @@ async def test_numbers_that_cannot_be_kept(shared_home: IsolatedHome, scene: Sce
 
 
 def told_to_the_end(client: Client, run: str, stream: str) -> str:
-    """What was told of a stream, once its end was; nothing before. Of much at a time only the newest is told."""
+    """Return a stream's notified output once it is complete, "" before. Only the newest part of much is notified."""
     told = client.output.get((run, stream), "")
     return told if told.endswith("x" * 10_000) else ""
 
 
 @pytest.mark.parametrize("applies", [False, True], ids=["on disk", "by the editor"])
 async def test_a_folder_that_became_a_link(shared_home: IsolatedHome, scene: Scene, applies: bool) -> None:
-    """The result is innocent, but the person's own tree leads outside by now."""
+    """The result is harmless, but the person's own tree leads outside by now."""
     async with connected(shared_home, scene.root, applies=applies) as client:
         run = await client.run("echo more >> folder/b.txt; echo new > folder/new.txt; echo PLAIN > plain.txt")
         items = await client.review(run["id"])

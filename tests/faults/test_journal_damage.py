@@ -1,4 +1,4 @@
-"""A journal that is newer, older, damaged, cut or held by another program: what a person reads of it, and where."""
+"""Test a journal that is newer, older, damaged, truncated or locked by another program, and the messages about it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def root(tmp_path: Path) -> Path:
 
 
 def mux(home: IsolatedHome, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command of the terminal."""
+    """Run a command in the terminal and return its outcome."""
     return subprocess.run(
         home.command(*arguments), cwd=root, env=home.environment(), capture_output=True, text=True, check=False
     )
 
 
 async def check_refused(home: IsolatedHome, root: Path, *words: str) -> None:
-    """The terminal and the editor both say it, in a sentence, and the journal stays as it was."""
+    """Assert that terminal and editor both report it in a sentence, and that the journal stays unchanged."""
     before = journal_of(home).read_bytes()
     done = mux(home, root, "list")
     assert done.returncode == 1
@@ -70,7 +70,7 @@ async def test_a_newer_journal(mux_home: IsolatedHome, root: Path) -> None:
 
 
 def _hole(path: Path) -> None:
-    """A page of the table of runs is overwritten."""
+    """Overwrite a page of the table of runs."""
     with closing(sqlite3.connect(path)) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'runs'").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
@@ -95,7 +95,7 @@ async def test_a_damaged_journal(mux_home: IsolatedHome, root: Path, how: str) -
     await check_refused(
         mux_home, root, "is damaged", "mux-lsp leaves it as it is", "PRAGMA integrity_check", "move the three files"
     )
-    # As it says: with the three of them away it begins with an empty one.
+    # Following the message: once the three files are moved away, the daemon begins with an empty journal.
     for file in mux_home.state.glob("mux.db*"):
         file.rename(mux_home.folder / file.name)
     done = mux(mux_home, root, "status", "--json")
@@ -108,7 +108,7 @@ async def test_a_damaged_journal(mux_home: IsolatedHome, root: Path, how: str) -
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Another program writes to a database, and does not come to an end."""
+    """Let another program begin to write to a database, and hold its lock."""
     hold = f"import sqlite3; c = sqlite3.connect({str(path)!r}, isolation_level=None); "
     hold += "c.execute('BEGIN IMMEDIATE'); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -122,7 +122,7 @@ async def test_a_journal_that_another_program_holds(mux_home: IsolatedHome, root
     async with connected(mux_home, root) as client:
         await client.run("true")
     mux(mux_home, root, "stop")
-    # Not by this process: it would let go of the locks of a file whenever it has read that file.
+    # Not in this process: closing any descriptor of a file releases the process's locks on it.
     with held(journal_of(mux_home)):
         await check_refused(mux_home, root, "is held by another program", "Nothing was lost")
     async with connected(mux_home, root) as client:
@@ -134,7 +134,7 @@ async def _killed(client: Client) -> None:
 
 
 def messages(client: Client) -> list[str]:
-    """What the client was told to show."""
+    """Return the messages that the client was asked to show."""
     shown = [json.loads(body) for body in client.raw]
     return [one["params"]["message"] for one in shown if one["method"] == "window/showMessage"]
 
@@ -160,7 +160,7 @@ async def test_a_journal_whose_log_was_cut(mux_home: IsolatedHome, root: Path, p
         assert notice in mux(mux_home, root, "status").stdout
         assert notice in mux(mux_home, root, "doctor").stdout
     mux(mux_home, root, "stop")
-    # It is said by one daemon.
+    # Only one daemon reports it.
     async with connected(mux_home, root, plain=plain) as client:
         assert (await client.command("mux.status"))["notices"] == []
 
@@ -175,7 +175,7 @@ async def test_kill_alone_cuts_nothing(mux_home: IsolatedHome, root: Path) -> No
 
 
 def put(home: IsolatedHome, fixture: Path) -> None:
-    """Make it the journal of a home."""
+    """Make the fixture the journal of a home."""
     home.state.mkdir(mode=0o700)
     with closing(sqlite3.connect(journal_of(home))) as connection:
         connection.executescript(fixture.read_text(encoding="ascii"))
@@ -183,7 +183,7 @@ def put(home: IsolatedHome, fixture: Path) -> None:
 
 @pytest.mark.parametrize("file", sorted(JOURNALS.glob("v*.sql")), ids=lambda file: file.stem)
 async def test_an_old_journal_is_taken_up(mux_home: IsolatedHome, root: Path, file: Path) -> None:
-    """Its runs were at work in a repository that is gone: each ends with a sentence, and new ones begin."""
+    """Its runs were at work in a repository that is gone: each ends with a reason, and new ones begin."""
     put(mux_home, file)
     async with connected(mux_home, root) as client:
         old = {task["id"]: task for task in (await client.command("mux.task.list"))["tasks"]}

@@ -1,4 +1,4 @@
-"""`kill -9` of the daemon at any point: agents go on, the next daemon takes them up, and what was shown survives."""
+"""Test `kill -9` of the daemon at any point: agents go on, the next daemon resumes runs, and shown data survives."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if os.fork() == 0:
             pipe.write("\\n")
         open(sys.argv[2]).read()
 """
-"""A Python program that leaves its session and its parent, says so, and stays."""
+"""A Python program that leaves its session and its parent, signals that, and stays."""
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def said(tmp_path: Path) -> Iterator[tuple[Signal, Signal]]:
-    """What the far side says, and what it waits for."""
+    """Yield the signal that the other side gives, and the one that it waits for."""
     with signals(tmp_path / "signals", "arrived", "go") as (arrived, go):
         yield arrived, go
 
 
 async def kill(client: Client) -> None:
-    """`kill -9` of the daemon, seen through."""
+    """Kill the daemon with `kill -9`, and wait for its end."""
     daemon = psutil.Process((await client.command("mux.status"))["pid"])
     kill_at_once(daemon)
 
@@ -64,7 +64,7 @@ def kill_at_once(daemon: psutil.Process) -> None:
 
 
 def blocking_git(folder: Path, subcommand: str, arrived: Signal, go: Signal) -> str:
-    """A `PATH` whose git tells of its first such subcommand, and waits there. The real one does all the work."""
+    """Return a `PATH` with a git that signals its first such subcommand and waits there. The real git does all work."""
     folder.mkdir()
     armed = folder / "armed"
     armed.touch()
@@ -132,7 +132,7 @@ async def test_killed_with_runs_in_the_queue(mux_home: IsolatedHome, root: Path,
 
 
 async def test_killed_while_checking(mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal]) -> None:
-    """Checks of a result, of the same with the tests as they were, and of the snapshot: all are made anew."""
+    """The checks of a result, those with the original tests, and those of the snapshot are all run anew."""
     arrived, go = said
     (root / "tests").mkdir()
     (root / "tests" / "a.txt").write_text("a\n")
@@ -182,7 +182,7 @@ async def test_killed_while_verifying(mux_home: IsolatedHome, root: Path, said: 
 async def test_killed_with_git_at_work(
     mux_home: IsolatedHome, root: Path, said: tuple[Signal, Signal], tmp_path: Path, subcommand: str
 ) -> None:
-    """Right after the answer to `mux.task.start`, while preparing, while a result is taken: git is in the middle."""
+    """The daemon is killed while git works: right after `mux.task.start`, while preparing, while a result is taken."""
     arrived, go = said
     path = blocking_git(tmp_path / "bin", subcommand, arrived, go)
     (root / "g.txt").write_text("unstaged\n")
@@ -204,11 +204,11 @@ async def test_killed_with_git_at_work(
             again = await client.run("echo y > g.txt")
             check_result(again)
             status = await client.command("mux.status")
-            # None was lost: there is the run's, and one in which the snapshot was checked.
+            # No worktree was lost: there is the run's, and the one for the check of the snapshot.
             assert status["repositories"][0]["worktrees"] <= 2
             assert not [one for one in mux_home.processes() if subcommand in one.cmdline()], "it works on for nobody"
     finally:
-        go.happens()  # whoever may still wait
+        go.happens()  # release any process that still waits
     (worktrees,) = (mux_home.state / "repos").glob("*/worktrees")
     assert len(list(worktrees.iterdir())) <= 2
 
@@ -233,7 +233,7 @@ async def test_cancel_after_take_up_ends_the_whole_tree(
 
 
 async def killed_in_mid_end(client: Client, arrived: Signal, runs: int, command: str, **argument: object) -> None:
-    """Ask for something that ends runs, and kill the daemon when as many agents were asked to end, and have not."""
+    """Request a command that ends runs, and kill the daemon when this many agents were asked to end, and have not."""
     asked = asyncio.ensure_future(client.command(command, **argument))
     await arrived.happened(runs)
     await kill(client)
@@ -250,7 +250,7 @@ async def test_a_cancel_that_was_not_answered_is_carried_out_by_the_next_daemon(
 ) -> None:
     arrived, go = said
     agents = 1 if of == "run" else 2
-    # The agent survives TERM, and goes on as though nothing had been.
+    # The agent survives TERM and goes on undisturbed.
     wait = f"while ! {go.take}; do :; done"
     work = f"trap '{arrived.give}' TERM; echo x >> g.txt; {arrived.give}; {wait}; echo y >> g.txt"
     mux_home.write_config("[runs]\ngrace_seconds = 600\n")
@@ -269,13 +269,13 @@ async def test_a_cancel_that_was_not_answered_is_carried_out_by_the_next_daemon(
 
 
 def it_is_time(client: Client, moment: int) -> bool:
-    """Whether so many messages have come, or no more will."""
+    """Return whether this many messages have come, or no more will."""
     return len(client.raw) >= moment or all(run["state"] in ENDS for run in client.runs.values())
 
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_killed_again_and_again(mux_home: IsolatedHome, root: Path, seed: int) -> None:
-    """At the n-th message, whichever that is. What any client was shown is true in every later daemon."""
+    """Kill it at a random message. Everything that a client was shown is true in every later daemon."""
     chance = random.Random(seed)
     shown: dict[str, Json] = {}
     diffs: dict[str, str] = {}
@@ -307,7 +307,7 @@ async def test_killed_again_and_again(mux_home: IsolatedHome, root: Path, seed: 
 
 
 def known(now: Json, before: Json) -> Json:
-    """A check as it is now, without what was not known before: how it goes on the snapshot comes a moment later."""
+    """Return the present check without the values that were unknown before: its baseline state comes a moment later."""
     return {key: None if before[key] is None else value for key, value in now.items()}
 
 

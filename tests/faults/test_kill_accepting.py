@@ -1,4 +1,4 @@
-"""`kill -9` of the real daemon while an editor has its part in an accept: what the editor applied counts."""
+"""Test `kill -9` of the real daemon while an editor applies its part of an accept: the editor's edits count."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AGENT = (
 )
 BEFORE = {"f.txt": TEXT, "tool.sh": "#!/bin/sh\n", "gone.bin": "\x01\x00", "moves.bin": "\x02\x00" * 40}
 AFTER = {"f.txt": TEXT, "tool.sh": "#!/bin/sh\n", "new.bin": "\x00\x01", "there.bin": "\x02\x00" * 40}
-"""On disk. The editor has its text unsaved."""
+"""The files on disk. The editor has its text unsaved."""
 CHANGES = 5
 
 
@@ -74,12 +74,12 @@ async def test_killed_while_the_editor_applies(
         text = client.buffers[root / "f.txt"].text
         assert text == (EDITED if applied else TEXT)
     async with connected(mux_home, root, applies=True) as client:
-        # The editor starts its server anew, and shows it what it has.
+        # The editor starts its server anew, and opens its documents.
         client.open(root / "f.txt", text)
         if applied:
             await client.until(lambda: client.diagnostics.get(root / "f.txt") is not None, "a look at the text")
             client.change(root / "f.txt", f"{text}typed\n")
-        # Nothing is decided against an editor that may still be at it, but for who accepts once more.
+        # No decision is made against an editor that may still be applying, except by a new accept.
         answer = await client.command("mux.run.accept", run=run)
         assert answer["accepted"] + answer["already"] == CHANGES
         assert answer["already"] == (CHANGES if applied else 0)

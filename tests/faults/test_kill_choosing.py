@@ -1,4 +1,4 @@
-"""`kill -9` of the daemon while runs are thrown away, or one is picked: all or none are gone, and nothing is lost."""
+"""Test `kill -9` of the daemon while runs are discarded or one is picked: all or none are gone, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_killed_while_agents_are_ended(mux_home: IsolatedHome, root: Path,
                 await discarding
         async with connected(mux_home, root) as client:
             assert await thrown_away(client, task["id"]) == [True, True]
-            # The answer comes when all has ended, also what the one before had begun.
+            # The answer comes when all runs have ended, including those that the killed daemon had begun to end.
             await client.command("mux.task.discard", id=task["id"])
             assert processes_of_runs(mux_home) == []
             runs = (await client.command("mux.task.restore", id=task["id"]))["restored"]
@@ -71,7 +71,7 @@ async def test_killed_while_agents_are_ended(mux_home: IsolatedHome, root: Path,
 
 @pytest.mark.parametrize("moment", range(5))
 async def test_killed_while_picking(mux_home: IsolatedHome, root: Path, moment: int) -> None:
-    """After so many messages of it: the text, its record and the others are told one after the other."""
+    """The kill comes after a number of messages: about the text, its record and the other runs, in turn."""
     picked = TEXT.replace("line 3\n", "LINE 3\n")
     async with connected(mux_home, root) as client:
         task = await client.start("sh:sed -i 's/line 3$/LINE 3/' f.txt", "sh:echo x >> f.txt", "sh:echo y >> f.txt")
@@ -82,7 +82,7 @@ async def test_killed_while_picking(mux_home: IsolatedHome, root: Path, moment: 
         told = len(client.raw)
         picking = asyncio.ensure_future(client.command("mux.run.pick", run=winner))
         reached = asyncio.ensure_future(client.until(lambda: len(client.raw) >= told + moment))
-        # It may be done with fewer.
+        # The command may be done with fewer.
         await asyncio.wait({picking, reached}, return_when=asyncio.FIRST_COMPLETED)
         kill_at_once(daemon)
         reached.cancel()
@@ -94,7 +94,7 @@ async def test_killed_while_picking(mux_home: IsolatedHome, root: Path, moment: 
         thrown = await thrown_away(client, task["id"])
         assert thrown in ([False, False, False], [False, True, True])
         assert text == picked or thrown == [False, False, False]
-        # Once more, and it is as it would have been.
+        # Repeated, it has the outcome of an undisturbed one.
         answer = await client.command("mux.run.pick", run=winner)
         assert (root / "f.txt").read_text() == picked
         assert await thrown_away(client, task["id"]) == [False, True, True]

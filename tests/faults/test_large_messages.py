@@ -1,4 +1,4 @@
-"""One client's large messages cost the others nothing. The watchdog of `IsolatedHome` sees to the daemon's loop."""
+"""Test that a client's large messages cost the others nothing. The watchdog of `IsolatedHome` checks the event loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
 
 TURNS = 5
-"""Requests of the neighbour that are answered before one large message is."""
+"""Minimum requests of the neighbour that are answered before one large message."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def two(home: IsolatedHome, root: Path) -> AsyncIterator[tuple[Client, Client]]:
-    """The client with the large messages, and its neighbour."""
+    """Yield the client with the large messages, and its neighbour."""
     async with AsyncExitStack() as stack:
         large = await stack.enter_async_context(connected(home, root, name="large"))
         neighbour = await stack.enter_async_context(connected(home, root, name="neighbour"))
@@ -41,7 +41,7 @@ async def two(home: IsolatedHome, root: Path) -> AsyncIterator[tuple[Client, Cli
 
 
 async def turns_until(answer: asyncio.Task[Any], neighbour: Client) -> int:
-    """How many requests of the neighbour are answered before that of the large client."""
+    """Return how many requests of the neighbour are answered before that of the large client."""
     turns = 0
     while not answer.done():
         await neighbour.command("mux.task.list")
@@ -98,7 +98,7 @@ async def test_twenty_megabytes_of_edits_are_made_in_order(mux_home: IsolatedHom
             for n in range(50_000)
         ]
         large.notify("textDocument/didChange", {"textDocument": identifier, "contentChanges": edits})
-        # The next message finds the text that the one before has made.
+        # The next message applies to the text that this one makes.
         last = {"range": {"start": {"line": 0, "character": 0}, "end": {"line": 49_999, "character": 0}}, "text": ""}
         identifier = {"uri": buffer.uri, "version": 3}
         large.notify("textDocument/didChange", {"textDocument": identifier, "contentChanges": [last]})
@@ -123,7 +123,7 @@ async def test_a_document_that_is_too_large_counts_as_not_open(mux_home: Isolate
         small, big = root / "f.txt", root / "g.txt"
         large.open(small, "typed\n")
         large.open(big, "x" * (MAX_TEXT + 1))
-        large.change(big, "y")  # of something that is not open
+        large.change(big, "y")  # of a document that is not open
         run = await large.run("cat f.txt g.txt")
         assert await large.log(run["id"]) == "typed\none\n"
         large.change(small, "x" * (MAX_TEXT + 1))

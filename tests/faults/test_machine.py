@@ -1,7 +1,7 @@
-"""A person with one editor, in any order of steps: the text is the model's after each, and so is what is to review.
+"""Test a person with one editor, in any order of steps: after each the text and the review are those of a model.
 
-Agents change every fourth line of a text and the person types in others, so that a model of lines tells what must come
-out. Each example has an engine of its own, over real git and real agents.
+Agents change every fourth line of a text and the person types in others, so that a model of lines predicts the outcome.
+Each example has an engine of its own, over real git and real agents.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ AGENT = (
 
 @dataclass
 class Run:
-    """A run as the model has it. `hunks` are the lines that it changes from its base."""
+    """A run of the model. `hunks` are the lines that it changes from its base."""
 
     id: str
     base: list[str]
@@ -54,7 +54,7 @@ class Run:
     discarded: bool = False
 
     def told(self, lines: list[int]) -> None:
-        """Its agent was told to change these lines."""
+        """Add the lines that its agent was asked to change."""
         self.hunks |= {line for line in lines if self.base[line] == f"line {line}"}
 
 
@@ -69,13 +69,13 @@ class Person(RuleBasedStateMachine):
         self.file = make_repository(self.ground.root, {"f.txt": text_of(range(LINES))}) / "f.txt"
         self.lines = [f"line {number}" for number in range(LINES)]
         self.undone: list[list[str]] = []
-        """The texts that undo goes back to."""
+        """The texts to which undo returns."""
         self.runs: list[Run] = []
         self.typed = 0
         self.runner = asyncio.Runner()
         self._do(self._sit_down())
 
-    # What a person does
+    # The person's steps
 
     @rule(lines=st.lists(AGENTS_LINES, min_size=1, max_size=2, unique=True))
     def start(self, lines: list[int]) -> None:
@@ -108,7 +108,7 @@ class Person(RuleBasedStateMachine):
     @precondition(lambda self: any(run.hunks for run in self.runs))
     @rule(which=WHICH, line=WHICH)
     def accept_one(self, which: int, line: int) -> None:
-        """One hunk, be it that it was rejected."""
+        """Accept one hunk, even if it was rejected."""
         changing = [run for run in self.runs if run.hunks]
         run = changing[which % len(changing)]
         if run.discarded:
@@ -150,11 +150,11 @@ class Person(RuleBasedStateMachine):
 
     @rule()
     def another_engine(self) -> None:
-        """The editor stays as it is, and connects to the next daemon with its text."""
+        """Replace the engine. The editor stays as it is, and connects to the next one with its text."""
         self._do(self.stack.aclose())
         self._do(self._sit_down())
 
-    # What must hold after each step
+    # Invariants after each step
 
     @invariant()
     def the_text_is_the_models(self) -> None:
@@ -182,7 +182,7 @@ class Person(RuleBasedStateMachine):
         finally:
             shutil.rmtree(self.folder)
 
-    # Inside
+    # Internals
 
     @property
     def text(self) -> str:
@@ -207,7 +207,7 @@ class Person(RuleBasedStateMachine):
         return self._do(self.bench.client.review(run.id))
 
     def _refused(self, command: str, of: Run, **said: Any) -> bool:
-        """Carry a command out, which must be refused for what was thrown away, and only for that."""
+        """Execute a command, which must be refused if the run is discarded, and only then."""
         try:
             self._command(command, **said)
         except RefusedError as error:
@@ -238,13 +238,13 @@ def _told(lines: list[int]) -> str:
     return "change " + " ".join(map(str, lines))
 
 
-# Always the same examples: `make soak` is for others.
+# Always the same examples; `make soak` tries others.
 Person.TestCase.settings = settings(
     max_examples=10,
     stateful_step_count=12,
     derandomize=True,
     deadline=None,
-    # An example takes seconds: to look for a shorter one would take minutes.
+    # An example takes seconds: searching for a shorter one would take minutes.
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

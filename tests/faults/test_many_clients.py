@@ -1,4 +1,4 @@
-"""Very many clients at once: each is served, or hears why not, and the others do not wait for them."""
+"""Test very many clients at once: each is served or gets a reason, and the others do not wait for them."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from tests.support.home import IsolatedHome
 
 MANY = 1000
-"""Connections at once, a few times what the daemon lets in before it has heard what they want."""
+"""Connections at once: several times the number that the daemon accepts before their handshakes."""
 
 SESSIONS = 200
 """Editors that begin at once."""
 
 TURNS = 10
-"""Requests of somebody else that are answered while they do."""
+"""Requests of another client that are answered meanwhile."""
 
 
 @pytest.fixture
 def files() -> Iterator[None]:
-    """Enough open files for this process to be all of the clients."""
+    """Raise the limit of open files, so that this process can be all of the clients."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], min(2 * MANY, before[1])), before[1]))
     yield
@@ -55,7 +55,7 @@ def record_of(home: IsolatedHome) -> dict[str, Any]:
 
 
 def stranger(home: IsolatedHome) -> socket.socket:
-    """A connection that has said nothing."""
+    """Return a connection that has sent nothing."""
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(record_of(home)["address"].removeprefix("unix:"))
     return sock
@@ -66,7 +66,7 @@ def greet(sock: socket.socket, home: IsolatedHome) -> None:
 
 
 def answer(sock: socket.socket) -> dict[str, Any]:
-    """The daemon's answer to a greeting."""
+    """Return the daemon's answer to a handshake."""
     said = handshake.parse(sock.makefile("rb").readline())
     assert said is not None
     return said
@@ -106,7 +106,7 @@ def test_a_daemon_that_lets_nobody_in_is_not_one_that_is_not_there(
     monkeypatch.setattr(dial, "ANSWER_SECONDS", 1.0)
     with Editor(fake_home) as neighbour, ExitStack() as stack:
         neighbour.request("initialize")
-        for _ in range(3):  # one that is let in, and two that wait, where the bound of the system is 1
+        for _ in range(3):  # one that is accepted, and two that wait, where the system's bound is 1
             stack.enter_context(stranger(fake_home))
         with pytest.raises(
             BusyError, match=r"\(pid \d+\) has let nobody in for 1 s, .*: try again. Nothing was started"
@@ -137,7 +137,7 @@ def test_without_a_file_for_a_connection_the_others_are_served(fake_home: Isolat
         neighbour.request("initialize")
         daemon = psutil.Process(record_of(fake_home)["pid"])
         limits = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
-        # Numbers of files are given from below: the first that is free is not allowed any more.
+        # Descriptors are numbered from below: the first free one is now beyond the limit.
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (daemon.num_fds(), limits[1]))
         with stranger(fake_home) as sock:
             greet(sock, fake_home)

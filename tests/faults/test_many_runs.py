@@ -1,4 +1,4 @@
-"""Many runs at once: each has its own worktree and ports, and nothing of any is left when it has ended."""
+"""Test many runs at once: each has its own worktree and ports, and nothing of any is left when it has ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORK = 'echo "$MUX_PORT"; echo "$MUX_WORKTREE" >&2; sed -i "s/line 3$/$MUX_RUN/"
 
 
 async def check_right(client: Client, runs: list[Json]) -> None:
-    """Each run has finished with its own result, and the ports and worktrees were those of nobody else."""
+    """Assert that each run has finished with its own result, and with ports and worktrees of its own."""
     ports, worktrees = [], []
     for run in runs:
         assert (run["state"], run["reason"], run["hunks"]) == ("finished", None, 1)
@@ -36,7 +36,7 @@ async def check_right(client: Client, runs: list[Json]) -> None:
 
 
 def check_nothing_left(home: IsolatedHome, kept: int = 10) -> None:
-    """No process, no ref, and no more worktrees than are kept for the next runs; those are clean."""
+    """Assert that no process and no ref is left, and only the worktrees kept for the next runs, which are clean."""
     assert processes_of_runs(home) == []
     (room,) = (home.state / "repos").iterdir()
     worktrees = list((room / "worktrees").glob("*/*"))
@@ -69,7 +69,7 @@ async def test_twenty_runs_of_one_task(mux_home: IsolatedHome, tmp_path: Path) -
 async def test_a_limit_of_open_files_that_is_low_by_default_is_no_limit_of_runs(
     mux_home: IsolatedHome, tmp_path: Path
 ) -> None:
-    """Some systems give a process 256 and let it have many more; a daemon with a hundred runs needs those."""
+    """Some systems limit a process to 256 by default and allow many more; a daemon with a hundred runs needs those."""
     root = make_repository(tmp_path / "project", {"f.txt": text_of(range(9))})
     start = ["/bin/sh", "-c", 'ulimit -Sn 64 && exec "$@"', "sh", *mux_home.command("list", "--all")]
     await asyncio.to_thread(subprocess.run, start, env=mux_home.environment(), check=True, capture_output=True)
@@ -106,9 +106,9 @@ async def test_five_tasks_from_two_clients(mux_home: IsolatedHome, tmp_path: Pat
             assert len({task["id"] for task in tasks}) == 5
             await arrived.happened(20)
             go.happens(20)
-            for client in (one, other):  # each is told of all, whoever asked
+            for client in (one, other):  # each is notified of all, whoever asked
                 runs = [run for task in tasks for run in await client.ended(task["id"])]
                 await check_right(client, runs)
-                # Every state that was shown to one was shown to the other in the same order.
+                # Both were shown the same states in the same order.
                 assert {name for name, _ in client.shown} == {run["id"] for run in runs}
             check_nothing_left(mux_home)

@@ -1,4 +1,4 @@
-"""Orphans of agents below their adopter: it takes their exit statuses, and never one that somebody else waits for."""
+"""Test orphans of agents below their adopter: it reaps them, and never a child that other code waits for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def run(program: str) -> str:
-    """Run a program that adopts orphans: nothing of that may stay with the tests themselves."""
+    """Run a program that adopts orphans, in a child process, so that the tests themselves adopt none."""
     begin = """
         import os, subprocess
         from mux_lsp.orphans import adopt_orphans, reap_adopted
@@ -55,7 +55,7 @@ def test_what_was_adopted_is_taken_and_what_was_started_is_left() -> None:
 
 
 def test_what_leads_a_session_is_taken_at_the_second_look() -> None:
-    """It may be a child whose owner is just about to ask for its status."""
+    """It may be a child whose owner is just about to wait for it."""
     run("""
         git, orphan = start("setsid -f sh -c 'echo $$; exit 5'; exit 3")
         ended(git.pid)

@@ -1,4 +1,4 @@
-"""The process at the other end of real connections, on kernels of all ages."""
+"""Test finding the process at the other end of real connections, on kernels of all ages."""
 
 from __future__ import annotations
 

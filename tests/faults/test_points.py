@@ -1,4 +1,4 @@
-"""Every operation, killed and failing at each of its points: nothing half, nothing left, and done when done again."""
+"""Test every operation, killed and failing at each of its points: nothing half, nothing left, and done if repeated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MISSED = 0.25
-"""The share of points that threads may have passed in another order, so that they were not reached under their name."""
+"""Maximum share of points that may be missed because threads passed them under another number."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def work() -> Iterator[Path]:
 def test_nothing_is_half_at_any_point(zygote: Zygote, work: Path, name: str) -> None:
     enumerator = Enumerator(zygote, ALL[name], work)
     for mode in ("kill", "raise"):
-        # `make soak` strikes at each.
+        # `make soak` takes each point.
         points = enumerator.points(mode, own=True)[:: ALL[name].every]
         found = enumerator.run(mode, points)
         assert found.breaches == {}, f"{name}, {mode}"

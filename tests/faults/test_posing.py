@@ -1,6 +1,6 @@
-"""Agents that pose as their person: refused, and told so, whatever they have made of themselves.
+"""Test agents that pose as their person: each is refused with a reason, however it has disguised itself.
 
-Each way to pose is a real process under a real daemon, but for a number that is used again: that is in
+Each way to pose is a real process under a real daemon. Reused process ids are the exception: they are in
 `tests/unit/daemon/test_identify.py`.
 """
 
@@ -39,23 +39,23 @@ INSTEAD = "run it yourself, in a terminal of your own; nothing was changed."
 
 @dataclass
 class Scene:
-    """A person with a result that waits for their decision, and an agent that would like to decide."""
+    """A person with a result that waits for their decision, and an agent that tries to decide."""
 
     terminal: Terminal
     run: str
     said: Path
-    """Where what an agent has tried writes what came of it."""
+    """The file for the outcome of the agent's attempt."""
     script: Path
     go: Signal
     done: Signal
 
     @property
     def text(self) -> str:
-        """The person's file."""
+        """The content of the person's file."""
         return (self.terminal.folder / "notes.txt").read_text()
 
     def pose(self, command: str) -> str:
-        """A command that waits for a sign, tries this one, and says that it is done."""
+        """Return a command that waits for a signal, makes this attempt, and signals that it is done."""
         home = shlex.quote(str(self.terminal.home.folder))
         self.script.write_text(
             f"export MUX_LSP_HOME={home} PATH=/usr/local/bin:/usr/bin:/bin\n{self.go.take}\n"
@@ -65,13 +65,13 @@ class Scene:
         return f"/bin/sh {self.script}"
 
     def agent(self, command: str) -> tuple[str, str]:
-        """Have an agent run it. Gives its run and what it printed into `said`."""
+        """Let an agent run it. Return its run and the output in `said`."""
         run = self.terminal.run("Pose", "-a", f"sh:{command}")["runs"][0]
         assert run["state"] == "finished", run
         return run["id"], self.said.read_text()
 
     def check(self, *sentences: str) -> None:
-        """That what was tried was refused in these words, and has changed nothing."""
+        """Assert that the attempt was refused in these words, and has changed nothing."""
         said = self.said.read_text()
         for sentence in sentences:
             assert sentence in said
@@ -140,7 +140,7 @@ def test_whatever_an_agent_in_disguise_asks_for(scene: Scene, command: str, sent
 
 
 async def test_what_has_outlived_its_run(scene: Scene) -> None:
-    """It has nothing left by which its run could be told, and is told all the same."""
+    """It has lost every mark by which its run could be found, and is identified all the same."""
     scene.terminal.run("Leave", "-a", f"sh:{POSE} daemonise {scene.pose(ALL.format(run=scene.run))}")
     scene.go.happens()
     await scene.done.happened()
@@ -148,7 +148,7 @@ async def test_what_has_outlived_its_run(scene: Scene) -> None:
 
 
 async def test_an_agent_that_has_outlived_its_daemon(scene: Scene) -> None:
-    """The next daemon is no parent of it."""
+    """The next daemon is not its parent."""
     pose = scene.pose(ALL.format(run=scene.run))
     with signals(scene.script.parent, "begun", "end") as (begun, end):
         agent = f"sh:{POSE} daemonise {pose}; {begun.give}; {end.take}"
@@ -166,7 +166,7 @@ async def test_an_agent_that_has_outlived_its_daemon(scene: Scene) -> None:
 
 
 def test_one_that_has_ended_before_it_is_looked_at(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection lives on in other hands. The daemon is stopped meanwhile, so that it comes too late."""
+    """Its connection lives on in another process. The daemon is stopped meanwhile, so that its check comes too late."""
     monkeypatch.setenv("MUX_LSP_HOME", str(scene.terminal.home.folder))
     daemon = request_status(scene.terminal.home.paths)["pid"]
     with posing.new_socket() as sock, sock.makefile("rb") as stream:
@@ -193,7 +193,7 @@ def test_one_that_connects_and_ends_does_not_stop_the_daemon(scene: Scene) -> No
 
 
 def test_a_copied_token_is_not_enough(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one who holds it is a program that could be the person's, but for the key."""
+    """Its holder could be a program of the person's, except for the key."""
     monkeypatch.setenv("MUX_LSP_HOME", str(scene.terminal.home.folder))
     first = handshake.parse(posing.hello()) or {}
     for key in ("", None, 7, "ünïcode\ud800", first["token"]):
@@ -209,14 +209,14 @@ def test_a_copied_token_is_not_enough(scene: Scene, monkeypatch: pytest.MonkeyPa
         assert "has not shown the person's key" in stream.readline().decode()
     assert (scene.terminal.home.state / "person.key").stat().st_mode & 0o777 == 0o600
     assert first["person"] not in scene.terminal.home.log + (scene.terminal.home.state / "daemon.json").read_text()
-    # With it, the same program is the person's.
+    # With the key, the same program is the person's.
     posing.over_own_connection(scene.run, handshake.line(first))
     assert scene.text == "LINE\n"
 
 
 @pytest.mark.parametrize("command", ["{mux} accept {run}", "{pose} serve {run}", "{pose} copied {run}"])
 def test_over_tcp(tmp_path: Path, command: str) -> None:
-    """The kernel names no process there; it is found by its port."""
+    """The kernel reports no process for it; the process is found by its port."""
     with isolated_home() as home:
         over_tcp = home.environment(MUX_LSP_TRANSPORT="tcp")
         subprocess.run(home.command("list"), env=over_tcp, cwd=tmp_path, capture_output=True, check=False)
@@ -286,7 +286,7 @@ def test_an_agent_that_the_person_uses_in_a_terminal(scene: Scene, how: str) -> 
 
 
 def test_a_program_of_the_persons_that_an_agent_talks_into_is_the_persons(scene: Scene) -> None:
-    """As security.md says: only a sandbox keeps an agent from a shell that takes commands from a socket."""
+    """As `security.md` states, only a sandbox keeps an agent from a shell that takes commands from a socket."""
     folder, environment = scene.script.parent, scene.terminal.home.environment()
     pose = scene.pose(ALL.format(run=scene.run))
     tmux = shutil.which("tmux")

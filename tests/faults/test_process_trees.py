@@ -1,4 +1,4 @@
-"""Cancel and the end of a run end all that the run has started, and nothing else."""
+"""Test that cancelling and the end of a run end all processes that the run has started, and nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ os.wait()
 
 
 def tree(arrived: Signal, go: Signal) -> str:
-    """A shell that starts four processes, each of which leaves it in another way, and then works on itself."""
+    """Return a shell script that starts four processes, detaches each differently, and then works itself."""
     python = shlex.join([sys.executable, "-c", DAEMONISE, str(arrived.path), str(go.path)])
     return "; ".join(
         [

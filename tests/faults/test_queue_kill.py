@@ -1,4 +1,4 @@
-"""`kill -9` with a full queue: order, pauses, priorities and what was spent are as they were."""
+"""Test `kill -9` with a full queue: order, pauses, priorities and spending stay as they were."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def stand(client: Client) -> tuple[dict[str, int | None], dict[str, tuple[int, bool]], Json]:
-    """The places of the runs that are queued, the circumstances of the tasks, and what was spent."""
+    """Return the queue order, the state of the tasks, and the spending."""
     tasks = (await client.command("mux.task.list"))["tasks"]
     places = {run["id"]: run["queue_place"] for task in tasks for run in task["runs"] if run["state"] == "queued"}
     return (

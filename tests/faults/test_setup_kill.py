@@ -1,4 +1,4 @@
-"""`kill -9` while a set-up runs: it is ended, and begun again by the next daemon."""
+"""Test `kill -9` while a set-up runs: the next daemon ends it and starts it again."""
 
 from __future__ import annotations
 

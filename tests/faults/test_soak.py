@@ -1,4 +1,4 @@
-"""A short soak, always with the same seed: see `tests.faults.soak`."""
+"""Run a short soak, always with the same seed: see `tests.faults.soak`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests' own watchdog: it sees what holds a daemon's event loop, and nobody else has it."""
+"""Test the tests' own watchdog: it detects a blocked event loop of a daemon, and no other process has it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_what_holds_the_loop_of_a_daemon_is_reported(fake_home: IsolatedHome) ->
         (line,) = fake_home.held()
     assert "event loop held for 0." in line
     assert "session.py" in line
-    (fake_home.folder / watchdog.FILE).unlink()  # it was meant
+    (fake_home.folder / watchdog.FILE).unlink()  # the block was intended
 
 
 async def test_agents_and_their_checks_are_not_watched(mux_home: IsolatedHome, tmp_path: Path) -> None:

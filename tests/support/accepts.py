@@ -1,4 +1,4 @@
-"""Writes to a working tree as an accept makes them, step by step, without a daemon."""
+"""Write to a working tree as an accept does, step by step, without a daemon."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Accept:
             )
 
     def write(self) -> None:
-        """Carry all of it out, or none."""
+        """Write all of it, or nothing."""
         try:
             self._do(Steps.write_all)
         except BaseException:
@@ -65,7 +65,7 @@ class Accept:
 
 
 def write_all(root: Path, writes: Sequence[Write]) -> None:
-    """Carry out every write, or none."""
+    """Stage and write everything, or nothing."""
     accept = Accept.stage(root, writes)
     accept.write()
     accept.clear()
@@ -73,7 +73,7 @@ def write_all(root: Path, writes: Sequence[Write]) -> None:
 
 @contextmanager
 def at(point: str, act: Callable[[int], None]) -> Iterator[None]:
-    """Do something at every passing of a point of the code; it gets the number of the step."""
+    """Call `act` with the step number each time the code passes the point."""
     faults.install(lambda name, number: act(number) if name == point else None)
     try:
         yield

@@ -1,7 +1,7 @@
-"""An Agent Client Protocol agent that does what a script says: `python -m tests.support.acp_agent SCRIPT`.
+"""Run an Agent Client Protocol agent that follows a script: `python -m tests.support.acp_agent SCRIPT`.
 
-SCRIPT is JSON: `steps` for each prompt in turn, of which each is an object with one key (see `Agent._step`); `load`,
-`modes`, `login` and `version` say what the agent offers and wants.
+SCRIPT is JSON. `steps` has a list of steps for each prompt in turn; a step is an object with one key (see
+`Agent._step`). `load`, `modes`, `login` and `version` set what the agent offers and requires.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OPTIONS = {"allow_always": "Always", "allow_once": "Yes", "reject_once": "No", "
 
 
 class Agent:
-    """Plays a script."""
+    """An agent that plays a script."""
 
     def __init__(self, script: dict[str, Any]) -> None:
         self.script = script

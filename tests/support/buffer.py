@@ -1,4 +1,4 @@
-"""An editor's text, written apart from mux-lsp's own: lines as LSP has them, positions in any of its encodings."""
+"""Model an editor's text independently of mux-lsp's own code: LSP lines, and positions in each of LSP's encodings."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines with their ends, which are LSP's three and no others."""
+    """Split a text into lines with their line ends: LSP's three and no others."""
     return _LINE.findall(text)
 
 
 def units(text: str, encoding: Encoding) -> int:
-    """The length of a text in code units."""
+    """Return the length of a text in code units."""
     width = {"utf-8": 1, "utf-16": 2, "utf-32": 4}[encoding]
     codec = encoding if encoding == "utf-8" else f"{encoding}-le"
     return len(text.encode(codec, "surrogatepass")) // width
 
 
 def position_at(text: str, index: int, encoding: Encoding) -> types.Position:
-    """The position of a character index. It must not stand between a `\\r` and its `\\n`."""
+    """Return the position of a character index. The index must not be between a `\r` and its `\n`."""
     line, before = 0, 0
     for content in lines_of(text):
         if index < before + len(content) or not content.endswith(("\r", "\n")):
@@ -35,7 +35,7 @@ def position_at(text: str, index: int, encoding: Encoding) -> types.Position:
 
 
 def index_of(text: str, position: types.Position, encoding: Encoding) -> int:
-    """The character index of a position. AssertionError for one that is not in the text."""
+    """Return the character index of a position. Raises AssertionError if it is not in the text."""
     lines = lines_of(text)
     if position.line == len(lines) and position.character == 0:
         assert not lines or lines[-1].endswith(("\r", "\n")), f"{position} is past the text"
@@ -50,14 +50,14 @@ def index_of(text: str, position: types.Position, encoding: Encoding) -> int:
 
 
 def replaced(text: str, range_: types.Range, new: str, encoding: Encoding) -> str:
-    """The text with a range of it replaced."""
+    """Return the text with a range of it replaced."""
     start, end = index_of(text, range_.start, encoding), index_of(text, range_.end, encoding)
     assert start <= end, f"{range_} is the wrong way round"
     return text[:start] + new + text[end:]
 
 
 def with_edits(text: str, edits: list[types.TextEdit], encoding: Encoding) -> str:
-    """The text after the edits of one document, all of which are in coordinates of the text as given."""
+    """Return the text after the edits of one document. The edits' coordinates refer to the text as given."""
     spans = [
         (index_of(text, edit.range.start, encoding), index_of(text, edit.range.end, encoding), edit.new_text)
         for edit in edits

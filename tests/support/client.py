@@ -1,7 +1,7 @@
-"""A language client of the tests' own: JSON-RPC over a real bridge, and an editor that is naive on purpose.
+"""Provide the tests' own language client: JSON-RPC over a real bridge, and a deliberately naive editor.
 
-It carries out whatever edit the server sends, on disk too and through symbolic links: what must not be written must
-have been refused by the server. Every wait is for a message; `WAIT_SECONDS` only bounds it.
+The editor applies every edit that the server sends, also to files on disk and through symbolic links. So the server
+has to refuse what must not be written. Every wait is for a message; `WAIT_SECONDS` only bounds it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ APPLIES_EDITS: Json = {
 
 
 class RefusedError(Exception):
-    """The server answered with an error. `kind` is its data's."""
+    """The server answered with an error. `kind` is from its data."""
 
     def __init__(self, error: Json) -> None:
         super().__init__(error["message"])
@@ -59,7 +59,7 @@ class Buffer:
 
 
 class Client:
-    """One connection, and all that was told over it."""
+    """One connection, and everything received over it."""
 
     def __init__(self, bridge: asyncio.subprocess.Process, *, applies: bool) -> None:
         assert bridge.stdin is not None
@@ -67,17 +67,17 @@ class Client:
         self.bridge = bridge
         self.applies = applies
         self.runs: dict[str, Json] = {}
-        """Every run as it was last shown."""
+        """The last received state of each run."""
         self.shown: list[tuple[str, str]] = []
-        """(run, state) in the order in which they were shown."""
+        """The (run, state) pairs in the order in which they were received."""
         self.output: dict[tuple[str, str], str] = {}
-        """What was told of each run's streams."""
+        """The text received of each run's streams."""
         self.buffers: dict[Path, Buffer] = {}
         self.diagnostics: dict[Path, list[Json]] = {}
         self.button: str | None = None
-        """What it presses when it is asked by a message with buttons."""
+        """The title of the button to press in a message with buttons."""
         self.messages: list[Json] = []
-        """The messages with buttons that it was shown."""
+        """The messages with buttons that were received."""
         self.raw: list[bytes] = []
         """The bodies of all notifications."""
         self._in, self._out = bridge.stdin, bridge.stdout
@@ -87,22 +87,22 @@ class Client:
         self._ended = False
         self._reader = asyncio.create_task(self._read())
 
-    # Asking
+    # Requests
 
     async def request(self, method: str, params: object = None) -> Any:
-        """The result of a request. Raises RefusedError, and EOFError where the server has gone."""
+        """Send a request and return its result. Raises RefusedError, and EOFError if the server has gone."""
         number = next(self._ids)
         answer = self.expect(number)
         self.send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         return await self._bounded(answer, method)
 
     def expect(self, number: int | str) -> asyncio.Future[Any]:
-        """The answer to a request that is sent by other means."""
+        """Return the answer to a request that was sent by other means."""
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         return answer
 
     async def command(self, command: str, **argument: Any) -> Any:
-        """The answer to one of the protocol's commands."""
+        """Execute one of the protocol's commands and return its result."""
         return await self.request("workspace/executeCommand", {"command": command, "arguments": [argument]})
 
     def notify(self, method: str, params: object = None) -> None:
@@ -115,7 +115,7 @@ class Client:
         self._in.write(data)
 
     async def until(self, condition: Callable[[], T], what: str = "") -> T:
-        """Wait until the condition holds; it is asked again whenever a message has come."""
+        """Wait until the condition holds. It is evaluated again after each message."""
 
         async def wait() -> T:
             while not (found := condition()):
@@ -145,12 +145,12 @@ class Client:
         return task
 
     async def ended(self, task: str) -> list[Json]:
-        """The runs of a task when all of them have ended and given their worktrees back, in order."""
+        """Wait until all runs of a task have ended and returned their worktrees. Return the runs in order."""
         await self.command("mux.task.get", task=task)
         names = [name for name in self.runs if name.startswith(f"{task}-")]
 
         def all_ended() -> bool:
-            # One that failed for another reason than its agent keeps its worktree.
+            # A run that failed for another reason than its agent keeps its worktree.
             return all(
                 self.runs[name]["state"] in ENDS
                 and (self.runs[name]["worktree"] is None or self.runs[name]["exit_status"] is None)
@@ -161,17 +161,17 @@ class Client:
         return [self.runs[name] for name in sorted(names, key=lambda name: int(name.rpartition("-")[2]))]
 
     async def reaches(self, run: str, *states: str) -> Json:
-        """A run when it is shown in one of these states."""
+        """Wait until a run is in one of these states, and return it."""
         await self.until(lambda: self.runs.get(run, {}).get("state") in states, f"{run} in {states}")
         return self.runs[run]
 
     async def run(self, command: str, **more: Any) -> Json:
-        """Start one inline agent, and its run when it has ended."""
+        """Start one inline agent, wait until its run has ended, and return the run."""
         task = await self.start(f"sh:{command}", **more)
         return (await self.ended(task["id"]))[0]
 
     async def log(self, run: str, stream: str = "stdout") -> str:
-        """All that a run's agent has printed."""
+        """Return the complete output of a run's agent."""
         text, offset = "", 0
         while True:
             answer = await self.command("mux.run.log", run=run, stream=stream, offset=offset, limit=1_000_000)
@@ -192,20 +192,20 @@ class Client:
     # Documents
 
     def open(self, path: Path, text: str | None = None) -> Buffer:
-        """Open a document, with other text than the disk's where it is given."""
+        """Open a document, with the given text in place of the file's."""
         buffer = self.buffers[path] = Buffer(uri_of(path), 1, path.read_text() if text is None else text)
         item = {"uri": buffer.uri, "languageId": "plaintext", "version": 1, "text": buffer.text}
         self.notify("textDocument/didOpen", {"textDocument": item})
         return buffer
 
     def change(self, path: Path, text: str) -> None:
-        """Give an open document another text, as typing does."""
+        """Replace the text of an open document, as typing does."""
         buffer = self.buffers[path]
         buffer.version, buffer.text = buffer.version + 1, text
         identifier = {"uri": buffer.uri, "version": buffer.version}
         self.notify("textDocument/didChange", {"textDocument": identifier, "contentChanges": [{"text": text}]})
 
-    # What comes
+    # Received messages
 
     async def _read(self) -> None:
         try:
@@ -219,7 +219,7 @@ class Client:
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(EOFError("the server has gone"))
-                    answer.exception()  # it is seen, should nobody wait for it
+                    answer.exception()  # marks it as retrieved, if no caller waits for it
             self._news.set()
 
     def _take(self, body: bytes) -> None:
@@ -255,9 +255,9 @@ class Client:
                 self.diagnostics[path_in(params["uri"])] = params["diagnostics"]
 
     def _learn(self, result: Any) -> None:
-        """What an answer says of a task's runs is newer than all that came before it, and older than what follows.
+        """Take in the tasks of an answer as soon as it arrives, not when the caller reads it.
 
-        So it is taken in here, and not when whoever has asked comes to read it.
+        An answer is newer than every notification before it, and older than every one after it.
         """
         task = result.get("task") if isinstance(result, dict) else None
         for run in task["runs"] if isinstance(task, dict) else ():
@@ -294,7 +294,7 @@ class Client:
     # Leaving
 
     async def close(self) -> None:
-        """Leave as an editor does that was killed: without a word."""
+        """Disconnect like an editor that was killed, without `shutdown`."""
         with contextlib.suppress(ProcessLookupError):
             self.bridge.kill()
         await self.bridge.wait()
@@ -311,9 +311,9 @@ async def connected(
     plain: str | None = None,
     **environment: str,
 ) -> AsyncIterator[Client]:
-    """A client that has `folder` open. `applies`: whether it can apply edits.
+    """Yield a client that has `folder` open. `applies` sets whether it can apply edits.
 
-    It speaks our protocol, unless it is a `plain` one: that presses the button of this title when it is asked.
+    The client speaks our protocol, unless it is `plain`: such a client presses the button of this title when asked.
     """
     bridge = await asyncio.create_subprocess_exec(
         *home.command("serve"),
@@ -341,12 +341,12 @@ async def connected(
 
 
 def path_in(uri: str) -> Path:
-    """The file of a URI, as a naive client reads it."""
+    """Return the file of a URI, as a naive client derives it."""
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
 
 
 def edited(text: str, edit: Json) -> str:
-    """A text of one-unit characters after one edit."""
+    """Return a text of one-unit characters after one edit."""
     starts = [0, *(end for end, character in enumerate(text, 1) if character == "\n"), len(text)]
     first, last = edit["range"]["start"], edit["range"]["end"]
     start = min(starts[min(first["line"], len(starts) - 1)] + first["character"], len(text))

@@ -1,4 +1,4 @@
-"""A client of an engine in the same process: a real session, over streams in memory."""
+"""Connect a client to an engine in the same process: a real session over streams in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Stream(asyncio.StreamReader):
-    """One direction: what is written is there to be read at once."""
+    """One direction of a connection: written data can be read at once."""
 
     def __init__(self) -> None:
         super().__init__(limit=2**26)
@@ -39,7 +39,7 @@ class _Stream(asyncio.StreamReader):
 
 
 class _Line:
-    """Stands for the bridge between a client and its session."""
+    """The connection in place of the bridge between a client and its session."""
 
     def __init__(self) -> None:
         self.stdin, self.stdout = _Stream(), _Stream()
@@ -53,7 +53,7 @@ class _Line:
 
 @asynccontextmanager
 async def at_desk(engine: Engine, folder: Path, *, applies: bool = False, name: str = "test") -> AsyncIterator[Client]:
-    """A client of this engine that has `folder` open. `applies`: whether it can apply edits."""
+    """Yield a client of this engine that has `folder` open. `applies` sets whether it can apply edits."""
     line = _Line()
 
     async def serve() -> None:
@@ -80,7 +80,7 @@ async def at_desk(engine: Engine, folder: Path, *, applies: bool = False, name: 
         yield client
     finally:
         line.kill()
-        # Without a time limit: a session that does not end is a breach, which the limit of the test shows.
+        # No time limit here: a session that does not end is a failure, which the test's own limit reports.
         with contextlib.suppress(EOFError):
             await session
         await client.close()

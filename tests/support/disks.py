@@ -1,7 +1,7 @@
-"""Small disks of their own that can be full, out of inodes or read-only: tmpfs in a private mount namespace.
+"""Provide small disks that can be full, out of inodes or read-only: tmpfs in a private mount namespace.
 
-Nothing outside of the namespace sees the mounts, and they go with the last process in it. So a test that breaks off
-leaves none behind. Its commands run inside; the test itself reaches the disks through `/proc`.
+Nothing outside of the namespace sees the mounts, and they go with its last process. So an aborted test leaves no mount
+behind. The test's commands run inside; the test itself reaches the disks through `/proc`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SIZE = 24_000_000
-"""Bytes of each disk."""
+"""Size of each disk in bytes."""
 INODES = 3000
 
 _HOLD = 'for place; do mount -t tmpfs -o "size=$SIZE,nr_inodes=$INODES,mode=0700" mux-test "$place" || exit; done; '
@@ -32,13 +32,13 @@ _IN_FOLDER = 'cd "$1" && shift && exec "$@"'
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One of them. `place` is where commands find it, `seen` where the test does."""
+    """One of the disks. Commands find it at `place`, the test at `seen`."""
 
     place: Path
     seen: Path
 
     def full(self) -> None:
-        """Leave not a byte."""
+        """Fill the disk to the last byte."""
         with (self.seen / "filler").open("ab", buffering=0) as file:
             for size in (1 << 20, 4096, 1):
                 try:
@@ -48,7 +48,7 @@ class Disk:
                     assert error.errno == errno.ENOSPC, error
 
     def out_of_inodes(self) -> None:
-        """Leave no room for another file."""
+        """Use up all inodes."""
         folder = self.seen / "fillers"
         folder.mkdir()
         try:
@@ -58,14 +58,14 @@ class Disk:
             assert error.errno == errno.ENOSPC, error
 
     def roomy(self) -> None:
-        """Make room again."""
+        """Free the space and the inodes again."""
         (self.seen / "filler").unlink(missing_ok=True)
         shutil.rmtree(self.seen / "fillers", ignore_errors=True)
 
 
 @dataclass
 class Disks:
-    """A mount namespace with disks in it. `holder` keeps it."""
+    """A mount namespace with disks in it. The process `holder` keeps it alive."""
 
     holder: subprocess.Popen[bytes]
     enter: list[str]
@@ -73,38 +73,38 @@ class Disks:
     _bound: list[Path] = field(default_factory=list)
 
     def disk(self, place: Path) -> Disk:
-        """The disk that is mounted at a place."""
+        """Return the disk that is mounted at a place."""
         return Disk(place, self.seen(place))
 
     def seen(self, place: Path) -> Path:
-        """Where the test finds what commands find at a place."""
+        """Return the path at which the test finds a place of the namespace."""
         return Path(f"/proc/{self.holder.pid}/root{place}")
 
     def start(self, folder: Path, *command: str) -> subprocess.Popen[bytes]:
-        """Start a command in a folder, inside."""
+        """Start a command in a folder inside the namespace."""
         line = [*self.enter, "sh", "-c", _IN_FOLDER, "sh", str(folder), *command]
         return subprocess.Popen(
             line, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
     def run(self, folder: Path, *command: str) -> subprocess.CompletedProcess[bytes]:
-        """Run a command in a folder, inside, to its end."""
+        """Run a command in a folder inside the namespace and wait for its end."""
         process = self.start(folder, *command)
         out, errors = process.communicate()
         return subprocess.CompletedProcess(command, process.returncode, out, errors)
 
     def read_only(self, disk: Path) -> None:
-        """Make a disk read-only, as long as nobody has a file of it open for writing."""
+        """Make a disk read-only. This fails while a process has one of its files open for writing."""
         self._mount("-o", "remount,ro", str(disk))
 
     def read_only_below(self, folder: Path) -> None:
-        """Make a folder read-only, whoever has its files open: those go on, as they do where a disk fails."""
+        """Make a folder read-only even while its files are open: writes to those go on, as on a failing disk."""
         self._mount("--bind", str(folder), str(folder))
         self._mount("-o", "remount,bind,ro", str(folder))
         self._bound.append(folder)
 
     def writable(self, disk: Path) -> None:
-        """Take that back, for the disk and all folders on it."""
+        """Make the disk and all folders on it writable again."""
         while self._bound:
             folder = self._bound.pop()
             done = self.run(Path("/"), "umount", "--lazy", str(folder))
@@ -118,7 +118,7 @@ class Disks:
 
 @contextmanager
 def small_disks(*places: Path, environment: Mapping[str, str]) -> Iterator[Disks]:
-    """Disks at these places, which are folders that are there. Skips the test where the system allows no such thing."""
+    """Yield disks at these places, which are existing folders. Skip the test if the system does not allow them."""
     unshare = shutil.which("unshare")
     if unshare is None or shutil.which("nsenter") is None:
         pytest.skip("this system has no mount namespaces (no unshare and nsenter)")

@@ -1,10 +1,10 @@
-"""Build all that a release consists of into one folder: sdist, wheel, extension and their checksums.
+"""Build everything that a release consists of into one folder: sdist, wheel, extension and their checksums.
 
-`python -m tests.support.distribution FOLDER` is `make dist`. Two builds of one commit are equal to the byte,
-wherever and whenever they are made: every time stamp is that of the commit.
+`python -m tests.support.distribution FOLDER` is `make dist`. Two builds of one commit are equal to the byte, on any
+machine and at any time: every time stamp is that of the commit.
 
-The wheel is built from the sdist, as pip builds it for a person who has no wheel. The extension is beside the wheel and
-not in it, since it takes Node to build.
+The wheel is built from the sdist, as pip builds it where there is no wheel. The extension is beside the wheel and not
+in it, since building it requires Node.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SUMS: Final = "SHA256SUMS"
 def build(folder: Path, source: Path = CHECKOUT, *, date: int | None = None) -> list[Path]:
     """Build sdist and wheel of a source tree, and the extension of this one, into a folder; return all files made.
 
-    `date` is in seconds since the epoch, that of the last commit where it is left out. The files of an earlier build in
+    `date` is in seconds since the epoch and defaults to the date of the last commit. The files of an earlier build in
     the folder are removed.
     """
     stamp = commit_date() if date is None else date
@@ -58,7 +58,7 @@ def hatch(kind: str, source: Path, folder: Path, date: int) -> Path:
 
 
 def commit_date() -> int:
-    """When the last commit was made; SOURCE_DATE_EPOCH where it is set, as in a tree that is no checkout."""
+    """Return the date of the last commit, or SOURCE_DATE_EPOCH if it is set, as in a tree that is no checkout."""
     if date := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(date)
     done = subprocess.run(

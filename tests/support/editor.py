@@ -1,4 +1,4 @@
-"""An editor as far as the bridge can tell: a process that spawns it and speaks over its pipes."""
+"""Play an editor towards the bridge: a process that spawns it and speaks over its pipes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WAIT_SECONDS = 30.0
 
 
 class Editor:
-    """One bridge and the messages over it. Blocking: the test's own time limit bounds every wait."""
+    """One bridge and the messages over it. Calls block; the test's own time limit bounds every wait."""
 
     def __init__(self, home: IsolatedHome, **environment: str) -> None:
         self._ids = itertools.count(1)
@@ -40,7 +40,7 @@ class Editor:
         self.send_bytes(frame({"jsonrpc": "2.0", "method": method, "params": params}))
 
     def ask(self, method: str, params: object = None) -> int:
-        """Sends a request. Returns its id."""
+        """Send a request and return its id."""
         number = next(self._ids)
         self.send_bytes(frame({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
         return number
@@ -50,7 +50,7 @@ class Editor:
         return read_message(self._out)
 
     def request(self, method: str, params: object = None) -> dict[str, Any]:
-        """The whole answer to a request, with `result` or `error`. Notifications before it are passed over."""
+        """Send a request and return the whole answer, with `result` or `error`. Notifications before it are dropped."""
         number = self.ask(method, params)
         while (message := self.receive()).get("id") != number:
             self.passed_over(message)
@@ -63,11 +63,11 @@ class Editor:
         self._in.close()
 
     def wait(self) -> int:
-        """The bridge's exit status, once it has ended."""
+        """Wait for the bridge to end and return its exit status."""
         return self.bridge.wait(WAIT_SECONDS)
 
     def errors(self) -> str:
-        """What the bridge wrote to standard error, once it has ended."""
+        """Wait for the bridge to end and return its standard error."""
         return self._err.read().decode()
 
     def __enter__(self) -> Self:
@@ -77,5 +77,5 @@ class Editor:
         self.bridge.kill()
         self.bridge.wait()
         for pipe in (self._in, self._out, self._err):
-            with contextlib.suppress(BrokenPipeError):  # it ended before it took all that was written
+            with contextlib.suppress(BrokenPipeError):  # it ended before it read all of the input
                 pipe.close()

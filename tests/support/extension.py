@@ -1,6 +1,6 @@
 """Check and package the VS Code extension, in the cache, so that the tree stays clean.
 
-`python -m tests.support.extension check` is part of `make check`, `python -m tests.support.extension package FOLDER` is
+`python -m tests.support.extension check` is part of `make check`; `python -m tests.support.extension package FOLDER` is
 `make vsix`.
 """
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
 SOURCES: Final = Path(__file__).parents[2] / "editor-clients" / "vscode"
 MADE: Final = frozenset({"node_modules", "out"})
-"""Folders with build results, which a person may have among the sources."""
+"""Folders with build results, which may be among a person's sources."""
 
 SOME_DAY: Final = 1_700_000_000
-"""The time stamp where none is given, in seconds since the epoch: a package is built once for its sources."""
+"""Default time stamp in seconds since the epoch: with a fixed one, a package is built once for its sources."""
 
 
 def package(date: int = SOME_DAY) -> Path:
-    """Build a .vsix of the current sources, with all time stamps at `date` (seconds since the epoch)."""
+    """Build a .vsix of the current sources. `date` is the time stamp of all entries, in seconds since the epoch."""
     with _workshop() as shop:
         made = shop / "packages" / f"{_digest(*_sources())}-{date}.vsix"
         if not made.exists():
             _copy(shop)
             made.parent.mkdir(exist_ok=True)
-            # An archive has its stamps in local time.
+            # Time stamps in an archive are in local time.
             node.npm(shop, "run", "package", "--", "--out", "new.vsix", SOURCE_DATE_EPOCH=str(date), TZ="UTC")
             (shop / "new.vsix").rename(made)
         return made
 
 
 def module(path: str) -> str:
-    """The text of a file in `node_modules`."""
+    """Return the text of a file in `node_modules`."""
     with _workshop() as shop:
         return (shop / "node_modules" / path).read_text(encoding="utf-8")
 
@@ -62,7 +62,7 @@ def check() -> None:
 
 @contextmanager
 def _workshop() -> Iterator[Path]:
-    """A folder with the packages of the lock file, locked for one process."""
+    """Yield a folder with the packages of the lock file, locked for one process."""
     manifest, lock = SOURCES / "package.json", SOURCES / "package-lock.json"
     wanted = json.loads(manifest.read_text(encoding="utf-8"))
     needs = json.dumps([wanted.get("dependencies"), wanted.get("devDependencies")])
@@ -96,7 +96,7 @@ def _digest(*files: Path) -> str:
 
 
 def _copy(shop: Path) -> None:
-    """Replace the sources there with the current ones."""
+    """Replace the sources in the folder with the current ones."""
     for old in shop.iterdir():
         if old.name not in {"node_modules", "complete", "packages", "checked"}:
             shutil.rmtree(old) if old.is_dir() else old.unlink()

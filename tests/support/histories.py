@@ -1,4 +1,4 @@
-"""Histories of texts, and the three-way merges that they hold: made from a seed, or this project's own."""
+"""Make histories of texts and the three-way merges in them: from a seed, or from this project's own history."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[2]
 _FEWEST = 6
-"""A file with fewer versions has no history to speak of."""
+"""Minimum number of versions of a file for it to count as a history."""
 
 
 def generated_history(seed: int, commits: int = 40) -> list[list[str]]:
-    """The versions of one source file: functions are edited, added, copied, moved and deleted, and commits reverted."""
+    """Generate the versions of one source file.
+
+    Functions are edited, added, copied, moved and deleted, and commits reverted.
+    """
     rng = random.Random(seed)
     versions = [[line for number in range(25) for line in _function(rng, number)]]
     for _ in range(commits):
@@ -56,19 +59,19 @@ def _function(rng: random.Random, number: int) -> list[str]:
 
 
 def merges(versions: Sequence[list[str]], count: int) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """Merges of a history as base, result and live text: later work taken onto later work still, and reverts of it."""
+    """Yield merges of a history as base, result and live text: later work onto still later work, and reverts of it."""
     rng = random.Random(len(versions))
     for _ in range(count):
         first = rng.randrange(len(versions) - 2)
         second = min(first + rng.randrange(1, 4), len(versions) - 2)
         third = rng.randrange(second + 1, min(second + 6, len(versions)))
         base, result, live = versions[first], versions[second], versions[third]
-        # A result that is in the live text already, one that was taken back later, and one that is not there yet.
+        # A result that is in the live text already, one that was reverted later, and one that is not there yet.
         yield rng.choice([(base, result, live), (result, base, live), (result, live, base), (live, base, result)])
 
 
 def own_history(files: int = 12) -> Iterator[list[list[str]]]:
-    """The versions of the files of this project that changed most, oldest first; nothing in a shallow checkout."""
+    """Return the versions of this project's most changed files, oldest first; nothing in a shallow checkout."""
     listed = _git("log", "--format=", "--name-only", "--diff-filter=AM", "--no-renames", "--", "*.py", "*.md").split()
     paths = sorted(set(listed), key=lambda path: (-listed.count(path), path))
     for path in paths[:files]:
@@ -84,6 +87,6 @@ def _git(*arguments: str) -> str:
 
 
 def _git_bytes(*arguments: str) -> bytes:
-    """What git prints about this project's checkout, or nothing where there is none."""
+    """Run git on this project's checkout and return its output, or nothing if there is no checkout."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(["git", *arguments], cwd=_ROOT, env=environment, capture_output=True, check=False).stdout

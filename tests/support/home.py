@@ -1,4 +1,4 @@
-"""A home of its own for every test that starts a daemon, and nobody left in it afterwards."""
+"""Give every test that starts a daemon a home of its own, and leave no process behind."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 GONE_SECONDS = 10.0
 
 QUICK_PYTEST = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-"""A check that is a pytest of one small file takes 0.3 seconds with it, and 2.7 with the plugins of these tests."""
+"""Variables that start pytest without plugins: a check of one small file takes 0.3 seconds with them, 2.7 without."""
 
 
 @dataclass(frozen=True, slots=True)
 class IsolatedHome:
-    """A folder for `MUX_LSP_HOME`, short enough for a socket."""
+    """A folder for `MUX_LSP_HOME`. Its path is short enough for a socket."""
 
     folder: Path
     extra: Mapping[str, str] = field(default_factory=dict)
-    """What else its processes have in their environment."""
+    """Additional environment variables of the processes in this home."""
 
     @property
     def paths(self) -> Home:
-        """The folders and files in it, for calls within the test's process."""
+        """The folders and files in the home, for calls within the test's process."""
         return Home(str(self.folder / "config"), str(self.folder / "state"))
 
     @property
@@ -48,34 +48,34 @@ class IsolatedHome:
 
     @property
     def log(self) -> str:
-        """What the daemon has logged."""
+        """Return the daemon's log."""
         path = Path(self.paths.log)
         return path.read_text() if path.exists() else ""
 
     def environment(self, **changes: str) -> dict[str, str]:
-        """For child processes: the test's own environment with this home, and with the changes."""
+        """Return the environment for child processes: the test's own with this home and the given changes."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MUX_", "GIT_"))}
         made = kept | QUICK_PYTEST | dict(self.extra) | {"MUX_LSP_HOME": str(self.folder)} | changes
         others = [entry for entry in made.get("PYTHONPATH", "").split(os.pathsep) if entry]
         return made | {"PYTHONPATH": os.pathsep.join([watchdog.FOLDER, *others])}
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line `mux-lsp ARGUMENTS` of the interpreter that runs the tests."""
+        """Return the command line `mux-lsp ARGUMENTS` with the interpreter that runs the tests."""
         return [sys.executable, "-P", "-m", "mux_lsp", *arguments]
 
     def write_config(self, toml: str) -> None:
-        """The person's config.toml."""
+        """Write the person's config.toml."""
         (self.folder / "config").mkdir(exist_ok=True)
         (self.folder / "config" / "config.toml").write_text(toml)
 
     def processes(self) -> list[psutil.Process]:
-        """Every living process with this home in its environment: daemon, bridges, agents."""
+        """Return every living process that has this home in its environment: daemon, bridges, agents."""
         return [process for process in psutil.process_iter() if _lives_in(process, str(self.folder))]
 
     def stop(self) -> None:
-        """Ends the daemon, and asserts that no process of this home is left, and that nothing has held its event loop.
+        """Stop the daemon. Assert that no process of this home is left and that nothing blocked its event loop.
 
-        What is left is killed all the same.
+        Any process left is killed.
         """
         try:
             request_stop(GONE_SECONDS, home=self.paths)
@@ -90,14 +90,14 @@ class IsolatedHome:
         assert not held, f"the event loop was held: {held}\n{self.log}"
 
     def held(self) -> list[str]:
-        """All that has held the event loop of a daemon, a line each."""
+        """Return one line for each time that the daemon's event loop was blocked."""
         path = self.folder / watchdog.FILE
         return path.read_text().splitlines() if path.exists() else []
 
 
 @contextmanager
 def isolated_home() -> Iterator[IsolatedHome]:
-    """A fresh home; at the end its daemon is stopped, no process may be left, and the folder is removed."""
+    """Yield a fresh home. Afterwards stop its daemon, assert that no process is left, and remove the folder."""
     home = IsolatedHome(Path(tempfile.mkdtemp(prefix="mux-", dir="/tmp")))  # short, for the socket
     try:
         yield home
@@ -116,16 +116,16 @@ def mux_home() -> Iterator[IsolatedHome]:
 
 @pytest.fixture(scope="session")
 def worker_home() -> Iterator[IsolatedHome]:
-    """The home whose daemon lives as long as a worker of the tests: its start and end take two seconds."""
+    """Yield a home whose daemon lives as long as a worker of the tests: its start and end take two seconds."""
     with isolated_home() as home:
         yield home
 
 
 @pytest.fixture
 def shared_home(worker_home: IsolatedHome) -> Iterator[IsolatedHome]:
-    """The same, for a test with a repository of its own that does not end the daemon.
+    """Yield the worker's home, for a test that has its own repository and does not end the daemon.
 
-    At the end the settings are the usual ones again. No process of a run may be left.
+    Afterwards reset the settings, and assert that no process of a run is left.
     """
     yield worker_home
     worker_home.write_config("")
@@ -134,8 +134,8 @@ def shared_home(worker_home: IsolatedHome) -> Iterator[IsolatedHome]:
 
 
 def wait_for_exit(process: psutil.Process, seconds: float) -> bool:
-    """Whether the process came to its end in time, be it that nobody has asked for its exit status yet."""
-    if not hasattr(os, "pidfd_open"):  # macOS, where everything is reaped at once
+    """Return whether the process ended in time. An unreaped process counts as ended."""
+    if not hasattr(os, "pidfd_open"):  # on macOS, where each process is reaped at once
         return not psutil.wait_procs([process], timeout=seconds)[1]
     try:
         descriptor = os.pidfd_open(process.pid)
@@ -163,7 +163,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def in_worktrees(state: Path) -> list[int]:
-    """The processes that work in hidden worktrees below a folder."""
+    """Return the processes whose working folder is a hidden worktree below a folder."""
     found = []
     for process in psutil.process_iter():
         try:

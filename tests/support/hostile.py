@@ -1,7 +1,7 @@
-"""An agent that wants out: run as `python hostile.py WHAT CANARY OUTSIDE` inside a worktree.
+"""Play an agent that tries to escape: `python hostile.py WHAT CANARY OUTSIDE`, run inside a worktree.
 
-Whoever executes what it leaves behind makes the file CANARY. It runs no git itself once it has laid its traps.
-Standard library only.
+Executing anything that it leaves behind creates the file CANARY. Once its traps are laid it runs no git itself. It uses
+the standard library only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ATTRIBUTES = "* filter=evil diff=evil merge=evil text eol=crlf ident working-tre
 
 
 def lay_traps(git_dir: Path, canary: str) -> None:
-    """Every setting and hook that makes git run something."""
+    """Set every setting and hook that makes git run a command."""
     script = git_dir / "trap"
     script.write_text(f"#!/bin/sh\necho \"$0 $@\" >> '{canary}'\ncat\n")
     script.chmod(0o755)
@@ -54,7 +54,7 @@ def lay_traps(git_dir: Path, canary: str) -> None:
 
 
 def make_git_dir(git_dir: Path, canary: str) -> None:
-    """A git directory of the agent's own."""
+    """Make a git directory under the agent's control."""
     for name in ("objects/pack", "objects/info", "refs/heads"):
         (git_dir / name).mkdir(parents=True)
     (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
@@ -62,7 +62,7 @@ def make_git_dir(git_dir: Path, canary: str) -> None:
 
 
 def be_configured(canary: str, _: Path) -> None:
-    """Traps in its git directory, and attributes that spring them."""
+    """Set traps in the worktree's git directory, and attributes that trigger them."""
     git_dir = Path(Path(".git").read_text().removeprefix("gitdir: ").strip())
     lay_traps(git_dir, canary)
     Path(".gitattributes").write_text(ATTRIBUTES)
@@ -70,7 +70,7 @@ def be_configured(canary: str, _: Path) -> None:
 
 
 def nest(canary: str, _: Path) -> None:
-    """Repositories within, one of them bare, one in place of a tracked folder."""
+    """Make repositories within the worktree, one of them bare, one in place of a tracked folder."""
     for name in ("nested", "folder"):
         make_git_dir(Path(name, ".git"), canary)
         Path(name, ".gitattributes").write_text(ATTRIBUTES)
@@ -79,32 +79,32 @@ def nest(canary: str, _: Path) -> None:
 
 
 def replace_git(canary: str, _: Path) -> None:
-    """A git directory of its own in place of the file that names its git directory."""
+    """Replace the worktree's `.git` file with a git directory under the agent's control."""
     Path(".git").unlink()
     make_git_dir(Path(".git"), canary)
     Path(".gitattributes").write_text(ATTRIBUTES)
 
 
 def link_git(_: str, __: Path) -> None:
-    """The person's git directory in place of its own."""
+    """Replace the worktree's git directory with a link to the person's."""
     Path(".git").unlink()
     Path(".git").symlink_to(Path(os.environ["MUX_REPOSITORY"], ".git"))
 
 
 def link_folder(_: str, outside: Path) -> None:
-    """Folders that are links to outside, with files edited, made and deleted behind them."""
+    """Replace folders with links to outside, and edit, make and delete files behind them."""
     shutil.rmtree("folder")
     Path("folder").symlink_to(outside)
     Path("folder/b.txt").write_text("edited by the agent itself\n")
     Path("new folder").symlink_to("../../../../..")
     Path("up").mkdir()
-    Path("up/here").symlink_to("..")  # leads to the root, and with it the next one leads above it
+    Path("up/here").symlink_to("..")  # leads to the root; through it the next link leads above the root
     Path("sideways").symlink_to("up/here/../outside")
     Path("hooks").symlink_to(".git/hooks")
 
 
 def link_file(_: str, outside: Path) -> None:
-    """Links in place of files, and a link in place of .gitmodules."""
+    """Replace files with links, and .gitmodules too."""
     for name, target in (("a.txt", "/etc/passwd"), ("folder/b.txt", str(outside / "b.txt")), ("c.txt", "../outside/n")):
         Path(name).unlink(missing_ok=True)
         Path(name).symlink_to(target)
@@ -121,7 +121,7 @@ NAMES = (
 
 
 def name_badly(_: str, __: Path) -> None:
-    """Names that mean something to git, to a file system, to a shell or to a terminal."""
+    """Make files whose names have a meaning for git, a file system, a shell or a terminal."""
     for name in NAMES:
         place = Path(os.fsdecode(name))
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def name_badly(_: str, __: Path) -> None:
 
 
 def be_special(_: str, __: Path) -> None:
-    """What is no file, or no file for reading."""
+    """Make entries that are no regular files, or no files that can be read."""
     Path("c.txt").unlink()
     os.mkfifo("c.txt")
     os.mkfifo("pipe")
@@ -145,7 +145,7 @@ def be_special(_: str, __: Path) -> None:
 
 
 def be_many(_: str, __: Path) -> None:
-    """More files than anybody reads."""
+    """Make more files than anybody reads."""
     for number in range(10_000):
         if number % 100 == 0:
             Path(f"many/{number}").mkdir(parents=True)
@@ -153,7 +153,7 @@ def be_many(_: str, __: Path) -> None:
 
 
 def be_loud(_: str, __: Path) -> None:
-    """Whatever drives a terminal, and a megabyte without an end."""
+    """Print every terminal control sequence, and a megabyte without a line end."""
     for stream in (sys.stdout.buffer, sys.stderr.buffer):
         stream.write(
             b"\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m\x1b]52;c;ZXZpbA==\x07\x9b31m\xc2\x9b31m\x1bP1$r\x1b\\\r\x08\x00"
@@ -165,7 +165,7 @@ def be_loud(_: str, __: Path) -> None:
 
 
 def main() -> None:
-    """Edit a file as anybody would, and then misbehave."""
+    """Edit a file like any agent, and then misbehave."""
     what, canary, outside = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     Path("plain.txt").write_text("line 0\nPLAIN\nline 2\n")
     globals()[what](canary, outside)

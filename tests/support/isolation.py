@@ -1,6 +1,6 @@
-"""Run the tests without the settings and the tools of whoever starts them.
+"""Isolate the tests from the settings and tools of the person who starts them.
 
-A person's machine has coding agents and editors on its PATH, a git configuration with signing and hooks, keys of models
+A person's machine has coding agents and editors on its PATH, a git configuration with signing and hooks, and API keys
 in its environment. All of these change what mux-lsp does. So the tests begin with an empty home folder, an environment
 of known variables only, and a PATH without the programs that mux-lsp looks for. Tests add what they need.
 """
@@ -24,21 +24,21 @@ HIDDEN: Final = frozenset(
         "rg",
     }
 )  # fmt: skip
-"""Programs that mux-lsp looks for on the PATH: the presets' agents, itself, and a faster search for its own agent."""
+"""Programs that mux-lsp looks for on the PATH: the presets' agents, mux-lsp, and ripgrep for the built-in agent."""
 
 KEPT: Final = frozenset(
     {"CURL_CA_BUNDLE", "LANG", "LOGNAME", "NODE_EXTRA_CA_CERTS", "PATH", "REQUESTS_CA_BUNDLE", "TMPDIR", "TZ", "USER"}
     | {"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
 )
-"""Variables that remain: who and where the person is, and how packages are downloaded."""
+"""Variables that remain: the person's identity and locale, and the settings for package downloads."""
 
 KEPT_PREFIXES: Final = ("COV", "HYPOTHESIS_", "LC_", "PIP_", "PY", "SSL_", "TESTS_", "npm_config_", "NPM_CONFIG_")
-"""Prefixes of variables that remain: of Python, the test tools and the package managers."""
+"""Prefixes of the variables that remain: those of Python, the test tools and the package managers."""
 
 _CACHE: Final = "TESTS_CACHE"
 
 CACHE: Final = Path(os.environ.get(_CACHE) or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mux-lsp"
-"""The folder for editors, agents and packages that tests install: kept between two runs, outside the tree."""
+"""The folder for editors, agents and packages that tests install, outside of the tree and kept between test runs."""
 
 _SETTINGS: Final = {
     "PIP_CONFIG_FILE": (".config/pip/pip.conf", ".pip/pip.conf", "Library/Application Support/pip/pip.conf"),
@@ -48,7 +48,7 @@ _SETTINGS: Final = {
 
 
 def isolate() -> None:
-    """Replace the environment of this process. The home folder and the rest are removed at its end."""
+    """Replace the environment of this process. At its end, remove the home folder and everything else made for it."""
     folder = Path(tempfile.mkdtemp(prefix="mux-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     made = environment(os.environ, Path.home(), folder)
@@ -57,9 +57,9 @@ def isolate() -> None:
 
 
 def environment(person: Mapping[str, str], home: Path, folder: Path) -> dict[str, str]:
-    """The environment for the tests of a person who has this environment and home folder.
+    """Return the environment for tests that a person with this environment and home folder starts.
 
-    What it names is made below `folder`.
+    The folders that it names are made below `folder`.
     """
     kept = {name: value for name, value in person.items() if name in KEPT or name.startswith(KEPT_PREFIXES)}
     for variable, names in _SETTINGS.items():
@@ -67,7 +67,7 @@ def environment(person: Mapping[str, str], home: Path, folder: Path) -> dict[str
         if found:
             kept.setdefault(variable, found[0])
     if kept.pop("PYTHONDONTWRITEBYTECODE", None):
-        # Without any, each daemon and each command compiles all of mux-lsp at its start.
+        # Without a cache, each daemon and each command would compile all of mux-lsp at its start.
         kept["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
     (folder / "home").mkdir()
     return kept | {
@@ -82,9 +82,9 @@ def environment(person: Mapping[str, str], home: Path, folder: Path) -> dict[str
 
 
 def hiding(names: Iterable[str], path: str, folder: Path) -> str:
-    """A PATH without programs of these names.
+    """Return a PATH without programs of these names.
 
-    In place of each entry that has one of them stands a folder with links to all others of that entry.
+    An entry that has one of them is replaced with a folder of links to the other programs of that entry.
     """
     entries = []
     for number, entry in enumerate(dict.fromkeys(path.split(os.pathsep))):

@@ -27,12 +27,12 @@ _STYLUA: Final = ("@johnnymorganz/stylua", "2.5.2")
 
 
 def sources() -> list[Path]:
-    """Every Lua file of the plugin."""
+    """Return every Lua file of the plugin."""
     return sorted(PLUGIN.rglob("*.lua"))
 
 
 def unformatted(mode: str = "--check") -> list[Path]:
-    """The files that differ from the format of `stylua.toml`. With `--write`, format them."""
+    """Return the files that differ from the format of `stylua.toml`. With `--write`, format them."""
     package = npm.install(*_STYLUA, "stylua").parents[2]
     settings = json.dumps(tomllib.loads((PLUGIN / "stylua.toml").read_text()))
     script = Path(__file__).with_name("stylua.mjs")
@@ -42,7 +42,7 @@ def unformatted(mode: str = "--check") -> list[Path]:
 
 
 def diagnostics(runtime: Path) -> list[str]:
-    """The language server's diagnostics of the plugin, as `FILE:LINE: CODE: MESSAGE`.
+    """Return the language server's diagnostics of the plugin, as `FILE:LINE: CODE: MESSAGE`.
 
     `runtime` is Neovim's, with its types.
     """

@@ -1,4 +1,4 @@
-"""A real Neovim with a screen, driven over its API, without configuration and without plugins unless given.
+"""Drive a real Neovim with a screen over its API, by default without configuration and plugins.
 
 Waits run inside Neovim with `vim.wait`, which runs its event loop and evaluates the condition meanwhile. While a menu
 is open, Neovim answers no requests but sends redraws: `menu` waits for those.
@@ -57,7 +57,7 @@ class Neovim:
         self.lua("pcall(vim.api.nvim_set_option_value, 'messagesopt', 'wait:0,history:500', {})")
 
     def request(self, method: str, *arguments: object) -> Any:
-        """The result of an API call. Earlier redraws are on the screen then."""
+        """Call the API and return the result. The screen then has all earlier redraws."""
         self._number += 1
         self._in.write(msgpack.packb([0, self._number, method, arguments]))
         self._in.flush()
@@ -82,7 +82,7 @@ class Neovim:
         return "\n".join(_text(line) for line in self._grid)
 
     def menu(self, code: str, prompt: str) -> list[str]:
-        """The lines of the menu that a chunk of Lua opens, after its prompt, once it is completely drawn."""
+        """Run a chunk of Lua that opens a menu. Return the menu's lines after its prompt, once completely drawn."""
         self.lua(f"vim.schedule(function() {code} end)")
         end = time.monotonic() + WAIT_MILLISECONDS / 1000
         while True:
@@ -100,15 +100,15 @@ class Neovim:
         self.request("nvim_input", f"{number}<CR>")
 
     def lua(self, code: str, *arguments: object) -> Any:
-        """The value that a chunk of Lua returns. Its arguments are `...`."""
+        """Run a chunk of Lua and return its value. Its arguments are `...`."""
         return self.request("nvim_exec_lua", code, list(arguments))
 
     def keys(self, keys: str) -> None:
-        """Type, and wait until all keys are processed."""
+        """Type keys, and wait until all of them are processed."""
         self.request("nvim_feedkeys", self.request("nvim_replace_termcodes", keys, True, True, True), "ntx", False)
 
     def wait(self, condition: str, *arguments: object) -> Any:
-        """Wait until a Lua expression is true. Returns its value."""
+        """Wait until a Lua expression is true, and return its value."""
         answer = self.lua(
             f"local a, found = {{...}}, nil\n"
             f"local ok = vim.wait({WAIT_MILLISECONDS}, function() found = {condition} return found end, 10)\n"
@@ -119,25 +119,25 @@ class Neovim:
         return answer[1]
 
     def buffer(self) -> list[str]:
-        """The lines of the current buffer."""
+        """Return the lines of the current buffer."""
         lines: list[str] = self.request("nvim_buf_get_lines", 0, 0, -1, True)
         return lines
 
     @property
     def screen(self) -> list[str]:
-        """The lines of the screen."""
+        """Return the lines of the screen."""
         self.lua("vim.cmd.redraw()")
         self.request("nvim_get_mode")  # the redraws arrive before this response
         return [_text(line) for line in self._grid]
 
     @property
     def cells(self) -> list[list[Cell]]:
-        """The screen with its highlights."""
+        """Return the cells of the screen with their highlights."""
         assert self.screen
         return [list(line) for line in self._grid]
 
     def attributes(self, text: str) -> dict[str, Any]:
-        """The highlight attributes of the cell of the screen where a text starts."""
+        """Return the highlight attributes of the cell of the screen where a text starts."""
         for line in self.cells:
             column = "".join(cell.text for cell in line).find(text)
             if column >= 0:
@@ -186,7 +186,7 @@ class Neovim:
         self.request("nvim_input", keys)
 
     def stroke(self, key: str) -> float:
-        """Type one key. Returns the seconds until its effect was drawn."""
+        """Type one key. Return the seconds until its effect was drawn."""
         drawn = self._drawn
         begun = time.perf_counter()
         self.request("nvim_input", key)
@@ -233,7 +233,7 @@ def _text(line: list[Cell]) -> str:
 
 
 UNCONFIGURED = ("--clean",)
-"""Read no configuration of the person who runs the tests."""
+"""Arguments that keep Neovim from reading the configuration of the person who runs the tests."""
 
 
 @contextmanager
@@ -244,7 +244,7 @@ def neovim(
     program: Installed | None = None,
     begins: Sequence[str] = UNCONFIGURED,
 ) -> Iterator[Neovim]:
-    """A Neovim in `folder` with this environment; by default 0.11. `begins` are the arguments for its configuration."""
+    """Yield a Neovim in `folder` with this environment, by default 0.11. `begins` are its configuration arguments."""
     chosen = program or neovim_versions.installed("0.11")
     with subprocess.Popen(
         [*chosen.command, "--embed", "--headless", *begins, "-n", *arguments],

@@ -51,7 +51,7 @@ io.stdout:write(vim.json.encode({
 
 
 def description(nvim: Installed) -> dict[str, Any]:
-    """The commands, mappings, keys, events, groups and settings of the plugin, read from its code."""
+    """Return the commands, mappings, keys, events, groups and settings of the plugin, read from its code."""
     command = [*nvim.command, "--clean", "--headless", "--cmd", f"set rtp^={PLUGIN}"]
     done = subprocess.run(
         [*command, "-c", f"lua {' '.join(_DESCRIBE.split())}", "-c", "qa!"],
@@ -64,7 +64,7 @@ def description(nvim: Installed) -> dict[str, Any]:
 
 
 def generate(code: dict[str, Any]) -> str:
-    """The whole help file."""
+    """Generate the whole help file and return it."""
     parts = {
         "COMMANDS": _commands(code["commands"]),
         "MAPPINGS": _mappings(code["maps"]),
@@ -81,7 +81,7 @@ def generate(code: dict[str, Any]) -> str:
 
 
 def _tagged(left: str, *tags: str) -> str:
-    """A line with tags at its right edge; tags that do not fit have a line of their own."""
+    """Return a line with tags at its right edge; tags that do not fit have a line of their own."""
     right = " ".join(f"*{tag}*" for tag in tags)
     if len(left) + len(right) + 2 > _WIDTH:
         return f"{right:>{_WIDTH}}\n{left}"

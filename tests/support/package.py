@@ -1,4 +1,4 @@
-"""The packages that people install: built from the checkout, and laid out as an installation has them."""
+"""Build the packages that people install from the checkout, and lay them out like an installation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def unpack_wheel(place: Path) -> Path:
-    """Build the wheel and lay it out in `place`/site. Give the program `mux-lsp` of it, in `place`/bin."""
+    """Build the wheel and lay it out in `place`/site. Return its program `mux-lsp`, in `place`/bin."""
     name = _build("build_wheel", place)
     with zipfile.ZipFile(place / name) as wheel:
         wheel.extractall(place / "site")

@@ -1,4 +1,4 @@
-"""A person's repository, and proof that nobody touched it."""
+"""Make a person's repository, and prove that it stays unchanged."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git as the person does, without the configuration of whoever runs the tests."""
+    """Run git as the person does, without the configuration of the person who runs the tests."""
     done = try_git(folder, *arguments)
     assert done.returncode == 0, os.fsdecode(done.stderr)
     return os.fsdecode(done.stdout)
 
 
 def try_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """The same for what may end badly, as a merge with conflicts does."""
+    """Run git like `git`, but let it fail, as a merge with conflicts does."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(
         ["git", *WHO, *arguments], cwd=folder, env={**kept, **NOBODYS}, capture_output=True, check=False
@@ -31,7 +31,7 @@ def try_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]
 
 
 def make_repository(folder: Path, files: dict[str, str]) -> Path:
-    """A repository with these files committed. Returns its root."""
+    """Make a repository with these files committed and return its root."""
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
     for name, text in files.items():
@@ -44,7 +44,7 @@ def make_repository(folder: Path, files: dict[str, str]) -> Path:
 
 
 def fingerprint(folder: Path) -> dict[str, tuple[int, int, str]]:
-    """Everything at and below a folder: mode, time of the last change, and content."""
+    """Return the mode, modification time and content of everything at and below a folder."""
     found = {}
     for place in [folder, *sorted(folder.rglob("*"))]:
         status = place.lstat()
@@ -58,5 +58,5 @@ def fingerprint(folder: Path) -> dict[str, tuple[int, int, str]]:
 
 
 def text_of(numbers: range) -> str:
-    """A text of numbered lines."""
+    """Return a text of numbered lines."""
     return "".join(f"line {number}\n" for number in numbers)

@@ -1,9 +1,9 @@
-"""Run the tests as a program of the person's, wherever they are started.
+"""Run the tests as a program of the person's, whoever starts them.
 
-A coding agent that the person uses in a terminal is not the person to mux-lsp, nor is anything that it starts. Tests
-play the person all the time. So where such an agent starts them, they first leave it as far as any process can: cleared
-of its variables, in a session of their own, the child of none of its processes. Only a sandbox could hold them then, as
-security.md says of an agent that does so.
+mux-lsp does not take a coding agent in a person's terminal, nor what it starts, for the person. Tests play the person
+all the time. So tests that an agent has started first leave it as far as any process can: they clear its variables, and
+continue in a session of their own, as the child of none of its processes. Only a sandbox could hold them then, as
+`security.md` states for an agent that does so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mux_lsp.daemon.interactive import without_marks
 
 _LEFT = "TESTS_HAVE_LEFT_THEIR_AGENT"
 
-# Waits for the tests in the place of the process that the agent waits for: says who they are, then how they ended.
+# Waits in place of the tests for the agent: sends their process id, then their exit status.
 _KEEPER = """
 import os, subprocess, sys
 said = int(sys.argv[1])
@@ -28,10 +28,10 @@ os.write(said, b"%d\\n" % tests.returncode)
 
 
 def leave_agent() -> None:
-    """Return where a person has started this process. Otherwise run its command line anew, without the agent, wait for
-    its end, and end as it did.
+    """Return if a person has started this process. Otherwise restart its command line outside of the agent.
 
-    To be called before there is any other thread, and with the real standard streams in place.
+    In that case wait for the restarted process and exit with its status. Call this before there is any other thread,
+    and with the real standard streams in place.
     """
     agent = agent_around()
     if agent is None:

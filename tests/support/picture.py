@@ -1,4 +1,4 @@
-"""The screen of a Neovim as a picture: SVG, with the colours and the letters that it draws."""
+"""Draw the screen of a Neovim as an SVG image, with its colours and letters."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from tests.support.neovim import Cell, Neovim
 
 WIDTH, HEIGHT, SIZE = 8.4, 18.0, 14
-"""Of a cell and its letter, in pixels."""
+"""Width and height of a cell, and size of its letter, in pixels."""
 
 _PAD: Final = 12.0
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
-"""For spaces, of which viewers make one."""
+"""No-break space: viewers collapse ordinary spaces."""
 _FONTS: Final = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 
 def svg(editor: Neovim, rows: range, columns: int) -> str:
-    """These rows of the screen."""
+    """Return these rows of the screen as SVG."""
     cells = [line[:columns] for line in editor.cells[rows.start : rows.stop]]
     width, height = columns * WIDTH + 2 * _PAD, len(cells) * HEIGHT + 2 * _PAD
     drawn = "\n".join(piece for row, line in enumerate(cells) for piece in _line(editor, row, line))
@@ -49,7 +49,7 @@ def _line(editor: Neovim, row: int, line: list[Cell]) -> Iterator[str]:
         text = "".join(cell.text for cell in same).rstrip()
         if text.strip():
             style = _style(editor.highlights[number])
-            # Told how long it is, so that columns stand under each other in any font.
+            # The explicit length aligns columns in any font.
             yield (
                 f'<text x="{left:.1f}" y="{top + HEIGHT * 0.75:.1f}" textLength="{len(text) * WIDTH:.1f}" '
                 f'fill="{_colour(foreground)}"{style}>{escape(text.replace(" ", NO_BREAK))}</text>'

@@ -1,12 +1,12 @@
-"""What an agent runs to pass for its person: it speaks the protocol itself, by a bridge or by hand.
+"""Try to pass for the person, as an agent may: speak the protocol over a bridge or directly.
 
-    posing.py serve RUN        over a `mux-lsp serve` of its own
-    posing.py copied RUN       over a connection of its own, with the token and the person's key read from their files
-    posing.py connect SOCKET   connects a socket that it has inherited, and ends
-    posing.py comet TIMES      asks the daemon to stop, over and over, each time as another process that ends at once
-    posing.py daemonise ARGUMENT…   starts a command as nobody's child, in a session of its own, with nothing open
+    posing.py serve RUN             over a `mux-lsp serve` that it starts
+    posing.py copied RUN            over its own connection, with the token and the person's key from their files
+    posing.py connect SOCKET        connect an inherited socket, and end
+    posing.py comet TIMES           ask the daemon to stop, repeatedly, each time from another process that ends at once
+    posing.py daemonise ARGUMENT…   start a command as an orphan in a session of its own, with nothing open
 
-The first two print what the daemon answers to the acceptance of a run.
+The first two print the daemon's answer to the acceptance of a run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def hello(want: str = "lsp") -> bytes:
-    """The first line of a client that has read all that a person's client reads."""
+    """Return the first line of a client that has read the same files as a person's client."""
     home = paths.home()
     with open(home.person_key) as file:  # noqa: PTH123
         key = file.read()
@@ -37,12 +37,12 @@ def hello(want: str = "lsp") -> bytes:
 
 
 def address() -> str:
-    """Where the daemon listens."""
+    """Return the address on which the daemon listens."""
     return str((read_record(paths.home()) or {})["address"])
 
 
 def acceptance(run: str) -> bytes:
-    """All that a client says to accept a run."""
+    """Return all messages that a client sends to accept a run."""
     opened: dict[str, Any] = {"processId": None, "rootUri": None, "capabilities": {}}
     command = {"command": "mux.run.accept", "arguments": [{"run": run}]}
     messages: list[dict[str, Any]] = [
@@ -54,7 +54,7 @@ def acceptance(run: str) -> bytes:
 
 
 def answer(stream: IO[bytes], number: int = 2) -> str:
-    """What is answered to that: the words of the refusal, or the result."""
+    """Read the answer to that: the message of the refusal, or the result."""
     length = 0
     while header := stream.readline():
         if header.startswith(b"Content-Length: "):
@@ -68,7 +68,7 @@ def answer(stream: IO[bytes], number: int = 2) -> str:
 
 
 def connect(sock: socket.socket) -> socket.socket:
-    """Connect a socket to the daemon, which takes this process for its client."""
+    """Connect a socket to the daemon, which then takes this process for its client."""
     kind, _, place = address().partition(":")
     host, _, port = place.rpartition(":")
     sock.connect(place if kind == "unix" else (host, int(port)))
@@ -76,12 +76,12 @@ def connect(sock: socket.socket) -> socket.socket:
 
 
 def new_socket() -> socket.socket:
-    """A socket of the family that the daemon listens on."""
+    """Return a socket of the family on which the daemon listens."""
     return socket.socket(socket.AF_UNIX if address().startswith("unix:") else socket.AF_INET)
 
 
 def over_own_connection(run: str, first: bytes) -> str:
-    """Accept a run behind this first line."""
+    """Accept a run on a connection that begins with this line."""
     with connect(new_socket()) as sock, sock.makefile("rb") as stream:
         sock.sendall(first + acceptance(run))
         stream.readline()
@@ -102,7 +102,7 @@ def _over_bridge(run: str) -> str:
 
 def _fly(times: int) -> None:
     for _ in range(times):
-        with contextlib.suppress(OSError):  # more wait than the daemon lets wait
+        with contextlib.suppress(OSError):  # more connections than the daemon lets wait
             sock = connect(new_socket())
             sock.sendall(hello("stop"))
         if os.fork():

@@ -1,4 +1,4 @@
-"""The protocol's types for Lua, made from `mux_lsp/lsp/protocol.py`: `lua/mux/protocol.lua` of the Neovim plugin.
+"""Generate the protocol's types for Lua from `mux_lsp/lsp/protocol.py`: `lua/mux/protocol.lua` of the Neovim plugin.
 
 `make generate` brings the file up to date; a test fails where it is not.
 """
@@ -28,7 +28,7 @@ _PLAIN: Final[dict[Any, str]] = {str: "string", int: "integer", float: "number",
 
 
 def made() -> str:
-    """The whole file."""
+    """Return the generated file."""
     return "\n".join([_HEAD, *(_class(model) for model in models())])
 
 
@@ -42,14 +42,14 @@ def _class(model: type[BaseModel]) -> str:
 
 def _field(name: str, field: FieldInfo) -> str:
     kind = type_name(field.annotation)
-    # What is null is not there in Lua, and what has a default may be left out.
+    # A null value is absent in Lua, and a value with a default may be left out.
     optional = "?" if kind.endswith("?") or not field.is_required() else ""
     shown = f"['{name}']" if name == "end" else name
     return f"---@field {shown}{optional} {kind.removesuffix('?')}"
 
 
 def type_name(annotation: Any) -> str:
-    """A type as LuaCATS writes it; one that may be null ends with a question mark."""
+    """Return a type in LuaCATS notation; a type that may be null ends with a question mark."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return type_name(arguments[0])

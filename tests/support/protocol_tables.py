@@ -1,4 +1,4 @@
-"""The reference tables of `editor-clients/PROTOCOL.md`, made from `mux_lsp/lsp/protocol.py`.
+"""Generate the reference tables of `editor-clients/PROTOCOL.md` from `mux_lsp/lsp/protocol.py`.
 
 `make generate` brings the document up to date; a test fails where it is not.
 """
@@ -29,7 +29,7 @@ _SECTION = re.compile(r"(?s)(<!-- generated: (\w+) -->\n).*?(<!-- end of generat
 
 
 def updated(document: str) -> str:
-    """The document with its generated sections made anew."""
+    """Return the document with its generated sections regenerated."""
     made = {
         "version": _version,
         "commands": _commands,
@@ -43,7 +43,7 @@ def updated(document: str) -> str:
 
 
 def type_name(annotation: Any) -> str:
-    """A type as the document writes it, in TypeScript's manner."""
+    """Return a type in the document's notation, which is TypeScript's."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return type_name(arguments[0])
@@ -91,7 +91,7 @@ def _types() -> str:
 
 
 def models() -> list[type[BaseModel]]:
-    """Every type of the protocol, in the order in which it declares them."""
+    """Return every type of the protocol in the order of its declaration."""
     bases = (protocol.Params, protocol.Shape)
     classes: list[type[BaseModel]] = [
         member for member in vars(protocol).values() if inspect.isclass(member) and issubclass(member, BaseModel)
@@ -122,7 +122,7 @@ def _field(name: str, field: FieldInfo) -> str:
 
 
 def limits_of(annotation: Any) -> tuple[list[Any], list[Any]]:
-    """What is asked of a value, where it is not null, and of the elements of a list."""
+    """Return the constraints of a value that is not null, and those of the elements of a list."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         own, each = limits_of(arguments[0])

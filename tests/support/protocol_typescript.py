@@ -1,4 +1,4 @@
-"""The protocol for the VS Code extension: `editor-clients/vscode/src/protocol.ts`, made from `mux_lsp/lsp/protocol.py`.
+"""Generate the types of `editor-clients/vscode/src/protocol.ts` from `mux_lsp/lsp/protocol.py`.
 
 `make generate` brings it up to date; a test fails where it is not.
 """
@@ -27,7 +27,7 @@ _HEAD = """\
 
 
 def made() -> str:
-    """The text of the module."""
+    """Return the text of the module."""
     commands = "".join(
         f'  "{name}": {{ params: {command.params.__name__}; result: {command.result.__name__} }};\n'
         for name, command in protocol.COMMANDS.items()

@@ -1,7 +1,7 @@
-"""A stand-in for the Python extension of VS Code: what of its API ours uses, and one command of it.
+"""Provide a stand-in for the Python extension of VS Code: the part of its API that ours uses, and one command.
 
-The real one is in no registry that tests can reach. This one selects the interpreter that the file `selected-python` in
-the home folder names, until a person chooses another.
+The real extension is in no registry that tests can reach. The stand-in selects the interpreter that the file
+`selected-python` in the home folder names, until a person chooses another one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ VSIX: Final = """<?xml version="1.0" encoding="utf-8"?>
 
 
 def package(folder: Path) -> Path:
-    """The stand-in as a package that can be installed."""
+    """Package the stand-in so that it can be installed."""
     made = folder / "python.vsix"
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("extension.vsixmanifest", VSIX)

@@ -1,4 +1,4 @@
-"""The replay server as a program of its own, and scripts for it."""
+"""Run the replay server as a separate program, and write scripts for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replaying(folder: Path, *turns: str, settings: str = "") -> Iterator[str]:
-    """`mux-lsp replay` with a script of one conversation. Gives its address."""
+    """Run `mux-lsp replay` with a script of one conversation. Yield its address."""
     script = folder / "play.toml"
     script.write_text("\n".join(["[[conversation]]", settings, *turns]))
     with subprocess.Popen(
@@ -31,17 +31,17 @@ def replaying(folder: Path, *turns: str, settings: str = "") -> Iterator[str]:
 
 
 def turn(*blocks: str, more: str = "") -> str:
-    """One answer of the model."""
+    """Return one answer of the model."""
     return f"[[conversation.turn]]\ncontent = [{', '.join(blocks)}]\n{more}\n"
 
 
 def call(tool: str, **given: object) -> str:
-    """A tool call."""
+    """Return a tool call."""
     return f"{{ tool = {json.dumps(tool)}, input_json = {json.dumps(json.dumps(given))} }}"
 
 
 def text(words: str) -> str:
-    """Something said."""
+    """Return a text block."""
     return f"{{ text = {json.dumps(words)} }}"
 
 
@@ -54,5 +54,5 @@ DONE = turn(call("finish", summary="It is done."))
 
 
 def agent(url: str, name: str = "built", more: str = "") -> str:
-    """The agent in config.toml."""
+    """Return the agent's section of config.toml."""
     return f'[agents.{name}]\nkind = "anthropic"\nbase_url = "{url}"\n{more}\n'

@@ -1,4 +1,4 @@
-"""The processes that runs have started, found as the system knows them."""
+"""Find the processes that runs have started in the system's process table."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def processes_of_runs(home: IsolatedHome) -> list[psutil.Process]:
-    """The living processes that carry the mark of any run of this home: supervisors, agents, checks."""
+    """Return the living processes marked with a run of this home: supervisors, agents, checks."""
     return [process for process in psutil.process_iter() if _belongs(process, str(home.folder))]
 
 
 def heads(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those of them that none of the others has started: one for each agent or check."""
+    """Return the processes that no other one of these has started: one for each agent or check."""
     return [process for process in processes if process.ppid() not in {one.pid for one in processes}]
 
 

@@ -1,7 +1,7 @@
-"""Mark each test by its folder, and have the tests that take long start first.
+"""Mark each test by its folder, and start the slow tests first.
 
-Workers of xdist take tests in the order of collection. A long test that starts last leaves the other workers with
-nothing to do. The tests of VS Code are two groups, so that there are never more than two servers and two browsers.
+xdist workers take tests in the order of collection. A slow test that starts last leaves the other workers idle. The
+tests of VS Code are two groups, so that there are never more than two servers and two browsers.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ FIRST: Final = (
     "tests/e2e/",
     "tests/faults/",
 )
-"""Beginnings of the names of tests, in the order in which these tests start. The others follow."""
+"""Beginnings of the names of tests that start first, in this order. The others follow."""
 
 VSCODE_GROUPS: Final = 2
 
 
 def mark(items: Sequence[pytest.Item]) -> None:
-    """Mark each test by its folder, and spread the tests of VS Code over their groups."""
+    """Mark each test by its folder, and distribute the tests of VS Code over their groups."""
     vscode = 0
     for item in items:
         for folder, name in MARKS.items():
@@ -49,7 +49,7 @@ def mark(items: Sequence[pytest.Item]) -> None:
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Put the tests of a worker in the order in which they start. A single process keeps theirs: quick ones first."""
+    """Order the tests of a worker. A single process keeps its own order: quick tests first."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: _rank(item.nodeid))
 

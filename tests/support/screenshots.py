@@ -1,4 +1,4 @@
-"""`make screenshots`: the pictures of the extension's README, from the real VS Code."""
+"""Take the pictures of the extension's README from the real VS Code, as `make screenshots`."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ AGENTS: Final[Mapping[str, str]] = {
     s/    words = title.split(" ")/    words = re.split(r"[^a-z0-9]+", title.lower())/
     s/    return "-".join(words).lower()/    return "-".join(word for word in words if word)/""",
 }
-"""Made-up agents, as scripts for sed: one passes the tests."""
+"""Made-up agents, as sed scripts: one passes the tests."""
 
 
 def main() -> None:
-    """Take all of them."""
+    """Take all pictures."""
     PICTURES.mkdir(exist_ok=True)
     agent = "[agents.{}]\nkind = \"command\"\ncommand = '''sed -i -e '{}' slug.py'''\n"
     checks = "[defaults]\nchecks = ['python3 -m unittest -q']\n"

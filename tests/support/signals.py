@@ -1,6 +1,6 @@
-"""Named pipes by which a test and the programs it starts wait for each other: no clock, no polling.
+"""Synchronise a test and the programs it starts with named pipes: no clock, no polling.
 
-A test holds both ends, so that neither side blocks in opening, and what was said waits until it is heard.
+A test holds both ends, so that neither side blocks in opening a pipe, and a signal waits until it is received.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WAIT_SECONDS = 30.0
 
 
 class Signal:
-    """Something that happens one or several times, on one side or the other."""
+    """An event that happens once or several times, on either side."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
@@ -28,20 +28,20 @@ class Signal:
 
     @property
     def give(self) -> str:
-        """A shell command that says it has happened."""
+        """A shell command that sends the signal."""
         return f"echo > {shlex.quote(str(self.path))}"
 
     @property
     def take(self) -> str:
-        """A shell command that waits until it has happened."""
+        """A shell command that waits for the signal."""
         return f"read _ < {shlex.quote(str(self.path))}"
 
     def happens(self, times: int = 1) -> None:
-        """Say so, from the test."""
+        """Send the signal from the test."""
         os.write(self._descriptor, b"\n" * times)
 
     async def happened(self, times: int = 1) -> None:
-        """Wait for it, in the test."""
+        """Wait for the signal in the test."""
         loop = asyncio.get_running_loop()
         heard = asyncio.Event()
         left = times
@@ -66,7 +66,7 @@ class Signal:
 
 @contextmanager
 def signals(folder: Path, *names: str) -> Iterator[list[Signal]]:
-    """Signals of these names, with their pipes in `folder`."""
+    """Yield signals of these names, with their pipes in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     made = [Signal(folder / name) for name in names]
     try:

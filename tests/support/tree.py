@@ -1,6 +1,6 @@
-"""A copy of mux-lsp's processes with stand-ins for its engine and its language server, and a version of its choice.
+"""Copy mux-lsp with fakes for its engine and language server, and with a version of the test's choice.
 
-The copied bridge starts the copied daemon, so that both are the real code; only what they are wired to is not.
+The copied bridge starts the copied daemon. Both are the real code; only what they connect to is fake.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FAKES = Path(__file__).parent / "fakes"
 
 @contextmanager
 def home_with_stand_ins() -> Iterator[IsolatedHome]:
-    """An isolated home whose `mux-lsp` is a copy with stand-ins."""
+    """Yield an isolated home whose `mux-lsp` is a copy with fakes."""
     with isolated_home() as home:
         yield replace(home, extra={"PYTHONPATH": str(make_tree(home.folder))})
 
@@ -38,12 +38,12 @@ def fake_home() -> Iterator[IsolatedHome]:
 
 
 def other_version(home: IsolatedHome, version: str) -> IsolatedHome:
-    """The same home as a `mux-lsp` of another version sees it."""
+    """Return the same home for a `mux-lsp` of another version."""
     return replace(home, extra={"PYTHONPATH": str(make_tree(home.folder, version))})
 
 
 def release(home: IsolatedHome, version: str, migration: str | None = None) -> IsolatedHome:
-    """The same home as it is seen by a whole copy of mux-lsp of another version, with one migration more if given."""
+    """Return the same home for a complete copy of mux-lsp of another version, with one more migration if given."""
     root = home.folder / f"release-{version}"
     package = root / "mux_lsp"
     shutil.copytree(_REAL, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -55,7 +55,7 @@ def release(home: IsolatedHome, version: str, migration: str | None = None) -> I
 
 
 def tune(home: IsolatedHome, module: str, name: str, value: float) -> None:
-    """Gives a constant of the copy another value, so that a test need not wait for what a person would."""
+    """Change a constant of the copy, so that a test need not wait as long as a person would."""
     path = Path(home.extra["PYTHONPATH"]) / "mux_lsp" / module
     text, count = re.subn(rf"^{name} = .*$", f"{name} = {value}", path.read_text(), flags=re.MULTILINE)
     assert count == 1
@@ -63,7 +63,7 @@ def tune(home: IsolatedHome, module: str, name: str, value: float) -> None:
 
 
 def make_tree(folder: Path, version: str = mux_lsp.__version__) -> Path:
-    """Makes the copy below the folder. Returns the entry for `PYTHONPATH`."""
+    """Copy the package below the folder. Return the entry for `PYTHONPATH`."""
     root = folder / f"tree-{version}"
     package = root / "mux_lsp"
     package.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The real VS Code in a real browser: code-server in one exact version, cached outside the tree, and Chromium."""
+"""Run the real VS Code in a real browser: one exact version of code-server, cached outside the tree, and Chromium."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ SETTINGS: Final = {
 
 
 def code_server() -> Path:
-    """The folder with code-server. The first call installs it, which takes about a minute and 620 MB."""
+    """Return the folder with code-server. The first call installs it, which takes about a minute and 620 MB."""
     cache = CACHE / "vscode"
     folder = cache / f"code-server-{VERSION}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def code_server() -> Path:
 
 
 def _install(folder: Path) -> None:
-    # Its own installer would download from outside the registry: install without scripts, then do what they would do.
+    # Its own installer would download from outside of the registry: install without scripts, then do their work here.
     node.npm(folder, "install", "--ignore-scripts", "--prefix", str(folder), f"code-server@{VERSION}")
     server = folder / "node_modules" / "code-server"
     editor = server / "lib" / "vscode"
@@ -83,7 +83,7 @@ def _install(folder: Path) -> None:
 
 
 def chromium() -> str:
-    """The path of the browser. Without one, as root on Debian, install it; else skip the test."""
+    """Return the path of the browser. Install a missing one as root on Debian, else skip the test."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
@@ -109,7 +109,7 @@ def put_program(path: Path) -> None:
 
 @contextmanager
 def browsing(*, height: int = 800) -> Iterator[BrowserContext]:
-    """A headless Chromium, whose pages share a cache."""
+    """Yield a headless Chromium whose pages share a cache."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS))
         yield browser.new_context(viewport={"width": 1280, "height": height})
@@ -118,7 +118,7 @@ def browsing(*, height: int = 800) -> Iterator[BrowserContext]:
 
 @contextmanager
 def serving(folder: Path, settings: str, environment: Mapping[str, str], *extensions: Path) -> Iterator[str]:
-    """A code-server with these extensions and only these settings. Yields its address.
+    """Run a code-server with these extensions and only these settings. Yield its address.
 
     It keeps its files in `folder`. All processes that it starts have this environment.
     """
@@ -129,9 +129,9 @@ def serving(folder: Path, settings: str, environment: Mapping[str, str], *extens
     user.mkdir(parents=True)
     (user / "settings.json").write_text(settings)
     own = {name: value for name, value in environment.items() if not name.startswith("VSCODE_")}
-    # Else it would read and write a configuration file in the home folder.
+    # Otherwise it would read and write a configuration file in the home folder.
     own |= {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_DATA_HOME": str(folder / "data")}
-    # Else extensions would have the PATH of a login shell.
+    # Otherwise extensions would have the PATH of a login shell.
     own["VSCODE_CLI"] = "1"
     install = [argument for one in extensions for argument in ("--install-extension", str(one))]
     subprocess.run([*entry, *places, *install], env=own, check=True, capture_output=True, timeout=60)
@@ -145,7 +145,7 @@ def serving(folder: Path, settings: str, environment: Mapping[str, str], *extens
         try:
             yield _address(server, folder / "server.log")
         finally:
-            # Extensions may outlive it, and the extension would start a stopped daemon again.
+            # Extensions may outlive the server, and ours would start a stopped daemon again.
             children = psutil.Process(server.pid).children(recursive=True)
             server.terminate()
             _, left = psutil.wait_procs(children, timeout=GONE_SECONDS)

@@ -28,7 +28,7 @@ _DOCUMENTS: Final = {".md", ".txt"}
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern of the list, whether only the beginning of a docstring has it, and the advice for it."""
+    """A pattern of the list, its scope (the beginning of a docstring or any text), and its advice."""
 
     begins: bool
     expression: re.Pattern[str]
@@ -37,7 +37,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of a file with the number of its first line. `docstring`: its beginning counts too."""
+    """A text of a file with the number of its first line. `docstring` is true if its beginning is checked too."""
 
     line: int
     text: str
@@ -46,7 +46,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A word that a file should not have."""
+    """A match of a pattern in a file."""
 
     path: str
     line: int
@@ -119,7 +119,7 @@ def _python(content: str) -> Iterator[Text]:
 
 
 def files() -> list[str]:
-    """The files of this project that people read, relative to its root."""
+    """Return the files of this project that people read, relative to its root."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     kept = (path for path in listed.split("\0") if Path(path).suffix in {".py", *_COMMENTS, *_DOCUMENTS})
     return [path for path in kept if path not in _HERE and not path.startswith("tests/unit/agents/samples/")]

@@ -1,4 +1,4 @@
-"""A person who uses VS Code: types, clicks and looks at the screen. All waits are for a condition, never for a time."""
+"""Play a person who uses VS Code: type, click, look at the screen. Wait for conditions, never for a time."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Workbench:
     # Looking
 
     def sees(self, locator: Locator | str, text: str | re.Pattern[str] | None = None) -> Locator:
-        """Wait until it is visible."""
+        """Wait until the element is visible."""
         found = self.page.locator(locator) if isinstance(locator, str) else locator
         found = found if text is None else found.filter(has_text=text)
         expect(found.first).to_be_visible(timeout=WAIT_MILLISECONDS)
         return found.first
 
     def sees_no(self, locator: str, text: str | None = None) -> None:
-        """Wait until it does not exist."""
+        """Wait until the element does not exist."""
         found = self.page.locator(locator)
         found = found if text is None else found.filter(has_text=text)
         expect(found).to_have_count(0, timeout=WAIT_MILLISECONDS)
@@ -135,7 +135,7 @@ class Workbench:
         line = self.sees(".editor-instance .codelens-decoration", re.compile(f"^\\s*{re.escape(headline)}"))
         line.get_by_role("button", name=title, exact=True).click()
 
-    # Doing
+    # Acting
 
     def save_all(self) -> None:
         """Save all files, once one is unsaved."""
@@ -169,7 +169,7 @@ class Workbench:
         self.pick(re.compile(f"^{re.escape(title)}"))
 
     def _fill_quick_input(self, key: str, text: str) -> None:
-        """Open a quick input with a key and type into it. Try again where another element has taken the focus."""
+        """Open a quick input with a key and type into it. Try again if another element has taken the focus."""
         self._pressed()
         attempts = 5
         for _ in range(attempts):
@@ -193,7 +193,7 @@ class Workbench:
         """Open a file by its name, and put the cursor at the start of a line."""
         self._fill_quick_input("Control+P", f"{name}:{line}")
         base = name.rpartition("/")[2]
-        # Not the diff of it: the list has that too until it is filtered, and its tab has the same name.
+        # Not its diff: the list has that too until it is filtered, and its tab has the same name.
         label = self.page.locator(".label-name", has_text=re.compile(f"^{re.escape(base)}$"))
         self.sees(self.page.locator(PICKS).filter(has=label)).click()
         self.sees(f".tab.active[data-resource-name='{base}']")
@@ -223,11 +223,11 @@ class Workbench:
         self.keys("Enter")
 
     def row(self, name: str | re.Pattern[str]) -> Locator:
-        """A row of the tasks view, by its accessible name."""
+        """Return a row of the tasks view, by its accessible name."""
         return self.sees(self.page.get_by_role("treeitem", name=name))
 
     def run(self, which: str | re.Pattern[str]) -> str:
-        """The id of the run whose row has this name."""
+        """Return the id of the run whose row has this name."""
         return (self.row(which).get_attribute("aria-label") or "").partition(",")[0]
 
     def menu(self, name: str | re.Pattern[str], action: str) -> None:
@@ -235,7 +235,7 @@ class Workbench:
 
         def press() -> None:
             self.row(name).click(button="right")
-            # VS Code takes a click right after the menu opened for the end of the one that opened it.
+            # VS Code takes a click right after the menu opened for the end of the click that opened it.
             self.sees(self.page.get_by_role("menuitem", name=action, exact=True)).hover()
             self.keys("Enter")
 
@@ -287,7 +287,7 @@ class Workbench:
         self._press(press)
 
     def _press(self, press: Callable[[], None]) -> None:
-        """Act on a row; once more where VS Code was redrawing it.
+        """Act on a row, and again if VS Code was redrawing it.
 
         VS Code passes no row to a command while it redraws one above it. The extension then lets the person pick: close
         the list, and act again.
@@ -302,5 +302,5 @@ class Workbench:
         self.page.add_locator_handler(self._which, again, times=1)
 
     def _pressed(self) -> None:
-        """Accept lists of tasks and runs from now on: they are not the result of a redrawn row."""
+        """Accept lists of tasks and runs from now on: they do not result from a redrawn row."""
         self.page.remove_locator_handler(self._which)

@@ -1,4 +1,4 @@
-"""What has to be added in several files is in all of them; `.github/CONTRIBUTING.md` has the lists."""
+"""Check that additions are complete in all of their files; `.github/CONTRIBUTING.md` has the lists."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ GUIDE: Final = ROOT / ".github" / "CONTRIBUTING.md"
 SAMPLES: Final = Path(__file__).parent / "agents" / "samples"
 
 BY_DOCUMENTS_ONLY: Final = {"aider", "cursor-agent"}
-"""Presets that no test has run: they cannot be had from npm, or not without an account."""
+"""Presets that no test has run: npm does not have them, or they require an account."""
 
 
 def documents() -> str:
-    """What users read."""
+    """Return the text of all documents for users."""
     return "".join(one.read_text(encoding="utf-8") for one in (ROOT / "README.md", *PACKAGE.glob("docs/*.md")))
 
 
@@ -101,7 +101,7 @@ def test_every_key_is_in_the_documents_and_does_something(section: type[Section]
 
 @pytest.fixture(scope="module")
 def read() -> frozenset[str]:
-    """The names of all attributes that the code reads."""
+    """Return the names of all attributes that the code reads."""
     return frozenset(
         node.attr
         for path in PACKAGE.rglob("*.py")

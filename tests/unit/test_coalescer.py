@@ -1,4 +1,4 @@
-"""One call of the work runs at a time, and requests that come meanwhile are one more."""
+"""Test the coalescer: one call of the work runs at a time, and requests meanwhile are merged into one more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Work:
-    """Work that waits at a gate, and raises what it is given."""
+    """Work that waits at a gate, and raises a given error."""
 
     def __init__(self, *errors: Exception) -> None:
         self.begun = 0

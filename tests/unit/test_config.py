@@ -1,4 +1,4 @@
-"""config.toml: what is read, and what a wrong file is answered with."""
+"""Test how config.toml is read, and the messages for a wrong file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""That the tests run without the settings and the tools of whoever starts them."""
+"""Test that the tests run without the settings and the tools of the person who starts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""That each folder has its mark, and that what takes long starts first."""
+"""Test that each folder has its mark, and that slow tests start first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Named:
-    """As much of a test as its order needs."""
+    """The part of a test that its order depends on."""
 
     def __init__(self, name: str) -> None:
         self.nodeid = name

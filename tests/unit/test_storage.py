@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check(error: OSError, place: Path, *words: str) -> None:
-    """The error is explained by a sentence that has these words."""
+    """Assert that the explanation of the error has these words."""
     refused = storage.explained(error, str(place))
     assert refused is not None
     for word in words:
@@ -40,7 +40,7 @@ def test_every_error_has_its_sentence(tmp_path: Path, number: int, words: tuple[
     if number not in {errno.EMFILE, errno.ENFILE}:
         check(OSError(number, os.strerror(number), str(place)), tmp_path, str(place))
         check(OSError(number, os.strerror(number)), tmp_path, str(tmp_path))
-        # A name within a folder that only a descriptor tells says nothing to a person.
+        # A bare name in a folder that is only known by its descriptor is useless to a person.
         check(OSError(number, os.strerror(number), "b"), tmp_path, str(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""The check of words finds each pattern of its list, where it counts and nowhere else."""
+"""Test that the check of words finds each pattern of its list where it applies, and nowhere else."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ export class AgentSelection {
     return [...this.#counts].map(([agent, count]) => ({ agent, count }));
   }
 
-  /** The number of runs of an agent; 0 where it is not chosen. */
+  /** Return the number of runs of an agent; 0 where it is not chosen. */
   count(agent: string): number {
     return this.#counts.get(agent) ?? 0;
   }

@@ -31,7 +31,7 @@ export interface Tools {
 
 const PROGRAM = "mux-lsp";
 
-/** The paths where the program may be, in search order. Where the setting is set, it is the only one. */
+/** Return the paths where the program may be, in search order. Where the setting is set, it is the only one. */
 export function candidates(environment: Environment): string[] {
   if (environment.setting !== "") {
     return [expandHome(environment.setting, environment.home)];
@@ -44,19 +44,19 @@ export function candidates(environment: Environment): string[] {
   return [...new Set(folders.map((folder) => join(folder, PROGRAM)))];
 }
 
-/** The folders of `PATH`, then `~/.local/bin`, where uv and pipx install: an editor started from a desktop menu rarely has
- * that one on its `PATH`. */
+/** Return the folders of `PATH`, then `~/.local/bin`, where uv and pipx install: an editor started from a desktop menu rarely
+ * has that one on its `PATH`. */
 export function programFolders({ path, home }: Pick<Environment, "path" | "home">): string[] {
   return [...path.split(delimiter).filter((folder) => folder !== ""), join(home, ".local", "bin")];
 }
 
-/** The path of an interpreter from the Python extension's setting; undefined where the setting is a command name. */
+/** Return the path of an interpreter from the Python extension's setting; undefined where the setting is a command name. */
 export function interpreter(setting: string, folder: string, home: string): string | undefined {
   const path = expandHome(setting.replaceAll("${workspaceFolder}", folder).replaceAll("${userHome}", home), home);
   return path.includes("/") && !path.includes("${") ? join(path.startsWith("/") ? "" : folder, path) : undefined;
 }
 
-/** The first path that is a program; undefined where none is. */
+/** Return the first path that is a program; undefined without any. */
 export async function findProgram(
   paths: readonly string[],
   isProgram: (path: string) => Promise<boolean>,
@@ -69,7 +69,7 @@ export async function findProgram(
   return undefined;
 }
 
-/** The commands that install the program with the available tools. */
+/** Return the commands that install the program with the available tools. */
 export function installers({ uv, pipx }: Tools): Installer[] {
   return [
     ...(uv === undefined ? [] : [{ label: "Install with uv", command: uv, args: ["tool", "install", PROGRAM] }]),
@@ -77,7 +77,7 @@ export function installers({ uv, pipx }: Tools): Installer[] {
   ];
 }
 
-/** The commands that update an installed program. pip is one where the program is beside a Python interpreter. */
+/** Return the commands that update an installed program. pip is one where the program is beside a Python interpreter. */
 export function updaters(python: string | undefined, { uv, pipx }: Tools): Installer[] {
   const pip = ["-m", "pip", "install", "--upgrade", PROGRAM];
   return [

@@ -74,7 +74,7 @@ function taskCommands(context: Context): Handlers {
   };
 }
 
-/** The active editor, where it shows a file: the context of a prompt must be in a file. */
+/** Return the active editor if it shows a file: the context of a prompt must be in a file. */
 function selection(): vscode.TextEditor | undefined {
   const editor = vscode.window.activeTextEditor;
   return editor?.document.uri.scheme === "file" ? editor : undefined;

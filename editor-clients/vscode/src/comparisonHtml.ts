@@ -51,7 +51,7 @@ export function escapeHtml(words: string): string {
     .replace(/'/g, "&#39;");
 }
 
-/** The content of the page's `main` element. */
+/** Return the content of the page's `main` element. */
 export function renderComparison(found: TaskCompareResult): string {
   return [
     heading(found.task.prompt),
@@ -62,7 +62,7 @@ export function renderComparison(found: TaskCompareResult): string {
   ].join("\n");
 }
 
-/** Validate a message from the page; undefined where it is none of its own. */
+/** Return a message if it is a valid one of the page, otherwise undefined. */
 export function parseRequest(message: unknown): PageRequest | undefined {
   if (typeof message !== "object" || message === null) {
     return undefined;
@@ -149,7 +149,7 @@ function cellWords({ change, added, removed }: ComparedChange): string {
   return words.length > 0 ? words.join(" ") : "not text";
 }
 
-/** A plot of agreement against cost, or against time where no cost is known. A point opens the changes of its run. */
+/** Return a plot of agreement against cost, or against time where no cost is known. A point opens the changes of its run. */
 function plot(ranked: readonly RankedRun[]): string {
   const costs = ranked.some((one) => one.cost_usd !== null);
   const figure = (one: RankedRun): number | null => (costs ? one.cost_usd : one.seconds);
@@ -195,7 +195,7 @@ function axes(figure: (part: number) => string): string {
   }).join("\n");
 }
 
-/** A figure of an axis, in three digits. */
+/** Return a figure of an axis, in three digits. */
 function digits(figure: number): string {
   return String(Number(figure.toPrecision(3)));
 }
@@ -208,7 +208,7 @@ function above(part: number): number {
   return HEIGHT - EDGE - 16 - part * (HEIGHT - 2 * EDGE - 16);
 }
 
-/** A shape for those who do not see the colours: what passes is a circle, what fails a cross, the rest a triangle. */
+/** Return a shape for people who do not see the colours: a circle for passed, a cross for failed, otherwise a triangle. */
 function shape(grade: RankedRun["grade"], x: number, y: number): string {
   const [left, top] = [x.toFixed(1), y.toFixed(1)];
   switch (grade) {

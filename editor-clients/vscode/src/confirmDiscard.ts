@@ -19,7 +19,7 @@ export async function remove(connection: Connection, id: string): Promise<void> 
   }
 }
 
-/** Ask for a confirmation. Returns whether it was given. */
+/** Ask for a confirmation. Return whether it was given. */
 export async function confirm(question: string, detail: string, yes: string): Promise<boolean> {
   return (await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)) === yes;
 }

@@ -65,7 +65,7 @@ export class Connection implements vscode.Disposable {
     this.onDidChangeReview = this.#reviews.event;
     this.on("mux/reviewChanged", ({ uris, more }) => {
       const named = uris.map((uri) => vscode.Uri.parse(uri));
-      // Where many files are affected, not all are listed: any open document may be one of them.
+      // If many files are affected, not all are listed: any open document may be one of them.
       const others = more > 0 ? vscode.workspace.textDocuments.map((document) => document.uri) : [];
       for (const uri of [...named, ...others]) {
         this.#reviews.fire(uri);
@@ -349,7 +349,7 @@ export class Connection implements vscode.Disposable {
   }
 }
 
-/** The fields of a value, where it is an object. */
+/** Return the fields of a value if it is an object. */
 function fields(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

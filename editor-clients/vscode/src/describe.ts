@@ -42,7 +42,7 @@ export function hasEnded(run: RunShape): boolean {
   return ENDS.has(run.state);
 }
 
-/** The runs of a task that are not discarded. */
+/** Return the runs of a task that are not discarded. */
 export function kept(task: TaskShape): RunShape[] {
   return task.runs.filter((run) => run.discarded === null);
 }
@@ -58,7 +58,7 @@ export function runIcon(run: RunShape): Icon {
   return failed.every((check) => check.baseline_state === "failed") ? AS_BEFORE : FAILS;
 }
 
-/** The state of a task: the one of its runs that needs the person most; undefined where all are discarded. */
+/** Return the state of a task: that of the run that needs the person most; undefined where all are discarded. */
 export function taskState(task: TaskShape): RunState | undefined {
   const states = kept(task).map((run) => run.state);
   const order: RunState[] = ["waiting", "running", "checking", "preparing", "queued", "finished", "failed"];
@@ -74,7 +74,7 @@ export function taskIcon(task: TaskShape): Icon {
   return task.paused ? PAUSED : ICONS[state === "waiting" || task.state === "ended" ? state : "running"];
 }
 
-/** The summary of a run, for the text after its name. */
+/** Return the summary of a run, for the text after its name. */
 export function runDescription(run: RunShape): string {
   const words: string[] = [];
   if (run.rank !== null) {
@@ -96,7 +96,7 @@ export function runDescription(run: RunShape): string {
   return words.join(" · ");
 }
 
-/** The details of a run, for a tooltip. */
+/** Return the details of a run, for a tooltip. */
 export function runDetails(run: RunShape): string {
   const words = [`${run.id}: ${run.discarded === null ? run.state : "discarded"}`];
   if (run.reason !== null) {
@@ -125,7 +125,7 @@ export function taskDescription(task: TaskShape): string {
   return words.join(" · ");
 }
 
-/** The details of a task, for a tooltip. */
+/** Return the details of a task, for a tooltip. */
 export function taskDetails(task: TaskShape): string {
   const leftOut = task.left_out.map((one) => `Not in the snapshot: ${plain(one.path)} (${plain(one.reason)})`);
   return [task.id, plain(task.prompt), ...task.notices.map(plain), ...leftOut].join("\n");
@@ -140,7 +140,7 @@ export function inOrder(tasks: Iterable<TaskShape>): TaskShape[] {
   return [...tasks].sort((one, other) => weight(one) - weight(other) || other.created - one.created);
 }
 
-/** Whether a task passes a filter. */
+/** Return whether a task passes a filter. */
 export function passes(task: TaskShape, filter: Filter): boolean {
   switch (filter) {
     case "all":
@@ -160,7 +160,7 @@ export interface Folder {
   readonly real: string;
 }
 
-/** The URI of a repository relative to the open folder that contains it or is in it; undefined where there is none.
+/** Return the URI of a repository relative to the open folder that contains it or is in it; undefined without one.
  *
  * A folder opened through a link has another URI than its real path, which git and the daemon use.
  */
@@ -181,7 +181,7 @@ function isBelow(one: string, other: string): boolean {
   return one === other || one.startsWith(other.endsWith("/") ? other : `${other}/`);
 }
 
-/** The checks that count: those with the original tests, where the run changed protected files. */
+/** Return the checks that count: those with the original tests, if the run changed protected files. */
 function effectiveChecks(run: RunShape): readonly CheckResult[] {
   return run.restored_checks.length > 0 ? run.restored_checks : run.checks;
 }

@@ -61,7 +61,7 @@ export class Diffs implements vscode.TextDocumentContentProvider, vscode.Disposa
     await vscode.commands.executeCommand("vscode.diff", left, theirs, `${plain(file.path)} (yours ↔ ${run.id})`);
   }
 
-  /** Open the same for all files of a run, in one editor. */
+  /** Open all files of a run beside the same texts with its changes, in one editor. */
   async openRun(task: TaskShape, run: RunShape, files: readonly FileSummary[]): Promise<void> {
     const all = await Promise.all(files.map((file) => sides(task, run, file)));
     // A file that the run deletes and that is already gone has no side to show.
@@ -101,7 +101,7 @@ export class Diffs implements vscode.TextDocumentContentProvider, vscode.Disposa
   }
 }
 
-/** The run and the path of the document on the right side of a diff; undefined for another document. */
+/** Return the run and the path of the document on the right side of a diff; undefined for another document. */
 export function proposedFile(uri: vscode.Uri | undefined): { run: string; path: string } | undefined {
   return uri?.scheme === PROPOSED ? parsePending(uri.query) : undefined;
 }
@@ -149,7 +149,7 @@ interface Sides {
   /** The file on disk or in a buffer; undefined where it does not exist. */
   readonly live: vscode.Uri | undefined;
   readonly theirs: vscode.Uri;
-  /** Whether the run deletes it. */
+  /** True if the run deletes it. */
   readonly isDeleted: boolean;
 }
 
@@ -168,7 +168,7 @@ async function sides(task: TaskShape, run: RunShape, file: FileSummary): Promise
   return { path, live, theirs: proposed(path, pending(run.id, file.path)), isDeleted: file.change === "deleted" };
 }
 
-/** A read-only document of the daemon under the path of its file: VS Code shows different paths in a diff as a rename. */
+/** Return a document of the daemon under the path of its file: VS Code shows different paths in a diff as a rename. */
 function proposed(file: vscode.Uri, address: string): vscode.Uri {
   return file.with({ scheme: PROPOSED, query: address });
 }

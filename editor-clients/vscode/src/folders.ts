@@ -6,7 +6,7 @@ import { spelled } from "./describe.ts";
 import type { Connection } from "./connection.ts";
 import { label } from "./text.ts";
 
-/** The URI that this window has for a repository or a file in one; undefined where it is not in an open folder. */
+/** Return the URI that this window has for a repository or a file in one; undefined where it is not in an open folder. */
 export function windowUri(repository: string): string | undefined {
   const folders = vscode.workspace.workspaceFolders ?? [];
   return spelled(
@@ -15,8 +15,8 @@ export function windowUri(repository: string): string | undefined {
   );
 }
 
-/** The repository that a command without an argument is about: the folder of the active file, else the first folder; or the
- * repository below that folder that the active file is in. */
+/** Return the repository that a command without an argument is about: the folder of the active file, else the first folder;
+ * or the repository below that folder that the active file is in. */
 export async function currentRepository(connection: Connection): Promise<string | null> {
   const folder = currentFolder()?.uri.toString() ?? null;
   const uri = vscode.window.activeTextEditor?.document.uri;
@@ -28,7 +28,7 @@ export async function currentRepository(connection: Connection): Promise<string 
   return repository?.startsWith(`${folder}/`) === true ? repository : folder;
 }
 
-/** The current folder as the end of a title, ` in NAME`, where several are open. */
+/** Return the current folder as the end of a title, ` in NAME`, where several are open. */
 export function inFolder(): string {
   const found = currentFolder();
   return found !== undefined && (vscode.workspace.workspaceFolders ?? []).length > 1 ? ` in ${label(found.name)}` : "";
@@ -42,7 +42,7 @@ function currentFolder(): vscode.WorkspaceFolder | undefined {
 /** The URIs of real paths, by the URIs of folders. Cached, since each event of a task needs them and the disk may be remote. */
 const realUris = new Map<string, string>();
 
-/** The URI of a folder with links resolved, as git has it. */
+/** Return the URI of a folder with links resolved, as git has it. */
 function realUri(uri: vscode.Uri): string {
   const spelling = uri.toString();
   try {

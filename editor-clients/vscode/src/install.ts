@@ -9,12 +9,12 @@ import { isProgram } from "./locate.ts";
 
 const UV_PAGE = "https://docs.astral.sh/uv/getting-started/installation/";
 
-/** Install the program with one of the available tools. Returns whether it succeeded. */
+/** Install the program with one of the available tools. Return whether it succeeded. */
 export async function install(): Promise<boolean> {
   return run("Install mux-lsp", installers(await tools()));
 }
 
-/** Update the installed program. Returns whether it succeeded. */
+/** Update the installed program. Return whether it succeeded. */
 export async function update(program: string): Promise<boolean> {
   const beside = join(dirname(program), "python");
   return run("Update mux-lsp", updaters((await isProgram(beside)) ? beside : undefined, await tools()));
@@ -48,7 +48,7 @@ async function run(title: string, available: readonly Installer[]): Promise<bool
   return (await exitCode(task)) === 0;
 }
 
-/** Run a task of VS Code. Returns its exit code. */
+/** Run a task of VS Code. Return its exit code. */
 function exitCode(task: vscode.Task): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     let execution: vscode.TaskExecution | undefined;

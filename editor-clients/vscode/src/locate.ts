@@ -16,7 +16,7 @@ interface PythonApi {
   };
 }
 
-/** The path of the program; undefined where it is not found. */
+/** Return the path of the program; undefined where it is not found. */
 export async function locate(): Promise<string | undefined> {
   const python = vscode.extensions.getExtension<PythonApi>(PYTHON_EXTENSION);
   const found = await search(python?.isActive === true ? python.exports : undefined);
@@ -34,12 +34,12 @@ export function onDidSelectPython(listener: () => void): vscode.Disposable {
   return environments?.onDidChangeActiveEnvironmentPath?.(listener) ?? new vscode.Disposable(() => undefined);
 }
 
-/** Whether the setting `muxLsp.path` is set. */
+/** Return whether the setting `muxLsp.path` is set. */
 export function isSet(): boolean {
   return setting() !== "";
 }
 
-/** Whether a path is an executable file. */
+/** Return whether a path is an executable file. */
 export async function isProgram(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);

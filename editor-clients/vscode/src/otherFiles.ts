@@ -10,7 +10,7 @@ import type { Tasks } from "./tasks.ts";
 /** Maximum number of files to search. */
 const MAX_FILES = 100;
 
-/** The first open change in the files after `from`, or the last one in the files before it. The order wraps around. */
+/** Return the first open change in the files after `from`, or the last one in the files before it. The order wraps around. */
 export async function nextInOtherFiles(
   connection: Connection,
   tasks: Tasks,
@@ -29,7 +29,7 @@ export async function nextInOtherFiles(
   return undefined;
 }
 
-/** The URIs of the files that runs have changed, grouped by task and sorted by path. */
+/** Return the URIs of the files that runs have changed, grouped by task and sorted by path. */
 function changedFiles(tasks: Tasks): string[] {
   return inOrder(tasks.tasks).flatMap((task) => {
     const root = vscode.Uri.parse(task.repository);

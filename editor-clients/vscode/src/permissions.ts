@@ -64,17 +64,17 @@ async function chooseInDialog(one: PermissionShape): Promise<(typeof ANSWERS)[nu
   return ANSWERS.find((answer) => answer.label === pressed);
 }
 
-/** The start of a message about a request: the runs that make it. */
+/** Return the start of a message about a request: the runs that make it. */
 function titleOf(asked: PermissionShape): string {
   return `Permission request of ${asked.runs.join(", ")}: `;
 }
 
-/** The request with its whole subject. */
+/** Return the request with its whole subject. */
 function words({ title, subject }: PermissionShape): string {
   return title.includes(subject) || title.includes(exact(subject)) ? title : `${title} — ${subject}`;
 }
 
-/** Whether VS Code shows a request without cutting it. */
+/** Return whether VS Code shows a request without cutting it. */
 function fits(asked: PermissionShape): boolean {
   return words(asked).length <= MAX_VISIBLE && !asked.subject.includes("\n");
 }

@@ -16,33 +16,33 @@ export interface Mark {
   readonly inserted: string;
 }
 
-/** The shown variant of a place. */
+/** Return the shown variant of a place. */
 export function shown(place: PlaceShape): VariantShape | undefined {
   return place.variants[place.shown];
 }
 
-/** The open places: those to decide on. */
+/** Return the open places: those to decide on. */
 export function waiting(places: readonly PlaceShape[]): PlaceShape[] {
   return places.filter((place) => place.open);
 }
 
-/** Whether the text contains a change that a run proposed. */
+/** Return whether the text contains a change that a run proposed. */
 export function hasAny(places: readonly PlaceShape[]): boolean {
   return places.some((place) => place.variants.some((variant) => variant.status === "applied"));
 }
 
-/** The open place at a line. A place that starts there takes precedence over one that extends to it. */
+/** Return the open place at a line. A place that starts there takes precedence over one that extends to it. */
 export function placeAt(places: readonly PlaceShape[], line: number): PlaceShape | undefined {
   const here = waiting(places).filter((place) => place.range.start.line <= line && line <= lastLine(place.range));
   return here.find((place) => place.range.start.line === line) ?? here[0];
 }
 
-/** The open place that has one of these changes as a variant, wherever its lines are now. */
+/** Return the open place that has one of these changes as a variant, wherever its lines are now. */
 export function placeOf(places: readonly PlaceShape[], changes: readonly VariantShape[]): PlaceShape | undefined {
   return waiting(places).find(({ variants }) => variants.some((one) => changes.some((other) => same(one, other))));
 }
 
-/** The next open place after a line, or the previous one before it; undefined where there is none. */
+/** Return the next open place after a line, or the previous one before it; undefined without one. */
 export function step(places: readonly PlaceShape[], line: number, forwards: boolean): PlaceShape | undefined {
   const found = waiting(places);
   return forwards
@@ -50,7 +50,7 @@ export function step(places: readonly PlaceShape[], line: number, forwards: bool
     : found.findLast((place) => place.range.start.line < line);
 }
 
-/** The first open place, or the last. */
+/** Return the first open place, or the last. */
 export function end(places: readonly PlaceShape[], forwards: boolean): PlaceShape | undefined {
   return forwards ? waiting(places)[0] : waiting(places).at(-1);
 }
@@ -63,17 +63,17 @@ export function after(files: readonly string[], from: string | undefined, forwar
   return [...order.slice(at + 1), ...order.slice(0, Math.max(at, 0))];
 }
 
-/** The open variants of a place. */
+/** Return the open variants of a place. */
 export function choices(place: PlaceShape): VariantShape[] {
   return place.variants.filter(isOpen);
 }
 
-/** Whether a change is open: pending or in conflict. */
+/** Return whether a change is open: pending or in conflict. */
 export function isOpen({ status }: { readonly status: VariantShape["status"] }): boolean {
   return status === "pending" || status === "conflict";
 }
 
-/** The decorations of the open places. */
+/** Return the decorations of the open places. */
 export function marks(places: readonly PlaceShape[]): Mark[] {
   return waiting(places).flatMap((place) => {
     const variant = shown(place);
@@ -100,7 +100,7 @@ function kind(variant: VariantShape): Mark["kind"] {
   return variant.status === "conflict" ? "conflict" : variant.removed === "" ? "inserted" : "removed";
 }
 
-/** The first inserted line, and the number of further ones. */
+/** Return the first inserted line, and the number of further ones. */
 export function summary(variant: VariantShape): string {
   if (variant.hunk === null) {
     return variant.what;
@@ -113,7 +113,7 @@ export function summary(variant: VariantShape): string {
   return short(first, MAX_INSERTED) + (lines.length > 1 ? ` (+${count(lines.length - 1, "line")})` : "");
 }
 
-/** The proposed text in Markdown; where lines are only removed, these. */
+/** Return the proposed text in Markdown, or the removed lines if nothing is inserted. */
 export function proposal(variant: VariantShape, language: string): string {
   if (variant.hunk === null) {
     return fenced(variant.what, "");
@@ -122,7 +122,7 @@ export function proposal(variant: VariantShape, language: string): string {
   return variant.added === "" ? fenced(removed, "diff") : fenced(variant.added, language);
 }
 
-/** The run that proposes a change, and how many runs agree. */
+/** Return the run that proposes a change, and how many runs agree. */
 export function attribution(variant: VariantShape): string {
   const conflict = variant.status === "conflict" ? `⚠ conflict: ${variant.reason ?? ""} · ` : "";
   const agree = variant.total > 1 ? ` · ${variant.agreed}/${variant.total} agree` : "";

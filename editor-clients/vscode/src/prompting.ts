@@ -49,7 +49,7 @@ export async function start(desk: Desk, selected?: vscode.TextEditor): Promise<v
   }
 }
 
-/** Ask for agents, and start a task with them. Returns whether it was started. */
+/** Ask for agents, and start a task with them. Return whether it was started. */
 export async function ask({ connection, tree, memory }: Desk, wanted: TaskStartParams): Promise<boolean> {
   const agents = await pickAgents(connection, memory, wanted.prompt);
   if (agents === undefined) {
@@ -186,7 +186,7 @@ function startItem(selection: AgentSelection): AgentItem[] {
   return [{ label: `$(play) Start ${total > 1 ? `${count(total, "run")}: ` : ""}${label(words)}` }];
 }
 
-/** The row of an agent. `typed` is a typed count: such a row is shown whether or not the typed text matches its label. */
+/** Return the row of an agent. `typed` is a typed count: such a row is shown even if the typed text does not match it. */
 function agentItem(name: string, number: number, known: AgentShape | undefined, typed: number | undefined): AgentItem {
   const words = known === undefined ? [] : [known.kind, ...(known.version === null ? [] : [known.version])];
   if (known?.logged_in === false) {
@@ -205,7 +205,7 @@ function named(name: string, number: number): string {
   return number > 1 ? `${number} × ${name}` : name; // the count is first, since a command may be longer than the row
 }
 
-/** Whether an agent can be picked: it is installed, or that is unknown. */
+/** Return whether an agent can be picked: it is installed, or that is unknown. */
 function isAvailable(agent: AgentShape): boolean {
   return agent.installed !== false;
 }

@@ -76,7 +76,7 @@ export class Review implements vscode.Disposable {
     ];
   }
 
-  /** Go to the next place of the document, or to the previous one. Returns whether there is one; with `wrap`, continue at the
+  /** Go to the next place of the document, or to the previous one. Return whether there is one; with `wrap`, continue at the
    * other end. */
   go(forwards: boolean, wrap: boolean): boolean {
     const editor = vscode.window.activeTextEditor;
@@ -132,14 +132,14 @@ export class Review implements vscode.Disposable {
     );
   }
 
-  /** The current line of a change in a document. */
+  /** Return the current line of a change in a document. */
   lineOf(uri: string, run: string, hunk: string | null): number {
     const variants = (this.#places.get(vscode.Uri.parse(uri).toString()) ?? []).flatMap((place) => place.variants);
     return variants.find((one) => one.hunk === hunk && one.runs.includes(run))?.range.start.line ?? 0;
   }
 
-  /** The change at the cursor; where there is none, the expanded one in the same document. With a thread, whose button was
-   * pressed, the change of the thread. */
+  /** Return the change at the cursor, or else the expanded one in the same document. With a thread, whose button was pressed,
+   * return the change of the thread. */
   here(thread?: vscode.CommentThread): Found | undefined {
     const active = vscode.window.activeTextEditor;
     if (active === undefined || thread !== undefined) {
@@ -286,7 +286,7 @@ function fill(thread: vscode.CommentThread, place: PlaceShape, variant: VariantS
   thread.comments = [{ author: { name: variant.run }, body, mode: vscode.CommentMode.Preview }];
 }
 
-/** Whether an editor shows only a text. Diff and merge editors mark changes themselves. */
+/** Return whether an editor shows only a text. Diff and merge editors mark changes themselves. */
 function isPlain(editor: vscode.TextEditor): boolean {
   const group = vscode.window.tabGroups.all.find((one) => one.viewColumn === editor.viewColumn);
   return group?.activeTab?.input instanceof vscode.TabInputText;

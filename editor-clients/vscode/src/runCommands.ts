@@ -146,7 +146,7 @@ function changes({ connection, tasks, tree, diffs, merges }: Context): Handlers 
         }
         await diffs.openItem(task, run, file, item);
         if (isOpen(item)) {
-          // Where several runs have variants at this place, show the chosen one: the keys accept the shown variant.
+          // If several runs have variants at this place, show the chosen one: the keys accept the shown variant.
           const { uri, hunk } = item;
           await connection.quietly(() => connection.request("mux.variant.show", { uri, run: run.id, hunk }));
         }

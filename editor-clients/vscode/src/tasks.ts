@@ -141,7 +141,7 @@ export class Tasks implements vscode.Disposable {
     }
   }
 
-  /** Replace a run of a known task. Returns the new task. */
+  /** Replace a run of a known task. Return the new task. */
   #replaceRun(run: RunShape): TaskShape | undefined {
     const task = this.#tasks.get(run.task);
     if (task === undefined) {
@@ -162,7 +162,7 @@ export class Tasks implements vscode.Disposable {
   }
 }
 
-/** The id of a run's task. */
+/** Return the id of a run's task. */
 export function taskOf(run: string): string {
   return run.slice(0, run.lastIndexOf("-"));
 }

@@ -7,20 +7,20 @@ const CONTROLS = /[\p{Cc}\u2028\u2029]/gu;
 
 const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
 
-/** The text as one line, without control characters and hidden ones. */
+/** Return the text as one line, without control characters and hidden ones. */
 export function plain(words: string): string {
   return words.replace(HIDDEN, "").replace(CONTROL, " ").replace(/\s+/g, " ").trim();
 }
 
-/** The text as one line, cut to `limit` characters. */
+/** Return the text as one line, cut to `limit` characters. */
 export function short(words: string, limit: number): string {
   const line = plain(words);
   const characters = Array.from(line);
   return characters.length <= limit ? line : `${characters.slice(0, limit - 1).join("")}…`;
 }
 
-/** A text that a person decides on, as one line with nothing left out: line ends are marked, since a shell runs each line, and
- * hidden characters are made visible. */
+/** Return a text that a person decides on, as one line with nothing left out: line ends are marked, since a shell runs each
+ * line, and hidden characters are made visible. */
 export function exact(words: string): string {
   return words
     .replace(/\n/g, " ⏎ ")
@@ -28,22 +28,22 @@ export function exact(words: string): string {
     .replace(HIDDEN, (character) => `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}>`);
 }
 
-/** The text for a label of a quick pick or the status bar, where VS Code draws `$(name)` as an icon. */
+/** Return the text for a label of a quick pick or the status bar, where VS Code draws `$(name)` as an icon. */
 export function label(words: string): string {
   return plain(words).replace(/\$\(/g, "\\$(");
 }
 
-/** The text for a notification, where VS Code turns `[text](target)` into a link, even to a command. */
+/** Return the text for a notification, where VS Code turns `[text](target)` into a link, even to a command. */
 export function message(words: string): string {
   return unlinked(plain(words));
 }
 
-/** A single line for a notification, otherwise unchanged. */
+/** Return a text for a notification as a single line, otherwise unchanged. */
 export function unlinked(line: string): string {
   return line.replace(/\]\(/g, "] (");
 }
 
-/** A Markdown code block. Its fence is longer than any run of backticks in the text. */
+/** Return a Markdown code block. Its fence is longer than any run of backticks in the text. */
 export function fenced(text: string, language: string): string {
   const shown = text
     .replace(HIDDEN, "\ufffd")
@@ -59,7 +59,7 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** The visible symbol for a control character. */
+/** Return the visible symbol for a control character. */
 function picture(character: string): string {
   const code = character.charCodeAt(0);
   if (code < 0x20) {

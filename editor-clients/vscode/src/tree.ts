@@ -167,7 +167,7 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
     }
   }
 
-  /** The object that identifies a row to VS Code. */
+  /** Return the object that identifies a row to VS Code. */
   #node(node: Node): Node {
     const known = this.#nodes.get(key(node)) ?? node;
     this.#nodes.set(key(node), known);
@@ -243,7 +243,7 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
     }
   }
 
-  /** The rows whose look differs from the drawn one, with their new look: a top row, or else those of its runs. */
+  /** Return the rows whose look differs from the drawn one, with their new look: a top row, or else those of its runs. */
   #changed(top: Node): [Node, string][] {
     const node = this.#nodes.get(key(top));
     if (node === undefined) {
@@ -261,13 +261,13 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
     });
   }
 
-  /** The look of a row, where it differs from the drawn one; else undefined. */
+  /** Return the look of a row if it differs from the drawn one, else undefined. */
   #newLook(node: Node): string | undefined {
     const look = this.#look(node, this.#item(node));
     return look === this.#looks.get(key(node)) ? undefined : look;
   }
 
-  /** The look of a row: what its item shows, and the rows below it. */
+  /** Return the look of a row: what its item shows, and the rows below it. */
   #look(node: Node, item: vscode.TreeItem): string {
     const { description, tooltip, iconPath, contextValue } = item;
     const below =
@@ -311,7 +311,7 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
     }
   }
 
-  /** Whether the rows below a row are visible. */
+  /** Return whether the rows below a row are visible. */
   #isVisible(node: Node | undefined): boolean {
     return node === undefined ? this.#view.visible : !this.#collapsed.has(key(node)) && this.#isVisible(this.getParent(node));
   }

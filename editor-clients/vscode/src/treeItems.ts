@@ -26,7 +26,7 @@ const CHANGE: Record<FileSummary["change"], string> = {
   copied: "files",
 };
 
-/** A placeholder for data that was deleted while its row was drawn. The next redraw omits the row. */
+/** Return a placeholder for data that was deleted while its row was drawn. The next redraw omits the row. */
 export function missingItem(): vscode.TreeItem {
   return new vscode.TreeItem("");
 }
@@ -53,7 +53,7 @@ export function taskItem(task: TaskShape, isOld: boolean): vscode.TreeItem {
   return item;
 }
 
-/** The folder of a task, where several are open. */
+/** Return the folder of a task if several are open. */
 function where(task: TaskShape): string {
   const folders = vscode.workspace.workspaceFolders ?? [];
   return folders.length > 1 ? `${plain(basename(vscode.Uri.parse(task.repository).path))} · ` : "";

@@ -8,7 +8,7 @@ export type Node =
   | { readonly kind: "file"; readonly run: string; readonly path: string }
   | { readonly kind: "hunk"; readonly run: string; readonly path: string; readonly hunk: string | null };
 
-/** The id of a row, unique in the view. */
+/** Return the id of a row, unique in the view. */
 export function key(node: Node): string {
   switch (node.kind) {
     case "permission":
@@ -23,12 +23,12 @@ export function key(node: Node): string {
   }
 }
 
-/** The id of a file's row. */
+/** Return the id of a file's row. */
 export function fileKey(run: string, path: string): string {
   return `${run} ${path}`;
 }
 
-/** The run that a row belongs to. */
+/** Return the run that a row belongs to. */
 export function runOf(node: Node & { kind: "run" | "file" | "hunk" }): string {
   return node.kind === "run" ? node.id : node.run;
 }

@@ -56,7 +56,7 @@ async function distrust(connection: Connection, found: RepositoryResult): Promis
   }
 }
 
-/** The content of the file, one line for each section. */
+/** Return the content of the file, one line for each section. */
 function describe(found: RepositoryResult): string {
   const parts: [string, readonly string[] | null][] = [
     ["Set-up", found.setup],

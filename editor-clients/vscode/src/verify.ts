@@ -111,7 +111,7 @@ export class Verification implements vscode.TextDocumentContentProvider, vscode.
     }
   }
 
-  /** The repository whose verdict is shown: that of the active document, else the only one. */
+  /** Return the repository whose verdict is shown: that of the active document, else the only one. */
   #current(): string | undefined {
     const at = vscode.window.activeTextEditor?.document.uri.toString();
     const known = [...this.#verdicts.keys()];

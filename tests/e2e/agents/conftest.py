@@ -1,4 +1,4 @@
-"""Fixtures of the tests with real agents."""
+"""Provide fixtures for the tests with real agents."""
 
 from tests.support.home import mux_home
 

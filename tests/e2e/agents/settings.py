@@ -1,4 +1,4 @@
-"""How each of the real agents is told of a scripted model, and what a model has to call to change a file with it."""
+"""Configure each of the real agents for a scripted model, and define the tool calls that make it change a file."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ class Agent:
     package: str
     version: str
     write: Call
-    """Makes `greeting.txt`."""
+    """Call that makes `greeting.txt`."""
     run: Call
-    """Runs `cat notes.txt`."""
+    """Call that runs `cat notes.txt`."""
     more: Call
-    """Runs a command that no rule allows: it makes `forbidden.txt`."""
+    """Call that runs a command that no rule allows: it makes `forbidden.txt`."""
     tokens: int | None
-    """What four answers of the scripted model come to; None where the agent does not tell."""
+    """Tokens of four answers of the scripted model; None if the agent does not report them."""
     files: Mapping[str, object] = field(default_factory=dict)
     """Files in the home folder, with `@URL@` for the model's address."""
     environment: Mapping[str, str] = field(default_factory=dict)
     refuses: tuple[str, ...] = ()
-    """What a repository that is not trusted must not have, since the agent cannot be kept from running it."""
+    """Files that an untrusted repository must not have, since the agent cannot be kept from running them."""
     hangs: Call | None = None
-    """Runs a command that does not end, where it cannot be told when the model has fallen silent."""
+    """Call that runs an endless command, if the model cannot signal that it has stalled."""
     sandboxed: bool = False
-    """Whether its commands run in a sandbox of its own, and need no leave."""
+    """True if the agent runs commands in a sandbox of its own, without asking for permission."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An agent's person."""
+    """The environment of a person who uses the agent."""
 
     environment: Mapping[str, str]
     silent: threading.Event
-    """Set when the model has fallen silent."""
+    """An event that is set when the model has stalled."""
 
 
 FORBIDDEN = "python3 -c \"open('forbidden.txt', 'w')\""
@@ -156,7 +156,7 @@ COPILOT = Agent(
 
 
 def turns(agent: Agent) -> list[Turn]:
-    """A task, a further message, and a task that is cut off and goes on."""
+    """Return the turns of a task, of a further message, and of a task that is interrupted and resumed."""
     return [
         (Say("I write it."), agent.write),
         (agent.run,),
@@ -171,7 +171,7 @@ def turns(agent: Agent) -> list[Turn]:
 
 @contextlib.contextmanager
 def stage(agent: Agent, home: Path) -> Iterator[Stage]:
-    """The agent's person, with the model at work."""
+    """Serve the model and yield the environment for the agent."""
     with _model(agent, home) as (url, silent):
         for name, content in agent.files.items():
             text = content if isinstance(content, str) else json.dumps(content)
@@ -202,7 +202,7 @@ def _model(agent: Agent, home: Path) -> Iterator[tuple[str, threading.Event]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
-            # What hangs here is a command.
+            # A command hangs here, not the model.
             silent = threading.Event()
             silent.set()
             yield server.stdout.readline().strip(), silent
@@ -211,7 +211,7 @@ def _model(agent: Agent, home: Path) -> Iterator[tuple[str, threading.Event]]:
 
 
 def messages_script(agent: Agent) -> str:
-    """The same turns for the replay server, which tells conversations apart by their prompts."""
+    """Return the same turns for the replay server, which distinguishes conversations by their prompts."""
 
     def content(turn: Turn) -> str:
         parts = [

@@ -1,4 +1,4 @@
-"""A real agent over the Agent Client Protocol, with a scripted model behind it, through the real daemon."""
+"""Test a real agent over the Agent Client Protocol, with a scripted model, through the real daemon."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ content = [{{ tool = "Bash", input = {{ command = "true" }} }}]
 
 @pytest.fixture
 async def project(mux_home: IsolatedHome, tmp_path: Path) -> AsyncIterator[Path]:
-    """The repository of somebody whose agent is the real one."""
+    """Yield the repository of a person who has configured the real agent."""
     project = tmp_path / "project"
     project.mkdir()
     (project / "a.txt").write_text("one\n")
@@ -106,13 +106,13 @@ async def project(mux_home: IsolatedHome, tmp_path: Path) -> AsyncIterator[Path]
 
 @pytest.fixture
 async def person(mux_home: IsolatedHome, project: Path) -> AsyncIterator[Client]:
-    """That somebody's editor."""
+    """Yield that person's editor."""
     async with connected(mux_home, project, ANTHROPIC_API_KEY=KEY) as client:
         yield client
 
 
 def agent(mode: str, program: Path, url: str, home: Path) -> str:
-    """The section of an agent that is called by the mode it works in."""
+    """Return the configuration of an agent that is named after its mode."""
     return f"""
         [agents.{mode}]
         kind = "acp"
@@ -131,13 +131,13 @@ async def start(person: Client, prompt: str, name: str = "acceptEdits") -> str:
 
 
 def asked(person: Client) -> list[Json]:
-    """What the agent was told to ask for, as a client hears of it."""
+    """Return the permission requests that the client has received."""
     told = [json.loads(body) for body in person.raw if b'"mux/permissionRequested"' in body]
     return [one["params"]["permission"] for one in told]
 
 
 async def question_of(person: Client, run: str) -> Json:
-    """What the agent asks leave for, unless it ends before."""
+    """Wait for the agent's permission request and return it. Fail if the run ends before."""
     await person.until(lambda: asked(person) or person.runs[run]["state"] in ENDS, "the question")
     assert asked(person), person.runs[run]["reason"]
     return asked(person)[0]
@@ -188,7 +188,7 @@ async def test_refused_with_words(person: Client) -> None:
 
 
 async def speaking(person: Client) -> str:
-    """A run whose agent is in the middle of a sentence."""
+    """Start a run, wait until its agent is in the middle of a sentence, and return it."""
     run = await start(person, "Take your time.")
 
     def speaks() -> Any:

@@ -1,4 +1,4 @@
-"""The agents people have, as npm installs them: each with a scripted model behind it, in a hidden worktree."""
+"""Test the preset agents as npm installs them: each with a scripted model, in a hidden worktree."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AGENTS = [
 
 
 def hostile(project: Path, marks: Path) -> None:
-    """What a repository can bring so that agents run its commands: each leaves a file in `marks` if it does."""
+    """Write every file by which a repository can make agents run commands. Each command leaves a file in `marks`."""
 
     def touch(name: str) -> str:
         return f"touch {marks / name}"
@@ -78,7 +78,7 @@ def hostile(project: Path, marks: Path) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A repository that does what it can to have its own commands run."""
+    """Return a repository that tries everything to have its own commands run."""
     project = tmp_path / "project"
     project.mkdir()
     (tmp_path / "marks").mkdir()
@@ -136,7 +136,7 @@ def test_what_a_trusted_repository_brings_is_run(
     agent: Agent, mark: str, mux_home: IsolatedHome, project: Path, tmp_path: Path
 ) -> None:
     program = install(agent.package, agent.version, agent.name)
-    # Gemini gives up where such a command says nothing.
+    # Gemini gives up if such a command prints nothing.
     settings = json.loads((project / ".gemini/settings.json").read_text())
     del settings["tools"]["discoveryCommand"]
     (project / ".gemini/settings.json").write_text(json.dumps(settings))
@@ -172,7 +172,7 @@ def _a_task(agent: Agent, terminal: Terminal) -> None:
     results = of_kind("tool_result", told)
     read, written, *refused = [result["ok"] for result in results]
     assert (read, written) == (True, True)
-    # A sandbox of its own may refuse without a word about the call.
+    # The agent's own sandbox may refuse the call without a result.
     assert refused in ([[False], []] if agent.sandboxed else [[False]])
     assert not Path("/forbidden.txt").exists()
     assert "seven" in results[1]["text"]
@@ -187,7 +187,7 @@ def _a_task(agent: Agent, terminal: Terminal) -> None:
     assert of_kind("text", told)[-1]["text"] == "Louder it is."
     assert {event["id"] for event in of_kind("session", told)} == sessions
     if agent.tokens is not None:
-        # Only what the further message took has come to it.
+        # Only the usage of the further message was added.
         assert shape["tokens"] == tokens + agent.tokens // 4
     log = terminal.ok("log", run)
     assert log.index("I write it.") < log.index("▸ ") < log.index("The greeting is there.") < log.index("Louder it is.")

@@ -1,4 +1,4 @@
-"""One daemon for the tests of a worker, and a fresh repository with work in progress for each."""
+"""Provide one daemon for the tests of a worker, and a fresh repository with work in progress for each test."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LINES = [f"line {number}\n" for number in range(1, 21)]
 
 @pytest.fixture
 def home(shared_home: IsolatedHome) -> IsolatedHome:
-    """The home of a test. Where the daemon's whole life or all of its tasks matter, a file has another one."""
+    """Return the home of a test. Files that depend on the daemon's whole life or on all of its tasks override it."""
     return shared_home
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with everything that a dirty tree can have: staged, unstaged and untracked work."""
+    """Return a repository with every state of a dirty tree: staged, unstaged and untracked work."""
     root = tmp_path / "project"
     (root / "src").mkdir(parents=True)
     (root / "notes.txt").write_text("".join(LINES))
@@ -46,7 +46,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(home: IsolatedHome, repository: Path) -> Iterator[Terminal]:
-    """A person in that repository, whose `.git` is the same at the end, byte for byte."""
+    """Yield a terminal in that repository. Assert that its `.git` is the same at the end, byte for byte."""
     before = fingerprint(repository / ".git")
     yield Terminal(home, repository)
     assert fingerprint(repository / ".git") == before

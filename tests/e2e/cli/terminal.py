@@ -1,4 +1,4 @@
-"""A person at a terminal: commands typed in a repository, through a pipe or on a real pseudo-terminal."""
+"""Play a person at a terminal: commands typed in a repository, through a pipe or on a real pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended and what it printed."""
+    """The exit status and the output of a command."""
 
     status: int
     raw: bytes
@@ -37,17 +37,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Somebody in a folder, with a home of their own."""
+    """A person in a folder, with an isolated home."""
 
     home: IsolatedHome
     folder: Path
 
     def at(self, folder: Path) -> Terminal:
-        """The same person elsewhere."""
+        """Return the same person in another folder."""
         return replace(self, folder=folder)
 
     def __call__(self, *arguments: str | bytes, stdin: str = "") -> Done:
-        """Type `mux-lsp ARGUMENTS`, with pipes for a terminal."""
+        """Run `mux-lsp ARGUMENTS` with pipes in place of a terminal."""
         done = subprocess.run(
             [*map(os.fsencode, self.home.command()), *map(os.fsencode, arguments)],
             cwd=self.folder,
@@ -60,24 +60,24 @@ class Terminal:
         return Done(done.returncode, done.stdout, done.stderr.decode())
 
     def ok(self, *arguments: str | bytes, stdin: str = "") -> str:
-        """The output of a command that must succeed and complain of nothing."""
+        """Run a command that must succeed without any error output, and return its output."""
         done = self(*arguments, stdin=stdin)
         assert (done.status, done.err) == (0, ""), done
         return done.out
 
     def json(self, *arguments: str | bytes) -> Any:
-        """What a command answers with `--json`."""
+        """Run a command with `--json` and return the parsed answer."""
         return json.loads(self.ok(*arguments, "--json"))
 
     def run(self, prompt: str, *arguments: str) -> Any:
-        """Start a task, wait for its end whichever it is, and give it."""
+        """Start a task, wait for its end, successful or not, and return it."""
         done = self("run", prompt, *arguments, "--json")
         assert done.status in {0, 1}, done
         return json.loads(done.raw)["task"]
 
     @contextlib.contextmanager
     def on_screen(self, *arguments: str) -> Iterator[Screen]:
-        """Type the command on a pseudo-terminal."""
+        """Run the command on a pseudo-terminal."""
         process, descriptor = pty.fork()
         if process == 0:
             os.chdir(self.folder)
@@ -102,7 +102,7 @@ class Screen:
         self.shown = b""
 
     def wait_for(self, text: str) -> None:
-        """Read until the text was written. The test's own time limit bounds it."""
+        """Read until the text appears. The test's own time limit bounds the wait."""
         while text.encode() not in self.shown:
             assert self._read(), self.shown.decode(errors="replace")
 
@@ -110,7 +110,7 @@ class Screen:
         os.write(self._descriptor, keys.encode())
 
     def end(self) -> int:
-        """Read to the end and give the exit status."""
+        """Read to the end and return the exit status."""
         while self._read():
             pass
         if self._status is None:
@@ -127,12 +127,12 @@ class Screen:
     def _read(self) -> bool:
         try:
             data = os.read(self._descriptor, 65_536)
-        except OSError:  # Linux's way to say that nobody has the other side open
+        except OSError:  # Linux fails so when no process has the other side open
             return False
         self.shown += data
         return bool(data)
 
 
 def files(folder: Path) -> dict[str, object]:
-    """Everything in a working tree but its `.git`, with modes, times and digests."""
+    """Return everything in a working tree but its `.git`, with modes, times and digests."""
     return {path: found for path, found in fingerprint(folder).items() if path.partition("/")[0] != ".git"}

@@ -1,4 +1,4 @@
-"""Which agents there are, which one works where none is named, and what it takes to have one."""
+"""Test the list of agents, the default agent, and what an agent requires."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home() -> Iterator[IsolatedHome]:
-    """A home of each test's own: the daemon reads its environment once."""
+    """Yield a separate home for each test: the daemon reads its environment once."""
     with isolated_home() as home:
         yield home
 
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Somebody without a key and without an agent. Gives a folder on their path that is empty yet."""
+    """Play a person without API key and without agent. Return an empty folder on their PATH."""
     for name in (*KEYS, "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     for name in ("programs", "person"):
@@ -43,7 +43,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "programs"
 
 
-# What each says that it has done, in its own way, and that it has added a line.
+# The output by which each reports that it is done.
 SAYS = {
     "claude": [
         '{"type":"system","subtype":"init","session_id":"s"}',
@@ -76,7 +76,7 @@ SAYS = {
 
 
 def install(folder: Path, name: str, version: str = "1.2.3") -> None:
-    """A program that takes the place of an agent. It keeps how it was started."""
+    """Write a program in place of an agent. It records how it was started."""
     lines = " ".join(map(shlex.quote, SAYS[name]))
     program = folder / name
     program.write_text(
@@ -99,7 +99,7 @@ def the_run(terminal: Terminal) -> Any:
 
 
 def test_a_key_is_all_it_takes(terminal: Terminal, bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(bare, "claude")  # the key goes first
+    install(bare, "claude")  # the key takes precedence
     with replaying(tmp_path, CHANGE, DONE) as url:
         monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-key")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
@@ -120,11 +120,11 @@ def test_a_key_is_all_it_takes_where_the_daemon_was_there_without_it(
     with replaying(tmp_path, CHANGE, DONE) as url:
         assert terminal("run", "Change line five").status == 2
         monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-key")
-        # Another name of 127.0.0.1: a server that is known to be on this machine needs no key.
+        # Another name of 127.0.0.1: a server known to be on this machine needs no key.
         monkeypatch.setenv("ANTHROPIC_BASE_URL", url.replace("127.0.0.1", "127.1"))
         said = terminal.ok("run", "Change line five")
         assert re.search(r"-1 +anthropic +finished .* 1 +\+1 -1 +It is done\.", said), said
-        # From now on the daemon has them, and no other account's.
+        # From now on the daemon has both variables, and ignores those of other clients.
         monkeypatch.delenv("ANTHROPIC_API_KEY")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
         assert terminal.run("Change line five")["runs"][0]["state"] == "finished"
@@ -213,7 +213,7 @@ def test_agents_are_listed_with_what_is_known_of_them(terminal: Terminal, bare: 
     (bare.parent / "person" / ".gemini").mkdir()
     secret = bare.parent / "person" / ".gemini" / "oauth_creds.json"
     secret.write_text("canary")
-    secret.chmod(0)  # that it is there is all that anybody looks at
+    secret.chmod(0)  # only its existence counts
     shown = terminal.ok("agents")
     assert re.search(r"^codex +codex +0\.169\.0 +no key and no login found$", shown, re.MULTILINE), shown
     assert re.search(r"^gemini +gemini +0\.61\.0 +ready$", shown, re.MULTILINE), shown

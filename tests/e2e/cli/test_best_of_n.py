@@ -1,4 +1,4 @@
-"""A field of ten attempts whose merits are known: put in order, with the reasons; and what the checks see through."""
+"""Test ten attempts of known merit: their order with reasons, and the tampering that checks detect."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal(home: IsolatedHome, project: Path) -> Terminal:
-    """A person whose `python` is the one that has pytest."""
+    """Return a terminal whose `python` is the one that has pytest."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return Terminal(type(home)(home.folder, {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}), project)
 
 
 def by_name(task: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Its runs by the names they have here."""
+    """Return the task's runs by the names of this module."""
     names = {f"sh:{command}": name for name, command in ATTEMPTS.items()} | {"built": "over budget"}
     return {names[run["agent"]]: run for run in task["runs"]}
 
@@ -102,7 +102,7 @@ def test_a_field_of_ten(terminal: Terminal, tmp_path: Path) -> None:
     assert (runs["right"]["rank"], runs["equal"]["rank"], runs["sprawling"]["rank"]) == (1, 1, 3)
     assert runs["right"]["tied"] == [runs["equal"]["id"]]
     assert order[3:6] == ["breaking", "wrong", "cheat"], order
-    # Of those three there is nothing but their size and time to tell.
+    # Only size and time distinguish these three.
     assert (set(order[6:9]), order[9]) == ({"crashed", "hung", "over budget"}, "empty"), order
 
     said = {name: " ".join(run["reasons"]) for name, run in runs.items()}
@@ -144,7 +144,7 @@ def test_a_field_of_ten(terminal: Terminal, tmp_path: Path) -> None:
 
 
 def test_ten_runs_of_two_agents(terminal: Terminal) -> None:
-    """The whole way as a person types it, with what is printed for them."""
+    """This is the whole workflow as a person types it, with the printed output."""
     terminal.home.write_config(
         "".join(
             f'[agents.{name}]\nkind = "command"\ncommand = """{command}"""\n'
@@ -177,7 +177,7 @@ def test_ten_runs_of_two_agents(terminal: Terminal) -> None:
 
 
 def test_what_failed_before_is_not_blamed(terminal: Terminal) -> None:
-    """The whole of the tests fails before and after, by one of them that nobody has repaired."""
+    """The test suite fails before and after, because of a test that no run has repaired."""
     check = "python -m pytest -q -p no:cacheprovider"
     choices = ["-a", f"sh:{FIX}", "-a", f"sh:{ATTEMPTS['breaking']}"]
     task = terminal.run("Make the rest have a page.", *choices, "--check", check)

@@ -1,4 +1,4 @@
-"""The built-in agent as a person has it: typed, watched, answered, read again."""
+"""Test the built-in agent from the terminal: start, permission requests, messages, transcripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home() -> Iterator[IsolatedHome]:
-    """A home of each test's own: the daemon reads its environment once."""
+    """Yield a separate home for each test: the daemon reads its environment once."""
     with isolated_home() as home:
         yield home
 
@@ -47,7 +47,7 @@ def test_a_run_that_needs_leave_says_so_and_goes_on_with_it(
             assert {run["state"] for run in task["runs"]} == {"waiting"}
             listed = terminal.ok("list")
             assert "3 waiting" in listed
-            # Asked once for all three.
+            # One request for all three.
             (hint,) = re.findall(r"^  mux-lsp allow (ask\w+) .* mux-lsp refuse ", listed, re.MULTILINE)
             assert "ask for leave: Run `touch allowed`" in listed
             assert f"mux-lsp allow {hint}" in terminal.ok("show", f"{task['id']}-2")
@@ -82,12 +82,12 @@ def test_refused_and_allowed_for_good(terminal: Terminal, tmp_path: Path, home: 
         terminal.ok("allow", f"{task}-1", "--always")
         assert "finished" in terminal.ok("show", f"{task}-1", "--follow")
         terminal.ok("stop")
-        # It is remembered, by the next daemon too.
+        # The permission is stored, also for the next daemon.
         assert terminal.run("Do it", "-a", "built")["runs"][0]["state"] == "finished"
 
 
 def test_all_of_a_command_is_shown_to_who_is_asked(terminal: Terminal, tmp_path: Path, home: IsolatedHome) -> None:
-    """A shell runs what a terminal does not show, what is behind a comment's end, and what is far to the right."""
+    """A shell also runs invisible characters, text after a comment's end, and text far to the right."""
     command = f"ls # {'x' * 300}\n true \x1b];echo evil;\x07"
     with replaying(tmp_path, turn(call("run_command", command=command)), DONE) as url:
         home.write_config(agent(url))
@@ -169,11 +169,11 @@ def test_it_can_be_read_while_it_works(terminal: Terminal, tmp_path: Path, home:
         ) as following:  # fmt: skip
             assert following.stdout is not None
             told = [json.loads(following.stdout.readline())["kind"] for _ in range(4)]
-            # The model has said nothing since, and does not.
+            # The model has sent nothing since, and will not.
             assert told == ["prompt", "usage", "tool_call", "tool_result"]
             assert "Result of `read_file`\n\n```text\n1\tuntracked\n```" in terminal.ok("log", run, "--markdown")
             terminal.ok("cancel", run)
-            # What it had read by then is paid.
+            # What it had read by then is charged.
             assert [json.loads(line)["kind"] for line in following.stdout] == ["usage"]
         assert following.returncode == 0
 
@@ -209,7 +209,7 @@ def test_a_session_is_recorded_and_replayed(terminal: Terminal, tmp_path: Path, 
 
 @contextlib.contextmanager
 def serving(home: IsolatedHome, *arguments: str) -> Iterator[str]:
-    """A command that serves until it is ended. Gives the address that it prints."""
+    """Run a command that serves until it is terminated. Yield the address that it prints."""
     with subprocess.Popen(
         home.command(*arguments), env=home.environment(), stdout=subprocess.PIPE, text=True
     ) as server:

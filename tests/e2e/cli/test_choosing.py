@@ -1,4 +1,4 @@
-"""`pick`, `discard`, `restore`, and ids as people type them."""
+"""Test `pick`, `discard`, `restore`, and ids as people type them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTHING = "sh:true"
 
 
 def task_of(terminal: Terminal, *agents: str) -> tuple[str, list[str]]:
-    """A task whose runs have ended: its id and theirs."""
+    """Run a task to its end. Return its id and those of its runs."""
     task: Any = terminal.run("x", *(word for agent in agents for word in ("-a", agent)))
     return task["id"], [run["id"] for run in task["runs"]]
 
@@ -44,14 +44,14 @@ def test_pick_takes_one_whole_and_throws_the_rest_away(terminal: Terminal) -> No
     assert (terminal.folder / "made.txt").read_text() == "new\n"
     assert states(terminal, task) == ["discarded", "finished", "discarded"]
 
-    # They are shown as what they are, and left out where runs compete.
+    # Discarded runs are shown as discarded, and left out where runs compete.
     assert "2 discarded, 1 finished" in terminal.ok("list")
     shown = terminal.ok("show", task)
     assert f"Discarded: {ten} and {nothing}; `mux-lsp restore {task}` brings them back until 20" in shown
     assert f"{ten}  sh:sed" in shown
     assert f"Discarded: {ten}; `mux-lsp restore {ten}` brings it back until 20" in terminal.ok("show", ten)
     assert "LINE TEN" not in terminal.ok("compare", task)
-    # What they made can be looked at.
+    # Their changes can still be viewed.
     assert "+LINE TEN" in terminal.ok("diff", ten)
     for command in (("accept", ten), ("reject", ten), ("pick", ten), ("continue", ten, "x"), ("retry", ten)):
         done = terminal(*command)
@@ -60,7 +60,7 @@ def test_pick_takes_one_whole_and_throws_the_rest_away(terminal: Terminal) -> No
     assert terminal.ok("restore", task) == f"{nothing} is back.\n"
     assert terminal.ok("restore", task) == f"Nothing of {task} was discarded.\n"
     assert states(terminal, task) == ["finished", "finished", "finished"]
-    # Once more: there is nothing to write, and the rest goes again.
+    # Picked again: there is nothing to write, and the others are discarded again.
     PickResult.model_validate(terminal.json("pick", dix))
     assert states(terminal, task) == ["discarded", "finished", "discarded"]
 
@@ -144,7 +144,7 @@ def test_a_discarded_run_at_work_is_ended(terminal: Terminal) -> None:
 def test_ids_are_understood_in_part_and_slips_are_noticed(terminal: Terminal) -> None:
     task, (ten, *_) = task_of(terminal, TEN, NOTHING, NOTHING)
     assert terminal.ok("show", ten.upper()) == terminal.ok("show", ten)
-    # What else there is in this home decides how much of an id is enough.
+    # The other tasks of this home determine how much of an id is unique.
     others = {one["id"] for one in terminal.json("list", "--all")["tasks"]} - {task}
     start = next(task[:length] for length in range(1, 4) if not any(one.startswith(task[:length]) for one in others))
     assert f"{task}  x" in terminal.ok("show", start)
@@ -154,7 +154,7 @@ def test_ids_are_understood_in_part_and_slips_are_noticed(terminal: Terminal) ->
         2,
         f"There is no run '{task}-7'; did you mean {task}-1, {task}-2 or {task}-3?\n",
     )
-    # What is gone for good is named in full.
+    # A permanent deletion requires the full id.
     if start != task:
         assert terminal("delete", start).status == 2
     done = terminal("delete", f"{task[:2]}{task[2:][::-1]}x")

@@ -1,4 +1,4 @@
-"""`accept` where it cannot be exact: what it says, and --instead, --take and --mark."""
+"""Test `accept` without an exact place: its message, and --instead, --take and --mark."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_take_a_deletion(terminal: Terminal) -> None:
 
 
 def kept(said: str) -> Path:
-    """The folder of copies that `accept` names."""
+    """Return the folder of copies that `accept` names."""
     return Path("".join(said.split("kept in ", 1)[1].split()).removesuffix("."))
 
 

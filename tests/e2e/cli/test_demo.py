@@ -1,4 +1,4 @@
-"""The demonstration is true, quick, and finds out when something is not as it claims."""
+"""Test that the demonstration is true and quick, and that it detects when something is not as it claims."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def demo(home: Path, *arguments: str) -> tuple[int, str, str]:
-    """Run it as a person with nothing but this home, and in a temporary folder that can be looked at."""
+    """Run it as a person with nothing but this home, with an inspectable temporary folder."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "mux_lsp", "demo", *arguments],
         cwd=home,
@@ -31,7 +31,7 @@ def demo(home: Path, *arguments: str) -> tuple[int, str, str]:
 
 @pytest.fixture
 def person() -> Iterator[Path]:
-    """A home whose path is short enough for a socket."""
+    """Yield a home whose path is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as folder:
         (Path(folder) / "tmp").mkdir()
         yield Path(folder)
@@ -40,11 +40,11 @@ def person() -> Iterator[Path]:
 ROOT = Path(__file__).parents[3]
 
 TAKEN_WHOLE = "$ mux-lsp accept TASK-1 Accepted 2 changes in pages.py. 1 change was there already."
-"""The answer for the rest of a run, which the demonstration accepts hunk by hunk."""
+"""The answer for the whole rest of a run, which the demonstration accepts hunk by hunk."""
 
 
 def pieces(session: str) -> list[str]:
-    """Each command with what it printed, and each part of that, in whatever task, at whatever time and width."""
+    """Return each command with its output, and each part of that, independent of task, time and width."""
     started = re.search(r"(\w+) started with 3 runs", session)
     assert started is not None
     plain = re.sub(r"\d+\.\d+s", "TIME", session.replace(started[1], "TASK").replace("'", "").replace("\\\n", ""))
@@ -52,7 +52,7 @@ def pieces(session: str) -> list[str]:
 
 
 def shows(out: str, piece: str) -> bool:
-    """Whether the piece was printed; `…` stands for the end of a line that was cut."""
+    """Return whether the piece was printed; `…` stands for the end of a line that was cut."""
     return re.search(re.escape(piece).replace("…", ".*?"), out) is not None
 
 
@@ -123,7 +123,7 @@ def test_keep_leaves_the_folder(person: Path) -> None:
 
 
 def test_it_leaves_the_decisions_to_the_person(person: Path) -> None:
-    """An agent of theirs may start it no more than it may accept."""
+    """An agent of theirs may not start it, just as it may not accept."""
     command = [sys.executable, "-P", "-m", "mux_lsp", "demo"]
     kept = {"HOME": str(person), "PATH": os.environ["PATH"], "TMPDIR": str(person / "tmp"), "CLAUDECODE": "1"}
     done = subprocess.run(command, cwd=person, env=kept, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What `make dist` builds can be installed where nothing else is, and is equal to the byte each time."""
+"""Test that the output of `make dist` can be installed in an empty environment, and is equal to the byte each time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from mux_lsp import __version__
 from tests.support import distribution
 
-# An installation with all dependencies, from wherever pip has them.
+# An installation with all dependencies, from pip's sources.
 pytestmark = [pytest.mark.xdist_group("distribution"), pytest.mark.timeout(600)]
 
 DATE: Final = 1_700_000_000
@@ -30,15 +30,15 @@ EXTENSION: Final = f"mux-lsp-{__version__}.vsix"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that is built."""
+    """Build everything and return the folder."""
     folder = tmp_path_factory.mktemp("dist")
-    (folder / "mux_lsp-0.0.1.tar.gz").touch()  # of an earlier version
+    (folder / "mux_lsp-0.0.1.tar.gz").touch()  # from an earlier version
     distribution.build(folder, date=DATE)
     return folder
 
 
 def contents(wheel: Path) -> dict[str, str]:
-    """The digest of each file in a wheel."""
+    """Return the digest of each file in a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
 
@@ -81,7 +81,7 @@ def test_the_sdist_and_the_checkout_make_the_same_wheel(built: Path, tmp_path: P
 
 
 def test_the_demo_runs_from_the_wheel_in_an_empty_environment(built: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="dist-", dir="/tmp") as short:  # for the socket
+    with tempfile.TemporaryDirectory(prefix="dist-", dir="/tmp") as short:  # short, for the socket
         home = Path(short)
         (home / "tmp").mkdir()
         subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)

@@ -1,4 +1,4 @@
-"""`compare --markdown` and `log --markdown`: the pages that editors show, on standard output."""
+"""Test `compare --markdown` and `log --markdown`: the pages that editors show, on standard output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mux-lsp help` of an installed package, in a pipe and on a terminal with a pager."""
+"""Test `mux-lsp help` of an installed package, in a pipe and on a terminal with a pager."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_terminal_shows_it_in_the_pager(terminal: Terminal, tmp_path: Path, mo
     with terminal.on_screen("help", "review") as screen:
         assert screen.end() == 0
     assert screen.shown == b"it was paged\r\n"
-    # What is not known to show colours gets none.
+    # A pager that is not known to show colours gets none.
     assert (tmp_path / "paged").read_text().startswith("Review\n\nInspect what agents changed")
 
 

@@ -1,4 +1,4 @@
-"""Who made these lines: what `log --accepted` and `show` tell of a file, from the terminal."""
+"""Test the origin of accepted lines in the terminal: `log --accepted` and `show`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROMPT = "Shout at line ten.\nAnd mind the others."
 
 @pytest.fixture
 def accepted(terminal: Terminal) -> str:
-    """A run of two that agree, accepted as a whole."""
+    """Accept one of two agreeing runs as a whole, and return it."""
     task = terminal.run(PROMPT, "-a", TEN, "-a", AND_MORE)
     run: str = task["runs"][1]["id"]
     terminal.ok("accept", run)
@@ -52,7 +52,7 @@ notes.txt:12  {accepted}  sh:sed -i 's/^line 10$/LINE…
     assert terminal.ok("show", "notes.txt:13-15") == (
         "Nothing accepted stands at lines 13-15 of notes.txt; `mux-lsp log --accepted notes.txt` has all of the file.\n"
     )
-    # Where a line was deleted, the two that meet there tell of it.
+    # A deletion is shown for both lines around it.
     assert "- line 15\n" in terminal.ok("show", "notes.txt:17")
     assert terminal.ok("show", "./src/new.txt") == "Nothing that agents made was accepted in src/new.txt.\n"
     missing = terminal("show", "src/cart.py:abc")

@@ -1,4 +1,4 @@
-"""Queue and limits as a person meets them: what is said, what is stopped, and what agents may start themselves."""
+"""Test queue and limits from the terminal: messages, stopped runs, and tasks that agents start themselves."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home() -> Iterator[IsolatedHome]:
-    """A home of each test's own, since each day is a new one there."""
+    """Yield a separate home for each test, since its daily spending starts at zero."""
     with isolated_home() as home:
         yield home
 
 
 def edit(line: int, tokens: int) -> str:
-    """A turn of a model that edits a line and costs so many tokens."""
+    """Return a turn of a model that edits a line and costs this many tokens."""
     return turn(
         text(f"I change line {line}."),
         call("edit_file", path="notes.txt", edits=[{"old": f"line {line}\n", "new": f"LINE {line}\n"}]),
@@ -126,7 +126,7 @@ def test_the_queue_is_told_held_and_ordered(terminal: Terminal, tmp_path: Path, 
 
 
 def mux(*arguments: str) -> str:
-    """`mux-lsp ARGUMENTS` in a shell."""
+    """Return `mux-lsp ARGUMENTS` as a shell command."""
     return shlex.join([sys.executable, "-P", "-m", "mux_lsp", *arguments])
 
 

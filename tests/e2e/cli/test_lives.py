@@ -1,4 +1,4 @@
-"""`log`, `cancel`, `delete`, `retry`, `continue`, `list`, `show`: a task from its start to its end."""
+"""Test `log`, `cancel`, `delete`, `retry`, `continue`, `list`, `show`: a task from its start to its end."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Path:
-    """What an agent can be made to wait for: `read word < FIFO` goes on when the test writes."""
+    """Return a pipe for which an agent can wait: `read word < FIFO` goes on when the test writes."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
 
 
 def started(terminal: Terminal, *arguments: str) -> str:
-    """The id of a task that goes on without us."""
+    """Start a task without waiting and return its id."""
     return str(json.loads(terminal.ok("run", "x", *arguments, "--no-wait", "--json"))["task"]["id"])
 
 
@@ -42,7 +42,7 @@ def test_the_log_of_a_talkative_agent_is_whole(terminal: Terminal) -> None:
 
 def test_the_log_follows_until_the_run_has_ended(terminal: Terminal, fifo: Path) -> None:
     task = started(terminal, "-a", f'sh:echo one; read word < {fifo}; echo "$word"; read word < {fifo}; echo "$word"')
-    # One end stays open: the agent's second look must not meet the end of the first word's writer.
+    # The test keeps one end open: the agent's second read must not meet the end of the first word's writer.
     with terminal.on_screen("log", task, "--follow") as screen, os.fdopen(os.open(fifo, os.O_RDWR), "wb", 0) as words:
         screen.wait_for("one")
         words.write(b"two\n")

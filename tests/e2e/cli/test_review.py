@@ -1,4 +1,4 @@
-"""`diff`, `accept`, `reject`, `compare`: what agents did, taken over exactly or not at all."""
+"""Test `diff`, `accept`, `reject`, `compare`: changes are applied exactly or not at all."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ APP = "sed -i 's/^three$/THREE/' src/app.txt"
 
 
 def result(terminal: Terminal, *commands: str) -> str:
-    """The id of a run that carried these commands out."""
+    """Run these commands as an agent and return the id of the run."""
     task = terminal.run("x", "-a", f"sh:{' && '.join(commands)}")
     assert task["runs"][0]["state"] == "finished", task
     return str(task["runs"][0]["id"])
 
 
 def hunks_of(terminal: Terminal, run: str) -> dict[str, str]:
-    """The ids of a run's hunks in one file, by a word of what they add."""
+    """Return the ids of a run's hunks in one file, by a word that they add."""
     words = {}
     for line in terminal.ok("show", run).splitlines():
         if line.startswith("  ") and " + " in line:
@@ -262,7 +262,7 @@ def test_a_task_stands_for_its_only_run(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("what", ["gone", "replaced"])
 def test_nothing_is_offered_where_the_repository_is_another_one(terminal: Terminal, tmp_path: Path, what: str) -> None:
-    """A new file would fit anywhere: that one may not be named as what can be accepted."""
+    """A new file would fit anywhere: even that one must not be offered."""
     run = result(terminal, TEN, "echo new > made.txt")
     root = terminal.folder
     root.rename(tmp_path / "moved")

@@ -1,4 +1,4 @@
-"""`run`: from a prompt to results, on a dirty tree, as a script and as a person see it."""
+"""Test `run`: from a prompt to results, on a dirty tree, for a script and for a person."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_three_runs_on_a_dirty_tree(terminal: Terminal) -> None:
     assert [[(file.path, file.added, file.removed) for file in run.files] for run in task.runs] == [
         [("notes.txt", 1, 0)]
     ] * 3
-    # They started from what the person sees, all of it.
+    # They started from the person's complete working state.
     for run in task.runs:
         log = terminal.ok("log", run.id)
         assert log.startswith("line 1 unstaged\nline 2\n")
@@ -70,7 +70,7 @@ def test_the_context_is_told_to_the_agent(terminal: Terminal) -> None:
     places = ["--context", "app.txt:2-3", "--context", "../notes.txt"]
     task = terminal.at(terminal.folder / "src").run("x", "-a", 'sh:cat "$MUX_PROMPT_FILE"', *places)
     told = terminal.ok("log", task["id"])
-    # In the words of the folder that the agent starts in.
+    # Paths are relative to the agent's folder.
     assert "app.txt, lines 2-3" in told
     assert "../notes.txt" in told
 
@@ -109,7 +109,7 @@ def test_on_a_terminal_the_table_lives(terminal: Terminal) -> None:
         assert screen.end() == 0
     assert b"finished" in screen.shown
     assert b"\nNext:" in screen.shown
-    assert b"\x1b[?25h" in screen.shown.rpartition(b"\x1b[?25l")[2]  # the cursor is given back
+    assert b"\x1b[?25h" in screen.shown.rpartition(b"\x1b[?25l")[2]  # the cursor is restored
 
 
 def test_ctrl_c_leaves_the_runs_going(terminal: Terminal) -> None:

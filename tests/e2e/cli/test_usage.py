@@ -1,4 +1,4 @@
-"""What a person gets wrong is answered in one sentence, with status 2, and nothing happens."""
+"""Test that a usage error is answered with one sentence and status 2, and has no effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifying in the terminal, and what is to be seen there of checks and of who has bent them."""
+"""Test verifying in the terminal, and the display of checks and of runs that tampered with them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BAD = "sed -i 's/^line 9$/bad/' notes.txt"
 
 @pytest.fixture
 def two(terminal: Terminal) -> tuple[str, str]:
-    """Runs of a task, one of them right and one that breaks something."""
+    """Return two runs of a task: a correct one and one that breaks something."""
     task = terminal.run("fix it", "-a", f"sh:{GOOD}", "-a", f"sh:{BAD}", "--check", CHECK, "--check", NO_BAD)
     first, second = task["runs"]
     return first["id"], second["id"]
@@ -131,7 +131,7 @@ def test_ctrl_c_ends_it_and_all_that_it_started(terminal: Terminal, home: Isolat
 
 
 def ended(descriptor: int) -> None:
-    """Wait for the end of a process. The test's own time limit bounds it."""
+    """Wait for the end of a process. The test's own time limit bounds the wait."""
     import select
 
     select.select([descriptor], [], [])

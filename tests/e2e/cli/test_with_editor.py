@@ -1,4 +1,4 @@
-"""The terminal and an editor at once: one person, one daemon, and text that is not saved."""
+"""Test the terminal beside an editor: one person, one daemon, and unsaved text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def editor(terminal: Terminal) -> Iterator[Editor]:
-    """An editor that has typed in `notes.txt` and not saved."""
+    """Yield an editor that has typed in `notes.txt` and not saved."""
     with Editor(terminal.home) as editor:
         root = terminal.folder.as_uri()
         folders = [{"uri": root, "name": "project"}]
@@ -28,7 +28,7 @@ def editor(terminal: Terminal) -> Iterator[Editor]:
         text = "typed, not saved\n" + (terminal.folder / "notes.txt").read_text()
         document = {"uri": f"{root}/notes.txt", "languageId": "text", "version": 1, "text": text}
         editor.notify("textDocument/didOpen", {"textDocument": document})
-        # An answer to a later request says that it has been taken in.
+        # The answer to a later request shows that it has been processed.
         editor.request("workspace/executeCommand", {"command": "mux.status", "arguments": [{}]})
         yield editor
 

@@ -1,4 +1,4 @@
-"""An editor as far as the daemon can tell: it has buffers, applies edits exactly or not at all, and remembers."""
+"""Play an editor for the daemon: it has buffers, applies edits exactly or not at all, and keeps what it receives."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Open:
     version: int = 1
     saved: str | None = None
     mark: bytes = b""
-    """The byte order mark of its file, which is no part of the text."""
+    """The byte order mark of its file, which is not part of the text."""
 
 
 class Refused(Exception):
-    """A request that the server refused, as a person would see it."""
+    """A request that the server refused, with its error."""
 
     def __init__(self, error: JsonRpcException) -> None:
         super().__init__(error.message)
@@ -54,7 +54,7 @@ class Refused(Exception):
 
 
 class Editor(LanguageClient):
-    """The client end. `folder` is what it has opened."""
+    """The client side. `folder` is the folder that it has opened."""
 
     def __init__(self) -> None:
         super().__init__(converter_factory=default_converter, protocol_cls=EditorProtocol)
@@ -71,13 +71,13 @@ class Editor(LanguageClient):
         self.offers = types.ServerCapabilities()
         self.registered: list[types.Registration] = []
         self.refreshed: list[str] = []
-        """The URIs of documents that the server wants to be asked for again."""
+        """The URIs of documents that the server asks to be requested again."""
         self.refuses_to_show = False
         self.before_edit: Callable[[], None] | None = None
-        """Called once when an edit arrives, before it is looked at: what the person does in that moment."""
+        """Called once when an edit arrives, before it is checked: the person's action at that moment."""
         self.refuse_edits: Exception | None = None
         self._undo: list[Callable[[], object]] = []
-        """What takes the last edit of the server back, its last step last."""
+        """The steps that undo the server's last edit, the last one at the end."""
         self._waiting: set[asyncio.Future[None]] = set()
         for method in protocol.NOTIFICATIONS:
             self.feature(method)(partial(self._mux))
@@ -90,10 +90,10 @@ class Editor(LanguageClient):
         self.protocol.fm.features.pop(types.WINDOW_SHOW_DOCUMENT)
         self.feature(types.WINDOW_SHOW_DOCUMENT)(partial(self._show_document))
 
-    # What comes
+    # Received messages
 
     def arrived(self) -> None:
-        """Wake whoever waits for news."""
+        """Wake all waits for messages."""
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
@@ -140,11 +140,11 @@ class Editor(LanguageClient):
         await super().stop()  # type: ignore[no-untyped-call]  # pytest-lsp gives it no types
 
     def reports(self, token: types.ProgressToken) -> list[Any]:
-        """What a progress bar has shown, from its beginning on. pytest-lsp notes another type for it than it has."""
+        """Return the reports of a progress bar from its beginning. pytest-lsp declares another type for them."""
         return list(self.progress_reports[token])
 
     async def until(self, met: Callable[[], T | None]) -> T:
-        """Wait, from one message to the next, until there is what is asked for."""
+        """Wait for messages until the condition gives a value, and return it."""
         async with asyncio.timeout(WAIT_SECONDS):
             while not (found := met()):
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -153,11 +153,11 @@ class Editor(LanguageClient):
         return found
 
     def told_of(self, kind: type[S]) -> list[S]:
-        """The notifications of one type so far."""
+        """Return the notifications of one type so far."""
         return [one for one in self.told if isinstance(one, kind)]
 
     async def ended(self, id_: str) -> protocol.TaskShape:
-        """The task of an id, once all of its runs (or the one run) have ended."""
+        """Wait until all runs of a task, or the run with this id, have ended. Return the task."""
         task = id_.partition("-")[0]
         await self.until(
             lambda: all(
@@ -169,7 +169,7 @@ class Editor(LanguageClient):
         return (await self.command("mux.task.get", protocol.TaskResult, task=task)).task
 
     async def shown(self, uri: str, met: Callable[[list[types.Diagnostic]], bool]) -> list[types.Diagnostic]:
-        """The diagnostics of a document's text as it is now, once they are as asked for."""
+        """Wait until the diagnostics of a document's current text satisfy `met`, and return them."""
 
         def found() -> tuple[list[types.Diagnostic]] | None:
             version, diagnostics = self.published.get(uri, (None, []))
@@ -178,18 +178,18 @@ class Editor(LanguageClient):
 
         return (await self.until(found))[0]
 
-    # What the person does
+    # The person's actions
 
     def uri(self, path: str) -> str:
         return (self.folder / path).as_uri()
 
     def text(self, path: str) -> str:
-        """What the person sees at a path: the buffer, or else the file."""
+        """Return the text that the person sees at a path: the buffer, or else the file."""
         known = self.buffers.get(self.uri(path))
         return known.text if known else (self.folder / path).read_bytes().decode()
 
     def open(self, path: str, text: str | None = None, *, encoding: str = "utf-8") -> str:
-        """Open a file, with its text on disk or another one. Returns its URI."""
+        """Open a file, with its text on disk or another one. Return its URI."""
         uri = self.uri(path)
         place = self.folder / path
         on_disk = place.read_bytes().decode(encoding) if place.exists() else ""
@@ -211,7 +211,7 @@ class Editor(LanguageClient):
         return self.buffers[uri]
 
     def insert(self, path: str, before: str, new: str, *, replacing: str = "") -> None:
-        """Put text in front of the first place where `before` stands (and take away `replacing` there)."""
+        """Insert text before the first occurrence of `before`, and remove `replacing` there."""
         self._insert(self.buffers[self.uri(path)], before, new, replacing)
 
     def _insert(self, opened: Open, before: str, new: str, replacing: str) -> None:
@@ -223,7 +223,7 @@ class Editor(LanguageClient):
         self._change(opened, [types.TextEdit(range_, new)])
 
     def retype(self, path: str, text: str) -> None:
-        """Make the whole text another one, as one incremental change."""
+        """Replace the whole text in one incremental change."""
         self._retype(self.uri(path), text)
 
     def _retype(self, uri: str, text: str) -> None:
@@ -232,9 +232,9 @@ class Editor(LanguageClient):
         self._change(opened, [types.TextEdit(types.Range(types.Position(0, 0), end), text)])
 
     def _change(self, opened: Open, edits: list[types.TextEdit]) -> None:
-        """Change a buffer and say so. The edits are all in coordinates of the text before."""
+        """Change a buffer and notify the server. The coordinates of all edits refer to the text before."""
         after = buffer.with_edits(opened.text, edits, self.encoding)
-        # One after the other as the protocol wants it: from the last to the first, none moves another.
+        # In sequence, as the protocol requires: from the last to the first, so that none moves another.
         events = [
             types.TextDocumentContentChangePartial(edit.range, edit.new_text)
             for _, edit in sorted(
@@ -276,7 +276,7 @@ class Editor(LanguageClient):
         return types.ApplyWorkspaceEditResult(applied=why is None, failure_reason=why)
 
     def apply(self, edit: types.WorkspaceEdit) -> str | None:
-        """Apply an edit whole, or say why not and apply nothing of it."""
+        """Apply the whole edit, or return the reason and apply nothing."""
         self.edits.append(edit)
         assert self.capabilities is not None
         workspace = self.capabilities.workspace
@@ -326,7 +326,7 @@ class Editor(LanguageClient):
             self._change(opened, cast("list[types.TextEdit]", list(step.edits)))
 
     def _move(self, old: str, new: str) -> None:
-        """Rename a file, and its buffer with what is unsaved in it."""
+        """Rename a file, and its buffer with the unsaved text in it."""
         _path(new).parent.mkdir(parents=True, exist_ok=True)
         _path(old).rename(_path(new))
         if (opened := self.buffers.pop(old, None)) is not None:
@@ -334,18 +334,18 @@ class Editor(LanguageClient):
             self._open(new, opened.text).saved = opened.saved
 
     def undo(self) -> None:
-        """Take the last edit of the server back, as an editor's undo does."""
+        """Undo the last edit of the server, as an editor's undo does."""
         while self._undo:
             self._undo.pop()()
 
     # Requests
 
     async def command(self, name: str, answer: type[S], **argument: Any) -> S:
-        """Carry out one of mux-lsp's commands. Raises Refused."""
+        """Execute one of mux-lsp's commands and return its result. Raises Refused."""
         return exactly(answer, await self.execute(name, [argument]))
 
     async def execute(self, name: str, arguments: list[Any] | None) -> Any:
-        """A command with whatever arguments. Raises Refused."""
+        """Execute a command with any arguments and return its result. Raises Refused."""
         try:
             return await self.workspace_execute_command_async(types.ExecuteCommandParams(name, arguments))
         except JsonRpcException as error:
@@ -359,7 +359,7 @@ class Editor(LanguageClient):
     async def done(self, *agents: str, **more: Any) -> protocol.TaskShape:
         """Start a task and wait for its end; every run must have finished."""
         ended = await self.ended((await self.start("do it", *agents, **more)).id)
-        # The best run comes first in all that is shown: this waits until it is known which that is.
+        # The best run comes first in all views: this waits until the ranking is known.
         task = (await self.command("mux.task.get", protocol.TaskResult, task=ended.id)).task
         assert [run.state for run in task.runs] == ["finished"] * len(task.runs), task
         return task
@@ -384,7 +384,7 @@ class Editor(LanguageClient):
         return list(await self.text_document_code_lens_async(types.CodeLensParams(identifier)) or ())
 
     async def lens_titles(self, path: str) -> dict[int, list[str]]:
-        """The titles of the code lenses by line, in the order in which an editor puts them."""
+        """Return the titles of the code lenses by line, in the order in which an editor puts them."""
         found: dict[int, list[str]] = {}
         for lens in sorted(await self.lenses(path), key=lambda lens: lens.range.start.character):
             assert lens.command is not None
@@ -398,12 +398,12 @@ class Editor(LanguageClient):
         return await self.carry_out(command)
 
     async def actions(self, path: str, line: int, *kinds: str) -> list[types.CodeAction]:
-        """The code actions with the cursor at the start of a line."""
+        """Return the code actions with the cursor at the start of a line."""
         found = await self.menu(path, line, *kinds)
         return [self.protocol._converter.structure(action, types.CodeAction) for action in found]
 
     async def menu(self, path: str, line: int, *kinds: str) -> list[dict[str, Any]]:
-        """The same as it came: code actions, or commands."""
+        """Return the code actions or commands as they were received."""
         at = types.Range(types.Position(line, 0), types.Position(line, 0))
         _, diagnostics = self.published.get(self.uri(path), (None, []))
         context = types.CodeActionContext(diagnostics, only=list(kinds) or None)
@@ -411,19 +411,19 @@ class Editor(LanguageClient):
         return cast("list[dict[str, Any]]", await self.text_document_code_action_async(params) or [])
 
     async def resolve(self, action: types.CodeAction) -> types.CodeAction:
-        """A code action with its edit. Raises Refused."""
+        """Resolve a code action and return it with its edit. Raises Refused."""
         try:
             return await self.code_action_resolve_async(action)
         except JsonRpcException as error:
             raise Refused(error) from None
 
     async def carry_out(self, command: types.Command | None) -> Any:
-        """What a click on a code lens or a code action with a command does."""
+        """Execute a command as a click on its code lens or code action does."""
         assert command is not None
         return await self.execute(command.command, list(command.arguments or ()))
 
     async def hover(self, path: str, line: int) -> str:
-        """The hover's text, or "" where there is none."""
+        """Return the hover's text, or "" without a hover."""
         params = types.HoverParams(types.TextDocumentIdentifier(self.uri(path)), types.Position(line, 0))
         found = await self.text_document_hover_async(params)
         if found is None:
@@ -433,7 +433,7 @@ class Editor(LanguageClient):
 
 
 def _can_be_done(step: types.CreateFile | types.RenameFile | types.DeleteFile) -> bool:
-    """Whether a file is there for what takes one, and none for what makes one."""
+    """Return whether the file exists if the step needs it, and does not exist if the step makes it."""
     if isinstance(step, types.RenameFile):
         return _path(step.old_uri).exists() and not _path(step.new_uri).exists()
     return _path(step.uri).exists() is isinstance(step, types.DeleteFile)

@@ -1,4 +1,4 @@
-"""Fixtures: one daemon for all tests of this folder, and real repositories that are new for each."""
+"""Provide fixtures: one daemon for all tests of this folder, and a new real repository for each test."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["mux_home"]
 
 NUMBERS = "".join(f"line {number}\n" for number in range(1, 21))
-"""The text of `numbers.txt` in the commit that every test repository begins with."""
+"""The text of `numbers.txt` in the first commit of every test repository."""
 
 BY_NUMBER = "[ranking]\nagreement = 0\nsize = 0\ntime = 0\n"
-"""Settings with which runs come in the order of their numbers in all menus. Ranks have tests of their own."""
+"""Settings that order runs by their number in all menus. Ranks have separate tests."""
 
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[IsolatedHome]:
-    """A home whose daemon lives as long as the tests. Nothing an agent started may outlive them."""
+    """Yield a home whose daemon lives as long as the tests. No process of an agent may outlive them."""
     with isolated_home() as made:
         made.write_config(BY_NUMBER)
         yield made
@@ -39,14 +39,14 @@ def home() -> Iterator[IsolatedHome]:
 
 @contextmanager
 def configured(home: IsolatedHome, toml: str) -> Iterator[None]:
-    """The daemon's settings are others for a while."""
+    """Change the daemon's settings within the context."""
     home.write_config(toml)
     yield
     home.write_config(BY_NUMBER)
 
 
 def git(folder: Path, *arguments: str, input: str | None = None) -> str:
-    """Plain git, as a person runs it."""
+    """Run plain git, as a person does."""
     command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *arguments]
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, input=input, check=True, capture_output=True, text=True)
@@ -55,7 +55,7 @@ def git(folder: Path, *arguments: str, input: str | None = None) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with one commit of `numbers.txt`."""
+    """Return a repository with one commit of `numbers.txt`."""
     root = (tmp_path / "repository").resolve()
     root.mkdir()
     (root / "numbers.txt").write_text(NUMBERS)
@@ -67,7 +67,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def join(home: IsolatedHome, repository: Path) -> AsyncIterator[Callable[..., Awaitable[Editor]]]:
-    """Connects a client to the shared daemon, with the test's repository open; it is quit at the end of the test."""
+    """Yield a function that connects clients to the shared daemon, with the test's repository. Quit them at the end."""
     joined: list[Editor] = []
 
     async def one(name: str = "test editor", folder: Path = repository, **able: Any) -> Editor:
@@ -83,5 +83,5 @@ async def join(home: IsolatedHome, repository: Path) -> AsyncIterator[Callable[.
 
 @pytest.fixture
 async def editor(join: Callable[..., Awaitable[Editor]]) -> Editor:
-    """A full-grown editor."""
+    """Return a full-featured editor."""
     return await join()

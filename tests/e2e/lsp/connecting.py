@@ -1,4 +1,4 @@
-"""How an editor comes to its daemon, with what it can, and how it goes."""
+"""Connect editors of given capabilities to their daemon, and disconnect them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def capabilities(
     fades: bool = False,
     encodings: list[types.PositionEncodingKind | str] | None = None,
 ) -> types.ClientCapabilities:
-    """What a client can; by default what a full-grown editor can, without progress and read-only documents."""
+    """Return client capabilities; by default a full-featured editor's, without progress and read-only documents."""
     operations = list(types.ResourceOperationKind) if resources else None
     kinds = types.ClientCodeActionKindOptions([types.CodeActionKind.QuickFix, types.CodeActionKind.Refactor])
     lazily = types.ClientCodeActionResolveOptions(["edit"]) if resolve else None
@@ -71,7 +71,7 @@ def capabilities(
 
 
 async def spawn(home: IsolatedHome) -> Editor:
-    """A client with a bridge of its own, before initialize."""
+    """Start a client with its own bridge, before `initialize`."""
     config = ClientServerConfig(home.command("serve"), client_factory=Editor, server_env=home.environment())
     editor = await config.start()
     assert isinstance(editor, Editor)
@@ -86,7 +86,7 @@ async def connect(
     options: dict[str, Any] | None = None,
     **able: Any,
 ) -> Editor:
-    """A client that has opened a folder. Raises Refused where the server does not want it."""
+    """Return a client that has opened a folder. Raises Refused if the server rejects it."""
     editor = await spawn(home)
     editor.folder = folder
     params = types.InitializeParams(
@@ -107,7 +107,7 @@ async def connect(
 
 
 async def quit_rudely(editor: Editor) -> None:
-    """The client's process is gone from one moment to the next."""
+    """Kill the client's process."""
     server = editor._server
     assert server is not None
     if server.returncode is None:
@@ -116,6 +116,6 @@ async def quit_rudely(editor: Editor) -> None:
 
 
 async def quit_politely(editor: Editor) -> None:
-    """Shutdown, exit, and the bridge ends well."""
+    """Shut down and exit, and wait for the bridge's end."""
     await asyncio.wait_for(editor.shutdown_session(), WAIT_SECONDS)
     await editor.stop()

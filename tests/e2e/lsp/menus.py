@@ -1,4 +1,4 @@
-"""The menus and hints of an editor as a person reads them, and what they choose there."""
+"""Read an editor's menus and diagnostics as a person does, and choose from them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 FIVE = "sed -i -e 's/^line 5$/five/' -e 's/^line 15$/fifteen/' numbers.txt"
 CINQ = "sed -i 's/^line 5$/cinq/' numbers.txt"
-"""Agents that do not agree on a line."""
+"""Agents that disagree on a line."""
 
 ONE = "+1 −1"  # noqa: RUF001  a minus sign
-"""What the title of a change of one line says."""
+"""The counts in the title of a change of one line."""
 
 
 def span(start: int, end: int, end_character: int = 0) -> types.Range:
@@ -22,7 +22,7 @@ def span(start: int, end: int, end_character: int = 0) -> types.Range:
 
 
 async def offered(editor: Editor, path: str, at: types.Range, *complaints: types.Diagnostic) -> list[types.CodeAction]:
-    """The code actions at a range, to a client that tells these diagnostics of other servers."""
+    """Return the code actions at a range for a client with these diagnostics of other servers."""
     params = types.CodeActionParams(
         types.TextDocumentIdentifier(editor.uri(path)), at, types.CodeActionContext(list(complaints))
     )
@@ -31,12 +31,12 @@ async def offered(editor: Editor, path: str, at: types.Range, *complaints: types
 
 
 def titles(found: list[types.CodeAction]) -> list[str]:
-    """What the menu says; what cannot be chosen is in brackets with its reason."""
+    """Return the titles of a menu; disabled actions are in brackets with their reason."""
     return [f"[{one.title}: {one.disabled.reason}]" if one.disabled else one.title for one in found]
 
 
 async def choose(editor: Editor, path: str, line: int, title: str) -> types.WorkspaceEdit | None:
-    """Choose a code action at a line by the beginning of its title, as an editor does. The edit, if it has one."""
+    """Choose a code action by the beginning of its title. Return its applied edit, or None if it has a command."""
     (action,) = [one for one in await editor.actions(path, line) if one.title.startswith(title)]
     assert action.disabled is None, action.disabled
     if action.command is not None:
@@ -49,5 +49,5 @@ async def choose(editor: Editor, path: str, line: int, title: str) -> types.Work
 
 
 async def hinted(editor: Editor, path: str, *messages: str) -> list[types.Diagnostic]:
-    """The hints of a document, once they say this."""
+    """Wait until a document's diagnostics have these messages, and return them."""
     return await editor.shown(editor.uri(path), lambda found: [one.message for one in found] == list(messages))

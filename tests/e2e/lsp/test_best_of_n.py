@@ -1,4 +1,4 @@
-"""Ten runs of two agents in an editor: reviewed while some still work, ranked, verified, and the best one picked."""
+"""Test ten runs of two agents in an editor: reviewed while some still work, ranked, verified, and one picked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_the_best_of_ten(mux_home: IsolatedHome, tmp_path: Path) -> None:
     with signals(tmp_path / "signals", "go") as (go,):
         agents = {
             "A": FIX,
-            # Every other one of these is wrong, and the last one takes its time.
+            # Three of these five are wrong, and the last one takes its time.
             "B": f"case $MUX_RUN in *-10) {go.take};; *-[68]) {FIX};; esac; echo '# by B' >> pages.py",
         }
         home.write_config(

@@ -1,4 +1,4 @@
-"""What an editor is told of checks: on results, on the snapshot, and with what judges as it was."""
+"""Test the checks that an editor is shown: of results, of the snapshot, and with the original protected files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_failures_of_the_snapshot_are_not_blamed_and_a_cheat_is_caught(edi
     assert tests is not None
     assert (tests.passed, tests.newly_passing, tests.names_passing) == (1, 1, ["two"])
     assert bad.tampered == ["tests/all.sh"]
-    # What it put in place of the tests ends well, and without the tests that the check had.
+    # Its replacement of the tests passes, without the tests that the check had.
     assert [check.state for check in bad.checks] == ["failed", "failed", "passed"]
     assert [(check.state, check.baseline_state) for check in bad.restored_checks] == list(
         zip(before, before, strict=True)
@@ -44,7 +44,7 @@ async def test_failures_of_the_snapshot_are_not_blamed_and_a_cheat_is_caught(edi
     for on, printed in (("result", "mine\n"), ("restored", "as it was\n"), ("snapshot", "as it was\n")):
         answer = await editor.command("mux.run.log", protocol.RunLogResult, run=bad.id, check=0, on=on)
         assert answer.text == printed
-    # The task said that its checks were at work on the snapshot, and then how they went.
+    # The task first had its checks running on the snapshot, and then their results.
     await editor.until(lambda: [check.state for check in editor.tasks[task.id].baseline] == before)
     told_of = [one.task.baseline for one in editor.told_of(protocol.TaskChangedParams) if one.task.id == task.id]
     assert ["running"] * 3 in [[check.state for check in baseline] for baseline in told_of]

@@ -1,4 +1,4 @@
-"""Pick, discard and restore, as clients see them."""
+"""Test pick, discard and restore, as clients see them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def thrown_away(editor: Editor, task: str) -> list[bool]:
 
 
 def ranks(editor: Editor, task: str) -> list[int | None]:
-    """The ranks of a task's runs as a client was told."""
+    """Return the ranks of a task's runs that the client was sent."""
     return [run.rank for run in editor.tasks[task].runs]
 
 
@@ -63,7 +63,7 @@ async def test_two_clients_see_a_discard_at_once_and_what_comes_back(join: Join)
     answer = await discard(one, second)
     assert answer.discarded == [second]
     for editor in (one, two):
-        # It is told with the task, and the hints go by themselves.
+        # The task's notification has it, and the diagnostics disappear by themselves.
         await editor.until(lambda editor=editor: editor.runs[second].discarded is not None)  # type: ignore[misc]
         assert editor.runs[second].kept_until == answer.kept_until
         await editor.shown(uri, lambda found: len(found) == 2 and not any("cinq" in one.message for one in found))
@@ -84,7 +84,7 @@ async def test_two_clients_see_a_discard_at_once_and_what_comes_back(join: Join)
     assert await two.lens_titles("numbers.txt") == before[two]
     assert titles(await two.actions("numbers.txt", 4)) == menu
     assert await one.statuses("numbers.txt", first) == ["applied", "applied"]
-    # What was accepted was so all the time.
+    # The record of an acceptance stays as it was.
     found = await one.command("mux.history.list", protocol.HistoryListResult, uri=uri)
     assert [(each.run, each.withdrawn) for each in found.acceptances] == [(first, None)] * 2
 
@@ -101,12 +101,12 @@ async def test_pick_is_one_edit_that_undo_takes_back(editor: Editor, repository:
     assert len(editor.edits) == 1
     assert editor.text("numbers.txt") == f"zero\n{BOTH}"
     assert await thrown_away(editor, task.id) == [False, True, True]
-    assert (repository / "numbers.txt").read_text() == NUMBERS  # it is the editor's to save
+    assert (repository / "numbers.txt").read_text() == NUMBERS  # saving is up to the editor
     editor.undo()
     assert editor.text("numbers.txt") == f"zero\n{NUMBERS}"
     assert editor.text("other.txt") == "other\n"
     assert await editor.statuses("numbers.txt") == ["pending", "pending"]
-    # Those thrown away stay so until they are brought back: an undo is for texts.
+    # Discarded runs stay discarded until they are restored: undo applies to texts.
     assert await thrown_away(editor, task.id) == [False, True, True]
     assert await restore(editor, task.id) == rest
 
@@ -128,7 +128,7 @@ async def test_pick_writes_nothing_where_it_refuses(editor: Editor, repository: 
     assert (editor.text("numbers.txt"), editor.edits) == (typed, [])
     assert not (repository / "made.bin").exists()
 
-    # Nor where the editor itself refuses: then what the daemon has written goes again.
+    # The same if the editor itself refuses: then the daemon undoes what it has written.
     editor.retype("numbers.txt", NUMBERS)
     await editor.accept("hunk", run=first, hunks=hunks[1:])
     editor.refuse_edits = JsonRpcException("not now", -32803)
@@ -156,7 +156,7 @@ async def test_which_runs_cannot_be_picked(editor: Editor, tmp_path: Path) -> No
         assert (refused.value.kind, refused.value.message) == ("usage", said)
     with pytest.raises(Refused, match=f"{at_work} is still .*: pick takes a run that has ended"):
         await pick(editor, at_work)
-    # One that is thrown away at work has ended when the answer comes, and its worktree is free.
+    # A run discarded at work has ended when the answer comes, and its worktree is free.
     await discard(editor, at_work)
     shape = (await editor.command("mux.run.get", protocol.RunResult, run=at_work)).run
     assert (shape.state, shape.worktree) == ("cancelled", None)
@@ -183,7 +183,7 @@ async def test_nobody_decides_about_what_was_thrown_away(editor: Editor) -> None
         with pytest.raises(Refused) as refused:
             await editor.execute(command, [wanted])
         assert (refused.value.kind, refused.value.message) == ("usage", said), command
-    # Its files and its story can still be read.
+    # Its files and its place in the comparison can still be read.
     document = await editor.command("mux.document.get", protocol.DocumentResult, uri=f"mux:/run/{first}/numbers.txt")
     assert document.text == BOTH
     compared = await editor.command("mux.task.compare", protocol.TaskCompareResult, task=task.id)
@@ -225,7 +225,7 @@ async def test_what_was_looked_at_is_what_is_accepted(editor: Editor, repository
             f"{run} has gone on since you looked, and again.txt is different now: look again. Nothing was written."
         ), command
     assert not (repository / "again.txt").exists()
-    # A file that is as it was is what was looked at.
+    # An unchanged file is still the one that was reviewed.
     assert (await editor.accept("file", run=run, path="made.txt", result=looked)).accepted == 1
     now = (await editor.command("mux.run.get", protocol.RunResult, run=run)).run.result
     assert now != looked

@@ -1,4 +1,4 @@
-"""Tasks and runs by their commands."""
+"""Test tasks and runs by their commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Agents wait at it (`cat GATE`) until it is opened."""
+    """A pipe at which agents wait (`cat GATE`) until it is opened."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
@@ -39,7 +39,7 @@ class Gate:
         return str(self.path)
 
     async def open(self) -> None:
-        """Let the one who waits go on."""
+        """Let the waiting agent go on."""
         await asyncio.to_thread(self.path.write_bytes, b"")
 
 
@@ -63,7 +63,7 @@ async def test_a_cancelled_run_ends_and_keeps_what_it_made(editor: Editor, gate:
     cancelled = (await editor.command("mux.run.cancel", protocol.RunResult, run=one)).run
     assert (cancelled.state, cancelled.hunks) == ("cancelled", 1)
     assert await editor.statuses("made.txt") == ["pending"]
-    # What has ended stays as it is.
+    # An ended run does not change.
     assert (await editor.command("mux.run.cancel", protocol.RunResult, run=two)).run.state == "finished"
     again = (await editor.command("mux.task.cancel", protocol.TaskResult, task=task.id)).task
     assert [run.state for run in again.runs] == ["cancelled", "finished"]
@@ -109,7 +109,7 @@ async def test_an_interrupted_run_goes_on_with_a_message(editor: Editor, home: I
     task = await editor.start("first", f'{told}; test "$(cat "$MUX_PROMPT_FILE")" = " second" || exec sleep 1000')
     run = task.runs[0].id
     await editor.until(lambda: editor.runs[run].hunks == 1)
-    # Somebody has killed the agent, and who would have told how it ended.
+    # Kill the agent, and the supervisor that would have recorded its exit status.
     killed = processes_of_runs(home)
     for process in killed:
         process.suspend()
@@ -160,7 +160,7 @@ async def test_output_is_told_as_it_comes_and_read_from_anywhere(editor: Editor,
     first = await log_of(editor, run)
     assert (first.text, first.offset, first.ended) == ("wörter red\n", 21, False)
     waiting = asyncio.ensure_future(log_of(editor, run, offset=first.offset, follow=True))
-    await log_of(editor, run)  # the one that waits holds up nothing
+    await log_of(editor, run)  # the waiting one blocks nothing
     assert not waiting.done()
     await gate.open()
     assert (await waiting).text == "more\n"
@@ -207,7 +207,7 @@ async def test_compare_says_which_runs_share_what(editor: Editor, home: Isolated
     assert (file.path, file.runs) == ("numbers.txt", [one, two, four])
     assert sorted(file.hunks.values()) == [[one, two, four], [two]]
     assert [(run.id, run.files) for run in compared.task.runs] == [(run.id, run.files) for run in task.runs]
-    # The equal ones agree most, the one that does more is behind them, and the one that did nothing is last.
+    # The equal runs agree most, the one that changes more is behind them, and the one without changes is last.
     assert [(each.run, each.rank, each.grade) for each in compared.ranking] == [
         (one, 1, "unchecked"), (four, 1, "unchecked"), (two, 3, "unchecked"), (task.runs[2].id, 4, "empty"),
     ]  # fmt: skip
@@ -287,7 +287,7 @@ async def test_agents_of_the_configuration(mux_home: IsolatedHome, repository: P
     assert (await log_of(editor, task.runs[0].id)).text == "big hello\n"
     assert (await log_of(editor, task.runs[2].id)).text == "do it"
 
-    # Settings are read anew for every task, and a mistake in them is told.
+    # Settings are read again for every task, and errors in them are reported.
     mux_home.write_config('[agents.upper]\nkind = "command"\ncomand = "x"\n')
     with pytest.raises(Refused) as refused:
         await editor.start("do it", "true")

@@ -1,4 +1,4 @@
-"""Ways out of a conflict with the person's own words, and the commands that a client has for it itself."""
+"""Test the resolutions of a conflict with the person's own lines, and the client commands for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read(uri: str) -> str:
-    """The text of a file that is shown to a client without read-only documents."""
+    """Return the text of a file that is shown to a client without read-only documents."""
     return Path(unquote(uri.removeprefix("file://"))).read_text()
 
 
@@ -47,7 +47,7 @@ async def test_a_conflict_says_why_and_offers_what_can_be_done(editor: Editor) -
     assert [action.is_preferred for action in found] == [None] * 6
     assert (found[0].edit, found[0].command, found[0].data) == (None, None, None)
 
-    # Taking is an edit to be confirmed, with what it would cost.
+    # Taking is an edit that must be confirmed, with the lines that it would lose.
     edit = await choose(editor, "numbers.txt", 4, "Take ")
     assert edit is not None
     assert edit.document_changes is not None

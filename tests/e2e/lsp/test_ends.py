@@ -1,4 +1,4 @@
-"""Requests that are given up, and clients that are gone from one moment to the next."""
+"""Test cancelled requests, and clients that disappear at once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_a_follower_of_a_log_can_give_up(editor: Editor, tmp_path: Path) -
     with pytest.raises(JsonRpcException) as cancelled:
         await waiting
     assert cancelled.value.code == types.LSPErrorCodes.RequestCancelled
-    # The run is none the worse for it.
+    # The run is unaffected.
     await asyncio.to_thread(gate.write_bytes, b"")
     assert (await editor.ended(run)).runs[0].state == "finished"
 
@@ -61,7 +61,7 @@ async def test_a_client_that_dies_while_it_waits_for_a_log(
     doomed.protocol.send_request(types.WORKSPACE_EXECUTE_COMMAND, params)
     await doomed.command("mux.run.get", protocol.RunResult, run=run)
     await quit_rudely(doomed)
-    # The task goes on, and whoever else is there gets it.
+    # The task goes on, and other clients see it.
     await editor.until(lambda: run in editor.runs)
     await asyncio.to_thread(gate.write_bytes, b"")
     assert (await editor.ended(run)).runs[0].state == "finished"
@@ -123,7 +123,7 @@ async def test_a_client_that_dies_over_an_edit_leaves_nothing_half_done(
 async def test_a_client_that_goes_right_behind_an_accept_leaves_nothing_half_done_and_no_session(
     mux_home: IsolatedHome, repository: Path
 ) -> None:
-    """The binary file is the daemon's to write, the text the client's: neither, and nobody is waited for."""
+    """The daemon writes the binary file, the client the text: neither happens, and nothing waits."""
     (repository / "data.bin").write_bytes(b"\0\1")
     doomed = await connect(mux_home, repository, "doomed")
     run = (await doomed.done(rf"{EDIT}; printf '\0\2' > data.bin")).runs[0].id

@@ -1,4 +1,4 @@
-"""What is not a change of a text's lines: created, deleted, executable, binary, linked, in another encoding."""
+"""Test changes beyond the lines of a text: created, deleted, executable, binary, linked, in another encoding."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ AFTER: dict[str, tuple[int, bytes]] = {
 
 
 COPIED = ("link", "new.sh")
-"""New ones with the content of one that the run changes."""
+"""New files with the content of a file that the run changes."""
 
 
 def on_disk(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Git's mode and the content of everything that is not git's."""
+    """Return git's mode and the content of every file but git's own."""
     found = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
@@ -125,10 +125,10 @@ async def test_a_run_is_accepted_whole_whatever_it_did(
         if editor.uri(path) in editor.buffers:
             editor.save(path)
     assert on_disk(kinds) == AFTER
-    # git keeps no empty folders, and no more does the daemon.
+    # git keeps no empty folders, and neither does the daemon.
     assert (kinds / "gone").exists() == (able == {})
     assert set(await editor.statuses(run=run.id)) == {"applied"}
-    # Only what LSP can say is left to the client.
+    # Only changes that LSP can express are left to the client.
     steps = [step for edit in editor.edits for step in edit.document_changes or ()]
     changed = [step for step in steps if not isinstance(step, types.TextDocumentEdit)]
     assert bool(changed) == (able == {})
@@ -155,7 +155,7 @@ async def test_each_kind_is_accepted_and_rejected_by_its_file(editor: Editor, ki
         await editor.reject("file", run=run.id, path=path)
         assert await editor.statuses(path) == ["rejected"]
         result = await editor.accept("file", run=run.id, path=path)
-        assert (result.accepted, result.files) == (0, [])  # what was rejected is not swept along ...
+        assert (result.accepted, result.files) == (0, [])  # rejected changes are not accepted along with others ...
     await editor.accept("run", run=run.id)
     assert (kinds / "data.bin").read_bytes() == b"\0\1\2"
     assert not (kinds / "link").exists()
@@ -187,7 +187,7 @@ async def test_what_is_not_in_the_lines_is_decided_apart_from_them(
     assert sorted(item.status for item in await editor.review(run=run)) == ["applied", "pending"]
     assert on_disk(repository) == after
     assert editor.text(path) == NUMBERS
-    # With the accept the no is forgotten.
+    # Accepting withdraws the rejection.
     (repository / path).replace(repository / "numbers.txt")
     (repository / "numbers.txt").chmod(0o644)
     assert "rejected" not in {item.status for item in await editor.review(run=run)}
@@ -262,7 +262,7 @@ async def test_a_deleted_file_that_is_open_shows_its_deletion(editor: Editor, ki
 
 
 async def test_a_deletion_takes_nothing_that_its_editor_does_not_show(editor: Editor, kinds: Path) -> None:
-    """The buffer is as the agent found the file; the file is not any more."""
+    """The buffer is as the agent found the file; the file on disk is not."""
     editor.open("gone/away.txt")
     run = (await editor.done(AGENT)).runs[0]
     (kinds / "gone" / "away.txt").write_text("written elsewhere\n")

@@ -1,4 +1,4 @@
-"""What was accepted is on record: whoever's doing it was, and whatever becomes of the text and of the task."""
+"""Test that every acceptance is on record, whoever made it, and whatever happens to the text and the task."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACCEPT = "quickfix.mux.accept"
 
 
 async def history(editor: Editor, path: str | None = "numbers.txt", **lines: int) -> list[protocol.AcceptanceShape]:
-    """What is on record of a file, or of the repository."""
+    """Return the acceptances of a file, or of the repository."""
     where = {"repository": editor.folder.as_uri()} if path is None else {"uri": editor.uri(path)}
     return (await editor.command("mux.history.list", protocol.HistoryListResult, **where, **lines)).acceptances
 
@@ -37,7 +37,7 @@ def brief(found: list[protocol.AcceptanceShape]) -> list[tuple[str, str, bool]]:
 
 
 async def resolve_and_apply(editor: Editor, line: int) -> None:
-    """Choose the code action that accepts the hunk at a line: the server is asked for the edit and never told more."""
+    """Choose the code action that accepts the hunk at a line: the server only gets the request for the edit."""
     [action] = [one for one in await editor.actions("numbers.txt", line, ACCEPT) if one.command is None]
     resolved = await editor.resolve(action)
     assert resolved.edit is not None
@@ -96,7 +96,7 @@ async def test_what_a_command_does_is_on_record_once(editor: Editor) -> None:
     second = task.runs[1].id
     await editor.accept("run", run=second)
     assert brief(await history(editor)) == [(second, "accept", False)] * 2
-    # What is there already is accepted by nobody.
+    # What is there already is not accepted again.
     assert (await editor.accept("run", run=task.runs[0].id)).already == 1
     found = await history(editor)
     assert brief(found) == [(second, "accept", False)] * 2
@@ -110,7 +110,7 @@ async def test_a_command_that_the_editor_refuses_is_not_on_record(editor: Editor
     with pytest.raises(Refused):
         await editor.accept("run", run=task.runs[0].id)
     assert await history(editor) == []
-    # What a person then types is their own doing.
+    # Typing the same text later counts as the person's own.
     editor.insert("numbers.txt", "line 6\n", "five\n", replacing="line 5\n")
     assert brief(await history(editor)) == [(task.runs[0].id, "text", False)]
 
@@ -123,7 +123,7 @@ async def test_a_text_that_had_it_from_the_beginning_says_nothing(editor: Editor
     await editor.lenses("numbers.txt")
     editor.insert("numbers.txt", "line 1\n", "above\n")
     assert await history(editor) == []
-    # It can be lost and won all the same.
+    # It can still be lost and regained.
     editor.retype("numbers.txt", NUMBERS)
     await editor.lenses("numbers.txt")
     editor.retype("numbers.txt", NUMBERS.replace("line 5\n", "five\n"))
@@ -131,7 +131,7 @@ async def test_a_text_that_had_it_from_the_beginning_says_nothing(editor: Editor
 
 
 async def test_a_result_that_becomes_what_is_typed_says_nothing(editor: Editor, tmp_path: Path) -> None:
-    """An agent at work replaces its hunk by one that the person has typed long since."""
+    """An agent at work replaces its hunk with text that the person has typed long before."""
     go = tmp_path / "go"
     editor.open("numbers.txt", NUMBERS.replace("line 5\n", "typed\n"))
     wait = f"until test -e {go}; do sleep 0.05; done"
@@ -157,12 +157,12 @@ async def test_what_a_terminal_writes_is_its_doing_and_adds_nothing_elsewhere(jo
     assert {(one.path, one.added, one.hunk is not None) for one in found} == expected
     assert {(one.client, one.cause, one.run) for one in found} == {("terminal", "accept", run)}
 
-    # The editor loads the file anew.
+    # The editor reloads the file.
     editor.retype("numbers.txt", NUMBERS.replace("line 5\n", "five\n"))
     await editor.lenses("numbers.txt")
     assert await history(terminal, None) == found
 
-    # Where the editor undoes and saves, it is gone; where the terminal brings it back, that is another acceptance.
+    # Undoing and saving in the editor withdraws it; restoring it in the terminal is another acceptance.
     editor.retype("numbers.txt", NUMBERS)
     editor.save("numbers.txt")
     await editor.lenses("numbers.txt")
@@ -225,7 +225,7 @@ async def test_lines_are_found_below_what_was_typed_and_in_part(editor: Editor) 
     assert await where(start=9, end=12) == [(7, 10, False)]
     assert await where(start=6, end=6) == []
     assert await where(start=10, end=17) == []
-    # The two lines that meet where one was deleted.
+    # Both lines around a deletion.
     assert await where(start=18, end=18) == await where(start=19, end=19) == [(19, 19, False)]
     editor.insert("numbers.txt", "two of three\n", "mine\n", replacing="one of three\n")
     assert await where(start=7, end=9) == [(8, 10, True)]
@@ -253,6 +253,6 @@ async def test_what_cannot_be_asked(editor: Editor, repository: Path) -> None:
     assert "name its uri" in await refused(start=1)
     assert "untitled:1 is not a file" in await refused(uri="untitled:1")
     assert "start" in await refused(uri=editor.uri("numbers.txt"), start=-1)
-    # What is not there has no history, and that is no error.
+    # A missing file has no history, and that is no error.
     assert await history(editor, "nowhere/at/all.txt") == []
     assert git(repository, "status", "--porcelain") == ""

@@ -1,4 +1,4 @@
-"""Results too big to show: told in a few words, accepted as a whole, and in nobody's way."""
+"""Test results too large to show: summarised, accepted as a whole, and without delay to others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.e2e.lsp.client import Editor
 
 MANY = 300
-"""More files than are told of, and than one edit of a client changes."""
+"""More files than a notification lists, and than one edit of a client changes."""
 
 
 async def test_a_committed_build_is_summed_up_and_accepted_as_a_whole(

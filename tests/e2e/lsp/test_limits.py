@@ -1,4 +1,4 @@
-"""What an editor shows its person of limits, whether it speaks our protocol or knows nothing of us."""
+"""Test how an editor shows limits to its person, with our protocol and without it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def edit(line: int, tokens: int) -> str:
-    """A turn of a model that edits a line and costs so many tokens."""
+    """Return a turn of a model that edits a line and costs this many tokens."""
     return turn(
         call("edit_file", path="numbers.txt", edits=[{"old": f"line {line}\n", "new": f"LINE {line}\n"}]),
         more=f"usage = {{ input = {tokens}, output = 0 }}",
@@ -44,7 +44,7 @@ async def test_a_warning_and_then_the_end(mux_home: IsolatedHome, repository: Pa
         (types.MessageType.Warning, told[0].message),
         (types.MessageType.Error, told[1].message),
     ]
-    # One that speaks our protocol shows it in its own way.
+    # An editor with our protocol shows it in its own way.
     assert not editor.messages
     for one in (editor, plain):
         await quit_politely(one)

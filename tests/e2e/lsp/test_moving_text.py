@@ -1,4 +1,4 @@
-"""Hunks against a text that goes on changing: exactly there, or refused with the reason."""
+"""Test hunks against a text that keeps changing: applied exactly, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_typing_into_the_place_is_a_conflict_that_says_so_and_changes_noth
     assert (refused.value.kind, refused.value.message) == ("conflict", sentence)
     assert (editor.edits, editor.text("numbers.txt")) == ([], typed)
 
-    # The other hunk does not suffer, and taking the words out again heals it.
+    # The other hunk is unaffected, and removing the words resolves the conflict.
     await editor.click("numbers.txt", 14, "Accept")
     assert editor.text("numbers.txt") == typed.replace("line 15\n", "fifteen\n")
     editor.insert("numbers.txt", "line 5\n", "", replacing="my own ")
@@ -170,14 +170,14 @@ async def test_a_closed_file_is_reviewed_against_the_disk_and_an_open_one_agains
     assert [item.range.start.line for item in await editor.review(run=run)] == [6, 16]
     editor.close("numbers.txt")
     assert [item.range.start.line for item in await editor.review(run=run)] == [5, 15]
-    # Nothing is left of the closed document's hints.
+    # The closed document has no diagnostics left.
     await editor.until(lambda: editor.published[editor.uri("numbers.txt")][1] == [])
 
 
 async def test_a_file_that_is_open_twice_gets_its_edit_where_it_was_placed_or_none(
     editor: Editor, repository: Path, tmp_path: Path
 ) -> None:
-    """An editor that was given a folder and a link to it has two buffers of one file."""
+    """An editor that opens a folder and a link to it has two buffers of one file."""
     (tmp_path / "link").symlink_to(repository)
     first = editor.open("numbers.txt")
     run = (await editor.done(EDIT)).runs[0].id

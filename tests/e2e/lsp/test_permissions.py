@@ -1,4 +1,4 @@
-"""What agents ask leave for, in editors: with our protocol by notifications, without it by a message with buttons."""
+"""Test agents' permission requests in editors: notifications with our protocol, a message with buttons without it."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ async def test_one_that_waits_is_brought_up_to_date(mux_home: IsolatedHome, root
 
 
 def acp_agent(script: dict[str, Any]) -> str:
-    """An agent that plays a script, in config.toml."""
+    """Return the configuration of an agent that plays a script."""
     command = [sys.executable, "-P", "-m", "tests.support.acp_agent", json.dumps(script)]
     return (
         f'[agents.scripted]\nkind = "acp"\ncommand = {json.dumps(command)}\n'

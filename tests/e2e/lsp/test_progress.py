@@ -1,4 +1,4 @@
-"""The bar that an editor shows while a task runs, and that cancels it."""
+"""Test the progress bar that an editor shows while a task runs, and that can cancel it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def bar(editor: Editor, number: int = 0) -> tuple[types.ProgressToken, types.WorkDoneProgressBegin]:
-    """The token and the beginning of a bar, once it is on the screen."""
+    """Wait until a bar is on the screen, and return its token and its beginning."""
 
     def begun() -> list[types.ProgressToken]:
         return [token for token in editor.progress_reports if editor.reports(token)][number : number + 1]
@@ -32,7 +32,7 @@ async def bar(editor: Editor, number: int = 0) -> tuple[types.ProgressToken, typ
 
 
 async def closed(editor: Editor, token: types.ProgressToken) -> list[types.WorkDoneProgressReport]:
-    """The reports between beginning and end, once there is an end."""
+    """Wait for a bar's end, and return the reports before it."""
 
     def ended() -> bool:
         return isinstance(editor.reports(token)[-1], types.WorkDoneProgressEnd)
@@ -78,7 +78,7 @@ async def test_cancelling_the_bar_cancels_the_runs(join: Join, tmp_path: Path) -
     assert [run.state for run in ended.runs] == ["cancelled", "cancelled"]
     await closed(other, token)
     await closed(editor, (await bar(editor))[0])
-    # What there was until then is kept.
+    # The changes made until then are kept.
     assert [file.path for file in ended.runs[0].files] == ["made.txt"]
 
 

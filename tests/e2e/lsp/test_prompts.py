@@ -1,4 +1,4 @@
-"""Agents asked from what another language server complains about, and from a selection."""
+"""Test asking agents from a diagnostic of another language server, and from a selection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def noop(home: IsolatedHome) -> Iterator[None]:
-    """An agent that runs where no other is named."""
+    """Configure a default agent that does nothing."""
     with configured(home, '[agents.noop]\nkind = "command"\ncommand = "true"\n[defaults]\nagents = ["noop"]\n'):
         yield
 
@@ -33,7 +33,7 @@ def complaint(line: int, message: str, **more: Any) -> types.Diagnostic:
 
 
 async def prompted(editor: Editor, home: IsolatedHome, action: types.CodeAction) -> str:
-    """What the agent of a task that begins by an action was told."""
+    """Start a task with an action and return the prompt that its agent got."""
     answer = protocol.TaskResult.model_validate(await editor.carry_out(action.command))
     (run,) = (await editor.ended(answer.task.id)).runs
     assert (run.agent, run.state) == ("noop", "finished")

@@ -1,4 +1,4 @@
-"""What is said where something cannot be done: one clear sentence, and never a bug."""
+"""Test the messages when something cannot be done: one clear sentence, and never a bug."""
 
 from __future__ import annotations
 

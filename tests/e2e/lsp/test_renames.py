@@ -1,4 +1,4 @@
-"""Files that a run renames or copies: found, shown where the text is, and accepted in whole or in part, with undo."""
+"""Test files that a run renames or copies: found, shown at their text, accepted in whole or in part, with undo."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_a_run_is_accepted_whole_whatever_it_renames(join: Join, kinds: Pa
     moved = [
         step for edit in editor.edits for step in edit.document_changes or () if isinstance(step, types.RenameFile)
     ]
-    # LSP carries text alone, and no modes; what makes way for what comes goes in one.
+    # LSP carries text only, without modes; the daemon makes a move that must first clear its target.
     assert [step.new_uri for step in moved] == (
         [editor.uri(path) for path in ("sub/figures.txt", "sub/secret.txt")] if able == {} else []
     )
@@ -188,7 +188,7 @@ async def test_a_rename_is_shown_where_the_text_is(editor: Editor, repository: P
     assert [one.range.start.line for one in found] == [0, 4, 14]
     first, *_ = await editor.review("numbers.txt")
     assert (first.path, first.old_path, first.uri) == ("sub/figures.txt", "numbers.txt", uri)
-    # The person renames the file: its hunks follow it, and the rename is there.
+    # The person renames the file: its hunks follow it, and the rename counts as applied.
     (repository / "sub").mkdir()
     editor._move(uri, editor.uri("sub/figures.txt"))
     found = await editor.shown(editor.uri("sub/figures.txt"), lambda found: len(found) == 2)
@@ -214,7 +214,7 @@ async def test_hunks_are_taken_without_the_rename_and_the_rename_without_hunks(
     editor.insert("numbers.txt", "line 10\n", "typed since\n")
     await editor.reject("hunk", run=run.id, hunks=[second.hunk])
     assert await editor.statuses("numbers.txt") == ["applied", "rejected", "pending"]
-    # By its old name too.
+    # Its old name works too.
     assert (await editor.accept("file", run=run.id, path="numbers.txt")).files == ["sub/figures.txt"]
     assert editor.text("sub/figures.txt") == NUMBERS.replace("line 5\n", "five\n").replace(
         "line 10\n", "typed since\nline 10\n"
@@ -242,7 +242,7 @@ async def test_a_rename_takes_nothing_that_is_unsaved_elsewhere(join: Join, repo
     editor, other = await join("mine"), await join("the other one")
     run = (await editor.done("mv numbers.txt figures.txt")).runs[0]
     other.open("numbers.txt", "unsaved\n")
-    # Its text has reached the daemon once it answers.
+    # The answer shows that its text has reached the daemon.
     await other.review("numbers.txt")
     with pytest.raises(Refused, match=r"numbers\.txt has unsaved changes in the other one") as refused:
         await editor.accept("run", run=run.id)
@@ -261,7 +261,7 @@ async def test_an_editor_that_cannot_rename_saves_first(join: Join, repository: 
     editor.save("numbers.txt")
     await editor.accept("run", run=run.id)
     assert on_disk(repository) == {"figures.txt": (0o100644, b"unsaved\n" + NUMBERS.encode())}
-    # It still has the file that is not there any more open.
+    # It still has the removed file open.
     assert (await editor.statuses(run=run.id), await editor.statuses("numbers.txt")) == (["applied"], [])
 
 
@@ -282,7 +282,7 @@ async def test_a_text_of_odd_characters_is_moved_and_edited_to_the_unit(
     editor = await join(encodings=[encoding])
     editor.open("faces.txt")
     run = (await editor.done(r"sed -i -e '3s/.*/zwei/' -e '8s/.*/ende/' faces.txt; mv faces.txt gesichter.txt")).runs[0]
-    # Half a character, as some editors let it be typed, and combining marks.
+    # A lone surrogate, which some editors allow, and combining marks.
     editor.insert("faces.txt", "three", "\ud83d half 😀 ")
     editor.insert("faces.txt", " one", "\u0301\U0001f3fd")
     typed = editor.text("faces.txt")

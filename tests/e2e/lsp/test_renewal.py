@@ -1,4 +1,4 @@
-"""Sending an agent on from its own result with what the person has by now merged into it."""
+"""Test continuing an agent from its own result, synced with the person's present changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.lsp.client import Editor
 
-# The first prompt has it change a line; any further one has it write down what it was told and what it sees.
+# The first prompt makes it change a line; any further one makes it record the prompt and the files that it sees.
 AGENT = (
     'if grep -q "do it" "$MUX_PROMPT_FILE"; then sed -i "s/^line 5$/five/" numbers.txt; '
     'else cat "$MUX_PROMPT_FILE" numbers.txt > seen.txt; fi'

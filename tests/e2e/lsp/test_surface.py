@@ -1,4 +1,4 @@
-"""The review of several runs as it shows in plain LSP: lenses, code actions, hints and hovers of one place."""
+"""Test the review of several runs in plain LSP: lenses, code actions, diagnostics and hovers of one place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_person_goes_through_the_variants_and_stays_where_they_are(edito
         hover = await editor.hover("numbers.txt", 4)
         assert hover.index("+five") < hover.index("+cinq")
 
-        # The next one, in lens, hint, hover and menu.
+        # The next variant, in lens, diagnostic, hover and menu.
         refreshes = editor.lens_refreshes
         answer = await editor.click("numbers.txt", 4, "Next")
         assert (answer["run"], answer["shown"], answer["total"]) == (three, 1, 2)
@@ -63,7 +63,7 @@ async def test_a_person_goes_through_the_variants_and_stays_where_they_are(edito
         ]
         assert [action.is_preferred for action in actions] == [True, False, None, None]
 
-        # It stays while the person types above and beside it.
+        # It stays shown while the person types above and beside it.
         editor.insert("numbers.txt", "line 1\n", "typed\n")
         editor.insert("numbers.txt", "line 10\n", "more ")
         found = await hinted(editor, "numbers.txt", other, below)
@@ -72,14 +72,14 @@ async def test_a_person_goes_through_the_variants_and_stays_where_they_are(edito
     finally:
         await asyncio.to_thread(gate.write_bytes, b"")
 
-    # And while the agent goes on: what that run does here now is shown.
+    # And while the agent goes on: the present change of that run is shown.
     await editor.ended(task.id)
     assert (await editor.lens_titles("numbers.txt"))[5][0] == other
     hover = await editor.hover("numbers.txt", 5)
     assert hover.index("+CINQ") < hover.index("+five")
     assert "+cinq" not in hover
 
-    # Around the end to the first one again. A closed document forgets.
+    # After the last comes the first again. Closing a document resets it.
     await editor.click("numbers.txt", 5, "Next")
     assert (await editor.lens_titles("numbers.txt"))[5][0] == first
     await editor.click("numbers.txt", 5, "Next")
@@ -145,7 +145,7 @@ async def test_places_for_a_client_that_draws_them_itself(editor: Editor) -> Non
     assert (five.runs, five.agreed, five.total, five.added, five.resolutions) == ([one, two], 2, 3, "five\n", ["exact"])
     assert (cinq.runs, cinq.agreed, cinq.total, cinq.added, cinq.status) == ([three], 1, 3, "cinq\n", "pending")
 
-    # The same place by another step, and one that is not there.
+    # Step backwards at the same place, and show a change that is not there.
     shown = await editor.command(
         "mux.variant.show", protocol.VariantShowResult, uri=uri, run=one, hunk=five.hunk, step=-1
     )
@@ -156,7 +156,7 @@ async def test_places_for_a_client_that_draws_them_itself(editor: Editor) -> Non
     with pytest.raises(Refused, match="is not open"):
         await editor.command("mux.review.places", protocol.ReviewPlacesResult, uri=editor.uri("other.txt"))
 
-    # Where the person has words of their own.
+    # A conflict with the person's own words.
     editor.insert("numbers.txt", "line 5\n", "my own ")
     place, _ = (await places()).places
     assert [(one.status, one.resolutions, one.lost) for one in place.variants] == [
@@ -210,7 +210,7 @@ async def test_runs_with_equal_results_are_one(editor: Editor) -> None:
     ]
 
 
-# Hints
+# Diagnostics
 
 
 @pytest.mark.parametrize("fades", [True, False])
@@ -227,7 +227,7 @@ async def test_lines_that_only_go_are_faded_where_the_client_can(join: Join, fad
     assert [one.code for one in (gone, changed)] == [item.hunk for item in await editor.review("numbers.txt")]
 
 
-# What agents write
+# Text of agents
 
 
 HOSTILE = "```</code> <img src=x onerror=alert(1)> [click](command:mux.run.accept) <command:x> \x1b[31mred \u202eevil\n"

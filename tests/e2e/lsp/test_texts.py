@@ -1,4 +1,4 @@
-"""Texts that are easy to get wrong by one: position encodings, line ends, odd characters, other encodings."""
+"""Test texts that invite off-by-one errors: position encodings, line ends, odd characters, other encodings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def seen_by_agent(editor: Editor, path: str) -> bytes:
-    """The bytes of a file as an agent gets them."""
+    """Return the bytes of a file as an agent gets them."""
     task = await editor.done(f"od -An -v -tx1 {path}")
     log = await editor.command("mux.run.log", protocol.RunLogResult, run=task.runs[0].id)
     return bytes.fromhex(log.text)
@@ -39,7 +39,7 @@ async def test_positions_are_in_the_units_agreed_upon(join: Join, repository: Pa
     _, last = await editor.review("faces.txt")
     units = {"utf-8": 15, "utf-16": 12, "utf-32": 11}[encoding]
     assert (last.range.end.line, last.range.end.character) == (4, units)
-    # Typed behind characters that are several units long, in the lines above and in the last line's neighbour.
+    # Typed after characters of several units, in the lines above and beside the last line.
     editor.insert("faces.txt", " one é", "😀é")
     editor.insert("faces.txt", "three\n", "😀", replacing="")
     editor.insert("faces.txt", "one é\n", "", replacing=" ")
@@ -142,7 +142,7 @@ async def test_text_that_its_file_cannot_hold_is_left_out_and_named(editor: Edit
 
 
 async def test_a_document_that_is_a_pipe_holds_up_nobody(join: Join, repository: Path) -> None:
-    """As `vim <(command)` has it: reading it would wait for a writer who never comes, or take what is not ours."""
+    """`vim <(command)` opens one: reading it would wait for a writer that never comes, or consume another's data."""
     editor, other = await join(), await join("other")
     os.mkfifo(repository / "pipe")
     uri = editor.uri("pipe")
@@ -153,7 +153,7 @@ async def test_a_document_that_is_a_pipe_holds_up_nobody(join: Join, repository:
 
 
 async def test_a_commit_message_in_an_editor_is_no_part_of_the_snapshot(editor: Editor, repository: Path) -> None:
-    """`git commit` opens a file of `.git` in the editor; what is typed there is nobody's work."""
+    """`git commit` opens a file of `.git` in the editor; the text typed there is not part of the project."""
     (repository / ".git" / "COMMIT_EDITMSG").write_text("\n")
     editor.open(".git/COMMIT_EDITMSG", "half a message\n")
     editor.open("unborn.txt", "not on disk yet\n")

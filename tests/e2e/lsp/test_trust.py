@@ -1,4 +1,4 @@
-"""Repositories' own settings, from an editor."""
+"""Test a repository's own settings from an editor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two editors on one repository: each has its own live text, and each learns what the other decides."""
+"""Test two editors on one repository: each has its own live text, and each is notified of the other's decisions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_each_has_its_own_text_and_statuses(join: Join) -> None:
     two.open("numbers.txt", "above\n" + NUMBERS.replace("line 15\n", "mine\n"))
     task = await one.done(EDIT)
     run = task.runs[0].id
-    # The last that is told of a run: its worktree is free again.
+    # The last notification about a run: its worktree is free again.
     await one.until(lambda: one.runs[run].finished and one.runs[run].worktree is None)
     await two.until(lambda: two.runs[run].finished and two.runs[run].worktree is None)
     assert two.runs[run] == one.runs[run]
@@ -119,7 +119,7 @@ async def test_the_disk_is_not_written_under_unsaved_changes(join: Join, reposit
 async def test_what_one_client_gets_is_not_half_of_a_run_when_another_holds_the_rest(
     join: Join, repository: Path
 ) -> None:
-    """The text goes to the client as an edit, the deletion to the disk: neither, where one cannot be."""
+    """The text goes to the client as an edit, the deletion to the disk: neither happens if one is impossible."""
     one, two = await join("one", resources=False), await join("two")
     (repository / "gone.txt").write_text("gone\n")
     one.open("numbers.txt")
@@ -133,7 +133,7 @@ async def test_what_one_client_gets_is_not_half_of_a_run_when_another_holds_the_
 
 
 async def test_what_a_client_without_a_plugin_is_told(join: Join) -> None:
-    """Nothing but LSP, and of other people's tasks no more than the hints in its documents."""
+    """It gets plain LSP only, and of other clients' tasks only the diagnostics in its documents."""
     plain = await join("plain", options={"somebody": "else"})
     one = await join("one")
     await one.done(EDIT)

@@ -1,4 +1,4 @@
-"""Variants of several runs and conflicts with the person's words, as a client decides them: switch, take, mark."""
+"""Test deciding on variants of several runs, and on conflicts with the person's words: switch, take, mark."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_marking_shows_both_and_decides_nothing(editor: Editor) -> None:
     assert await editor.statuses("numbers.txt") == ["conflict", "pending"]
     (still, _) = await editor.review("numbers.txt")
     assert still.reason == "what stands between conflict markers here has to be decided first"
-    # Decided by hand for the run's.
+    # Decided by hand in favour of the run.
     editor.retype("numbers.txt", editor.text("numbers.txt").replace(marked, "five\n"))
     assert await editor.statuses("numbers.txt") == ["applied", "pending"]
 

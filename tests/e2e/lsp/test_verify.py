@@ -1,4 +1,4 @@
-"""Verifying what is on the screen, or would be: by a real daemon, for an editor."""
+"""Test verifying the text on the screen, or the text after an accept: with a real daemon, from an editor."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def states(result: protocol.VerifyResult) -> list[str]:
 
 
 async def stale(editor: Editor, *, is_stale: bool) -> None:
-    """Wait until the editor was told so last."""
+    """Wait until the last notification of the editor's verdict has this state."""
     await editor.until(
         lambda: (told := editor.told_of(protocol.VerdictChangedParams)) and told[-1].verdict.stale is is_stale
     )
@@ -53,7 +53,7 @@ async def test_a_mix_that_passes_and_one_that_fails(editor: Editor, repository: 
     first, second = task.runs
     editor.open("numbers.txt")
     hunks = {item.added: item.hunk for item in await editor.review("numbers.txt", first.id)}
-    # By the checks of the newest task, without a word.
+    # The default is the checks of the newest task.
     assert states(await verify(editor)) == ["failed", "passed"]
     await editor.accept("hunk", run=first.id, hunks=[hunks["two\n"]])
     mixed = await verify(editor)
@@ -77,9 +77,9 @@ async def test_checks_are_told_apart_from_those_of_the_newest_tasks_snapshot(edi
         return [(check.state, check.baseline_state) for check in result.verdict.checks]
 
     assert told(await verify(editor, run=more.id)) == [("passed", "passed"), ("failed", "failed")]
-    # It ends well, but a word of its tests is missing.
+    # It exits with 0, but its test report is missing.
     assert told(await verify(editor, run=quiet.id)) == [("failed", "passed"), ("failed", "failed")]
-    # Of others nothing is known.
+    # Other checks have no baseline.
     assert told(await verify(editor, checks=["true"])) == [("passed", None)]
 
 
@@ -108,7 +108,7 @@ async def test_chosen_hunks_are_verified_before_they_are_accepted(editor: Editor
         "failed",
     ]
     assert (editor.text("numbers.txt"), fingerprint(repository)) == (text, before)
-    # What accepting would refuse is refused.
+    # A change that accepting would refuse is refused.
     editor.insert("numbers.txt", "line 3\n", "mine\n", replacing="line 2\n")
     with pytest.raises(Refused) as refused:
         await verify(editor, run=run.id)
@@ -135,7 +135,7 @@ async def test_a_verdict_is_stale_when_the_text_moves_on_and_fresh_when_it_is_ta
     assert await said_by_status(editor) == result.verdict.model_copy(update={"stale": True})
     editor.retype("numbers.txt", text)
     await stale(editor, is_stale=False)
-    # Where it is saved makes no difference to what it is.
+    # The verdict does not depend on whether the text is saved.
     editor.save("numbers.txt")
     editor.close("numbers.txt")
     assert await said_by_status(editor) == result.verdict
@@ -147,7 +147,7 @@ async def test_what_is_typed_while_the_checks_run_makes_the_verdict_stale(editor
         asked = asyncio.ensure_future(verify(editor, checks=[f"{arrived.give}; {go.take}"]))
         await arrived.happened()
         editor.insert("numbers.txt", "line 2\n", "new\n")
-        # What was typed before a question is taken in before its answer.
+        # A change sent before a request is processed before its answer.
         await editor.review("numbers.txt")
         go.happens()
         result = await asked
@@ -204,7 +204,7 @@ async def test_buffers_of_other_editors_are_verified_where_asked_for(
     for unsaved, expected in (("own", "failed"), ("none", "failed"), ("all", "passed")):
         result = await verify(editor, checks=[TWO], unsaved=unsaved)
         assert (states(result), result.verdict.stale) == ([expected], False)
-    # The last one is about the other's text too.
+    # The last verdict includes the other's text.
     other.insert("numbers.txt", "line 3\n", "three\n")
     await stale(editor, is_stale=True)
 
@@ -235,5 +235,5 @@ async def test_a_cancelled_verification_leaves_nothing(
             await answer
     assert in_worktrees(home.folder) == []
     assert await said_by_status(editor) is None
-    # Nor does the next one find anything in its way.
+    # And the next verification is unaffected.
     assert (await verify(editor, checks=["true"])).verdict.passed

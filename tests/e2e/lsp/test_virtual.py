@@ -1,4 +1,4 @@
-"""Read-only documents as an editor gets them: under `mux:` URIs, by a command, and as files."""
+"""Test read-only documents in an editor: under `mux:` URIs, by a command, and as files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ THREE_LINES = "sed -i -e s/^line.2$/two/ -e s/^line.10$/ten/ -e s/^line.18$/eigh
 
 
 async def text(editor: Editor, uri: str) -> str:
-    """What the editor's window shows for a URI."""
+    """Return the text that the editor shows for a URI."""
     try:
         answer = await editor.workspace_text_document_content_async(types.TextDocumentContentParams(uri))
     except JsonRpcException as error:
@@ -48,7 +48,7 @@ async def show(editor: Editor, uri: str, **more: object) -> str:
 
 
 def edited(**lines: str) -> str:
-    """The text of `numbers.txt` with some lines replaced: `_2="two"`."""
+    """Return the text of `numbers.txt` with some lines replaced: `_2="two"`."""
     return "".join(lines.get(f"_{number}", f"line {number}") + "\n" for number in range(1, 21))
 
 
@@ -81,7 +81,7 @@ async def test_every_kind_of_document_can_be_read(join: Join, repository: Path) 
     assert conflict.startswith(f"# {one}: conflict;")
     assert "--- snapshot/numbers.txt" in conflict
     assert "-line 10\n+ten\n" in conflict
-    # As VS Code spells a query.
+    # A query in VS Code's encoding.
     rejected = await text(editor, f"mux:/diff/{one}/numbers.txt.diff?hunk%3D{hunks[2]}")
     assert "-line 18\n+eighteen\n" in rejected
     assert "two" not in rejected
@@ -189,7 +189,7 @@ async def test_what_a_client_looks_at_follows_what_is_typed(join: Join) -> None:
     assert "line 4\ntyped\nline 5" in await text(editor, pending)
     editor.refreshed.clear()
     await editor.accept("hunk", run=run, hunks=[(await editor.review("numbers.txt"))[0].hunk])
-    # The text as it would be is the same; what is left to accept is not.
+    # The resulting text is the same; the remaining changes are not.
     await editor.until(lambda: diff in editor.refreshed)
     assert "2 pending, 1 applied" in await text(editor, diff)
     assert result not in editor.refreshed
@@ -202,7 +202,7 @@ async def test_what_is_typed_while_a_document_is_read_is_not_missed(join: Join) 
     for number in range(10):
         uri = f"mux:/pending/{run}/numbers.txt?{'&' * number}"
         reading = asyncio.ensure_future(text(editor, uri))
-        # The request goes out, and what is typed right behind it.
+        # The request goes out, and then the typed text.
         await asyncio.wait([reading], timeout=0)
         editor.insert("numbers.txt", "line 5\n", f"typed {number}\n")
         if f"typed {number}" not in await reading:
@@ -218,7 +218,7 @@ async def test_only_so_many_documents_are_followed_and_the_last_ones_are(join: J
         await text(editor, uri)
     for number in range(1, MAX_FOLLOWED + 1):
         await text(editor, two)
-        # One document in so many spellings.
+        # One document in different spellings.
         await text(editor, f"mux:/snapshot/{task.id}/numbers.txt?{'&' * number}")
     editor.insert("numbers.txt", "line 5\n", "typed\n")
     await editor.until(lambda: two in editor.refreshed)
@@ -244,7 +244,7 @@ async def test_documents_follow_the_run(join: Join, repository: Path) -> None:
     assert "finished" not in await text(editor, compare)
     go.write_text("go\n")
     while "first\nsecond\n" not in await text(editor, transcript):
-        # What it prints is all that changes here.
+        # Only its output changes here.
         await editor.until(lambda: transcript in editor.refreshed)
         editor.refreshed.clear()
     on.write_text("go\n")
@@ -321,7 +321,7 @@ async def test_any_other_client_is_shown_a_read_only_file_that_follows_and_goes(
 
 
 async def watching(editor: Editor, folder: Path, met: Callable[[], bool]) -> asyncio.Task[None]:
-    """Has begun to watch a folder when it returns; its task ends when what is in there is as asked for."""
+    """Watch a folder. Return a task that ends when `met` holds; the watch has begun by then."""
 
     async def watch() -> None:
         async with asyncio.timeout(WAIT_SECONDS):

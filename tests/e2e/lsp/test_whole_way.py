@@ -1,4 +1,4 @@
-"""From a prompt to accepted hunks in the live text, and back."""
+"""Test the way from a prompt to accepted hunks in the live text, and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EDIT = "sed -i -e 's/^line 3$/three/' -e 's/^line 12$/twelve/' numbers.txt"
 
 
 def fingerprint(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Mode, time and content of every file below a folder."""
+    """Return the mode, time and content of every file below a folder."""
     return {
         str(path): (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
         for path in sorted(folder.rglob("*"))
@@ -34,7 +34,7 @@ def spans(found: list[types.Diagnostic]) -> list[tuple[int, int]]:
 
 
 async def begin(editor: Editor, repository: Path) -> protocol.TaskShape:
-    """A task of three runs on a tree with changes of every sort, and with a buffer that was not saved."""
+    """Start a task of three runs on a tree with changes of every kind, and with an unsaved buffer."""
     (repository / "staged.txt").write_text("staged\n")
     git(repository, "add", "staged.txt")
     (repository / "untracked.txt").write_text("untracked\n")
@@ -65,7 +65,7 @@ async def test_agents_see_what_the_person_sees_and_the_person_what_they_made(edi
     assert log.text.startswith("on disk\nunsaved\nline 1\nline 2\nthree\n")
     assert log.text.endswith("staged\nuntracked\n")
 
-    # What there is to see: in lines of the buffer, which has two lines more than the commit.
+    # The display: in lines of the buffer, which has two lines more than the commit.
     found = await editor.shown(editor.uri("numbers.txt"), lambda found: len(found) == 2)
     assert spans(found) == [(4, 5), (13, 14)]
     assert {one.severity for one in found} == {types.DiagnosticSeverity.Hint}
@@ -90,8 +90,8 @@ async def test_hunks_land_in_the_live_text_and_can_be_taken_back_rejected_and_wa
     uri = editor.uri("numbers.txt")
     found = await editor.shown(uri, lambda found: len(found) == 2)
 
-    # One hunk by the edit of a code action, resolved when it is chosen.
-    # Of runs that agree one is offered: for the hunk, and for the file and the result where those are the same.
+    # One hunk by the edit of a code action, resolved when it is chosen. Of agreeing runs one is offered: for the hunk,
+    # and for the file and the result if those are equal.
     action, *others = await editor.actions("numbers.txt", 4)
     assert [(other.kind, other.title) for other in others] == [
         ("quickfix.mux.reject", f"Reject +1 −1 from {one.id} (2/3 agree)"),  # noqa: RUF001  a minus sign
@@ -119,7 +119,7 @@ async def test_hunks_land_in_the_live_text_and_can_be_taken_back_rejected_and_wa
     await editor.shown(uri, lambda found: spans(found) == [(4, 5), (13, 14)])
     assert await editor.statuses("numbers.txt", one.id) == ["pending", "pending"]
 
-    # Reject for all who share it, and think better of it.
+    # Reject for all runs with this hunk, and then accept it after all.
     await editor.click("numbers.txt", 4, "Reject")
     await editor.shown(uri, lambda found: spans(found) == [(13, 14)])
     assert list(await editor.lens_titles("numbers.txt")) == [13]
@@ -133,7 +133,7 @@ async def test_hunks_land_in_the_live_text_and_can_be_taken_back_rejected_and_wa
     editor.insert("numbers.txt", "", "line 3\n", replacing="three\n")
     assert await editor.statuses("numbers.txt", two.id) == ["pending", "pending"]
 
-    # The rest, and nothing twice. The buffer was never saved for the person, and `.git` is as it was.
+    # Accept the rest, and nothing twice. The daemon never saved the buffer, and `.git` is unchanged.
     result = await editor.accept("run", run=two.id)
     assert (result.accepted, result.already, result.files) == (3, 0, ["numbers.txt", "untracked.txt"])
     result = await editor.accept("run", run=two.id)
@@ -261,7 +261,7 @@ async def test_what_an_agent_takes_back_is_gone(editor: Editor, tmp_path: Path) 
 
 
 async def test_an_added_last_line_can_be_reached_from_the_last_line_there_is(editor: Editor) -> None:
-    """In editors where the cursor cannot stand behind the last line end."""
+    """This serves editors whose cursor cannot be placed after the last line end."""
     uri = editor.open("numbers.txt")
     await editor.done("echo line 21 >> numbers.txt")
     await editor.shown(uri, lambda found: len(found) == 1)

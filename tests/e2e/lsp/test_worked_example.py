@@ -1,4 +1,4 @@
-"""The worked example of `editor-clients/PROTOCOL.md`, sent as it stands there: what comes is what it says."""
+"""Send the worked example of `editor-clients/PROTOCOL.md` literally, and compare the server's messages with it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 HOME = "file:///home/ada/project"
 TASK = "d4c"
 VARIES = {"snapshot", "result", "created", "started", "finished", "seconds", "worktree"}
-"""What is another value in each session."""
+"""Fields whose values differ in each session."""
 LATER = {"before"}
-"""What may be told a moment later."""
+"""Fields that may be sent a moment later."""
 SAID = (
     "positionEncoding", "textDocumentSync", "hoverProvider", "codeLensProvider", "codeActionProvider",
     "executeCommandProvider",
 )  # fmt: skip
-"""The capabilities in the answer to initialize that a client author needs to know of."""
+"""The capabilities in the answer to `initialize` that a client author needs to know."""
 
 
 def plain(message: Any, folder: str, task: str | None) -> Any:
-    """A message in the example's names, without what is different each time."""
+    """Return a message in the example's names, without its variable values."""
     text = json.dumps(message).replace(folder, HOME)
     if task is not None:
         text = re.sub(rf"\b{task}\b", TASK, text)
@@ -41,7 +41,7 @@ def plain(message: Any, folder: str, task: str | None) -> Any:
 def _same(value: Any) -> Any:
     if isinstance(value, dict):
         if "serverInfo" in value:
-            # The example leaves out most of what pygls and the list of commands say.
+            # The example leaves out most of pygls' information and the list of commands.
             value["serverInfo"]["version"] = "…"
             said = value["capabilities"]
             said["executeCommandProvider"] = said["executeCommandProvider"]["commands"][:1]
@@ -81,12 +81,12 @@ async def test_the_example_happens(mux_home: IsolatedHome, tmp_path: Path) -> No
 
 
 async def talk(process: asyncio.subprocess.Process, example: list[tuple[str, dict[str, Any]]], folder: str) -> None:
-    """Send what the example's client says, and wait for each thing that its server says."""
+    """Send the messages of the example's client, and wait for each message of its server."""
     assert process.stdin is not None
     assert process.stdout is not None
     task: str | None = None
     ids: dict[str, Any] = {}
-    """What the server calls the requests to which the example gives these ids."""
+    """The server's ids of the requests, by the example's ids."""
     for arrow, group in itertools.groupby(example, key=lambda one: one[0]):
         wanted = [message for _, message in group]
         if arrow == "→":
@@ -106,7 +106,7 @@ async def talk(process: asyncio.subprocess.Process, example: list[tuple[str, dic
                     ids[message["id"]], came["id"] = came["id"], message["id"]
             found = plain(came, folder, task)
             met = [message for message in wanted if plain(message, HOME, None) == found]
-            # There are more notifications than the example shows, and they may overtake an answer.
+            # There are more notifications than in the example, and they may overtake an answer.
             assert met or "id" not in came, f"{found}\nis none of\n{wanted}"
             for message in met:
                 wanted.remove(message)

@@ -1,4 +1,4 @@
-"""What comes over the wire, held against the protocol's declared types."""
+"""Check received messages against the protocol's declared types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ S = TypeVar("S", bound=protocol.Shape)
 
 @attrs.define
 class Plain:
-    """A response with its result as it came."""
+    """A response with its result as received."""
 
     id: str | int
     jsonrpc: str
@@ -27,7 +27,7 @@ class Plain:
 
 
 class EditorProtocol(LanguageClientProtocol):
-    """Knows the notifications of mux-lsp, and holds what comes against their declared types."""
+    """A protocol with mux-lsp's notifications, which checks messages against their declared types."""
 
     _server: Editor
 
@@ -35,7 +35,7 @@ class EditorProtocol(LanguageClientProtocol):
         return types.METHOD_TO_TYPES.get(method, (None,))[0]
 
     def get_result_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
-        # lsprotocol takes a code action with a command for a bare command; we read these ourselves.
+        # lsprotocol takes a code action with a command for a bare command; the tests parse these themselves.
         return (
             Plain if method == types.TEXT_DOCUMENT_CODE_ACTION else types.METHOD_TO_TYPES.get(method, (None, None))[1]
         )
@@ -52,7 +52,7 @@ class EditorProtocol(LanguageClientProtocol):
 
 
 def exactly(declared: type[S], value: dict[str, Any]) -> S:
-    """A value as its declared type: nothing missing, nothing more."""
+    """Parse a value as its declared type: nothing missing, nothing more."""
     found = declared.model_validate(value)
     assert found.model_dump(mode="json") == value
     return found

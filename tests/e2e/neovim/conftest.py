@@ -1,4 +1,4 @@
-"""Fixtures: Neovims with the plugin, a real daemon and a screen."""
+"""Provide fixtures: Neovims with the plugin, a real daemon and a screen."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ command = 'sed -i "s/^line 4$/$(cat "$MUX_PROMPT_FILE" | tr -d "\\n" | cut -c1-2
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[IsolatedHome]:
-    """The home of the daemon that the tests of a file share, with the program `mux-lsp`."""
+    """Yield the home of the daemon that the tests of a file share, with the program `mux-lsp`."""
     with isolated_home() as home:
         program = home.folder / "mux-lsp"
         program.write_text(f'#!/bin/sh\nexec {shlex.join(home.command())} "$@"\n')
@@ -52,7 +52,7 @@ def home() -> Iterator[IsolatedHome]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test on the newest Neovim, and on the others where it is marked; `make soak` runs each test on all."""
+    """Run a test on the newest Neovim, and on the others if it is marked; `make soak` runs each test on all."""
     if "nvim" in metafunc.fixturenames:
         newest, *others = neovim_versions.VERSIONS
         marks = [] if metafunc.definition.get_closest_marker("both_neovims") else [pytest.mark.soak]
@@ -62,14 +62,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def nvim(request: pytest.FixtureRequest) -> Installed:
-    """Each supported version of Neovim."""
+    """Return each supported version of Neovim."""
     version: str = request.param
     return neovim_versions.installed(version)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A repository with a text and a program."""
+    """Return a repository with a text and a program."""
     return make_repository(tmp_path / "project", {"notes.txt": text_of(range(1, 11)), "greet.py": PROGRAM})
 
 
@@ -86,7 +86,7 @@ def start(home: IsolatedHome, root: Path, nvim: Installed) -> Iterator[Open]:
 
 @pytest.fixture
 def person(start: Open) -> Person:
-    """A person with `notes.txt` open and attached."""
+    """Return a person with `notes.txt` open and attached."""
     one = start()
     one.attached()
     return one
@@ -94,5 +94,5 @@ def person(start: Open) -> Person:
 
 @pytest.fixture
 def shouting(home: IsolatedHome) -> None:
-    """A default agent that writes the start of the prompt into line 4."""
+    """Configure a default agent that writes the start of the prompt into line 4."""
     home.write_config(SHOUTER)

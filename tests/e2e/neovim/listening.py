@@ -1,4 +1,4 @@
-"""A language server that only keeps documents as the daemon does.
+"""Run a language server that only keeps documents, like the daemon.
 
 Run in place of `mux-lsp`, it answers the command `mux.text` with the text of a document.
 """

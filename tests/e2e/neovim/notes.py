@@ -1,4 +1,4 @@
-"""The lines of `notes.txt`, and agents that change them."""
+"""Provide the lines of `notes.txt`, and agents that change them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ WRITTEN = text_of(range(1, 11)).splitlines()
 
 
 def replaced(*numbers: int) -> list[str]:
-    """The lines of `notes.txt` with these in capitals."""
+    """Return the lines of `notes.txt` with these in capitals."""
     return [line.upper() if int(line.split()[1]) in numbers else line for line in WRITTEN]
 
 
 def capitals(*numbers: int) -> str:
-    """The command of an agent that writes these lines in capitals."""
+    """Return the command of an agent that writes these lines in capitals."""
     return "sed -i " + " ".join(f"-e 's/^line {number}$/LINE {number}/'" for number in numbers) + " notes.txt"

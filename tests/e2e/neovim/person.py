@@ -1,4 +1,4 @@
-"""A person who uses a Neovim with the plugin."""
+"""Play a person who uses a Neovim with the plugin."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Person:
         settings: str,
         environment: Mapping[str, str],
     ) -> Iterator[Person]:
-        """A Neovim on a file, with the plugin on the runtimepath and no further set-up."""
+        """Yield a Neovim on a file, with the plugin on the runtimepath and no further set-up."""
         arguments = ["--cmd", f"set rtp^={PLUGIN} cmdheight=3", "--cmd", f"lua vim.g.mux = {settings}"]
         arguments += ["--cmd", "let mapleader = ' '", "--cmd", f"lua {' '.join(RECORD_NOTIFICATIONS.split())}"]
         if "MUX_LATE" in environment:
@@ -79,7 +79,7 @@ class Person:
         self.attached()
 
     def start(self, *commands: str, prompt: str = "do it", checks: list[str] | None = None) -> str:
-        """Start a task with a run for each command. Returns its id."""
+        """Start a task with a run for each command. Return its id."""
         self.lua(
             "local commands, prompt, checks = ...\n"
             "_G.task = nil\n"
@@ -94,44 +94,44 @@ class Person:
         return task
 
     def newest(self, count: int = 1) -> str:
-        """Wait until the repository has `count` tasks. Returns the id of the newest."""
+        """Wait until the repository has `count` tasks. Return the id of the newest."""
         mine = "require('mux').tasks(vim.fn.getcwd())"
         task: str = self.wait(f"#{mine} == a[1] and {mine}[1].id", count)
         return task
 
     def ended(self, task: str) -> dict[str, Any]:
-        """Wait until a task has ended and is ranked, which may change the order of variants. Returns the task."""
+        """Wait until a task has ended and is ranked, which may change the order of variants. Return the task."""
         known = "require('mux.store').task(a[1])"
         ranked = f"vim.iter({known}.runs):all(function(run) return run.rank end)"
         shape: dict[str, Any] = self.wait(f"({known} or {{}}).state == 'ended' and {ranked} and {known}", task)
         return shape
 
     def lines(self) -> list[str]:
-        """The lines of the current buffer."""
+        """Return the lines of the current buffer."""
         return self.editor.buffer()
 
     def notifications(self) -> list[str]:
-        """The messages of `vim.notify` so far."""
+        """Return the messages of `vim.notify` so far."""
         found: list[str] = self.lua("return _G.notifications")
         return found
 
     def says(self, words: str) -> str:
-        """Wait for a message of `vim.notify` that contains these words. Returns the message."""
+        """Wait for a message of `vim.notify` that contains these words. Return the message."""
         find = "vim.iter(_G.notifications):find(function(one) return one:find(a[1], 1, true) ~= nil end)"
         message: str = self.wait(find, words)
         return message
 
     def line(self, text: str) -> str:
-        """The line of the screen that contains a text."""
+        """Return the line of the screen that contains a text."""
         found = [line for line in self.editor.screen if text in line]
         assert found, f"{text!r} is not on the screen\n" + "\n".join(self.editor.screen)
         return found[0]
 
     def row(self, text: str) -> int:
-        """The number of the line of the screen that contains a text."""
+        """Return the number of the line of the screen that contains a text."""
         screen = self.editor.screen
         return next(number for number, line in enumerate(screen) if text in line)
 
     def value(self, expression: str) -> Any:
-        """The value of a Lua expression."""
+        """Evaluate a Lua expression and return its value."""
         return self.lua(f"return {expression}")

@@ -1,7 +1,7 @@
-"""The picture in the README of the Neovim plugin: `python -m tests.e2e.neovim.picture` takes it again.
+"""Take the picture in the README of the Neovim plugin: `python -m tests.e2e.neovim.picture`.
 
-A real Neovim and a real daemon. The three agents are scripts with the names of known ones, so that the picture is the
-same every time.
+It uses a real Neovim and a real daemon. The three agents are scripts with the names of known ones, so that the picture
+is the same every time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ command = '''{LOOP}; {SHOWN}'''
 
 
 def take() -> str:
-    """The picture, as SVG."""
+    """Take the picture and return it as SVG."""
     with tempfile.TemporaryDirectory() as folder, isolated_home() as home:
         root = make_repository(Path(folder).resolve() / "shop", {"prices.py": PRICES})
         home.write_config(SETTINGS)

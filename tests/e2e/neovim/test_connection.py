@@ -1,4 +1,4 @@
-"""The connection to the daemon: attaching, failures, settings and reconnecting."""
+"""Test the connection to the daemon: attaching, failures, settings and reconnecting."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_gits_own_files_are_not_attached(start: Open, root: Path) -> None:
     (root / ".git" / "COMMIT_EDITMSG").write_text("a message\n")
     person = start(".git/COMMIT_EDITMSG")
     first = person.value("vim.api.nvim_get_current_buf()")
-    person.edit(str(root / "notes.txt"))  # what is opened later is attached by now
+    person.edit(str(root / "notes.txt"))  # a file that is opened later is attached by now
     assert person.value(f"#vim.lsp.get_clients({{ bufnr = {first} }})") == 0
 
 

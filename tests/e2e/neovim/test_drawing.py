@@ -1,4 +1,4 @@
-"""The inline diff as it is drawn: insertions, deletions, highlighting, folds and long changes."""
+"""Test the drawing of the inline diff: insertions, deletions, highlighting, folds and long changes."""
 
 from __future__ import annotations
 

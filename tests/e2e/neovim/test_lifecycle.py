@@ -1,4 +1,4 @@
-"""Runs and tasks: events, status, cancelling, retrying, deleting, verifying and picking."""
+"""Test runs and tasks: events, status, cancelling, retrying, deleting, verifying and picking."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_autocommands_progress_and_the_statusline_show_what_is_running(person: P
     person.wait("vim.tbl_contains(_G.events, 'MuxTaskEnded')")
     events = set(person.value("_G.events"))
     assert {f"MuxRunFinished {task}-1", f"MuxRunFailed {task}-2", "MuxTaskChanged", "MuxReviewChanged"} <= events
-    # As fidget, noice and `vim.lsp.status()` use it.
+    # Used by fidget, noice and `vim.lsp.status()`.
     person.wait("vim.iter(_G.progress):any(function(one) return one.kind == 'end' end)")
     begun, *reports, ended = person.value("_G.progress")
     assert (begun["kind"], begun["title"]) == ("begin", f"{task}: do it")

@@ -1,4 +1,4 @@
-"""The plugin's types, format, help, README and installation."""
+"""Test the plugin's types, format, help, README and installation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def runtime() -> Path:
-    """The runtime files of Neovim 0.11, with the types of its API."""
+    """Return the runtime files of Neovim 0.11, with the types of its API."""
     command = neovim_versions.installed("0.11").command
     return Path(command[-1]).parents[1] / "share" / "nvim" / "runtime"
 
@@ -135,7 +135,7 @@ def test_all_tags_of_the_help_resolve(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def installed_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the unpacked wheel, and the program `mux-lsp` that runs it."""
+    """Return a folder with the unpacked wheel, and the program `mux-lsp` that runs it."""
     place = tmp_path_factory.mktemp("package")
     unpack_wheel(place)
     return place

@@ -1,4 +1,4 @@
-"""Prompts, the command line of `:Mux`, and permission requests."""
+"""Test prompts, the command line of `:Mux`, and permission requests."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_missing_or_wrong_run_is_reported(person: Person) -> None:
         person.command(f"Mux log {given}")
         person.says(f"{given} is not a run: :Mux tasks lists all runs")
     assert person.value("#vim.api.nvim_list_wins()") == 2
-    # A task with one run can be given for the run.
+    # A task with one run can be given in place of the run.
     only = person.start("echo alone")
     person.ended(only)
     person.command(f"Mux log {only}")

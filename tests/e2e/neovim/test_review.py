@@ -1,4 +1,4 @@
-"""Review changes in the text: navigate, accept, reject, undo and resolve conflicts."""
+"""Test reviewing changes in the text: navigate, accept, reject, undo and resolve conflicts."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_accept_and_reject_take_repeats_ranges_and_the_whole_file(person: Person
     person.sees("LINE 2", "LINE 4")
     person.sees_no("LINE 6", "LINE 8")
 
-    # A selection, an Ex range, and all changes of the file but the rejected ones: one undo block each.
+    # A selection, an Ex range, and all unrejected changes of the file: one undo block each.
     person.keys("1GVjjj ma")
     person.wait("vim.fn.getline(4) == 'LINE 4'")
     assert person.lines() == replaced(2, 4)

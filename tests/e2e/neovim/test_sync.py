@@ -1,4 +1,4 @@
-"""The texts that the daemon receives: always exactly those of the buffers, however they were changed."""
+"""Test the texts that the daemon receives: always exactly those of the buffers, however they were changed."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ return 'alike'
 
 @pytest.fixture
 def listened(start: Open) -> Person:
-    """A person with a server that only keeps texts."""
+    """Return a person with a server that only keeps texts."""
     person = start(settings=SETTINGS, PYTHONPATH=str(Path(__file__).parents[3]))
     person.attached()
     return person

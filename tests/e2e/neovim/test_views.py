@@ -1,4 +1,4 @@
-"""The windows: tasks, transcripts, comparisons, lists and diffs."""
+"""Test the windows: tasks, transcripts, comparisons, lists and diffs."""
 
 from __future__ import annotations
 

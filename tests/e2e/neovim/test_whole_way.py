@@ -1,4 +1,4 @@
-"""The quick start in the README of the plugin, step by step."""
+"""Test the quick start in the README of the plugin, step by step."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_quick_start_of_the_readme_works(start: Open, home: IsolatedHome, ro
 
 
 def ask(person: Person) -> str:
-    """Take the first four steps: start agents. Returns the id of the task."""
+    """Take the first four steps: start agents. Return the id of the task."""
     check_step(1, ":edit")
     person.edit("greet.py")
     person.keys("Go<CR><C-u>def unsaved():<CR>pass<Esc>")
@@ -89,7 +89,7 @@ def ask(person: Person) -> str:
 
 
 def review(person: Person, task: str) -> None:
-    """Take the next four: decide on the changes."""
+    """Take the next four steps: decide on the changes."""
     check_step(5, "]m")
     person.keys("gg]m")
     person.sees(f"{task}-1 · claude · 2/3 agree · variant 1 of 2", '"hi "')
@@ -115,7 +115,7 @@ def review(person: Person, task: str) -> None:
 
 
 def keep(person: Person) -> None:
-    """Take the last two: check and write."""
+    """Take the last two steps: check and write."""
     check_step(9, "<leader>mv")
     person.keys(" mv")
     person.says("mux: 1 of 1 checks passed in")

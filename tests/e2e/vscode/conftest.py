@@ -1,4 +1,4 @@
-"""Fixtures: one VS Code server and one browser for all tests, a window and a repository for each."""
+"""Provide fixtures: one VS Code server and one browser for all tests, a window and a repository for each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCREENSHOTS = CACHE / "vscode" / "screenshots"
 """Pictures of each window at the end of its test."""
 
 SETTINGS = vscode.SETTINGS | {
-    # A colour that nothing else has, to find the extension's marks on the canvas of the overview ruler.
+    # A unique colour, to find the extension's marks on the canvas of the overview ruler.
     "workbench.colorCustomizations": {"editorOverviewRuler.modifiedForeground": "#ff00fe"},
     "scm.diffDecorations": "none",
 }
@@ -64,14 +64,14 @@ class Desk:
         vscode.put_program(self.program)
 
     def tool(self, name: str, script: str) -> Path:
-        """Write another program beside it, a shell script. Returns its path."""
+        """Write another program beside it, a shell script. Return its path."""
         path = self.program.with_name(name)
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
         return path
 
     def daemon(self) -> list[psutil.Process]:
-        """The processes of the daemon and of the bridges, without VS Code's own."""
+        """Return the processes of the daemon and of the bridges, without VS Code's own."""
         return [process for process in self.home.processes() if "mux_lsp" in process.cmdline()]
 
     def window(self, folder: Path | None) -> Workbench:
@@ -104,7 +104,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def window(desk: Desk, root: Path, request: pytest.FixtureRequest) -> Iterator[Workbench]:
-    """A window on the repository, connected to the daemon."""
+    """Yield a window on the repository, connected to the daemon."""
     one = desk.window(root)
     try:
         one.connected()

@@ -1,4 +1,4 @@
-"""Permission requests, and several clients of one daemon."""
+"""Test permission requests, and several clients of one daemon."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_agents_ask_and_are_answered(window: Workbench, desk: Desk, tmp_path: Pa
         window.pick("built")
         window.pick(re.compile("Start built"))
 
-        # A notification shows the agent's text without links; the view shows the request and its icon a number.
+        # A notification shows the agent's text without links; the view shows the request, and its icon a number.
         notice = window.notice("Permission request of")
         window.sees(notice, "[Click here] (command:workbench.action.closeWindow)")
         assert notice.get_by_role("link").count() == 0
         window.sees(window.page.get_by_role("button", name="Mux: 1 question"))
         window.sees(window.page.get_by_role("tab", name=re.compile("^Mux.*Agents wait for an answer")))
         window.row(re.compile("touch made.txt"))
-        # A window on another repository shows the request in its view, and no notification.
+        # A window on another repository shows the request in its view, without a notification.
         other.sees(other.page.get_by_role("button", name="Mux: 1 question"))
         other.command("Notifications: Show Notifications")
         other.sees(".notifications-center", re.compile("no new notifications", re.IGNORECASE))

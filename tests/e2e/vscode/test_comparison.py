@@ -1,4 +1,4 @@
-"""The comparison of a task's runs in the webview, and the walkthrough for a new user."""
+"""Test the comparison of a task's runs in the webview, and the walkthrough for a new user."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def test_runs_are_compared_in_a_page_that_everybody_can_use(window: Workbench) -
 
 
 def back(window: Workbench) -> None:
-    """Close the editor in front, and see the comparison again."""
+    """Close the editor in front, and wait until the comparison is visible again."""
     window.keys("Control+W")
     window.sees(".tab.active", "Compare: ")
 
 
 def inner(window: Workbench) -> Frame:
-    """The frame of the page."""
+    """Return the frame of the page."""
     found = window.page.frame_locator("iframe.webview.ready").locator("#active-frame").element_handle().content_frame()
     assert found is not None
     return found

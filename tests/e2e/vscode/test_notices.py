@@ -1,4 +1,4 @@
-"""Notifications: failed tasks, tasks that finished while the window had no focus, and limits."""
+"""Test notifications: failed tasks, tasks that finished while the window had no focus, and limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOAST = ".notification-toast"
 
 @pytest.fixture
 def settings(desk: Desk) -> Iterator[Desk]:
-    """The desk. Its settings and configuration are restored after the test."""
+    """Yield the desk. Its settings and configuration are restored after the test."""
     yield desk
     desk.set()
     desk.home.write_config("")

@@ -1,4 +1,4 @@
-"""The extension package: small, with the needed files and no others."""
+"""Test the extension package: small, with the needed files and no others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support import extension
 pytestmark = pytest.mark.timeout(900)
 
 MAX_BYTES = 500_000
-"""Maximum size of the package."""
+"""Maximum size of the package in bytes."""
 
 WANTED = {
     r"\[Content_Types\]\.xml",

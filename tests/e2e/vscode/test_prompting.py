@@ -1,4 +1,4 @@
-"""Start tasks from the palette and from the text, continue and cancel runs, and run checks."""
+"""Test starting tasks from the palette and from the text, continuing and cancelling runs, and running checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Review in VS Code: see changes, navigate, accept, reject, undo, and resolve conflicts."""
+"""Test reviewing in VS Code: see changes, navigate, accept, reject, undo, and resolve conflicts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DRAWN = """() => {
     const isSeen = colour => !/^rgba\\(.*, 0\\)$/.test(colour);
     return [inserted.some(one => isSeen(one.color)), drawn.some(isSeen)];
 }"""
-"""Whether inserted text has a visible colour, and whether removed lines have."""
+"""Script that returns whether inserted text has a visible colour, and whether removed lines have."""
 
 
 def test_from_the_prompt_to_an_accepted_change_and_back(window: Workbench, root: Path) -> None:  # noqa: PLR0915  (one long workflow)

@@ -1,4 +1,4 @@
-"""The connection to the daemon: trust, finding and installing the program, protocol versions, reconnecting."""
+"""Test the connection to the daemon: trust, finding and installing the program, protocol versions, reconnecting."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ OLD = f"printf 'Content-Length: {len(REFUSAL)}\\r\\n\\r\\n%s' '{REFUSAL}'; cat >
 
 @pytest.fixture
 def program(desk: Desk) -> Iterator[Path]:
-    """The path of the program, to be replaced. It is restored after the test."""
+    """Yield the path of the program, to be replaced. It is restored after the test."""
     yield desk.program
     desk.install()
 
 
 @pytest.fixture
 def without(desk: Desk) -> Iterator[Path]:
-    """The path of the program, which is missing. It is restored after the test."""
+    """Yield the path of the program, which is missing. It is restored after the test."""
     desk.program.unlink()
     yield desk.program
     desk.install()

@@ -1,4 +1,4 @@
-"""The tasks view: runs, files and changes, and the commands on each."""
+"""Test the tasks view: runs, files and changes, and the commands on each."""
 
 from __future__ import annotations
 

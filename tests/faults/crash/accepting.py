@@ -1,4 +1,4 @@
-"""Accepting and picking: on disk and through an editor, of every kind of change."""
+"""Define the operations that accept and pick: on disk and through an editor, with every kind of change."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ALL_KINDS: Final = (
     "printf '\\000\\001\\377' > picture.bin; rm -r folder; echo file > folder; "
     "rm file; mkdir file; echo in > file/in.txt; ln -s a.txt link"
 )
-"""Edits, a mode, a new file in new folders, a deletion, a rename, a binary, a folder for a file and the other way."""
+"""Edits, a mode, a new file in new folders, a deletion, a rename, a binary, and a folder for a file and the reverse."""
 
 TEXTS: Final = (
     "sh:sed -i.bak 's/line 3$/LINE 3/' a.txt; rm a.txt.bak; echo b2 >> b.txt; echo new > new.txt; rm gone.txt"
 )
-"""What an editor can apply by itself."""
+"""Changes that an editor can apply by itself."""
 
 
 def repository(ground: Ground) -> None:
@@ -43,7 +43,7 @@ def repository(ground: Ground) -> None:
 
 
 async def all_kinds(bench: Bench) -> Memory:
-    """A run that changes something of every kind, and two that do something else."""
+    """Make a run that changes something of every kind, and two others."""
     runs = await bench.finished(ALL_KINDS, "sh:echo other >> b.txt", "sh:echo third >> b.txt")
     return {"task": runs[0].partition("-")[0], "run": runs[0]}
 
@@ -54,7 +54,7 @@ async def texts(bench: Bench) -> Memory:
 
 
 async def rejected(bench: Bench) -> Memory:
-    """The same, of which the person has said no to a file at first: accepting it by name takes that back."""
+    """Make the same runs. The person has first rejected a file of one; accepting it by name withdraws that."""
     memory = await all_kinds(bench)
     await bench.client.command("mux.run.reject", run=memory["run"], paths=["a.txt"])
     return memory
@@ -76,7 +76,7 @@ async def pick(bench: Bench) -> None:
 
 _accepting = functools.partial(Operation, again=True, transacts=True, repository=repository)
 
-# `test_accept_points.py` has each point of the files alone; these are the same, and those of the journal, in an engine.
+# `test_accept_points.py` has each point of the files alone; these add the points of the journal, in an engine.
 ACCEPTING: Final = (
     _accepting("accept: on disk", all_kinds, accept, every=3),
     _accepting("accept: through an editor", texts, accept, applies=True),

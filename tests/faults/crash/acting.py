@@ -1,4 +1,4 @@
-"""What a zygote's child does: prepare an operation, pass its points, be killed at one, and come back after that."""
+"""Act in a zygote's child: prepare an operation, pass its points, be killed at one, and recover."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 END = "end"
-"""Stands for a point behind all others: everything is done, and the daemon is killed."""
+"""A point after all others: everything is done, and the daemon is killed."""
 
 
 class Plan:
-    """Takes down the points that are passed, each as its name and how often it was passed, and acts at one of them."""
+    """A fault plan: it records each passed point with its name and count, and acts at one of them."""
 
     def __init__(self, point: str | None, mode: str) -> None:
         self.passed: list[str] = []
@@ -60,14 +60,14 @@ class Plan:
         raise self._error(name)
 
     def begin(self) -> None:
-        """The operation begins. Where it is to be killed after a time, a signal that nobody handles does it."""
+        """Mark the beginning of the operation. To kill after a time, set a timer whose signal is not handled."""
         if self._mode == "time" and self._point is not None:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.setitimer(signal.ITIMER_REAL, float(self._point))
         self.began = time.monotonic()
 
     def undisturbed(self, apply: Callable[[Json], Json]) -> Callable[[Json], Json]:
-        """Have no time pass for the plan while an editor applies an edit."""
+        """Stop the timer while an editor applies an edit."""
 
         def within(edit: Json) -> Json:
             left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
@@ -78,7 +78,7 @@ class Plan:
         return within
 
     def finish(self) -> None:
-        """All points were passed."""
+        """Mark the end: all points were passed."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.seconds = time.monotonic() - self.began
         if self._point == END and self._mode == "kill":
@@ -94,7 +94,7 @@ class Plan:
 
 
 class Bugs(logging.Handler):
-    """What was logged as a bug: an error that came with a traceback."""
+    """A handler that collects errors logged as bugs, which are those with a traceback."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -110,7 +110,7 @@ class Bugs(logging.Handler):
 
 
 def act(what: str, operation: str, base: str, **said: Any) -> Json:
-    """Do one of the things below. Returns what it has found."""
+    """Do one of the things below and return its findings."""
     bugs = Bugs()
     logging.getLogger().addHandler(bugs)
     op, ground = find(operation), Ground(Path(base))
@@ -122,7 +122,7 @@ def act(what: str, operation: str, base: str, **said: Any) -> Json:
         case "strike":
             found = asyncio.run(_strike(op, ground, Plan(said["point"], said["mode"]), said["goal"]))
             if said["mode"] == "raise" and breaches(ground):
-                # What could not be given back is tried again by the next daemon.
+                # The next daemon tries again to return worktrees that this one could not.
                 asyncio.run(_look(op, ground))
         case "recover":
             found = asyncio.run(_recover(op, ground, said["before"], said["after"]))
@@ -148,7 +148,7 @@ async def _prepare(op: Operation, ground: Ground) -> Json:
 
 
 async def _look(op: Operation, ground: Ground) -> Json:
-    """What there is, in an engine of its own."""
+    """Return the present state, in an engine of its own."""
     async with bench(ground, applies=op.applies) as found:
         await op.desk(found)
         await found.settled()
@@ -156,7 +156,7 @@ async def _look(op: Operation, ground: Ground) -> Json:
 
 
 async def _strike(op: Operation, ground: Ground, plan: Plan, goal: list[Json]) -> Json:
-    """Do the operation by a plan. Where that has it fail, do it once more in the same daemon."""
+    """Do the operation under a plan. If it fails, do it once more in the same daemon."""
     refused = None
     if op.at_start:
         faults.install(plan)
@@ -211,15 +211,15 @@ async def _start(op: Operation, ground: Ground, plan: Plan) -> Json:
 
 
 def reaches(op: Operation, facts: Json, goal: list[Json]) -> bool:
-    """Whether there is all that an operation is for."""
+    """Return whether an operation has reached its goal."""
     return all(one in goal_of(op, facts) for one in goal)
 
 
 def goal_of(op: Operation, facts: Json) -> list[Json]:
-    """What an operation is for: how runs have ended, whatever their number and their turn; what was accepted; verdicts.
+    """Return the goal of an operation: the ends of runs in any order and number, the acceptances and the verdicts.
 
-    Where an error has an agent work twice, its result may be another one; where it comes while a run is being ended,
-    that run has ended by it.
+    If an error makes an agent work twice, its result may differ. If the error occurs while a run is ended, that run has
+    ended by it.
     """
     kept = ("state", "reason", "discarded", "checks") if op.waits else ("discarded", "checks")
     runs = [
@@ -240,14 +240,14 @@ async def _redone(op: Operation, found: Bench, before: Json | None) -> Json:
 
 
 async def _recover(op: Operation, ground: Ground, before: Json, after: Json) -> Json:
-    """Come back after a kill: what is there must be as before or as after, and as after when it is done once more."""
+    """Recover after a kill. The state must be as before or as after, and as after once the operation is done again."""
     found: list[str] = []
     trees = [before["tree"], after["tree"]]
     if not op.transacts and json.loads(json.dumps(tree_of(ground.root))) not in trees:
         found.append(f"right after the kill the tree is neither: {_differs(tree_of(ground.root), after['tree'])}")
     async with bench(ground, applies=op.applies) as one:
         await op.desk(one)
-        # What only a text can decide is decided by those that are there now.
+        # Decisions that depend on a text are made with the present texts.
         await one.engine.transactions.settle(ground.root)
         if op.waits:
             await one.settled()
@@ -271,7 +271,7 @@ async def _recover(op: Operation, ground: Ground, before: Json, after: Json) -> 
 
 
 def _differs(now: Any, wanted: Any, path: str = "") -> str:
-    """Where two values are different, in short."""
+    """Return a short description of where two values differ."""
     if isinstance(now, dict) and isinstance(wanted, dict):
         for key in sorted({*now, *wanted}):
             if now.get(key) != wanted.get(key):

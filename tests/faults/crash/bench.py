@@ -1,4 +1,4 @@
-"""A person's repository, the engine that works for it, and a client: what an operation is done with."""
+"""Provide what an operation works with: a person's repository, its engine, and a client."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ground:
-    """Where everything of one case is. The template of an operation is copied to the very same place each time: git
-    directories, worktrees and the journal name it."""
+    """The folders of one case.
+
+    The template of an operation is copied to the same path each time, since git directories, worktrees and the journal
+    contain it.
+    """
 
     base: Path
 
@@ -49,7 +52,7 @@ class Ground:
 
 @dataclass
 class Bench:
-    """An open engine with a client. `memory` is what preparing has left for later: the ids of tasks and runs."""
+    """An open engine with a client. `memory` passes values from the preparation: the ids of tasks and runs."""
 
     ground: Ground
     engine: Engine
@@ -61,13 +64,13 @@ class Bench:
         return self.ground.root
 
     async def settled(self) -> None:
-        """Wait until nothing is at work: runs have ended, worktrees were given back, checks are done."""
+        """Wait until nothing is at work: runs have ended, worktrees were returned, checks are done."""
         changed = asyncio.Event()
         stop = self.engine.subscribe(lambda _: changed.set())
         try:
             while self.engine.busy():
                 changed.clear()
-                # That a snapshot was checked is told to nobody where it makes no difference to a run.
+                # No event announces the check of a snapshot if it makes no difference to a run.
                 waiting = asyncio.ensure_future(changed.wait())
                 await asyncio.wait({waiting, *self.engine.background.pending}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
@@ -76,13 +79,13 @@ class Bench:
         await self.engine.runs.settled(*(run.id for task in self.engine.registry.tasks() for run in task.runs))
 
     async def finished(self, *agents: str, **more: Any) -> list[str]:
-        """Start a task, and wait for its end. Returns the ids of its runs."""
+        """Start a task and wait for its end. Return the ids of its runs."""
         task = await self.client.start(*agents, **more)
         await self.settled()
         return [run["id"] for run in task["runs"]]
 
     async def facts(self) -> Json:
-        """All that a person could see of tasks, runs, hunks and acceptances, without ids and times."""
+        """Return everything that a person can see of tasks, runs, hunks and acceptances, without ids and times."""
         tasks = []
         for task in self.engine.registry.tasks():
             shadow = self.engine.repositories.of(self.root).shadow
@@ -135,7 +138,7 @@ async def bench(ground: Ground, *, applies: bool = False) -> AsyncIterator[Bench
 
 
 def tree_of(root: Path) -> dict[str, tuple[int, str]]:
-    """The person's working tree: every file, link and folder with its mode and content. `.git` is not looked into."""
+    """Return every file, link and folder of the person's working tree, but `.git`, with its mode and content."""
     found: dict[str, tuple[int, str]] = {}
     for place in sorted(root.rglob("*")):
         name = place.relative_to(root).as_posix()

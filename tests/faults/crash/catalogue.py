@@ -1,4 +1,4 @@
-"""All operations that are enumerated, by name."""
+"""List all operations that are enumerated."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ ALL: dict[str, Operation] = {one.name: one for one in (*OPERATIONS, *ACCEPTING)}
 
 
 def find(name: str) -> Operation:
-    """An operation by its name."""
+    """Return an operation by its name."""
     return ALL[name]

@@ -1,4 +1,4 @@
-"""Enumerate the points of an operation, and have it killed, or fail, at each of them."""
+"""Enumerate the points of an operation, and kill it, or make it fail, at each of them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ GONE_SECONDS = 20.0
 
 @dataclass
 class Enumeration:
-    """What came of an operation's points."""
+    """The findings at an operation's points."""
 
     operation: str
     mode: Mode
     points: list[str]
     missed: list[str] = field(default_factory=list)
-    """Points that were not passed that time, since threads take turns as they like: the operation was done there."""
+    """Points that were not passed this time, since thread scheduling varies: the operation was completed there."""
     breaches: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -64,10 +64,10 @@ class Enumerator:
             raise AssertionError(f"{operation.name}, with no fault: {self.after['refused']}")
 
     def points(self, mode: Mode, *, own: bool = False) -> list[str]:
-        """The points at which the operation is struck; its `own` are those between `shared_until` and `shared_from`.
+        """Return the points of the operation, or its `own`: those between `shared_until` and `shared_from`.
 
-        Killed is where something has happened; between that and the beginning of the next thing nothing happens. An
-        error comes where something begins, or before it is committed.
+        Kills are at points where something has happened: between them and the next step nothing changes. Errors are at
+        points where a step begins, or before it is committed.
         """
         passed: list[str] = self.after["passed"]
         if own and self._operation.shared_until in passed:
@@ -80,7 +80,7 @@ class Enumerator:
         return [*passed[:1], *(point for point in passed[1:] if ".begins" not in point), END]
 
     def run(self, mode: Mode, points: list[str] | None = None) -> Enumeration:
-        """Strike at each of these points, or at all."""
+        """Kill the operation, or make it fail, at each of these points; by default at all."""
         found = Enumeration(self._operation.name, mode, self.points(mode) if points is None else points)
         for point in found.points:
             self._restore()
@@ -116,7 +116,7 @@ class Enumerator:
             yield "the person's .git has changed"
 
     def kill_after(self, seconds: float) -> tuple[bool, list[str]]:
-        """Kill the operation so many seconds after its beginning. Gives whether it was at it still, and breaches."""
+        """Kill the operation after this many seconds. Return whether it was still in progress, and the breaches."""
         self._restore()
         try:
             status, answer = self._zygote.run(
@@ -142,7 +142,7 @@ class Enumerator:
 
     @property
     def seconds(self) -> float:
-        """How long the operation takes."""
+        """The duration of the operation."""
         return float(self.after["seconds"])
 
     def _recover(self) -> tuple[int, Json]:
@@ -164,7 +164,7 @@ class Enumerator:
             for run in task["runs"]:
                 if run["reason"] is not None and "a bug" in run["reason"]:
                     yield f"{run['id']} has ended by {run['reason']}"
-        # A run that was taken up and met the error has failed by it, in words: nobody has asked for it once more.
+        # A recovered run that met the error has failed with a reason: nobody has asked for it once more.
         if not self._operation.at_start and not reaches(self._operation, answer["facts"], self._goal):
             yield f"done once more, it is not done: {self._goal} and not {goal_of(self._operation, answer['facts'])}"
 
@@ -190,7 +190,7 @@ class Enumerator:
         know_again(self._ground)
 
     def _end_all(self) -> None:
-        """Whatever a case has left at work must not come in the way of the next one."""
+        """Kill the processes that a case has left, so that they do not disturb the next one."""
         for process in processes(self._ground.state):
             process.kill()
             wait_for_exit(process, GONE_SECONDS)
@@ -203,7 +203,7 @@ class Enumerator:
 
 
 def know_again(ground: Ground) -> None:
-    """Have what is on record name the folders of a copy: theirs are other inodes, by which they would be others."""
+    """Update the recorded identities of folders: the inodes of a copy differ, and it would be taken for another one."""
     for file in ground.state.glob("repos/*/slots/*/slot.json"):
         slot = json.loads(file.read_text())
         base, name = file.parents[2], file.parent.name
@@ -220,6 +220,6 @@ def know_again(ground: Ground) -> None:
 
 
 def in_memory() -> str | None:
-    """A folder whose files are in memory, where the system has one: a case writes hundreds of small ones."""
+    """Return a folder with its files in memory, if the system has one: a case writes hundreds of small files."""
     memory = "/dev/shm"  # noqa: S108  (folders in it are made by tempfile)
     return memory if os.access(memory, os.W_OK) else None

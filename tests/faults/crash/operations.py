@@ -1,4 +1,4 @@
-"""The operations whose points are enumerated: what is there before, what is done, and how it is done once more."""
+"""Define the operations whose points are enumerated: preparation, operation, and repetition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def plain_repository(ground: Ground) -> None:
-    """Some texts, one of them in a folder."""
+    """Make a repository of some texts, one of them in a folder."""
     make_repository(ground.root, {"a.txt": text_of(range(20)), "b.txt": "b\n", "src/c.txt": "c\n"})
 
 
@@ -26,34 +26,34 @@ async def nothing(_: Bench) -> None:
 
 @dataclass(frozen=True)
 class Operation:
-    """Something that a person, or the daemon by itself, does."""
+    """An operation of the person's, or of the daemon itself."""
 
     name: str
     prepare: Callable[[Bench], Awaitable[Memory]]
-    """What is there before. Done once, and copied for each point. Returns what `do` must know."""
+    """The preparation, done once and copied for each point. It returns the values for `do`."""
     do: Callable[[Bench], Awaitable[object]]
     lead_in: Callable[[Bench], Awaitable[None]] = nothing
-    """What goes before in the same daemon. Its points do not count."""
+    """The steps before the operation in the same daemon. Their points do not count."""
     desk: Callable[[Bench], Awaitable[None]] = nothing
-    """What the editor has open, with each daemon that it comes to speak with."""
+    """The editor's part: it opens its documents in each daemon that it connects to."""
     again: bool = False
-    """Whether it is asked for once more also where it was done: then nothing may change."""
+    """True if the operation is repeated even when it was completed: then nothing may change."""
     at_start: bool = False
-    """Whether the points are those of the engine's start."""
+    """True if the points are those of the engine's start."""
     waits: bool = True
-    """Whether all that is at work comes to an end without the operation."""
+    """True if all work ends without the operation."""
     dies: bool = False
-    """Whether the daemon is killed at the end of `prepare`, with an agent at work that ends by itself then."""
+    """True if the daemon is killed at the end of `prepare`, with an agent at work that ends by itself later."""
     shared_until: str | None = None
-    """The point up to which it is as another operation, whose points are enumerated."""
+    """The point up to which it equals another operation, whose points are enumerated."""
     shared_from: str | None = None
-    """The point from which on it is as another operation, whose points are enumerated."""
+    """The point from which on it equals another operation, whose points are enumerated."""
     every: int = 1
-    """Distance of the points that `make test` strikes, where an operation has many; `make soak` strikes at each."""
+    """Distance of the points in `make test` for an operation with many points; `make soak` takes each."""
     applies: bool = False
-    """Whether the client applies edits itself."""
+    """True if the client applies edits itself."""
     transacts: bool = False
-    """Whether it may be half done until the next daemon has completed it, or undone it."""
+    """True if it may be half done until the next daemon has completed or undone it."""
     repository: Callable[[Ground], None] = plain_repository
     config: str = ""
 
@@ -67,33 +67,33 @@ async def no_task(_: Bench) -> Memory:
 
 
 async def three_runs(bench: Bench) -> Memory:
-    """A task with three runs that have ended."""
+    """Make a task with three runs that have ended."""
     runs = await bench.finished(EDITS, APPENDS, "sh:echo other >> b.txt")
     return {"task": runs[0].partition("-")[0], "run": runs[0]}
 
 
 async def appended(bench: Bench) -> Memory:
-    """A task with a run that has ended, whose agent does more in each turn."""
+    """Make a task with a run that has ended, whose agent does more in each turn."""
     (run,) = await bench.finished(APPENDS)
     return {"task": run.partition("-")[0], "run": run}
 
 
 async def two_tasks(bench: Bench) -> Memory:
-    """A task with three runs, and another one that it has nothing to do with."""
+    """Make a task with three runs, and an unrelated one."""
     memory = await three_runs(bench)
     await bench.finished(APPENDS)
     return memory
 
 
 async def discarded(bench: Bench) -> Memory:
-    """A task all of whose runs were thrown away."""
+    """Make a task with only discarded runs."""
     memory = await three_runs(bench)
     await bench.client.command("mux.task.discard", id=memory["task"])
     return memory
 
 
 async def at_work_and_queued(bench: Bench) -> Memory:
-    """One agent at work, which will have ended when the next daemon comes, and another one that waits for its place."""
+    """Make a task with an agent at work, which will have ended when the next daemon comes, and a queued run."""
     go = bench.ground.base.with_name("go")
     task = await bench.client.start(f"sh:echo more >> b.txt; read _ < '{go}'; echo end >> b.txt", EDITS)
     await bench.client.until(lambda: bench.client.runs[task["runs"][0]["id"]]["hunks"], "the first hunk")
@@ -121,7 +121,7 @@ async def carry_on(bench: Bench) -> None:
 
 
 async def carry_on_up_to_date(bench: Bench) -> None:
-    # Where it is done once more, the person has typed it already.
+    # When the operation is repeated, the person has typed it already.
     (bench.root / "a.txt").write_text(text_of(range(25)))
     await bench.client.command("mux.run.continue", run=bench.memory["run"], message="and more", up_to_date="saved")
 
@@ -169,7 +169,7 @@ setup_inputs = ["b.txt"]
 """
 
 AGENT: Final = "process.started#1"
-"""From here on an agent is at work, or checks are: as for the first task."""
+"""The point from which on an agent or checks are at work, as for the first task."""
 
 OPERATIONS: Final = (
     Operation("start: the first task", no_task, start, every=2),

@@ -1,4 +1,4 @@
-"""What must hold of everything on the disk when nobody is at work: nothing damaged, nothing left over."""
+"""Check what must hold for everything on the disk when nothing is at work: nothing damaged, nothing left over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def breaches(ground: Ground) -> list[str]:
-    """Whatever is not as it must be, each in words."""
+    """Return a sentence for each thing that is not as it must be."""
     database = ground.state / "mux.db"
     if not database.exists():
         return []
@@ -43,7 +43,7 @@ def breaches(ground: Ground) -> list[str]:
 
 
 def processes(state: Path) -> list[psutil.Process]:
-    """The living processes that carry the mark of a run, a check or a set-up of this state."""
+    """Return the living processes that carry the mark of a run, a check or a set-up of this state."""
     found = []
     for process in psutil.process_iter():
         try:

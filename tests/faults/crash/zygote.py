@@ -1,7 +1,7 @@
-"""Processes in which everything is imported already: a point is killed in milliseconds, not after a second's start.
+"""Fork children from processes that have everything imported: a point takes milliseconds, not a second's start.
 
-A zygote has one thread, and forks a child for each thing to do. So a child may begin threads, an event loop and git,
-and may be ended anywhere by `os._exit(9)`, which is to everybody else what `kill -9` is.
+A zygote has one thread, and forks a child for each action. So a child may start threads, an event loop and git, and may
+be ended anywhere by `os._exit(9)`, which to all other processes looks like `kill -9`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 SECONDS = 100.0
-"""A child that takes longer ends itself, and says in its log where it was."""
+"""Maximum seconds for a child. Then it ends itself, and logs where it was."""
 
 
 class Zygote:
@@ -47,7 +47,7 @@ class Zygote:
         self._process.stdout.close()
 
     def run(self, what: str, **said: Any) -> tuple[int, Json]:
-        """Have a child do something. Returns its exit status and its answer, which is empty where it was ended."""
+        """Let a child act. Return its exit status and its answer, which is empty if it was killed."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps({"what": what, **said}).encode() + b"\n")
         self._process.stdin.flush()
@@ -58,15 +58,15 @@ class Zygote:
 
 
 def main(log: Path) -> None:
-    """Fork a child for each line of standard input, and tell how each ended."""
+    """Fork a child for each line of standard input, and report how each ended."""
     from mux_lsp.git.command import git
     from mux_lsp.lsp.wire.server import _converter
     from tests.faults.crash import acting
 
-    git(["version"], folder=log.parent)  # looks once, for all of them, at which git there is
-    _converter()  # all sessions share it; each child would take 0.03 s to make it
+    git(["version"], folder=log.parent)  # looks up git's version once for all children
+    _converter()  # all sessions share it; making it takes each child 0.03 s
     gc.collect()
-    gc.freeze()  # else a collection in a child writes to all memory, which the system copies then
+    gc.freeze()  # otherwise a collection in a child would write to all memory, which the system then copies
     for line in sys.stdin.buffer:
         reading, writing = os.pipe()
         child = os.fork()
@@ -82,7 +82,7 @@ def main(log: Path) -> None:
 
 
 def _child(said: Json, answer_to: int, log: Path, act: Any) -> None:
-    """Does not return."""
+    """Act, and end the process. Does not return."""
     status = 1
     try:
         printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

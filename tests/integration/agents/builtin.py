@@ -1,4 +1,4 @@
-"""A run of the built-in agent, with its real loop and tools, and a script in the model's place."""
+"""Run the built-in agent with its real loop and tools against a scripted model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a server answers that does not want a request."""
+    """An answer with which a server refuses a request."""
 
     status: int
     message: str
@@ -48,7 +48,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Stream:
-    """An answer in events that no script can have."""
+    """An answer as a stream of events that no script can express."""
 
     events: tuple[Mapping[str, Any], ...]
 
@@ -61,14 +61,14 @@ class Stream:
 
 @dataclass
 class Stage:
-    """One run, and who hears of it."""
+    """One run, with the events and requests that it emits."""
 
     folder: Path
     events: list[Event] = field(default_factory=list)
     asked: list[PermissionRequest] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
-    """What the server was asked."""
+    """The requests that the server received."""
     decision: Decision = field(default_factory=lambda: Decision(True))
     settings: dict[str, Any] = field(default_factory=dict)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,7 +89,7 @@ class Stage:
         self.waits.append(seconds)
 
     async def until(self, kind: type[Any]) -> None:
-        """Until an event of that kind has come."""
+        """Wait until an event of that kind has come."""
         async with asyncio.timeout(WAIT_SECONDS):
             while not any(isinstance(event, kind) for event in self.events):
                 self.heard.clear()
@@ -100,7 +100,7 @@ class Stage:
 
     @property
     def results(self) -> list[str]:
-        """What the tools gave, `!` before what failed."""
+        """The results of the tools, those that failed with a `!` in front."""
         return [("" if one.ok else "!") + one.text for one in self.of(ToolResult)]
 
     @property
@@ -122,13 +122,13 @@ class Stage:
     async def play(
         self, text: str, limits: Limits = NO_LIMITS, *, first: Iterable[Refusal | Stream] = (), **changes: Any
     ) -> Outcome:
-        """The attempt, with this script in the model's place, behind these first answers."""
+        """Run the attempt against a model with these first answers and then this script. Return its outcome."""
         async with self.playing(text, first) as url:
             return await self.backend(url, limits).attempt(replace(self.attempt, **changes), self)
 
     @asynccontextmanager
     async def playing(self, text: str, first: Iterable[Refusal | Stream] = ()) -> AsyncIterator[str]:
-        """The address of that server."""
+        """Serve the model and yield its address."""
         player = _Player(script.parse(text, "play.toml"))
         left = list(first)
 
@@ -157,14 +157,14 @@ def play(*turns: str) -> str:
 
 
 async def results_of(stage: Stage, *calls: str) -> list[str]:
-    """What the tools give to these calls, each in an answer of its own."""
+    """Return the results of these calls, each made in an answer of its own."""
     assert await stage.play(play(*map(turn, calls), DONE)) == Outcome(0)
     assert stage.of(Final) == [Final("It is done.")]
     return stage.results
 
 
 def is_of(process: psutil.Process, stage: Stage) -> bool:
-    """Whether a process is at work for the run."""
+    """Return whether a process belongs to the run and is alive."""
     try:
         marked = process.environ().get("MUX_WORKTREE") == str(stage.worktree)
         return marked and process.status() != psutil.STATUS_ZOMBIE

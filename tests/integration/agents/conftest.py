@@ -1,4 +1,4 @@
-"""A run's folders, and agents that say when they are ready instead of being waited for by the clock."""
+"""Provide a run's folders, and agents that signal when they are ready, so that no test waits by the clock."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).pare
 
 @dataclass
 class RunFixture:
-    """One run in a temporary folder. `ready` is a named pipe: what is written there, `said` gives."""
+    """One run in a temporary folder. `ready` is a named pipe; `said` returns what is written there."""
 
     worktree: Path
     folder: Path
@@ -50,7 +50,7 @@ class RunFixture:
         return process
 
     def start_from_another_daemon(self, script: str) -> Process:
-        """As `start`, by a Python process that is killed outright as soon as the agent has started."""
+        """Start it like `start`, from a Python process that is killed as soon as the agent has started."""
         program = (
             "import json, os, sys; from pathlib import Path; from mux_lsp.agents.process import start\n"
             "script, worktree, folder, mark = sys.argv[1:]\n"
@@ -74,7 +74,7 @@ class RunFixture:
         return process
 
     async def said(self) -> list[str]:
-        """The words that the agent wrote to its `$READY`, once it has."""
+        """Wait until the agent writes to its `$READY`, and return the words."""
         return (await asyncio.to_thread(self.ready.read_text)).split()
 
     async def end(self, process: Process | None, grace: float = 5) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ async def run(tmp_path: Path) -> AsyncIterator[RunFixture]:
 
 
 class Bystanders(Protocol):
-    """Starts a process of nobody's run, in a session of its own."""
+    """A function that starts a process of no run, in a session of its own."""
 
     def __call__(
         self, *command: str, folder: Path | None = None, stdin: int = subprocess.DEVNULL, **environment: str
@@ -104,7 +104,7 @@ class Bystanders(Protocol):
 
 @pytest.fixture
 def bystanders() -> Iterator[Bystanders]:
-    """Processes of nobody's run, ended with the test."""
+    """Yield a function that starts processes of no run. They end with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
     def bystander(
@@ -131,7 +131,7 @@ def bystanders() -> Iterator[Bystanders]:
 
 @pytest.fixture
 def orphans_are_ours() -> Iterator[None]:
-    """Orphans become children of the test and not of the system's first process, which reaps them when it likes."""
+    """Make orphans children of the test, not of the system's first process, which reaps them at any time."""
     if sys.platform != "linux":
         pytest.skip("only Linux has subreapers")
     set_child_subreaper = 36  # prctl(2)
@@ -142,5 +142,5 @@ def orphans_are_ours() -> Iterator[None]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs. One that only waits to be reaped does not."""
+    """Return whether a process is alive. One that waits to be reaped is not."""
     return pid in read_table({})

@@ -1,4 +1,4 @@
-"""Agents that speak the Agent Client Protocol, as real processes: what they tell and ask, and however they end."""
+"""Test agents that speak the Agent Client Protocol, as real processes: their events, requests and ends."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ PERSON = {"PATH": os.environ["PATH"], "PYTHONPATH": ROOT, "KEY": "canary", "GIT_
 
 @dataclass
 class Stage:
-    """One run, and who hears of it."""
+    """One run, with the events and requests that it emits."""
 
     folder: Path
     events: list[Event] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Stage:
         return decision
 
     async def until(self, there: Callable[[], object]) -> None:
-        """Until that has come about by something that was told or asked."""
+        """Wait until an event or request has made the condition true."""
         async with asyncio.timeout(WAIT_SECONDS):
             while not there():
                 self.heard.clear()
@@ -104,7 +104,7 @@ class Stage:
         )
 
     async def play(self, *steps: dict[str, Any], attempt: Attempt | None = None, **settings: Any) -> Outcome:
-        """The attempt, with an agent that does these steps. Nothing of it is left afterwards."""
+        """Run an attempt whose agent does these steps. Assert that no process is left, and return the outcome."""
         backend = self.backend(*steps, **settings)
         async with asyncio.timeout(WAIT_SECONDS):
             outcome = await backend.attempt(attempt or self.attempt, self)
@@ -112,7 +112,7 @@ class Stage:
         return outcome
 
     async def shell(self, script: str) -> Outcome:
-        """The attempt, with a shell script for an agent."""
+        """Run an attempt with a shell script as the agent. Assert that no process is left, and return the outcome."""
         async with asyncio.timeout(WAIT_SECONDS):
             outcome = await AcpBackend(script, grace=2, person=PERSON).attempt(self.attempt, self)
         self.assert_nobody_left()
@@ -301,7 +301,7 @@ async def test_one_that_loads_no_sessions_is_told_what_was_said(stage: Stage) ->
 
 
 async def test_taken_up_by_a_later_daemon(stage: Stage) -> None:
-    # Whoever started this one is gone.
+    # The daemon that started this one is gone.
     process = start(
         ["sleep", "1000"], folder=stage.worktree, environment=PERSON, run_folder=stage.folder / "run", mark=stage.mark
     )
@@ -343,7 +343,7 @@ async def test_reasons_in_words(stage: Stage, settings: dict[str, Any], complain
             [{"complain": "Oh no\x1b[2J"}, {"die": 7}],
             Outcome(7, "the agent ended with exit status 7 before it had answered: Oh no"),
         ),
-        # Somebody it has started keeps its output open.
+        # A process that it has started keeps its output open.
         ([{"leave": ["sleep", "1000"]}, {"die": 0}], Outcome(1, "the agent ended before it had answered")),
         ([{"complain": "x"}, {"say": "alive"}], Outcome(0)),
     ],

@@ -1,4 +1,4 @@
-"""Output in bounds on a real file system: its room is measured in blocks of the disk."""
+"""Test bounded output on a real file system: usage is measured in blocks of the disk."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ WHOLE = "".join(f"{line}\n" for line in LINES).encode()
 
 
 def room(file: Path) -> int:
-    """The bytes that a file takes of the disk."""
+    """Return the bytes that a file takes on the disk."""
     return file.stat().st_blocks * 512
 
 
 def printed(folder: Path, stream: str, limit: int = 65_536) -> list[str]:
-    """All that a reader gets who begins at the beginning."""
+    """Return all lines that a reader from the beginning gets."""
     text, offset = b"", 0
     while True:
         data, offset = read_log(folder, stream, offset, limit)
@@ -45,12 +45,12 @@ def printed(folder: Path, stream: str, limit: int = 65_536) -> list[str]:
 
 
 def check_printed(got: list[str]) -> None:
-    """Head and tail are there in order, and one line says what is not."""
+    """Assert that head and tail are there in order, and that one line reports the bytes left out."""
     (at,) = (number for number, line in enumerate(got) if line.startswith("mux-lsp: "))
     head, tail = got[:at], got[at + 1 :]
     assert len(head) * 8 >= MOST // 5
     assert len(tail) * 8 >= MOST // 3
-    # What the hole has cut is the end of one line and the beginning of another.
+    # The hole cuts the last line of the head and the first line of the tail.
     assert head[:-1] == LINES[: len(head) - 1]
     assert tail[1:] == LINES[1 - len(tail) :]
     missing = len(WHOLE) - len("\n".join(head)) - len("\n".join(tail)) - 1
@@ -112,7 +112,7 @@ def test_a_transcript_that_was_trimmed_is_read_line_by_line(tmp_path: Path) -> N
     assert (got[0], got[-1]) == (texts[0], texts[-1])
     assert got == [text for text in texts if text in set(got)]
     assert len(got) < 100
-    # For whoever reads it by its bytes there is an entry that says so.
+    # For readers by byte offset there is an entry that says so.
     shown = [transcript._entry(line.encode()) for line in printed(tmp_path, transcript.TRANSCRIPT) if line]
     (notice,) = (entry.event for entry in shown if entry is not None and isinstance(entry.event, Notice))
     assert "bytes of the output were left out" in notice.text

@@ -1,4 +1,4 @@
-"""The built-in agent with its real loop and tools against the replay server: what it does, and why it stops."""
+"""Test the built-in agent with its real loop and tools against the replay server: actions and reasons to stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.replaying import DONE, call, text, turn
 if TYPE_CHECKING:
     from tests.integration.agents.builtin import Stage
 
-# What the model is told
+# The prompt
 
 
 async def test_tokens_cache_hits_and_cost_of_each_request(stage: Stage) -> None:
@@ -41,7 +41,7 @@ async def test_what_it_says_is_told_in_parts_and_whole(stage: Stage) -> None:
     assert stage.of(ToolCall)[0].title == "list files"
 
 
-# Why it stops
+# Reasons to stop
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_halves_of_characters_harm_nothing(stage: Stage) -> None:
     assert (stage.worktree / "a.py").read_text() == "x?y"
 
 
-# What goes wrong on the way
+# Failures on the way
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_tried_again_with_a_notice_and_no_double_effect(stage: Stage, faul
 
 
 async def test_a_slow_answer_is_waited_for(stage: Stage) -> None:
-    # Much longer than what is silence, in all.
+    # In all much longer than the stall limit.
     slow = turn(text("one two three four five six"), more='faults = [{ kind = "slow", events_per_second = 12 }]')
     assert await stage.play(play(slow)) == Outcome(0)
     assert stage.of(Final) == [Final("one two three four five six")]
@@ -196,11 +196,11 @@ async def test_a_server_that_is_not_there(stage: Stage) -> None:
     assert (outcome.reason or "").startswith("http://127.0.0.1:9 did not answer after 8 tries: ConnectError")
 
 
-# Going on
+# Resuming
 
 
 async def stopped_while(stage: Stage, body: str, kind: type[Any]) -> None:
-    """The daemon ends in a moment that an event tells."""
+    """Run the attempt and end the daemon when an event of this kind comes."""
     async with stage.playing(body) as url:
         work = asyncio.create_task(stage.backend(url).attempt(stage.attempt, stage))
         await stage.until(kind)

@@ -1,4 +1,4 @@
-"""What the built-in agent asks the Messages API for, and what it makes of answers that are out of the ordinary."""
+"""Test the built-in agent's requests to the Messages API, and how it handles unusual answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_what_is_asked_of_the_server(stage: Stage) -> None:
     marked = [["cache_control" in block for block in message["content"]] for message in last["messages"]]
     assert marked == [[False], [False], [True], [False], [True]]
     assert str(stage.worktree) in last["system"][0]["text"]
-    # Nothing but the marks changes from one request to the next, so that the cache is hit.
+    # Only the cache marks change from one request to the next, so that the cache is hit.
     for before, after in zip(stage.requests, stage.requests[1:], strict=False):
         plain = [_unmarked(one["messages"]) for one in (before, after)]
         assert plain[1][: len(plain[0])] == plain[0]
@@ -77,7 +77,7 @@ async def test_a_server_that_knows_nothing_of_contexts(stage: Stage) -> None:
 
 
 def _answer(*blocks: tuple[dict[str, Any], dict[str, Any]], usage: dict[str, Any]) -> Stream:
-    """An answer of blocks, each with what a delta adds to it."""
+    """Return an answer of blocks, each with the content of its delta."""
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"usage": {"input_tokens": 1000, "output_tokens": 1}}}
     ]
@@ -109,7 +109,7 @@ NO_SUMMARY = (
     ("block", "goes_back"),
     [
         (SUMMARY, {"type": "compaction", "content": "We did this.", "encrypted_content": "c2VjcmV0"}),
-        # An empty text in place of null would be refused.
+        # The API would refuse an empty text in place of null.
         (NO_SUMMARY, {"type": "compaction", "content": None}),
     ],
 )
@@ -120,7 +120,7 @@ async def test_a_summary_goes_back_as_it_came(stage: Stage, block: Any, goes_bac
 
 
 async def test_what_a_summary_took_is_counted(stage: Stage) -> None:
-    """The API does not count that among the tokens of the answer."""
+    """The API does not include it in the tokens of the answer."""
     more = {"input_tokens": 150_000, "output_tokens": 2_000, "cache_read_input_tokens": 0}
     iterations = [{"type": "compaction", **more}, {"type": "message", "input_tokens": 1000, "output_tokens": 50}]
     usage = {"input_tokens": 1000, "output_tokens": 50, "iterations": iterations}
@@ -130,7 +130,7 @@ async def test_what_a_summary_took_is_counted(stage: Stage) -> None:
     assert counted.cost_usd == pytest.approx((151_000 * 2 + 2_050 * 10) / 1e6)
 
 
-# What the repository tells
+# The repository's instructions
 
 
 async def test_instructions_are_those_of_the_folders_where_the_work_is(stage: Stage) -> None:
@@ -150,7 +150,7 @@ async def test_instructions_are_those_of_the_folders_where_the_work_is(stage: St
     more = play(turn(text("-")), turn(text("-")), turn(text("-")), read, DONE)
     assert await stage.play(more, turn=1, prompt="More.") == Outcome(0)
     assert _given(stage, 3) == [["More."], []]
-    # What was summed up is no longer known word by word.
+    # Instructions in the summarised part are no longer in the context, so they are sent again.
     summed_up = turn('{ raw = \'{"type": "compaction", "content": "It went on."}\' }', call("list_files"))
     more = play(*[turn(text("-"))] * 5, summed_up, read, DONE)
     assert await stage.play(more, turn=2, prompt="And more.") == Outcome(0)
@@ -158,7 +158,7 @@ async def test_instructions_are_those_of_the_folders_where_the_work_is(stage: St
 
 
 def _given(stage: Stage, begun: int = 0) -> list[list[str]]:
-    """The texts that came with the last results of each request, or in place of any, from a request on."""
+    """Return the texts beside the last results of each request, or without any results, from a request on."""
     last = [request["messages"][-1]["content"] for request in stage.requests[begun:]]
     return [[block["text"] for block in content if block["type"] == "text"] for content in last]
 

@@ -1,4 +1,4 @@
-"""The tools of the built-in agent: files of its worktree and no others, and commands that see no key."""
+"""Test the tools of the built-in agent: files of its worktree and no others, and commands that see no key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_reads_lists_and_searches(stage: Stage) -> None:
     (stage.worktree / "src" / "b.txt").write_bytes(b"caf\xe9\r\ntwo\x0cparts\r\n")
     (stage.worktree / ".git").mkdir()
     (stage.worktree / ".git" / "config").write_text("two")
-    # Links that lead nowhere, in a circle or to a folder take nothing away from what is beside them.
+    # Links to nowhere, in a circle or to a folder do not affect the files beside them.
     for name, target in (("src/circle", "circle"), ("src/nowhere", "absent"), ("src/up", "..")):
         (stage.worktree / name).symlink_to(target)
     assert await results_of(
@@ -92,7 +92,7 @@ async def test_folders_however_deep(stage: Stage) -> None:
         )
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        remove_tree(stage.worktree / "d")  # pytest itself would break off
+        remove_tree(stage.worktree / "d")  # pytest's own removal would fail
     assert written == f"{deep} was created."
     assert (listed, read) == (deep, "1\tdeep")
 
@@ -212,7 +212,7 @@ async def test_a_link_swapped_in_meanwhile_is_an_error(stage: Stage) -> None:
 async def test_commands(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     monkeypatch.setenv("MY_SERVICE_TOKEN", KEY)
-    monkeypatch.setenv("WHERE_THE_MODEL_IS", KEY)  # settings name it as the one that has the key
+    monkeypatch.setenv("WHERE_THE_MODEL_IS", KEY)  # the settings name it as the variable of the key
     results = await results_of(
         stage,
         call("run_command", command="pwd; echo err >&2; echo out"),
@@ -224,7 +224,7 @@ async def test_commands(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert results[1] == "!\n[ended with exit status 3]"
     assert KEY not in results[2]
     assert "MUX_RUN=k3f-1" in results[2]
-    assert results[3] == "4000\n"  # nothing comes in, and nothing waits for it
+    assert results[3] == "4000\n"  # the input is empty, so reading it returns at once
     assert [one.subject for one in stage.asked][1] == "exit 3"
 
 
@@ -278,7 +278,7 @@ async def test_background_commands(stage: Stage) -> None:
     assert results[2] == "a\n\n[still at work]"
     assert results[3] == "\n[stopped]"
     assert results[4].startswith("!There is no command 'c9'")
-    # What was left at work ended with the agent.
+    # A process that was left at work ended with the agent.
     assert not [one for one in psutil.process_iter() if is_of(one, stage)]
 
 

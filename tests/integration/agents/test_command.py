@@ -1,4 +1,4 @@
-"""A command agent's whole way: what it is told, how its end is reported, how it is cancelled and taken up again."""
+"""Test a command agent: its input, the report of its end, cancelling, and resuming by a later daemon."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def backend(command: str | list[str], **environment: str) -> Backend:
 
 
 class Watcher:
-    """Hears of the agent's start, and is never asked."""
+    """A host that takes the agent's start, and is never asked."""
 
     def __init__(self) -> None:
         self.started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()

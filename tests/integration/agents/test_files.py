@@ -1,4 +1,4 @@
-"""Files that the daemon writes in a run's folder, which the agent knows too."""
+"""Test files that the daemon writes in a run's folder, whose path the agent knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the built-in agent's key comes from, and what is said where it does not come."""
+"""Test where the built-in agent's key comes from, and the message about a missing key."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_a_command_that_takes_too_long_is_ended_with_its_children(
     try:
         with pytest.raises(AgentError, match=r"^The command that gives the key took more than 0 seconds\.$"):
             await KeySource("SET", command=f"(echo begun; sleep 1000) >{tmp_path}/held & wait").get()
-        # It is at its end when nobody has the other side open.
+        # The pipe is at its end when no process has the other side open.
         said: bytes | None = None
         while said != b"":
             try:
@@ -113,7 +113,7 @@ async def test_a_command_that_takes_too_long_is_ended_with_its_children(
 
 
 class Keyring(ModuleType):
-    """In place of the package, which is none of ours."""
+    """A stand-in for the keyring package, which is no dependency."""
 
     def __init__(self, entries: dict[tuple[str, str], str]) -> None:
         super().__init__("keyring")

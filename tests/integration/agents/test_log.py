@@ -1,4 +1,4 @@
-"""Reading what agents print, and being told when there is more."""
+"""Test reading the output of agents, and notifications of its growth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = 1_000_000
 
 
 def _mark(folder: Path) -> dict[str, str]:
-    # The whole machine is searched for it, other workers' tests too: so it names what only this test has.
+    # The process table of the whole machine is searched for the mark, including other workers' tests: so it is unique.
     return {"MUX_RUN": "k3f-1", "MUX_WORKTREE": str(folder)}
 
 
@@ -34,7 +34,7 @@ def test_log_is_read_piece_by_piece(tmp_path: Path) -> None:
 
 
 async def test_growth_of_all_runs_is_told(tmp_path: Path) -> None:
-    """Also of a run that begins after the watch."""
+    """This includes a run that begins after the watch."""
     old = tmp_path / "k3f-1"
     old.mkdir()
     (old / "stdout").write_text("before\n")
@@ -49,7 +49,7 @@ async def test_growth_of_all_runs_is_told(tmp_path: Path) -> None:
                 heard.set()
 
     async def until(growth: Growth, script: str, folder: Path) -> None:
-        # An agent prints line after line until it is heard; what it printed before the watch began may go untold.
+        # An agent prints lines until it is noticed; output from before the watch began may go unnoticed.
         process = start(
             ["sh", "-c", script],
             folder=tmp_path,
@@ -76,7 +76,7 @@ async def test_growth_of_all_runs_is_told(tmp_path: Path) -> None:
 
 
 async def test_what_is_in_a_folder_from_its_first_moment_is_told(tmp_path: Path) -> None:
-    """Nothing happens in it that a watch could see."""
+    """No change in the folder triggers the watch."""
     made, runs = tmp_path / "made", tmp_path / "runs"
     made.mkdir()
     (made / "stdout").write_text("begun\n")

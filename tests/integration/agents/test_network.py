@@ -1,4 +1,4 @@
-"""Connections to a server of the Messages API: kept while it keeps them, in TLS, and each of their ends by its name."""
+"""Test connections to a server of the Messages API: reuse, TLS, and a distinct error for each way they end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LARGE = b"x" * 900_000
 
 @asynccontextmanager
 async def server(handler: Handler, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Somebody who answers on loopback. Gives the address."""
+    """Serve connections on loopback with the handler. Yield the address."""
     served: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,7 +56,7 @@ async def server(handler: Handler, context: ssl.SSLContext | None = None) -> Asy
 
 
 async def asked(reader: asyncio.StreamReader) -> bytes:
-    """One request, whole."""
+    """Read one complete request and return its body."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
     return await reader.readexactly(length)
@@ -67,12 +67,12 @@ def answer(body: bytes, *headers: bytes) -> bytes:
 
 
 class Echo:
-    """Answers each request with its body, and counts the connections."""
+    """A handler that answers each request with its body, and counts the connections."""
 
     def __init__(self, requests: int | None = None) -> None:
         self.connections = 0
         self._requests = requests
-        """After so many of a connection it is closed without a word."""
+        """The number of requests after which a connection is closed without notice."""
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -110,7 +110,7 @@ async def test_one_that_the_server_has_closed_meanwhile_is_not_used_again() -> N
     async with server(once) as url, client() as person:
         assert (await person.post(url, content=b"one")).content == b"one"
         await closed.wait()
-        await asyncio.sleep(0)  # and the loop has heard of it
+        await asyncio.sleep(0)  # let the loop process it
         await asyncio.sleep(0)
         assert (await person.post(url, content=b"two")).content == b"two"
     assert echo.connections == 2
@@ -132,7 +132,7 @@ async def test_what_comes_faster_than_it_is_read_waits_with_its_sender() -> None
     async with server(pour) as url, client() as person, person.stream("GET", url) as response:
         read = most = 0
         async for part in response.aiter_raw():
-            # Others get their turn between two parts, the server too.
+            # Other tasks get their turn between two parts, including the server.
             await asyncio.sleep(0)
             read += len(part)
             most = max(most, written - read)
@@ -162,7 +162,7 @@ async def test_an_answer_that_breaks_off(sent: bytes, named: type[Exception]) ->
 
 async def test_a_connection_that_is_cut() -> None:
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # To close it with something unread resets it.
+        # Closing it with unread data resets it.
         assert isinstance(writer.transport, asyncio.Transport)
         writer.transport.pause_reading()
         writer.transport.abort()
@@ -193,7 +193,7 @@ async def test_nobody_there() -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """Of `localhost`, with its key in the same file."""
+    """Make a certificate of `localhost`, with its key in the same file."""
     made = tmp_path / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(tmp_path / "key.pem"), "-out", str(made)]

@@ -1,4 +1,4 @@
-"""Ports of runs, with real sockets."""
+"""Test the ports of runs, with real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command-line agent from its start to its end, by programs that print what the real ones do."""
+"""Test a command-line agent from start to end, with programs that print what the real ones do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Keeper:
-    """The engine's end: keeps a transcript."""
+    """A host that keeps a transcript."""
 
     folder: Path
     told: list[Event] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Keeper:
         raise NotImplementedError
 
     async def hears(self, event: Event) -> None:
-        """Wait until it was told."""
+        """Wait until the event has been emitted."""
         async with asyncio.timeout(20):
             while event not in self.told:
                 self.news.clear()
@@ -55,7 +55,7 @@ class Keeper:
 
 @dataclass
 class Scene:
-    """A `codex` of the test's own, and a worktree for it."""
+    """A fake `codex`, and a worktree for it."""
 
     root: Path
 
@@ -84,7 +84,7 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs; a zombie does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -103,7 +103,7 @@ async def test_it_reads_its_prompt_and_is_heard(scene: Scene) -> None:
     assert (scene.root / "work" / "got").read_text() == "-x\nsay 'hello' ?"
     assert "workspace-write" in (scene.root / "work" / "arguments").read_text()
     assert keeper.told[1:] == [Text("hello")]
-    # What it prints is for machines; what is told of it goes elsewhere.
+    # Its raw output is for machines; the events go to the transcript.
     assert not (scene.root / "run" / "stdout").exists()
 
 
@@ -157,7 +157,7 @@ async def test_another_daemon_takes_it_up(scene: Scene) -> None:
 
 async def test_cancelling_ends_what_has_cleared_its_environment(scene: Scene) -> None:
     keeper = scene.keeper()
-    # It is known by the file it writes to alone.
+    # Only its open file identifies it.
     stray = "(setsid env -i /bin/sh -c 'echo $$ > stray; exec sleep 1000' 2>/dev/null &)"
     backend = scene.backend(f"{stray}; until test -s stray; do :; done; {said('one')}; sleep 1000")
     working = asyncio.create_task(backend.attempt(scene.attempt(), keeper))

@@ -1,4 +1,4 @@
-"""Starting, waiting for and ending agents, with real processes."""
+"""Test starting, waiting for and ending agents, with real processes."""
 
 from __future__ import annotations
 
@@ -150,10 +150,10 @@ async def test_ended_agent_is_reaped(run: RunFixture) -> None:
     assert created_at(process.pid) is None
 
 
-# A script at work, which says so when its command runs: between fork and exec a command has its script's TERM trap.
+# A busy script that signals when its command runs: between fork and exec a command has its script's TERM trap.
 WORK = "while :; do sh -c 'echo up >$READY; exec sleep 1000'; done"
 
-# Each tells its own number and tries to outlive its run.
+# Each prints its process id and tries to outlive its run.
 TELL = "echo $$ >$READY; exec sleep 1000"
 QUOTED_TELL = TELL.replace("$", "\\$")
 SURVIVORS = {
@@ -206,7 +206,7 @@ async def test_nothing_outlives_a_run_of_an_earlier_daemon(run: RunFixture, name
 
 @pytest.mark.usefixtures("orphans_are_ours")
 async def test_earlier_daemons_agent_is_waited_for_and_swept(run: RunFixture) -> None:
-    # Nothing but its session tells that the one left behind is of this run.
+    # Only its session identifies the process left behind as one of this run.
     left_behind = "env -i READY=$READY PATH=$PATH sh -c 'echo $$ >$READY; exec sleep 1000' >/dev/null 2>&1 &"
     go_on = run.folder / "go on"
     os.mkfifo(go_on)
@@ -215,7 +215,7 @@ async def test_earlier_daemons_agent_is_waited_for_and_swept(run: RunFixture) ->
     waiting = asyncio.ensure_future(wait(process, run.folder))
     await asyncio.to_thread(go_on.write_text, "now\n")
     assert await waiting == 5
-    # As the system does with an orphan at any moment: its number is free from here on.
+    # The system may reap an orphan at any moment: its number is free from here on.
     await asyncio.to_thread(os.waitpid, process.pid, 0)
     assert (run.folder / "stdout").read_text() == "done\n"
     assert is_alive(int(pid))
@@ -226,7 +226,7 @@ async def test_earlier_daemons_agent_is_waited_for_and_swept(run: RunFixture) ->
 async def test_agent_that_ended_between_two_daemons(run: RunFixture) -> None:
     process = run.start_from_another_daemon("echo $PPID >$READY; exit 9")
     await run.said()
-    # The first wait sees it end, the second finds it gone: both know how it went.
+    # The first wait sees it end, the second finds it gone: both return its status.
     assert [await wait(process, run.folder), await wait(process, run.folder)] == [9, 9]
 
 
@@ -329,7 +329,7 @@ async def test_command_by_which_an_agent_tidies_up_is_not_ended(run: RunFixture)
 
 
 async def test_run_that_is_ended_in_its_first_moment(run: RunFixture) -> None:
-    """Whether the supervisor has started the agent by then or not."""
+    """The supervisor may or may not have started the agent by then."""
     for _ in range(15):
         process = run.start("sleep 1000")
         await run.end(process, grace=0)

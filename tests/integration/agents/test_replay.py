@@ -1,6 +1,6 @@
-"""The replay server with the official client: what is scripted arrives, what is to go wrong goes wrong, and no more.
+"""Test the replay server with the official client: scripted answers and scripted faults arrive, and nothing else.
 
-Every time limit here is one that only a broken server reaches.
+Only a broken server reaches the time limits here.
 """
 
 from __future__ import annotations
@@ -99,14 +99,14 @@ async def events_until_it_breaks(
 
 
 def answered(message: Message, text: str = "def parse", **more: Any) -> list[dict[str, Any]]:
-    """The assistant's message and results for all of its tool calls."""
+    """Return the assistant's message, and a message with results for all of its tool calls."""
     calls = [block.id for block in message.content if block.type == "tool_use"]
     results = [{"type": "tool_result", "tool_use_id": call, "content": text, **more} for call in calls]
     return [{"role": "assistant", "content": message.content}, {"role": "user", "content": results}]
 
 
 def said(message: Message) -> dict[str, Any]:
-    """All of a message but its id, which is another each time."""
+    """Return all of a message but its id, which is different each time."""
     return message.model_dump(exclude={"id"}, exclude_none=True)
 
 
@@ -258,7 +258,7 @@ async def test_client_with_retries_gets_through() -> None:
 async def test_stream_is_cut_after_so_many_events(after: int) -> None:
     async with playing(script(f'{READ}faults = [{{ kind = "disconnect", after = {after} }}]')) as client:
         events, error = await events_until_it_breaks(client)
-        # The client does not show pings, of which one is the third event.
+        # The client does not show pings; the third event is one.
         assert len(events) == (after if after < 3 else after - 1)
         assert error is not None
         assert (await streamed(client)).stop_reason == "tool_use"
@@ -418,7 +418,7 @@ async def test_nobody_without_the_secret_word_is_answered() -> None:
 
 
 async def exchange(url: str, data: bytes, *, close: bool = True) -> bytes:
-    """What the server answers to these bytes until it ends the connection."""
+    """Send these bytes and return everything that the server answers until it closes the connection."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(data)
@@ -541,7 +541,7 @@ async def test_server_ends_at_once_with_connections_open() -> None:
             await stalled.readuntil(b"event: message_start")
     for reader, writer in ((half, half_writer), (stalled, stalled_writer)):
         with pytest.raises(ConnectionError):
-            # What was on its way may come first.
+            # Data in transit may come first.
             while await reader.read(100):
                 pass
             raise ConnectionError
@@ -549,7 +549,7 @@ async def test_server_ends_at_once_with_connections_open() -> None:
 
 
 async def conversation(client: anthropic.AsyncAnthropic, ask: Any) -> list[Message]:
-    """A conversation as an agent has it: two turns, then a follow-up."""
+    """Hold a conversation as an agent does: two turns, then a follow-up."""
     first = await ask(client)
     second = await ask(client, *answered(first))
     followed = [
@@ -623,7 +623,7 @@ async def test_recorder_tells_when_the_upstream_cannot_be_reached(tmp_path: Path
     async with record(tmp_path / "a.toml", upstream=f"http://127.0.0.1:{port}") as url, client_of(url) as client:
         with pytest.raises(anthropic.APIConnectionError):
             await streamed(client)
-        # What is asked for is what can be read: an answer that is not packed.
+        # It requests an encoding that it can read: an uncompressed answer.
         (head,) = heads
         assert head.startswith("POST /v1/messages HTTP/1.1\r\n")
         assert f"host: 127.0.0.1:{port}\r\n" in head

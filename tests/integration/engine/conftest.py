@@ -1,4 +1,4 @@
-"""An engine in this process, over real git, a real journal and real agents."""
+"""Provide an engine in this process, over real git, a real journal and real agents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Workshop:
-    """A repository, and the engines that work for it one after another."""
+    """A repository, and the engines that serve it one after another."""
 
     def __init__(self, folder: Path) -> None:
         self.root = make_repository(folder / "project", {"f.txt": "one\ntwo\nthree\n"})
@@ -36,7 +36,7 @@ class Workshop:
             yield engine
 
     async def start(self, engine: Engine, *agents: str, checks: tuple[str, ...] = ()) -> Task:
-        """A task with a run of each agent."""
+        """Start a task with a run of each agent and return it."""
         choices = tuple(AgentChoice(agent) for agent in agents)
         return await engine.tasks.start(StartRequest(self.root, "do it", choices, checks))
 

@@ -1,4 +1,4 @@
-"""Accepts whose client is gone, or has taken its request back, while they are under way."""
+"""Test accepts whose client disconnects, or cancels its request, while they are in progress."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILES = [f"f{number}.txt" for number in range(1, 5)]
 
 
 class Stopped:
-    """A thread that waits at a point."""
+    """The events of a thread that waits at a point."""
 
     def __init__(self) -> None:
         self.there = threading.Event()
@@ -35,7 +35,7 @@ class Stopped:
 
 @contextmanager
 def stopped_at(point: str, number: int) -> Iterator[Stopped]:
-    """Stop the first thread that passes a point with this number until it may go on."""
+    """Stop the first thread that passes the point with this number, until `go` is set."""
     stopped = Stopped()
 
     def plan(name: str, passed: int) -> None:
@@ -100,7 +100,7 @@ async def test_all_or_nothing(workshop: Workshop, point: str, number: int, how: 
 async def test_what_an_editor_has_applied_counts_though_it_is_gone_before_it_answers(
     workshop: Workshop, *, shown: bool
 ) -> None:
-    """It has the text open and has told of the change, or has saved the file; the binary file is the daemon's."""
+    """It has the text open and has sent the change, or has saved the file; the daemon writes the binary file."""
     root = workshop.root
     async with workshop.engine() as engine:
         task = await workshop.start(engine, r"sh:sed -i s/two/2/ f.txt; printf '\0\1' > b.bin")

@@ -1,4 +1,4 @@
-"""Cancels, limits and discards are on record before a process is ended: a daemon that dies forgets none."""
+"""Test that cancels, limits and discards are on record before a process is ended: a killed daemon forgets none."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class KilledError(BaseException):
-    """The daemon has died here."""
+    """The daemon was killed here."""
 
 
 @contextmanager
 def killed_at(point: str) -> Iterator[asyncio.Event]:
-    """The daemon dies at the first pass of a point. Gives what is set then."""
+    """Kill the daemon at the first pass of a point. Yield an event that is set then."""
     passed = asyncio.Event()
 
     def plan(name: str, _: int) -> None:

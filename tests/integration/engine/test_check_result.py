@@ -1,4 +1,4 @@
-"""How results are judged: by checks that an attempt cannot bend, told apart from how they go on the snapshot."""
+"""Test how results are checked: an attempt cannot bend its checks, and they are compared with the baseline."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def lay_out(workshop: Workshop, files: dict[str, str]) -> None:
 
 @pytest.fixture
 def project(workshop: Workshop) -> Workshop:
-    """A program with a fault, and tests that one of is about it."""
+    """Return a program with a fault, and tests: one of them is about it."""
     lay_out(workshop, {"app.py": BROKEN, "tests/test_app.py": TEST, "conftest.py": ""})
     return workshop
 
 
 async def judged(engine: Engine, run_id: str) -> Run:
-    """A run when it has ended, and its checks were told apart from those of the snapshot."""
+    """Wait until a run has ended and its checks were compared with the baseline, and return it."""
     await ended(engine, run_id)
     return await engine.runs.until(
         run_id, lambda run: all(check.baseline_state is not None for check in (*run.checks, *run.restored_checks))
@@ -99,10 +99,10 @@ async def test_what_an_attempt_breaks_is_named(project: Workshop) -> None:
 FORGER = (
     "import os; open(os.environ['MUX_JUNIT'], 'w').write('<testsuite><testcase name=\"test_double\"/></testsuite>')"
 )
-"""A program that says of tests that they pass."""
+"""A program that reports its tests as passed."""
 
 SKIPPER = "'def pytest_collection_modifyitems(items): del items[0]'"
-"""A conftest that leaves the first test out."""
+"""A conftest that skips the first test."""
 
 CHEATS = {
     "a test that is made to pass": ("echo 'def test_double(): pass' > tests/test_app.py", ["tests/test_app.py"]),
@@ -166,7 +166,7 @@ async def test_cheating_attempts_are_caught(project: Workshop) -> None:
     async with project.engine() as engine:
         task = await project.start(engine, *[f"sh:{command}" for command, _ in CHEATS.values()], checks=(PYTEST,))
         runs = [await judged(engine, run.id) for run in task.runs]
-    # Each passes by its own tests, and by those of the snapshot fails as the snapshot does.
+    # Each passes its own tests, and with those of the snapshot fails as the snapshot does.
     assert [states(run.checks) for run in runs] == [[(PASSED, FAILED)]] * len(runs)
     assert dict(zip(CHEATS, map(list, [run.tampered for run in runs]), strict=True)) == {
         name: meddled for name, (_, meddled) in CHEATS.items()
@@ -179,7 +179,7 @@ async def test_cheating_attempts_are_caught(project: Workshop) -> None:
 
 
 async def test_a_check_that_ends_well_and_says_nothing_of_its_tests_has_failed(project: Workshop) -> None:
-    """The program itself ends what runs its tests, before they were run."""
+    """The program under test ends the test runner before the tests have run."""
     run = await one(project, "printf 'import os\\nos._exit(0)\\n' > app.py", PYTEST)
     assert (run.tampered, run.restored_checks) == ((), ())
     (check,) = run.checks
@@ -257,7 +257,7 @@ async def test_restored_checks_that_cannot_be_run_count_as_failed(
 
 @pytest.fixture
 def counted(tmp_path: Path) -> tuple[str, Path]:
-    """A check that passes and counts, and the file in which it does."""
+    """Return a check that passes and counts its executions, and the file with the count."""
     file = tmp_path / "count"
     file.touch()
     return f"pwd >> {file}", file
@@ -280,12 +280,12 @@ async def test_a_snapshot_is_checked_once_for_all_runs_and_tasks(workshop: Works
         task = await workshop.start(engine, "sh:echo 3 > a", checks=(check,))
         await judged(engine, task.runs[0].id)
         assert count(file) == 6
-        # On other files it may go otherwise.
+        # With other files the outcome may differ.
         lay_out(workshop, {"f.txt": "changed\n"})
         task = await workshop.start(engine, "sh:echo 3 > a", checks=(check,))
         await judged(engine, task.runs[0].id)
         assert count(file) == 8
-        # So it may once a run was brought up to these.
+        # The same holds once a run was synced to these.
         lay_out(workshop, {"f.txt": "changed again\n"})
         await engine.tasks.carry_on(task.runs[0].id, "go on", ())
         assert states((await judged(engine, task.runs[0].id)).checks) == [(PASSED, PASSED)]

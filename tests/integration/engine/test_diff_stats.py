@@ -1,4 +1,4 @@
-"""That git's comparison of a whole result gives the very hunks that our own comparison of each file gives."""
+"""Test that git's comparison of a whole result gives exactly the hunks of our own comparison of each file."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ RUN = Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED)
 LONG = "".join(f"line {number}\n" for number in range(2000))
 BLOCK = "/*\n * {0}\n */\n{0}\n\n"
 TWO_BLOCKS = "first\n\n" + BLOCK.format("one") + BLOCK.format("two")
-"""Looking at indentation, git would have the new block begin with its comment. We do not look."""
+"""With the indent heuristic, git would start the new block at its comment. The heuristic is off."""
 HEADING = ("x" + "é" * 60 + "\n").encode()
 NUMBERS = b"".join(b" %d\n" % number for number in range(30))
-"""Lines that git takes for the inside of what the heading begins, which it quotes and cuts off."""
+"""Lines that git takes for the body below the heading, which it quotes and cuts off."""
 KINDS: dict[str, tuple[bytes | None, bytes | None]] = {
     "added": (None, b"a\nb\n"),
     "added empty": (None, b""),
@@ -66,7 +66,7 @@ KINDS: dict[str, tuple[bytes | None, bytes | None]] = {
 
 
 def generated() -> Iterator[tuple[str, tuple[bytes, bytes]]]:
-    """Texts of few different lines, which can be aligned in many ways, and what became of them."""
+    """Yield texts of few different lines, which can be aligned in many ways, each with a changed version."""
     chance = random.Random(7)
     for number in range(300):
         letters = "abc"[: chance.randrange(1, 4)] + "".join(chr(ord("d") + n) for n in range(chance.randrange(20)))
@@ -140,7 +140,7 @@ def test_the_hunks_that_git_found_are_ours(place: Place) -> None:
         taken += bool(theirs.hunks)
     assert taken > 200
     exactly = [change for path, change in changes.items() if path != "much changed"]
-    # There we leave git's way, which finds other hunks; nobody waits for ours only to have their number.
+    # Past this size our diff differs from git's; it would be wasteful to make ours only for the number of hunks.
     diff = place.git("diff", "-U0", "--no-indent-heuristic", place.base, place.result, "--", "much changed")
     assert counted == sum(max(1, ours.count(change)) for change in exactly) + diff.count("\n@@ ")
 
@@ -164,7 +164,7 @@ def test_nothing_is_compared_twice(place: Place, monkeypatch: pytest.MonkeyPatch
     assert asked == []
     grown = place.commit({"added": b"some\nother\nlines\n", "one more": b"line\n"})
     changes, more = place.read(grown)
-    # One more for the new file, and one for what had looked like a rename.
+    # One more for the new file, and one for the former rename.
     assert (changes["added"].lines_added, changes["one more"].lines_added, more) == (3, 1, counted + 2)
     assert asked == [("added", "deleted", "one more")]
 

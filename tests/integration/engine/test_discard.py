@@ -1,4 +1,4 @@
-"""Throwing runs away and bringing them back, over real git and real agents; and how long they are kept."""
+"""Test discarding and restoring runs, over real git and real agents; and how long discarded runs are kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Clock:
 
 
 async def done(workshop: Workshop, engine: Engine, *agents: str) -> Task:
-    """A task whose runs have ended."""
+    """Start a task, wait until its runs have ended, and return it."""
     task = await workshop.start(engine, *agents)
     for run in task.runs:
         await ended(engine, run.id)
@@ -46,7 +46,7 @@ async def done(workshop: Workshop, engine: Engine, *agents: str) -> Task:
 
 
 def told(engine: Engine) -> list[Event]:
-    """What is told from now on."""
+    """Return a list that collects the events from now on."""
     events: list[Event] = []
     engine.subscribe(events.append)
     return events
@@ -61,7 +61,7 @@ def refs(workshop: Workshop, engine: Engine) -> set[str]:
 
 
 def going(engine: Engine, run_id: str) -> asyncio.Event:
-    """Set when a run has been forgotten from now on."""
+    """Return an event that is set when a run is deleted after this call."""
     forgotten = asyncio.Event()
 
     def listen(event: Event) -> None:
@@ -191,7 +191,7 @@ async def test_what_a_thrown_away_run_takes_no_part_in(workshop: Workshop) -> No
         assert [run.id for run in engine.registry.task(task.id).runs] == [second.id]
 
 
-# How long they are kept
+# Retention
 
 
 async def test_what_was_kept_long_enough_goes_with_all_that_it_took(workshop: Workshop) -> None:
@@ -215,7 +215,7 @@ async def test_what_was_kept_long_enough_goes_with_all_that_it_took(workshop: Wo
         assert not engine.files.run_folder(one).exists()
         with pytest.raises(UsageError, match="There is no run"):
             await engine.discards.restore(one)
-        # One that was brought back and thrown away again is kept anew.
+        # A run that was restored and discarded again is kept for the full time again.
         await engine.discards.restore(two)
         clock.now += 100 * DAY
         await engine.discards._forget_what_is_over()

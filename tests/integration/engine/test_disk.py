@@ -1,4 +1,4 @@
-"""Accepted changes on a real disk: all of them or none, and nowhere but in the repository."""
+"""Test accepts on a real disk: all changes or none, and nowhere but in the repository."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Every folder, file and link below a folder with its mode and content."""
+    """Return every folder, file and link below a folder with its mode and content."""
     found = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
@@ -293,7 +293,7 @@ def test_what_was_written_is_put_back_where_the_next_fails(filled: Path, failing
 
 
 def test_a_race_with_another_program_is_noticed_at_the_last_moment(filled: Path) -> None:
-    """Somebody saves a file after the first look at it, and before its turn."""
+    """Another program saves a file after the first check of it, and before its turn."""
 
     def save(number: int) -> None:
         if number == 0:
@@ -314,7 +314,7 @@ def test_a_race_with_another_program_is_noticed_at_the_last_moment(filled: Path)
 
 
 def test_a_file_that_moves_is_in_one_of_its_places_at_any_moment(filled: Path) -> None:
-    """A daemon may be killed between any two steps, and the person's words in the file are nowhere else."""
+    """A daemon may be killed between any two steps, and the file has the only copy of the person's words."""
     mine = read(filled, "a.txt")
     seen: list[list[str]] = []
 
@@ -393,7 +393,7 @@ def test_links_within_are_fine(root: Path, path: str, target: str) -> None:
 
 
 def test_a_file_that_turns_into_a_pipe_is_not_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look at what it is and the reading of it."""
+    """The file changes between the check of its kind and the reading."""
     (root / "a").write_bytes(b"1")
     original = os.open
 
@@ -438,7 +438,7 @@ def test_the_content_of_a_place_is_a_files_also_through_a_link_and_nothing_elses
 
 
 def test_nobodys_umask_is_touched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the whole process's, and writes happen in threads: two at once could leave the wrong one behind."""
+    """The umask belongs to the whole process, and writes happen in threads: two at once could leave a wrong one set."""
 
     def touched(_: int) -> int:
         raise AssertionError("the umask was set")
@@ -513,7 +513,7 @@ def test_what_has_changed_before_its_turn_is_not_even_exchanged_for_a_moment(roo
 
 
 def test_two_accepts_do_not_write_to_a_working_tree_at_the_same_time(root: Path) -> None:
-    """One could take the other's text for one that the person has saved a moment ago, and put it back over theirs."""
+    """One accept could take the other's text for one that the person has just saved, and restore it over theirs."""
     (root / "a.txt").write_bytes(b"before\n")
     (root / "b.txt").write_bytes(b"before\n")
     accepts = [

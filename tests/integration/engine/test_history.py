@@ -1,4 +1,4 @@
-"""What consecutive looks at a text say was accepted, and what commands say, in a real journal."""
+"""Test which acceptances are recorded from consecutive versions of a text and from commands, in a real journal."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def blob(words: str) -> str:
 
 
 def run_of(name: str, result: str) -> Run:
-    """A run that makes `result` of the base."""
+    """Return a run that changes the base to `result`."""
     change = FileChange("f", ChangeKind.MODIFIED, FILE_MODE, FILE_MODE, blob(BASE), blob(result), 1, 1)
     return Run(name, name.partition("-")[0], "codex", None, RunState.FINISHED, files=(change,))
 
 
 def items_of(live: str, results: dict[str, str]) -> list[Item]:
-    """How the hunks of all runs stand to a text."""
+    """Return the items of all runs against a text."""
     text_ = LiveText("f", tuple(f"{word}\n" for word in live.split()), None, open=True)
     found: list[Item] = []
     for name, result in results.items():
@@ -70,7 +70,7 @@ ONE = {"k3f-1": "a B c d e f G h"}
 B, G = "a B c d e f g h", "a b c d e f G h"
 
 CASES: dict[str, list[tuple[str, dict[str, str], str]]] = {
-    # For each look: the text, the results, and what has come (+) and gone (-) by then.
+    # For each version: the text, the results, and the hunks recorded (+) and withdrawn (-) by then.
     "accepted one by one": [(BASE, ONE, ""), (B, ONE, "+B"), (ONE["k3f-1"], ONE, "+G")],
     "accepted at once, undone at once": [(BASE, ONE, ""), (ONE["k3f-1"], ONE, "+B +G"), (BASE, ONE, "-B -G")],
     "undone and redone": [(BASE, ONE, ""), (B, ONE, "+B"), (BASE, ONE, "-B"), (B, ONE, "+B")],
@@ -123,7 +123,7 @@ def test_what_looks_say(looks: list[tuple[str, dict[str, str], str]]) -> None:
 
 
 def test_a_conflict_that_another_result_reads_as_applied_says_nothing() -> None:
-    """The same text, the same hunk: but of another result, whose other hunks explain the text."""
+    """The text and the hunk are the same, but it belongs to another result, whose other hunks explain the text."""
     before = items_of(B, {"k3f-1": B})
     [item] = before
     seen = DocumentObservations()
@@ -171,7 +171,7 @@ class Desk:
         return list(self.history.read())
 
     def brief(self) -> list[tuple[str, str, str, str, bool]]:
-        """Oldest first: what, by which run, how, from which client, and whether it stands."""
+        """Return the records, oldest first: text, run, cause, client, and whether the record stands."""
         return [
             ((one.added.text or "").strip(), one.run, one.cause.value, one.client, one.withdrawn is None)
             for one in reversed(self.noted)
@@ -194,7 +194,7 @@ def test_an_edit_that_was_asked_for_is_that_runs(desk: Desk) -> None:
     desk.look(one, B)
     assert desk.brief() == [("G", "k3f-2", "text", "two", True), ("B", "k3f-2", "accept", "one", True)]
     assert [(found.agreed, found.total) for found in desk.noted] == [(("k3f-1",), 2), ((), 2)]
-    # Another client's text comes by it too, and loses it; then the first one's.
+    # Another client's text gets it too, and loses it; then the first client's.
     desk.look(two, B)
     desk.look(two, BASE)
     assert [standing for *_, standing in desk.brief()] == [False, True]
@@ -203,7 +203,7 @@ def test_an_edit_that_was_asked_for_is_that_runs(desk: Desk) -> None:
 
 
 def test_a_command_in_the_middle_of_it(desk: Desk) -> None:
-    """The text of the client may be seen before the command is done, or after it; another client's too."""
+    """The client's text, or another client's, may be seen before the command completes or after it."""
     one, other = desk.watch("one"), desk.watch("other")
     for watch in (one, other):
         desk.look(watch, BASE)
@@ -236,7 +236,7 @@ def test_what_was_lost_unseen_and_is_accepted_anew(desk: Desk) -> None:
         with desk.history.deciding(selection, "terminal"):
             desk.accept(selection, "terminal")
     assert [standing for *_, standing in desk.brief()] == [False, True]
-    # An open text that has it says that it is there.
+    # An open text that has it shows that it is there.
     one = desk.watch("one")
     desk.look(one, B)
     selection = desk.selection("k3f-1")
@@ -328,7 +328,7 @@ async def test_an_engine_keeps_it_over_a_restart(workshop: Workshop) -> None:
 async def test_an_accept_that_is_in_the_text_is_no_failure_where_the_journal_cannot_be_written(
     workshop: Workshop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who is told so looks for nothing in the text, and tries again."""
+    """A person who got an error would not look for it in the text, and would try again."""
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:sed -i s/two/2/ f.txt")
         run = await ended(engine, task.runs[0].id)

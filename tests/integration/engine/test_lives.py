@@ -1,4 +1,4 @@
-"""What becomes of runs when something goes wrong on their way."""
+"""Test how runs end when something goes wrong on their way."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ async def test_a_message_is_never_written_through_a_link(workshop: Workshop, tmp
 
 
 async def test_the_result_that_a_run_has_outlives_being_brought_up_to_date(workshop: Workshop) -> None:
-    """Also where the agent then changes nothing, and where a daemon is killed before the new one is on record."""
+    """This includes an agent that then changes nothing, and a daemon killed before the new result is on record."""
     async with workshop.engine() as engine:
         task = await workshop.start(engine, "sh:echo x > x")
         first = await ended(engine, task.runs[0].id)
@@ -394,7 +394,7 @@ async def test_a_clock_that_is_set_back_gives_no_negative_times(
 
 
 async def test_an_engine_that_has_nothing_to_do_any_more_says_so(workshop: Workshop) -> None:
-    """A check of the snapshot may be the last thing at work, and change no run: a daemon waits for that to be idle."""
+    """A check of the snapshot may be the last work and change no run; a daemon that goes idle waits for its end."""
     async with workshop.engine() as engine:
         idle = asyncio.Event()
         engine.subscribe(lambda _: None if engine.busy() else idle.set())

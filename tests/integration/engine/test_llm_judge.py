@@ -1,4 +1,4 @@
-"""A judge that is asked over the wire, and what becomes of its word."""
+"""Test an LLM judge over the wire, and the effect of its answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def settings(url: str, more: str = "") -> str:
 
 
 async def judged(engine: Engine, task: Task) -> Task:
-    """The task when somebody is told what the judge says of its last run."""
+    """Wait until an event announces the judge's opinion of a run, and return the task."""
     told = asyncio.Event()
 
     def listen(event: Event) -> None:
@@ -76,7 +76,7 @@ async def test_a_judge_decides_between_those_that_are_alike_once(workshop: Works
             # What it took counts for the task and the day, and for no agent.
             assert engine.budget.today().tokens > 0
             assert [run.tokens for run in task.runs] == [None, None]
-    # Nobody is asked, and paid, again.
+    # The judge is not asked, and paid, again.
     async with workshop.engine() as engine:
         await engine.tasks.ranked(task.id)
         task = await judged(engine, task)
@@ -87,7 +87,7 @@ async def test_a_judge_decides_between_those_that_are_alike_once(workshop: Works
 
 @pytest.fixture
 def not_judged() -> Iterator[asyncio.Event]:
-    """Happens when the log says that results were not judged."""
+    """Yield an event that is set when the log says that results were not judged."""
     said = asyncio.Event()
 
     class Listener(logging.Handler):
@@ -105,7 +105,7 @@ async def test_a_judge_is_asked_nothing_beyond_a_limit(
     workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture, not_judged: asyncio.Event
 ) -> None:
     with replaying(tmp_path, *PREFERS_ROMAN) as url:
-        # One answer comes to it.
+        # The limit allows one answer.
         workshop.config.write_text(settings(url, "[limits]\ntask_tokens = 1"))
         async with workshop.engine() as engine:
             task = await workshop.start(engine, DIGIT, ROMAN)

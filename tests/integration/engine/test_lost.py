@@ -1,4 +1,4 @@
-"""Folders that vanish or are replaced under runs, between daemons and while agents work. All other runs go on."""
+"""Test folders that vanish or are replaced under runs, between daemons and while agents work. All other runs go on."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ for _ in range(1200):
     os.mkdir("a-long-name"); os.chdir("a-long-name")
 open("x", "w").write("x")
 """
-"""Too deep for any path to name what is there."""
+"""A tree too deep for any path to reach its end."""
 
 ODD = """import os, socket
 open("new\\nline", "w").write("x")

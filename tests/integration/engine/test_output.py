@@ -1,4 +1,4 @@
-"""Output of agents, checks and set-ups takes no more of the disk than is set, whether a daemon looks or not."""
+"""Test that output of agents, checks and set-ups stays within its disk limit, with a daemon watching or without."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 1_000_000
 LOUD = "seq 3000000"
-"""Prints 22 megabytes."""
+"""Print 22 megabytes."""
 
 SETTINGS = "[runs]\noutput_mb = 1\n"
 

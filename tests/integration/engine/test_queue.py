@@ -1,4 +1,4 @@
-"""Many runs and few places: who works when, what is told of the queue, and what ends runs before their time."""
+"""Test many runs and few slots: which run works when, the events about the queue, and runs that end early."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_many_runs_are_fair_within_their_limits_and_told_sparingly(
     begun = [run[:3] for run in order]
     others = 6 + hurry
     assert set(begun[6:others]) == {urgent.id}
-    # Between three of the same kind nobody is ahead by more than a turn, until one has no more to begin.
+    # Between three of the same priority no task is ahead by more than a turn, until one has no runs left.
     for until in range(others, others + 5 * each // 2):
         ahead = Counter(begun[others:until])
         assert max(ahead[task.id] for task in tasks[:3]) - min(ahead[task.id] for task in tasks[:3]) <= 1

@@ -1,4 +1,4 @@
-"""The ranks of runs while they come, go and change."""
+"""Test the ranks of runs while runs are added, removed and changed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ranks(engine: Engine, task: Task) -> list[int | None]:
 
 
 async def told(engine: Engine, expected: list[int | None], task: Task) -> None:
-    """Wait until clients are told of a task with these ranks."""
+    """Wait until an event announces a task with these ranks."""
     reached = asyncio.Event()
 
     def listen(event: Event) -> None:
@@ -134,7 +134,7 @@ async def test_new_settings_count_when_somebody_asks_next(workshop: Workshop) ->
         workshop.config.write_text("[ranking]\nsize = 0\n")
         await engine.tasks.ranked(task.id)
         assert ranks(engine, task) == [1, 1]
-        # With settings that are wrong the last good ones hold.
+        # With invalid settings the last valid ones stay in effect.
         workshop.config.write_text("[ranking]\nsize = -1\n")
         await engine.tasks.ranked(task.id)
         assert ranks(engine, task) == [1, 1]
@@ -149,11 +149,11 @@ async def test_the_snapshots_own_failures_are_nobodys_fault(workshop: Workshop) 
         assert reasons[:2] == ("Passes 1 of 2 checks.", "Fails `false`, as the snapshot does.")
 
 
-# Without an engine: what is derived how often
+# Without an engine: how often values are derived
 
 
 class Desk:
-    """Rankings of one task that is changed by hand."""
+    """Rankings of one task that the test changes."""
 
     def __init__(self, task: Task, engine: Engine) -> None:
         self.task: Task | None = task
@@ -201,7 +201,7 @@ async def test_what_is_the_same_is_told_once_and_derived_once(
         desk.rankings.notice(RunChanged(task.runs[0], RunState.FINISHED))
         await desk.done()
         assert (derived, len(desk.told)) == (2, 2)
-        # What an agent does while it works changes no rank.
+        # An agent's changes while it works do not change ranks.
         running = task.runs[0].__class__("k3f-1", task.id, "a", None, RunState.RUNNING)
         desk.rankings.notice(RunChanged(running, RunState.RUNNING))
         assert desk.work == []

@@ -1,4 +1,4 @@
-"""Set-up of worktrees, by real commands over real git."""
+"""Test the set-up of worktrees, with real commands over real git."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READ = "cat env/lib/tool made.txt > got.txt; ls -A > names.txt"
 
 
 class Site:
-    """A workshop whose repository has a lock file, and a set-up."""
+    """A workshop whose repository has a lock file and a set-up."""
 
     def __init__(self, workshop: Workshop) -> None:
         self.workshop = workshop
@@ -39,7 +39,7 @@ class Site:
             (self.workshop.root / path).write_text(content)
 
     def configure(self, *commands: str, inputs: tuple[str, ...] = ("*.lock",), runs: str = "") -> None:
-        """The person's settings: the set-up of these commands."""
+        """Write the person's settings with a set-up of these commands."""
         self.workshop.config.write_text(
             f"[runs]\ngrace_seconds = 0.2\n{runs}\n[[repository]]\npath = {json.dumps(str(self.workshop.root))}\n"
             f"setup = {json.dumps([f'echo x >> {self.count}', *commands])}\nsetup_inputs = {json.dumps(inputs)}\n"
@@ -47,18 +47,18 @@ class Site:
 
     @property
     def times(self) -> int:
-        """How often the set-up has begun."""
+        """The number of times that the set-up has begun."""
         return len(self.count.read_text()) // 2 if self.count.exists() else 0
 
     async def has(self, engine: Engine, run: Run, path: str) -> str | None:
-        """A file of a run's result."""
+        """Wait until a run has ended, and return a file of its result."""
         done = await ended(engine, run.id)
         assert done.result is not None, done
         content = engine.repositories.of(self.workshop.root).shadow.read_at(done.result, path)
         return None if content is None else content.decode()
 
     async def outcome(self, engine: Engine, command: str) -> tuple[Run, dict[str, str]]:
-        """A run of a command, ended, with the texts of what it changed."""
+        """Run a command as a run's agent. Return the ended run, and the texts of the files that it changed."""
         task = await self.workshop.start(engine, f"sh:{command}")
         run = await ended(engine, task.runs[0].id)
         return run, {change.path: str(await self.has(engine, run, change.path)) for change in run.files}
@@ -95,7 +95,7 @@ async def test_it_runs_once_for_all_runs_of_all_tasks_and_again_when_a_lock_file
 
 
 async def test_keys_are_for_agents_alone(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Those that the configuration names as well: neither set-ups nor checks find them."""
+    """This includes variables that the configuration names: neither set-ups nor checks see them."""
     for name in ("ANTHROPIC_API_KEY", "OUR_GATEWAY"):
         monkeypatch.setenv(name, "canary")
     seen = tmp_path / "seen"
@@ -222,7 +222,7 @@ async def test_one_that_takes_too_long_fails(site: Site) -> None:
 
 
 def processes(site: Site) -> list[psutil.Process]:
-    """Those at work below the state of this workshop."""
+    """Return the processes at work below the state of this workshop."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -278,7 +278,7 @@ async def test_an_agents_own_lock_file_gets_a_set_up_of_its_own(site: Site) -> N
         await engine.tasks.carry_on(run.id, "go on")
         await ended(engine, run.id)
         assert site.times == 2
-        # What stands in an agent's tree has no say in the worktrees of others.
+        # The contents of an agent's tree do not affect the worktrees of others.
         site.write({"app.lock": "9\n"})
         _, texts = await site.outcome(engine, "cat made.txt > got")
         assert texts["got"] == "9\nvalue = 1\n"
@@ -350,7 +350,7 @@ async def test_the_person_has_nothing_of_it(site: Site) -> None:
 
 async def test_a_virtual_environment_works_in_each_worktree_with_its_own_code(site: Site) -> None:
     site.write({".gitignore": ".venv/\n", "src/shop/__init__.py": "value = 1\n", "run.txt": ""})
-    # What an editable install of the project comes to.
+    # The effect of an editable install of the project.
     point = (
         "from pathlib import Path; import sysconfig; "
         "Path(sysconfig.get_path('purelib'), 'shop.pth').write_text(str(Path('src').resolve()))"

@@ -1,4 +1,4 @@
-"""Accepts that an engine has begun and not ended, and the next engine that finds them."""
+"""Test accepts that an engine has begun and not completed, and their recovery by the next engine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CHANGES = 4
 
 
 class Editor:
-    """A client with buffers of its own, as the engine knows clients."""
+    """A client with its own buffers, as the engine sees clients."""
 
     name = "an editor"
 
@@ -59,7 +59,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 async def chosen(shop: Workshop, engine: Engine) -> Selection:
-    """All that a run does, placed on the disk."""
+    """Return the whole change of a run, placed on the disk."""
     task = await shop.start(engine, AGENT, "sh:echo other > f.txt")
     run = await ended(engine, task.runs[0].id)
     await ended(engine, task.runs[1].id)
@@ -67,7 +67,7 @@ async def chosen(shop: Workshop, engine: Engine) -> Selection:
 
 
 async def begun(engine: Engine, selection: Selection, carried: Sequence[str] = ()) -> Transaction:
-    """An accept of which an editor is to apply what it does to these files."""
+    """Begin an accept in which an editor is to apply the changes to the files `carried`."""
     client: Any = Editor()
     by_editor = [plan for plan in selection.plans if plan.path in carried]
     written = [plan for plan in selection.plans if plan.path not in carried]
@@ -139,7 +139,7 @@ async def test_an_editor_that_was_not_asked_yet_gets_nothing(shop: Workshop) -> 
 
 @pytest.mark.parametrize("where", ["buffer", "disk"])
 async def test_what_an_editor_has_applied_counts(shop: Workshop, where: str) -> None:
-    """It was asked, and the daemon died before its answer. The editor comes back, or has saved the text."""
+    """The daemon died after the request and before the answer. The editor comes back, or has saved the text."""
     async with shop.engine() as engine:
         transaction = await begun(engine, await chosen(shop, engine), ["f.txt"])
         await transaction.write()
@@ -248,7 +248,7 @@ async def test_nothing_is_written_to_another_repository_of_its_name(shop: Worksh
 
 
 async def test_a_root_that_comes_back_is_completed_then(shop: Workshop, tmp_path: Path) -> None:
-    """A disk that is not mounted while a daemon starts."""
+    """A disk may not be mounted while a daemon starts."""
     async with shop.engine() as engine:
         await begun(engine, await chosen(shop, engine))
     shop.root.rename(tmp_path / "away")
@@ -323,7 +323,7 @@ async def test_what_was_refused_is_not_completed_when_its_root_comes_back(shop: 
 async def test_what_is_whole_and_could_not_be_put_on_record_is_so_whatever_the_person_does(
     shop: Workshop, *, later: bool
 ) -> None:
-    """The disk of the journal is full; the person goes on with what they have accepted."""
+    """The disk of the journal is full; the person goes on editing the accepted text."""
 
     def full(name: str, _: int) -> None:
         if name == "accept.record":
@@ -376,7 +376,7 @@ async def test_what_is_staged_goes_when_what_was_found_is_on_record_at_last(shop
 
 
 async def test_what_is_on_record_is_decided_no_more_while_its_staging_folder_goes(shop: Workshop) -> None:
-    """A text that shows it in between would put it on record once more, and take the first one back."""
+    """An update of the text in between would record it once more, and withdraw the first record."""
     async with shop.engine() as engine:
         selection = await chosen(shop, engine)
         transaction = await begun(engine, selection)
@@ -389,7 +389,7 @@ async def test_what_is_on_record_is_decided_no_more_while_its_staging_folder_goe
 
 
 async def test_what_a_program_writes_to_a_file_that_it_has_open_is_kept(shop: Workshop) -> None:
-    """It had it open before the accept, and writes after the last look: that goes to the file that was replaced."""
+    """It opened the file before the accept, and writes after the last check: that goes to the replaced file."""
     async with shop.engine() as engine:
         selection = await chosen(shop, engine)
         with (shop.root / "f.txt").open("ab") as program, engine.history.deciding(selection, "an editor"):

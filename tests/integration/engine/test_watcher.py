@@ -1,4 +1,4 @@
-"""Seeing a folder change, whatever its files are called."""
+"""Test noticing changes in a folder, with any file names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def test_a_name_that_is_not_utf_8_does_not_end_the_watch(tmp_path: Path) -
         (tmp_path / "first.txt").touch()
         assert await batches.get() == frozenset({"first.txt"})
         (tmp_path / "caf\udce9.txt").touch()
-        # It cannot be named, so anything may have changed.
+        # The name cannot be represented, so anything may have changed.
         assert await batches.get() is None
         (tmp_path / "later.txt").touch()
         assert await batches.get() == frozenset({"later.txt"})

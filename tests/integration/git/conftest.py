@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """An empty place, and a home without the configuration of whoever runs the tests."""
+    """Yield an empty folder, and a home without the configuration of the person who runs the tests."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -1,4 +1,4 @@
-"""Real repositories, and what a person would see in them."""
+"""Make real repositories, and compare them as a person would see them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AUTHOR = ("-c", "user.name=A Person", "-c", "user.email=person@example.org", "-c
 
 
 def run(folder: Path, *arguments: str | bytes, ok: bool = True) -> bytes:
-    """Plain git, as a person (or an agent) runs it."""
+    """Run plain git, as a person or an agent runs it."""
     done = subprocess.run(["git", *AUTHOR, *arguments], cwd=folder, capture_output=True, check=False)
     if ok:
         assert done.returncode == 0, done.stderr.decode(errors="replace")
@@ -33,7 +33,7 @@ def run(folder: Path, *arguments: str | bytes, ok: bool = True) -> bytes:
 
 
 def make_repository(root: Path, files: Mapping[str, bytes | str] | None = None, *options: str) -> Path:
-    """A repository with one commit of `files` (none: no commit)."""
+    """Make a repository with one commit of `files` (None: no commit) and return its root."""
     root.mkdir(parents=True, exist_ok=True)
     run(root, "init", "-q", "-b", "main", *options)
     if files is not None:
@@ -57,7 +57,7 @@ def commit(root: Path, message: str) -> None:
 
 
 def fingerprint(folder: Path) -> dict[str, tuple[int, int, str]]:
-    """Mode, time and hash of every file below `folder`, folders included."""
+    """Return the mode, time and hash of every file below `folder`, folders included."""
     found = {}
     for place, _, files in os.walk(folder):
         for path in [Path(place), *(Path(place) / name for name in files)]:
@@ -72,7 +72,7 @@ def fingerprint(folder: Path) -> dict[str, tuple[int, int, str]]:
 
 @contextmanager
 def untouched(*folders: Path) -> Iterator[None]:
-    """Nothing below `folders` changes by a byte or a time."""
+    """Assert that nothing below `folders` changes by a byte or a time stamp."""
     before = [fingerprint(folder) for folder in folders]
     yield
     for folder, state in zip(folders, before, strict=True):
@@ -81,7 +81,10 @@ def untouched(*folders: Path) -> Iterator[None]:
 
 
 def files_on_disk(root: Path) -> dict[str, bytes]:
-    """Every file below `root` but git's own; a symbolic link as `b"-> target"`, an executable as `b"x:" + content`."""
+    """Return every file below `root` but git's own.
+
+    The content of a symbolic link is `b"-> target"`, and an executable's begins with `b"x:"`.
+    """
     found = {}
     for place, folders, files in os.walk(root):
         for name in [*files, *(folder for folder in folders if Path(place, folder).is_symlink())]:
@@ -98,7 +101,7 @@ def files_on_disk(root: Path) -> dict[str, bytes]:
 
 
 def files_in(shadow: ShadowStore, commit_name: str) -> dict[str, bytes]:
-    """The files of a commit in the store, written as `files_on_disk` writes them."""
+    """Return the files of a commit in the store, written as `files_on_disk` writes them."""
     found = {}
     for line in run(shadow.git_dir, "ls-tree", "-r", "-z", commit_name).split(b"\0")[:-1]:
         head, _, path = line.partition(b"\t")
@@ -112,7 +115,7 @@ def files_in(shadow: ShadowStore, commit_name: str) -> dict[str, bytes]:
 
 @dataclass
 class World:
-    """A place for repositories and for mux-lsp's state."""
+    """A folder for repositories and for mux-lsp's state."""
 
     folder: Path
     root: Path = field(init=False)
@@ -130,14 +133,14 @@ class World:
         return f"touch '{self.canary}' #"
 
     def shadow(self, repository: Repository) -> ShadowStore:
-        """The repository's store."""
+        """Return the repository's store."""
         shadow = ShadowStore(self.folder / "state" / key_of(repository.root), repository.root)
         self._open.append(shadow)
         return shadow
 
     def close(self) -> None:
-        """End all helpers."""
-        # Of two on one store only the later one lives; what the killed one left to do must not meet what it does.
+        """End all helper processes."""
+        # Of two stores in one folder only the later one is in use; the older one's remaining work must not interfere.
         for shadow in reversed(self._open):
             shadow.close()
         assert not self.canary.exists(), "a program ran that must not run"
@@ -152,9 +155,9 @@ def check(
     left_out: Mapping[str, str] | None = None,
     sparse: bool = False,
 ) -> tuple[Snapshot, ShadowStore]:
-    """The promise of a snapshot: it is `expected`, so is a worktree of it, and the person's `.git` stays the same.
+    """Assert that a snapshot and its worktree are as `expected`, and that the person's `.git` stays unchanged.
 
-    `left_out`: path to a part of the reason. `sparse`: the worktree holds less than the snapshot.
+    `left_out` maps paths to a part of the reason. With `sparse` the worktree holds less than the snapshot.
     """
     repository = discover(folder or world.root)
     shadow = world.shadow(repository)
@@ -183,7 +186,7 @@ def check(
 
 
 def stands_alone(shadow: ShadowStore) -> None:
-    """Every object that a ref of the store needs is in it."""
+    """Assert that every object that a ref of the store needs is in it."""
     assert not (shadow.git_dir / "objects" / "info" / "alternates").exists()
     done = subprocess.run(
         ["git", "fsck", "--connectivity-only", "--no-dangling"], cwd=shadow.git_dir, capture_output=True, check=False
@@ -193,7 +196,7 @@ def stands_alone(shadow: ShadowStore) -> None:
 
 
 def vanish(root: Path) -> None:
-    """The person's repository is collected, and then deleted."""
+    """Collect the garbage of the person's repository, and delete the repository."""
     run(root, "reflog", "expire", "--expire=now", "--all")
     run(root, "gc", "-q", "--prune=now")
     shutil.rmtree(root)

@@ -1,4 +1,4 @@
-"""What a set-up makes: taken out of one worktree, and brought into others."""
+"""Test the artifacts of a set-up: collected from one worktree, and copied into others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Site:
-    """Worktrees of one snapshot, and a place to keep what was made in one of them."""
+    """Worktrees of one snapshot, and a folder for the artifacts of one of them."""
 
     def __init__(self, world: World, folder: Path) -> None:
         root = make_repository(world.root, {"f.txt": "f\n", ".gitignore": "ignored/\n*.o\n", "src/a.py": "a\n"})

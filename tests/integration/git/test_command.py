@@ -1,4 +1,4 @@
-"""What can go wrong with git itself."""
+"""Test failures of git itself."""
 
 from __future__ import annotations
 

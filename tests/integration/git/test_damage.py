@@ -1,4 +1,4 @@
-"""Damage in the store and in our own indexes: a new task begins all the same, and nothing that can be read is lost."""
+"""Test damage in the store and in our own indexes: a new task still starts, and nothing readable is lost."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Known:
         return run(self.git_dir, "rev-parse", what).decode().strip()
 
     def loose(self) -> None:
-        """Have every object of the store in a file of its own."""
+        """Unpack every object of the store into a file of its own."""
         packs = [*(self.git_dir / "objects" / "pack").glob("*.pack")]
         for pack in packs:
             moved = pack.rename(self.world.folder / pack.name)
@@ -60,23 +60,23 @@ class Known:
                 subprocess.run(["git", "unpack-objects", "-q"], cwd=self.git_dir, stdin=file, check=True)
 
     def packed(self) -> Path:
-        """Have every object of the store in one pack."""
+        """Put every object of the store into one pack and return the pack."""
         run(self.git_dir, "-c", "gc.auto=0", "repack", "-a", "-d", "-q")
         (pack,) = (self.git_dir / "objects" / "pack").glob("*.pack")
         return pack
 
     def again(self, *, new_daemon: bool = True) -> None:
-        """Another daemon comes, as after whatever has done the damage."""
+        """Start another daemon, as after the event that did the damage."""
         if new_daemon:
             self.shadow.close()
             self.shadow = self.world.shadow(self.repository)
             self.worktrees = Worktrees(self.shadow)
 
     def begins(self, name: str, expected: dict[str, bytes]) -> Snapshot:
-        """A new task begins: its snapshot is whole, and so is its worktree."""
+        """Start a new task and return its snapshot. Assert that snapshot and worktree are complete."""
         snapshot = self.shadow.snapshot(self.repository, {}, name)
         worktree = self.worktrees.prepare(snapshot, f"{name}-1", repository=self.repository)
-        self.shadow.links(snapshot.commit)  # reads every folder of it
+        self.shadow.links(snapshot.commit)  # reads all of its folders
         assert files_in(self.shadow, snapshot.commit) == expected
         assert files_on_disk(worktree.folder) == expected
         write(worktree.folder, {"a.txt": "another's\n"})
@@ -125,7 +125,7 @@ def test_a_loose_object_is_damaged(known: Known, how: str, what: str, new_daemon
     known.begins("t2", {**ALL, "more.txt": b"more\n"})
     known.shadow.gc()
     stands_alone_but_for_the_old(known)
-    # Which says of itself that something is gone, or has all of it back.
+    # The result either reports that something is gone, or is complete again.
     kept = {"a.txt": b"an agent's\n", **{path: ALL[path] for path in ALL if path != "a.txt"}}
     try:
         assert files_in(known.shadow, known.result) == kept
@@ -178,7 +178,7 @@ def test_a_pack_is_damaged(known: Known, how: str) -> None:
 
 
 def test_what_a_damaged_pack_still_holds_is_taken_over(known: Known) -> None:
-    """Nobody else has what an agent wrote."""
+    """No other place has what an agent wrote."""
     write(known.world.root, {"long.txt": os.urandom(5000).hex()})
     commit(known.world.root, "second")
     known.begins("t2", {**ALL, "long.txt": (known.world.root / "long.txt").read_bytes()})
@@ -237,7 +237,7 @@ def test_the_store_itself_is_damaged(known: Known, what: str) -> None:
     known.again()
     write(known.world.root, {"more.txt": "more\n"})
     known.begins("t3", {**ALL, "a.txt": b"second\n", "more.txt": b"more\n"})
-    # What an agent made is still there.
+    # The agent's result is still there.
     assert known.shadow.read(known.name(f"{known.result}:a.txt")) == b"an agent's\n"
     known.shadow.gc()
     if what != "no refs":
@@ -261,7 +261,7 @@ def test_the_index_of_a_worktree_at_work_is_damaged(known: Known, how: str) -> N
 
 
 def test_an_object_that_a_result_needs_is_damaged(known: Known) -> None:
-    """Whatever the agent left as it was is in its worktree too."""
+    """The files that the agent left unchanged are in its worktree too."""
     known.loose()
     snapshot = known.shadow.snapshot(known.repository, {}, "t2")
     worktree = known.worktrees.prepare(snapshot, "t2-1", repository=known.repository)
@@ -284,7 +284,7 @@ def test_what_cannot_be_brought_back_is_said_in_a_sentence(known: Known) -> None
         with pytest.raises(DamageError, match=sentence):
             known.shadow.read(blob)
     known.begins("t2", ALL)
-    # Nothing can be packed as long as a ref names what is not there. It is noted what it named.
+    # Packing fails as long as a ref names a missing object. The name is written down.
     known.shadow.gc()
     (noted,) = known.shadow.folder.glob("damaged/*/refs.txt")
     assert noted.read_text() == f"{known.result} refs/mux/results/t1-1\n"

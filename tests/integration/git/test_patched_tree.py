@@ -1,4 +1,4 @@
-"""Trees that differ from others in a few paths, and the links of a snapshot: by real git."""
+"""Test trees that differ from others in a few paths, and the links of a snapshot, with real git."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEFORE: dict[str, bytes | str] = {"a": "a\n", "d/e": "e\n", "d/f/g": "g\n", **{f
 
 @pytest.fixture
 def store(world: World) -> Iterator[tuple[ShadowStore, Snapshot]]:
-    """A repository's shadow store, and a snapshot in it."""
+    """Yield a repository's shadow store, and a snapshot in it."""
     root = make_repository(world.folder / "repository", BEFORE)
     (root / "link").symlink_to("d/e")
     (root / "d" / "up").symlink_to("../d/f")

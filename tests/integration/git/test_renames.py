@@ -1,4 +1,4 @@
-"""Renames and copies in results: which are found, what they look like, and that `git apply` takes them as patches."""
+"""Test renames and copies in results: which are found, their form, and that `git apply` takes them as patches."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ AFTER: dict[str, bytes | str] = {
 EXPECTED = {
     ("copied", "source.txt", "copy.txt"),
     ("renamed", "a.txt", "deep/er/b.txt"),
-    # An empty file tells nothing of where it comes from.
+    # The origin of an empty file cannot be determined.
     ("deleted", None, "empty"),
     ("added", None, "emptied/empty"),
     ("added", None, "fresh.txt"),
@@ -62,7 +62,7 @@ EXPECTED = {
 
 
 def trees(tmp_path: Path, before: Mapping[str, bytes | str], after: Mapping[str, bytes | str]) -> tuple[Path, str, str]:
-    """A repository with two commits, and their names."""
+    """Make a repository with two commits. Return its root and their names."""
     root = make_repository(tmp_path / "repository", before)
     first = run(root, "rev-parse", "HEAD").decode().strip()
     for path in {*before} - {*after}:
@@ -73,7 +73,7 @@ def trees(tmp_path: Path, before: Mapping[str, bytes | str], after: Mapping[str,
 
 
 def shadow_of(root: Path) -> ShadowStore:
-    """A store that has the objects of a repository."""
+    """Return a store that has the objects of a repository."""
     folder = root.parent / "state"
     folder.mkdir()
     run(folder, "clone", "-q", "--bare", str(root), "shadow.git")

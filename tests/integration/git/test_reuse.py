@@ -1,4 +1,4 @@
-"""Reused worktrees and quick snapshots: whatever changed, they equal what a fresh one would be."""
+"""Test reused worktrees and incremental snapshots: after any change they equal fresh ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = ["a", "b", "c d", "é", "*"]
 
 
 def scramble(root: Path, choice: random.Random, steps: int) -> None:
-    """Put files, programs, links and folders in each other's place, and remove some."""
+    """Replace files, programs, links and folders with one another, and remove some."""
     for _ in range(steps):
         parts = [choice.choice(NAMES) for _ in range(choice.randint(1, 3))]
         path = root.joinpath(*parts)
@@ -58,13 +58,13 @@ def scramble(root: Path, choice: random.Random, steps: int) -> None:
 
 
 def folders(root: Path) -> set[str]:
-    """Every folder below `root` but git's own."""
+    """Return every folder below `root` but git's own."""
     found = {os.fspath(path.relative_to(root)) for path in root.rglob("*") if path.is_dir() and not path.is_symlink()}
     return {path for path in found if ".git" not in Path(path).parts}
 
 
 def parents(files: dict[str, bytes]) -> set[str]:
-    """The folders that these files need."""
+    """Return the folders that these files need."""
     return {os.fspath(folder) for path in files for folder in Path(path).parents if folder.name}
 
 
@@ -104,7 +104,7 @@ def test_a_reused_worktree_is_as_a_fresh_one(
 
 
 class Place:
-    """A repository with a first snapshot, so that the next are quick ones."""
+    """A repository with a first snapshot, so that the next ones are incremental."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -133,7 +133,7 @@ def test_a_file_that_changes_while_our_index_follows(place: Place, world: World)
     for number in range(4):
         file.write_text(f"{number}\n")
         first = place.check(f"x{number}")
-        file.write_text(f"{number + 4}\n")  # before our index was brought up to the snapshot
+        file.write_text(f"{number + 4}\n")  # before our index was updated to the snapshot
         place.shadow.complete(first)
         place.check(f"y{number}")
         file.unlink()
@@ -183,7 +183,7 @@ def test_a_reused_worktree_of_a_sparse_checkout(place: Place, world: World) -> N
 
 def test_a_daemon_that_was_killed_before_its_index_followed(place: Place, world: World) -> None:
     write(world.root, {"a.txt": "changed\n", "new": "n\n"})
-    place.take("u")  # and nobody completes it
+    place.take("u")  # and it is never completed
     write(world.root, {"folder/b.txt": "more\n"})
     (world.root / "new").unlink()
     place.check("v", world.shadow(place.repository))
@@ -229,7 +229,7 @@ def test_a_disk_that_was_full_while_our_index_followed(
 def test_our_index_is_never_younger_than_what_was_read_for_it(
     place: Place, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """git trusts what it knows of files older than its index, even what it read before they changed once more."""
+    """git trusts its data about files older than its index, even if read before they changed once more."""
     monkeypatch.setattr(view, "TICK", 10_000_000_000)
     begun = time.time_ns()
     write(world.root, {"a.txt": "changed\n"})
@@ -254,7 +254,7 @@ def test_a_new_file_in_a_folder_whose_time_was_set_back(place: Place, world: Wor
         return place.take("v").commit
 
     for root, look in ((worktree.folder, harvested), (world.root, taken)):
-        look()  # git remembers the folder from here on
+        look()  # git caches the folder from here on
         status = (root / "folder").stat()
         write(root, {"folder/hidden": "h\n"})
         os.utime(root / "folder", ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -1,4 +1,4 @@
-"""What a snapshot holds, in every state a person's repository can be in."""
+"""Test the content of a snapshot in every state of a person's repository."""
 
 from __future__ import annotations
 
@@ -555,7 +555,7 @@ def test_buffers(world: World) -> None:
     }
     (world.root / "folder").mkdir(exist_ok=True)
     _, shadow = check(world, expected, buffers=buffers, left_out=left_out)
-    # The buffers are gone (saved nowhere): the next snapshot is the disk again.
+    # The buffers are gone without being saved: the next snapshot is the disk's content again.
     plain = shadow.snapshot(discover(world.root), {}, "plain")
     assert files_in(shadow, plain.commit)["a.txt"] == b"one\n"
     vanish(world.root)
@@ -605,7 +605,7 @@ def test_fsmonitor_extension(world: World) -> None:
     run(world.root, "update-index", "--fsmonitor")
     run(world.root, "status")
     hook.write_text(f"#!/bin/sh\n{world.trap}\n")
-    # The monitor told git that nothing changed, and the index says so; the disk says otherwise.
+    # The monitor reported to git that nothing changed, and the index says so; the disk differs.
     write(world.root, {"a.txt": "changed\n"})
     check(world, {**BOTH, "a.txt": b"changed\n"})
 
@@ -670,7 +670,7 @@ def test_a_daemon_killed_before_the_packing_ended(world: World) -> None:
     repository = discover(world.root)
     shadow = world.shadow(repository)
     shadow.complete(shadow.snapshot(repository, {}, "t"))
-    # Only the record of completeness makes what is there count.
+    # Only the record of completeness makes existing objects count.
     (shadow.folder / "person" / "memory.json").unlink()
     (shadow.folder / "person" / "index.lock").touch()
     for pack in (shadow.git_dir / "objects" / "pack").iterdir():
@@ -684,7 +684,7 @@ def test_a_daemon_killed_before_the_packing_ended(world: World) -> None:
 
 
 def test_a_git_that_is_at_work_when_the_first_snapshot_is_taken(world: World) -> None:
-    """Runs of an earlier daemon go on before this one takes its first snapshot: their locks are no leftovers."""
+    """Runs of an earlier daemon go on before this one takes its first snapshot: their locks are not leftovers."""
     make_repository(world.root, FILES)
     repository = discover(world.root)
     first = world.shadow(repository)

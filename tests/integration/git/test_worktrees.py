@@ -1,4 +1,4 @@
-"""Hidden worktrees: what agents can do in them, what comes back, and what is left when they are released."""
+"""Test hidden worktrees: what agents can do in them, their results, and the state after release."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Place:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Path to hash: git sets the time of objects that it finds in a store instead of writing them."""
+    """Return the hash of each path. Times are left out: git sets those of existing objects instead of writing them."""
     return {path: content for path, (_, _, content) in fingerprint(folder).items()}
 
 
@@ -311,7 +311,7 @@ def test_forgetting_and_tidying(place: Place, world: World, monkeypatch: pytest.
     stands_alone(place.shadow)
 
 
-# --- agents that mean harm, or just make a mess ---
+# --- agents with bad intentions or bad habits ---
 
 
 def test_nothing_an_agent_writes_is_executed(place: Place, world: World) -> None:
@@ -476,7 +476,7 @@ def test_a_deleted_worktree_is_no_result_that_deletes_everything(place: Place) -
 
 
 def swap_for_link(folder: Path, world: World) -> Path:
-    """Put a link in the place of a folder, to one of the person's that has all of its files."""
+    """Replace a folder with a link to a folder of the person's that has all of its files."""
     theirs = world.folder / "theirs"
     shutil.copytree(folder, theirs, symlinks=True)
     folder.rename(world.folder / "moved")
@@ -485,7 +485,7 @@ def swap_for_link(folder: Path, world: World) -> Path:
 
 
 def swap_for_folder(folder: Path, world: World) -> Path:
-    """Move a folder of the person's into the place of ours."""
+    """Move a folder of the person's into the place of the worktree's."""
     shutil.copytree(folder, world.folder / "theirs", symlinks=True)
     folder.rename(world.folder / "moved")
     (world.folder / "theirs").rename(folder)
@@ -538,7 +538,7 @@ def test_a_replaced_worktree_that_waits_for_its_next_run_is_not_used_again(place
 
 
 def test_files_in_a_locked_folder_are_left_out_and_not_deleted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the system says to all but the superuser, who may look everywhere."""
+    """The system denies access to all but the superuser; the test raises its error."""
     worktree = place.prepare()
     shutil.rmtree(worktree.folder / "folder")
 

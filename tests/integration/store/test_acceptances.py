@@ -1,4 +1,4 @@
-"""What was accepted stays on record: once while it stands, and whatever becomes of its task."""
+"""Test that acceptances stay on record: once while they stand, and whatever happens to their task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database file: made, migrated, refused."""
+"""Test creating, migrating and refusing the database file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal keeps what it was told, also when its daemon is killed."""
+"""Test that the journal keeps what was written, also when its daemon is killed."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_events_of_task_and_run_in_order(journal: Journal) -> None:
 def test_event_numbers_are_never_given_again(journal: Journal) -> None:
     last = journal.add_task(TASK)
     journal.delete_task("k3f")
-    assert journal.add_task(TASK).seq == last.seq + 2  # the deletion has one of its own
+    assert journal.add_task(TASK).seq == last.seq + 2  # the deletion has a number of its own
 
 
 def test_run_and_event_are_stored_both_or_neither(journal: Journal) -> None:
@@ -287,7 +287,7 @@ def test_task_ids_are_short_new_and_no_words(journal: Journal) -> None:
 
 
 def test_task_ids_grow_when_it_is_crowded(journal: Journal, path: Path) -> None:
-    """Once a quarter of the short ones is taken, so that finding a free one stays quick."""
+    """Ids grow once a quarter of the short ones is taken, so that finding a free one stays quick."""
 
     def take(first_letters: str) -> None:
         letters = string.ascii_lowercase + string.digits

@@ -1,4 +1,4 @@
-"""A write-ahead log that was cut: SQLite says nothing, and the journal must."""
+"""Test a truncated write-ahead log: SQLite does not report it, so the journal must."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def task(name: str) -> Task:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A state folder whose daemon was killed: its journal was never closed, so its log is still beside it."""
+    """A state folder whose daemon was killed: its journal was never closed, so its log is still there."""
 
     folder: Path
 
@@ -38,7 +38,7 @@ class State:
 
 @pytest.fixture
 def killed(tmp_path: Path) -> State:
-    """Three tasks, of which the first one alone is in the database itself."""
+    """Write three tasks, the first one to the database itself, and return the state."""
     folder = tmp_path / "state"
     folder.mkdir()
     with Journal(folder / "mux.db") as journal:
@@ -46,7 +46,7 @@ def killed(tmp_path: Path) -> State:
     journal = Journal(folder / "mux.db")
     journal.add_task(task("c3d"))
     journal.add_task(task("f4g"))
-    # What stands on the disk when a process dies, in a place where nobody else has it open.
+    # Keep the files as they are when a process dies, under names that no connection has open.
     inodes = tmp_path / "killed"
     inodes.mkdir()
     for file in folder.iterdir():
@@ -117,7 +117,7 @@ def test_what_was_not_committed_is_not_marked(tmp_path: Path) -> None:
 
 
 def test_another_database_in_its_place_is_none_that_was_cut(killed: State) -> None:
-    """A person moves the journal away, or puts a copy of an earlier day back."""
+    """A person moves the journal away, or restores the copy of an earlier day."""
     for name in ("mux.db", "mux.db-wal", "mux.db-shm"):
         (killed.folder / name).rename(killed.folder / f"{name}.old")
     with Journal(killed.journal) as journal:

@@ -1,6 +1,6 @@
-"""Journals that every schema so far has written, each by the code of its time, migrated and read by today's.
+"""Test today's code on journals that every earlier schema's own code has written: migrate and read them.
 
-`journals/write.py` has made them; a new migration needs the fixture of the schema before it.
+`journals/write.py` has made them; a new migration requires the fixture of the schema before it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def fixture(version: int) -> Path:
 
 
 def written(version: int, path: Path) -> Path:
-    """The journal as the code of that schema has left it."""
+    """Write the journal as the code of that schema has left it, and return its path."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(fixture(version).read_text(encoding="ascii"))
     return path
@@ -46,7 +46,7 @@ def test_every_schema_before_the_newest_has_its_fixture() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_fixture_is_of_its_schema(tmp_path: Path, version: int) -> None:
-    """It has just the tables that its migrations make, and data in every one of them."""
+    """It has exactly the tables of its migrations, and data in each of them."""
     path = written(version, tmp_path / "mux.db")
     with closing(sqlite3.connect(":memory:")) as empty, closing(sqlite3.connect(path)) as connection:
         migrate(empty, 0, version)
@@ -61,7 +61,7 @@ def test_fixture_is_of_its_schema(tmp_path: Path, version: int) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_migrated_and_read(tmp_path: Path, version: int) -> None:
     path = written(version, tmp_path / "mux.db")
-    for _ in range(2):  # migrated, and as it is from then on
+    for _ in range(2):  # once to migrate, once already migrated
         with Journal(path, clock=lambda: AT) as journal:
             assert journal.lost is None
             check_tasks(journal)
@@ -107,7 +107,7 @@ def check_tasks(journal: Journal) -> None:
 
 
 def check_renamed(journal: Journal) -> None:
-    """Fields that had other names before schema 7: the fixtures from schema 6 on have a value in each."""
+    """Check fields that had other names before schema 7: the fixtures from schema 6 on have a value in each."""
     first = journal.tasks()[0]
     assert (first.runs_created, first.stop_after, first.baseline[0].baseline_state) == (3, 2, CheckState.FAILED)
     done = first.runs[0]

@@ -1,4 +1,4 @@
-"""A database is copied before its schema is migrated: whole, bounded in number, and not at all on a full disk."""
+"""Test the copy of a database before its migration: complete, limited in number, and omitted on a full disk."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def migrate(monkeypatch: pytest.MonkeyPatch, path: Path, schema: int) -> None:
 
 
 def content(path: Path) -> tuple[int, list[str]]:
-    """The schema, and the things in it."""
+    """Return the schema and the things in the database."""
     with closing(sqlite3.connect(path)) as connection:
         (schema,) = connection.execute("PRAGMA user_version").fetchone()
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -72,7 +72,7 @@ def test_the_copy_has_all_that_was_committed(
 
 def test_there_are_never_more_than_two(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_database(path).close()
-    path.with_name("mux.db-before-mine").touch()  # nothing of ours
+    path.with_name("mux.db-before-mine").touch()  # not one of our copies
     for schema in (2, 3, 4):
         migrate(monkeypatch, path, schema)
     assert copies(path) == ["mux.db-before-3", "mux.db-before-4", "mux.db-before-mine"]
@@ -151,7 +151,7 @@ def test_a_full_disk_refuses_in_a_sentence_and_changes_nothing(tmp_path: Path, f
         if fault == "bytes":
             disk.full()
             with (disk.seen / "filler").open("r+b") as filler:
-                # Room for the files that SQLite makes beside it, and not for the copy.
+                # Enough space for SQLite's own files, and not for the copy.
                 filler.truncate((disk.seen / "filler").stat().st_size - 1_000_000)
         else:
             disk.out_of_inodes()

@@ -1,1 +1,1 @@
-"""Stand-ins for the rooms above and below the daemon. `tests.support.tree` puts them in their places."""
+"""Replace the rooms above and below the daemon with fakes. `tests.support.tree` installs them."""

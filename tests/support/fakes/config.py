@@ -1,4 +1,4 @@
-"""The person's settings, as far as the daemon asks for them."""
+"""Fake the person's settings, as far as the daemon reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def load(path: Path) -> SimpleNamespace:
-    """In the shape of the real configuration."""
+    """Load the settings in the shape of the real configuration."""
     settings = tomllib.loads(path.read_text()) if path.exists() else {}
     idle_seconds = settings.get("idle_seconds", 600)
     return SimpleNamespace(daemon=SimpleNamespace(idle_seconds=idle_seconds))

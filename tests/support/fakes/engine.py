@@ -1,4 +1,4 @@
-"""An engine whose answers the test writes into config.toml, or changes through the fake session."""
+"""Fake an engine. The test sets its answers in config.toml, or changes them through the fake session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """Does nothing, and says what it is told to say."""
+    """An engine that does nothing and gives preset answers."""
 
     def __init__(self, state: Path, config_file: Path) -> None:
         self.settings = tomllib.loads(config_file.read_text()) if config_file.exists() else {}

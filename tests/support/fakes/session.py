@@ -1,4 +1,4 @@
-"""A language server that echoes, and misbehaves on request."""
+"""Fake a language server that echoes, and misbehaves on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _named: dict[str, Session] = {}
 
 
 async def serve_client(reader: Any, writer: Any, engine: Any, asker: Any) -> None:
-    """Answers until the client ends."""
+    """Answer requests until the client ends."""
     session = Session(writer, engine)
     while (received := await reader.message()) is not None:
         message = received[0]
@@ -30,7 +30,7 @@ async def serve_client(reader: Any, writer: Any, engine: Any, asker: Any) -> Non
 
 
 class Session:
-    """What a client can have done to it, or to others."""
+    """A session in which the client requests its own mistreatment, or that of other clients."""
 
     def __init__(self, writer: Any, engine: Any) -> None:
         self.writer = writer
@@ -55,7 +55,7 @@ class Session:
         await asyncio.Event().wait()
 
     async def on_block_the_loop(self, _: Any) -> None:
-        # After what was sent in this turn of it.
+        # After everything that was sent in this turn of the loop.
         asyncio.get_running_loop().call_soon(time.sleep, 3600)
 
     async def on_work(self, params: Any) -> None:

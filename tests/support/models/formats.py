@@ -1,4 +1,4 @@
-"""A turn as each wire format streams it: server-sent events, and None where the stream falls silent."""
+"""Stream a turn in each wire format: server-sent events, and None where the stream stalls."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def format_of(path: str) -> Callable[[Turn, int], Iterator[str | None]]:
-    """The format that is spoken at a path."""
+    """Return the wire format of a path."""
     if path.endswith("/responses"):
         return responses
     return chat if path.endswith("/chat/completions") else generative
 
 
 def event(value: object, name: str | None = None) -> str:
-    """One server-sent event."""
+    """Return one server-sent event."""
     head = "" if name is None else f"event: {name}\n"
     return f"{head}data: {value if isinstance(value, str) else json.dumps(value)}\n\n"
 
 
 def responses(turn: Turn, number: int) -> Iterator[str | None]:
-    """The Responses API."""
+    """Yield the events of the Responses API."""
     yield event({"type": "response.created", "response": {"id": f"r{number}"}}, "response.created")
     output: list[dict[str, Any]] = []
     for index, part in enumerate(turn):
@@ -61,7 +61,7 @@ def responses(turn: Turn, number: int) -> Iterator[str | None]:
 
 
 def generative(turn: Turn, number: int) -> Iterator[str | None]:
-    """The Generative Language API."""
+    """Yield the events of the Generative Language API."""
     parts: list[dict[str, Any]] = []
     for part in turn:
         match part:
@@ -86,7 +86,7 @@ def generative(turn: Turn, number: int) -> Iterator[str | None]:
 
 
 def chat(turn: Turn, number: int) -> Iterator[str | None]:
-    """Chat completions."""
+    """Yield the events of chat completions."""
     base = {"id": f"x{number}", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
     calls = 0
     for part in turn:

@@ -1,4 +1,4 @@
-"""What a scripted model does, turn by turn, whatever wire format it is asked in."""
+"""Describe the turns of a scripted model, independently of the wire format."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """It says something."""
+    """A text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """It calls a tool."""
+    """A tool call."""
 
     tool: str
     arguments: Mapping[str, Any]
@@ -26,10 +26,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """It falls silent in the middle, until the client goes away."""
+    """A stall in the middle, until the client disconnects."""
 
 
 Turn = tuple[Say | Call | Stall, ...]
 
 PROMPT_TOKENS, CACHED_TOKENS, ANSWER_TOKENS = 100, 40, 10
-"""What every answer says it took; the cached ones are among the prompt's."""
+"""Tokens that every answer reports. The cached tokens are among the prompt's."""

@@ -1,4 +1,4 @@
-"""A scripted model on loopback: each request that offers tools is given the next turn."""
+"""Serve a scripted model on loopback: each request that offers tools is answered with the next turn."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from tests.support.models.play import Turn
 
 ASIDE: Turn = (Say('{"title": "A title"}'),)
-"""For requests without tools: agents ask for titles, and which model to take."""
+"""Answer to requests without tools: agents ask for titles, and which model to take."""
 
 
 class Model:
-    """The model's side."""
+    """The state of the model's side."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self.silent = threading.Event()
@@ -31,8 +31,8 @@ class Model:
         self._lock = threading.Lock()
 
     def turn(self, body: dict[str, Any]) -> tuple[int, Turn]:
-        """What to answer, with the number of the turn. Raises StopIteration after the last one."""
-        # One client sends what it offers among its messages.
+        """Return the next turn with its number. Raises StopIteration after the last one."""
+        # One client has the tools that it offers among its messages.
         if not body.get("tools") and "additional_tools" not in json.dumps(body.get("input", "")):
             return 0, ASIDE
         with self._lock:
@@ -41,7 +41,7 @@ class Model:
 
 @contextlib.contextmanager
 def playing(*turns: Turn) -> Iterator[tuple[str, threading.Event]]:
-    """The address of a model that plays these turns, and what is set once it has fallen silent."""
+    """Yield the address of a model that plays these turns, and an event that is set once it stalls."""
     model = Model(turns)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -82,7 +82,7 @@ def playing(*turns: Turn) -> Iterator[tuple[str, threading.Event]]:
             self.wfile.write(data)
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,1 +1,1 @@
-"""The folder that the processes of a test's home have in PYTHONPATH."""
+"""Hold the module that the processes of a test's home find through PYTHONPATH."""

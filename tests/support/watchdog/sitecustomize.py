@@ -1,11 +1,11 @@
-"""Report whatever holds an event loop: a callback that takes too much of its thread's processor time.
+"""Report whatever blocks an event loop: a callback that takes too much of its thread's processor time.
 
-Python imports a module of this name at its start. So a daemon that a test has started is watched without anything in
-the product: its home has this folder in PYTHONPATH. What the daemon starts does not have it any more.
+Python imports a module of this name at its start. So a daemon that a test has started is watched without any change to
+the product: its home has this folder in PYTHONPATH. The daemon's own child processes do not have it.
 
-Processor time, and not what the clock says: a busy machine holds no loop.
+The limit is on processor time and not on wall-clock time: a busy machine blocks no loop.
 """
-# The bridge imports it too, and a test looks at what else that one imports.
+# The bridge imports this module too, and a test checks which other modules the bridge imports.
 # ruff: noqa: PTH118, PTH120, PTH123
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from typing import Any
 
 LIMIT = 0.25
-"""Seconds of processor time that one callback may take."""
+"""Maximum seconds of processor time for one callback."""
 
 FOLDER = os.path.dirname(__file__)
 FILE = "event-loop-held"
-"""The file in a home with a line for everything that has held a loop."""
+"""The file in a home with one line for each callback that blocked a loop."""
 
 
 class Collector:
-    """How long garbage collections have taken. In a process of tests there are millions of objects of others."""
+    """Measure the time of garbage collections. A test's process holds millions of objects of others."""
 
     def __init__(self) -> None:
         self._seconds = self._begun = 0.0
         gc.callbacks.append(self._note)
 
     def seconds(self) -> float:
-        """Seconds of processor time so far. A collection keeps the interpreter to its thread."""
+        """Return the seconds of processor time so far. A collection stays on its thread."""
         return self._seconds
 
     def _note(self, phase: str, _: dict[str, int]) -> None:
@@ -48,9 +48,9 @@ class Collector:
 
 
 def watch(report: Callable[[str], None], spared: Callable[[], float] = lambda: 0.0) -> None:
-    """Report every callback of this process' event loops that takes longer than the limit, from now on.
+    """Report from now on every callback of this process's event loops that takes longer than the limit.
 
-    `spared` are the seconds of processor time so far that do not count.
+    `spared` returns the seconds of processor time so far that do not count.
     """
     from asyncio import events
 
@@ -66,7 +66,7 @@ def watch(report: Callable[[str], None], spared: Callable[[], float] = lambda: 0
             if taken > LIMIT:
                 report(f"event loop held for {taken:.3f} s of processor time by {_name(handle)}")
 
-    setattr(events.Handle, run.__name__, timed)  # what asyncio calls for everything that a loop does
+    setattr(events.Handle, run.__name__, timed)  # asyncio calls this for every callback of a loop
 
 
 def _name(handle: Handle) -> str:
@@ -74,7 +74,7 @@ def _name(handle: Handle) -> str:
     step: Any = getattr(callback, "__self__", None)
     if not hasattr(step, "get_coro"):
         return repr(callback)
-    # Where each of its coroutines waits now, the innermost last, which is the one that has worked.
+    # The place where each of its coroutines waits now. The innermost is last: it is the one that has worked.
     awaited: Any = step.get_coro()
     places = []
     while (frame := getattr(awaited, "cr_frame", None)) is not None:

@@ -1,4 +1,4 @@
-"""What an agent's tool calls ask leave for, by the protocol's kinds."""
+"""Test the permission requests that an agent's tool calls make, by the protocol's kinds of calls."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_path_that_is_none_is_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("end", "subject"), [("key", "key"), ("../key", "OUTSIDE/key")])
 def test_a_detour_does_not_make_a_path_another_one(tmp_path: Path, end: str, subject: str) -> None:
-    """A rule for `src/*` is none for what is beside it, whatever way its agent says it goes."""
+    """A rule for `src/*` does not cover paths beside `src`, whatever route the agent gives."""
     (tmp_path / "project" / "src").mkdir(parents=True)
     call = Call("1")
     path = "src/../" * 1000 + end
@@ -140,7 +140,7 @@ def test_what_came_of_it(update: dict[str, Any], result: str) -> None:
     ids=["backticks", "many files"],
 )
 def test_a_message_that_would_take_hours_is_read_at_once(content: list[dict[str, Any]]) -> None:
-    """It is read on the event loop: nobody else is heard meanwhile."""
+    """The message is parsed on the event loop, which serves all other clients too."""
     call = Call("1")
     call.learn(ToolCallUpdate.model_validate({"toolCallId": "1", "kind": "edit", "content": content}))
     assert call.result()

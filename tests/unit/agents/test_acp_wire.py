@@ -1,4 +1,4 @@
-"""Lines of an agent as messages."""
+"""Test how an agent's lines are parsed into messages."""
 
 from __future__ import annotations
 

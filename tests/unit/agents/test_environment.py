@@ -1,4 +1,4 @@
-"""What an agent's environment is freed from."""
+"""Test which variables are removed from an agent's environment."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_dropped(name: str) -> None:
         "GIT_SSH_COMMAND",
         "VIRTUAL_ENV",
         "MUXER",
-        "MUX_LSP_HOME",  # by which an agent's own `mux-lsp` finds the daemon that counts what it starts
+        "MUX_LSP_HOME",  # an agent's own `mux-lsp` needs it to find the daemon that counts what it starts
     ],
 )
 def test_kept(name: str) -> None:

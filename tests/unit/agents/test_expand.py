@@ -1,4 +1,4 @@
-"""From an agent's command and a prompt to what is executed."""
+"""Test how an agent's command and a prompt are expanded to what is executed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mux_lsp.errors import UsageError
 
 VALUES = {"prompt": "fix it", "prompt_file": "/r/prompt", "model": "big"}
 
-# What a shell would love to run, split or expand.
+# Texts that a shell would run, split or expand.
 NASTY = [
     "$(touch pwned)",
     "`touch pwned`",
@@ -32,7 +32,7 @@ NASTY = [
 
 
 def run_script(command: str, prompt: str) -> list[str]:
-    """The arguments that `printf` gets when the shell runs `command`."""
+    """Return the arguments that `printf` gets when the shell runs `command`."""
     arguments, environment = expand(command, {**VALUES, "prompt": prompt})
     ended = subprocess.run(arguments, env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, check=True)
     return ended.stdout.decode().split("\0")[:-1]

@@ -1,4 +1,4 @@
-"""The command lines by which the agents people have are started."""
+"""Test the command lines that start the preset agents."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_gemini_where_its_person_has_switched_trust_off(settings: str, refused: 
     (tmp_path / "person" / ".gemini").mkdir(parents=True)
     (tmp_path / "person" / ".gemini" / "settings.json").write_text(settings)
     order = replace(ORDER, worktree=tmp_path, folder=tmp_path, environment={"HOME": str(tmp_path / "person")})
-    launch("gemini", order)  # of a repository that brings nothing
+    launch("gemini", order)  # a repository without configuration of the agent
     for name in (".gemini", ".env"):
         (tmp_path / name).mkdir()
         if refused:

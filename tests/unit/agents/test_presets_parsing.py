@@ -1,4 +1,4 @@
-"""What the agents people have print, as events: recorded output of the real programs, and any line at all."""
+"""Test how the preset agents' output is parsed into events: recorded output of the real programs, and any other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TOOK = {
     "opencode": Usage(420, 70, 280, 0, 0.00077),
 }
 
-# What matters of each event: the kind, and the text that a person would miss.
+# The relevant part of each event: its kind, and the text that a person would miss.
 SEEN = {
     "claude": [
         Thought("Let me see."),
@@ -155,7 +155,7 @@ def events_of(preset: str, lines: list[str]) -> list[Event]:
 
 
 def seen(event: Event) -> object:
-    """A call by its title, a result by whether it went well."""
+    """Reduce a call to its title and a result to whether it succeeded."""
     match event:
         case ToolCall(title=title):
             return title
@@ -172,7 +172,7 @@ def test_what_the_real_one_printed(sample: str) -> None:
     assert {event.id for event in events if isinstance(event, Session)} == {SESSIONS[sample]}
     told = [seen(event) for event in events if not isinstance(event, Session)]
     if (took := TOOK.get(sample)) is not None:
-        # It says what each request took.
+        # Its output has the usage of each request.
         whole = reduce(Usage.plus, (one for one in told if isinstance(one, Usage)))
         assert astuple(whole) == pytest.approx(astuple(took))
         told = [one for one in told if not isinstance(one, Usage)]
@@ -232,7 +232,7 @@ def test_codex_counts_from_the_beginning_of_a_thread() -> None:
 
 
 def test_what_claude_takes_is_told_as_it_goes() -> None:
-    """So that limits hold while it works, and that nothing is lost where it is ended."""
+    """Limits hold while it works, and an interrupted agent's usage is counted."""
 
     def said(message: str, **more: Any) -> str:
         usage = {"input_tokens": 1000, "output_tokens": 1, "cache_read_input_tokens": 500}
@@ -251,12 +251,12 @@ def test_what_claude_takes_is_told_as_it_goes() -> None:
     one = Usage(1000, 1, 500, 0, 0.005275)
     assert took(said("a"), said("a")) == [one], "each part of an answer repeats it"
     assert took(said("b"), said("c", model="of tomorrow")) == [one, replace(one, cost_usd=None)]
-    # What was not told yet: the rest of the answers, and requests that no answer came of.
+    # The usage not yet reported: the rest of the answers, and requests without an answer.
     [rest] = took(ended(0.05, 3200))
     assert astuple(rest) == pytest.approx((200, 47, 0, 0, 0.05 - 2 * 0.005275))
     parser.begin_turn()
     assert took(said("d")) == [one]
-    parser.begin_turn()  # it was ended
+    parser.begin_turn()  # it was interrupted
     assert took(ended(0.001, 10)) == [Usage(10, 50, 500, 0, 0.001)]
     assert took(said("e"), ended(0.001, 10))[1].cost_usd == 0, "what is told is not taken back"
 
@@ -325,7 +325,7 @@ def test_no_line_raises(preset: str, line: str) -> None:
 
 @given(data=st.data(), value=VALUES)
 def test_no_damaged_line_raises(data: st.DataObject, value: object) -> None:
-    """A line of the real one, with something else in one of its places."""
+    """A line of the real output, with one of its values replaced."""
     sample = data.draw(st.sampled_from(sorted(SEEN)))
     lines = lines_of(sample)
     at = data.draw(st.integers(0, len(lines) - 1))

@@ -1,4 +1,4 @@
-"""Events of an agent's raw output: each told once, wherever the output is cut and whenever a daemon ends."""
+"""Test the events of an agent's raw output: each is emitted once, wherever the output is split and a daemon killed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ SAMPLES = Path(__file__).parent / "samples"
 
 
 class KilledError(Exception):
-    """The daemon is no more."""
+    """The daemon was killed."""
 
 
 @dataclass
 class Keeper:
-    """Keeps what it is told, and is killed after so many events."""
+    """A host that keeps the events, and is killed after a number of them."""
 
     folder: Path
     lives: int | None = None
@@ -55,7 +55,7 @@ def attempt_in(folder: Path, turn: int = 0) -> Attempt:
 
 
 async def whole(preset: str, data: bytes, folder: Path) -> list[Event]:
-    """What is told where nothing comes between."""
+    """Return the events of output that is read without interruption."""
     folder.mkdir()  # noqa: ASYNC240  # as quick as what the tests do beside it
     (folder / raw_name(0)).write_bytes(data)
     reader, keeper = taken_up(PRESETS[preset], attempt_in(folder)), Keeper(folder)
@@ -134,7 +134,7 @@ async def test_a_line_without_an_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read_before", [False, True])
 async def test_what_was_left_out_unread_is_told_and_no_half_line_is_read(tmp_path: Path, read_before: bool) -> None:
-    """A daemon that comes back finds the middle of the output freed."""
+    """A daemon that restarts finds the middle of the output freed."""
     said = [f"{number} " * 2000 for number in range(400)]
     whole = [json.dumps({"type": "assistant", "message": {"content": [{"type": "text", "text": t}]}}) for t in said]
     file = tmp_path / raw_name(0)

@@ -1,4 +1,4 @@
-"""Which processes of a table belong to a run."""
+"""Test which processes of a table belong to a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mux_lsp.agents.process_table import Entry, Process, members
 def check(
     table: str, expected: set[int], known: tuple[Process, ...] = (), protected: frozenset[int] = frozenset()
 ) -> None:
-    """A line of `table` is: number, parent, session, and `mark` where the process carries the run's mark."""
+    """Check a table. A line is: number, parent, session, and `mark` if the process carries the run's mark."""
     entries = {}
     for line in table.strip().splitlines():
         pid, parent, session, *mark = line.split()

@@ -1,4 +1,4 @@
-"""Scripts of the replay server: what one says, how it complains, and that what is written is read again as it was."""
+"""Test scripts of the replay server: content, error messages, and that a written script reads back equal."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HEAD = "[[conversation]]\n"
 
 
 def turn(settings: str, content: str = '[{ text = "Hello." }]') -> str:
-    """A script whose second conversation has a second turn with these settings."""
+    """Return a script whose second conversation has a second turn with these settings."""
     return f"{HEAD}{TEXT}{HEAD}{TEXT}[[conversation.turn]]\ncontent = {content}\n{settings}\n"
 
 
 def block(settings: str) -> str:
-    """The same, for a second block of content."""
+    """Return the same script with these settings in a second block of content."""
     return turn("", f'[{{ text = "Hello." }}, {{ {settings} }}]')
 
 
@@ -133,7 +133,7 @@ def test_faults_come_one_after_the_other_each_as_often_as_it_says() -> None:
     assert kinds == ["overloaded", "overloaded", "stall", "slow", None]
 
 
-# What a model may say, and a person may write.
+# Texts that a model may say and a person may write.
 characters = st.text(st.characters(codec="utf-8"), min_size=1)
 nasty = st.sampled_from(['"""', '""""', '\\"""\n', 'a\n"', "\r\n", "\n", "\x7f\n\x00", "'''", "\\u0041\n", " \n "])
 texts = characters | nasty | st.lists(nasty).map("".join).filter(bool)
@@ -167,7 +167,7 @@ conversations = st.builds(
 
 
 def meant(conversation: Conversation) -> dict[str, Any]:
-    """What a conversation comes to: an input that is empty is one that is left out."""
+    """Normalise a conversation: an empty input equals an absent one."""
     meaning = conversation.model_dump()
     for told in meaning["turn"]:
         for part in told["content"]:

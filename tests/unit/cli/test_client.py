@@ -1,4 +1,4 @@
-"""The synchronous LSP client, against a daemon played by the test over a pair of sockets."""
+"""Test the synchronous LSP client against a daemon that the test plays over a pair of sockets."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def frame(message: Message) -> bytes:
 
 @contextmanager
 def answering(*answers: bytes, rest: bytes = b"") -> Iterator[tuple[Client, list[Message]]]:
-    """A client whose requests are answered one by one with these bytes, and what it has sent."""
+    """Yield a client whose requests are answered in order with these bytes, and the messages that it has sent."""
     ours, theirs = socket.socketpair()
     received: list[Message] = []
 
     def play() -> None:
-        # The client may have all it wants, and hang up, before we have sent everything.
+        # The client may have all that it needs and disconnect before everything is sent.
         with contextlib.suppress(BrokenPipeError), theirs, theirs.makefile("rb") as stream:
             for answer in answers:
                 length = int(stream.readline().split(b":")[1])

@@ -1,4 +1,4 @@
-"""What `doctor` says where something cannot be looked at."""
+"""Test the report of `doctor` when something cannot be examined."""
 
 from __future__ import annotations
 

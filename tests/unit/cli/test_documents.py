@@ -1,4 +1,4 @@
-"""Hold the README and the documents to what exists: commands, options, settings, links and blocks of code."""
+"""Check the README and the documents against the code: commands, options, settings, links and blocks of code."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ OF_OTHERS = {"--setting-sources", "--strict-mcp-config"}
 LANGUAGES = {"", "sh", "toml", "lua"}
 
 LONGEST_CODE = 120
-"""Columns of a line of code, as in the code itself."""
+"""Maximum columns of a line of code, as in the code itself."""
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """Every block of code in that language, as its fence names it."""
+    """Return every block of code whose fence names this language."""
     return [code for named, code in re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", text) if named == language]
 
 
 def prose(text: str) -> str:
-    """The text without its blocks of code."""
+    """Return the text without its blocks of code."""
     return re.sub(r"(?ms)^```.*?^```$", "", text)
 
 
 def inline(text: str) -> list[str]:
-    """Every piece of code in a line of text or in a table."""
+    """Return every piece of code in a line of text or in a table."""
     return [" ".join(code.replace("\\|", "|").split()) for code in re.findall(r"`([^`]+)`", prose(text))]
 
 
 def typed(text: str) -> list[str]:
-    """The command lines that begin with `mux-lsp` or `$ mux-lsp`, without what a pipe leads to."""
+    """Return the command lines that begin with `mux-lsp` or `$ mux-lsp`, up to a pipe."""
     lines = [
         line.strip().removeprefix("$ ")
         for block in [*blocks(text, ""), *blocks(text, "sh")]
@@ -67,13 +67,13 @@ def typed(text: str) -> list[str]:
 
 
 def usages() -> list[str]:
-    """The first column of the table of commands."""
+    """Return the first column of the table of commands."""
     table = TEXTS["getting-started.md"].partition("| command | what it does |")[2].partition("\n\n")[0]
     return [usage for row in table.splitlines() for usage in re.findall(r"`([^`]*)`", row.split(" | ")[0])]
 
 
 def every(find: Callable[[str], list[str]]) -> list[tuple[str, str]]:
-    """Each document's name with each thing that is found in it."""
+    """Return each finding with the name of its document."""
     return [(name, found) for name, text in TEXTS.items() for found in dict.fromkeys(find(text))]
 
 
@@ -83,7 +83,7 @@ def test_a_command_line_is_one(name: str, line: str) -> None:
     command = commands.commands[words[0]]
     try:
         command.make_context(words[0], words[1:])
-    except click.exceptions.Exit:  # it asks for the help
+    except click.exceptions.Exit:  # `--help` was given
         assert words[1:] == ["--help"], name
 
 
@@ -113,8 +113,8 @@ def test_the_configuration_is_valid() -> None:
     [text] = [block for document in TEXTS.values() for block in blocks(document, "toml")]
     configuration = Configuration.model_validate(tomllib.loads(text))
     assert [parse_choice(agent)[0] for agent in configuration.defaults.agents] == ["claude", "codex"]
-    # The figures that it shows are the defaults, but for limits, of which there are none without being set, and for
-    # what grows with the machine's processors.
+    # The figures are the defaults. Exceptions: limits, which have no default, and values that depend on the number of
+    # the machine's processors.
     at_once = max(configuration.runs.checks_at_once, os.cpu_count() or 1)
     shown = configuration.runs.model_copy(update={"limits": {}, "checks_at_once": at_once})
     assert shown == Configuration().runs
@@ -142,7 +142,7 @@ def test_every_setting_is_in_the_document(model: type[BaseModel]) -> None:
 
 
 def sections(text: str) -> list[str]:
-    """The sections of `config.toml` that are named in the text, with a key behind some."""
+    """Return the sections of `config.toml` that the text names; some are followed by a key."""
     return [code for code in inline(text) if re.match(r"\[\[?[a-z]+\]", code)]
 
 
@@ -159,7 +159,7 @@ def links(text: str) -> list[str]:
 
 
 def anchors(file: Path) -> set[str]:
-    """The addresses that GitHub gives to the headings of a document."""
+    """Return the anchors that GitHub gives to the headings of a document."""
     headings = re.findall(r"(?m)^#+ (.*)$", prose(file.read_text(encoding="utf-8")))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

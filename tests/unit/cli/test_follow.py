@@ -1,4 +1,4 @@
-"""What is known of runs from what the daemon tells, and how it is put in words."""
+"""Test how the daemon's notifications become known runs, and sentences about them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mux_lsp.lsp.protocol import CheckResult, FileSummary, RunShape
 
 
 class FakeClient:
-    """What a board listens to."""
+    """The part of a client that a board uses."""
 
     notified: Any = None
 

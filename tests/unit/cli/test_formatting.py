@@ -1,4 +1,4 @@
-"""Ranked runs as tables and sentences."""
+"""Test ranked runs as tables and sentences."""
 
 from __future__ import annotations
 

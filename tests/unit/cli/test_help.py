@@ -1,4 +1,4 @@
-"""`mux-lsp help`: topics, commands, and what an unknown word may mean."""
+"""Test `mux-lsp help`: topics, commands, and suggestions for an unknown word."""
 
 from __future__ import annotations
 

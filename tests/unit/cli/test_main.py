@@ -1,4 +1,4 @@
-"""The one place where errors become exit statuses."""
+"""Test the one place where errors become exit statuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mux_lsp.errors import ConflictError, MuxError, UsageError
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A home of its own, and a command `fail` to be given a callback."""
+    """Return an isolated home, and a command `fail` that runs a given callback."""
     monkeypatch.setenv("MUX_LSP_HOME", str(tmp_path))
     monkeypatch.setattr(commands, "commands", dict(commands.commands))
     return tmp_path
@@ -72,7 +72,7 @@ def test_an_interrupt_has_the_shells_status() -> None:
 def test_an_interrupt_over_the_snapshot_says_that_the_task_begins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The daemon has been asked by then, and agents cost money."""
+    """The daemon has received the request by then, and agents cost money."""
 
     class Waiting:
         def execute(self, command: str, _: object) -> None:
@@ -87,7 +87,7 @@ def test_an_interrupt_over_the_snapshot_says_that_the_task_begins(
 def test_an_interrupt_before_the_daemon_was_asked_promises_no_task(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What a terminal is shown meanwhile takes a moment to load."""
+    """Loading what the terminal shows meanwhile takes a moment."""
 
     def interrupt(_: str) -> str:
         raise KeyboardInterrupt
@@ -100,7 +100,7 @@ def test_an_interrupt_before_the_daemon_was_asked_promises_no_task(
 
 
 def test_an_interrupt_before_there_is_a_command_line_is_one_too() -> None:
-    """It takes a moment to load, in which a person may have seen that they mistyped."""
+    """Loading takes a moment, in which a person may notice a typing error."""
     script = """if True:
         import sys
         class Interrupted:
@@ -176,7 +176,7 @@ def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_command_line_is_quick_to_import() -> None:
-    """`--help` and `status` pay for neither validation, nor LSP, nor tables."""
+    """`--help` and `status` load neither validation, nor LSP, nor tables."""
     heavy = ("pydantic", "rich", "pygls", "lsprotocol", "git", "asyncio", "psutil", "watchfiles")
     script = f"import sys, mux_lsp.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Documents in a terminal and in a pipe: at every width all words are there, and code as it was."""
+"""Test documents in a terminal and in a pipe: at every width, all words are there and code is unchanged."""
 
 from __future__ import annotations
 

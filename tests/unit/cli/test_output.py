@@ -1,4 +1,4 @@
-"""What is printed: aligned, harmless, and nothing but JSON where JSON was asked for."""
+"""Test the printed output: aligned, harmless, and nothing but JSON with `--json`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_on_a_terminal_the_widest_column_is_cut() -> None:
         ([4, 6, 20], 34, [4, 6, 20]),
         ([4, 6, 20], 30, [4, 6, 16]),
         ([4, 6, 28, 24], 60, [4, 6, 22, 22]),
-        # None is cut so far that it says nothing: the last ones are left out.
+        # No cell is shortened until it says nothing: the last columns are dropped instead.
         ([4, 6, 28, 9, 24, 5, 5], 60, [4, 6, 13, 9, 13, 5]),
         ([4, 6, 28, 9, 24], 30, [4, 6, 16]),
         ([28], 5, [5]),

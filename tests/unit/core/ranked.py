@@ -1,4 +1,4 @@
-"""Made-up attempts to rank."""
+"""Make attempts to rank."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PYTEST, RUFF = "pytest -q", "ruff check"
 def check(
     state: CheckState, before: CheckState | None = PASS, tests: Tests | None = None, command: str = PYTEST
 ) -> Check:
-    """How a check went, and how on the snapshot."""
+    """Return a check with its state and its baseline state."""
     return Check(command, state, int(state is FAIL), 0.1, before, tests)
 
 
 def report(
     fixed: int = 0, broken: int = 0, added: int = 0, passing: tuple[str, ...] = (), failing: tuple[str, ...] = ()
 ) -> Tests:
-    """What a report says beyond what the snapshot's did."""
+    """Return a test report by its difference to the snapshot's."""
     return Tests(5, broken, 0, fixed + added, added, broken, passing, failing)
 
 
@@ -34,7 +34,7 @@ DEFAULT = Weights()
 
 
 def change(path: str = "src/pages.py", added: int | None = 3, removed: int | None = 1, new: str = "b") -> FileChange:
-    """A modified file."""
+    """Return a modified file."""
     return FileChange(path, ChangeKind.MODIFIED, 0o100644, 0o100644, "a" * 40, new * 40, added, removed)
 
 
@@ -55,7 +55,7 @@ def attempt(
     alone: tuple[str, ...] = (),
     opinion: Opinion | None = None,
 ) -> Attempt:
-    """A run `k3f-NUMBER` that has ended."""
+    """Return a run `k3f-NUMBER` that has ended."""
     run = Run(
         f"k3f-{number}",
         "k3f",
@@ -74,23 +74,23 @@ def attempt(
 
 
 def lines(added: int, removed: int = 0) -> tuple[FileChange, ...]:
-    """A change of so many lines."""
+    """Return a change of that many lines."""
     return (change(added=added, removed=removed),)
 
 
 @dataclass(frozen=True)
 class Table:
-    """The ranking of attempts, to be read."""
+    """The ranking of attempts, with shortcuts to read it."""
 
     ranked: tuple[Ranked, ...]
 
     @property
     def places(self) -> dict[int, int]:
-        """The rank of each attempt, by its number, in their order."""
+        """Rank attempts and return the rank of each by its number, best first."""
         return {int(one.run.partition("-")[2]): one.rank for one in self.ranked}
 
     def why(self, number: int) -> str:
-        """All reasons of an attempt."""
+        """Return all reasons of an attempt."""
         (found,) = [one for one in self.ranked if one.run == f"k3f-{number}"]
         return " ".join(found.reasons)
 

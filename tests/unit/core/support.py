@@ -1,4 +1,4 @@
-"""Small texts as words, and git's own answers to compare with."""
+"""Write small texts as words, and compute git's answers for comparison."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ texts = st.one_of(_few, _many).map(lambda found: [f"{word}\n" for word in found]
 
 
 def lines(text: str) -> list[str]:
-    """`"a b c"` as three lines; `"a b!"` has no line end on the last."""
+    """Return `"a b c"` as three lines; the last line of `"a b!"` has no line end."""
     found = [f"{word}\n" for word in text.split()]
     return [*found[:-1], found[-1][:-2]] if text.endswith("!") else found
 
 
 def words(found: Sequence[str]) -> str:
-    """The inverse of `lines`."""
+    """Return the inverse of `lines`."""
     return "".join(line.replace("\n", " ") if line.endswith("\n") else f"{line}!" for line in found).strip()
 
 
 def hunks_of(base: Sequence[str], result: Sequence[str]) -> list[Hunk]:
-    """The hunks from one to the other."""
+    """Return the hunks from the first text to the second."""
     return [
         make_hunk("file", edit.start, base[edit.start : edit.end], result[edit.new_start : edit.new_end])
         for edit in diff_lines(base, result)
@@ -46,7 +46,7 @@ def hunks_of(base: Sequence[str], result: Sequence[str]) -> list[Hunk]:
 def git_merge(
     folder: Path, base: Sequence[str], live: Sequence[str], result: Sequence[str], *options: str
 ) -> tuple[bool, str]:
-    """Whether `git merge-file` merges cleanly, and the text it gives."""
+    """Run `git merge-file`. Return whether it merges cleanly, and its output."""
     for name, text in (("base", base), ("live", live), ("result", result)):
         (folder / name).write_bytes("".join(text).encode())
     done = _git(folder, "merge-file", "-p", "--quiet", *options, "live", "base", "result")
@@ -54,9 +54,9 @@ def git_merge(
 
 
 def git_edits(folder: Path, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[list[Edit]]:
-    """The edits that git's default algorithm finds from old to new text of each pair, all in one process.
+    """Return the edits that git's default algorithm finds between the texts of each pair, all in one process.
 
-    Without the indent heuristic, which merges do not use either.
+    The indent heuristic is off, as merges do not use it either.
     """
     for number, pair in enumerate(pairs):
         for name, text in zip(("old", "new"), pair, strict=True):

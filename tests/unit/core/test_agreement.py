@@ -1,4 +1,4 @@
-"""How much of each result the others have too."""
+"""Test how much of each result the other results share."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.unit.core.ranked import attempt, change
         ({"x": {"a": 3}}, {"x": Agreement(0, 0, 0.0, 0.0)}),
         ({"x": {"a": 3}, "y": {"b": 1}}, {"x": Agreement(1, 0, 0.0, 0.0), "y": Agreement(1, 0, 0.0, 0.0)}),
         ({"x": {"a": 3}, "y": {"a": 3}}, {"x": Agreement(1, 1, 1.0, 1.0), "y": Agreement(1, 1, 1.0, 1.0)}),
-        # By weight: three of its four lines; and those that changed nothing are no others.
+        # By weight: three of its four lines. Runs that changed nothing do not count as others.
         (
             {"x": {"a": 3, "b": 1}, "y": {"a": 3}, "z": {}},
             {"x": Agreement(1, 1, 0.75, 0.75), "y": Agreement(1, 1, 1.0, 1.0)},
         ),
-        # Of two others one has `a`, the other has `b`: all of it is shared, by half of them in the mean.
+        # Of two others one has `a`, the other has `b`: all of it is shared, on average by half of them.
         (
             {"x": {"a": 3, "b": 1}, "y": {"a": 3}, "z": {"b": 1}},
             {"x": Agreement(2, 2, 1.0, 0.5), "y": Agreement(2, 1, 1.0, 0.5), "z": Agreement(2, 1, 1.0, 0.5)},

@@ -1,4 +1,4 @@
-"""What a person can make of a conflict, beside what git makes of it."""
+"""Test the resolutions of a conflict against those of git."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LABELS = ("-L", "yours", "-L", "snapshot", "-L", "k3f-1")
 
 
 def found(base: str, live: str, result: str) -> list[tuple[str, str, str]]:
-    """The conflicts of three texts: what the live text, the snapshot and the result have there."""
+    """Return the conflicts of three texts: the lines of the live text, the snapshot and the result in each."""
     before, now = lines(base), lines(live)
     return [
         (
@@ -50,16 +50,16 @@ def found(base: str, live: str, result: str) -> list[tuple[str, str, str]]:
         ("a b c d e", "a b L d e", "a R R d e", [("b L", "b c", "R R")]),
         ("a b c d e", "a e", "a b R d e", [("", "b c d", "b R d")]),
         ("a b c d e", "a b L d e", "a e", [("b L d", "b c d", "")]),
-        # Both insert.
+        # Both sides insert.
         ("a b", "a L b", "a R b", [("L", "", "R")]),
         ("", "L", "R", [("L", "", "R")]),
-        # Two hunks of the result collide with one edit: that is one conflict.
+        # Two hunks of the result collide with one edit: one conflict.
         ("a b c d e", "a L e", "a R c S e", [("L", "b c d", "R c S")]),
         # Two edits collide with one hunk.
         ("a b c d e", "a L c M e", "a R e", [("L c M", "b c d", "R")]),
-        # In a chain.
+        # A chain of collisions.
         ("a b c d e f g", "a L L d M M g", "a b R R R f g", [("L L d M M", "b c d e f", "b R R R f")]),
-        # Two that have nothing to do with each other.
+        # Two independent conflicts.
         ("a b c d e", "a L c M e", "a R c S e", [("L", "b", "R"), ("M", "d", "S")]),
         # The end of the text, with and without a line end.
         ("a b!", "a L!", "a R", [("L!", "b!", "R")]),
@@ -84,7 +84,7 @@ def test_only_the_hunks_that_are_given_count() -> None:
 
 
 def merged(base: Sequence[str], live: Sequence[str], placements: list[Placement], write: Write) -> str:
-    """The live text with every pending hunk, and with what `write` makes of each conflict."""
+    """Return the live text with every pending hunk, and with the output of `write` for each conflict."""
     pieces = [(one.start, one.end, one.hunk.added) for one in placements if one.status is HunkStatus.PENDING] + [
         (one.start, one.end, tuple(write(one))) for one in conflicts(placements)
     ]
@@ -108,7 +108,7 @@ def marks(base: Sequence[str], live: Sequence[str]) -> Write:
         ("a b c", "a c", "a R c"),
         ("a b c", "a L c", "a c"),
         ("", "L", "R"),
-        # No line end at the end of any of the texts.
+        # No text has a line end at its end.
         ("a b!", "a L!", "a R!"),
         ("a b", "a L!", "a R"),
         ("a b!", "a L", "a R!"),
@@ -137,7 +137,7 @@ def test_taking_every_conflict_is_the_merge_that_favours_theirs(
     tmp_path: Path, base: list[str], live: list[str], result: list[str]
 ) -> None:
     placements = place_hunks(base, hunks_of(base, result), live)
-    # What the live text holds already we leave alone where git would see a conflict.
+    # Hunks that the live text holds already are left alone, where git would see a conflict.
     assume(all(one.status is not HunkStatus.APPLIED for one in placements))
     _, expected = git_merge(tmp_path, base, live, result, "--theirs")
     assert merged(base, live, placements, lambda one: result_lines(base, one)) == expected
@@ -150,7 +150,7 @@ def test_marking_every_conflict_is_the_merge_with_markers(
 ) -> None:
     placements = place_hunks(base, hunks_of(base, result), live)
     assume(all(one.status is not HunkStatus.APPLIED for one in placements))
-    # A place that is not certain is no conflict to git.
+    # An uncertain place is no conflict for git.
     assume(all(base[one.base_start : one.base_end] != live[one.start : one.end] for one in conflicts(placements)))
     _, expected = git_merge(tmp_path, base, live, result, "--diff3", *LABELS)
     assert merged(base, live, placements, marks(base, live)) == expected

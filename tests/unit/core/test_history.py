@@ -1,4 +1,4 @@
-"""Where accepted lines stand now, and how long ones are kept."""
+"""Test where accepted lines stand now, and how long texts are stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.unit.core.support import lines
 
 
 def found(added: str, text: str, near: int = 0, before: str = "", after: str = "") -> tuple[int, ...] | None:
-    """As `start, end`, and a third value for a part."""
+    """Return the span as `start, end`, with a third value for a partial one."""
     span = locate(lines(added), Text(lines(text)), near, before.split(), after.split())
     return None if span is None else (span.start, span.end) if not span.partial else (*span,)
 

@@ -1,4 +1,4 @@
-"""Ids as people type them."""
+"""Test ids as people type them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports of tests, as runners write them and as nobody should."""
+"""Test JUnit reports: as runners write them, and malformed ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def report(passed: str = "", failed: str = "", skipped: str = "") -> Report:
         (GTEST, report(skipped="S.t")),
         (b"<testsuites/>", report()),
         (b"<testsuite><testcase/></testsuite>", report("a test")),
-        # The worst of several of one name; a failure outside of any test is none's.
+        # Of several results with one name the worst counts; a failure outside of any test belongs to no test.
         (b'<testsuite><testcase name="t"><error/></testcase><testcase name="t"/></testsuite>', report(failed="t")),
         (b'<testsuite><testcase name="t"/><testcase name="t"><skipped/></testcase></testsuite>', report(skipped="t")),
         (b'<testsuite><failure/><testcase name="t"/></testsuite>', report("t")),

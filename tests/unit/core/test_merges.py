@@ -1,4 +1,4 @@
-"""Hunks accepted here beside what `git merge-file` makes of the same three texts."""
+"""Compare accepted hunks with `git merge-file` on the same three texts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PENDING, APPLIED, CONFLICT = HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.
 
 
 def without_applied(live: list[str], placements: list[Placement]) -> list[str]:
-    """The live text with the hunks it holds taken out."""
+    """Return the live text without the hunks that it holds."""
     result = list(live)
     for found in reversed(placements):
         if found.status is APPLIED:
@@ -35,11 +35,11 @@ def without_applied(live: list[str], placements: list[Placement]) -> list[str]:
 
 
 def check_against_git(folder: Path, base: list[str], result: list[str], live: list[str]) -> str:
-    """Compare with `git merge-file`; what came out, in words.
+    """Compare with `git merge-file` and return the outcome in words.
 
-    Whatever comes out, all that is not a conflict is accepted, and the text must be the one that git makes with its
-    conflicts settled for the live side: so both find the same hunks in conflict. There are two exceptions, by our own
-    rules: a place that is not certain, and a hunk that is there already.
+    All hunks without a conflict are accepted. The text must equal git's with its conflicts settled for the live side:
+    so both find the same hunks in conflict. Our own rules make two exceptions: an uncertain place, and a hunk that is
+    there already.
     """
     placements = place_hunks(base, hunks_of(base, result), live)
     clean, merged = git_merge(folder, base, live, result)
@@ -52,7 +52,7 @@ def check_against_git(folder: Path, base: list[str], result: list[str], live: li
     assert not (clean and refused), "only we refuse, without a reason"
     if accepted == merged and (clean or refused):
         return "same text" if clean else "both refuse"
-    # The live text holds hunks that git does not see there. Taken out, git must merge, and to our text.
+    # The live text holds hunks that git does not see there. Without them git must merge, and to our text.
     assert any(found.status is APPLIED for found in placements), "git makes another text"
     assert git_merge(folder, base, without_applied(live, placements), result, "--ours") == (True, accepted)
     return "we see an accepted hunk that git does not"
@@ -118,7 +118,7 @@ def test_in_source_text_we_hardly_refuse_what_git_merges(tmp_path: Path) -> None
 
 @st.composite
 def triples(draw: st.DrawFn) -> tuple[list[str], list[str], list[str]]:
-    """Base, result and live: of few kinds of line or many, with a line end on the last line or without, LF or CRLF."""
+    """Draw base, result and live: few kinds of line or many, the last line with a line end or without, LF or CRLF."""
     letters = draw(st.sampled_from(["ab", "abcd", "abcdefghijklmnopqrstuvwxyz"]))
     line = st.sampled_from(letters).map("{}\n".format)
     base = draw(st.lists(line, max_size=20))
@@ -159,7 +159,7 @@ def test_any_three_texts(
         ("a b c d e", "a X c d e!", "a X c d e", "same text"),
         ("a b c", "", "a b c", "same text"),
         ("", "a b", "a c", "both refuse"),
-        # Here we differ on purpose.
+        # Here we differ from git on purpose.
         ("f r } g r }", "f R } g r }", "f r } h r } g r }", "only we refuse"),
         ("a 0 0 0 0 b", "a 0 X 0 0 0 b", "a 0 0 0 0 0 b", "only we refuse"),
         ("2 2 2", "2 2", "F 2 2", "we see an accepted hunk that git does not"),
@@ -187,7 +187,7 @@ def test_merges_in_a_generated_history(tmp_path: Path) -> None:
 
 
 def test_merges_in_as_much_of_this_projects_own_history_as_the_checkout_has(tmp_path: Path) -> None:
-    """A shallow checkout has none to show; the generated history above stands for it there."""
+    """A shallow checkout has no history; the generated history above stands in for it."""
     counts: Counter[str] = Counter()
     for versions in own_history():
         counts += check_history(tmp_path, versions, 12)

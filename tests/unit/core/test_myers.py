@@ -11,7 +11,7 @@ numbers = st.lists(st.integers(0, 3), max_size=12)
 
 
 def kept(old: list[int], new: list[int]) -> tuple[list[int], list[int]]:
-    """What `compare` leaves of both sides."""
+    """Return the elements that `compare` keeps on each side."""
     removed, added = compare(old, new)
     gone = {place for start, end in removed for place in range(start, end)}
     come = {place for start, end in added for place in range(start, end)}
@@ -24,7 +24,7 @@ def kept(old: list[int], new: list[int]) -> tuple[list[int], list[int]]:
 
 
 def longest(old: list[int], new: list[int]) -> int:
-    """How many numbers at most both sides have in common, in order: the plain table."""
+    """Return the length of the longest common subsequence, by the plain table."""
     before = [0] * (len(new) + 1)
     for number in old:
         row = [0]
@@ -68,10 +68,10 @@ def test_what_is_kept(
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        # Nothing occurs once on both sides: one change, but for the equal ends.
+        # No element occurs once on both sides: one change, except for the equal ends.
         ([1, 1, 2, 2], [2, 2, 1, 1], []),
         ([0, 1, 1, 2, 2, 0], [0, 2, 2, 1, 1, 0], [0, 0]),
-        # What does holds both together, in the longest rising series.
+        # Elements that occur once on both sides are kept, along the longest increasing sequence.
         ([1, 1, 7, 2, 2], [2, 2, 7, 1, 1], [7]),
         ([1, 7, 8, 9, 1], [2, 8, 9, 7, 2], [8, 9]),
         ([1, 9, 7, 8, 1], [2, 7, 8, 9, 2], [7, 8]),
@@ -83,7 +83,7 @@ def test_what_is_kept(
         ([1, 7, 1, 8, 1], [7, 8, 8, 2], [7]),
         ([1, 7, 1, 2], [2, 7, 7, 1], [2]),
         ([7, 1, 7], [2, 7, 2], []),
-        # Between two of them it goes on in the same way.
+        # Between two of them the same rule applies again.
         ([1, 1, 7, 4, 3, 3, 8, 2, 2], [2, 2, 7, 3, 3, 4, 8, 1, 1], [7, 4, 8]),
         ([1, 7, 5, 5, 8, 2], [2, 7, 5, 5, 8, 1], [7, 5, 5, 8]),
     ],
@@ -96,7 +96,7 @@ def test_without_a_budget_what_occurs_once_is_kept(
 
 
 def test_the_budget_counts_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The least budgets for the first comparison and for that of its halves, which keeps more."""
+    """Find the smallest budgets for the first comparison and for that of its halves, which keeps more."""
     old, new = [1, 1, 2, 2, 1, 2, 1, 1, 2, 1], [2, 1, 2, 1, 1, 1, 2, 2, 1, 2]
     sizes = []
     for budget in range(60):

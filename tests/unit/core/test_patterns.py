@@ -1,4 +1,4 @@
-"""Patterns of paths."""
+"""Test patterns of paths."""
 
 from __future__ import annotations
 

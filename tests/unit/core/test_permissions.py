@@ -1,4 +1,4 @@
-"""What rules let an agent do unasked, line by line."""
+"""Test which actions rules allow an agent without asking, line by line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs in the order of their merit."""
+"""Test the order of runs by merit."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_checks_decide_first() -> None:
 
 @pytest.mark.parametrize("better", range(len(BY_GRADE) - 1))
 def test_nothing_outweighs_the_checks(better: int) -> None:
-    """The better one has all else against it, whatever the weights."""
+    """The better attempt is worse in everything else, with any weights."""
     good, bad = BY_GRADE[better][1], BY_GRADE[better + 1][1]
     if not bad.run.files or "fix" in BY_GRADE[better][0]:
         bad = replace(bad, equal=())
@@ -89,21 +89,21 @@ def test_nothing_outweighs_the_checks(better: int) -> None:
 @pytest.mark.parametrize(
     ("one", "grade_of"),
     [
-        # A check that already failed on the snapshot is not the attempt's fault; what is not known may be.
+        # A check that already failed on the snapshot is not the attempt's fault; one with an unknown baseline may be.
         (attempt(1, AS_BEFORE), 4),
         (attempt(1, (check(FAIL, None),)), 8),
         (attempt(1, (check(FAIL, CheckState.RUNNING),)), 8),
-        # A report that the snapshot's check wrote, and this one did not: it has come to less.
+        # The snapshot's check wrote a report and this one did not: the attempt got less far.
         (attempt(1, (check(FAIL, FAIL, None),)), 8),
-        # One that did not run to its end proves nothing.
+        # A check that did not run to its end proves nothing.
         (attempt(1, (check(CheckState.RUNNING),), state=RunState.CANCELLED), 10),
-        # Restored checks are what counts, in both directions.
+        # Restored checks count, in both directions.
         (attempt(1, BAD, restored=GOOD, tampered=TEST_FILE), 2),
         (attempt(1, GOOD, restored=GOOD, tampered=TEST_FILE), 1),
         (attempt(1, AS_BEFORE, restored=AS_BEFORE, tampered=TEST_FILE), 4),
-        # It changed what judges it and was not judged without that.
+        # It changed protected files and was not checked with the original ones.
         (attempt(1, GOOD, tampered=TEST_FILE), 7),
-        # It passes with its own tests, and fails nothing else than the snapshot does: still no honest pass.
+        # It passes with its own tests, and fails only where the snapshot does with the original ones: no honest pass.
         (attempt(1, GOOD, restored=AS_BEFORE, tampered=TEST_FILE), 7),
         (attempt(1, AS_BEFORE, tampered=TEST_FILE), 8),
         (attempt(1, (), tampered=TEST_FILE), 6),
@@ -113,7 +113,7 @@ def test_nothing_outweighs_the_checks(better: int) -> None:
     ],
 )
 def test_where_an_attempt_belongs(one: Attempt, grade_of: int) -> None:
-    """It stands beside the one of `BY_GRADE` with that number, and behind the one before that."""
+    """It ties with the attempt of `BY_GRADE` that has this number, and ranks behind the one before that."""
     reported = (check(FAIL, tests=report(), command=PYTEST),) if one.run.checks == (check(FAIL, FAIL, None),) else ()
     baseline = reported if grade_of == 8 else ()
     peers = [peer for _, peer in BY_GRADE if int(peer.run.id[4:]) in {grade_of - 1, grade_of, grade_of + 1}]
@@ -159,13 +159,13 @@ def test_tests_made_pass_outweigh_those_broken_only_where_none_is_broken_at_all(
 def test_the_same_result_has_the_same_place_whatever_it_cost() -> None:
     slow = attempt(1, cost=9.0, seconds=900, equal=("k3f-2", "k3f-3"))
     fast = attempt(2, cost=0.1, seconds=10, equal=("k3f-1", "k3f-3"), opinion=Opinion(1, "good"))
-    # The same result of one that failed is not the same choice.
+    # An equal result of a failed run is not an equal choice.
     broken = attempt(3, BAD, equal=("k3f-1", "k3f-2"))
     other = attempt(4, cost=4.0, seconds=400)
     found = table(slow, fast, broken, other)
     assert found.places == {1: 1, 2: 1, 4: 3, 3: 4}
     assert found.why(4).endswith("Behind k3f-1 for a higher cost and a longer time.")
-    # It is ahead of what only its equal is ahead of.
+    # It is ahead of an attempt that only its equal is ahead of.
     assert places(slow, attempt(4, cost=4.0, seconds=400)) == {4: 1, 1: 2}
 
 
@@ -206,18 +206,18 @@ def test_every_criterion_has_its_test() -> None:
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
-        # Tests of its own count for nothing.
+        # Tests that the attempt adds do not count.
         (attempt(1), attempt(2, (check(PASS, PASS, report(added=50)),)), {1: 1, 2: 1}),
-        # Some seconds, some cents and one's luck with the machine are no merit.
+        # Differences of some seconds, some cents or by the machine's load are no merit.
         (attempt(1, seconds=1.0), attempt(2, seconds=15.0), {1: 1, 2: 1}),
         (attempt(1, cost=0.01), attempt(2, cost=0.03), {1: 1, 2: 1}),
         (attempt(1, seconds=1.0), attempt(2, seconds=50.0), {1: 1, 2: 2}),
-        # Lines of a file that is not text are not known; it is no smaller for that than one line.
+        # The lines of a file that is not text are unknown; the change does not count as smaller than one line for that.
         (attempt(1, files=(change(added=None, removed=None),)), attempt(2, files=lines(2)), {1: 1, 2: 2}),
         (attempt(1, files=lines(1)), attempt(2, files=(change(added=None, removed=None),)), {1: 1, 2: 1}),
-        # A cost that nobody knows is neither the best nor the worst.
+        # An unknown cost is neither the best nor the worst.
         (attempt(1, cost=None), attempt(2, cost=0.01), {2: 1, 1: 2}),
-        # Agreement outweighs size, and a place that the prompt was not about counts as much as the double size.
+        # Agreement outweighs size, and a change outside of the prompt's scope counts as much as twice the size.
         (attempt(1, agreement=Agreement(2, 2, 1.0, 1.0), files=lines(20)), attempt(2, files=lines(4)), {1: 1, 2: 2}),
     ],
 )
@@ -331,14 +331,14 @@ BETTERED: dict[str, Callable[[Attempt], Attempt]] = {
     ),
     "judge": lambda one: replace(one, opinion=one.opinion and Opinion(1, "better")),
 }
-"""What is better by one criterion and equal by all others."""
+"""Changes that make an attempt better by one criterion and leave all others equal."""
 
 
 @settings(max_examples=300)
 @given(st.sampled_from(sorted(BETTERED)), attempts(number=50), FIELDS, WEIGHTS)
 def test_what_is_better_never_ranks_lower(name: str, one: Attempt, field: list[Attempt], weights: Weights) -> None:
     if name == "tampered":
-        # With its tests as they were it did as it did with its own.
+        # With the original tests it does as well as with its own.
         one = replace(one, run=replace(one.run, restored_checks=one.run.checks if one.run.tampered else ()))
     better = BETTERED[name](one)
     better = replace(better, run=replace(better.run, id="k3f-51"))
@@ -349,7 +349,7 @@ def test_what_is_better_never_ranks_lower(name: str, one: Attempt, field: list[A
 
 @given(FIELDS, WEIGHTS)
 def test_only_the_proportions_of_weights_matter(field: list[Attempt], weights: Weights) -> None:
-    # A power of two changes no digit.
+    # Multiplying by a power of two changes no digit.
     doubled = Weights(*[each * 4 for each in astuple(weights)])
     assert [(each.run, each.rank) for each in rank(field, doubled)] == [
         (each.run, each.rank) for each in rank(field, weights)

@@ -1,4 +1,4 @@
-"""What a person is told of why a run has its rank."""
+"""Test the reasons that a person is given for a run's rank."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ NAMES = ("test_a", "test_b", "test_c", "test_d", "test_e")
             attempt(1, (check(PASS, FAIL, report(fixed=3, passing=NAMES[:3])),)),
             "Passes the check. 3 tests pass that failed before: test_a, test_b and test_c.",
         ),
-        # Which of the names are its own is not known.
+        # It is unknown which of the names are the attempt's own.
         (
             attempt(1, (check(PASS, FAIL, report(fixed=2, added=1, passing=NAMES[:3])),)),
             "Passes the check. 2 tests pass that failed before. Adds 1 test of its own.",
@@ -83,7 +83,7 @@ NAMES = ("test_a", "test_b", "test_c", "test_d", "test_e")
             "Fails `pytest -q`, as the snapshot does. Breaks 60 tests: test_a, test_b, test_c and 57 more. "
             "1 test passes that failed before: test_a.",
         ),
-        # What judges it.
+        # Protected files.
         (
             attempt(1, restored=BAD, tampered=TEST_FILE),
             "Passes only with its own version of tests/test_pages.py. "
@@ -109,14 +109,14 @@ NAMES = ("test_a", "test_b", "test_c", "test_d", "test_e")
             attempt(1, (check(FAIL, None, report(fixed=5, broken=1, added=2)),), tampered=TEST_FILE),
             "Fails `pytest -q`. Changes tests/test_pages.py, and was judged by that.",
         ),
-        # Its end.
+        # The end of the run.
         (attempt(1, files=()), "Changed nothing."),
         (
             attempt(1, files=(), state=RunState.FAILED, reason="exit status 3.\nmore"),
             "Did not finish (failed: exit status 3. more). Changed nothing.",
         ),
         (attempt(1, (), state=RunState.CANCELLED), "Did not finish (cancelled). No check has judged it."),
-        # The place asked about.
+        # The place that the prompt is about.
         (
             attempt(1, outside=("a", "b\udcff")),
             "Passes the check. Changes 2 files outside the place asked about: a and b\\xff.",
@@ -205,7 +205,7 @@ def test_what_is_said_in_comparison(field: list[Attempt], expected: str) -> None
             attempt(2, (check(FAIL, FAIL, report(fixed=1)),)),
             "Behind k3f-1 for fewer tests that it makes pass.",
         ),
-        # What the checks say has been said.
+        # What the checks say is not repeated.
         (attempt(1), attempt(2, BAD), ""),
         (attempt(1), attempt(2, state=RunState.CANCELLED), ""),
         (attempt(1), attempt(2, files=()), ""),
@@ -222,7 +222,7 @@ def test_ties_are_said_to_be_ties() -> None:
     assert field.why(1).endswith("As good as k3f-2, k3f-3, k3f-4 and 1 more.")
     assert field.why(5).endswith("As good as k3f-1, k3f-2, k3f-3 and 1 more.")
     assert table(attempt(1, files=()), attempt(2, files=())).why(1) == "Changed nothing."
-    # One behind a tie is behind the first of it.
+    # An attempt behind a tie is behind the first of the tie.
     assert "Behind k3f-1 " in table(attempt(1), attempt(2), attempt(3, files=lines(50))).why(3)
 
 

@@ -18,7 +18,7 @@ PENDING, APPLIED, CONFLICT = HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.
 
 
 def placed(base: str, result: str, live: str) -> str:
-    """Where the hunks stand, as `status start-end`, and the text with all of them accepted where none conflicts."""
+    """Return the hunks' places as `status start-end`, and, if none conflicts, the text with all of them accepted."""
     placements = place_hunks(lines(base), hunks_of(lines(base), lines(result)), lines(live))
     shown = [f"{found.status} {found.start}-{found.end}" for found in placements]
     if all(found.status is not CONFLICT for found in placements):
@@ -73,12 +73,12 @@ def placed(base: str, result: str, live: str) -> str:
         ("a b c d e", "X b c d Y", "a b c d e", "pending 0-1, pending 4-5, X b c d Y"),
         ("a b c d e", "X b c d Y", "X b c d e", "applied 0-1, pending 4-5, X b c d Y"),
         ("a b c d e f g", "a X c d e Y g", "a X N c d e f g", "conflict 1-3, pending 6-7"),
-        # repeated lines: where the place is the same in every reading
+        # repeated lines: the place is the same in every alignment
         ("f } g }", "f } g X }", "f } h } g }", "pending 5-5, f } h } g X }"),
         ("x x x x a b", "x x x x a X", "x x a b", "pending 3-4, x x a X"),
         ("x x x x a b", "x x x x X b", "x x a b", "conflict 2-3"),
         ("f r } g r }", "f R } g r }", "f r } h } g r }", "pending 1-2, f R } h } g r }"),
-        # and where it is not
+        # repeated lines: the place differs between alignments
         ("f r } g r }", "f R } g r }", "f r } h r } g r }", "conflict 1-2"),
         ("a 0 0 0 0 b", "a 0 X 0 0 0 b", "a 0 0 0 0 0 b", "conflict 2-2"),
         ("a 0 0 0 0 b", "a 0 X 0 b", "a 0 0 0 b", "conflict 2-4"),
@@ -93,7 +93,7 @@ def test_where_hunks_stand(base: str, result: str, live: str, expected: str) -> 
 @pytest.mark.parametrize(
     ("base", "result", "live", "expected"),
     [
-        # A plain diff of base and live puts these lines elsewhere; the hunks say what they are.
+        # A plain diff of base and live aligns these lines differently; the hunks decide.
         ("0 0", "0 0 0 0 0", "F 0 0 0 0 0", ["applied 3-6"]),
         ("0 0 0 2 2 2 1 0 0", "0 0 0 0 483 157 2 2 1 0 0", "0 0 0 0 483 157 2 2 F 1 G 0 0", ["applied 3-6"]),
         ("0 0 0", "0 0 0 0", "F 0 G 0 0 0", ["applied 5-6"]),
@@ -108,7 +108,7 @@ def test_where_hunks_stand(base: str, result: str, live: str, expected: str) -> 
             "0 K K p Q Q Q r s F 2 2 m n Z o",
             ["applied 1-3", "applied 4-7", "applied 12-12"],
         ),
-        # Another hunk looks as if it were there too, and is not.
+        # Another hunk seems to be there too, and is not.
         (
             "2 2 1 1 1 0 2 2 0 0 0 1 2 0 0",
             "2 2 R S 1 0 T 0 1 2 0",
@@ -129,7 +129,7 @@ def test_where_hunks_stand(base: str, result: str, live: str, expected: str) -> 
         ),
         # A line typed beside an accepted hunk makes it a conflict, as it does for git.
         ("a b c d", "a X c d", "a X N c d", ["conflict 1-3"]),
-        # It is not one of ours only because its lines are there.
+        # Equal lines alone do not make it an applied hunk.
         ("a b c d", "a b X c d", "a X b c d", ["pending 3-3"]),
         ("a b c d", "a b X c d", "a b c X d", ["pending 2-2"]),
         ("a b c d e f", "a b X d e f", "a b c d X f", ["pending 2-3"]),
@@ -160,10 +160,10 @@ def test_a_conflict_says_why(base: str, result: str, live: str, reason: str) -> 
 @pytest.mark.parametrize(
     ("base", "result", "live", "expected"),
     [
-        # the hunk's own lines of base, wherever they stand now
+        # the hunk's own lines of base, at their present place
         ("a b c d e", "a b X d e", "N M a b c d e", ["pending 4-5 for 2-3"]),
         ("a b c d e", "a b X Y d e", "N a b X Y d e", ["applied 3-5 for 2-3"]),
-        # in a conflict those of the edits that it meets as well
+        # in a conflict, also the lines of the edits that it meets
         ("a b c d e", "a b X d e", "a b Y d e", ["conflict 2-3 for 2-3"]),
         ("a b c d e f", "a b X d e f", "N a b Y Z W f", ["conflict 3-6 for 2-5"]),
         ("a b c d e f", "a b c d X f", "N a Y e f", ["conflict 2-4 for 1-5"]),
@@ -185,7 +185,7 @@ def test_which_lines_of_base_a_place_stands_for(base: str, result: str, live: st
 
 
 MARKED = "a <<<<<<< M N O ||||||| b c d ======= b C d >>>>>>> e"
-"""What `marked` makes of `a M N O e`, where the result has `a b C d e`."""
+"""`a M N O e` with conflict markers, where the result has `a b C d e`."""
 
 
 @pytest.mark.parametrize(
@@ -194,12 +194,12 @@ MARKED = "a <<<<<<< M N O ||||||| b c d ======= b C d >>>>>>> e"
         ("a b c d e", "a b C d e", MARKED, ["conflict 1-14 1-4"]),
         ("a b c d e f g h", "a b C d e f G h", f"{MARKED} f g h", ["conflict 1-14 1-4", "pending 16-17 6-7"]),
         ("a b c d e f g h", "a b C d e f G h", f"{MARKED} f G h", ["conflict 1-14 1-4", "applied 16-17 6-7"]),
-        # two sides only, as git has them by default: ours is as the snapshot, and theirs holds the hunk
+        # two sides only, as git writes them by default: ours is as in the snapshot, and theirs has the hunk
         ("a b c d e", "a b C d e", "a <<<<<<< b c d ======= b Z d >>>>>>> e", ["conflict 1-10 1-4"]),
         ("a b c d e", "a b C d e", "a <<<<<<< M ======= b C d >>>>>>> e", ["conflict 1-8 1-4"]),
-        # longer ones, with others between them
+        # longer markers, with others between them
         ("a b c d e", "a b C d e", "a <<<<<<<< b c d ======= >>>>>>> ======== M >>>>>>>> e", ["conflict 1-10 1-4"]),
-        # decided; never begun or closed; and markers that are the agent's business
+        # decided; without a beginning or an end; and markers that are part of the agent's text
         ("a b c d e", "a b C d e", "a b C d e", ["applied 2-3 2-3"]),
         ("a b c d e", "a b C d e", "======= a >>>>>>> b c d e <<<<<<<", ["pending 4-5 2-3"]),
         ("a <<<<<<< b c ======= d >>>>>>> e", "a b c d e", "a <<<<<<< b c ======= d >>>>>>> e",
@@ -341,7 +341,7 @@ def test_foreign_lines_elsewhere_move_placements_exactly(scene: Scene, data: st.
 
 @st.composite
 def distinct_scenes(draw: st.DrawFn) -> tuple[Scene, list[str]]:
-    """A scene and a live text in which no two lines are equal, so that there is one way to read it."""
+    """Draw a scene and a live text in which no two lines are equal, so that there is only one alignment."""
     base = [f"{number}\n" for number in range(draw(st.integers(0, 25)))]
 
     def version(letter: str) -> list[str]:
@@ -370,7 +370,7 @@ def test_one_at_a_time_in_any_order_beside_foreign_edits(drawn: tuple[Scene, lis
     after = place_hunks(scene.base, scene.hunks, now)
     for index, (found, before) in enumerate(zip(after, placements, strict=True)):
         assert found.status is (APPLIED if index in chosen else before.status)
-    # Undone in any order they are pending again, where they were.
+    # After undo in any order they are pending again at their old place.
     for index in data.draw(st.permutations(chosen)):
         found = place_hunks(scene.base, scene.hunks, now)[index]
         now[found.start : found.end] = found.hunk.removed

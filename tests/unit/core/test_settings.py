@@ -1,4 +1,4 @@
-"""Which part of a project's files configures its checks."""
+"""Test which part of a project's files configures its checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What judges, and what an attempt did to it."""
+"""Test which files are protected, and how an attempt's changes to them are found."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ KINDS = {"A": ChangeKind.ADDED, "M": ChangeKind.MODIFIED, "D": ChangeKind.DELETE
 
 
 KNOWN_PATTERNS = Path(__file__).with_name("known_patterns.txt")
-"""Each pattern that is known, with a path that it is for."""
+"""Each known pattern, with a path that it matches."""
 
 
 def change(text: str) -> FileChange:
-    """`M path`, `R old new`."""
+    """Return a change, given as `M path` or `R old new`."""
     letter, *paths = text.split()
     old = paths[0] if letter in "RC" else None
     return FileChange(paths[-1], KINDS[letter], 0o100644, 0o100644, "a", "b", old_path=old)
@@ -83,12 +83,12 @@ def test_configuration_may_not_be_new_either() -> None:
     assert done("A conftest.py", "C x.py a/conftest.py") == Tampering(
         ("a/conftest.py", "conftest.py"), (), ("a/conftest.py", "conftest.py")
     )
-    # What was something else works as configuration now: both are put right.
+    # A renamed source file acts as configuration now: both paths are restored.
     assert done("R app.py conftest.py") == Tampering(("conftest.py",), ("app.py",), ("conftest.py",))
 
 
 def test_a_path_that_is_restored_is_not_removed() -> None:
-    # Two tests have changed places.
+    # Two tests were swapped.
     swapped = done("R tests/a.py tests/b.py", "R tests/b.py tests/a.py")
     assert swapped == Tampering(("tests/a.py", "tests/b.py"), ("tests/a.py", "tests/b.py"), ())
 

@@ -103,8 +103,8 @@ def test_the_one_line_end(text: str, expected: str | None) -> None:
         ("a\r\nb\r\n", "x\ny\n", "a\nb\n"),
         ("a\rb", "x\n", "a\nb"),
         ("a\nb\n", "x\n", "a\nb\n"),
-        ("a\nb\n", "x\r", "a\nb\n"),  # to a lone \r nothing is converted
-        ("a\nb\r\n", "x\r\n", "a\nb\r\n"),  # mixed stays exact
+        ("a\nb\n", "x\r", "a\nb\n"),  # nothing is converted to a lone \r
+        ("a\nb\r\n", "x\r\n", "a\nb\r\n"),  # mixed line ends stay exact
         ("a\nb\n", "x\r\ny\n", "a\nb\n"),
         ("a\nb\n", "", "a\nb\n"),
         ("", "x\r\n", ""),
@@ -127,7 +127,7 @@ def test_a_result_keeps_the_line_ends_it_changed() -> None:
         ("é", 2, 1, 1),
         ("a😀", 5, 3, 2),
         ("e\u0301", 3, 2, 2),  # a combining mark is a character of its own
-        ("\ud83d", 3, 1, 1),  # half of a pair
+        ("\ud83d", 3, 1, 1),  # half of a surrogate pair
         ("", 0, 0, 0),
     ],
 )
@@ -139,7 +139,7 @@ def test_units_of_a_text(text: str, utf8: int, utf16: int, utf32: int) -> None:
     ("line", "units", "encoding", "expected"),
     [
         ("a😀b\n", 1, UTF16, 1),
-        ("a😀b\n", 2, UTF16, 1),  # inside a pair: its start
+        ("a😀b\n", 2, UTF16, 1),  # inside a surrogate pair: its start
         ("a😀b\n", 3, UTF16, 2),
         ("a😀b\n", 4, UTF8, 1),
         ("a😀b\n", 5, UTF8, 2),

@@ -1,4 +1,4 @@
-"""Where the hunks of several runs compete, and which of them is the best there."""
+"""Test where the hunks of several runs compete, and which of them is the best there."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ BASE = "a b c d e f g h"
 
 
 def of_results(base: str, **results: str) -> dict[str, list[Hunk]]:
-    """The hunks of each run, given its whole result."""
+    """Return the hunks of each run, given its whole result."""
     return {run: hunks_of(lines(base), lines(result)) for run, result in results.items()}
 
 
 def shown(found: Sequence[Place]) -> list[tuple[int, int, list[str]]]:
-    """Places in short: `runs: removed>added` for each variant."""
+    """Return places in short form: `runs: removed>added` for each variant."""
     return [(place.start, place.end, [_shown(variant) for variant in place.variants]) for place in found]
 
 
@@ -43,26 +43,26 @@ def _shown(variant: Variant) -> str:
         ({}, []),
         ({"x": BASE}, []),
         ({"x": "a B c d e f g h"}, [(1, 2, ["x: b>B"])]),
-        # Equal hunks are one variant, also where the rest of the results differs.
+        # Equal hunks are one variant, even where the rest of the results differs.
         (
             {"x": "a B c d e f g h", "y": "a B c d e f G h"},
             [(1, 2, ["x,y: b>B"]), (6, 7, ["y: g>G"])],
         ),
         # Overlapping.
         ({"x": "a B C d e f g h", "y": "a b Z Z e f g h"}, [(1, 4, ["x: b c>B C", "y: c d>Z Z"])]),
-        # Touching: no unchanged line stands between them.
+        # Touching: no unchanged line is between them.
         ({"x": "a B c d e f g h", "y": "a b C d e f g h"}, [(1, 3, ["x: b>B", "y: c>C"])]),
         ({"x": "a b N c d e f g h", "y": "a b C d e f g h"}, [(2, 3, ["x: >N", "y: c>C"])]),
         ({"x": "a b N c d e f g h", "y": "a B c d e f g h"}, [(1, 2, ["x: >N", "y: b>B"])]),
         ({"x": "a b N c d e f g h", "y": "a b M c d e f g h"}, [(2, 2, ["x: >N", "y: >M"])]),
-        # One unchanged line stands between them.
+        # One unchanged line is between them.
         ({"x": "a B c d e f g h", "y": "a b c D e f g h"}, [(1, 2, ["x: b>B"]), (3, 4, ["y: d>D"])]),
-        # By way of a third.
+        # Connected by a third.
         (
             {"x": "a B c d e f g h", "y": "a b c D e f g h", "z": "a b Z Z e f g h"},
             [(1, 4, ["x: b>B", "y: d>D", "z: c d>Z Z"])],
         ),
-        # One hunk that spans two of another run.
+        # One hunk that spans two hunks of another run.
         (
             {"x": "a B c D e f g h", "y": "a Y e f g h"},
             [(1, 4, ["x: b>B", "x: d>D", "y: b c d>Y"])],
@@ -121,7 +121,7 @@ def test_places_are_apart_and_each_hangs_together(found: tuple[list[str], list[l
     for place in made:
         hunks = [variant.hunk for variant in place.variants]
         assert (place.start, place.end) == (min(one.start for one in hunks), max(one.end for one in hunks))
-        # Whoever looks for what touches, from one to the next, gets to all of them.
+        # Following the hunks that touch, from one to the next, reaches all of them.
         reached = {hunks[0].id}
         while more := [
             one.id

@@ -37,12 +37,12 @@ def put_together(old: list[str], new: list[str], edits: list[Edit]) -> list[str]
         ("a b c d e", "x b c d y", [(0, 1, 0, 1), (4, 5, 4, 5)]),
         ("a b!", "a b", [(1, 2, 1, 2)]),
         ("a b c", "c a b", [(0, 0, 0, 1), (2, 3, 3, 3)]),
-        # Changes slide to the last place they can have,
+        # Changes slide to their last possible place,
         ("a x x b", "a x x x b", [(3, 3, 3, 4)]),
         ("a x x x b", "a x x b", [(3, 4, 3, 3)]),
         ("f } g }", "f } h } g }", [(2, 2, 2, 4)]),
         ("x y x y z", "x y z", [(2, 4, 2, 2)]),
-        # or beside a change of the other side.
+        # or to a change of the other side.
         ("a x x b", "a q x b", [(1, 2, 1, 2)]),
         ("x x x", "N x x", [(0, 1, 0, 1)]),
     ],
@@ -96,7 +96,7 @@ def test_edits_of_short_texts_of_two_kinds_of_line_are_those_of_git(tmp_path: Pa
 
 
 def rewritten(blocks: str, own: str) -> list[str]:
-    """`"5 2x 3"`: five lines that only this side has, two lines `x`, three more of its own."""
+    """Return lines for a pattern: `"5 2x 3"` is five lines of this side, two lines `x`, and three more of this side."""
     text = []
     for place, block in enumerate(blocks.split()):
         if block[-1].isdigit():
@@ -109,9 +109,9 @@ def rewritten(blocks: str, own: str) -> list[str]:
 def test_common_lines_amid_rewritten_ones_are_rewritten_as_git_has_it(tmp_path: Path) -> None:
     rng = random.Random(9)
     blocks = [
-        # around the share of lines without a match at which a common line is left out
+        # around the share of unmatched lines at which a common line is discarded
         *(f"{above} {common}x {below} 30x" for above in range(9) for common in (1, 2, 3) for below in range(9)),
-        # around how far is looked
+        # around the distance of the search
         *(
             f"40x {1 + above} 30x {after} 1x {below} 60x"
             for above in range(3)

@@ -1,4 +1,4 @@
-"""The order of versions, by which one daemon gives way to another."""
+"""Test the order of versions, by which one daemon is replaced with another."""
 
 from __future__ import annotations
 

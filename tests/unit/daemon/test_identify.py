@@ -1,4 +1,4 @@
-"""The look at a client's processes, over a made table of processes, and what follows from it."""
+"""Test the identification of a client by its processes, over made-up process tables, and the resulting rights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RUN = {"MUX_RUN": "k3f-1", "MUX_WORKTREE": f"{STATE}/repos/a/worktrees/1"}
 
 
 def process(pid: int, parent: int, session: int | None = None, **more: object) -> Facts:
-    """A process that is as old as its number says."""
+    """Return a process whose start time is its number."""
     facts = Facts(pid, float(pid), parent, session or pid, session or pid, {})
     return replace(facts, **more)  # type: ignore[arg-type]
 
@@ -50,14 +50,14 @@ MACHINE = (
 
 @dataclass
 class Made:
-    """A table that says what a test has put in it. Between two reads it may become another one."""
+    """A process table that the test fills. It may change between two reads."""
 
     processes: dict[int, Facts]
     open: dict[int, tuple[str, ...] | None] = field(default_factory=dict)
     hidden: frozenset[int] = frozenset()
-    """Those that are there and of which nothing may be read."""
+    """Processes that exist but cannot be read."""
     then: Callable[[Made, int], None] = lambda _, __: None
-    """Called before each read, with how many there were."""
+    """A function called before each read with the number of reads so far."""
     reads: int = 0
 
     def facts(self, pid: int) -> Facts | None:
@@ -82,7 +82,7 @@ class Made:
         self.processes |= {one.pid: one for one in processes}
 
     def end(self, pid: int, heir: int = 1) -> None:
-        """A process ends; its children become another one's."""
+        """End a process. Its children become those of another one."""
         del self.processes[pid]
         for child in self.processes.values():
             if child.parent == pid:
@@ -98,7 +98,7 @@ def starter(names: Iterable[str]) -> str | None:
 
 
 def ask(table: Made, *, claimed: str | None = None, key: bool = True, before: float | None = None) -> Caller:
-    """Who the process PEER is found to be."""
+    """Return the identified caller for the process PEER."""
     target = Target(PEER, lambda: PEER in table.processes, before)
     return judge(identify(table, target, GROUND), claimed, starter, key=key)
 
@@ -258,7 +258,7 @@ def test_a_number_that_has_passed_to_a_later_process_is_nobodys() -> None:
 
 @pytest.mark.parametrize("read", range(20))
 def test_a_number_that_passes_to_a_persons_process_during_the_look(read: int) -> None:
-    """An agent's process ends, and its number is given to a process of the person's, at every moment of the look."""
+    """An agent's process ends, and a process of the person's gets its number, at every moment of the identification."""
     table = made(process(PEER, AGENT))
     there = True
 
@@ -323,7 +323,7 @@ def test_where_the_daemon_is_the_first_process_its_children_are_everybodys() -> 
 
 
 def test_a_first_process_that_is_hidden_hides_no_person() -> None:
-    """`/proc` is mounted with hidepid: nothing is to be seen of the processes of others, the first one too."""
+    """`/proc` is mounted with hidepid: the processes of others cannot be seen, including the first one."""
     table = made(process(PEER, EDITOR))
     table.hidden = frozenset({1})
     assert ask(table) == Person()

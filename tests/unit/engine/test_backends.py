@@ -1,4 +1,4 @@
-"""Which agent a task gets that names none."""
+"""Test which agent a task gets if it names none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who wants a baseline gets it, whoever else has stopped wanting it."""
+"""Test that whoever wants a baseline gets it, even if others no longer want it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SNAPSHOT = Snapshot("c" * 40, "t" * 40, None)
 
 
 class Stand:
-    """Baselines whose trials end when the test says so."""
+    """Baselines whose trials the test ends."""
 
     def __init__(self, folder: Path) -> None:
         self.room = cast("RepositoryStore", SimpleNamespace(shadow=SimpleNamespace(folder=folder)))
@@ -96,7 +96,7 @@ async def test_it_ends_when_the_last_one_leaves_and_not_before(stand: Stand) -> 
     stand.want("b")
     answer = await stand.begun.get()
     stand.baselines.leave("a")
-    await stand.baselines.settle()  # waits for nothing
+    await stand.baselines.settle()  # does not wait
     assert stand.baselines.busy
     stand.baselines.leave("b")
     await stand.baselines.settle()

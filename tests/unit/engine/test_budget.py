@@ -1,4 +1,4 @@
-"""What may be spent: counted for all that it counts for, warned of once, and ended where it is over."""
+"""Test spending limits: usage counts towards each of them, a warning comes once, and runs end at the limit."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ NOON = 1_700_000_000.0
 
 
 def task(task_id: str, runs: int = 1, **more: Any) -> Task:
-    """A task whose runs are all at work."""
+    """Return a task whose runs are all running."""
     made = tuple(Run(f"{task_id}-{number}", task_id, "a", None, RunState.RUNNING) for number in range(1, runs + 1))
     return Task(task_id, "do it", more.pop("repository", "/shop"), "", NOON, runs=made, runs_created=runs, **more)
 
 
 @dataclass
 class Till:
-    """The limits over a journal that only remembers."""
+    """A budget over a journal that only keeps entries in memory."""
 
     settings: dict[str, Any]
     tasks: tuple[Task, ...]
@@ -63,7 +63,7 @@ class Till:
         self.told.append(cast("LimitReached", event))
 
     def spend(self, run_id: str, usd: float = 0.0, tokens: int = 0) -> None:
-        """What an agent tells of one request."""
+        """Report the usage of one request, as an agent does."""
         run = self.book.run(run_id)
         self.book.advance(run_id, cost_usd=(run.cost_usd or 0) + usd, tokens=(run.tokens or 0) + tokens)
 

@@ -1,4 +1,4 @@
-"""Durations though the machine's clock is set: measured within a daemon, never negative over its end."""
+"""Test durations while the machine's clock is set: measured within a daemon, never negative across daemons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOON = 1_800_000_000.0
 
 @dataclass
 class Machine:
-    """A clock on the wall that can be set, and a steady one that cannot."""
+    """A wall clock that can be set, and a monotonic clock that cannot."""
 
     wall: float = NOON
     steady: float = 1000.0

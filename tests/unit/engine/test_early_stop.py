@@ -1,4 +1,4 @@
-"""When the attempts that are left can be spared."""
+"""Test when the remaining attempts can be skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run's change of one file stands to a live text."""
+"""Test the status of a run's change of one file against a live text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUN = Run("k3f-1", "k3f", "sh:true", None, RunState.FINISHED)
 
 
 def name_of(content: bytes) -> str:
-    """git's name of a blob."""
+    """Return git's name of a blob."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
@@ -54,7 +54,7 @@ def review_of(before: Entry | None, after: Entry | None, *, is_text: bool = True
 
 
 def judge(review: FileDiff, live: LiveText, rejected: Collection[str] = ()) -> list[Item]:
-    """How a change of one path stands to what is there."""
+    """Return the items of a change of one path against the live text."""
     return reviewing.evaluate(review, {"a.txt": live}.__getitem__, rejected)
 
 
@@ -162,14 +162,14 @@ CASES: dict[str, tuple[Entry | None, Entry | None, LiveText, list[HunkStatus]]] 
 
 @pytest.mark.parametrize(("before", "after", "live", "expected"), CASES.values(), ids=CASES.keys())
 def test_judge(before: Entry | None, after: Entry | None, live: LiveText, expected: list[HunkStatus]) -> None:
-    # git counts no lines of what is not text by its own measure: a NUL byte.
+    # git counts no lines for what it takes for binary: files with a NUL byte.
     is_text = not any(entry and b"\0" in entry.content for entry in (before, after))
     items = judge(review_of(before, after, is_text=is_text), live)
     statuses = [item.status for item in items]
     if before and after and before.mode != after.mode and SYMLINK_MODE in {before.mode, after.mode}:
         statuses = statuses[:1]
     assert statuses == expected
-    # What is in conflict has a reason in words, and nothing else has.
+    # Every conflict has a reason, and nothing else has.
     assert [bool(item.reason) for item in items] == [item.status is C for item in items]
 
 
@@ -189,7 +189,7 @@ def test_a_rejection_hides_what_could_be_placed_and_never_what_is_there() -> Non
 
 
 def test_a_rejection_of_what_is_no_text_is_of_that_alone() -> None:
-    """The agent goes on, and what it makes then nobody has looked at."""
+    """The agent goes on, and nobody has seen its later version."""
     before, live = file(b"\0"), on_disk(file(b"\0"))
     (rejected,) = judge(review_of(before, file(b"\0\1")), live)
     for after, status in ((file(b"\0\1"), R), (file(b"\0\2"), P), (file(b"\0\1", EXECUTABLE_MODE), P)):
@@ -263,7 +263,7 @@ def test_conflicts_are_named_all_at_once_with_their_lines() -> None:
         "Nothing was written, because of a conflict in a.txt:2: line 2 was changed here too; "
         "a.txt:4: line 4 was changed here too."
     )
-    # A hunk that was rejected and then asked for is a conflict all the same.
+    # A hunk that was rejected and then asked for still counts as a conflict.
     rejected = judge(review, in_buffer("a\nmine\nc\nd\ne\n", file(BASE)), {review.hunks[0].id})
     with pytest.raises(ConflictError):
         refuse_conflicts(rejected)

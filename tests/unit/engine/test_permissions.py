@@ -1,4 +1,4 @@
-"""Asking a person: who waits, who is asked, and what an answer is good for."""
+"""Test permission requests: which runs wait, who is asked, and what an answer applies to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FETCH = PermissionRequest("fetch", "https://example.org", "Fetch https://example
 
 @dataclass
 class Office:
-    """A person's desk: what was asked, and what was told of it."""
+    """A person's desk: the requests shown there and the events about them."""
 
     rules: Rules = field(default_factory=Rules)
     seconds: float = 60.0
@@ -74,7 +74,7 @@ class Office:
         return asyncio.create_task(self.asks.ask(cast("Asker", job), request))
 
     async def asked(self, count: int) -> None:
-        """Wait until so many requests have been told."""
+        """Wait until this many requests have been shown."""
         while sum(isinstance(event, PermissionRequested) for event in self.events) < count:
             self.changed.clear()
             await self.changed.wait()
@@ -168,7 +168,7 @@ async def test_what_is_said_to_one_is_no_answer_for_the_others() -> None:
     assert office.runs["k3f-1"].state is RunState.RUNNING
     assert office.runs["k3f-2"].state is RunState.WAITING
     assert [one.runs for one in office.asks.open()] == [("k3f-2",)]
-    # Who was told that both wait hears that one is left.
+    # Clients notified that both wait are notified that one is left.
     assert PermissionRequested("p1", "k3f", ("k3f-2",), INSTALL) in office.events
     office.asks.reply("p1", "once")
     assert (await deciding[2]).allowed

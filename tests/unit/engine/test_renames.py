@@ -1,4 +1,4 @@
-"""How a run's rename of a file, with changes or without, stands to what is at the two paths now."""
+"""Test the status of a run's rename of a file, changed or not, against the present content of both paths."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ LINKED = LiveText("", None, None, blocked="it leads through a link")
 FOLDER = LiveText("", None, None, obstacle=NEW)
 
 CASES: dict[str, tuple[Entry, Entry, LiveText, LiveText, list[HunkStatus], str, str | None]] = {
-    # before, after, at the old path, at the new path -> statuses (the rename last), where the text is, reason
+    # before, after, at the old path, at the new path -> statuses (the rename last), path of the text, reason
     "untouched": (file(BASE), MOVED, on_disk(file(BASE)), NOTHING, [P, P, P], OLD, None),
     "open": (file(BASE), MOVED, in_buffer(BASE, file(BASE)), NOTHING, [P, P, P], OLD, None),
     "edited here": (file(BASE), MOVED, in_buffer("a\nmine\nc\nd\ne\n", file(BASE)), NOTHING, [C, P, P], OLD, None),
@@ -141,7 +141,7 @@ def test_a_rejected_rename_and_rejected_hunks_are_apart() -> None:
     there = lives(on_disk(file(BASE)), NOTHING)
     rename = evaluate(review, there)[-1].rejection_key
     assert [item.status for item in evaluate(review, there, {rename})] == [P, P, R]
-    # A no to the name is one whatever the agent goes on to write in the file.
+    # A rejected rename stays rejected, whatever the agent writes to the file later.
     further = review_of(file(BASE), file(BASE.replace("a", "A")))
     assert evaluate(further, there, {rename})[-1].status is R
     assert [item.status for item in evaluate(review, there, {hunk.id for hunk in review.hunks})] == [R, R, P]

@@ -1,4 +1,4 @@
-"""Accepting what cannot be placed exactly: instead of another run's, over the person's lines, or between markers."""
+"""Test accepts that have no exact place: instead of another run's hunk, over the person's lines, or between markers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LINK = file("elsewhere", SYMLINK_MODE)
 
 @dataclass
 class World:
-    """A task whose runs make these results of one file, and the text that is there now."""
+    """A task whose runs have these results of one file, and the live text."""
 
     base: Entry | None
     results: dict[str, Entry | None]
@@ -90,7 +90,7 @@ class World:
 
 
 def after(plan: PathPlan) -> LiveText:
-    """What is there once a plan is carried out, by its edits where it has some."""
+    """Return the live text after a plan is carried out, with its edits if it has any."""
     if not plan.edits:
         return on_disk(plan.entry)
     assert plan.entry is not None
@@ -106,12 +106,12 @@ def after(plan: PathPlan) -> LiveText:
 
 
 def one_file(found: str) -> Entry:
-    """A file with a line for each word."""
+    """Return a file with a line for each word."""
     return file("".join(lines(found)))
 
 
 def world(base: str, live: str, **results: str) -> World:
-    """Runs `x`, `y`… of texts in which each word is a line."""
+    """Return a world with runs `x`, `y`… of texts in which each word is a line."""
     return World(
         one_file(base),
         {run: one_file(result) for run, result in results.items()},
@@ -126,14 +126,14 @@ def world(base: str, live: str, **results: str) -> World:
     ("base", "x", "y", "live", "expected", "out"),
     [
         ("a b c", "a X c", "a Y c", "a X c", "a Y c", 1),
-        # What else was changed stays, of the person and of the other run.
+        # All other changes stay, the person's and the other run's.
         ("a b c d e f", "a X c d E f", "a Y c d e f", "0 a X c d E f", "0 a Y c d E f", 1),
-        # One hunk in place of two, and the other way round.
+        # One hunk in place of two, and two in place of one.
         ("a b c d e", "a X c Z e", "a Y e", "a X c Z e", "a Y e", 2),
         ("a b c d e", "a X e", "a Y c Z e", "a X e", "a Y c Z e", 1),
-        # Only what competes goes out.
+        # Only competing hunks are removed.
         ("a b c d e f g", "a X c d e F g", "a Y c d e f g", "a X c d e F g", "a Y c d e F g", 1),
-        # Touching is enough.
+        # Touching counts as competing.
         ("a b c d", "a X c d", "a b Y d", "a X c d", "a b Y d", 1),
         # An addition, a deletion.
         ("a b", "a X b", "a Y b", "a X b", "a Y b", 1),
@@ -157,7 +157,7 @@ def test_switching_to_the_variant_of_another_run(base: str, x: str, y: str, live
 @pytest.mark.parametrize(
     ("live", "reason"),
     [
-        # The person's own words; and the other run's with the person's.
+        # The person's own lines; and the other run's combined with the person's.
         ("a mine c", r"Nothing was written, because of a conflict in a\.txt:2: line 2 was changed here too\."),
         ("a X mine c", r"because of a conflict in a\.txt:2: lines 2-3 were changed here too"),
     ],
@@ -394,7 +394,7 @@ def test_marking_a_stretch_and_placing_the_rest() -> None:
     assert plan is not None
     assert it.selection is not None
     assert (it.selection.accepted, it.selection.marked) == (1, 1)
-    # What is marked is not accepted.
+    # A marked conflict does not count as accepted.
     assert it.selection.chosen == (("a.txt", frozenset({it.items("x")[1].id})),)
 
 
@@ -420,7 +420,7 @@ def test_only_texts_can_be_marked(kind: str) -> None:
         it.accept("x", AcceptMode.MARK)
 
 
-# What is offered is what can be done
+# Offered resolutions can be carried out
 
 
 def test_what_fits_needs_no_offer() -> None:
@@ -461,7 +461,7 @@ def test_whatever_is_offered_can_be_done(base: list[str], x: list[str], y: list[
 
 
 def edited(by: str, steps: list[str]) -> str:
-    """Seven lines after these steps, one for each. No line is there twice."""
+    """Return seven lines after these steps, one for each line. No line occurs twice."""
     made = {"keep": "{0}", "drop": "", "change": "{1}{0}", "insert": "{1}{0} {0}"}
     return " ".join(made[step].format(line, by) for line, step in zip("abcdefg", steps, strict=True))
 

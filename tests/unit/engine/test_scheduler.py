@@ -1,4 +1,4 @@
-"""Whose turn it is: by priority, fair between tasks, within the limits, through pauses and cancellations."""
+"""Test whose turn it is: by priority, fair between tasks, within the limits, through pauses and cancellations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mux_lsp.engine.scheduling.scheduler import QueuedRun, Scheduler, Urgency
 
 @dataclass
 class Yard:
-    """A scheduler, and who is at work by what it has said."""
+    """A scheduler, and the runs that it has let start."""
 
     most: int = 1
     most_of: dict[str, int] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Yard:
         return self.scheduler.at_work
 
     def served(self) -> list[str]:
-        """Who is served from here on, one after the other, each leaving at once."""
+        """Return the order in which runs are served from now on, each ending at once."""
         order: deque[str] = deque()
         while at_work := sorted(self.at_work, key=number):
             order += at_work
@@ -82,7 +82,7 @@ def test_tasks_take_turns_whoever_came_first() -> None:
     yard.enter(*runs("a", 4))
     yard.enter(*runs("b", 2))
     yard.enter(*runs("c", 3))
-    # `a` had its first turn when nobody else was there.
+    # `a` had its first turn when it was alone.
     assert yard.queue == ["b-1", "c-1", "a-2", "b-2", "c-2", "a-3", "c-3", "a-4"]
     assert yard.served() == ["a-1", "b-1", "c-1", "a-2", "b-2", "c-2", "a-3", "c-3", "a-4"]
 
@@ -233,7 +233,7 @@ def test_between_two_that_wait_no_task_is_served_twice_more(tasks: dict[str, int
     yard = Yard(most=most)
     for task, count in tasks.items():
         yard.enter(*runs(task, count))
-    # Whoever is at work by now came in when it was alone, or had its turn in the ring.
+    # Each run at work now started when its task was alone, or had its turn in the ring.
     left = {task: [run for run in yard.queue if run.startswith(task)] for task in tasks}
     given: Counter[str] = Counter()
     order = list(yard.queue)

@@ -1,4 +1,4 @@
-"""Choosing hunks of a run costs what they cost, and not what the whole run would."""
+"""Test that selecting hunks of a run costs in proportion to the hunks, not to the whole run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATHS = ("a.txt", "b.txt", "c.txt")
 
 
 class Chosen:
-    """A run that changes several files alike, and whose live texts are looked at."""
+    """A run with the same change in several files, which records the live texts that are read."""
 
     def __init__(self) -> None:
         blobs = {name_of(content.encode()): content.encode() for content in (BASE, RESULT)}
@@ -101,7 +101,7 @@ def test_an_id_of_two_changes_accepts_neither(monkeypatch: pytest.MonkeyPatch) -
     made = chosen.reviews.of
 
     def forged(run: Run, change: FileChange) -> FileDiff:
-        """What an agent can have by trying: a hunk of another file with the id of one that is harmless."""
+        """Forge a diff as an agent could by trial: a hunk of another file with the id of a harmless hunk."""
         found = made(run, change)
         hunks = [replace(hunk, id=one) if change.path == "b.txt" else hunk for hunk in found.hunks]
         return replace(found, hunks=tuple(hunks[:1]))

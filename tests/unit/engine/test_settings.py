@@ -1,4 +1,4 @@
-"""What counts of the settings of a repository."""
+"""Test which settings of a repository take effect."""
 
 from __future__ import annotations
 

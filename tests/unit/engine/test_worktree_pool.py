@@ -1,4 +1,4 @@
-"""Which run gets which worktree: what is given back first, and new ones one after the other."""
+"""Test which run gets which worktree: returned ones first, and new ones one after the other."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Run:
                 await self.prepared.wait()
 
     async def has(self) -> bool:
-        """What it got, once it did: whether that is a new one."""
+        """Wait for the run's worktree and return whether it is a new one."""
         async with asyncio.timeout(10):
             await self.got.wait()
         assert self.claim is not None
@@ -142,7 +142,7 @@ async def test_none_is_made_while_they_change_hands_faster_than_that(yard: Yard,
     now = asyncio.get_running_loop().time
     (first,) = await wanted(1)
     assert await first.has()
-    # So long it takes to make one.
+    # The time that making a worktree takes.
     await asyncio.sleep(0.2)
     first.prepared.set()
     yard.give_back()
@@ -161,7 +161,7 @@ async def test_some_are_made_however_fast_they_change_hands(
     monkeypatch.setattr(worktree_pool, "MIN_WORKTREES", 2)
     (first,) = await wanted(1)
     assert await first.has()
-    # As if to make one took longer than anybody waits here.
+    # As if making a worktree took longer than anybody waits here.
     first.pool._takes = 1000.0
     first.pool._moved = asyncio.get_running_loop().time()
     first.prepared.set()

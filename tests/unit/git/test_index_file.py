@@ -22,7 +22,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture(params=["sha1", "sha256"])
 def index(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, str]:
-    """An index with long names, an entry that git means to add, and trees as an extension."""
+    """Yield an index with long names, an intent-to-add entry, and a tree extension."""
     git(tmp_path, "init", "--quiet", f"--object-format={request.param}")
     for number, name in enumerate(NAMES):
         blob = f"{number:040x}" if request.param == "sha1" else f"{number:064x}"
@@ -53,7 +53,7 @@ def test_an_empty_one_of_an_empty_tree(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
 @given(data=st.data())
 def test_one_that_was_cut_or_whose_end_is_zeros(index: tuple[Path, str], data: st.DataObject) -> None:
-    """As a file system leaves it whose data were not on the disk when the power went."""
+    """A power cut leaves such a file if its data were not yet on the disk."""
     path, object_format = index
     content = path.read_bytes()
     digest = 20 if object_format == "sha1" else 32

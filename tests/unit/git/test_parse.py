@@ -115,7 +115,7 @@ def test_renames_and_copies() -> None:
     found = parse.file_changes(output)
     assert found == (
         FileChange("new\nline", ChangeKind.RENAMED, 0o100644, 0o100755, OLD, NEW, 3, 1, "tab\tname"),
-        # There was nothing at its path before.
+        # There was no file at its path before.
         FileChange("copy", ChangeKind.COPIED, 0, 0o100644, ZERO, OLD, 0, 0, ":colon"),
         FileChange(":colon", ChangeKind.MODIFIED, 0o100644, 0o100644, OLD, NEW, 1, 0),
         FileChange("new.bin", ChangeKind.RENAMED, 0o100644, 0o100644, OLD, NEW, None, None, "old.bin"),

@@ -1,4 +1,4 @@
-"""Documents that a client has opened, without a session."""
+"""Open and change documents as a client does, without a session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def open_in(documents: Documents, uri: str, text: str, version: int = 1) -> None:
-    """Have a document open."""
+    """Open a document."""
     document = as_opened(types.TextDocumentItem(uri, "plaintext", version, text))
     assert document is not None
     documents.put(document)
@@ -24,7 +24,7 @@ def open_in(documents: Documents, uri: str, text: str, version: int = 1) -> None
 def change_in(
     documents: Documents, uri: str, version: int, changes: Sequence[types.TextDocumentContentChangeEvent]
 ) -> None:
-    """Change a document that is open."""
+    """Change an open document."""
     document = documents.get(uri)
     assert document is not None
     documents.put(as_changed(document, version, changes, documents.encoding))

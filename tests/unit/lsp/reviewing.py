@@ -1,4 +1,4 @@
-"""Views of a document as a session makes them, from texts before and after."""
+"""Make views of a document as a session does, from texts before and after."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EVERYTHING = ClientCapabilities(
     commands=frozenset({"mux.client.diff", "mux.client.merge"}),
 )
 PLAIN = ClientCapabilities(literals=True)
-"""A client that has code actions, and nothing that makes them better."""
+"""A client that supports code actions without any extension of them."""
 
 
 def range_of(start: int, end: int, start_character: int = 0, end_character: int = 0) -> types.Range:
@@ -37,7 +37,7 @@ def range_of(start: int, end: int, start_character: int = 0, end_character: int 
 
 
 def review_of(before: str, after: str, run: str = "k3f-1", agent: str = "sh:true", path: str = "a.txt") -> FileDiff:
-    """What a run makes of a file. Equal texts are equal objects."""
+    """Return a run's diff of a file. Equal texts are equal objects."""
     kind = ChangeKind.MODIFIED if before and after else ChangeKind.ADDED if after else ChangeKind.DELETED
     old, new = f"{hash(before):x}", f"{hash(after):x}"
     modes = (0o100644 if before else 0, 0o100644 if after else 0)
@@ -48,7 +48,7 @@ def review_of(before: str, after: str, run: str = "k3f-1", agent: str = "sh:true
 def view_of(
     live: str | None, *reviews: FileDiff, rejected: Mapping[str, frozenset[str]] | None = None
 ) -> places.DocumentReview:
-    """What there is to review in a live text. `rejected` has hunk ids by run."""
+    """Return the review of a live text. `rejected` has hunk ids by run."""
     lines = None if live is None else tuple(text.split_lines(live))
     shown = LiveText("a.txt", lines, None, open=True)
     items = [
@@ -76,6 +76,6 @@ def view_of(
 
 
 def runs(before: str, *after: str, live: str | None = None) -> places.DocumentReview:
-    """A view of a text as it was, or another one, with runs `k3f-1`, `k3f-2` and so on that make these texts of it."""
+    """Return a view of the original text, or of `live`, with runs `k3f-1`, `k3f-2`… that make these texts of it."""
     reviews = [review_of(before, one, f"k3f-{number}") for number, one in enumerate(after, 1)]
     return view_of(before if live is None else live, *reviews)

@@ -1,4 +1,4 @@
-"""The last look before an edit goes to a client that does not look at versions itself."""
+"""Test the last check before an edit goes to a client that does not check versions itself."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
     decisions = Accepting(cast("ClientSession", session))
     files = frozenset({Path("/nowhere/a")})
     versions = documents.versions(files)
-    # What is opened and changed elsewhere is no reason.
+    # Opening and changing another document does not matter.
     open_in(documents, "file:///nowhere/b", "b")
     await decisions._have_applied(types.WorkspaceEdit(), files, versions, "k3f-1")
     assert [params.label for params in sent] == ["mux: accept k3f-1"]
@@ -54,7 +54,7 @@ async def test_an_edit_is_not_sent_once_a_text_has_changed() -> None:
 
 
 async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_path: Path) -> None:
-    """What the daemon writes itself goes first and may take long; somebody has saved the other file meanwhile."""
+    """The daemon's own writes go first and may take long; meanwhile somebody saves the other file."""
     root = tmp_path / "project"
     root.mkdir()
     for name in ("edited.txt", "tool.sh"):
@@ -66,7 +66,7 @@ async def test_an_edit_is_not_sent_once_a_file_that_is_not_open_has_changed(tmp_
         return types.ApplyWorkspaceEditResult(applied=True)
 
     def unsaved(_: Path) -> tuple[dict[str, bytes], tuple[()]]:
-        # Asked for right before the daemon writes.
+        # Called right before the daemon writes.
         (root / "edited.txt").write_text("mine\n")
         return {}, ()
 

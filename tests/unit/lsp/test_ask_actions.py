@@ -1,4 +1,4 @@
-"""Tasks that begin at a complaint of another language server, or at a selection."""
+"""Test tasks that start from a diagnostic of another language server, or from a selection."""
 
 from __future__ import annotations
 

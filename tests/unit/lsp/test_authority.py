@@ -1,4 +1,4 @@
-"""The callers that have the right which the effect of a command needs."""
+"""Test which callers have the right that the effect of a command requires."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUN, CHECKS, STRAY = Agent("k3f-1"), Agent("setup.abc"), Agent(None)
 
 
 def engine() -> Engine:
-    """One whose run k3f-1 has started the task tw5."""
+    """Return an engine whose run k3f-1 has started the task tw5."""
     runs = {"k3f-1": SimpleNamespace(id="k3f-1", worktree=None)}
     return cast(
         "Engine",
@@ -55,7 +55,7 @@ def test_who_has_the_right(effect: Effect) -> None:
     assert refused(GUEST, effect) == (right not in {Right.READ, Right.START})
     for asker in (NOBODY, CHECKS, STRAY):
         assert refused(asker, effect) == (right is not Right.READ), asker
-    # In the worktree of one that has none nothing can be written.
+    # A run without a worktree can write nothing in it.
     assert refused(RUN, effect) == (right in {Right.PERSON, Right.WRITE})
     assert refused(RUN, effect, "other-1") == (right not in {Right.READ, Right.START})
 

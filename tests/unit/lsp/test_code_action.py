@@ -1,4 +1,4 @@
-"""The code actions at a place, in a selection, for the file and for the run, as a person reads them."""
+"""Test the code actions at a place, in a selection, for the file and for the run, as a person reads them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.unit.lsp.reviewing import EVERYTHING, PLAIN, URI, range_of, review_of
 BEFORE = "a\nb\nc\nd\n"
 B, X = "a\nB\nc\nd\n", "a\nx\nc\nd\n"
 BARE = replace(EVERYTHING, commands=frozenset(), documents=False)
-"""A full-grown editor without a plugin that can show no documents."""
+"""A full-featured editor without our plugin, which cannot show virtual documents."""
 
 
 def at(
     view: places.DocumentReview, range_: types.Range | int, shows: ClientCapabilities = BARE
 ) -> list[types.CodeAction]:
-    """The code actions at a range, or with the cursor at the start of a line."""
+    """Return the code actions at a range, or with the cursor at the start of a line."""
     wanted = range_of(range_, range_) if isinstance(range_, int) else range_
     found = code_action.menu(code_action.actions_at(view, wanted, types.CodeActionContext([]), shows), None, shows)
     assert all(isinstance(one, types.CodeAction) for one in found)
@@ -30,7 +30,7 @@ def at(
 
 
 def titles(view: places.DocumentReview, range_: types.Range | int, shows: ClientCapabilities = BARE) -> list[str]:
-    """Titles in order; what cannot be chosen is in brackets with its reason."""
+    """Return the titles in order; disabled actions are in brackets with their reason."""
     return [f"[{one.title}: {one.disabled.reason}]" if one.disabled else one.title for one in at(view, range_, shows)]
 
 
@@ -128,7 +128,7 @@ def test_switching_is_one_action() -> None:
     hunk = view.places[0].others[0].hunk_id
     assert switch.data == {"run": "k3f-2", "hunks": [hunk], "mode": "instead"}
     assert switch.is_preferred is None
-    # What the person has typed into it would be lost, and is not.
+    # It would replace what the person has typed there, so it is not offered as a switch.
     assert titles(runs(BEFORE, B, X, live="a\nB!\nc\nd\n"), 1)[1].startswith("Take ")
 
 
@@ -189,7 +189,7 @@ def test_a_selection_takes_all_that_a_run_does_in_it() -> None:
 
 
 def test_of_a_place_only_what_is_in_the_selection_is_taken() -> None:
-    """One run's long hunk ties three places together in which another one has its own hunks."""
+    """One run's long hunk joins three places in which another run has separate hunks."""
     before = "".join(f"{number}\n" for number in range(1, 10))
     apart = before.replace("2", "two").replace("5", "five").replace("8", "eight")
     view = runs(before, apart, before.replace("2\n3\n4\n5\n6\n7\n8\n", "all\n"))

@@ -1,4 +1,4 @@
-"""The one line above each place, and the hint over it."""
+"""Test the code lenses above each place, and the diagnostic on its lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ B, X = "a\nB\nc\nd\n", "a\nx\nc\nd\n"
 
 
 def lines(view: places.DocumentReview, shows: ClientCapabilities = PLAIN) -> dict[int, list[str]]:
-    """The titles of the lenses by line, as an editor puts them."""
+    """Return the titles of the lenses by line, as an editor puts them."""
     found: dict[int, list[str]] = {}
     for lens in sorted(code_lens.lenses(view, shows), key=lambda lens: lens.range.start.character):
         assert lens.command is not None

@@ -1,4 +1,4 @@
-"""Who may call each command, and which commands are carried to their end, command by command."""
+"""Test for each command who may call it, and whether it is completed when its client disconnects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CALLERS: Final[dict[str, tuple[Caller, str]]] = {
     "agent, own task, outside its worktree": (Agent("k3f-1"), "abc-1"),
     "agent, another's task": (Agent("k3f-1"), "other-1"),
 }
-"""Each kind of caller, with the run that it names."""
+"""Each kind of caller, with the run that its command names."""
 
 AGENTS: Final = frozenset(name for name in CALLERS if name.startswith("agent"))
 OWN: Final = frozenset(name for name in CALLERS if name.startswith("agent, own"))
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
     allowed: frozenset[str]
     completes: bool
-    """Whether it goes on where its client takes the request back or goes away."""
+    """True if the command goes on when its client cancels the request or disconnects."""
     refusal: str = "Only a person can decide about {run}"
 
 
@@ -98,11 +98,11 @@ ROWS: Final = {
     "mux.status": ANYBODY,
     "mux.verify": Row(STARTERS, False, "Only a person can verify what is in their files"),
 }
-"""The rules for every command. A new command is added here by hand: its effect is a decision and not a default."""
+"""The rules for every command. Add a new command here by hand: its effect is a decision without a default."""
 
 
 def engine() -> Engine:
-    """One whose run k3f-1, which works in /worktree, has started the tasks tw5 and abc."""
+    """Return an engine whose run k3f-1, which works in /worktree, has started the tasks tw5 and abc."""
     runs = {"k3f-1": SimpleNamespace(id="k3f-1", task="k3f", worktree="w1")}
     worktrees = SimpleNamespace(reopen=lambda _: SimpleNamespace(folder=Path("/worktree")))
     return cast(
@@ -119,7 +119,7 @@ def engine() -> Engine:
 
 
 def refusal(name: str, caller: str) -> str | None:
-    """The sentence that refuses a command to a caller; None where it is allowed."""
+    """Return the message that refuses a command to a caller; None if it is allowed."""
     asker, run = CALLERS[caller]
     try:
         authority.refuse(engine(), asker, protocol.COMMANDS[name], protocol.RunParams(run=run))
@@ -129,7 +129,7 @@ def refusal(name: str, caller: str) -> str | None:
 
 
 def expected(row: Row, caller: str) -> str | None:
-    """The sentence that a row of the table means for a caller."""
+    """Return the message that a row of the table gives to a caller."""
     if caller in row.allowed:
         return None
     asker, run = CALLERS[caller]
@@ -177,7 +177,7 @@ def test_an_implementation_has_the_declared_types(name: str) -> None:
 
 
 def test_every_function_that_is_named_like_a_command_is_one() -> None:
-    """A function of a command that was never put into the table would be dead, and untested."""
+    """A function of a command that is not in the table would be dead and untested."""
     names = {name.removeprefix("mux.").replace(".", "_") for name in protocol.COMMANDS}
     assert {one.__name__ for one in IMPLEMENTATIONS.values()} == names
     for module in {inspect.getmodule(one) for one in IMPLEMENTATIONS.values()}:
@@ -200,14 +200,14 @@ def test_a_command_has_no_effect_by_default() -> None:
 
 
 def test_a_refusal_says_what_is_refused() -> None:
-    """A command whose argument names no run and no task has a sentence of its own: the default would name nothing."""
+    """A command whose argument names no run and no task has its own message: the default would name nothing."""
     for name, command in protocol.COMMANDS.items():
         if command.effect is not Effect.READS and not command.params.model_fields.keys() & {"run", "task", "id"}:
             assert command.refusal, name
 
 
 async def test_a_command_that_is_not_declared_is_refused_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it has an implementation."""
+    """This includes a command with an implementation."""
     called: list[str] = []
 
     async def implementation(*_: object) -> protocol.Shape:

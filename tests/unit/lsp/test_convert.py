@@ -1,4 +1,4 @@
-"""The core's words in the shapes of the wire."""
+"""Test the conversion of the core's types to the wire types."""
 
 from __future__ import annotations
 

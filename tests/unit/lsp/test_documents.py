@@ -1,4 +1,4 @@
-"""Documents as their client has them: changes land where LSP says, and buffers are saved as their file would be."""
+"""Test documents as a client has them: changes land where LSP says, and buffers are saved as their file would be."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def change(start: tuple[int, int], end: tuple[int, int], text: str) -> types.Tex
 def test_a_change_lands_where_an_editor_made_it(
     data: st.DataObject, text: str, new: str, encoding: buffer.Encoding
 ) -> None:
-    # A place between \r and \n has no position of its own.
+    # A place between \r and \n has no position.
     places = [at for at in range(len(text) + 1) if text[at - 1 : at + 1] != "\r\n"]
     start, end = sorted((data.draw(st.sampled_from(places)), data.draw(st.sampled_from(places))))
     range_ = types.Range(buffer.position_at(text, start, encoding), buffer.position_at(text, end, encoding))
@@ -75,7 +75,7 @@ def test_a_change_lands_where_an_editor_made_it(
         ("a\r\nb", change((0, 99), (0, 99), "x"), "ax\r\nb"),
         ("a\nb", change((99, 0), (99, 0), "x"), "a\nbx"),
         ("a\nb", change((0, 0), (99, 99), "x"), "x"),
-        # Inside a character is before it; the wrong way round takes nothing away.
+        # A position inside a character is before it; a range in the wrong order removes nothing.
         ("😀b", change((0, 1), (0, 1), "x"), "x😀b"),
         ("abc", change((0, 2), (0, 1), "x"), "abxc"),
         ("a\x0cb\nc", change((1, 0), (1, 1), "x"), "a\x0cb\nx"),
@@ -109,7 +109,7 @@ def test_many_changes_at_once_are_as_many_one_by_one(
 @pytest.mark.parametrize(
     ("before", "edits", "after"),
     [
-        # A \r and a \n that come to stand together are one line end for the change behind them.
+        # A \r and a \n that become adjacent are one line end for the next change.
         ("a\rb\n", [change((1, 0), (1, 0), "\n"), change((1, 0), (1, 0), "x")], "a\r\nxb\n"),
         ("a\rb\nc\n", [change((1, 0), (1, 1), ""), change((1, 0), (1, 1), "x")], "a\r\nx\n"),
         ("a\nb\n", [change((0, 1), (0, 1), "\r"), change((1, 0), (1, 0), "x")], "a\r\nxb\n"),
@@ -255,7 +255,7 @@ def test_any_name_survives_its_uri(name: bytes) -> None:
         ("mux:k3f-1/a.txt", None),
         ("vscode-remote://host/a", None),
         ("", None),
-        # Not URIs, or none of a file that there could be.
+        # No URIs, or not of a possible file.
         ("file://[", None),
         ("file:///a%00b", None),
         ("file:///a%00/b", None),
@@ -277,7 +277,7 @@ def test_a_link_in_a_folder_stands_for_itself_and_a_link_to_a_folder_for_the_fol
 
 
 def test_of_a_file_that_is_open_twice_all_mean_the_same_document(tmp_path: Path) -> None:
-    """An editor that is given a folder and a link to it has two buffers of one file."""
+    """An editor that opens a folder and a link to it has two buffers of one file."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
     found = Documents()
@@ -295,7 +295,7 @@ def test_of_a_file_that_is_open_twice_all_mean_the_same_document(tmp_path: Path)
 
 
 def test_a_link_in_place_of_a_file_has_no_text_of_its_own(tmp_path: Path) -> None:
-    """An editor shows the text of the file that it leads to, which is none of this path's."""
+    """An editor shows the text of the link's target, which is not the text of this path."""
     root = tmp_path.resolve()
     (root / "real.txt").write_text("a\n")
     (root / "a.txt").symlink_to("real.txt")

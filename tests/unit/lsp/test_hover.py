@@ -1,4 +1,4 @@
-"""The diffs of the variants at a place; and that nothing an agent wrote is more than text there."""
+"""Test the diffs of the variants at a place, in which an agent's text stays plain text."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ HARMLESS = {"paragraph_open", "paragraph_close", "inline", "text", "text_special
 
 
 def _kinds(markdown: str) -> list[tuple[str, str]]:
-    """The types of everything in a Markdown text, with HTML and tables allowed as the most trusting editor has them."""
+    """Return the types of everything in a Markdown text, with the HTML and tables of the most trusting editor."""
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     tokens = parser.parse(markdown)
     return [(token.type, token.info) for token in tokens] + [
@@ -113,7 +113,7 @@ def encodable(value: str) -> str:
 
 @given(WRITTEN.map(encodable), WRITTEN.map(encodable))
 def test_nothing_an_agent_wrote_is_more_than_text(written: str, agent: str) -> None:
-    # Among the lines it adds, and among those around them: an earlier agent's, accepted long ago.
+    # Among the added lines, and among the context, which an earlier agent may have written.
     for before, after, live in (
         ("a\nb\nc\n", f"a\n{written}\nc\n", "a\nb\nc\n"),
         ("a\nb\nc\n", f"a\n{written}\nc\n", "a\nmine\nc\n"),

@@ -1,4 +1,4 @@
-"""What is encoded beside the event loop keeps its place, and what is large is told from what is not."""
+"""Test that messages encoded beside the event loop keep their order, and that large messages are recognised."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Out(list[bytes]):
-    """A client that has got so much."""
+    """The messages that a client has received."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What goes over the person's lines asks first, with those lines; nothing else does."""
+"""Test that an accept over the person's lines asks first and shows those lines, and that nothing else asks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def planned(live: LiveText, *edits: LineEdit) -> PathPlan:
 
 
 def colliding(live: str = LIVE) -> tuple[Item, Item]:
-    """A change in conflict, and one that can be placed."""
+    """Return a change in conflict, and one that can be placed."""
     first, second = (place.shown.item for place in runs(BEFORE, AFTER, live=live).places)
     assert (first.text_status, second.text_status) == (HunkStatus.CONFLICT, HunkStatus.PENDING)
     return first, second
@@ -45,7 +45,7 @@ def test_only_what_collides_goes_over_the_persons_lines() -> None:
     first, second = colliding()
     assert overwrite.taken(selected(first, second)) == [first]
     assert overwrite.taken(selected(second)) == []
-    # What another run had there is taken out, and is nothing of the person's.
+    # The removed hunk of another run is not the person's.
     assert overwrite.taken(selected(first, second, displaced=(second,))) == []
 
 

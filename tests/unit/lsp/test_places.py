@@ -1,4 +1,4 @@
-"""Which changes compete at which place of a document, and which of them is shown."""
+"""Test which changes compete at which place of a document, and which of them is shown."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ BEFORE = "a\nb\nc\nd\n"
         (range_of(2, 3), range_of(2, 2, 5, 5), True),
         (range_of(2, 3), range_of(3, 3), False),
         (range_of(2, 3), range_of(1, 1), False),
-        # What is selected up to the start of a line has nothing of that line.
+        # A selection up to the start of a line does not include that line.
         (range_of(2, 3), range_of(0, 2), False),
         (range_of(2, 3), range_of(0, 2, 0, 1), True),
         (range_of(2, 3), range_of(0, 9), True),
         (range_of(2, 5), range_of(4, 4), True),
         (range_of(2, 5), range_of(5, 6), False),
-        # An insertion is reached from the line it stands before.
+        # An insertion is reached from the line after it.
         (range_of(2, 2), range_of(2, 2), True),
         (range_of(2, 2), range_of(1, 1), False),
         (range_of(2, 2), range_of(1, 3), True),
@@ -46,7 +46,7 @@ def test_touches(one: types.Range, other: types.Range, touch: bool) -> None:
 
 
 def told(view: places.DocumentReview) -> list[tuple[int, list[str]]]:
-    """Where each place is, and its variants, the shown one in brackets."""
+    """Return the line of each place and its variants, the shown one in brackets."""
     return [
         (
             place.shown.range.start.line,
@@ -144,7 +144,7 @@ def test_where_one_is_applied_the_others_are_offered_and_do_not_wait() -> None:
 
 
 def test_what_another_run_does_beside_an_applied_hunk_still_waits() -> None:
-    """One run's hunk spans two of another, of which one is in the text."""
+    """One run's hunk spans two hunks of another run, one of them applied."""
     before = "a\nb\nc\nd\ne\n"
     view = runs(before, "a\nX\nY\nZ\ne\n", "a\nB\nc\nD\ne\n", live="a\nB\nc\nd\ne\n")
     (place,) = view.places

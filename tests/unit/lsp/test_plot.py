@@ -1,4 +1,4 @@
-"""The drawing of agreement and cost: what is where, and nothing that an agent wrote is more than text in it."""
+"""Test the plot of agreement and cost: positions, and that an agent's text stays plain text in it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def texts(svg: ET.Element) -> list[str]:
 
 
 def marks(svg: ET.Element) -> dict[str, ET.Element]:
-    """The sign of each run, by its id."""
+    """Return the sign of each run by its id."""
     return {(group[0].text or "").split(",")[0]: group[1] for group in svg.iter(f"{SVG}g")}
 
 

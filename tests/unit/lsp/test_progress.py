@@ -1,4 +1,4 @@
-"""A task's bar in a client that is slow to show it, or does not want to."""
+"""Test a task's progress bar in a client that is slow to show it or refuses it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TASK = Task("k3f", "do it", "/r", "", 1.0, runs=(RUN,))
 
 
 class Client:
-    """A client's end of its bars, over an engine with one task, or none."""
+    """The client's side of its progress bars, over an engine with at most one task."""
 
     def __init__(self) -> None:
         self.server, self.written = MuxServer(), Written()
@@ -38,7 +38,7 @@ class Client:
         return self.tasks[task_id]
 
     async def asked(self, number: int) -> dict[str, Any]:
-        """The request for a bar that is the message of that number."""
+        """Return the request for a progress bar, which is the message with this number."""
         async with asyncio.timeout(10):
             await self.written.have(number)
         message = self.written[number - 1]
@@ -46,14 +46,14 @@ class Client:
         return message
 
     async def answer(self, request: dict[str, Any], **answer: Any) -> None:
-        """Answer it, and let what follows from that happen."""
+        """Answer the request and wait until the answer has taken effect."""
         ((_, begun),) = self.progress._begun.values()
         receive(self.server, {"id": request["id"], **answer})
         async with asyncio.timeout(10):
             await begun
 
     def shown(self) -> list[str]:
-        """What the bars have shown so far."""
+        """Return the kinds of values that the bars have shown so far."""
         told = [message["params"]["value"] for message in self.written if message["method"] == types.PROGRESS]
         return [value["kind"] for value in told]
 

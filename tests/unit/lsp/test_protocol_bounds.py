@@ -1,4 +1,4 @@
-"""Every text and every list that a client sends has a bound, and going over it is refused in a sentence."""
+"""Test that every text and every list from a client has a bound, and that a larger one is refused with a reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARAMS: list[type[protocol.Params]] = [
 
 
 def unbounded(annotation: Any, constraints: list[Any]) -> Iterator[str]:
-    """What is in a type that may grow for ever, given what is asked of it."""
+    """Yield the parts of a type that have no bound, given its constraints."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     asked = [part for one in constraints for part in (one, *getattr(one, "metadata", ()))]
     if origin is Annotated:

@@ -1,4 +1,4 @@
-"""`editor-clients/PROTOCOL.md` says what `mux_lsp/lsp/protocol.py` declares, and its example is such a session."""
+"""Check `editor-clients/PROTOCOL.md` against `mux_lsp/lsp/protocol.py`, and its example against a real session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def messages() -> list[tuple[str, dict[str, Any]]]:
-    """The messages of the worked example, each with its direction."""
+    """Return the messages of the worked example, each with its direction."""
     example = DOCUMENT.read_text(encoding="utf-8").partition("## A worked example")[2]
     blocks = "".join(re.findall(r"(?s)```\n(.*?)```", example))
     return [(arrow, json.loads(text)) for arrow, text in re.findall(r"(?ms)^([→←]) (.*?)(?=^[→←] |\Z)", blocks)]

@@ -1,4 +1,4 @@
-"""pygls as this project needs it: a request that is given up stops its work, and leaves nothing behind."""
+"""Test pygls as this project uses it: a cancelled request stops its work and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_a_command_gets_its_arguments_as_they_came_and_leaves_nothing_behi
 
 
 async def test_what_is_told_keeps_its_order_among_answers() -> None:
-    """A client takes what came last for what holds: nothing older than that may come after it."""
+    """A client takes the last message for the present state: nothing older may come after it."""
     server, written = MuxServer(), Written()
     server.protocol.set_writer(written)
     loop = asyncio.get_running_loop()
@@ -74,7 +74,7 @@ async def test_what_is_told_keeps_its_order_among_answers() -> None:
 
     async def look(*_: Any) -> str:
         tell("before")
-        # The very next thing that happens in the daemon, when the answer is made and not yet sent.
+        # The next event in the daemon, after the answer is made and before it is sent.
         loop.call_soon(tell, "after")
         return "look"
 
@@ -164,7 +164,7 @@ async def test_an_answer_that_says_that_there_was_no_error_is_no_error() -> None
 
 
 async def test_nothing_is_kept_of_what_a_person_typed() -> None:
-    """An editor is connected for weeks."""
+    """An editor stays connected for weeks."""
     server = MuxServer()
     for method in ("textDocument/didOpen", "textDocument/didChange", "textDocument/didClose"):
         server.feature(method)(functools.partial(lambda _: None))

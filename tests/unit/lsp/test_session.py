@@ -1,4 +1,4 @@
-"""What a client is told, and what is not even made for a client that is told nothing."""
+"""Test which notifications a client gets, and that none are prepared for a client that gets none."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ async def test_a_client_whose_protocol_was_refused_is_told_nothing() -> None:
     assert "error" in written[0]
     for event in EVENTS.values():
         session.on_event(event)
-    await asyncio.sleep(0)  # what would have been told is told in the next turn of the loop
+    await asyncio.sleep(0)  # notifications go out in the next turn of the loop
     assert len(written) == 1
 
 
 async def test_of_what_is_typed_quickly_only_the_last_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One view is made at a time, and while it is made the next one waits for the newest text."""
+    """Views are made one at a time, and the next one waits for the newest text."""
     history = SimpleNamespace(observe=lambda *_: None)
     verify = SimpleNamespace(tracker=SimpleNamespace(follows=lambda *_: False))
     transactions = SimpleNamespace(text_seen=lambda *_, **__: None)

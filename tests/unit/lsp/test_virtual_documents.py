@@ -1,4 +1,4 @@
-"""URIs of read-only documents, and pages in which nothing an agent wrote is more than text."""
+"""Test the URIs of read-only documents, and pages in which an agent's text stays plain text."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ HOSTILE = [
     "&#91;x&#93;(y) &lt;b&gt;",
     "*a* _b_ ~~c~~ $x$ [[w]] {{t}}",
 ]
-"""What an agent may write to become more than text."""
+"""Texts that an agent may write to inject markup."""
 
 ALLOWED = frozenset(
     {"heading_open", "heading_close", "paragraph_open", "paragraph_close", "inline", "fence", "text", "code_inline",
@@ -132,11 +132,11 @@ ALLOWED = frozenset(
      "thead_open", "thead_close", "tbody_open", "tbody_close", "tr_open", "tr_close", "th_open", "th_close", "td_open",
      "td_close", "softbreak"}
 )  # fmt: skip
-"""What our pages are made of: no link, no HTML, no image, no emphasis."""
+"""The tokens that our pages use: no link, no HTML, no image, no emphasis."""
 
 
 def tokens(document: str) -> list[Token]:
-    """All tokens of a document, as a renderer sees it that takes HTML."""
+    """Return all tokens of a document, as a renderer that allows HTML sees it."""
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     return [one for token in parser.parse(document) for one in (token, *(token.children or ()))]
 
@@ -145,7 +145,7 @@ def check_harmless(document: str, *texts: str) -> None:
     found = tokens(document)
     assert {one.type for one in found} <= ALLOWED
     assert not set("\x1b\x07\x9b\r\u202e") & set(document)
-    # Text outside of code is ours alone; renderers may make links of what looks like one there.
+    # Text outside of code is ours alone; renderers may turn what looks like a link there into one.
     outside = "".join(one.content for one in found if one.type == "text")
     assert "evil" not in outside
     assert "](" not in outside
@@ -194,14 +194,14 @@ def check_pages(words: str) -> None:
 
 
 def page_of(task: Task, ranking: Sequence[Ranked], hunks: Mapping[str, Sequence[Hunk]]) -> str:
-    """The page that compares the runs of a task, which make these hunks at these paths."""
+    """Return the page that compares the runs of a task with these hunks at these paths."""
     shape = convert.task_shape(task, lambda _: NO_SUMMARY)
     result = compare.compare(shape, task, ranking, Made(hunks))
     return compare_page.page(task.prompt, result, {hunk.id: hunk for own in hunks.values() for hunk in own})
 
 
 class Made:
-    """Hunks by path, made up. Where a file was made executable, all but the last."""
+    """Made-up hunks by path. A file that was made executable lacks the last one."""
 
     def __init__(self, hunks: Mapping[str, Sequence[Hunk]]) -> None:
         self._hunks = hunks
@@ -215,7 +215,7 @@ def test_nothing_an_agent_wrote_is_more_than_text_on_a_page(words: str) -> None:
     check_pages(words)
 
 
-# A page takes a parser milliseconds, and a busy machine many of them.
+# Parsing a page takes milliseconds, and much longer on a busy machine.
 @settings(max_examples=50)
 @given(st.text(st.sampled_from("`|\\[]()<>a:/. \n#*_!&;~-\x1b"), max_size=30))
 def test_nothing_made_of_the_signs_of_markdown_is_more_than_text_on_a_page(words: str) -> None:
@@ -248,7 +248,7 @@ def test_a_code_span_shows_exactly_its_words(words: str) -> None:
 
 @given(st.text(st.sampled_from("|\\a "), max_size=12))
 def test_a_bar_in_a_cell_has_exactly_one_backslash_before_it(words: str) -> None:
-    """Renderers do not agree on what two would mean."""
+    """Renderers disagree on the meaning of two."""
     row = markdown.table(("x", "y"), [(words, "end")]).splitlines()[-1].removeprefix("| ").removesuffix(" | end |")
     assert all(row[:at].endswith("\\") and not row[:at].endswith("\\\\") for at in range(len(row)) if row[at] == "|")
 
@@ -334,7 +334,7 @@ def test_pages_stay_small_whatever_a_run_does() -> None:
     assert "… and 100 more files." in compared
 
 
-# What a client can
+# Capabilities of a client
 
 
 def test_a_client_can_be_asked_to_show_a_document_where_it_says_so() -> None:

@@ -1,4 +1,4 @@
-"""What goes to a client as an edit, in the words that this client understands, and what goes to the disk."""
+"""Test which changes go to a client as an edit, in the form that it supports, and which go to the disk."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_file_that_moves_is_edited_at_its_old_place_first() -> None:
 @pytest.mark.parametrize(
     ("obstacle", "away", "coming"),
     [
-        # A folder makes way for a file, a file for a folder; a file becomes one in a folder of its name.
+        # A folder is replaced with a file, a file with a folder; a file moves into a folder of its own name.
         ("one", replace(DELETED, path="one/x"), replace(CREATED, path="one", obstacle="one")),
         ("one", replace(DELETED, path="one"), replace(CREATED, path="one/x", obstacle="one")),
         ("one", replace(DELETED, path="one/y"), replace(MOVED, path="one", old_path="one/x", obstacle="one")),
@@ -176,7 +176,7 @@ def test_what_makes_way_and_what_comes_there_goes_to_the_disk_in_one(
         (None, EditCapabilities()),
         (types.WorkspaceClientCapabilities(), EditCapabilities()),
         (types.WorkspaceClientCapabilities(apply_edit=True), EditCapabilities(edits=True)),
-        # Creating needs documentChanges to be said in.
+        # Creating a file requires documentChanges.
         (
             types.WorkspaceClientCapabilities(
                 apply_edit=True,

@@ -1,4 +1,4 @@
-"""Both ends of a server's stream, without a stream."""
+"""Provide both ends of a server's stream in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Written(list[dict[str, Any]]):
         self._more.set()
 
     async def have(self, count: int) -> None:
-        """Wait for so many messages."""
+        """Wait until this many messages have been written."""
         while len(self) < count:
             self._more.clear()
             await self._more.wait()
@@ -34,7 +34,7 @@ class Written(list[dict[str, Any]]):
 
 
 def receive(server: MuxServer, message: dict[str, Any]) -> None:
-    """Have a server handle a small message, which it does at once."""
+    """Let a server handle a small message, which it does at once."""
     taking = server.protocol.take({"jsonrpc": "2.0", **message}, size=0)
     with pytest.raises(StopIteration):
         taking.send(None)

@@ -1,4 +1,4 @@
-"""What is stored comes back as it was."""
+"""Test that stored values are read back unchanged."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ TASKS = st.builds(
     Task,
     created=st.floats(allow_nan=False, allow_infinity=False),
     runs=st.lists(RUNS, max_size=2).map(tuple),
-    # With the surrogates by which Python carries the bytes of names that are not UTF-8.
+    # With the surrogates by which Python represents names that are not UTF-8.
     repository=st.binary().map(lambda name: name.decode("utf-8", "surrogateescape")),
 )
 

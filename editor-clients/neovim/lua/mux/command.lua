@@ -38,7 +38,7 @@ function M.run(call)
   end
 end
 
---- The possible words at the cursor of a command line.
+--- Return the possible words at the cursor of a command line.
 ---@param lead string
 ---@param line string
 ---@param position integer

@@ -1,7 +1,7 @@
 --- Wrap the functions that differ between Neovim 0.10 and 0.11.
 local M = {}
 
---- Whether Neovim has `vim.lsp.config` and `vim.lsp.enable`, and the functions of a client take the client first.
+--- True if Neovim has `vim.lsp.config` and `vim.lsp.enable`, and the functions of a client take the client first.
 M.has_config = vim.fn.has('nvim-0.11') == 1
 
 ---@param client vim.lsp.Client

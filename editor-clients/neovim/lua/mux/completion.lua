@@ -4,7 +4,7 @@ local M = {}
 --- Milliseconds for which completion waits for the daemon.
 local WAIT_MILLISECONDS = 2000
 
---- The words with a prefix.
+--- Return the words with a prefix.
 ---@param words string[]
 ---@param lead string
 ---@return string[]
@@ -56,7 +56,7 @@ function M.tasks(lead)
   )
 end
 
---- Tasks and runs.
+--- Return tasks and runs.
 ---@param lead string
 ---@return string[]
 function M.ids(lead)
@@ -77,7 +77,7 @@ local function paths(run_id, lead)
   return M.matching(found, lead)
 end
 
---- A run, then its files.
+--- Return a run, then its files.
 ---@param lead string
 ---@param arguments string[]
 ---@return string[]
@@ -88,7 +88,7 @@ function M.run_and_paths(lead, arguments)
   return paths(arguments[1], lead)
 end
 
---- `file`, or a run and then its files.
+--- Return `file` and runs, then the files of a run.
 ---@param lead string
 ---@param arguments string[]
 ---@return string[]

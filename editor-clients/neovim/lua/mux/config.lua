@@ -222,7 +222,7 @@ local function check(given, prefix, problems)
   end
 end
 
---- The problems of settings, in words.
+--- Return the problems of settings, in words.
 ---@param given any
 ---@return string[]
 function M.problems(given)
@@ -253,7 +253,7 @@ local function valid(where, given)
   return {}
 end
 
---- The current settings.
+--- Return the current settings.
 ---@return mux.Config
 function M.get()
   if not current then

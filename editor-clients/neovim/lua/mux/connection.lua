@@ -21,7 +21,7 @@ local waiting = {}
 ---@type table<mux.Callback, true> the requests that wait for a response
 local unanswered = {}
 
---- Whether a buffer is attached.
+--- Return whether a buffer is attached.
 ---@param buf integer
 ---@return boolean
 function M.is_attached(buf)
@@ -33,7 +33,7 @@ function M.is_connected()
   return client ~= nil
 end
 
---- The client, for functions of Neovim that need one.
+--- Return the client, for functions of Neovim that need one.
 ---@return vim.lsp.Client?
 function M.client()
   return client
@@ -123,7 +123,7 @@ local function capabilities()
   return made
 end
 
---- The configuration of the client.
+--- Return the configuration of the client.
 ---@return any
 function M.config()
   return {
@@ -222,7 +222,7 @@ function M.restart()
   end
 end
 
---- Call back with the client once there is one, or with the reason why there is none.
+--- Call back with the client once there is one, or with the reason for the failure.
 ---@param callback mux.Callback
 local function with_client(callback)
   if client and not compat.is_stopped(client) then

@@ -8,7 +8,7 @@ local notify = require('mux.notify')
 
 local M = {}
 
---- A path, percent-encoded for a URI.
+--- Return a path, percent-encoded for a URI.
 ---@param path string
 ---@return string
 function M.encoded(path)
@@ -17,7 +17,7 @@ function M.encoded(path)
   end))
 end
 
---- The run or the task of a document.
+--- Return the run or the task of a document.
 ---@param uri string
 ---@return string?
 function M.subject(uri)
@@ -75,7 +75,7 @@ local function fetch(buf, uri)
   end)
 end
 
---- Whether a document is a transcript or a comparison, not the text of a file.
+--- Return whether a document is a transcript or a comparison, not the text of a file.
 ---@param uri string
 ---@return boolean
 local function is_about_runs(uri)
@@ -110,7 +110,7 @@ function M.refresh(uri)
   end
 end
 
---- The first window of this tab page whose buffer's name matches.
+--- Return the first window of this tab page whose buffer's name matches.
 ---@param matches fun(name: string): boolean
 ---@return integer?
 local function find_window(matches)

@@ -22,7 +22,7 @@ local function name_of(at)
   return ('%s %s'):format(at.variant.run, at.variant.hunk or at.variant.what)
 end
 
---- The change that inserts lines before the first line of a buffer.
+--- Return the change that inserts lines before the first line of a buffer.
 ---@param buf integer
 ---@return mux.PlaceAt?
 local function top_of(buf)
@@ -48,7 +48,7 @@ function M.show_above(win)
   end)
 end
 
---- Do the same once for each change, so that a redraw does not bring back lines that a person has scrolled away.
+--- Scroll like that once for each change, so that a redraw does not bring back lines that a person has scrolled away.
 ---@param win integer
 ---@param buf integer
 local function show_above_once(win, buf)
@@ -72,7 +72,7 @@ local function windows(buf)
   return vim.fn.win_findbuf(buf)
 end
 
---- Whether a window shows a buffer in diff mode, where virtual lines would not align with the other side.
+--- Return whether a window shows a buffer in diff mode, where virtual lines would not align with the other side.
 ---@param buf integer
 ---@return boolean
 local function is_in_diff(buf)
@@ -81,7 +81,7 @@ local function is_in_diff(buf)
   end)
 end
 
---- The line ranges near the visible ones of all windows on a buffer, without overlaps.
+--- Return the line ranges near the visible ones of all windows on a buffer, without overlaps.
 ---@param buf integer
 ---@return { first: integer, last: integer }[]
 local function ranges_to_draw(buf)

@@ -4,7 +4,7 @@ local sync = require('mux.sync')
 
 local M = {}
 
---- Whether the next edits join the undo block of the previous ones.
+--- True if the next edits join the undo block of the previous ones.
 local joined = false
 
 --- Set whether the following edits join the undo block of the previous ones.

@@ -34,7 +34,7 @@ function M.duration(seconds)
   return ('%dh%02dm'):format(math.floor(whole / 3600), math.floor(whole / 60) % 60)
 end
 
---- The elapsed time of a run.
+--- Return the elapsed time of a run.
 ---@param run mux.protocol.RunShape
 ---@return string
 function M.elapsed(run)
@@ -80,7 +80,7 @@ function M.agent(run)
   return sanitize.line(run.model and ('%s:%s'):format(run.agent, run.model) or run.agent)
 end
 
---- The outcome of a task, as one line.
+--- Return the outcome of a task, as one line.
 ---@param task mux.protocol.TaskShape
 ---@return string
 function M.ended(task)

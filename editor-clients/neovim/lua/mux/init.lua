@@ -60,13 +60,13 @@ function M.select()
   require('mux.review').select()
 end
 
---- A summary of running runs and open changes, for a 'statusline'. "" where there are none.
+--- Return a summary of running runs and open changes, for a 'statusline'. "" without any.
 ---@return string
 function M.statusline()
   return package.loaded['mux.connection'] and require('mux.status').line() or ''
 end
 
---- The tasks of a repository, by the path of its root, or all tasks; the newest first.
+--- Return the tasks of a repository, by the path of its root, or all tasks; the newest first.
 ---@param root? string
 ---@return mux.protocol.TaskShape[]
 function M.tasks(root)

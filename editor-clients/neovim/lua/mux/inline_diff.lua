@@ -52,7 +52,7 @@ local function look_of(variant)
   }
 end
 
---- The run and the agent of a change, as virtual text.
+--- Return the run and the agent of a change, as virtual text.
 ---@param place mux.protocol.PlaceShape
 ---@param variant mux.protocol.VariantShape
 ---@return [string, string][]
@@ -91,7 +91,7 @@ local function width_of(chunks)
   return width
 end
 
---- The inserted lines, as virtual lines as wide as the screen; `label` follows the first.
+--- Return the inserted lines, as virtual lines as wide as the screen; `label` follows the first.
 ---@param buf integer
 ---@param drawing mux.Drawing
 ---@param label [string, string][]?

@@ -34,7 +34,7 @@ local marks = vim.api.nvim_create_namespace('mux.places')
 ---@type table<integer, mux.Buffer>
 local buffers = {}
 
---- The lines of a range: the first, and the one after the last.
+--- Return the lines of a range: the first, and the one after the last.
 ---@param range mux.protocol.Range
 ---@return integer first
 ---@return integer stop
@@ -234,14 +234,14 @@ function M.review_changed(params)
   end
 end
 
---- The URI of a buffer as last sent to the daemon, nil where it is not attached.
+--- Return the URI of a buffer as last sent to the daemon, nil where it is not attached.
 ---@param buf integer
 ---@return string?
 function M.uri(buf)
   return buffers[buf] and buffers[buf].uri
 end
 
---- The number of open places of a buffer.
+--- Return the number of open places of a buffer.
 ---@param buf integer
 ---@return integer
 function M.count(buf)
@@ -256,7 +256,7 @@ local function place_at(place, first, stop)
   return { place = place, variant = place.variants[place.shown + 1], first = first, stop = math.max(first, stop) }
 end
 
---- The open places with their current lines; with `first` and `last`, only those that touch these lines.
+--- Return the open places with their current lines; with `first` and `last`, only those that touch these lines.
 ---@param buf integer
 ---@param first? integer
 ---@param last? integer
@@ -283,7 +283,7 @@ function M.waiting(buf, first, last)
   return found
 end
 
---- The open places at the lines `first` to `last`. An insertion is at the line after it, or else at the one before it.
+--- Return the open places at the lines `first` to `last`. An insertion is at the line after it, or else at the one before it.
 ---@param buf integer
 ---@param first integer
 ---@param last integer

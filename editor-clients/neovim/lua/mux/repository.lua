@@ -17,7 +17,7 @@ local function root_of(start)
   return root and M.real(root)
 end
 
---- The repository of a buffer's file; nil where there is none, and for files in `.git`.
+--- Return the repository of a buffer's file; nil for a file outside of any, or in `.git`.
 ---@param buf integer
 ---@return string?
 function M.of(buf)
@@ -28,8 +28,8 @@ function M.of(buf)
   return root_of(buf)
 end
 
---- The repository that a command is about: that of the current buffer, of the document in a window of the plugin, or of the
---- working directory.
+--- Return the repository that a command is about: that of the current buffer, of the document in a window of the plugin,
+--- or of the working directory.
 ---@return string?
 function M.here()
   local buf = vim.api.nvim_get_current_buf()
@@ -39,7 +39,7 @@ end
 ---@type table<string, string>
 local paths = {}
 
---- The path of a repository's URI. URIs cannot be compared: the daemon percent-encodes other characters than Neovim.
+--- Return the path of a repository's URI. URIs cannot be compared: the daemon percent-encodes other characters than Neovim.
 ---@param uri string
 ---@return string
 function M.path(uri)

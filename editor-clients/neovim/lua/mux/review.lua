@@ -119,7 +119,7 @@ local function decision(variant, verb, mode)
   }
 end
 
---- The decisions on several changes, with the hunks of a run in one.
+--- Return the decisions on several changes, with the hunks of a run in one.
 ---@param found mux.PlaceAt[]
 ---@param verb 'accept'|'reject'
 ---@return mux.Decision[]
@@ -205,7 +205,7 @@ local function carry_out(left, buf)
   end
 end
 
---- The entry of a resolution in the menu.
+--- Return the entry of a resolution in the menu.
 ---@param variant mux.protocol.VariantShape
 ---@param mode string
 ---@return string
@@ -278,7 +278,7 @@ function M.accept_item(item)
   carry_out({ decision(item, 'accept') }, vim.api.nvim_get_current_buf())
 end
 
---- All lines of the current buffer.
+--- Return all lines of the current buffer.
 ---@return mux.Lines
 function M.all_lines()
   return { first = 0, last = vim.api.nvim_buf_line_count(0) - 1 }
@@ -325,7 +325,7 @@ function M.reject_here()
   M.reject()
 end
 
---- Set up an operator, which `.` repeats. Returns the keys that start it.
+--- Set up an operator, which `.` repeats. Return the keys that start it.
 ---@param verb 'accept'|'reject'
 ---@param on 'here'|'lines' for the change at the cursor, or for the lines of a motion
 ---@return string

@@ -22,7 +22,7 @@ local function code_point(character)
   return ('<%04x>'):format(vim.fn.char2nr(character, true))
 end
 
---- The text with visible control characters. Line ends and tabs stay.
+--- Return the text with visible control characters. Line ends and tabs stay.
 ---@param text string
 ---@return string
 function M.text(text)
@@ -35,14 +35,14 @@ function M.text(text)
   return sanitized
 end
 
---- The text as one line, with visible control characters.
+--- Return the text as one line, with visible control characters.
 ---@param text string
 ---@return string
 function M.line(text)
   return (M.text(text):gsub('%s*\n%s*', ' '):gsub('\t', ' '))
 end
 
---- The text as one line, cut to a display width.
+--- Return the text as one line, cut to a display width.
 ---@param text string
 ---@param width integer
 ---@return string
@@ -54,7 +54,7 @@ function M.short(text, width)
   return vim.fn.strcharpart(line, 0, width - 1) .. '…'
 end
 
---- The lines of a text, with visible control characters.
+--- Return the lines of a text, with visible control characters.
 ---@param text string
 ---@return string[]
 function M.lines(text)
@@ -65,7 +65,7 @@ function M.lines(text)
   return lines
 end
 
---- The text as one line for a 'statusline', with `%` escaped.
+--- Return the text as one line for a 'statusline', with `%` escaped.
 ---@param text string
 ---@return string
 function M.statusline(text)

@@ -49,7 +49,7 @@ local function report(message)
   end
 end
 
---- The command line of the program, from the settings, without the subcommand.
+--- Return the command line of the program, from the settings, without the subcommand.
 ---@return string[]
 function M.program()
   local program = config.get().program
@@ -59,7 +59,7 @@ function M.program()
   return { vim.fs.normalize(program) }
 end
 
---- Whether to try a connection. If not, the reason was reported.
+--- Return whether to try a connection. If not, the reason was reported.
 ---@return boolean
 function M.available()
   if refusal then
@@ -76,7 +76,7 @@ function M.available()
   return false
 end
 
---- The reason why there is no connection.
+--- Return the reason why there is no connection.
 ---@return string
 function M.reason()
   return refusal or 'mux-lsp is not connected'

@@ -10,7 +10,7 @@ local notify = require('mux.notify')
 
 local M = {}
 
---- Whether a statusline uses the text and must be redrawn when it changes, and whether a redraw is scheduled.
+--- `used`: a statusline uses the text and must be redrawn when it changes. `planned`: a redraw is scheduled.
 local used, planned = false, false
 
 local function redraw_soon()
@@ -23,7 +23,7 @@ local function redraw_soon()
   end
 end
 
---- The text for a 'statusline', "" where nothing is running or open.
+--- Return the text for a 'statusline', "" where nothing is running or open.
 ---@return string
 function M.line()
   used = true

@@ -16,14 +16,14 @@ local waiting = {}
 --- The states of a run that has ended.
 M.ENDS = { finished = true, failed = true, cancelled = true, interrupted = true }
 
---- The id of a run's task.
+--- Return the id of a run's task.
 ---@param run string
 ---@return string
 function M.task_of(run)
   return (run:gsub('%-%d+$', ''))
 end
 
---- All tasks, or those of a repository by the path of its root; the newest first.
+--- Return all tasks, or those of a repository by the path of its root; the newest first.
 ---@param root? string
 ---@return mux.protocol.TaskShape[]
 function M.tasks(root)
@@ -54,7 +54,7 @@ function M.run(id)
   end)
 end
 
---- The open permission requests, the oldest first.
+--- Return the open permission requests, the oldest first.
 ---@return mux.protocol.PermissionShape[]
 function M.permissions()
   local found = vim.tbl_values(permissions)

@@ -36,7 +36,7 @@ local function report_missing(kind)
   notify.error(('no %s at the cursor: name one (:Mux tasks lists them)'):format(kind))
 end
 
---- A subcommand that acts on a task, or on a task or a run: the given one, or the one at the cursor.
+--- Return a subcommand that acts on a task, or on a task or a run: the given one, or the one at the cursor.
 ---@param kind 'task'|'task or run'
 ---@param desc string
 ---@param action fun(id: string)
@@ -57,7 +57,7 @@ local function on_id(kind, desc, action)
   }
 end
 
---- A subcommand that acts on a run: the given one, or the one at the cursor. It waits until the runs are loaded.
+--- Return a subcommand that acts on a run: the given one, or the one at the cursor. It waits until the runs are loaded.
 ---@param desc string
 ---@param action fun(run: string)
 ---@return mux.Subcommand

@@ -39,7 +39,7 @@ local function ending_of(buf)
   return ENDINGS[vim.bo[buf].fileformat] or '\n'
 end
 
---- Whether a text has the same lines for the daemon, where a carriage return ends a line too, as for Neovim.
+--- Return whether a text has the same lines for the daemon, where a carriage return ends a line too, as for Neovim.
 ---@param text string
 ---@param count integer
 ---@param ending string
@@ -70,7 +70,7 @@ local function lines_of(buf, first, last)
   return goes_on and text .. ending or text
 end
 
---- Whether a buffer would be written as an empty file. It still has one line.
+--- Return whether a buffer would be written as an empty file. It still has one line.
 ---@param buf integer
 ---@return boolean
 function M.is_empty(buf)
@@ -99,7 +99,7 @@ local function remember(buf, text)
   }
 end
 
---- Whether the line ends have changed, for which Neovim sends no event.
+--- Return whether the line ends have changed, for which Neovim sends no event.
 ---@param buf integer
 ---@param known mux.Synced
 ---@return boolean
@@ -107,7 +107,7 @@ local function have_ends_changed(buf, known)
   return known.ending ~= ending_of(buf) or known.ended ~= vim.bo[buf].eol or known.empty ~= M.is_empty(buf)
 end
 
---- The change from the daemon's text to that of the buffer.
+--- Return the change from the daemon's text to that of the buffer.
 ---@param buf integer
 ---@param known mux.Synced
 ---@return lsp.TextDocumentContentChangeEvent
@@ -129,7 +129,7 @@ local function change_of(buf, known)
   return { text = text }
 end
 
---- Whether the daemon counts the same lines in a buffer as Neovim.
+--- Return whether the daemon counts the same lines in a buffer as Neovim.
 ---@param buf integer
 ---@return boolean
 function M.has_same_lines(buf)

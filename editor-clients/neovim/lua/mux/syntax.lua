@@ -182,7 +182,7 @@ function M.split(text)
   return vim.split((text:gsub('\r?\n$', '')), '\r?\n')
 end
 
---- The first lines of a text as chunks of virtual text. The group `base` is the background of all.
+--- Return the first lines of a text as chunks of virtual text. The group `base` is the background of all.
 ---@param buf integer the buffer that shows them, for its filetype
 ---@param text string
 ---@param base string

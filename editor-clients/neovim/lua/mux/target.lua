@@ -3,8 +3,8 @@ local store = require('mux.store')
 
 local M = {}
 
---- The id of the run or the task at the cursor: in a window of the plugin that of the line, in a text that of the change.
---- Ids in text that agents wrote are ignored.
+--- Return the id of the run or the task at the cursor: in a window of the plugin that of the line, in a text that of the
+--- change. Ids in text that agents wrote are ignored.
 ---@return string?
 function M.id_here()
   local buf = vim.api.nvim_get_current_buf()
@@ -22,7 +22,7 @@ function M.id_here()
   return found and found.variant.run
 end
 
---- The run of an id: the run itself, or the only run of a task.
+--- Return the run of an id: the run itself, or the only run of a task.
 ---@param id string
 ---@return string?
 function M.run_of(id)

@@ -26,7 +26,7 @@ local clock
 local root
 local planned = false
 
----@type string[] the id of the task or the run in each line, '' where there is none
+---@type string[] the id of the task or the run in each line, '' for a line without one
 local ids = {}
 
 ---@alias mux.Piece [string, string?] text and its highlight group
@@ -84,7 +84,7 @@ local function run_line(run)
   }
 end
 
---- The lines of the window, and the id of the task or the run in each.
+--- Return the lines of the window, and the id of the task or the run in each.
 ---@return mux.Piece[][] lines
 ---@return string[] ids
 local function content()
@@ -216,7 +216,7 @@ for _, name in ipairs({ 'connected', 'task_changed', 'task_deleted', 'run_change
   events.on(events.names[name], update_soon)
 end
 
---- The id of the task or the run in a line of the window, counted from 1.
+--- Return the id of the task or the run in a line of the window, counted from 1.
 ---@param row integer
 ---@return string?
 function M.id_at(row)

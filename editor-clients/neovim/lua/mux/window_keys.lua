@@ -10,7 +10,7 @@ local M = {}
 ---@field desc string
 ---@field action fun()
 
---- An action on the task or the run at the cursor.
+--- Return an action on the task or the run at the cursor.
 ---@param action fun(id: string)
 ---@return fun()
 local function with_id(action)
@@ -22,7 +22,7 @@ local function with_id(action)
   end
 end
 
---- An action on the run at the cursor.
+--- Return an action on the run at the cursor.
 ---@param action fun(run: string)
 ---@return fun()
 local function with_run(action)

@@ -4,7 +4,7 @@ local M = {}
 --- Lines with less than 1 / MIN_COMMON of their bytes in common count as wholly different.
 local MIN_COMMON = 3
 
---- The differing bytes of a removed line and of the inserted one, from 0, the end excluded.
+--- Return the differing bytes of a removed line and of the inserted one, from 0, the end excluded.
 ---@class mux.WordDiff
 ---@field removed [integer, integer]
 ---@field added [integer, integer]
@@ -41,7 +41,7 @@ local function between(one, other)
   return { removed = { front, #one - back }, added = { front, #other - back } }
 end
 
---- The difference of each pair of lines, false for wholly different ones. Empty where the numbers of lines differ.
+--- Return the difference of each pair of lines, false for wholly different ones. Empty where the numbers of lines differ.
 ---@param removed string[]
 ---@param added string[]
 ---@return (mux.WordDiff|false)[]

@@ -1,10 +1,10 @@
-"""Write a journal as the code of a commit writes it, and print it as SQL: how the fixtures beside this were made.
+"""Write a journal with the code of a given commit and print it as SQL. The fixtures beside this were made so.
 
     git archive COMMIT mux_lsp | tar -x -C FOLDER
     PYTHONPATH=FOLDER python tests/integration/store/journals/write.py > tests/integration/store/journals/vN.sql
 
-The last commit before a migration is added writes the fixture of the schema that it ends. A number as an argument has
-only so many migrations applied, for a schema that no commit ends with.
+The last commit before a new migration writes the fixture of the schema that the migration replaces. A number as an
+argument applies only that many migrations, for a schema that is not the last of any commit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMMIT, TREE, HEAD, RESULT = "1" * 40, "2" * 40, "3" * 40, "4" * 40
 
 
 def made(kind: Any, /, **values: Any) -> Any:
-    """A value of a class with as many of these fields as it has in that code."""
+    """Return a value of a class, with those of these fields that the class has in that code."""
     return kind(**{name: value for name, value in values.items() if name in {f.name for f in dataclasses.fields(kind)}})
 
 
@@ -39,7 +39,7 @@ def tasks() -> list[Any]:
     passed = {"before": model.CheckState.FAILED, "baseline_state": model.CheckState.FAILED}
     check = made(model.Check, command="make test", state=model.CheckState.PASSED, exit_status=0, seconds=1.5, **passed)
     common = {"task": "k3f", "model": None, "base": COMMIT, "left_out": (model.LeftOut("big.bin", "is too large"),)}
-    # A field that was renamed is given by both of its names.
+    # A renamed field is given by both of its names.
     renamed = {
         "worked": 50.0, "work_seconds": 50.0, "taken": True, "result_complete": True, "meddled": ("tests/t.py",),
         "tampered": ("tests/t.py",), "collided": ("src/c.py",), "merge_conflicts": ("src/c.py",),
