@@ -86,9 +86,9 @@ async def test_all_or_nothing(workshop: Workshop, point: str, number: int, how: 
                 else:
                     client.bridge.kill()
                     for _ in range(100):
-                        await asyncio.sleep(0)  # the session reads that it has gone
+                        await asyncio.sleep(0)  # the session reads the end of its stream
                 stopped.go.set()
-        # The session has ended, and with it all that it had begun.
+        # The session has ended, and everything that it had begun.
         found = texts(root)
         assert found in [[""] * 4, ["agent\n"] * 4]
         assert on_record(engine) == (4 if found[0] else 0)
