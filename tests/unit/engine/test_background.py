@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def logged() -> Iterator[list[logging.LogRecord]]:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
+    handler.emit = records.append  # type: ignore[assignment,method-assign]
     log = logging.getLogger("mux_lsp.engine.state.background")
     log.addHandler(handler)
     yield records
