@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryStore:
-    """The daemon's data of one repository of the person."""
+    """The daemon's data for one repository."""
 
     root: Path
     shadow: ShadowStore

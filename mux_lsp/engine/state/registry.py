@@ -314,7 +314,7 @@ class TaskRegistry:
     # Internal
 
     def _ending(self, reasons: Mapping[str, str | None]) -> dict[str, str | None]:
-        """Return those of these runs, and of the runs that their agents started, that have not ended, with reasons."""
+        """Return the unfinished ones of these runs and of all runs that their agents have started, with reasons."""
         found: dict[str, str | None] = {}
         waiting = list(reasons.items())
         for run_id, reason in waiting:
