@@ -128,12 +128,12 @@ class Baselines:
                 for old in list(self._known)[:-IN_MEMORY]:
                     del self._known[old]
         except MuxError as error:
-            log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, error)
+            log.warning("%s: the baseline could not be determined: %s", trial.name, error)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         except Exception as error:
             if is_of_the_system(error):
                 why = in_plain_words(error, folder)
-                log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, why)
+                log.warning("%s: the baseline could not be determined: %s", trial.name, why)
             else:
                 log.exception("a bug in mux-lsp, in %s", trial.name)
         finally:

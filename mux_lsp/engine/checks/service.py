@@ -148,7 +148,7 @@ class CheckService:
         try:
             self._want(task, await asyncio.to_thread(base_of, self._rooms.of(Path(task.repository)), run, snapshot))
         except MuxError as error:
-            log.warning("how the checks of %s go on its snapshot cannot be told: %s", run.id, error)
+            log.warning("the baseline of %s could not be determined: %s", run.id, error)
 
     def _trial_of(self, room: RepositoryStore, terms: CheckPlan, snapshot: Snapshot, name: str) -> Trial:
         return Trial(
@@ -171,7 +171,7 @@ class CheckService:
             self._tell_now(task)
         except MuxError as error:
             # A run must not count as not started because this could not be journalled.
-            log.warning("how the checks of %s go on its snapshot cannot be told: %s", task.id, error)
+            log.warning("the baseline of %s could not be recorded: %s", task.id, error)
 
     def _tell_now(self, task: Task) -> None:
         if task.snapshot is None:
@@ -200,7 +200,7 @@ class CheckService:
         try:
             await self.annotate_run(run_id)
         except MuxError as error:
-            log.warning("the checks of %s cannot be told apart from those of its snapshot: %s", run_id, error)
+            log.warning("the checks of %s could not be compared with the baseline: %s", run_id, error)
 
 
 def _is_known(task: Task) -> bool:
