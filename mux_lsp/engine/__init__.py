@@ -1,1 +1,1 @@
-"""Tasks, runs, scheduling, checks and review: the facade that lsp and cli see."""
+"""Implement tasks, runs, scheduling, checks and review behind a facade for lsp and the daemon."""

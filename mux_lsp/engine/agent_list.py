@@ -1,4 +1,4 @@
-"""The agents there are, as a person wants to see them before choosing."""
+"""List the available agents, with what a person needs to know to choose one."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AgentLook:
-    """One agent. What cannot be known is None."""
+    """One agent. Fields that cannot be determined are None."""
 
     name: str
     kind: str
     command: str
-    """What it runs, with `PROMPT` for the prompt."""
+    """The command line that it runs, with `PROMPT` in place of the prompt."""
     configured: bool
-    """Whether config.toml names it; the others are there without that."""
+    """True if config.toml names it; the other agents are available without configuration."""
     installed: bool | None
     install: str | None
-    """How to get it."""
+    """The command that installs it."""
     version: str | None
     logged_in: bool | None
 
 
 async def look_at(configuration: Configuration, environment: Mapping[str, str]) -> list[AgentLook]:
-    """Every agent there is, configured ones first. Each program is asked for its version, side by side."""
+    """List every agent, configured ones first. The programs are asked for their versions in parallel."""
     agents = agents_of(configuration)
     names = sorted(agents, key=lambda name: (name not in configuration.agents, name))
     return list(await asyncio.gather(*(_look(name, agents[name], configuration, environment) for name in names)))

@@ -1,4 +1,4 @@
-"""Which backend stands behind an agent's name."""
+"""Resolve agents' names to backends."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from mux_lsp.config import Agent, Configuration
 
 BUILT_IN = "anthropic"
-"""The name of the built-in agent where configuration has no agent of that name."""
+"""Name of the built-in agent, unless the configuration has an agent of that name."""
 
 NO_AGENT: Final = (
     "No agent was named, and there is none to take by itself: set ANTHROPIC_API_KEY for the built-in agent, or install "
     f"one of {', '.join(PRESETS)} (with `mux-lsp stop` where PATH has changed since the daemon was started), "
     "or name a command line, `sh:COMMAND`. `mux-lsp demo` shows how it all works without any of them."
 )
-"""What to tell a person who has no agent."""
+"""Message for a person who has no agent."""
 
 
 def no_agent(configuration: Configuration) -> str:
-    """What to tell a person who has named none, where there is none to take by itself."""
+    """Return the message for a person who named no agent, if there is no default agent."""
     if not configuration.agents:
         return NO_AGENT
     names = ", ".join(printable(name) for name in sorted(configuration.agents))
@@ -46,9 +46,9 @@ def no_agent(configuration: Configuration) -> str:
 
 
 def default_agents(configuration: Configuration, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The agents of a task that names none, as `config.parse_choice` reads them: the configured defaults; else the
-    built-in agent, where it has a key or needs none; else the first command-line agent that is installed. Empty where
-    there is none.
+    """Return the agents of a task that names none, in the form that `config.parse_choice` parses: the configured
+    defaults; else the built-in agent, if it has a key or needs none; else the first command-line agent that is
+    installed. Empty if there is no such agent.
     """
     if configuration.defaults.agents:
         return configuration.defaults.agents
@@ -64,19 +64,19 @@ def has_a_key(settings: AnthropicAgent, environment: Mapping[str, str]) -> bool:
 
 
 def address_of(settings: AnthropicAgent, environment: Mapping[str, str]) -> str:
-    """Where the server is; "" for the API of Anthropic. The SDK reads the variable too."""
+    """Return the base URL of the server; "" for Anthropic's API. The SDK reads the same variable."""
     return settings.base_url or environment.get("ANTHROPIC_BASE_URL", "")
 
 
 def agents_of(configuration: Configuration) -> dict[str, Agent]:
-    """Every agent that there is by a name: the configured ones, and those that need no configuration."""
+    """Return every agent by name: the configured ones, and those that need no configuration."""
     known: dict[str, Agent] = {BUILT_IN: AnthropicAgent()}
     known |= {name: PresetAgent.model_validate({"kind": name}) for name in PRESETS}
     return dict(sorted({**known, **configuration.agents}.items()))
 
 
 def names_of(configuration: Configuration, agent: str) -> frozenset[str]:
-    """What an agent goes by in the limits of `[runs]`: its name and its kind."""
+    """Return the names under which `[runs]` may limit an agent: its own and its kind."""
     if inline_command(agent) is not None:
         return frozenset({"command"})
     configured = agents_of(configuration).get(agent)
@@ -84,13 +84,13 @@ def names_of(configuration: Configuration, agent: str) -> frozenset[str]:
 
 
 class Backends:
-    """The agents of a configuration, the built-in one, and `sh:COMMAND`."""
+    """Backends of the configured agents, of those that need no configuration, and of `sh:COMMAND`."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
 
     def of(self, agent: str) -> Backend:
-        """The backend of an agent. Raises UsageError where there is no agent of that name."""
+        """Return the backend of an agent. Raises UsageError if there is no agent of that name."""
         grace = self._configuration.runs.grace_seconds
         if (command := inline_command(agent)) is not None:
             return CommandBackend(command, grace=grace)
@@ -114,7 +114,7 @@ class Backends:
                 return CommandBackend(configured.command, configured.environment, grace=grace)
 
     def check(self, agent: str) -> None:
-        """Raises UsageError where there is no agent of that name, or it is known not to be installed."""
+        """Raise UsageError if there is no agent of that name, or if its program is known to be missing."""
         self.of(agent)
         configured = agents_of(self._configuration).get(agent)
         if not isinstance(configured, PresetAgent):
@@ -127,7 +127,7 @@ class Backends:
             )
 
     def preset(self, agent: PresetAgent) -> PresetBackend:
-        """The backend of a command-line agent that we know."""
+        """Return the backend of a preset agent."""
         permissions = self._configuration.permissions
         allow = permissions.allow if agent.allow is None else agent.allow
         return PresetBackend(
@@ -141,7 +141,7 @@ class Backends:
 
 
 def api_of(configuration: Configuration, agent: str, model: str | None) -> Api:
-    """The server of an agent of the kind `anthropic`."""
+    """Return the API client of an agent of kind `anthropic`."""
     settings = agents_of(configuration)[agent]
     assert isinstance(settings, AnthropicAgent), "the settings were checked"  # noqa: S101
     return _api(settings, model)

@@ -1,6 +1,7 @@
-"""The engine: tasks and runs of every repository, for every client. The facade that lsp and the daemon see.
+"""Open and close the engine, the facade that lsp and the daemon see: tasks and runs of every repository, for every
+client.
 
-It opens and closes, and hands out the services that do the work. Of their methods it wraps those that the daemon calls.
+It hands out the services that do the work. Of their methods it wraps only those that the daemon calls.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ if TYPE_CHECKING:
     from mux_lsp.store.pending_accepts import Accepted
 
 WORKERS: Final = 32
-"""Threads for git and the disk."""
+"""Maximum number of threads for git and disk access."""
 
 
 class Engine:
-    """All that the daemon does, without a word of LSP. Lives on one event loop. Made by `open`, complete."""
+    """The daemon's services, independent of LSP. Use it on one event loop. `open` yields a complete one."""
 
     def __init__(self, ground: Foundation, transactions: Transactions) -> None:
         files, emit, spawn = ground.files, ground.events.emit, ground.background.spawn
@@ -171,14 +172,15 @@ class Engine:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, state: Path, config_file: Path, clock: Clock | None = None) -> AsyncIterator[Engine]:
-        """Read the settings and the journal, go on with what an earlier daemon left, and close at the end.
+        """Read the settings and the journal, recover the work of an earlier daemon, and close everything at the end.
 
-        Agents of runs that have not ended then go on, and the next daemon takes them up. Raises MuxError.
+        At the end, agents whose runs are not over keep working, and the next daemon adopts them. Raises MuxError.
         """
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKERS, thread_name_prefix="engine"))
         async with opened(state, config_file, clock or Clock()) as ground:
             transactions = Transactions(ground.journal, state, ground.notices.add, ground.background.spawn)
-            # Before anything else is read of the journal: an accept that was cut off changes what it says.
+            # This comes before anything else is read from the journal: recovering an interrupted accept changes its
+            # contents.
             await transactions.take_up(map(Path, ground.journal.repositories()))
             engine = cls(ground, transactions)
             try:
@@ -188,7 +190,7 @@ class Engine:
                 await engine._close()
 
     async def _recover(self) -> None:
-        """Go on with what an earlier daemon has left."""
+        """Recover the work of an earlier daemon."""
         await self._ground.report_loss({run.id for run in self.registry.runs})
         self.transactions.serve(self.history, functools.partial(applied_by, self.review), self._on_accepted)
         self.background.spawn(self.outputs.pump())
@@ -219,25 +221,25 @@ class Engine:
         self.review.on_accepted(accepted)
         self.discards.noted(accepted.discard, accepted.discarded)
 
-    # What the daemon asks
+    # Used by the daemon
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Have a function called with every event from now on. Returns what ends it."""
+        """Call `listener` with every event from now on. Returns a function that ends this."""
         return self._ground.events.subscribe(listener)
 
     def busy(self) -> bool:
-        """Whether a run has not ended, or checks run.
+        """Return whether a run has not ended, or checks are running.
 
-        Runs that wait in a pause are no such thing: they would wait for the next daemon too.
+        Queued runs of paused tasks do not count: they would wait in the next daemon too.
         """
         return self.registry.busy() or self.checks.busy or self.verify.busy
 
     def can_hand_over(self) -> bool:
-        """Whether another daemon can take up everything now: command agents go on by themselves."""
+        """Return whether another daemon can take over now. Always true: command agents are processes of their own."""
         return True
 
     def status(self) -> dict[str, object]:
-        """A few numbers, at no cost."""
+        """Return the numbers of tasks, runs and unfinished runs. Cheap."""
         return self.registry.status()
 
     def starter(self, names: Iterable[str]) -> str | None:

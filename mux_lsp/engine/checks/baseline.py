@@ -1,7 +1,7 @@
-"""How checks go on snapshots themselves: found once for a tree, side by side with the agents, and kept on disk.
+"""Determine baselines: the results of the checks on snapshots, computed once for each tree, and kept on disk.
 
-Whoever judges by the same checks on the same tree shares it: the runs of a task, later tasks, and a run that was
-brought up to date. Nobody waits for it.
+A baseline is shared by all that run the same checks on the same tree: the runs of a task, later tasks, and runs brought
+up to date. It is computed while the agents work, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mux_lsp import atomic
-from mux_lsp.core.model import Check  # noqa: TC001  # the codec looks at the types of `_Record`
+from mux_lsp.core.model import Check  # noqa: TC001  # the codec reads the types of `_Record` at run time
 from mux_lsp.engine.checks.runner import Baseline, check_folder, read_report
 from mux_lsp.engine.checks.trial import Trial, run_trial
 from mux_lsp.engine.state.system_errors import in_plain_words, is_of_the_system
@@ -32,36 +32,36 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT: Final = 100
-"""So many are kept on disk for one repository, those used last."""
+"""Maximum number of baselines kept on disk for one repository, those used last."""
 
 IN_MEMORY: Final = 50
-"""So many with the names of their tests."""
+"""Maximum number of baselines kept in memory, with the names of their tests."""
 
 RECORD: Final = "baseline.json"
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What the file says."""
+    """Content of the file `RECORD`."""
 
     checks: tuple[Check, ...]
 
 
 @dataclass(slots=True)
 class _Work:
-    """A baseline that is being found."""
+    """A baseline that is being computed."""
 
     trial: Trial
     wanted: set[str] = field(default_factory=set)
-    """The tasks that want it."""
+    """Ids of the tasks that want it."""
     task: asyncio.Task[None] | None = None
 
 
 class Baselines:
     """The baselines of every repository.
 
-    `trial_of` makes the trial of a snapshot by these terms, under a name, with its output where `folder_of` says;
-    `spawn` runs a coroutine until the daemon ends, and `ended` hears when one was found, or will not be.
+    `trial_of` creates the trial of a snapshot with this check plan, under a name, with its output in `folder_of`.
+    `spawn` runs a coroutine until the daemon ends. `ended` is called when a baseline was computed, or will not be.
     """
 
     def __init__(
@@ -78,23 +78,23 @@ class Baselines:
 
     @property
     def busy(self) -> bool:
-        """Whether one is being found."""
+        """True if a baseline is being computed."""
         return bool(self._at_work)
 
     def of(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> Baseline | None:
-        """How these checks go on a tree, as far as that is in memory."""
+        """Return the baseline of a tree if it is in memory."""
         return self._known.get(folder_of(room, terms, tree))
 
     async def find(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> Baseline | None:
-        """The same, also if it is only on disk."""
+        """Return the baseline of a tree if it is in memory or on disk."""
         return self.of(room, terms, tree) or await asyncio.to_thread(_load, folder_of(room, terms, tree))
 
     def is_at_work(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> bool:
-        """Whether it is being found."""
+        """Return whether the baseline of a tree is being computed."""
         return folder_of(room, terms, tree) in self._at_work
 
     def want(self, room: RepositoryStore, terms: CheckPlan, snapshot: Snapshot, task: str) -> None:
-        """Have it found for a task, if it is not known and nobody is at it."""
+        """Have the baseline of a snapshot computed for a task, unless it is known or being computed."""
         folder = folder_of(room, terms, snapshot.tree)
         if not terms.checks or folder in self._known:
             return
@@ -105,14 +105,14 @@ class Baselines:
         work.wanted.add(task)
 
     def leave(self, task: str) -> None:
-        """A task has no use for its baselines any more. Work that nobody else wants ends."""
+        """Record that a task needs its baselines no more. Work that no other task wants is cancelled."""
         for work in self._at_work.values():
             work.wanted.discard(task)
             if not work.wanted:
                 work.trial.cancelled.set()
 
     async def settle(self) -> None:
-        """Wait until all that nobody wants has ended."""
+        """Wait until all unwanted work has ended."""
         ending = [work.task for work in self._at_work.values() if not work.wanted and work.task is not None]
         if ending:
             await asyncio.wait(ending)
@@ -128,25 +128,25 @@ class Baselines:
                 for old in list(self._known)[:-IN_MEMORY]:
                     del self._known[old]
         except MuxError as error:
-            log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, error)
+            log.warning("%s: the baseline could not be determined: %s", trial.name, error)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         except Exception as error:
             if is_of_the_system(error):
                 why = in_plain_words(error, folder)
-                log.warning("%s: how the checks go on the snapshot cannot be told: %s", trial.name, why)
+                log.warning("%s: the baseline could not be determined: %s", trial.name, why)
             else:
                 log.exception("a bug in mux-lsp, in %s", trial.name)
         finally:
             del self._at_work[folder]
         if folder not in self._known and trial.cancelled.is_set():
-            # Somebody may have come to want it while it was being ended.
+            # A task may have asked for it while it was being cancelled.
             for task in work.wanted:
                 self.want(trial.room, trial.terms, trial.snapshot, task)
         self._ended(trial.room)
 
 
 async def _make(folder: Path, trial: Trial) -> Baseline | None:
-    """None where nobody wants it any more."""
+    """Run the trial and store its checks. Returns None if nobody wants them any more."""
     await asyncio.to_thread(_begin, folder)
     checks = await run_trial(trial)
     if trial.cancelled.is_set():
@@ -156,13 +156,13 @@ async def _make(folder: Path, trial: Trial) -> Baseline | None:
 
 
 def folder_of(room: RepositoryStore, terms: CheckPlan, tree: str) -> Path:
-    """Where the baseline of a tree is kept, with what its checks printed."""
+    """Return the folder of a tree's baseline, with the output of its checks."""
     digest = hashlib.sha256(f"{tree} {codec.dumps(terms)}".encode()).hexdigest()[:24]
     return room.shadow.folder / "baselines" / digest
 
 
 def was_interrupted(room: RepositoryStore, terms: CheckPlan, tree: str) -> bool:
-    """Whether a daemon was killed while it was at this one."""
+    """Return whether a daemon was killed while it computed this baseline."""
     folder = folder_of(room, terms, tree)
     return folder.is_dir() and not (folder / RECORD).exists()
 

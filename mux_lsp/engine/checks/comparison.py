@@ -1,4 +1,4 @@
-"""Compare the checks of a run's result with those of the snapshot that it started from."""
+"""Compare the checks of a run's result with the baseline of its snapshot."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def restored_folder(run_folder: Path) -> Path:
-    """Where the output is of checks that were run with restored judges."""
+    """Return the folder for the output of checks on the result with protected files restored."""
     return run_folder / "restored"
 
 
 def tell_apart(run: Run, run_folder: Path, baseline: Baseline) -> Run:
-    """A run with its checks told apart from how they go on the snapshot. For use in a thread."""
+    """Return the run with its checks compared to the baseline. For use in a thread."""
     return replace(
         run,
         checks=compare_to_baseline(run.checks, run_folder, baseline),
@@ -31,8 +31,8 @@ def tell_apart(run: Run, run_folder: Path, baseline: Baseline) -> Run:
 
 
 def base_of(room: RepositoryStore, run: Run, snapshot: Snapshot) -> Snapshot:
-    """What the result of a run is compared with: the task's snapshot, or what it was last brought up to. For use in a
-    thread. Raises GitError where the store has lost it.
+    """Return the snapshot that a run's result is compared with: the task's, or the one it was last brought up to.
+    Raises GitError if the store has lost it. For use in a thread.
     """
     if run.base is None or run.base == snapshot.commit:
         return snapshot

@@ -1,7 +1,7 @@
-"""Checks: commands whose exit status judges what stands in a worktree.
+"""Run checks: commands whose exit status decides whether a worktree passes.
 
-A check finds in `MUX_JUNIT` the file to which it may write a JUnit report of its tests. pytest does so without a word:
-an option for it is added to those that it finds in its environment.
+A check may write a JUnit report of its tests to the file named by `MUX_JUNIT`. pytest does so by itself: the option is
+added to `PYTEST_ADDOPTS` in its environment.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JUNIT: Final = "junit.xml"
-"""The name of a check's report in its folder."""
+"""Name of a check's report in its folder."""
 
 LARGEST_REPORT: Final = 32_000_000
-"""Bytes. A larger report is no report."""
+"""Bytes. Larger reports are ignored."""
 
 
 async def run_checks(
     commands: Sequence[str], ground: CommandContext, told: Callable[[tuple[Check, ...]], object]
 ) -> tuple[Check, ...]:
-    """Run checks one after the other, in one worktree. Fewer than there are commands come back if a person ends them.
+    """Run checks one after another in one worktree. Returns fewer checks than `commands` if a person ends them.
 
-    `told` hears of each beginning and end. Nothing that they started is left when this returns, or is cancelled.
+    The callback is called as each check begins and ends. No process of theirs is left when this returns or is
+    cancelled.
     """
     done: tuple[Check, ...] = ()
     for number, command in enumerate(commands):
@@ -57,7 +58,7 @@ async def run_checks(
 
 
 async def _check(ground: CommandContext, number: int, command: str) -> Check | None:
-    """None where a person ended it: it has judged nothing."""
+    """Run one check. Returns None if a person ended it, because it has no result then."""
     run_folder = check_folder(ground.output, number)
     await asyncio.to_thread(_empty, run_folder)
     report = run_folder / JUNIT
@@ -76,18 +77,18 @@ async def _check(ground: CommandContext, number: int, command: str) -> Check | N
 
 
 def check_folder(folder: Path, number: int) -> Path:
-    """Where the output of a check is, in the folder of its run (or of the trial) that it belongs to."""
+    """Return the folder for a check's output, below the folder of its run or trial."""
     return folder / f"check-{number}"
 
 
 def _empty(folder: Path) -> None:
-    """What the same check has printed before, on other files, tells nothing of this time."""
+    """Empty the folder, because output of the same check on an earlier tree must not be taken for this one's."""
     remove_tree(folder)
     folder.mkdir(parents=True)
 
 
 def _report_environment(report: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """What has test runners write their report to a file."""
+    """Return the environment variables that make test runners write their report to a file."""
     options = environment.get("PYTEST_ADDOPTS", "")
     asked = {"MUX_JUNIT": str(report)}
     if "no:junitxml" not in options:
@@ -96,7 +97,7 @@ def _report_environment(report: Path, environment: Mapping[str, str]) -> dict[st
 
 
 def read_report(folder: Path) -> junit.Report | None:
-    """What a check has reported of its tests to its folder, or None. For use in a thread."""
+    """Return a check's report of its tests from its folder, or None. For use in a thread."""
     try:
         with open_to_read(folder / JUNIT) as file:
             content = file.read(LARGEST_REPORT + 1)
@@ -107,18 +108,18 @@ def read_report(folder: Path) -> junit.Report | None:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """How checks went on a snapshot itself."""
+    """Results of the checks on a snapshot."""
 
     checks: tuple[Check, ...]
     reports: tuple[junit.Report | None, ...]
-    """What each of them said of its tests."""
+    """Report of the tests of each check, if it wrote one."""
 
 
 def compare_to_baseline(checks: Sequence[Check], output: Path, baseline: Baseline) -> tuple[Check, ...]:
-    """Checks of a result, told apart from how they went on the snapshot. For use in a thread.
+    """Return a result's checks compared to the baseline. For use in a thread.
 
-    One that reports its tests on the snapshot and says nothing of any here has failed, however well it ended: what was
-    to be judged may have ended it before a test was run.
+    A check that reports tests on the snapshot but none here has failed, whatever its exit status: the code under test
+    may have ended it before any test ran.
     """
     found = []
     for number, check in enumerate(checks):

@@ -1,4 +1,4 @@
-"""By what the runs of each task are judged, and what becomes of it when the snapshot's own checks are known."""
+"""Provide the checks of each task, compute baselines, and compare the results of runs with them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CheckTarget = Literal["result", "restored", "snapshot"]
-"""What a check ran on: a run's result, that with its judges restored, or the snapshot."""
+"""The tree that a check ran on: the run's result, the result with protected files restored, or the snapshot."""
 
 
 class CheckService:
-    """Give every task its check plan, find the baseline, and compare results with it.
+    """The check plan of every task, its baselines, and the comparison of results with them.
 
-    `run_folder` is where a run's files are, `spawn` runs a coroutine until the daemon ends.
+    `run_folder` returns the folder of a run's files, `spawn` runs a coroutine until the daemon ends.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  (whatever it is not to know itself)
+    def __init__(  # noqa: PLR0913, PLR0917  (its collaborators)
         self,
         book: TaskRegistry,
         rooms: RepositoryStores,
@@ -53,21 +53,21 @@ class CheckService:
         self._run_folder = run_folder
         self._spawn = spawn
         self.places = asyncio.Semaphore(descriptors.at_once(descriptors.CHECK, settings().checks_at_once))
-        """Limits how many worktrees are checked at once."""
+        """Limit on the number of worktrees that are checked at once."""
         self._baselines = Baselines(self._trial_of, spawn, lambda room: spawn(self._publish_all(room)))
 
     @property
     def busy(self) -> bool:
-        """Whether a snapshot is being checked."""
+        """True if a snapshot is being checked."""
         return self._baselines.busy
 
     def plan_of(self, task: Task) -> CheckPlan:
-        """By what the runs of a task are judged."""
+        """Return the checks of a task's runs and what they need."""
         seconds = task.check_seconds or self._settings().check_timeout_seconds
         return CheckPlan(task.checks, task.folder, task.setup, seconds)
 
     def begin(self, task: Task, run: Run) -> None:
-        """A run begins, maybe again: have the checks run on what it starts from, where that is not known."""
+        """Have the baseline of a run that begins computed, unless it is known. May be called again for the same run."""
         if not task.checks or task.snapshot is None:
             return
         if run.base in {None, task.snapshot.commit}:
@@ -76,7 +76,7 @@ class CheckService:
             self._spawn(self._want_other(task, run, task.snapshot))
 
     def take_up(self) -> None:
-        """Go on with what an earlier daemon was killed at."""
+        """Resume the work of a killed daemon."""
         for task in self._book.tasks():
             if task.checks and task.ended and task.snapshot is not None and not _is_known(task):
                 room = self._rooms.of(Path(task.repository))
@@ -85,24 +85,24 @@ class CheckService:
                 self._tell(task)
 
     def ended(self, task: Task) -> None:
-        """A run of a task has ended. Where none has a result to judge, nobody needs to know of the snapshot."""
+        """Handle the end of a run. If no run of the task has checks to compare, its baseline is not needed."""
         if task.ended and not any(run.checks for run in task.runs):
             self._baselines.leave(task.id)
 
     async def forget(self, task_id: str) -> None:
-        """A task was deleted: wait until nothing is at work for it."""
+        """Handle the deletion of a task: wait until nothing works for it."""
         self._baselines.leave(task_id)
         await self._baselines.settle()
 
     async def baseline_of(self, root: Path, checks: tuple[str, ...]) -> Baseline | None:
-        """How these checks go on the snapshot of the newest task of a repository that has them, if that is known."""
+        """Return the baseline of the newest task in a repository that has these checks, if it is known."""
         tasks = [task for task in self._book.tasks(root) if task.checks == checks and task.snapshot is not None]
         if not tasks or tasks[-1].snapshot is None:
             return None
         return await self._baselines.find(self._rooms.of(root), self.plan_of(tasks[-1]), tasks[-1].snapshot.tree)
 
     async def annotate_run(self, run_id: str) -> None:
-        """Tell the checks of a run apart from those of what it started from, as soon as those are known."""
+        """Compare the checks of a run with the baseline, if that is known."""
         run = self._book.run(run_id)
         task = self._book.task(run.task)
         if not run.checks or task.snapshot is None:
@@ -116,13 +116,13 @@ class CheckService:
         try:
             now = self._book.run(run_id)
         except UsageError:
-            return  # deleted meanwhile
-        # What went on meanwhile is told apart when it is done.
+            return  # the run was deleted meanwhile
+        # Checks that have changed meanwhile are compared when they are done.
         if (now.checks, now.restored_checks) == (run.checks, run.restored_checks):
             self._book.advance(run_id, checks=told.checks, restored_checks=told.restored_checks)
 
     async def output_of(self, run: Run, number: int, on: CheckTarget) -> Path:
-        """The folder with what a check has printed. Raises UsageError where there is no such check."""
+        """Return the folder with a check's output. Raises UsageError if there is no such check."""
         task = self._book.task(run.task)
         checks = {"result": run.checks, "restored": run.restored_checks, "snapshot": task.checks}[on]
         if number >= len(checks):
@@ -148,7 +148,7 @@ class CheckService:
         try:
             self._want(task, await asyncio.to_thread(base_of, self._rooms.of(Path(task.repository)), run, snapshot))
         except MuxError as error:
-            log.warning("how the checks of %s go on its snapshot cannot be told: %s", run.id, error)
+            log.warning("the baseline of %s could not be determined: %s", run.id, error)
 
     def _trial_of(self, room: RepositoryStore, terms: CheckPlan, snapshot: Snapshot, name: str) -> Trial:
         return Trial(
@@ -166,12 +166,12 @@ class CheckService:
         )
 
     def _tell(self, task: Task) -> None:
-        """Tell of a task how its checks go on its snapshot, as far as that is known."""
+        """Update a task's `baseline` field with what is known of it."""
         try:
             self._tell_now(task)
         except MuxError as error:
-            # Whoever begins a run must not take it for not begun because this could not be journalled.
-            log.warning("how the checks of %s go on its snapshot cannot be told: %s", task.id, error)
+            # A run must not count as not started because this could not be journalled.
+            log.warning("the baseline of %s could not be recorded: %s", task.id, error)
 
     def _tell_now(self, task: Task) -> None:
         if task.snapshot is None:
@@ -186,8 +186,8 @@ class CheckService:
             self._book.change_task(task.id, "baseline", baseline=running if at_work else ())
 
     async def _publish_all(self, room: RepositoryStore) -> None:
-        """A baseline of a repository is known, or will not be: tell whoever has waited for it. Of a task the runs come
-        first, so that with the task itself all is told.
+        """Publish that a baseline is known, or will not be. The runs of a task come first, so that all is published
+        once the task itself is.
         """
         for task in self._book.tasks(room.root):
             if not task.checks or (_is_known(task) and not any(map(_waits, task.runs))):
@@ -200,7 +200,7 @@ class CheckService:
         try:
             await self.annotate_run(run_id)
         except MuxError as error:
-            log.warning("the checks of %s cannot be told apart from those of its snapshot: %s", run_id, error)
+            log.warning("the checks of %s could not be compared with the baseline: %s", run_id, error)
 
 
 def _is_known(task: Task) -> bool:

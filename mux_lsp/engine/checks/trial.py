@@ -1,4 +1,7 @@
-"""A tree in a worktree of our own, made ready, and its checks: what a baseline, restored tests and verifying share."""
+"""Run a trial: check out a tree in a temporary worktree, set it up, and run the checks.
+
+Baselines, restored tests and verifying share this.
+"""
 
 from __future__ import annotations
 
@@ -31,44 +34,44 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
-    """How results are judged: the checks of a task, and what they need."""
+    """The checks of a task, and what they need."""
 
     checks: tuple[str, ...]
     folder: str
-    """Where in the repository they are started, "" for its root."""
+    """Folder in the repository where the checks run; "" for its root."""
     setup: Setup
     check_seconds: float
-    """How long one of them may take."""
+    """Maximum duration of one check, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A tree to be checked, and all that it takes."""
+    """A tree to check, and what its checks need."""
 
     name: str
-    """What its worktree and its processes are known by. No run has it."""
+    """Name of its worktree and processes. No run has this name."""
     room: RepositoryStore
     setups: Setups
     terms: CheckPlan
     snapshot: Snapshot
     base: str
-    """The person's own snapshot that it descends from, a commit."""
+    """Commit of the person's own snapshot from which it descends."""
     output: Path
-    """Where the checks' output goes."""
+    """Folder for the checks' output."""
     settings: Runs
     places: asyncio.Semaphore
-    """Limits how many worktrees are checked at once."""
+    """Limit on the number of worktrees that are checked at once."""
     cancelled: asyncio.Event
-    """Set when a person ends it."""
+    """Set when a person ends the trial."""
     told: Callable[[tuple[Check, ...]], object]
-    """Hears of each check that begins or ends."""
+    """Called as each check begins and ends."""
 
 
 async def run_trial(trial: Trial) -> tuple[Check, ...]:
-    """Check a tree out, make it ready, run the checks there, and give the worktree back at once.
+    """Check out a tree, set it up, run the checks there, and release the worktree at once.
 
-    Fewer checks than there are come back if a person ends it. Raises MuxError where it cannot be done. When it is
-    cancelled as an asyncio task (the daemon ends), it ends as well, and leaves nothing behind.
+    Returns fewer checks than there are if a person ends it. Raises MuxError if it cannot be done. When it is cancelled
+    as an asyncio task (the daemon ends), it stops, and leaves nothing behind.
     """
     async with acquire_slot(trial.places, trial.cancelled):
         if trial.cancelled.is_set():
@@ -78,7 +81,7 @@ async def run_trial(trial: Trial) -> tuple[Check, ...]:
             worktree = await asyncio.shield(preparing)
             return await _check(trial, worktree)
         finally:
-            # A thread cannot be stopped: what it makes is there afterwards.
+            # A thread cannot be stopped, so its worktree exists afterwards in any case.
             worktree = await preparing
             await asyncio.to_thread(_give_back, trial, worktree)
 
@@ -113,7 +116,8 @@ def _give_back(trial: Trial, worktree: Worktree) -> None:
 
 
 async def sweep(room: RepositoryStore, used: Collection[str]) -> None:
-    """After a restart: end what trials of a killed daemon have left at work, and remove the worktrees that no run uses.
+    """End processes that trials of a killed daemon have left, and remove the worktrees that no run uses. For use at the
+    start.
 
     `used` are the slots of runs.
     """
@@ -123,5 +127,5 @@ async def sweep(room: RepositoryStore, used: Collection[str]) -> None:
                 await process.end(None, mark(slot.run_id, room.worktrees.reopen(slot.name).folder), 0)
         await asyncio.to_thread(room.worktrees.sweep, used)
     except Exception:
-        # One folder that cannot be removed must not keep the daemon from starting.
+        # A folder that cannot be removed must not keep the daemon from starting.
         log.exception("worktrees of %s that nobody uses could not be removed", room.root)

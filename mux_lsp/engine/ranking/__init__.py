@@ -1,1 +1,1 @@
-"""Rank the attempts of a task, with the opinion of an LLM judge where one is configured."""
+"""Rank the runs of a task, with the opinion of an LLM judge if one is configured."""

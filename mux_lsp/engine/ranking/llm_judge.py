@@ -1,6 +1,6 @@
-"""When a model is asked what it thinks of the results of a task: once, when all of its runs have ended, if so set.
+"""Ask the configured LLM judge to compare a task's results, once all of its runs have ended.
 
-What it thought is kept on disk, so that nothing is paid for twice. Whatever goes wrong, the ranks stay without it.
+Its opinions are kept on disk, so that nothing is paid for twice. If anything fails, the ranks stay without them.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class LlmJudge:
-    """Has tasks judged. For use on the loop."""
+    """LLM judge of tasks' results. For use on the event loop."""
 
     folder: Path
-    """Where opinions are kept."""
+    """Folder in which opinions are kept."""
     configuration: Callable[[], Configuration]
     rankings: Rankings
     patch: Callable[[Task, Run], bytes]
-    """What a run has changed. Called in a thread."""
+    """Returns the patch of a run's result. Called in a thread."""
     admit: Callable[[Task], None]
-    """Whether more may be spent on a task. Raises MuxError where it may not."""
+    """Raises MuxError if nothing more may be spent on a task."""
     charge: Callable[[Task, Spent], None]
-    """Counts what was spent on behalf of a task."""
+    """Records what was spent on behalf of a task."""
     spawn: Callable[[Coroutine[None, None, None]], object]
-    """Keeps work until the daemon ends."""
+    """Runs a coroutine until the daemon ends."""
     _known: dict[str, str] = field(default_factory=dict, init=False)
-    """For each task, what it was last judged on, or is being judged on."""
+    """By task, the digest of the results that were last judged, or are being judged."""
 
     def notice(self, event: Event) -> None:
-        """Something has happened by which a task may have become one to judge."""
+        """Start judging a task if this event made it ready: all of its runs have ended and its baseline is known."""
         if not isinstance(event, TaskChanged) or self.configuration().judge.agent is None:
             return
         task = event.task
@@ -67,7 +67,7 @@ class LlmJudge:
                 self.spawn(self._judge(task, digest))
 
     def _digest(self, task: Task) -> str:
-        """What an opinion depends on: the results, and who is asked."""
+        """Return a digest of all that an opinion depends on: the results, and the judge's settings."""
         settings = self.configuration().judge
         about = [
             settings.agent,
@@ -93,7 +93,7 @@ class LlmJudge:
             log.exception("a bug in mux-lsp, in having the results of %s judged", task.id)
 
     async def _ask(self, task: Task) -> dict[str, Opinion]:
-        # What was told may be of a moment before its last run ended.
+        # The ranks may date from before the last run ended.
         await self.rankings.settled(task.id)
         settings = self.configuration().judge
         chosen = pairwise.candidates(self.rankings.ranking(task.id), settings.top)
@@ -118,7 +118,7 @@ class LlmJudge:
 
 
 def _load(file: Path, digest: str) -> dict[str, Opinion] | None:
-    """What was thought before of the very same results; None where there is no such thing."""
+    """Return the stored opinions on exactly these results, or None."""
     try:
         kept: Any = json.loads(file.read_text(encoding="utf-8"))
         if kept["digest"] != digest:

@@ -1,8 +1,8 @@
-"""What a model thinks of the best results of a task, which it reads without knowing whose they are.
+"""Ask a model to compare the best results of a task in pairs, without knowing whose they are.
 
-Each two results are compared twice, in both orders: an opinion that turns with the order is none. What is read was
-written by agents and may try to talk the judge round; its word counts for little, and only among results of which the
-checks say the same.
+Each pair is compared twice, in both orders: a preference that changes with the order is discarded. The results were
+written by agents and may try to influence the judge. So its opinion counts for little, and only among results with
+equal checks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.ranking import Ranked
 
 MOST_CHARACTERS: Final = 60_000
-"""A result whose patch is longer is not read."""
+"""Results with longer patches are not compared."""
 
 LONGEST_REASON: Final = 250
 
@@ -53,25 +53,25 @@ VERDICT: Final = {
 
 
 class Judge(Protocol):
-    """A server that answers: `mux_lsp.agents.builtin.api.Api`."""
+    """An LLM server: `mux_lsp.agents.builtin.api.Api`."""
 
     model: str
 
     async def close(self) -> None:
-        """Close what connections there are."""
+        """Close all connections."""
         ...
 
     async def ask(
         self, system: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], host: Host
     ) -> Reply:
-        """Have the model answer. Raises AgentError."""
+        """Return the model's reply. Raises AgentError."""
         ...
 
 
 def candidates(ranking: Sequence[Ranked], top: int) -> tuple[str, ...]:
-    """The runs that a judge is asked about: the best ones of the first's grade, one of those with the same result.
+    """Return the runs to compare: the best ones of the first run's grade, one for each distinct result.
 
-    None where there are not two of them to choose between.
+    Empty if there are fewer than two.
     """
     found: list[str] = []
     known: set[str] = set()
@@ -88,10 +88,10 @@ def candidates(ranking: Sequence[Ranked], top: int) -> tuple[str, ...]:
 async def compare_all(
     judge: Judge, prompt: str, patches: Mapping[str, str], admit: Callable[[], None], took: Callable[[Usage], None]
 ) -> dict[str, Opinion]:
-    """Have the results of these runs compared, each two of them in both orders. `admit` is called before each question,
-    and raises MuxError where it may not be asked; `took` is told what each answer took, also one that did not come.
+    """Compare the results of these runs in pairs, each pair in both orders. `admit` is called before each question, and
+    raises MuxError if it may not be asked; `took` is called with the usage of each reply, including failed ones.
 
-    Raises AgentError, and what `admit` does.
+    Raises AgentError, and what `admit` raises.
     """
     short = {run: patch for run, patch in patches.items() if len(patch) <= MOST_CHARACTERS}
     pairs = list(combinations(short, 2))
@@ -123,7 +123,7 @@ class _Answer:
 
 
 async def _compare(judge: Judge, prompt: str, pair: tuple[str, str], took: Callable[[Usage], None]) -> _Answer:
-    # As JSON nothing in one of them can pass for the end of it.
+    # In JSON, no content of a patch can be mistaken for its end.
     said = json.dumps({"request": prompt, "A": pair[0], "B": pair[1]}, ensure_ascii=False)
     messages = [{"role": "user", "content": [{"type": "text", "text": said}]}]
     reply = await judge.ask(SYSTEM, messages, [VERDICT], _UsageOnlyHost(took))
@@ -138,15 +138,15 @@ async def _compare(judge: Judge, prompt: str, pair: tuple[str, str], took: Calla
 
 @dataclass(frozen=True, slots=True)
 class _UsageOnlyHost:
-    """To whom the judge talks: only its verdict counts, and what it takes."""
+    """Host of the judge: it only records usage."""
 
     took: Callable[[Usage], None]
 
     def emit(self, event: Event, offset: int | None = None) -> None:
-        """Nothing else of it is kept."""
+        """Record usage, and ignore other events."""
         if isinstance(event, Usage):
             self.took(event)
 
     async def ask(self, request: PermissionRequest) -> Decision:
-        """It has no tool that needs leave."""
+        """Raise AssertionError: the judge has no tool that needs permission."""
         raise AssertionError(request)

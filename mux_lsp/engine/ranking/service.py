@@ -1,4 +1,4 @@
-"""The ranks of runs, derived when something happens that they depend on, in a thread, and kept in memory."""
+"""Rank the runs of tasks in a thread whenever something changes that ranks depend on, and keep the ranks in memory."""
 
 from __future__ import annotations
 
@@ -29,27 +29,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS: Final = 0.25
-"""While runs end one after another, ranks are derived and told no more often than this."""
+"""Minimum number of seconds between two rankings while runs end one after another."""
 
 MANY_FILES: Final = 20_000
-"""Where the runs of a task change more files together, agreement is by whole files: nobody waits for their hunks."""
+"""Maximum number of changed files, summed over the runs of a task, for agreement by hunks. Beyond it, whole files are
+compared, because nobody would wait for that many hunks.
+"""
 
 
 class Hunks(Protocol):
-    """Gives the hunks of results: `Reviews`."""
+    """Source of the hunks of results: `HunkCache`."""
 
     def hunks(self, change: FileChange) -> tuple[Hunk, ...]:
-        """Those of one changed file; none where it can only be taken as a whole."""
+        """Return the hunks of one changed file; empty if it can only be taken as a whole."""
         ...
 
 
 def contenders(task: Task) -> tuple[Run, ...]:
-    """The runs of a task that are ranked: those that have ended, and were not thrown away."""
+    """Return the runs of a task that are ranked: those that have ended and are not discarded."""
     return tuple(run for run in task.active_runs if run.state.ended)
 
 
 def attempts(task: Task, hunks: Hunks, opinions: Mapping[str, Opinion]) -> list[Attempt]:
-    """What is to be ranked. Slow the first time. Raises GitError."""
+    """Return the attempts to rank. Slow the first time. Raises GitError."""
     runs = contenders(task)
     by_file = sum(len(run.files) for run in runs) > MANY_FILES
     agreed = agreements({run.id: _parts(run, None if by_file else hunks) for run in runs})
@@ -70,7 +72,7 @@ def attempts(task: Task, hunks: Hunks, opinions: Mapping[str, Opinion]) -> list[
 
 
 def _parts(run: Run, hunks: Hunks | None) -> dict[str, int]:
-    """What a result is made of, each part with its lines. Without `hunks` it is whole files."""
+    """Return the parts of a result by key, with their numbers of lines: hunks, or whole files without `hunks`."""
     parts: dict[str, int] = {}
     for change in run.files:
         made = () if hunks is None else hunks.hunks(change)
@@ -86,14 +88,14 @@ def _parts(run: Run, hunks: Hunks | None) -> dict[str, int]:
 
 
 def _alone(run: Run, touched: Mapping[str, int], changing: int) -> tuple[str, ...]:
-    """The files that a run changes and none of several others does. `touched` is how many runs change each file."""
+    """Return the files that only this run changes, if three or more runs change any. `touched` counts runs by file."""
     if changing < 3:
         return ()
     return tuple(change.path for change in run.files if touched[change.base_path] == 1)
 
 
 def _outside(run: Run, context: Sequence[Context]) -> tuple[str, ...]:
-    """The files that a run changes and that its prompt was not about; none where that named no place."""
+    """Return the files that a run changes outside the places named in its prompt; empty if none are named."""
     if not context:
         return ()
     named = {place.path for place in context}
@@ -110,17 +112,17 @@ def _folders(path: str) -> Iterable[str]:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a task."""
+    """Ranks of a task."""
 
     stale: bool = True
     weights: Weights | None = None
     ranked: dict[str, Ranked] = field(default_factory=dict)
-    """Best first."""
+    """Ranked runs by id, best first."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Rankings:
-    """The ranks of the runs of every task. For use on the loop."""
+    """Ranks of the runs of every task. For use on the event loop."""
 
     def __init__(
         self,
@@ -141,22 +143,22 @@ class Rankings:
         self._threads: set[asyncio.Future[dict[str, Ranked]]] = set()
 
     async def close(self) -> None:
-        """Wait for what threads are at, which read the shadow stores. Nothing is to be ranked any more."""
+        """Wait for threads that read the shadow stores. No task may be ranked afterwards."""
         if self._threads:
             await asyncio.wait(self._threads)
 
     def of(self, run: Run) -> Ranked | None:
-        """The rank of a run as it was found last, at no cost. None where it has none."""
+        """Return the last known rank of a run, or None. Cheap."""
         known = self._known.get(run.task)
         return known.ranked.get(run.id) if known is not None and run.state.ended else None
 
     def ranking(self, task_id: str) -> tuple[Ranked, ...]:
-        """The ranked runs of a task as they were found last, best first, at no cost."""
+        """Return the last known ranks of a task's runs, best first. Cheap."""
         known = self._known.get(task_id)
         return tuple(known.ranked.values()) if known is not None else ()
 
     def best_first(self, found: Sequence[tuple[Run, FileChange]]) -> list[tuple[Run, FileChange]]:
-        """Changes of runs with the best run of each task first; those without a rank behind the others."""
+        """Sort changes of runs by rank within each task; runs without a rank come last."""
         tasks = {run.task: number for number, (run, _) in enumerate(found)}
         for task in tasks.keys() - self._known.keys():
             self._want(task)
@@ -169,17 +171,17 @@ class Rankings:
         return sorted(found, key=place)
 
     async def settled(self, task_id: str) -> None:
-        """Have the ranks of a task as everything stands now."""
+        """Bring the ranks of a task up to date."""
         await self._rank(task_id)
 
     async def think(self, task_id: str, opinions: Mapping[str, Opinion]) -> None:
-        """Take what a judge thinks of the runs of a task in place of what it thought before."""
+        """Replace a judge's opinions on the runs of a task, and rank them again."""
         self._opinions[task_id] = dict(opinions)
         self._known.setdefault(task_id, _Known()).stale = True
         await self._rank(task_id)
 
     def notice(self, event: Event) -> None:
-        """Something has happened that ranks may depend on."""
+        """Rank a task again if the event may change its ranks."""
         match event:
             case TaskChanged(task=task, deleted=True):
                 self._known.pop(task.id, None)
@@ -195,7 +197,7 @@ class Rankings:
         self._deriving.request()
 
     async def _derive(self) -> None:
-        """Rank the runs of the tasks that are wanted, then pause."""
+        """Rank the runs of the requested tasks, then pause."""
         wanted, self._wanted = self._wanted, set()
         if wanted:
             for task_id in wanted:
@@ -229,7 +231,7 @@ class Rankings:
         working = asyncio.ensure_future(asyncio.to_thread(work))
         self._threads.add(working)
         working.add_done_callback(self._threads.discard)
-        # A thread goes on whoever waits for it: `close` must know of it.
+        # A thread cannot be cancelled, and `close` must wait for it.
         return await asyncio.shield(working)
 
     def _tell(self, task_id: str, known: _Known, *, order_changed: bool) -> None:
@@ -238,7 +240,7 @@ class Rankings:
             return
         stale = known.stale
         self._emit(TaskChanged(task))
-        # Our own word for it is no news.
+        # The event emitted here must not cause another ranking.
         known.stale = stale
         if not stale:
             self._wanted.discard(task_id)

@@ -1,1 +1,1 @@
-"""A repository as the engine holds it: its stores, worktrees, settings, trust and set-ups."""
+"""Manage a repository's stores, worktrees, settings, trust and set-ups."""

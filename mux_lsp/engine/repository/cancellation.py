@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class Cancellation(asyncio.Event):
-    """Set when a run is to end: by its person, by a limit, or because others did its work."""
+    """Set when a run is to end: a person ended it, it reached a limit, or other runs made it unnecessary."""
 
     reason: str | None = None
-    """Why, in words; None where its person ended it."""
+    """Reason in words; None if a person ended the run."""
 
     def end(self, reason: str | None) -> None:
-        """End the run. The first reason counts."""
+        """End the run. Only the first reason is kept."""
         if not self.is_set():
             self.reason = reason
             self.set()
 
 
 async def wait_or_cancelled(work: asyncio.Future[Any], cancelled: asyncio.Event) -> None:
-    """Wait until a piece of work is done or was cancelled by a person, whichever is first. The work itself goes on."""
+    """Wait until the work is done or `cancelled` is set, whichever is first. The work itself is not cancelled."""
     watch: asyncio.Future[Any] = asyncio.ensure_future(cancelled.wait())
     try:
         await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
@@ -34,7 +34,7 @@ async def wait_or_cancelled(work: asyncio.Future[Any], cancelled: asyncio.Event)
 
 @asynccontextmanager
 async def acquire_slot(places: asyncio.Semaphore, cancelled: asyncio.Event) -> AsyncIterator[None]:
-    """Have one of so many places, or none where a person ends the wait for it: `cancelled` is set then."""
+    """Hold a slot of `places` in this context. If `cancelled` is set first, the context begins without a slot."""
     taking = asyncio.ensure_future(places.acquire())
     try:
         await wait_or_cancelled(taking, cancelled)

@@ -1,4 +1,4 @@
-"""Run one command line of a set-up or a check in a worktree, within bounds of time and output."""
+"""Run one command line of a set-up or a check in a worktree, with limits on time and output."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """Where checks run, and within which bounds."""
+    """The folder, the environment and the limits of commands."""
 
     folder: Path
-    """The folder that they are started in. It is there."""
+    """Working directory of the commands. It exists."""
     output: Path
-    """Has a folder for what each of them prints."""
+    """Parent of the folders that receive each command's output."""
     mark: Mapping[str, str]
-    """What each of their processes carries in its environment."""
+    """Environment variables that identify the commands' processes."""
     timeout: float
-    """How long one may take before it counts as failed, in seconds."""
+    """Seconds after which a command is ended and counts as failed."""
     grace: float
-    """Seconds between TERM and KILL."""
+    """Seconds between SIGTERM and SIGKILL."""
     most_output: int
-    """Bytes of the disk that each file takes in which one prints."""
+    """Maximum disk space of each output file of a command, in bytes."""
     largest_file: int
     """See `process.start`."""
     cancelled: asyncio.Event
-    """Set when a person ends them."""
+    """Set when a person ends the commands."""
     without: Collection[str]
-    """The variables that are not in their environment."""
+    """Environment variables that are removed."""
 
 
 async def run_command(command: str, ground: CommandContext, run_folder: Path, environment: Mapping[str, str]) -> bool:
-    """Run one command line to its end. False where it took too long or a person ended it.
+    """Run one command line to its end. Returns False if it timed out or a person ended it.
 
-    Nothing that it started is left when this returns, or is cancelled.
+    None of its processes is left when this returns or is cancelled.
     """
     async with kept_in_bounds(run_folder, ground.most_output):
         child = process.start(

@@ -1,4 +1,4 @@
-"""Delete what deleted tasks and runs have in the shadow stores."""
+"""Delete the refs of deleted tasks and runs from the shadow stores."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class RefCleanup:
-    """Names of deleted tasks and runs whose refs are still in stores that could not be written."""
+    """The deleted tasks and runs whose refs remain because the store could not be written."""
 
     def __init__(self) -> None:
         self._names: dict[Path, set[str]] = {}
 
     async def delete(self, room: RepositoryStore, names: Iterable[str] = ()) -> bool:
-        """Delete the refs of these names, and those that could not be deleted before.
+        """Delete the refs of these names, and those that could not be deleted earlier.
 
-        Returns whether none of `names` is left. Where the disk refuses, they are deleted the next time.
+        Returns whether all of `names` are deleted. Names that the disk refuses to delete are retried at the next call.
         """
         names = set(names)
         self._names.setdefault(room.root, set()).update(names)

@@ -1,4 +1,4 @@
-"""The repositories the daemon knows, each with its shadow store and hidden worktrees."""
+"""Keep the open repositories, each with its shadow store and hidden worktrees."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryStore:
-    """What the daemon keeps of one person's repository."""
+    """The daemon's data for one repository."""
 
     root: Path
     shadow: ShadowStore
     worktrees: Worktrees
     claims: WorktreePool
     keys: Callable[[], frozenset[str]]
-    """The variables that neither set-ups nor checks find in their environment."""
+    """Returns the environment variables that are hidden from set-ups and checks."""
 
 
 class RepositoryStores:
-    """Open each repository's shadow store once, below `folder`. For `keys` see `RepositoryStore`."""
+    """The repositories' stores below `folder`, each opened once. For `keys` see `RepositoryStore`."""
 
     def __init__(self, folder: Path, keys: Callable[[], frozenset[str]]) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class RepositoryStores:
         self._rooms: dict[Path, RepositoryStore] = {}
 
     def of(self, root: Path) -> RepositoryStore:
-        """The room of a repository by its root, which need not exist any more: results outlive it."""
+        """Return the store of a repository by its root, which may have been deleted since: results outlive it."""
         room = self._rooms.get(root)
         if room is None:
             shadow = ShadowStore(self._folder / key_of(root), root)
@@ -49,16 +49,16 @@ class RepositoryStores:
         return room
 
     def is_trial(self, name: str) -> bool:
-        """Whether commands are at work in a worktree under this name."""
+        """Return whether a worktree is in use under this name."""
         slots = (slot for room in self._rooms.values() for slot in room.worktrees.slots())
         return any(slot.run_id == name and slot.state is SlotState.IN_USE for slot in slots)
 
     def close(self) -> None:
-        """End the helper processes of every room."""
+        """End the helper processes of every store."""
         for room in self._rooms.values():
             room.shadow.close()
 
 
 def locate(folder: Path) -> Repository:
-    """The repository that holds a folder (or a file's folder). Raises NotARepositoryError."""
+    """Return the repository that holds a folder (or a file's folder). Raises NotARepositoryError."""
     return discover(folder if folder.is_dir() else folder.parent)

@@ -1,4 +1,4 @@
-"""How to work in a repository: what the person says of it, and what its own `mux.toml` says where they trust it."""
+"""Merge the settings of a repository: the person's, and those of its own `mux.toml` if the person trusts them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from mux_lsp.config import Configuration
 
 FILE: Final = "mux.toml"
-"""At a repository's root. It counts only as long as the person trusts exactly what it says."""
+"""File of settings at a repository's root. It is used only while the person trusts its exact values."""
 
 LARGEST: Final = 1_000_000
-"""Bytes. A larger file is none of settings."""
+"""Bytes. Larger files are refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a task in a repository takes where nothing else was asked for."""
+    """Default settings of a task in a repository."""
 
     agents: tuple[str, ...]
-    """As `config.parse_choice` reads them. Empty: none are configured."""
+    """Agents in the form that `config.parse_choice` parses; empty if none are configured."""
     checks: tuple[str, ...]
     setup: Setup
     protected: tuple[str, ...]
-    """Patterns of files that judge results, beside those that are known to."""
+    """Patterns of protected files, in addition to the built-in ones."""
     check_seconds: float
-    """How long one check may take."""
+    """Maximum duration of one check, in seconds."""
     notices: tuple[str, ...] = ()
-    """What the person should know of it: sentences."""
+    """Sentences about these settings that the person should see."""
 
 
 _NOTHING: Final = OfRepository()
@@ -45,22 +45,22 @@ _NOTHING: Final = OfRepository()
 
 @dataclass(frozen=True, slots=True)
 class RepositoryConfig:
-    """What a repository's own `mux.toml` says."""
+    """The values of a repository's own `mux.toml`."""
 
     said: OfRepository = _NOTHING
     digest: str | None = None
-    """Of what it says, however it is written. None where that is nothing."""
+    """Digest of the values, independent of their formatting; None if there are no values."""
     problem: str | None = None
-    """Why it cannot be read, if so: a sentence."""
+    """Sentence on why the file cannot be read; None if it can."""
 
 
 def settings_of(
     root: Path, configuration: Configuration, offer: RepositoryConfig, trusted: Collection[str]
 ) -> Settings:
-    """The settings of a repository: `[defaults]`, over them its `mux.toml`, over both `[[repository]]`.
+    """Return the settings of a repository: `[defaults]`, overridden by its `mux.toml`, overridden by `[[repository]]`.
 
-    `trusted` are the digests of what the person trusts there. What is not trusted, or cannot be read, does not count,
-    and is noticed.
+    `trusted` are the digests of the values that the person trusts there. A `mux.toml` that is not trusted, or cannot be
+    read, is ignored, with a notice.
     """
     own = offer.said if offer.digest in trusted else _NOTHING
     notices: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ def settings_of(
 
 
 def load_repository_config(root: Path, buffers: Mapping[str, bytes]) -> RepositoryConfig:
-    """What a repository's `mux.toml` says as its person sees it, unsaved `buffers` first. For use in a thread."""
+    """Read a repository's `mux.toml` as its person sees it, unsaved `buffers` first. For use in a thread."""
     try:
         said = _read(root, buffers)
     except OSError as error:

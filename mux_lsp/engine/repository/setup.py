@@ -1,8 +1,8 @@
-"""Set-up of worktrees: what must be installed or built before anybody works there, made once and shared by copies.
+"""Set up worktrees: run the commands that install or build dependencies once, and copy their output to each worktree.
 
-The commands run in a worktree of their own. What they make beside the snapshot's files is kept by a digest of the
-commands and of the files that it depends on (lock files, say), and copied into every worktree that is to be made ready.
-It is in no result.
+The commands run in a worktree of their own. Files that they create beside the snapshot's are kept under a digest of the
+commands and of the files they depend on (lock files, for example), and copied into every worktree before it is used.
+These files are not part of any result.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ KNOWN_INPUTS: Final = (
     "poetry.lock", "pom.xml", "pubspec.lock", "pubspec.yaml", "pylock*.toml", "pyproject.toml", "rust-toolchain",
     "rust-toolchain.toml", "setup.cfg", "setup.py", "stack.yaml.lock", "uv.lock", "vcpkg.json", "yarn.lock",
 )  # fmt: skip
-"""Files on which it depends what set-ups make, where a repository names none."""
+"""Patterns of the files on which a set-up's output depends, unless the repository names others."""
 
 FOLDER: Final = "setups"
-"""The folder for set-ups in a repository's store."""
+"""Name of the folder for set-ups in a repository's store."""
 
 KEPT: Final = 5
-"""So many set-ups of one repository are kept, those used last and those in use."""
+"""Maximum number of set-ups kept for one repository: those in use, then those used last."""
 
 LOGS: Final = 50
-"""So many logs of set-ups are kept."""
+"""Maximum number of set-up logs kept."""
 
 CHANGED_NAMED: Final = 20
 
@@ -76,10 +76,10 @@ _TAIL_BYTES: Final = 4000
 
 
 class SetupError(MuxError):
-    """A set-up could not be done: an agent would begin in a worktree that is not what the person meant."""
+    """A set-up failed. An agent would begin in a worktree that is not what the person meant."""
 
 
-async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bounds
+async def set_up(  # noqa: PLR0913 - worktree, commands, tree, limits
     setups: Setups,
     worktree: Worktree,
     setup: Setup,
@@ -90,11 +90,12 @@ async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bou
     cancelled: asyncio.Event,
     begins: Callable[[str], object] = lambda _: None,
 ) -> str | None:
-    """Make a fresh worktree ready, before anybody works in it. Any number may be made ready at once.
+    """Set up a fresh worktree before anybody works in it. Any number of worktrees may be set up at once.
 
-    `snapshot` is what the worktree was prepared from, maybe an agent's tree; `base` is the commit of the person's own
-    snapshot that it descends from. Gives the digest of the set-up; None where there are no commands, and where it was
-    `cancelled`. `begins` hears of the digest where the set-up has to be waited for, and before it fails.
+    `snapshot` is what the worktree was prepared from, possibly an agent's tree; `base` is the commit of the person's
+    own snapshot from which it descends. Returns the digest of the set-up; None if there are no commands, or if it was
+    `cancelled`. `begins` is called with the digest if the set-up is not available yet, before the wait and before a
+    failure.
 
     Raises SetupError.
     """
@@ -115,7 +116,7 @@ async def set_up(  # noqa: PLR0913 - where, by what, from what, within which bou
 
 
 def setup_folder(room: RepositoryStore, digest: str) -> Path:
-    """Where a set-up is kept, with what its commands printed as `stdout`."""
+    """Return the folder of a set-up, which holds the output of its commands as `stdout`."""
     return _folder(room) / digest
 
 
@@ -125,7 +126,7 @@ def _folder(room: RepositoryStore) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A set-up, and the tree that it is to be made on."""
+    """A set-up, and the tree on which it runs."""
 
     digest: str
     folder: Path
@@ -134,13 +135,13 @@ class _Plan:
 
 
 def _plan(setups: Setups, setup: Setup, snapshot: Snapshot, base: str) -> _Plan:
-    """Raises GitError. For use in a thread."""
+    """Choose the tree for a set-up, and compute its digest. Raises GitError. For use in a thread."""
     room = setups.room
     base_tree = room.shadow.tree_of(base)
     inputs = setups.inputs(base_tree, setup)
     if not inputs or inputs != setups.inputs(snapshot.tree, setup):
-        # Nothing tells what it depends on, or an agent has changed just that: it is for this tree alone, since what
-        # stands in an agent's tree must have no say in the worktrees of others.
+        # Either the inputs are unknown, or an agent has changed them. Then the set-up is for this tree alone, because
+        # the contents of an agent's tree must not affect the worktrees of others.
         only, on = snapshot.tree, snapshot
     else:
         only, on = "", Snapshot(base, base_tree, room.shadow.parent_of(base))
@@ -151,16 +152,16 @@ def _plan(setups: Setups, setup: Setup, snapshot: Snapshot, base: str) -> _Plan:
 
 @dataclass(slots=True)
 class _Flight:
-    """A set-up that is being made."""
+    """A set-up that is running."""
 
     work: asyncio.Task[Artifacts | SetupError | None]
-    """None where nobody waits for it any more."""
+    """Its outcome: the created files, an error, or None if it was cancelled because nobody waits for it."""
     cancelled: asyncio.Event
     waiting: int = 0
 
 
 class Setups:
-    """Make and keep the set-ups of one repository, in `folder`. Lives on one event loop, but for `inputs`."""
+    """The set-ups of one repository, kept in `folder`. Use it on one event loop, except `inputs`."""
 
     def __init__(self, room: RepositoryStore) -> None:
         self.room = room
@@ -172,16 +173,18 @@ class Setups:
         self._inputs = _Inputs()
 
     def try_again(self) -> None:
-        """A person has something begun anew: what failed before is tried again, once for all that wait for it."""
+        """Forget earlier failures, because a person has started something: each failed set-up is run once more, for all
+        that wait for it.
+        """
         self._failed.clear()
 
     def inputs(self, tree: str, setup: Setup) -> tuple[str, ...]:
-        """The files of a tree on which it depends what a set-up makes, with their content. For use in a thread."""
+        """Return the files of a tree on which a set-up's output depends, as `ls-tree` entries. For use in a thread."""
         return self._inputs.of(self.room, tree, setup)
 
     @contextlib.contextmanager
     def using(self, digest: str) -> Iterator[None]:
-        """A set-up is not removed meanwhile."""
+        """Keep a set-up from being removed in this context."""
         self._uses[digest] += 1
         try:
             yield
@@ -195,7 +198,9 @@ class Setups:
         cancelled: asyncio.Event,
         begins: Callable[[str], object],
     ) -> Artifacts | None:
-        """What a set-up has made, once it has; None where that was `cancelled`. Raises SetupError."""
+        """Return the files that a set-up created, once it has ended; None if `cancelled` was set first. Raises
+        SetupError.
+        """
         async with self._trimming:
             there = await asyncio.to_thread(_use, plan.folder)
         if there is not None:
@@ -217,7 +222,7 @@ class Setups:
 
     async def _make(self, plan: _Plan, settings: Runs, cancelled: asyncio.Event) -> Artifacts | SetupError | None:
         try:
-            # Another one may have been done with it in the moment before.
+            # Another call may have completed it in the meantime.
             there = await asyncio.to_thread(_use, plan.folder)
             outcome = there or await _carry_out(self.room, plan, settings, cancelled)
         except (MuxError, OSError) as error:
@@ -234,13 +239,13 @@ class Setups:
 
 
 class SetupRegistry:
-    """Open the set-ups of each repository once."""
+    """The `Setups` of each repository, opened once."""
 
     def __init__(self) -> None:
         self._setups: dict[Path, Setups] = {}
 
     def of(self, room: RepositoryStore) -> Setups:
-        """The set-ups of a repository."""
+        """Return the set-ups of a repository."""
         found = self._setups.get(room.root)
         if found is None:
             found = self._setups[room.root] = Setups(room)
@@ -261,7 +266,7 @@ async def _wait(flight: _Flight, cancelled: asyncio.Event) -> None:
 async def _carry_out(
     room: RepositoryStore, plan: _Plan, settings: Runs, cancelled: asyncio.Event
 ) -> Artifacts | SetupError | None:
-    """Run the commands, and keep what they have made. None where nobody waits for it any more."""
+    """Run the commands, and keep the files that they created. Returns None if nobody waits for them any more."""
     name = f"setup.{plan.digest}"
     await asyncio.to_thread(_begin, plan.folder)
     repository = await asyncio.to_thread(discover, room.root)
@@ -281,7 +286,7 @@ async def _carry_out(
         environment = {**scrubbed(os.environ, worktree.folder, ground.without), "MUX_REPOSITORY": str(room.root)}
         for command in plan.commands:
             await asyncio.to_thread(_say, plan.folder, f"$ {command}")
-            # In one log, what went wrong stands where it did.
+            # With both streams in one log, error messages appear at the point where they occurred.
             in_time = not cancelled.is_set() and await run_command(
                 f"exec 2>&1\n{command}", ground, plan.folder, environment
             )
@@ -331,7 +336,7 @@ def _use(folder: Path) -> Artifacts | None:
 
 
 def _trim(folder: Path, used: Collection[str]) -> None:
-    """Remove what set-ups have made, but for those in use and those used last; and the logs of long ago."""
+    """Remove the output of set-ups, except those in use and those used last, and remove the oldest logs."""
     free = [one for one in folder.iterdir() if one.name not in used]
     whole = sorted((one for one in free if (one / artifacts.RECORD).exists()), key=_used_at, reverse=True)
     for one in whole[max(0, KEPT - len(used)) :]:
@@ -348,13 +353,13 @@ def _used_at(folder: Path) -> float:
 
 @dataclass(slots=True)
 class _Inputs:
-    """Reads trees, each once."""
+    """Cache of set-ups' inputs, so that each tree is read once."""
 
     known: dict[tuple[str, Setup], tuple[str, ...]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, ...]:
-        # Many ask at once: one reads, and the others have it then.
+        # Many threads ask at once: one reads, and the others use its result.
         with self.lock:
             found = self.known.get((tree, setup))
             if found is None:
@@ -377,7 +382,7 @@ def _read_inputs(room: RepositoryStore, tree: str, setup: Setup) -> tuple[str, .
 
 
 def _words(command: str) -> Iterator[str]:
-    """The words of a command line that may be files, as paths from where it runs."""
+    """Return the words of a command line as normalized paths; some of them may name files."""
     try:
         words = shlex.split(command)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which repositories' own settings a person trusts, and the settings of a repository that come of it."""
+"""Record which repositories' own settings the person trusts, and return the settings that result."""
 
 from __future__ import annotations
 
@@ -20,33 +20,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrustReport:
-    """A repository's own settings, for a person who is to decide on them."""
+    """A repository's own settings, for the person to decide whether to trust them."""
 
     root: Path
     offer: RepositoryConfig
     trusted: bool
     hooks: bool
-    """Whether the person's own settings let the agents' hooks and servers that it brings run."""
+    """True if the person's settings allow agents' hooks and servers that the repository brings."""
 
 
 class Trust:
-    """What the person trusts is in the journal, by what it says: when that is changed back, it is trusted again."""
+    """Trusted settings, kept in the journal by a digest of their values: values that are changed back are trusted
+    again.
+    """
 
     def __init__(self, journal: Journal, configured: Callable[[], Awaitable[Configuration]]) -> None:
         self._journal = journal
         self._configured = configured
 
     async def settings(self, root: Path, buffers: Mapping[str, bytes]) -> Settings:
-        """The settings of a repository as its person sees its `mux.toml`, in unsaved `buffers` or on disk.
+        """Return the settings of a repository, with its `mux.toml` as the person sees it: unsaved `buffers` or disk.
 
-        Raises UsageError where `config.toml` is wrong. What is wrong with `mux.toml` is noticed.
+        Raises UsageError if `config.toml` is invalid. An invalid `mux.toml` causes a notice.
         """
         configuration = await self._configured()
         offer = await asyncio.to_thread(load_repository_config, root, buffers)
         return settings_of(root, configuration, offer, self._journal.grants.trusted(str(root)))
 
     async def look(self, root: Path, buffers: Mapping[str, bytes]) -> TrustReport:
-        """What there is to trust. Raises UsageError where `config.toml` is wrong."""
+        """Return what a repository offers to trust. Raises UsageError if `config.toml` is invalid."""
         configuration = await self._configured()
         offer = await asyncio.to_thread(load_repository_config, root, buffers)
         return TrustReport(
@@ -54,7 +56,7 @@ class Trust:
         )
 
     async def trust(self, root: Path, buffers: Mapping[str, bytes], digest: str) -> TrustReport:
-        """Trust what a person was shown of a repository's `mux.toml`. Raises UsageError where that has changed."""
+        """Trust the `mux.toml` that a person was shown. Raises UsageError if its values have changed since."""
         offer = await asyncio.to_thread(load_repository_config, root, buffers)
         if offer.digest != digest:
             raise UsageError(f"The {FILE} of {root} is not what was shown any more: look at it again.")
@@ -62,9 +64,9 @@ class Trust:
         return await self.look(root, buffers)
 
     def forget(self, root: Path) -> bool:
-        """Trust nothing in a repository any more. Whether anything was trusted there."""
+        """Revoke trust in a repository. Returns whether there was any."""
         return self._journal.grants.distrust(str(root))
 
     def trusted(self) -> tuple[tuple[Path, float], ...]:
-        """The repositories of which something is trusted, and since when, by path."""
+        """Return the repositories with trusted settings, sorted by path, and the times they were trusted."""
         return tuple((Path(root), at) for root, at in self._journal.grants.trusting())

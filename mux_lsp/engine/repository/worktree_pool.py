@@ -1,8 +1,8 @@
-"""Which run gets which worktree, and when another one is made.
+"""Assign worktrees to runs, and decide when to create one.
 
-To make a worktree of a large repository takes seconds and the whole disk; to use one again, a moment. So new ones are
-made one after the other, whoever waits gets what is given back meanwhile, and none is made while worktrees change hands
-faster than that.
+Creating a worktree of a large repository takes seconds and the full disk bandwidth; reusing one takes a moment. So new
+worktrees are created one after another, waiting runs get released ones meanwhile, and none is created while worktrees
+are released faster than that.
 """
 
 from __future__ import annotations
@@ -25,38 +25,37 @@ if TYPE_CHECKING:
 PROCESSORS: Final = os.cpu_count() or 1
 
 MAX_PARALLEL: Final = max(1, PROCESSORS // 2)
-"""So many are made at once: more of them keep the disk no busier, and each of them takes longer."""
+"""Maximum number created at once. More of them load the disk no better, and each takes longer."""
 
 FAST_SECONDS: Final = 0.5
-"""Seconds. Where one is made in less, nobody has to be careful with them."""
+"""Seconds. If creating a worktree takes less, `MAX_PARALLEL_FAST` may be created at once."""
 
 MAX_PARALLEL_FAST: Final = 8
 
 MIN_WORKTREES: Final = PROCESSORS
-"""So many there are to be, however fast they change hands: with fewer a processor might have nothing to do."""
+"""Minimum number of worktrees, regardless of turnover: with fewer, a processor might be idle."""
 
 
 class WorktreePool:
-    """The worktrees of one repository, for its runs. Lives on one event loop."""
+    """The worktrees of one repository, for its runs. Use it on one event loop."""
 
     def __init__(self, worktrees: Worktrees, folder_name: str) -> None:
-        """`folder_name` is that of the repository's root."""
+        """Create the pool. `folder_name` is the name of the repository's root folder."""
         self._worktrees = worktrees
         self._folder_name = folder_name
         self._first = asyncio.Lock()
-        """Of those that wait only the first looks around."""
+        """Held by the first of the waiting runs: only that one searches for a worktree."""
         self._making = 0
         self._takes = 0.0
-        """Seconds that the last new one took."""
+        """Seconds that creating the last new worktree took."""
         self._moved = float("-inf")
-        """When a worktree last changed hands, by the loop's clock."""
+        """Time at which a worktree was last released or reused, by the loop's clock."""
         self._news = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def claim(self, snapshot: Snapshot, run_id: str, cancelled: asyncio.Event) -> AsyncIterator[Claim | None]:
-        """A worktree to prepare in this context, once there is one that is free or the run may have one made.
-
-        None where the run was `cancelled` meanwhile.
+        """Yield a worktree to prepare, once one is free or the run may create one. Yields None if `cancelled` is set
+        first.
         """
         loop = asyncio.get_running_loop()
         self._worktrees.freed = functools.partial(tell, loop, self._freed)
@@ -70,7 +69,7 @@ class WorktreePool:
             if made:
                 self._making -= 1
                 if not self._takes:
-                    # How long the agents take is not known yet: the first may be done at once.
+                    # The agents' durations are not known yet: the first agent may be done at once.
                     self._moved = loop.time()
                 self._takes = loop.time() - begun
                 self._news.set()

@@ -1,5 +1,5 @@
-"""Judging a result: its checks in its own worktree, and beside them, where the attempt has changed what judges it, the
-same checks with that as the snapshot had it.
+"""Check a run's result in its own worktree. If the run has changed protected files, also check the result with these
+files as in the snapshot.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LARGEST_SETTINGS: Final = 1_000_000
-"""Bytes. A larger file of settings is not read: it counts as changed."""
+"""Bytes. A larger settings file is not read and counts as changed."""
 
 
 async def check_result(job: Job, worktree: Worktree) -> None:
-    """Have the checks judge the result of a run. What was found before, by a daemon that was killed, goes.
+    """Run the checks on a run's result. Replaces the results of a daemon that was killed meanwhile.
 
     When it is cancelled as an asyncio task (the daemon ends), the processes of the checks end.
     """
@@ -64,8 +64,8 @@ async def check_result(job: Job, worktree: Worktree) -> None:
 
 
 def is_check_config(job: Job) -> Callable[[str], bool]:
-    """What tells of a path in the worktree whether it is configuration of the run's checks. Tests of its own are not:
-    they judge nobody.
+    """Return a predicate on paths of the worktree: true for configuration of the run's checks. The run's own tests are
+    not included, because results are not checked by them.
     """
     if not job.terms.checks:
         return lambda _: False
@@ -91,7 +91,7 @@ async def _own_checks(job: Job, worktree: Worktree) -> None:
 
 
 async def _restored_checks(job: Job, tampering: Tampering) -> None:
-    """The checks with what judges as the snapshot had it. Where that cannot be done they count as failed."""
+    """Run the checks on the result with protected files restored. If that is impossible, they count as failed."""
     if not tampering.files:
         return
     name = f"{job.run_id}.restored"
@@ -142,17 +142,17 @@ def _find_tampering(job: Job) -> Tampering:
         links = _links(shadow, base_commit(job))
     by = protected_files(job.terms.checks, job.terms.folder, job.task.protected, links)
     found = find_tampering(run.files, by, functools.partial(_same_settings, shadow))
-    # In the tree that is checked again it is not there.
+    # Hidden configuration is not part of the tree that is checked again.
     return replace(found, files=tuple(sorted({*found.files, *run.hidden_config})))
 
 
 _links_lock: Final = threading.Lock()
-"""Of runs that end at once only the first one reads."""
+"""Held while links are read, so that of runs that end at once only the first one reads."""
 
 
 @functools.lru_cache(maxsize=64)
 def _links(shadow: ShadowStore, commit: str) -> dict[str, str]:
-    """The links of a snapshot. It takes reading all of its names, so that it is done once for all runs."""
+    """Return the links of a snapshot. This lists its whole tree, so it is cached for all runs."""
     return shadow.links(commit)
 
 
@@ -165,7 +165,7 @@ def _same_settings(shadow: ShadowStore, change: FileChange) -> bool:
 
 
 def _restore(job: Job, tampering: Tampering, name: str) -> Snapshot:
-    """The result with what judges as the snapshot had it."""
+    """Commit a variant of the result in which protected files are as in the snapshot."""
     run, shadow = job.current(), job.room.shadow
     base, result = base_commit(job), run.result
     assert result is not None, "what has changed something has a result"  # noqa: S101

@@ -1,4 +1,7 @@
-"""What an agent tells of its run, and asks: the engine's end of the seam behind which the kinds of agent stand."""
+"""Record what an agent reports about its run, and pass on its permission requests.
+
+This is the engine's implementation of the `Host` protocol that all kinds of agent use.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_TOKENS: Final = 10**15
-"""What a run can have taken at the most. An agent may tell any number, and there are some that cannot be kept."""
+"""Maximum number of tokens of a run. An agent may report any number, and some numbers cannot be stored."""
 
 MOST_DOLLARS: Final = 1e9
-"""Likewise."""
+"""Maximum cost of a run in US dollars, for the same reason."""
 
 
 class RunHost:
-    """Notes what the agent of one run does."""
+    """Host of the agent of one run."""
 
     def __init__(self, job: Job, worktree: Path) -> None:
         self._job = job
@@ -39,12 +42,12 @@ class RunHost:
         """Set when the agent has started a process of its own."""
         self._transcript = Transcript(job.run_folder)
         self._parts = ""
-        """What the agent is saying, as far as it has been told in parts."""
+        """The part of the agent's current message that was already published in pieces."""
         self._last_text = ""
-        """What it said last. Closing words that are no more than that are not told again."""
+        """The agent's last message. Final words that only repeat it are not published again."""
 
     def prompted(self, prompt: str, turn: int) -> None:
-        """Note what the agent is told."""
+        """Record the prompt that the agent gets."""
         self._transcript.add(Prompted(prompt, turn))
         self._job.outputs.noted(self._job.run_id)
 
@@ -81,7 +84,7 @@ class RunHost:
         if not self._parts or not said:
             return said
         if isinstance(event, Text) and event.text in self._parts:
-            # It has been told. There may be another one, that has been told too.
+            # This text was published already. More text that was published already may follow.
             self._parts = self._parts.partition(event.text)[2]
             return "" if self._parts else "\n"
         self._parts = ""

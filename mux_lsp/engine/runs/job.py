@@ -1,4 +1,4 @@
-"""Describe a run to carry out, with its collaborators."""
+"""Define the data and services that carrying out a run needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run to carry out, and all that it takes."""
+    """A run to carry out, with its collaborators."""
 
     run_id: str
     task: Task
@@ -38,7 +38,7 @@ class Job:
     run_folder: Path
     ports: PortBlocks
     place: AgentSlot
-    """Among the agents that may work at once."""
+    """Its slot among the agents that may work at once."""
     cancelled: Cancellation
     """Set when the run is to end early."""
     current: Callable[[], Run]
@@ -48,13 +48,13 @@ class Job:
     outputs: Outputs
     asks: PermissionService
     terms: CheckPlan
-    """By what its result is judged."""
+    """The checks of its result, and what they need."""
     places: asyncio.Semaphore
-    """Limits how many worktrees are checked at once."""
+    """Limit on the number of worktrees that are checked at once."""
     tell_apart: Callable[[], Awaitable[None]]
-    """Tells its checks apart from those of the snapshot, now or when those are known."""
+    """Compares its checks with the baseline, if that is known yet."""
     trusted: bool
-    """Whether the person trusts what the repository itself would have agents run."""
+    """True if the person trusts commands that the repository itself brings for agents."""
     prompt: Callable[[Run], str]
     read_result: Callable[[str, str], tuple[tuple[FileChange, ...], int]]
-    """What a result changes from its snapshot, and how many hunks that is. For use in a thread."""
+    """Returns the changes of a result against its snapshot, and the number of their hunks. For use in a thread."""

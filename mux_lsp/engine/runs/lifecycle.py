@@ -1,7 +1,7 @@
-"""One run from the queue to its end: worktree, agent, result, checks.
+"""Carry out one run from the queue to its end: worktree, agent, result, checks.
 
-What is done here needs git, an agent and someone to tell (`Job.advance`), and neither the journal nor a client. It can
-be begun again at any point: the run's state says how far an earlier daemon came.
+The code here uses git, an agent and callbacks such as `Job.advance`, but neither the journal nor a client. It can be
+restarted at any point: the run's state tells how far an earlier daemon got.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FOLLOWED_AFTER: Final = 0.5
-"""Seconds. To begin to follow a worktree takes as long as to read it; who is done so soon is read once, at the end."""
+"""Seconds. Starting to watch a worktree takes as long as reading it, so a shorter run is read once, at its end."""
 
 
 async def run_to_end(job: Job) -> None:
-    """Do what is left to do of a run. Raises MuxError where it cannot be done.
+    """Complete a run from its current state. Raises MuxError if that is impossible.
 
-    When it is cancelled as an asyncio task (the daemon ends), the agent goes on and the run keeps its state.
+    When it is cancelled as an asyncio task (the daemon ends), the agent keeps working and the run keeps its state.
     """
     run = job.current()
     if not run.state.ended:
@@ -66,7 +66,7 @@ async def run_to_end(job: Job) -> None:
 
 
 async def _wait_for_slot(job: Job) -> bool:
-    """Wait for a free place; False when cancelled meanwhile."""
+    """Wait for a slot. Returns False if cancelled first."""
     taking = asyncio.ensure_future(job.place.taken())
     try:
         await wait_or_cancelled(taking, job.cancelled)
@@ -92,10 +92,10 @@ async def _with_worktree(job: Job) -> None:
         if not _ended_well(job, outcome):
             return
     if job.current().state is RunState.CHECKING:
-        # What follows needs no agent's place.
+        # Checks do not need an agent's slot.
         job.place.release()
     if run.state is RunState.CHECKING:
-        # An earlier daemon was killed while one ran.
+        # An earlier daemon was killed while a check ran.
         await process.end(None, mark(job.run_id, worktree.folder), 0)
     await check_result(job, worktree)
     state = RunState.CANCELLED if job.cancelled.is_set() else RunState.FINISHED
@@ -104,8 +104,8 @@ async def _with_worktree(job: Job) -> None:
 
 
 async def _found_again(job: Job, slot: str) -> Worktree:
-    """The worktree that an earlier daemon gave the run. Raises LostError where it is there no more, with the run's
-    processes ended.
+    """Reopen the worktree that an earlier daemon gave the run. If it is gone, ends the run's processes and raises
+    LostError.
     """
     try:
         worktree = job.room.worktrees.reopen(slot)
@@ -119,8 +119,9 @@ async def _found_again(job: Job, slot: str) -> Worktree:
 
 
 async def _prepared(job: Job, run: Run) -> Worktree | None:
-    """A worktree for a run, made ready; None where the run was cancelled while it waited for one. Until it is noted as
-    the run's it is nobody's: the next daemon removes it.
+    """Prepare and set up a worktree for a run. Returns None if the run was cancelled while it waited for one.
+
+    Until the worktree is recorded as the run's, it belongs to nobody: the next daemon would remove it.
     """
     snapshot, repository = await asyncio.to_thread(_start_of, job, run)
     async with job.room.claims.claim(snapshot, run.id, job.cancelled) as claim:
@@ -153,20 +154,20 @@ async def _prepared(job: Job, run: Run) -> Worktree | None:
 
 
 def _start_of(job: Job, run: Run) -> tuple[Snapshot, Repository]:
-    """What a run's worktree is prepared from, and whose. For use in a thread."""
+    """Return the snapshot from which a run's worktree is prepared, and its repository. For use in a thread."""
     repository = discover(job.room.root)
     snapshot = job.task.snapshot
     assert snapshot is not None, "a task has its snapshot before its runs begin"  # noqa: S101
     job.room.shadow.secure(snapshot, job.task.id, repository)
     if run.result is not None:
-        # It goes on from what it has made, above the HEAD that its snapshot was taken of.
+        # The run continues from its own result, with the HEAD of the snapshot that it is based on.
         head = snapshot.head if run.base in {None, snapshot.commit} else job.room.shadow.parent_of(base_commit(job))
         snapshot = Snapshot(run.result, job.room.shadow.tree_of(run.result), head)
     return snapshot, repository
 
 
 async def _agent(job: Job, worktree: Worktree) -> Outcome:
-    """Have the agent work, with its result followed while it does, and taken whole at the end."""
+    """Have the agent work. Its result is followed meanwhile, and taken in full at the end."""
     run = job.current()
     if run.port is not None:
         job.ports.keep(run.id, run.port)
@@ -195,11 +196,11 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         if taken_up and known is None:
             known = await asyncio.to_thread(process.find_orphan, job.run_folder, mark(run.id, worktree.folder))
             if known is None:
-                # It was not started yet, or has no process of its own: it goes on from what was kept, with nobody else
-                # at work.
+                # The agent was not started yet, or has no process of its own. It continues from what was stored, after
+                # anything left of the earlier attempt has ended.
                 await backend.cancel(attempt, None)
             else:
-                # The daemon was killed between starting the agent and noting it.
+                # The daemon was killed between starting the agent and recording its process.
                 job.advance(pid=known.pid, pid_created=known.created)
         elif not taken_up:
             await asyncio.to_thread(process.clear_records, job.run_folder)
@@ -208,13 +209,13 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         host = RunHost(job, worktree.folder)
         if not taken_up:
             host.prompted(attempt.prompt, attempt.turn)
-        # One that is taken up in its first turn has worked for as long as its run has been there.
+        # An agent that is adopted in its first turn has worked since the start of its run.
         worked = run.work_seconds or 0.0
         if taken_up and run.work_seconds is None and run.started is not None:
             worked = max(0.0, job.clock.now() - run.started)
         begun = job.clock.steady()
         if known is None and job.cancelled.is_set():
-            # An earlier daemon was about to end it: it does not begin anew.
+            # An earlier daemon was about to end the agent, so it is not started again.
             outcome = Outcome(None)
         else:
             working = backend.attempt(attempt, host) if known is None else backend.resume(attempt, known, host)
@@ -235,22 +236,22 @@ async def _supervise(
     end: Callable[[process.Process | None], Awaitable[None]],
     started: asyncio.Event,
 ) -> Outcome:
-    """What becomes of the agent's work, which is ended where the run is."""
+    """Return the outcome of the agent's work, and end that work if the run is cancelled."""
     follow = asyncio.create_task(_follow(job, worktree))
     try:
         await wait_or_cancelled(work, job.cancelled)
         while not work.done():
-            # It may only be about to start its process: then that is to be ended as soon as it is there.
+            # The agent may be about to start its process. Then that process is ended as soon as it exists.
             started.clear()
             await end(_known_process(job.current()))
             await wait_or_cancelled(work, started)
         return await work
     except Exception:
-        # Nobody follows it any more.
+        # Nobody supervises the agent any more.
         await end(_known_process(job.current()))
         raise
     finally:
-        # Where the daemon ends, this leaves the agent at work.
+        # If the daemon ends, this leaves the agent's process running.
         for one in (work, follow):
             one.cancel()
         await asyncio.gather(work, follow, return_exceptions=True)
@@ -261,7 +262,7 @@ def _known_process(run: Run) -> process.Process | None:
 
 
 async def _follow(job: Job, worktree: Worktree) -> None:
-    """Take the result anew whenever the worktree changes: one at a time, whatever came meanwhile taken together."""
+    """Take the result whenever the worktree changes, one harvest at a time. Changes during a harvest are merged."""
     await asyncio.sleep(FOLLOWED_AFTER)
     async with watching(worktree.folder) as batches:
         while True:
@@ -273,11 +274,11 @@ async def _follow(job: Job, worktree: Worktree) -> None:
             except asyncio.CancelledError:
                 raise
             except LostError as error:
-                # The run comes to know at its agent's end.
+                # The run gets the same error when its agent ends.
                 log.warning("the result of %s is followed no more: %s", job.run_id, error)
                 return
             except MuxError as error:
-                # A result in the making may be in any state; the one at the end must succeed.
+                # While the agent works, the result may be in any state. Only the harvest at the end must succeed.
                 log.warning("the result of %s could not be taken while it works: %s", job.run_id, error)
             except Exception:
                 log.exception("the result of %s could not be taken while it works", job.run_id)
@@ -290,7 +291,7 @@ async def _harvest(
     harvest = await asyncio.to_thread(job.room.worktrees.harvest, worktree, run.id, paths, wanted)
     left_out = harvest.left_out
     if paths is not None:
-        # Of the rest nothing was said this time.
+        # A partial harvest says nothing about the other paths.
         left_out = tuple({left.path: left for left in (*run.left_out, *left_out)}.values())
     if harvest.commit == run.result:
         job.advance(left_out=left_out)
@@ -301,13 +302,13 @@ async def _harvest(
 
 
 async def _take_result(job: Job, worktree: Worktree) -> None:
-    # Configuration of checks that the agent has hidden is asked for once, of the last result.
+    # Check configuration that the agent has hidden is only determined for the final result.
     harvest = await _harvest(job, worktree, None, is_check_config(job))
     job.advance(result_complete=True, hidden_config=harvest.hidden)
 
 
 def _ended_well(job: Job, outcome: Outcome) -> bool:
-    """Whether the agent ended well; otherwise the run is brought to its end."""
+    """Return whether the agent ended well. If it did not, the run is brought to its end."""
     run = job.current()
     if job.cancelled.is_set():
         state, reason = RunState.CANCELLED, job.cancelled.reason
@@ -323,14 +324,14 @@ def _ended_well(job: Job, outcome: Outcome) -> bool:
 
 
 async def _give_back(job: Job) -> None:
-    """Hand the worktree on to the next run, once its result is safe."""
+    """Release the worktree for the next run, once its result is safe."""
     run = job.current()
     if run.worktree is None:
         return
     try:
         worktree = job.room.worktrees.reopen(run.worktree)
         if not run.result_complete:
-            with contextlib.suppress(LostError):  # there is nothing to wait for: it has the result that it had
+            with contextlib.suppress(LostError):  # the worktree is gone: the result so far stays
                 await _take_result(job, worktree)
         await asyncio.to_thread(job.room.worktrees.release, worktree)
     except LostError as error:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LogPiece:
-    """A part of a run's output: up to `limit` bytes from `offset` on, of the agent or of the check of that number.
+    """A part of a run's output: up to `limit` bytes from `offset`, of the agent or of the check with that index.
 
-    `on` is what the check ran on.
+    `on` is the tree that the check ran on.
     """
 
     stream: Stream | Literal["transcript"]
@@ -35,12 +35,12 @@ class LogPiece:
     check: int | None = None
     on: CheckTarget = "result"
     setup: bool = False
-    """Whether that of the run's set-up is meant."""
+    """True to read the output of the run's set-up."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogReader:
-    """Reads the logs of runs. Lives on one event loop."""
+    """Reader of runs' logs. Use it on one event loop."""
 
     registry: TaskRegistry
     repositories: RepositoryStores
@@ -49,10 +49,10 @@ class LogReader:
     subscribe: Callable[[Callable[[Event], None]], Callable[[], None]]
 
     async def read(self, run_id: str, piece: LogPiece, *, follow: bool) -> tuple[str, int, bool]:
-        """A piece of a run's output made harmless, where to read on, and whether the run has ended.
+        """Return a sanitized piece of a run's output, the offset to continue at, and whether the run has ended.
 
-        With `follow`, waits until there is something new or the run has ended. Raises UsageError where there is no such
-        run or check.
+        With `follow`, waits until there is more output or the run has ended. Raises UsageError if there is no such run
+        or check.
         """
         run = self.registry.run(run_id)
         folder = self.files.run_folder(run_id)
@@ -62,7 +62,7 @@ class LogReader:
             if run.setup is None:
                 raise UsageError(f"{run_id} had no set-up.")
             folder = setup_folder(self.repositories.of(Path(self.registry.task(run.task).repository)), run.setup)
-        # It is JSON in ASCII: no escape code is in it, only the names of some.
+        # The transcript is JSON in ASCII, so it contains no escape codes, only their escaped forms.
         file = TRANSCRIPT if piece.stream == "transcript" else piece.stream
         more = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""What agents print, told as it comes: the newest of it, at a rate that every client can follow."""
+"""Publish agents' output as it is printed: the newest part of it, at a rate that every client can follow."""
 
 from __future__ import annotations
 
@@ -21,32 +21,36 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PIECE: Final = 65_536
-"""Bytes told of a stream at a time. Of what is printed faster only the end is told; the log has all of it."""
+"""Maximum number of bytes of a stream published at a time. If an agent prints faster, only the end is published; the
+log has everything.
+"""
 
 
 SOON: Final = 0.025
-"""Seconds for which what agents say is gathered before it is told: of all of them together, since they may be many."""
+"""Seconds for which agents' messages are collected before they are published, for all agents together, because there
+may be many.
+"""
 
 
 class Outputs:
-    """Follows the output of the runs that are at work. `runs` is the folder of their folders."""
+    """Publisher of the output of active runs. `runs` is the parent of their folders."""
 
     def __init__(self, runs: Path, emit: Callable[[Event], None], most: Callable[[], int]) -> None:
-        """`most` is how many bytes of the disk one file of output may take."""
+        """Create a publisher. `most` returns the maximum size of an output file in bytes."""
         self._runs = runs
         self._emit = emit
         self._most = most
         self._offsets: dict[str, dict[Stream, int]] = {}
         self._said: dict[str, list[str]] = {}
         self._files: dict[str, Appended] = {}
-        """The runs whose output is written here, and told when it is."""
+        """Output files of runs that are written here, and published when they are written."""
 
     def follow(self, run_id: str) -> None:
-        """Tell what a run prints from now on."""
+        """Publish what a run prints from now on."""
         self._offsets[run_id] = {stream: size_of(self._runs / run_id, stream) for stream in STREAMS}
 
     def say(self, run_id: str, said: str) -> None:
-        """Append to what a run prints, for an agent that prints nothing itself. Told soon."""
+        """Append to the output of a run, for an agent that prints nothing itself. It is published soon."""
         if run_id not in self._files:
             self._files[run_id] = Appended(self._runs / run_id / STDOUT)
         if not self._said:
@@ -54,7 +58,7 @@ class Outputs:
         self._said.setdefault(run_id, []).append(said)
 
     def noted(self, run_id: str) -> None:
-        """A run's transcript has one entry more."""
+        """Announce that a run's transcript has a new entry."""
         self._emit(TranscriptGrown(run_id))
 
     def _write_all(self) -> None:
@@ -76,18 +80,18 @@ class Outputs:
             self._emit(RunOutput(run_id, "stdout", offset, printable(said.decode())))
 
     async def finish(self, run_id: str) -> None:
-        """Tell what is left of a run's output, and no more."""
+        """Publish the rest of a run's output, and stop following it."""
         self._write(run_id)
         await asyncio.to_thread(trim_outputs, self._runs / run_id, self._most())
         for stream in STREAMS:
             await self._tell(run_id, stream)
-        self._write(run_id)  # should anything have been said meanwhile
+        self._write(run_id)  # messages may have been added meanwhile
         self._offsets.pop(run_id, None)
         if (file := self._files.pop(run_id, None)) is not None:
             file.close()
 
     async def pump(self) -> None:
-        """Tell output as it grows, one piece of each stream in turn. Goes on until it is cancelled."""
+        """Publish output as files grow, one piece of each stream in turn. Runs until it is cancelled."""
         async for grown in watch_growth(self._runs, self._most):
             for growth in grown:
                 if growth.stream != "stdout" or growth.run not in self._files:
@@ -101,7 +105,7 @@ class Outputs:
         await asyncio.to_thread(trim, folder / stream, self._most())
         offset = max(offsets[stream], await asyncio.to_thread(size_of, folder, stream) - PIECE)
         printed, position = await asyncio.to_thread(read_text, folder, stream, offset, PIECE)
-        # Somebody else may have told it meanwhile: the pump, or the end of the run.
+        # The pump and the end of the run may both read this: whoever is first publishes it.
         if position > offset >= offsets[stream]:
             offsets[stream] = position
             self._emit(RunOutput(run_id, stream, offset, printed))

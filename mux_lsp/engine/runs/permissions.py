@@ -1,4 +1,6 @@
-"""What agents ask leave for: judged by rules where they speak, else by a person, once for all who ask the same."""
+"""Decide agents' permission requests: by rules if they apply, otherwise by asking a person, once for all runs of a task
+that ask the same.
+"""
 
 from __future__ import annotations
 
@@ -27,94 +29,94 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Answer = Literal["once", "run", "task", "always", "refuse"]
-"""What a person may answer: for this time, for this run, for its task, for the repository from now on; or no."""
+"""A person's answer: allow once, for this run, for its task, or always in this repository; or refuse."""
 
 REFUSED = "The person refused this. Do it in another way, or finish without it."
 
 
 @dataclass(slots=True)
 class PendingPermission:
-    """A question that waits for a person. All runs of a task that ask the same wait for the one answer."""
+    """A permission request that waits for a person. All runs of a task that ask the same wait for one answer."""
 
     id: str
     task: str
     repository: str
     request: PermissionRequest
     waiting: dict[str, asyncio.Future[tuple[Answer, str | None]]] = field(default_factory=dict)
-    """By run; what is set is the answer, and what the person said with it."""
+    """Future of each waiting run by id; its result is the answer and the person's words."""
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """The runs that wait."""
+        """Ids of the runs that wait."""
         return tuple(self.waiting)
 
 
 class Asker(Protocol):
-    """The run whose agent asks for permission."""
+    """A run whose agent asks for permission."""
 
     @property
     def run_id(self) -> str:
-        """Its id."""
+        """Id of the run."""
 
     @property
     def task(self) -> Task:
-        """Its task."""
+        """Task of the run."""
 
     @property
     def current(self) -> Callable[[], Run]:
-        """Returns the run as it is now."""
+        """Callable that returns the current state of the run."""
 
     @property
     def advance(self) -> Advance:
-        """Changes the run."""
+        """Callable that changes the run."""
 
 
 class PermissionStore(Protocol):
-    """What the person has said for longer than once."""
+    """Storage of the permissions that a person has given for longer than once."""
 
     def rules_of(self, repository: str) -> Rules:
-        """Those of the settings, and those given for the repository for good."""
+        """Return the rules of the settings, with those allowed for the repository permanently."""
         ...
 
     def remember(self, repository: str, rule: Rule) -> None:
-        """One more of the latter."""
+        """Allow a rule in a repository permanently."""
         ...
 
     def given(self, owner: str) -> Collection[Rule]:
-        """What a run or a task was allowed, by its id."""
+        """Return the rules that were allowed for a run or a task, by its id."""
         ...
 
     def give(self, owner: str, rule: Rule) -> None:
-        """One more of them."""
+        """Allow a rule for a run or a task."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class JournalPermissionStore:
-    """See `Said`: with its run or task, or in the journal, so that the next daemon knows it too."""
+    """Permissions stored with runs and tasks, and in the journal, so that the next daemon knows them too."""
 
     configuration: Callable[[], Configuration]
     journal: Journal
     book: TaskRegistry
 
     def rules_of(self, repository: str) -> Rules:
-        """See `Said.rules_of`."""
+        """See `PermissionStore.rules_of`."""
         permissions = self.configuration().permissions
         given = tuple(Rule(tool, subject) for tool, subject in self.journal.grants.allowed(repository))
         return rules(permissions.allow, permissions.deny).and_also(Rules(given))
 
     def remember(self, repository: str, rule: Rule) -> None:
-        """See `Said.remember`."""
+        """See `PermissionStore.remember`."""
         assert rule.subject is not None, "what was asked for had a subject"  # noqa: S101
         self.journal.grants.allow(repository, rule.tool, rule.subject)
 
     def given(self, owner: str) -> Collection[Rule]:
-        """See `Said.given`."""
+        """See `PermissionStore.given`."""
         run = self.book.find_run(owner)
         return self.book.task(owner).allowed if run is None else run.allowed
 
     def give(self, owner: str, rule: Rule) -> None:
-        """See `Said.give`."""
+        """See `PermissionStore.give`."""
         allowed = (*self.given(owner), rule)
         if self.book.find_run(owner) is None:
             self.book.change_task(owner, "allowed", allowed=allowed)
@@ -123,7 +125,7 @@ class JournalPermissionStore:
 
 
 class PermissionService:
-    """The questions that are open."""
+    """The open permission requests."""
 
     def __init__(
         self,
@@ -135,16 +137,17 @@ class PermissionService:
         self._emit = emit
         self._said = said
         self._timeout = timeout
-        # No task's id, which have no vowels, and not a question's of an earlier daemon, which a person may still see.
+        # Differs from tasks' ids, which have no vowels, and from ids of an earlier daemon, which a person may still
+        # see.
         self._new_id = new_id
         self._open: dict[tuple[str, PermissionRequest], PendingPermission] = {}
 
     def open(self) -> tuple[PendingPermission, ...]:
-        """The questions that wait for an answer, oldest first."""
+        """Return the requests that wait for an answer, oldest first."""
         return tuple(self._open.values())
 
     async def ask(self, asker: Asker, request: PermissionRequest) -> Decision:
-        """Judge a request of a run, waiting for a person where the rules say nothing."""
+        """Decide a request of a run. Waits for a person if the rules do not decide it."""
         known = self._known(asker, request)
         if known is not None:
             return known
@@ -152,7 +155,7 @@ class PermissionService:
         asked = self._open.get(key)
         if asked is None:
             asked = self._open[key] = PendingPermission(self._new_id(), asker.task.id, asker.task.repository, request)
-        # A run may ask the same twice at once.
+        # A run may send the same request twice at once.
         future = asked.waiting.setdefault(asker.run_id, asyncio.get_running_loop().create_future())
         asker.advance(RunState.WAITING, reason=_reason(request))
         self._emit(PermissionRequested(asked.id, asked.task, asked.runs, request))
@@ -182,7 +185,7 @@ class PermissionService:
         return Decision(True)
 
     def reply(self, ask_id: str, answer: Answer, reason: str | None = None) -> PendingPermission:
-        """A person's answer. Raises UsageError where the question is not open any more."""
+        """Apply a person's answer. Raises UsageError if the request is not open any more."""
         asked = next((one for one in self._open.values() if one.id == ask_id), None)
         if asked is None:
             raise UsageError(
@@ -200,9 +203,9 @@ class PermissionService:
         return asked
 
     def refuse(self, run_id: str, words: str) -> bool:
-        """Refuse a run what it waits for, with words for its agent. Others that ask the same go on waiting.
+        """Refuse what a run waits for, with words for its agent. Other runs with the same request keep waiting.
 
-        Returns whether it was waiting still.
+        Returns whether the run was still waiting.
         """
         futures = [asked.waiting[run_id] for asked in self._open.values() if run_id in asked.waiting]
         waiting = [future for future in futures if not future.done()]
@@ -211,12 +214,12 @@ class PermissionService:
         return bool(waiting)
 
     def _known(self, asker: Asker, request: PermissionRequest) -> Decision | None:
-        """What needs no question."""
+        """Return the decision if no person has to be asked, else None."""
         verdict = self._said.rules_of(asker.task.repository).judge(request)
         if verdict is Ruling.DENY:
             return Decision(False, f"A rule of the person's denies this: {printable(request.subject)}.")
         if verdict is not Ruling.ALLOW and request.tool == RUN and request.subject.strip() in asker.task.checks:
-            # The person has said already that this may run here.
+            # The person already approved this command as a check.
             return Decision(True)
         if request.unasked or verdict is Ruling.ALLOW:
             return Decision(True)

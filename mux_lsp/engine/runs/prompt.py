@@ -1,4 +1,4 @@
-"""Compose the prompt as the agent gets it."""
+"""Compose the prompt that an agent gets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def prompt_of(task: Task) -> str:
-    """The prompt as the agent gets it: the person's words, then the places they are about."""
+    """Return a task's prompt: the person's words, then the places that they refer to."""
     if not task.context:
         return task.prompt
     places = []

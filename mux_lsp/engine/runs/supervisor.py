@@ -1,4 +1,4 @@
-"""Supervise the runs that are at work: begin them, end them early, and wait for them."""
+"""Supervise active runs: begin them, end them early, and wait for them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """The task that carries a run out, and what ends the run early."""
+    """The asyncio task that carries a run out, and its cancellation."""
 
     task: asyncio.Task[None]
     cancelled: Cancellation
@@ -53,7 +53,7 @@ class ActiveRun:
 
 @dataclass(slots=True, kw_only=True)
 class RunSupervisor:
-    """The runs that are at work. Lives on one event loop."""
+    """The active runs. Use it on one event loop."""
 
     ground: Foundation
     registry: TaskRegistry
@@ -69,10 +69,10 @@ class RunSupervisor:
     """By id, the runs that are being carried out."""
     _ports: PortBlocks = field(default_factory=PortBlocks, init=False)
 
-    # Beginning
+    # Begin
 
     def begin(self, run_id: str) -> None:
-        """Carry a run out from where it stands."""
+        """Carry a run out from its current state."""
         task = self.registry.task(self.registry.run(run_id).task)
         root = Path(task.repository)
         room = self.repositories.of(root)
@@ -104,39 +104,39 @@ class RunSupervisor:
         self.checks.begin(task, self.registry.run(run_id))
 
     def recover(self) -> None:
-        """Go on with what an earlier daemon has left."""
+        """Continue the runs that an earlier daemon has left unfinished."""
         for run in list(self.registry.runs):
             if not run.state.ended or run.worktree is not None:
                 self.begin(run.id)
-        # Before any of them goes on: what a killed daemon was about to end.
+        # Runs that a killed daemon was about to end are cancelled before any run continues.
         self.end({run.id: run.cancel_reason for run in self.registry.runs if _is_to_end(run)})
 
     def take_missing_results(self, root: Path) -> None:
-        """Take the results that a full disk kept from being taken. A task has begun, so there is room."""
+        """Take results that a full disk has delayed. For use when a task has started, because then there is space."""
         for run in [run for task in self.registry.tasks(root) for run in task.runs]:
             if run.state.ended and run.worktree is not None and run.id not in self.active:
                 self.begin(run.id)
 
-    # Ending
+    # End
 
     async def cancel(self, run_id: str) -> Run:
-        """End a run and its whole process tree, and the runs that its agent has started; the results so far are kept.
+        """End a run with all its processes, and the runs that its agent has started. Results so far are kept.
 
-        A run that has ended stays as it is.
+        Has no effect on a run that has ended.
         """
         self.registry.run(run_id)
         self.end({run_id: None})
         return await self._over(run_id)
 
     async def cancel_task(self, task_id: str) -> Task:
-        """End all runs of a task as `cancel` does. When the daemon is killed meanwhile, the next one ends the rest."""
+        """End all runs of a task as `cancel` does. If the daemon is killed meanwhile, the next one ends the rest."""
         runs = [run.id for run in self.registry.task(task_id).runs]
         self.end(dict.fromkeys(runs))
         await asyncio.gather(*map(self._over, runs))
         return self.registry.task(task_id)
 
     def end(self, reasons: Mapping[str, str | None]) -> None:
-        """End runs early, and those that their agents have started. On record first, all of them at once."""
+        """End runs early, and those that their agents have started. All of them are recorded first."""
         for number, (run_id, reason) in enumerate(self.registry.request_cancel(reasons).items()):
             fault("cancel.noted", number)
             if (life := self.active.get(run_id)) is not None:
@@ -144,27 +144,27 @@ class RunSupervisor:
                 fault("cancel.given", number)
 
     def on_event(self, event: Event) -> None:
-        """End the other runs of a task as soon as enough of its results agree."""
+        """End the other runs of a task once enough of its results agree."""
         if isinstance(event, RunChanged) and event.run.state is RunState.FINISHED:
             self.end_unneeded(self.registry.task(event.run.task))
 
     def end_unneeded(self, task: Task) -> None:
-        """End the runs that no one needs any more."""
+        """End the runs of a task that are not needed any more."""
         if (reason := consensus_reason(task)) is not None:
             self.end({run.id: reason for run in task.runs})
 
     async def free(self, run_id: str) -> None:
-        """End a run and have its worktree given back, also where that could not be done at its end."""
-        with contextlib.suppress(UsageError):  # one that was deleted meanwhile
+        """End a run and have its worktree released, even if that failed at the run's end."""
+        with contextlib.suppress(UsageError):  # the run was deleted meanwhile
             await self.cancel(run_id)
             if self.registry.run(run_id).worktree is not None and run_id not in self.active:
                 self.begin(run_id)
             await self.settled(run_id)
 
-    # Waiting
+    # Wait
 
     async def until(self, run_id: str, met: Callable[[Run], bool]) -> Run:
-        """Wait until a run is as asked for."""
+        """Wait until a run meets a condition. Returns the run."""
         reached = asyncio.Event()
 
         def listen(event: Event) -> None:
@@ -180,35 +180,35 @@ class RunSupervisor:
         return self.registry.run(run_id)
 
     async def settled(self, *run_ids: str) -> None:
-        """Wait until those of these runs that have ended have given their worktrees back."""
-        # Another one of them may end meanwhile.
+        """Wait until the worktrees of those of these runs that have ended are released."""
+        # Another one of these runs may end meanwhile.
         while lives := {
             life.task for one in run_ids if self.registry.run(one).state.ended and (life := self.active.get(one))
         }:
             await asyncio.wait(lives)
 
-    # Whose processes are whose
+    # Owners of processes
 
     def starter(self, names: Iterable[str]) -> str | None:
-        """Who has started a program that says it belongs to these: a run, for its agent, or the name of a set-up or a
-        trial, for its commands. None for a person, and for what another daemon has started.
+        """Return the owner of a program that carries these names: a run, for its agent, or the name of a set-up or a
+        trial, for its commands. None for a person's program, and for one that another daemon has started.
         """
         for name in names:
-            # What tries a result out says so behind the run's id.
+            # The name of a trial is the run's id with a suffix.
             run = self.registry.find_run(name.partition(".")[0])
             if run is not None or self.repositories.is_trial(name):
                 return name if run is None else run.id
         return None
 
     def sessions(self) -> dict[int, str]:
-        """The sessions that the supervisors of runs, checks and set-ups lead, with the name of each."""
+        """Return the sessions that supervisors of runs, checks and set-ups lead, with their names."""
         at_work = [self.registry.run(run_id) for run_id in self.active]
         return {run.pid: run.id for run in at_work if run.pid is not None} | process.sessions()
 
-    # Inside
+    # Internal
 
     async def _over(self, run_id: str) -> Run:
-        """A run that is to end, when it has."""
+        """Wait until a run that is to end has ended. Returns the run."""
         if run_id not in self.active:
             return self.registry.run(run_id)
         return await self.until(run_id, lambda run: run.state.ended)
@@ -234,7 +234,7 @@ class RunSupervisor:
                 self.checks.ended(self.registry.task(job.task.id))
 
     async def _tidy(self, room: RepositoryStore) -> None:
-        """Pack what runs have left in the shadow store, once none is at work and it is worth it."""
+        """Clean up the shadow store once no run is active: delete leftover refs, and pack objects if worthwhile."""
         at_work = any(not run.state.ended for task in self.registry.tasks(room.root) for run in task.runs)
         if not at_work:
             await self.refs.delete(room)

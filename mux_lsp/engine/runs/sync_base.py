@@ -1,4 +1,4 @@
-"""Bringing a run's result up to what its person has by now, before its agent goes on from it."""
+"""Merge a run's result onto a new snapshot of what its person has now, before its agent continues."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from mux_lsp.engine.state.clients import Client
 
 NAMED = 30
-"""So many files in conflict are named to the agent."""
+"""Maximum number of conflicting files named to the agent."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncedBase:
-    """What the agent goes on from: `result` is its work merged into the new snapshot `base`."""
+    """The state from which the agent continues: `result` is its work merged into the new snapshot `base`."""
 
     base: str
     result: str
     conflicts: tuple[str, ...]
-    """The files in which the two collided. Texts have conflict markers in them."""
+    """Files with merge conflicts. Text files among them contain conflict markers."""
 
 
 def merge_onto_snapshot(room: RepositoryStore, run: Run, buffers: Mapping[str, bytes]) -> SyncedBase:
@@ -37,23 +37,23 @@ def merge_onto_snapshot(room: RepositoryStore, run: Run, buffers: Mapping[str, b
     room.shadow.complete(snapshot)
     if run.base is None or run.result is None:
         return SyncedBase(snapshot.commit, snapshot.commit, ())
-    # By names that tell whose lines are whose in conflict markers.
+    # The names of these refs appear in conflict markers, and show whose lines are whose.
     ours, theirs = f"refs/mux/results/{run.id}", f"refs/mux/snapshots/{snapshot_name(run.id, run.turn + 1)}"
     tree, conflicts = room.shadow.merge(run.base, ours, theirs)
     result = room.shadow.commit(tree, snapshot.commit, f"mux-lsp: {run.id}, brought up to date")
-    # The one that the journal still has stays: killed before the new one is on record, the run goes on from that.
+    # The result that the journal still has is kept: a daemon killed before the new one is recorded continues from it.
     before = f"refs/mux/results/{snapshot_name(run.id, run.turn + 1)}"
     room.shadow.set_refs({f"refs/mux/results/{run.id}": result, before: run.result})
     return SyncedBase(snapshot.commit, result, conflicts)
 
 
 def unsaved_of(clients: tuple[Client, ...], room: RepositoryStore) -> dict[str, bytes]:
-    """The unsaved buffers that go into the new snapshot. Raises UsageError where two clients differ."""
+    """Return the unsaved buffers for the new snapshot. Raises UsageError if two clients differ."""
     return buffers_of(clients, room.root)[0]
 
 
 def unresolved(room: RepositoryStore, run: Run) -> str | None:
-    """In words where a run has left conflict markers that it was told of, or None. For use in a thread."""
+    """Describe the conflict markers of the merge that a run has left, or return None. For use in a thread."""
     if run.result is None:
         return None
     left = [path for path in run.merge_conflicts if _is_marked(room.shadow.read_at(run.result, path) or b"")]
@@ -66,12 +66,12 @@ def _is_marked(content: bytes) -> bool:
 
 
 def snapshot_name(run_id: str, turn: int) -> str:
-    """What the snapshot is called that a run was brought up to before that turn."""
+    """Return the name of the snapshot that a run was brought up to before that turn."""
     return f"{run_id}.{turn}"
 
 
 def prompt_after_sync(message: str, conflicts: tuple[str, ...]) -> str:
-    """The message as the agent reads it: with what has changed under its feet."""
+    """Return the message for the agent, extended by what has changed in its files."""
     words = "Your files have been brought up to what I have by now; what I changed meanwhile is in them."
     if conflicts:
         names = "\n".join(f"- {shown_path(path)}" for path in conflicts[:NAMED])

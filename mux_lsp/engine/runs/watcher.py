@@ -1,6 +1,6 @@
-"""Seeing a worktree change: one thread per watched folder, batches of paths on the event loop, nothing polled.
+"""Watch worktrees: one thread for each watched folder, batches of paths on the event loop, no polling.
 
-watchfiles' Rust backend is used directly (its documented `RustNotify`), because `watch()` does not tell when its
+watchfiles' Rust backend is used directly (its documented `RustNotify`), because `watch()` does not report when its
 watches are in place.
 """
 
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUIET_MILLISECONDS = 100
-"""A batch ends when nothing changed for this long."""
+"""Milliseconds without a change after which a batch ends."""
 LONGEST_MILLISECONDS = 400
-"""A batch ends after this long even if changes go on."""
+"""Milliseconds after which a batch ends even if changes continue."""
 
 EACH_FOLDER = sys.platform == "linux"
-"""Whether each folder is watched by itself. Linux knows nothing else, and watchfiles' own way of doing it for a whole
-tree stats every file and lets no other Python thread run meanwhile: for 50,000 files the daemon would stand still for
-150 ms."""
+"""True if each folder is watched by itself. Linux has no other way, and watchfiles' own recursive mode stats every file
+and blocks all other Python threads meanwhile: for 50,000 files the daemon would stop for 150 ms.
+"""
 
 _UNSPEAKABLE = re.compile("[\ud800-\udfff]")
 
 MANY_PATHS = 1000
-"""Above so many paths it is quicker to look at everything than to name them."""
+"""Maximum number of paths in a merged batch. Beyond it, reading the whole worktree is faster than naming paths."""
 
 Batch = frozenset[str] | None
-"""Paths relative to the watched folder, or None where anything may have changed."""
+"""Paths relative to the watched folder, or None if anything may have changed."""
 
 
 @contextlib.asynccontextmanager
 async def watching(folder: Path) -> AsyncIterator[asyncio.Queue[Batch]]:
-    """A queue of batches of what changes below a folder. The first, None, says that the watches are in place."""
+    """Yield a queue of batches of changes below a folder. The first one, None, means that the watches are in place."""
     queue: asyncio.Queue[Batch] = asyncio.Queue()
     deliver = functools.partial(tell, asyncio.get_running_loop(), queue.put_nowait)
-    # Without live sight the result is still taken whole when the agent ends.
+    # If watching fails, the result is still taken in full when the agent ends.
     with watch_kept_up(folder, functools.partial(_watch, folder, deliver)):
         yield queue
 
@@ -64,7 +64,7 @@ def _watch(folder: Path, deliver: Callable[[Batch], None], stop: threading.Event
                 return
             seen = {path for _, path in changes}
             while EACH_FOLDER and (new := _new_folders(seen, watched)):
-                # What happened in them before they were watched is told by their own names.
+                # Changes in these folders before they were watched are covered by reporting the folders themselves.
                 before = notify
                 watched, notify = _watch_all(watched | new)
                 left = before.watch(1, 1, 1, stop)
@@ -78,7 +78,7 @@ def _watch(folder: Path, deliver: Callable[[Batch], None], stop: threading.Event
 
 
 def _watch_all(folders: set[str]) -> tuple[set[str], RustNotify]:
-    """Watch these folders, or those of them that are still there."""
+    """Watch these folders, or those of them that still exist."""
     while True:
         try:
             return folders, RustNotify(sorted(folders), False, False, 0, not EACH_FOLDER, True)
@@ -98,7 +98,9 @@ def _new_folders(paths: set[str], watched: set[str]) -> set[str]:
 
 
 def _folders(folder: str) -> set[str]:
-    """A folder and all below it, where each is to be watched by itself. One whose name is not UTF-8 cannot be."""
+    """Return a folder and all folders below it, if each is watched by itself. Folders whose names are not UTF-8 are
+    left out, because they cannot be watched.
+    """
     if not EACH_FOLDER:
         return {folder}
     found = {path for path, _, _ in walk(folder)}
@@ -106,7 +108,7 @@ def _folders(folder: str) -> set[str]:
 
 
 def merge(batches: list[Batch]) -> Batch:
-    """Several batches as one."""
+    """Merge several batches into one."""
     paths: set[str] = set()
     for batch in batches:
         if batch is None:

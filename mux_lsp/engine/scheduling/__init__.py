@@ -1,1 +1,1 @@
-"""The order in which runs start, and the limits at which they stop."""
+"""Decide the order in which runs start, and enforce the limits at which they stop."""

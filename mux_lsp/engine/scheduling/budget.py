@@ -1,6 +1,7 @@
-"""What runs may spend and how many there may be: counted as agents tell it, warned of in time, ended where it is over.
+"""Enforce the limits on spending, number and duration of runs: warn at 80 %, and stop at the limit.
 
-What the runs of a task that an agent has started spend counts for that agent's run and task too, and for theirs.
+The spending of runs in a task that an agent started is also charged to that agent's run and task, and to their
+ancestors.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
     from mux_lsp.store.spending import Spending
 
 WARN_AT: Final = 0.8
-"""The share of a limit at which a person is warned."""
+"""Fraction of a limit at which a person is warned."""
 
 
 DAYS: Final = 10
-"""How many days that are not today are remembered."""
+"""Number of days before today whose spending is kept in memory."""
 
 
 class _Account(NamedTuple):
-    """Something that a limit is for. `of` names the run, the task or the repository."""
+    """A subject of limits. `of` is the id of the run or task, or the root of the repository; "" for a day."""
 
     scope: Scope
     of: str
@@ -57,7 +58,7 @@ class _Limit:
 
 
 class Budget:
-    """The limits of one person, and what was spent until now. `end` ends runs, each with a reason, in words."""
+    """Limits of one person, and what was spent so far. `end` ends runs, each with a reason in words."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class Budget:
         file: Path,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`file` is where the person has set them."""
+        """Create a budget with no limits. `file` is the configuration file that messages refer to."""
         self._book = book
         self._emit = emit
         self._end = end
@@ -76,26 +77,26 @@ class Budget:
         self._settings = config.Limits()
         self._spent: defaultdict[_Account, Spent] = defaultdict(Spent)
         self._of_days: dict[str, dict[_Account, Spent]] = {}
-        """What counts for a day, of those that are not today: the clock may be set back to one."""
+        """Daily spending of days other than today, kept because the clock may be set back."""
         self._day = day_of(clock())
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._worked: dict[str, float] = {}
-        """Seconds that agents have worked on their present message before they came to wait for a person."""
+        """Seconds that each agent has worked on its current message before it began to wait for a person."""
         self._since: dict[str, float] = {}
 
     def configure(self, settings: config.Limits) -> None:
-        """These hold from now on."""
+        """Apply these limits from now on."""
         self._settings = settings
 
-    # What was spent
+    # Spending
 
     def load(self, rows: Iterable[Spending]) -> None:
-        """Take in what an earlier daemon has counted."""
+        """Add the amounts that earlier daemons recorded."""
         for row in rows:
             self._count(row, today=row.day == self._day)
 
     def spent(self, more: Spending) -> None:
-        """An agent has spent more, which the journal has by now: warn, or end what has come to its limit."""
+        """Add an amount that the journal already has. Warns near a limit, and ends the runs that have reached one."""
         before = {account: self._total(account) for account in _accounts(more)}
         self._count(more, today=True)
         for account, old in before.items():
@@ -109,28 +110,30 @@ class Budget:
                     self._tell(account, limit, new, stopped=False)
 
     def today(self, repository: str | None = None) -> Spent:
-        """What was spent since midnight, by all or in one repository."""
+        """Return what was spent since midnight, in total or in one repository."""
         return self._total(_Account("day", "") if repository is None else _Account("repository", repository))
 
     @property
     def settings(self) -> config.Limits:
-        """Those that hold now."""
+        """The limits in force."""
         return self._settings
 
     def enforce(self) -> None:
-        """End what is at work beyond its limit, when a daemon was killed before it could, and time what goes on."""
+        """End runs that are over a limit because a daemon was killed before it could end them, and time the running
+        ones.
+        """
         for run in tuple(self._book.runs):
             if _spends(run):
                 self._enforce_on(run)
             if run.state is RunState.RUNNING:
                 self._time(run)
 
-    # What may begin
+    # Admission
 
     def check_start(self, repository: str, runs: int, parent: Run | None) -> None:
-        """Whether a task with so many runs may begin, which the agent of a run starts or, without one, the person.
+        """Raise MuxError if a task with this number of runs would exceed a limit.
 
-        Raises MuxError where that would pass a limit, UsageError where the parent can start nothing.
+        `parent` is the run whose agent starts the task; None for a person. Raises UsageError if the parent has ended.
         """
         under: tuple[str, ...] = ()
         if parent is not None:
@@ -152,11 +155,11 @@ class Budget:
         self._refuse_spent([*_accounts_of(under), _Account("repository", repository), _Account("day", "")])
 
     def check_continue(self, run: Run) -> None:
-        """Whether a run may go on with a further message. Raises MuxError where it may not."""
+        """Raise MuxError if a run may not continue with a further message."""
         self._refuse_spent(_accounts(self._book.spending(run, NOTHING)))
 
     def check_retry(self, task: Task) -> None:
-        """Whether a task may have another run. Raises MuxError where it may not."""
+        """Raise MuxError if a task may not have another run."""
         under = self._book.ancestors(task.id)
         root = task_of(under[-1]) if under else task.id
         if self._book.numbered_under(root) >= self._settings.runs:
@@ -164,16 +167,16 @@ class Budget:
         self.check_spending(task)
 
     def check_spending(self, task: Task) -> None:
-        """Whether anything more may be spent on a task. Raises MuxError where it may not."""
+        """Raise MuxError if nothing more may be spent on a task."""
         accounts = [_Account("task", task.id), *_accounts_of(self._book.ancestors(task.id))]
         self._refuse_spent([*accounts, _Account("repository", task.repository), _Account("day", "")])
 
-    # How long a run may take
+    # Duration of runs
 
     def on_event(self, event: Event) -> None:
-        """Follow the runs: the time that agents work is limited, that for which they wait for a person is not.
+        """Follow the runs to limit the time that agents work. Time spent waiting for a person does not count.
 
-        A later daemon counts from its own start: it ends nobody too early.
+        A later daemon counts from its own start, so it ends no run too early.
         """
         if not isinstance(event, RunChanged) or event.run.state is event.previous:
             return
@@ -188,7 +191,7 @@ class Budget:
             self._worked.pop(run.id, None)
 
     def _time(self, run: Run) -> None:
-        """End a run that works now when it has worked for as long as it may."""
+        """Start the timer that ends a running run once it has used up its time."""
         if self._settings.run_seconds is not None and run.id not in self._timers:
             loop = asyncio.get_running_loop()
             self._since[run.id] = loop.time()
@@ -198,7 +201,7 @@ class Budget:
     def _time_is_up(self, run_id: str) -> None:
         self._end({run_id: f"it was not done after {self._settings.run_seconds:g} s (run_seconds under [limits])"})
 
-    # Inside
+    # Internal
 
     def _count(self, more: Spending, *, today: bool) -> None:
         for account in _accounts(more):
@@ -270,7 +273,7 @@ class Budget:
 
 
 def _accounts(more: Spending) -> tuple[_Account, ...]:
-    """All that this counts for."""
+    """Return every account that this is charged to."""
     return (
         *_accounts_of((more.run, *more.under)),
         _Account("repository", more.repository),
@@ -285,7 +288,7 @@ def _accounts_of(runs: Iterable[str]) -> Iterator[_Account]:
 
 
 def _spends(run: Run) -> bool:
-    """Whether a run may spend more. One whose agent has ended is judged to its end: that costs nothing."""
+    """Return whether a run may still spend. A run whose agent has ended may not: its checks cost nothing."""
     return not run.state.ended and run.state is not RunState.CHECKING
 
 

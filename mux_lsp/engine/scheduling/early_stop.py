@@ -1,4 +1,4 @@
-"""When enough attempts agree: those that are left can be spared."""
+"""Decide when enough runs of a task agree, so that the remaining ones can be cancelled."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def consensus_reason(task: Task) -> str | None:
-    """Why no other run of the task is needed, in words; None where that is not so.
+    """Return the reason why no other run of the task is needed, in words; None if more are needed.
 
-    Those count that have finished, pass every check as it counts, and have changed something: all of them the same. How
-    a check counts is known when it is known how it goes on the snapshot.
+    Only runs count that have finished with a change, pass every check, and have the same result. A check counts once
+    its baseline is known.
     """
     if task.stop_after is None or task.ended:
         return None

@@ -1,4 +1,4 @@
-"""The queue of a daemon's runs: what the scheduler needs to know of them, and what clients are told of it."""
+"""Connect the daemon's runs with the scheduler, and publish the order of the queue."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SOON: Final = 0.05
-"""Seconds for which changes of the order are gathered before it is told."""
+"""Seconds for which changes of the order are collected before they are published."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSlot:
-    """The place that one run has or waits for."""
+    """The slot that one run holds or waits for."""
 
     _scheduler: Scheduler
     _run: str
 
     async def taken(self) -> None:
-        """Wait until the run's turn has come."""
+        """Wait until the run holds its slot."""
         await self._scheduler.turn(self._run)
 
     def release(self) -> None:
-        """The run needs it no more, or has given up waiting. Nothing the second time."""
+        """Give the slot up, or stop waiting for it. A second call has no effect."""
         self._scheduler.release(self._run)
 
 
 class Queue:
-    """Who waits for an agent's place. Lives on one event loop."""
+    """The runs that wait for a slot. Use it on one event loop."""
 
     def __init__(self, book: TaskRegistry, emit: Callable[[Event], None]) -> None:
         self._book = book
@@ -56,7 +56,7 @@ class Queue:
         self._told: tuple[str, ...] = ()
 
     def configure(self, configuration: Configuration) -> None:
-        """How many agents may be at work from now on."""
+        """Apply the limits on how many agents work at once."""
         self._configuration = configuration
         wanted = configuration.runs.concurrent
         concurrent = descriptors.at_once(descriptors.AGENT, wanted)
@@ -70,13 +70,13 @@ class Queue:
         self._scheduler.limit(concurrent, configuration.runs.limits)
 
     def take_up(self, tasks: Iterable[Task]) -> None:
-        """Take in the runs that an earlier daemon has left, in the order that they had."""
+        """Take over the unfinished runs of an earlier daemon, in their previous order."""
         tasks = tuple(tasks)
         left = [run for task in tasks for run in task.runs if not run.state.ended]
         for task in tasks:
             self.set_priority(task)
         for run in left:
-            # Its turn had come already, whatever the limits say now.
+            # These runs had been given a slot already, so they keep it regardless of the current limits.
             if run.state in {RunState.PREPARING, RunState.RUNNING, RunState.WAITING}:
                 self._scheduler.occupy(self._entrant(run))
         begun = {task.id: max((run.started or 0.0) for run in task.runs) for task in tasks if task.runs}
@@ -84,24 +84,24 @@ class Queue:
         self._scheduler.enqueue([self._entrant(run) for run in left if run.state is RunState.QUEUED])
 
     def enqueue(self, task: Task, runs: Iterable[Run]) -> None:
-        """Have these runs of a task wait for their turns."""
+        """Enqueue these runs of a task."""
         self.set_priority(task)
         self._scheduler.enqueue([self._entrant(run) for run in runs])
 
     def set_priority(self, task: Task) -> None:
-        """Look at how urgent a task is now."""
+        """Apply a task's current priority, and whether it is paused."""
         self._scheduler.set_priority(task.id, Urgency(task.priority, task.paused))
 
     def forget(self, task_id: str) -> None:
-        """The task is no more."""
+        """Forget a deleted task."""
         self._scheduler.forget(task_id)
 
     def place_of(self, run_id: str) -> AgentSlot:
-        """What the run itself does about its place."""
+        """Return the slot of a run, for use by the run itself."""
         return AgentSlot(self._scheduler, run_id)
 
     def number(self, run_id: str) -> int | None:
-        """Where a run stands, counted from 1; None where it does not wait or its task is paused."""
+        """Return the position of a run in the queue, counted from 1; None if it does not wait or its task is paused."""
         return self._scheduler.queue_place(run_id)
 
     def _entrant(self, run: Run) -> QueuedRun:

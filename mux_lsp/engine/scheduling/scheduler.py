@@ -1,11 +1,11 @@
-"""Whose turn it is: which runs may have an agent at work, and in which order the others wait.
+"""Schedule runs: decide which may have an agent at work, and in which order the others wait.
 
-Knows neither git nor agents. Runs of tasks with a higher priority go first; among those of one priority the task goes
-first whose last turn is longest ago, one that had none before all; within a task the lower number. A run whose agent is
-at its limit is passed over by those behind it.
+It knows neither git nor agents. Tasks with a higher priority go first; among equal priorities, the task whose last turn
+is longest ago, and before those a task that had no turn yet; within a task, the run with the lower number. A run whose
+agent is at its limit is overtaken by those behind it.
 
-A run that has started tasks of its own lends them its place while any of their runs is at work: it only waits for them,
-and with all places taken by such there would be nobody left to go on.
+A run that has started tasks of its own lends them its slot while any of their runs is at work. It only waits for them,
+and if such runs held all slots, no run could continue.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 ALL: Final = ""
-"""The name under which every run counts. No agent has it."""
+"""Key under which every run is counted. No agent has this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedRun:
-    """A run that wants a place."""
+    """A run that wants a slot."""
 
     run: str
     task: str
     number: int
-    """Its place among the runs of its task."""
+    """Its number within its task."""
     agents: frozenset[str] = frozenset()
-    """What its agent goes by: its name and its kind. Each may have a limit."""
+    """The names under which its agent may be limited: its own and its kind."""
     under: tuple[str, ...] = ()
-    """The runs whose agents brought it about, the nearest first."""
+    """The runs whose agents started it, directly or indirectly, the nearest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Urgency:
-    """How urgent a task is to its person."""
+    """Priority of a task, and whether it is paused."""
 
     priority: int = 0
     paused: bool = False
 
 
 class Scheduler:
-    """Gives out the places. Lives on one event loop.
+    """Assignment of slots to runs. Use it on one event loop.
 
-    `changed` is called whenever the order of those that wait has become another one; it must not call back.
+    `changed` is called whenever the order of the waiting runs has changed; it must not call back.
     """
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
@@ -59,75 +59,75 @@ class Scheduler:
         self._holding: dict[str, QueuedRun] = {}
         self._urgencies: dict[str, Urgency] = {}
         self._turns: dict[str, int] = {}
-        """By task, when it had its last turn: a number that grows."""
+        """Number of each task's last turn; the numbers increase."""
         self._turn = 0
         self._queue: dict[str, int] = {}
 
     def limit(self, most: int, most_of: Mapping[str, int]) -> None:
-        """How many may be at work at once: all together, and of each agent by its name or kind.
+        """Set how many runs may be at work at once: in total, and by name or kind of agent.
 
-        Those at work stay, also where they are more than that now.
+        Runs at work keep their slots, even if there are more of them than the new limit.
         """
         self._most = most
         self._most_of = most_of
         self._give()
 
     def set_priority(self, task: str, urgency: Urgency) -> None:
-        """How urgent a task is from now on."""
+        """Set how urgent a task is."""
         self._urgencies[task] = urgency
         self._give()
 
     def had_turns(self, tasks: Iterable[str]) -> None:
-        """Remember tasks in the order in which they had their last turns."""
+        """Record the last turns of tasks, given in the order of those turns."""
         for task in tasks:
             self._note_turn(task)
 
     def forget(self, task: str) -> None:
-        """The task is no more. None of its runs may wait or hold a place."""
+        """Forget a deleted task. None of its runs may wait or hold a slot."""
         self._urgencies.pop(task, None)
         self._turns.pop(task, None)
 
     def enqueue(self, entrants: Iterable[QueuedRun]) -> None:
-        """Have these wait from now on; some may have a place at the return."""
+        """Enqueue these runs. Some of them may hold a slot on return."""
         for one in entrants:
             self._waiting[one.run] = _Waiter(one)
         self._give()
 
     def occupy(self, entrant: QueuedRun) -> None:
-        """This one is at work already, whatever the limits say."""
+        """Record that a run is at work already, regardless of the limits."""
         self._holding[entrant.run] = entrant
         self._note_turn(entrant.task)
 
     async def turn(self, run: str) -> None:
-        """Wait until a run that has entered has its place."""
+        """Wait until an enqueued run holds its slot."""
         if (waiter := self._waiting.get(run)) is not None:
             await waiter.given.wait()
 
     def release(self, run: str) -> None:
-        """A run wants no place any more, whether it had one or waited. Nothing for one that has left."""
+        """Remove a run, whether it holds a slot or waits. Has no effect on other runs."""
         if self._waiting.pop(run, None) is not None or self._holding.pop(run, None) is not None:
             self._give()
 
     def queue_place(self, run: str) -> int | None:
-        """Where a run stands in the queue, counted from 1; None for one that does not wait or whose task is paused."""
+        """Return the position of a run in the queue, counted from 1; None if it does not wait or its task is paused."""
         return self._queue.get(run)
 
     @property
     def at_work(self) -> frozenset[str]:
-        """Those that have a place."""
+        """The runs that hold a slot."""
         return frozenset(self._holding)
 
     @property
     def queue(self) -> tuple[str, ...]:
-        """Those that wait, in the order in which they would get places, without those of paused tasks."""
+        """The waiting runs in the order in which they would get slots, without those of paused tasks."""
         return tuple(self._queue)
 
     def _give(self) -> None:
-        """Give out the places that are free."""
+        """Assign the free slots."""
         taken = _taken(self._holding.values())
         for one in self._order():
             after = _taken([*self._holding.values(), one]) if one.under else taken + Counter(_names(one))
-            # With the place that it is lent it takes no more than was taken.
+            # A run that its starter lends a slot may leave the count unchanged. That is allowed even above the limit.
             if all(after[name] <= max(self._most_for(name), taken[name]) for name in _names(one)):
                 taken = after
                 self._holding[one.run] = one
@@ -139,7 +139,7 @@ class Scheduler:
             self._changed()
 
     def _order(self) -> list[QueuedRun]:
-        """Those that wait, as they would be served one after the other."""
+        """Return the waiting runs in the order in which they would be served."""
         arrived: dict[str, int] = {}
         for number, waiter in enumerate(self._waiting.values()):
             arrived.setdefault(waiter.entrant.task, number)
@@ -171,7 +171,7 @@ def _names(one: QueuedRun) -> tuple[str, ...]:
 
 
 def _taken(holding: Iterable[QueuedRun]) -> Counter[str]:
-    """How many places of each name are taken, by those that have not lent theirs."""
+    """Count the taken slots by name. Slots that are lent do not count."""
     holding = tuple(holding)
     lenders = {run for one in holding for run in one.under}
     return Counter(name for one in holding if one.run not in lenders for name in _names(one))

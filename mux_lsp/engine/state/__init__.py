@@ -1,1 +1,1 @@
-"""The state that everything above shares: the tasks and runs, events, verdicts, clients."""
+"""Hold the state that the whole engine shares: tasks and runs, events, verdicts, clients."""

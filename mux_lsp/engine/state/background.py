@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 class BackgroundTasks:
-    """Hold tasks that nobody awaits. An exception that leaves one is logged, never lost.
+    """Background tasks that nobody awaits. An exception in one of them is logged, never lost.
 
-    Not a TaskGroup: one that fails must not cancel the others.
+    This is not a TaskGroup, because a failing task must not cancel the others.
     """
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
@@ -33,14 +33,14 @@ class BackgroundTasks:
         return frozenset(self._tasks)
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run a coroutine until it ends, or the daemon does."""
+        """Run a coroutine until it ends or the daemon does."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     async def close(self) -> None:
-        """Cancel all tasks, and wait for them."""
+        """Cancel all tasks and wait for them."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Describe connected clients, and gather their unsaved buffers."""
+"""Define a connected client as the engine sees it, and collect the clients' unsaved buffers."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ if TYPE_CHECKING:
 
 
 class Client(Protocol):
-    """What the engine needs to know of a connected client."""
+    """A connected client, as far as the engine needs to know it."""
 
     @property
     def name(self) -> str:
         """The editor's name, for messages."""
 
     def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """Its buffers below `root` that differ from the disk, as they would be saved; and those that cannot be."""
+        """Return its buffers below `root` that differ from the disk, encoded as they would be saved, and the paths of
+        buffers that cannot be encoded.
+        """
 
 
 class Clients:
-    """The clients that are connected now."""
+    """The connected clients."""
 
     def __init__(self) -> None:
         self._clients: list[Client] = []
 
     @property
     def connected(self) -> tuple[Client, ...]:
-        """All of them."""
+        """All connected clients."""
         return tuple(self._clients)
 
     def join(self, client: Client) -> Callable[[], None]:
-        """Respect the unsaved buffers of a client from now on. Returns what ends it."""
+        """Include a client's unsaved buffers from now on. Returns a function that ends this."""
         self._clients.append(client)
         return lambda: self._clients.remove(client)
 
 
 def buffers_of(clients: tuple[Client, ...], root: Path) -> tuple[dict[str, bytes], tuple[LeftOut, ...]]:
-    """The unsaved buffers below `root` of all these clients, by path, and what could not be had of them.
+    """Return the unsaved buffers of all these clients below `root`, by path, and those that could not be read.
 
-    Raises UsageError where two clients hold different texts of one file.
+    Raises UsageError if two clients hold different texts of one file.
     """
     buffers: dict[str, bytes] = {}
     holder: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""Beginnings, ends and durations of runs, though the machine's clock may be set in the meantime.
+"""Measure the start, end and duration of runs, even if the machine's clock is set meanwhile.
 
-A moment is told by the clock on the wall. A duration is not the difference of two of them: within one daemon it is
-measured, and over its end it is never negative.
+Moments are wall-clock times. A duration is not the difference of two moments: within one daemon it is measured with a
+steady clock, and across daemons it is never negative.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ SET_BACK: Final = "the machine's clock was set back while it ran: how long it to
 
 
 def _steady() -> float:
-    # Unlike time.monotonic, this goes on while a Linux machine sleeps, as the clock on the wall does.
+    # Unlike time.monotonic, this clock continues while a Linux machine sleeps, as the wall clock does.
     boot: int | None = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class Clock:
-    """The clock of one daemon. `wall` gives seconds since the epoch, `steady` seconds that nobody can set."""
+    """Clock of one daemon. `wall` returns seconds since the epoch, `steady` seconds on a clock that cannot be set."""
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:
         self.now = wall
         """Seconds since the epoch."""
         self.steady = steady
-        """Seconds since any moment, for differences."""
+        """Seconds since an arbitrary moment, for differences."""
         self._begun: dict[str, tuple[float, float]] = {}
-        """By run, when it began: on the wall, and steadily."""
+        """Start of each run by id: wall-clock time, steady time."""
 
     def begin(self, run_id: str) -> float:
-        """A run begins. Gives when."""
+        """Record that a run begins. Returns the time, in seconds since the epoch."""
         self._begun[run_id] = begun = self.now(), self.steady()
         return begun[0]
 
     def end(self, run_id: str, started: float | None) -> tuple[float, str | None]:
-        """A run that began at `started` is at its end: gives when, and why its duration is not true, where it is not.
+        """Return when a run that began at `started` ended, and a sentence if its duration is unknown, else None.
 
-        The end is never before the beginning, and where this daemon saw both, it is as long after it as was measured.
+        The end is never before the start. If this daemon recorded the start, the difference is the measured duration.
         """
         begun = self._begun.pop(run_id, None)
         if begun is not None and begun[0] == started:

@@ -1,4 +1,4 @@
-"""Hold the person's settings, and read them again on request."""
+"""Hold the person's settings and reload them on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LiveConfiguration:
-    """The settings as they were read last. With a file that is wrong, the last good ones stay."""
+    """The settings as last read. If the file becomes invalid, the last valid settings stay in force."""
 
     def __init__(self, file: Path, current: config.Configuration) -> None:
         self.file = file
@@ -21,12 +21,12 @@ class LiveConfiguration:
         self._listeners: list[Callable[[config.Configuration], None]] = []
 
     def apply(self, listener: Callable[[config.Configuration], None]) -> None:
-        """Call a function with the settings now, and each time that they were read again."""
+        """Call `listener` with the settings now and after every reload."""
         self._listeners.append(listener)
         listener(self.current)
 
     async def reload(self) -> config.Configuration:
-        """Read the settings again. Raises UsageError where the file is wrong."""
+        """Reload the settings. Raises UsageError if the file is invalid."""
         self.current = await asyncio.to_thread(config.load, self.file)
         for listener in self._listeners:
             listener(self.current)

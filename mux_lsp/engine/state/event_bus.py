@@ -1,4 +1,4 @@
-"""Pass the engine's events on to everyone who listens."""
+"""Deliver the engine's events to its listeners."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ log = logging.getLogger(__name__)
 
 
 class EventBus:
-    """Call every listener with every event, in the order of subscription. Lives on one event loop."""
+    """Listeners for the engine's events, called in the order of subscription. Use it on one event loop."""
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Event], None]] = []
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Have a function called with every event from now on. Returns what ends it."""
+        """Call `listener` with every event from now on. Returns a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def emit(self, event: Event) -> None:
-        """Call the listeners. One that fails is logged, and the others are called all the same."""
+        """Call every listener. If one raises an exception, it is logged and the others are still called."""
         for listener in list(self._listeners):
             try:
                 listener(event)

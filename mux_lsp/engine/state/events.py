@@ -1,4 +1,4 @@
-"""What the engine tells its clients: a closed set of frozen events."""
+"""Define the engine's events: a closed union of frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
-    """A task is another one: it began, got a run, lost or threw away some, was paused; or was deleted."""
+    """A task was added, deleted or changed: its fields, its runs, their ranks, or which of them are discarded."""
 
     task: Task
     deleted: bool = False
@@ -22,7 +22,7 @@ class TaskChanged:
 
 @dataclass(frozen=True, slots=True)
 class RunChanged:
-    """A run's state or result is another one now. `previous` is its state before."""
+    """A run's state or result has changed. `previous` is its state before."""
 
     run: Run
     previous: RunState
@@ -30,7 +30,7 @@ class RunChanged:
 
 @dataclass(frozen=True, slots=True)
 class RunOutput:
-    """A run's agent has printed. `offset` is where `text` begins in the stream, in bytes."""
+    """A run's agent has printed something. `offset` is the position of `text` in the stream, in bytes."""
 
     run: str
     stream: Literal["stdout", "stderr"]
@@ -40,14 +40,14 @@ class RunOutput:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptGrown:
-    """There is more of a run's conversation to read: for those within the daemon who show it."""
+    """A run's transcript has new entries. For listeners within the daemon that show it."""
 
     run: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewChanged:
-    """What there is to review in these paths of a repository is different now."""
+    """The hunks to review in these paths of a repository have changed."""
 
     repository: str
     paths: frozenset[str]
@@ -55,7 +55,7 @@ class ReviewChanged:
 
 @dataclass(frozen=True, slots=True)
 class PermissionRequested:
-    """Runs of a task wait for a person to allow something, or others do than did before."""
+    """Runs of a task wait for a person's permission, or the set of runs that wait for it has changed."""
 
     id: str
     task: str
@@ -65,7 +65,7 @@ class PermissionRequested:
 
 @dataclass(frozen=True, slots=True)
 class PermissionSettled:
-    """A question has its answer, or nobody waits for one any more."""
+    """A permission request was answered, or no run waits for it any more."""
 
     id: str
     task: str
@@ -74,20 +74,20 @@ class PermissionSettled:
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """Runs wait for a place in this order now. Those of paused tasks are not among them."""
+    """The order of the runs that wait for a slot has changed. Runs of paused tasks are not included."""
 
     runs: tuple[str, ...]
 
 
 Scope = Literal["run", "task", "day", "repository"]
-"""What a limit is for; `repository` is a day in one repository."""
+"""The scope of a limit; `repository` means one day in one repository."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitReached:
-    """A limit is near, or it is spent and what it was for was `stopped`.
+    """A limit is nearly reached, or it is reached and the runs it covers were `stopped`.
 
-    `of` is the run, the task or the root of the repository, None for a day. `message` says it all in words.
+    `of` is the run, the task or the root of the repository; None for a day. `message` says all of this in words.
     """
 
     scope: Scope
@@ -101,7 +101,7 @@ class LimitReached:
 
 @dataclass(frozen=True, slots=True)
 class VerdictChanged:
-    """A repository has a new verdict, or the text has moved on from it, or back to it."""
+    """A repository has a new verdict, or its verdict has become stale or valid again."""
 
     verdict: Verdict
     stale: bool
@@ -109,12 +109,12 @@ class VerdictChanged:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """There is a sentence for the person, which the first client of theirs shows (`Notices.take`)."""
+    """A notice was added, which the person's first client shows (`Notices.take`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkEnded:
-    """Some work in the background is over: the engine may be idle now (`Engine.busy`)."""
+    """A background task has ended: the engine may be idle now (`Engine.busy`)."""
 
 
 Told = (
@@ -128,9 +128,9 @@ Told = (
     | LimitReached
     | VerdictChanged
 )
-"""What clients are told."""
+"""Events that are sent to clients."""
 
 Untold = TranscriptGrown | Noticed | WorkEnded
-"""What is for the daemon alone."""
+"""Events that stay within the daemon."""
 
 Event = Told | Untold

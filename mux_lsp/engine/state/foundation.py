@@ -1,4 +1,4 @@
-"""Open what every part of the engine stands on: files, settings, clock, events, background tasks and the journal."""
+"""Open the foundation of the engine: files, settings, clock, events, background tasks and the journal."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from mux_lsp.engine.state.clock import Clock
 
 GIT_GRACE_SECONDS: Final = 2.0
-"""Seconds for a git that a killed daemon has left behind to tidy up after itself."""
+"""Seconds in which a git process of a killed daemon may clean up after itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """The parts that are there before anything of the journal is read."""
+    """The parts that exist before anything is read from the journal."""
 
     files: StateFolder
     configuration: LiveConfiguration
@@ -41,17 +41,17 @@ class Foundation:
     journal: Journal
 
     async def report_loss(self, known: Collection[str]) -> None:
-        """Add a notice where the journal has lost tasks. `known` are the runs that it still has."""
+        """Add a notice if the journal has lost tasks. `known` are the ids of the runs that it still has."""
         if self.journal.lost is not None:
             self.notices.add(await asyncio.to_thread(describe_loss, self.journal.lost, self.files.runs, known))
 
 
 @contextlib.asynccontextmanager
 async def opened(state: Path, config_file: Path, clock: Clock) -> AsyncIterator[Foundation]:
-    """Read the settings and open the journal, which is closed at the end. Raises MuxError."""
+    """Read the settings, and open the journal until the context ends. Raises MuxError."""
     files = StateFolder(state)
     configuration = LiveConfiguration(config_file, config.load(config_file))
-    # A git that a killed daemon has left at work would write among ours.
+    # A git process of a killed daemon would write to the same files as this daemon's.
     await process.end(None, own(str(state)), GIT_GRACE_SECONDS)
     files.runs.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(shutil.rmtree, files.client_files, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Refuse what a run's state does not allow."""
+"""Refuse operations that a run's state does not allow."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 
 def refuse_discarded(run: Run) -> None:
-    """Raise UsageError where a run was thrown away."""
+    """Raise UsageError if a run is discarded."""
     if run.discarded is not None:
         raise UsageError(f"{run.id} is discarded; `mux-lsp restore {run.id}` brings it back.")

@@ -1,4 +1,4 @@
-"""Name the files and folders of the daemon's state."""
+"""Define the paths of the daemon's state files and folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """The folder of all that one daemon keeps."""
+    """The folder that holds the state of one daemon."""
 
     root: Path
 
@@ -26,17 +26,17 @@ class StateFolder:
         return self.root / "runs"
 
     def run_folder(self, run_id: str) -> Path:
-        """The folder of a run's prompt, output and exit status."""
+        """Return the folder of a run's prompt, output and exit status."""
         return self.runs / run_id
 
     @property
     def repositories(self) -> Path:
-        """The stores of repositories."""
+        """The folder of the repositories' stores."""
         return self.root / "repos"
 
     @property
     def unfinished(self) -> Path:
-        """The notes on what was begun and is not on record yet."""
+        """The folder of records of starts and deletions that are not yet in the journal (see `UnfinishedWork`)."""
         return self.root / "going"
 
     @property
@@ -46,10 +46,10 @@ class StateFolder:
 
     @property
     def client_files(self) -> Path:
-        """Files for clients while they are connected. Those that a killed daemon left are removed at start."""
+        """The folder of files for connected clients. Files of a killed daemon are removed at the start."""
         return self.root / "clients"
 
     @property
     def backups_dir(self) -> Path:
-        """Copies of what a person has had written over."""
+        """The folder of backups of files that accepts have overwritten."""
         return self.root / "kept"

@@ -1,4 +1,4 @@
-"""Keep the sentences that a person should read about what an earlier daemon has left."""
+"""Collect sentences for the person about the state in which an earlier daemon left things."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MISSED_NAMED: Final = 10
-"""Maximum runs that are named when the journal has lost them."""
+"""Maximum number of lost runs that a notice names."""
 
 
 class Notices:
-    """Notices of one daemon, kept as long as it runs."""
+    """Notices of one daemon, kept until it ends."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
@@ -29,20 +29,20 @@ class Notices:
         """All notices, oldest first."""
 
     def add(self, sentence: str) -> None:
-        """Log a notice, and announce it."""
+        """Log a notice and announce it to clients."""
         log.warning("%s", sentence)
         self.all = (*self.all, sentence)
         self._new.append(sentence)
         self._emit(Noticed())
 
     def take(self) -> tuple[str, ...]:
-        """Return the notices that no client has shown yet, once."""
+        """Return the notices that no client has taken yet. Each notice is returned once."""
         notices, self._new = tuple(self._new), []
         return notices
 
 
 def describe_loss(lost: str, runs_folder: Path, known: Collection[str]) -> str:
-    """Name the runs that the journal has lost, by their output that is still there. For use in a thread."""
+    """Return the notice of a loss, with the names of lost runs whose output still exists. For use in a thread."""
     unknown = sorted(folder.name for folder in runs_folder.iterdir() if folder.name not in known)
     if not unknown:
         return lost

@@ -1,4 +1,4 @@
-"""Which changes of runs show at which paths."""
+"""Index the changes of runs by path."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 
 def paths_of(changes: Iterable[FileChange]) -> frozenset[str]:
-    """Every path at which these changes show: a rename's old one too."""
+    """Return every path that these changes affect, including the old paths of renames."""
     return frozenset(path for change in changes for path in change.paths)
 
 
 def affected_paths(run: Run, files: Collection[str]) -> frozenset[str]:
-    """Every path at which a run's changes of these files show."""
+    """Return every path that a run's changes of these files affect."""
     return paths_of(change for change in run.files if change.path in files) | frozenset(files)
 
 
 class PathIndex:
-    """The changes of runs by path: a result may have ten thousand files, and each keystroke asks for one of them."""
+    """Index of the changes of runs by path: a result may have ten thousand files, and each keystroke looks one up."""
 
     def __init__(self) -> None:
         self._runs: dict[str, tuple[tuple[FileChange, ...], dict[str, list[FileChange]]]] = {}
 
     def at(self, run: Run, path: str) -> Sequence[FileChange]:
-        """What a run changes at a path."""
+        """Return the changes of a run at a path."""
         known = self._runs.get(run.id)
         if known is None or known[0] is not run.files:
             by_path: dict[str, list[FileChange]] = {}
@@ -38,6 +38,6 @@ class PathIndex:
         return known[1].get(path, ())
 
     def forget(self, run_ids: Iterable[str]) -> None:
-        """Runs were deleted."""
+        """Drop the entries of deleted runs."""
         for run_id in run_ids:
             self._runs.pop(run_id, None)

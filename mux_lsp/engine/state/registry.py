@@ -1,4 +1,4 @@
-"""Every task and run as it stands. The one place where they change: into the journal first, then told to everyone."""
+"""Keep the current state of every task and run. Every change goes through here: it is journalled, then emitted."""
 
 from __future__ import annotations
 
@@ -30,95 +30,103 @@ log = logging.getLogger(__name__)
 
 
 class Advance(Protocol):
-    """Changes the run: its state, the reason for it, or other fields. Journals and tells it. Returns the run then."""
+    """Callable that changes the run's state, its reason or other fields. It journals and emits the change, and returns
+    the new run.
+    """
 
     def __call__(self, state: RunState | None = None, *, reason: str | None = None, **changes: object) -> Run: ...
 
 
 class End(Protocol):
-    """Brings the run to its end, as `Advance` changes it."""
+    """Callable that brings the run to its end, otherwise like `Advance`."""
 
     def __call__(self, state: RunState, reason: str | None, **changes: object) -> Run: ...
 
 
 class TaskRegistry:
-    """The tasks and runs of a journal, and of every repository. `emit` tells what has happened."""
+    """The tasks and runs of a journal, of every repository. `emit` is called with each change."""
 
     def __init__(self, journal: Journal, emit: Callable[[Event], None], clock: Clock | None = None) -> None:
         self._journal = journal
         self._clock = clock or Clock()
         self._emit = emit
         self._tasks: dict[str, Task] = {}
-        """Their runs are as they were when the task was last stored: those in `_runs` are as they are."""
+        """The tasks by id. Their `runs` may be out of date: `_runs` has the current ones."""
         self._runs: dict[str, Run] = {}
         self._new_ids: set[str] = set()
         self._changed = PathIndex()
         self.spent: Callable[[Spending], None] = lambda _: None
-        """Called with what a run has spent more, once that is journalled."""
+        """Called with each additional amount that a run has spent, once it is journalled."""
         for task in journal.tasks():
             self._take_in(task)
 
-    # What there is
+    # Queries
 
     @property
     def runs(self) -> Collection[Run]:
-        """Every run there is."""
+        """All runs."""
         return self._runs.values()
 
     def status(self) -> dict[str, object]:
-        """A few numbers, at no cost."""
+        """Return the numbers of tasks, runs and unfinished runs. Cheap."""
         unfinished = sum(not run.state.ended for run in self._runs.values())
         return {"tasks": len(self._tasks), "runs": len(self._runs), "unfinished_runs": unfinished}
 
     def busy(self) -> bool:
-        """Whether a run has not ended, those aside that are held back by a pause."""
+        """Return whether a run has not ended, except queued runs of paused tasks."""
         return any(
             not run.state.ended and not (run.state is RunState.QUEUED and self._tasks[run.task].paused)
             for run in self._runs.values()
         )
 
     def tasks(self, root: Path | None = None) -> tuple[Task, ...]:
-        """All tasks, oldest first; those of one repository where its root is given."""
+        """Return all tasks, or those of the repository with this root, oldest first."""
         wanted = (task for task in self._tasks.values() if root is None or task.repository == str(root))
         return tuple(map(self._whole, sorted(wanted, key=lambda task: task.created)))
 
     def task(self, task_id: str) -> Task:
-        """A task by its id. Raises UsageError where there is none."""
+        """Return a task by its id. Raises UsageError if there is no such task."""
         task = self._tasks.get(task_id)
         if task is None:
             raise UsageError(f"There is no task {printable(task_id)!r}{ids.suggestion(task_id, self._tasks)}")
         return self._whole(task)
 
     def run(self, run_id: str) -> Run:
-        """A run by its id. Raises UsageError where there is none."""
+        """Return a run by its id. Raises UsageError if there is no such run."""
         run = self._runs.get(run_id)
         if run is None:
             raise UsageError(f"There is no run {printable(run_id)!r}{ids.suggestion(run_id, self._runs)}")
         return run
 
     def find(self, typed: str) -> str:
-        """The id of the task or run that somebody means. Raises UsageError where that is none, or may be several."""
+        """Return the id of the task or run that a person has typed, possibly abbreviated. Raises UsageError if it is
+        unknown or ambiguous.
+        """
         found = ids.resolve(typed, self._tasks | self._runs)
         if found is None:
             self.resolve_runs(typed)
         return found or typed
 
     def resolve_runs(self, id_: str) -> tuple[Task, tuple[Run, ...]]:
-        """The task of an id, and the runs that it names: all of a task's, or the one. Raises UsageError as above."""
+        """Return the task of an id, and the runs it names: all of a task's, or the one. Raises UsageError if it is
+        unknown.
+        """
         task = self.task(self.run(id_).task if "-" in id_ else id_)
         return task, tuple(run for run in task.runs if id_ in {run.id, task.id})
 
     def find_run(self, run_id: str | None) -> Run | None:
-        """A run by its id, None where there is none."""
+        """Return a run by its id, or None."""
         return None if run_id is None else self._runs.get(run_id)
 
     def find_task(self, task_id: str) -> Task | None:
-        """A task by its id, None where there is none."""
+        """Return a task by its id, or None."""
         task = self._tasks.get(task_id)
         return None if task is None else self._whole(task)
 
     def ancestors(self, task_id: str) -> tuple[str, ...]:
-        """The runs whose agents brought a task about, the nearest first; none where a person did."""
+        """Return the runs whose agents started a task, directly or indirectly, the nearest first; empty if a person
+        did.
+        """
         found: list[str] = []
         task = self._tasks.get(task_id)
         while task is not None and task.parent is not None:
@@ -127,11 +135,11 @@ class TaskRegistry:
         return tuple(found)
 
     def started_by(self, run_id: str) -> tuple[Task, ...]:
-        """The tasks that the agent of a run has started."""
+        """Return the tasks that the agent of a run has started."""
         return tuple(self._whole(task) for task in self._tasks.values() if task.parent == run_id)
 
     def numbered_under(self, task_id: str) -> int:
-        """How many runs a task has ever had, with those of the tasks that its agents brought about."""
+        """Count the runs that a task has ever had, including those of tasks that its agents started."""
         return sum(
             task.runs_created
             for task in self._tasks.values()
@@ -139,11 +147,11 @@ class TaskRegistry:
         )
 
     def spending(self, run: Run, spent: Spent) -> Spending:
-        """What a run has spent, with all that it counts for."""
+        """Return what a run has spent as a journal entry, with the runs it is also charged to."""
         return Spending(run.id, run.task, self._tasks[run.task].repository, self.ancestors(run.task), spent)
 
     def runs_at(self, file: Path) -> list[tuple[Run, FileChange]]:
-        """The runs that change a file, those of the newest task first; of those thrown away none."""
+        """Return the runs that change a file, with their changes, newest task first, without discarded runs."""
         found: list[tuple[Run, FileChange]] = []
         roots = {task.repository for task in self._tasks.values()}
         relative = {
@@ -158,11 +166,11 @@ class TaskRegistry:
                     found += [(run, change) for change in self._changed.at(run, path)]
         return found
 
-    # How it changes
+    # Changes
 
     @contextlib.contextmanager
     def new_id(self) -> Iterator[str]:
-        """An id that no task has, and none gets that begins meanwhile."""
+        """Yield an unused task id, which is reserved until the context ends."""
         task_id = self._journal.new_task_id()
         while task_id in self._new_ids:
             task_id = self._journal.new_task_id()
@@ -173,17 +181,17 @@ class TaskRegistry:
             self._new_ids.discard(task_id)
 
     def add(self, task: Task) -> None:
-        """A new task with its runs."""
+        """Add a new task with its runs."""
         self._journal.add_task(task)
         self._take_in(task)
         self._emit(TaskChanged(task))
 
     def retried(self, old: Run) -> Run:
-        """A new run of the same agent at the same task."""
+        """Add a new run of the same task and agent."""
         task = self.task(old.task)
         number = task.runs_created + 1
         run = Run(f"{task.id}-{number}", task.id, old.agent, old.model, RunState.QUEUED, base=old.base)
-        # The number first: a daemon that is killed in between leaves one that nobody has, and not one for two.
+        # The number is stored first: a daemon killed in between then leaves a gap, not two runs with one number.
         task = self._tasks[task.id] = replace(task, runs_created=number)
         self._journal.save_task(task, "runs_created")
         self._journal.save_run(run, "retried", {"of": old.id})
@@ -193,7 +201,7 @@ class TaskRegistry:
         return run
 
     def change_task(self, task_id: str, kind: str, **changes: object) -> Task:
-        """Change a task's own fields: journalled as an event of this kind, and told. Its runs are not among them."""
+        """Change a task's own fields, not its runs. The change is journalled as an event of this kind and emitted."""
         before = self._tasks[task_id]
         after = replace(before, **changes)  # type: ignore[arg-type]  # checked by replace
         if after != before:
@@ -205,7 +213,7 @@ class TaskRegistry:
     def advance(
         self, run_id: str, state: RunState | None = None, *, reason: str | None = None, **changes: object
     ) -> Run:
-        """Change a run."""
+        """Change a run, as described at `Advance`."""
         before = self._runs[run_id]
         after = replace(before, state=state or before.state, **changes)  # type: ignore[arg-type]  # checked by replace
         if state is not None:
@@ -222,18 +230,18 @@ class TaskRegistry:
         return after
 
     def charge(self, task: Task, spent: Spent) -> None:
-        """Count what was spent on behalf of a task, charged under a placeholder run id (`…-0`)."""
+        """Record what was spent on behalf of a task, charged under a placeholder run id (`…-0`)."""
         spending = Spending(f"{task.id}-0", task.id, task.repository, self.ancestors(task.id), spent)
         self._journal.spend(spending)
         self.spent(spending)
 
     def end(self, run_id: str, state: RunState, reason: str | None, **changes: object) -> Run:
-        """A run has ended."""
+        """Bring a run to its end. If its duration is not known, the default reason says so."""
         finished, doubt = self._clock.end(run_id, self._runs[run_id].started)
         return self.advance(run_id, state, reason=reason or doubt, finished=finished, **changes)
 
     def fail(self, run_id: str, reason: str) -> None:
-        """A run has ended by an error that nobody expected where it came up."""
+        """Return whether another daemon can take over now. Always true: command agents are processes of their own."""
         before = self._runs.get(run_id)
         if before is None or before.state.ended:
             log.warning("after the end of run %s: %s", run_id, reason)
@@ -241,30 +249,31 @@ class TaskRegistry:
         try:
             self.end(run_id, RunState.FAILED, reason)
         except MuxError as error:
-            # The journal cannot be written. Nobody shall wait for a run that nothing carries out any more.
+            # The journal cannot be written. Nobody may be left waiting for a run that nothing carries out any more.
             log.error("run %s failed (%s), and that could not be journalled: %s", run_id, reason, error)
             finished, _ = self._clock.end(run_id, before.started)
             self._apply(before, replace(before, state=RunState.FAILED, reason=reason, finished=finished))
 
     def request_cancel(self, reasons: Mapping[str, str | None]) -> Mapping[str, str | None]:
-        """Note that runs are to end early, with all that their agents have started: all of them, before one is ended.
+        """Record that runs are to end early, with all runs that their agents started, before the first of them is
+        ended.
 
-        Gives those that are not at their end yet, with their reasons. Nobody is told: they are at work until they end.
+        Returns the runs that have not ended yet, with their reasons. No event is emitted: they work until they end.
         """
         ending = self._ending(reasons)
         try:
             if new := self._not_noted(ending):
                 self._journal.request_cancel(new)
         except MuxError as error:
-            # A person who ends a run is not refused because the disk is full.
+            # A person's request to end a run must not fail because the disk is full.
             log.error("that %s are to end could not be journalled: %s", ", ".join(ending), error)
         self._note_cancel(ending)
         return ending
 
     def discard(self, run_ids: Sequence[str], at: float | None) -> None:
-        """Throw runs of one task away, or with no time bring them back: all or none of them.
+        """Discard runs of one task, or restore them if `at` is None: all of them or none.
 
-        Those at work are to end by it, with all that their agents have started.
+        Discarded runs that are at work are recorded as to end, with all runs that their agents started.
         """
         if not run_ids:
             return
@@ -274,7 +283,7 @@ class TaskRegistry:
         self.discarded(run_ids, at)
 
     def discarded(self, run_ids: Sequence[str], at: float | None) -> None:
-        """The journal has it that runs of one task were thrown away, or with no time brought back."""
+        """Apply that the journal has runs of one task as discarded, or as restored if `at` is None."""
         if not run_ids:
             return
         for run_id in run_ids:
@@ -282,11 +291,11 @@ class TaskRegistry:
         task = self.task(self._runs[run_ids[0]].task)
         log.info("%s: %s %s", task.id, "brought back:" if at is None else "thrown away:", ", ".join(run_ids))
         self._emit(TaskChanged(task))
-        # Also in the files that only the others change: how many agree there, and of how many, is different now.
+        # Files that only the other runs change are included, because the number of runs that agree there has changed.
         self._emit(ReviewChanged(task.repository, paths_of(change for run in task.runs for change in run.files)))
 
     def remove(self, task: Task, doomed: Collection[Run]) -> bool:
-        """Forget runs of a task, and the task itself where no other is left. Returns whether it was."""
+        """Forget runs of a task, and the task itself if no run is left. Returns whether the task was forgotten."""
         whole = len(doomed) == len(task.runs)
         if whole:
             self._journal.delete_task(task.id)
@@ -302,10 +311,10 @@ class TaskRegistry:
         self._emit(ReviewChanged(task.repository, paths_of(change for run in task.runs for change in run.files)))
         return whole
 
-    # Inside
+    # Internal
 
     def _ending(self, reasons: Mapping[str, str | None]) -> dict[str, str | None]:
-        """Those of these runs that have not ended, and of those that their agents have started."""
+        """Return the unfinished ones of these runs and of all runs that their agents have started, with reasons."""
         found: dict[str, str | None] = {}
         waiting = list(reasons.items())
         for run_id, reason in waiting:
@@ -323,7 +332,7 @@ class TaskRegistry:
             self._runs[run_id] = replace(self._runs[run_id], cancel_requested=True, cancel_reason=reason)
 
     def _spending(self, before: Run, after: Run) -> Spending | None:
-        """What a run has spent between two looks at it."""
+        """Return what a run has spent between two of its states, or None."""
         usd = (after.cost_usd or 0.0) - (before.cost_usd or 0.0)
         spent = Spent(max(0.0, usd), max(0, (after.tokens or 0) - (before.tokens or 0)))
         return None if spent == NOTHING else self.spending(after, spent)

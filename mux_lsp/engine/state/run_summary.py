@@ -1,4 +1,4 @@
-"""Where a run stands among the others: what is derived of it and kept nowhere."""
+"""Define what is derived about a run relative to others: queue position, rank, retention. None of it is stored."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run's place in the queue, or among the attempts that have ended; and how long it is kept."""
+    """Queue position or rank of a run, and how long it is kept."""
 
     queue_place: int | None = None
-    """Counted from 1; None where it is not queued."""
+    """Position in the queue, counted from 1; None if it is not queued."""
     rank: int | None = None
-    """Counted from 1 among the runs of its task that have ended; None where it was not ranked yet."""
+    """Rank among the ended runs of its task, counted from 1; None if it is not ranked yet."""
     tied: tuple[str, ...] = ()
-    """Runs that share its rank."""
+    """Ids of the runs that share its rank."""
     reasons: tuple[str, ...] = ()
-    """Why it has that rank: sentences."""
+    """Sentences that explain its rank."""
     kept_until: float | None = None
-    """When it is forgotten, in seconds since the epoch; None where it was not thrown away."""
+    """Time at which it will be deleted, in seconds since the epoch; None if it is not discarded."""
 
 
 NO_SUMMARY: Final = RunSummary()

@@ -1,4 +1,4 @@
-"""Errors of the system in words for a person: what it cannot do, and what to do about it."""
+"""Describe operating system errors to a person: the failure, and what to do about it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _WHAT_TO_DO: Final = {
     errno.EISDIR: "something else was put in the place of a file, by the agent or by another program",
     errno.EEXIST: "something else was put in its place, by the agent or by another program",
 }
-"""Advice on errors that are not the disk's: `storage` has the others."""
+"""Advice by errno, except for errors of the disk, which `storage` describes."""
 
 
 def is_of_the_system(error: BaseException) -> bool:
-    """Whether an error is the system's, and no bug of ours."""
+    """Return whether an error comes from the operating system and not from a bug in mux-lsp."""
     return isinstance(error, OSError | MemoryError | RecursionError) or _no_thread(error)
 
 
 def is_of_the_disk(error: BaseException) -> bool:
-    """Whether the disk refuses something: where in our code that was tells nobody anything."""
+    """Return whether the disk refused an operation. A traceback of such an error helps nobody."""
     return isinstance(error, OSError) and storage.explained(error, os.sep) is not None
 
 
 def in_plain_words(error: BaseException, place: Path) -> str:
-    """A sentence for an error that `is_of_the_system`; `place` is the folder that it is about where it names none."""
+    """Describe an error for which `is_of_the_system` is true. `place` is its folder unless the error names one."""
     kept = "What was taken of its result before is kept; `mux-lsp retry` has the agent begin anew."
     refused = storage.explained(error, str(place)) if isinstance(error, OSError) else None
     if refused is not None:

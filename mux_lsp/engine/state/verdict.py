@@ -1,4 +1,4 @@
-"""Verdicts: how checks went on what a person had, or was about to have, and whether that is still so."""
+"""Store the verdict of the checks on a live state, and follow whether the text has diverged from it."""
 
 from __future__ import annotations
 
@@ -17,35 +17,37 @@ RECORD: Final = "verdict.json"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What checks said of the live state of a repository, or of that together with hunks of a run."""
+    """Results of the checks on the live state of a repository, or on that state with hunks of a run applied."""
 
     repository: str
     name: str
-    """What its trees are kept by in the store."""
+    """Name under which the store keeps its trees."""
     live: Snapshot
     checked: Snapshot
-    """The same one where there were no hunks."""
+    """The tree that was checked; the same as `live` if no hunks were applied."""
     checks: tuple[Check, ...]
     at: float
     seconds: float
     run: str | None = None
     hunks: tuple[str, ...] = ()
-    """Of the run; empty for all of `paths`, or all of it."""
+    """Ids of the run's hunks that were applied; empty for all hunks of `paths`, or of the whole run if that is empty
+    too.
+    """
     paths: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether every check did."""
+        """True if every check passed."""
         return all(check.state is CheckState.PASSED for check in self.checks)
 
 
 @dataclass(slots=True)
 class Divergence:
-    """Where the text has moved on from the two trees of a verdict: paths at which it is different.
+    """The paths at which the text differs from the two trees of a verdict.
 
-    It is stale when the text is neither what it was then nor what was checked. So it stays fresh when the hunks that
-    were checked are accepted, and becomes fresh again when what was typed is taken back.
+    The verdict is stale when the text matches neither the live tree of that time nor the checked tree. So it stays
+    valid when the hunks that were checked are accepted, and becomes valid again when later typing is undone.
     """
 
     from_live: set[str] = field(default_factory=set)
@@ -53,11 +55,11 @@ class Divergence:
 
     @property
     def stale(self) -> bool:
-        """Whether the verdict is about another text."""
+        """True if the text matches neither tree."""
         return bool(self.from_live and self.from_checked)
 
     def record(self, path: str, now: bytes | None, live: bytes | None, checked: bytes | None) -> None:
-        """What is at a path now, and is in the two trees; None for nothing."""
+        """Update a path with its current content and its content in the two trees; None where there is no file."""
         for moved, then in ((self.from_live, live), (self.from_checked, checked)):
             if now == then:
                 moved.discard(path)
@@ -66,7 +68,7 @@ class Divergence:
 
 
 def load(folder: Path) -> Verdict | None:
-    """The last verdict that was kept in a folder. For use in a thread."""
+    """Return the last verdict saved in a folder, or None. For use in a thread."""
     try:
         return codec.loads(Verdict, (folder / RECORD).read_text())
     except (OSError, ValueError):
@@ -74,6 +76,6 @@ def load(folder: Path) -> Verdict | None:
 
 
 def keep(folder: Path, verdict: Verdict) -> None:
-    """Remember a verdict as the last one. For use in a thread."""
+    """Save a verdict as the last one. For use in a thread."""
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write(folder / RECORD, codec.dumps(verdict).encode())

@@ -1,4 +1,4 @@
-"""Delete tasks and runs: journal, logs and results."""
+"""Delete tasks and runs from the journal, with their logs and results."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 async def delete(parts: TaskParts, id_: str) -> tuple[str, ...]:
-    """Forget a task with its runs, or one run: journal, logs and results. Returns the ids of the runs.
+    """Delete a task with its runs, or one run: journal, logs and results. Returns the ids of the runs.
 
-    Raises UsageError where one of them has not ended.
+    Raises UsageError if one of them has not ended.
     """
     await parts.runs.settled(*(run.id for run in parts.registry.resolve_runs(id_)[1]))
-    # From here to the end of the journal's part nothing is awaited: nobody can begin a run of it meanwhile.
+    # From here until the journal is changed nothing is awaited, so that nobody can begin one of these runs meanwhile.
     task, doomed = parts.registry.resolve_runs(id_)
     for run in doomed:
         if not run.state.ended:
@@ -35,13 +35,13 @@ async def delete(parts: TaskParts, id_: str) -> tuple[str, ...]:
 
 
 async def forget(parts: TaskParts, task: Task, doomed: Sequence[Run]) -> tuple[str, ...]:
-    """Forget runs of a task that have ended, in the journal first. Returns their ids."""
+    """Delete runs of a task that have ended, from the journal first. Returns their ids."""
     ids = tuple(run.id for run in doomed)
     whole = len(doomed) == len(task.runs)
     renewals = [sync_base.snapshot_name(run.id, turn) for run in doomed for turn in range(1, run.turn + 1)]
     names = (*ids, *renewals, *([task.id] if whole else []))
     going = ids[0] if ids else task.id
-    with contextlib.suppress(StorageError):  # what is deleted makes room
+    with contextlib.suppress(StorageError):  # deleting frees the disk space that this record needs
         parts.unfinished.expect(going, Unfinished(task.repository, names))
     parts.registry.remove(task, doomed)
     if whole:
@@ -50,7 +50,7 @@ async def forget(parts: TaskParts, task: Task, doomed: Sequence[Run]) -> tuple[s
     room = parts.repositories.of(Path(task.repository))
     if whole:
         await parts.checks.forget(task.id)
-    # Folders first: on a full disk they make the room that the rest takes.
+    # Folders come first: on a full disk, deleting them frees the space that the rest needs.
     for run_id in ids:
         await asyncio.to_thread(shutil.rmtree, parts.ground.files.run_folder(run_id), ignore_errors=True)
         fault("delete.folder_gone")

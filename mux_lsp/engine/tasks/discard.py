@@ -1,7 +1,7 @@
-"""Throwing runs away and bringing them back: for a while all of them is kept, then it goes by itself.
+"""Discard and restore runs: a discarded run is kept for a while, then deleted automatically.
 
-A run that was thrown away has ended, has no worktree, competes and agrees no more, and nobody reviews it. It can be
-looked at, brought back and deleted. What was accepted of it stays in the text and on record.
+A discarded run has ended, has no worktree, is not ranked, counts for no agreement and is not reviewed. It can be
+inspected, restored and deleted. Text accepted from it stays, and stays on record.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DAY: Final = 86_400.0
-"""Seconds."""
+"""Seconds in a day."""
 
 AGAIN_SECONDS: Final = 3600.0
-"""When to try again to forget what could not be."""
+"""Seconds after which a failed deletion is tried again."""
 
 
 class Discards:
-    """What a person has thrown away. Lives on one event loop.
+    """The discarded runs. Use it on one event loop.
 
-    `free` ends a run with all its processes and has its worktree given back. `forget` deletes runs of a task that have
-    ended; it does so to the journal before it awaits anything. `days` is how long what was thrown away is kept. `spawn`
-    runs a coroutine in the background.
+    `free` ends a run with all its processes and releases its worktree. `forget` deletes ended runs of a task; it
+    changes the journal before it awaits anything. `days` returns how long discarded runs are kept. `spawn` runs a
+    coroutine in the background.
     """
 
-    def __init__(  # noqa: PLR0913  (whatever it is not to know itself)
+    def __init__(  # noqa: PLR0913  (its collaborators)
         self,
         book: TaskRegistry,
         *,
@@ -57,14 +57,14 @@ class Discards:
         self._armed_for = days()
 
     def kept_until(self, run: Run) -> float | None:
-        """When a run that was thrown away is forgotten, in seconds since the epoch; None for any other."""
+        """Return when a discarded run will be deleted, in seconds since the epoch; None for any other run."""
         return None if run.discarded is None else run.discarded + self._days() * DAY
 
     async def discard(self, id_: str, keep: Collection[str] = ()) -> tuple[str, ...]:
-        """Throw a run away, or a task's runs but those to keep. Returns the ids of those that were not before.
+        """Discard a run, or a task's runs except those in `keep`. Returns the ids of those newly discarded.
 
-        It is on record, for all of them or none, before any is touched. When it returns they have ended with every
-        process and given their worktrees back. Raises UsageError for an unknown id.
+        All of them or none are recorded before any run is ended. On return they have ended with all their processes,
+        and their worktrees are released. Raises UsageError for an unknown id.
         """
         task, named = self._book.resolve_runs(id_)
         known = {run.id for run in task.runs}
@@ -78,30 +78,30 @@ class Discards:
         return await self.throw_away(run.id for run in named if run.id not in keep)
 
     async def throw_away(self, run_ids: Iterable[str]) -> tuple[str, ...]:
-        """The same for some runs of one task. Those that were deleted meanwhile are passed over."""
+        """Discard these runs of one task, as `discard` does. Runs that were deleted meanwhile are skipped."""
         wanted = self._there(run_ids)
         thrown = tuple(run.id for run in wanted if run.discarded is None)
-        # What is kept by the database is as exact as that.
+        # The time is rounded to the precision that the database keeps.
         self._book.discard(thrown, round(self._clock(), 3))
         self._arm()
         await self._ended(wanted)
         return thrown
 
     def noted(self, run_ids: Iterable[str], at: float) -> None:
-        """The journal has it that these runs of one task were thrown away at a time."""
+        """Apply that the journal has recorded these runs of one task as discarded at this time."""
         self._book.discarded([run.id for run in self._there(run_ids) if run.discarded is None], at)
         self._arm()
 
     async def ended(self, run_ids: Iterable[str]) -> None:
-        """Wait until runs that were thrown away have ended with every process and given their worktrees back."""
+        """Wait until discarded runs have ended with all their processes, and their worktrees are released."""
         await self._ended(self._there(run_ids))
 
     async def restore(self, id_: str) -> tuple[str, ...]:
-        """Bring a run back, or all of a task. Returns the ids of those that were thrown away.
+        """Restore a run, or all runs of a task. Returns the ids of those that were discarded.
 
         Raises UsageError for an unknown id.
         """
-        # What is on its way out comes to its end first: a later daemon would have it go on.
+        # Runs that are ending must end first. Otherwise a later daemon would continue them.
         await self._ended(run for run in self._book.resolve_runs(id_)[1] if run.discarded is not None)
         back = tuple(run.id for run in self._book.resolve_runs(id_)[1] if run.discarded is not None)
         self._book.discard(back, None)
@@ -109,21 +109,21 @@ class Discards:
         return back
 
     async def take_up(self) -> None:
-        """Bring to its end what an earlier daemon has left half done, and forget what is over."""
+        """Complete discards that an earlier daemon has left unfinished, and delete the runs whose time is over."""
         await self._ended(run for run in self._book.runs if run.discarded is not None and not run.state.ended)
         await self._forget_what_is_over()
 
     def configured(self) -> None:
-        """The settings were read anew."""
+        """Apply reloaded settings."""
         if self._days() != self._armed_for:
             self._arm()
 
     def close(self) -> None:
-        """Ring no more."""
+        """Cancel the timer."""
         if self._alarm is not None:
             self._alarm.cancel()
 
-    # Inside
+    # Internal
 
     def _there(self, run_ids: Iterable[str]) -> list[Run]:
         there = {run.id: run for run in self._book.runs}
@@ -133,7 +133,7 @@ class Discards:
         await asyncio.gather(*(self._free(run.id) for run in runs))
 
     def _arm(self, not_before: float = 0.0) -> None:
-        """Ring when the next run is over, in so many seconds at the earliest."""
+        """Set the timer for the next deletion, at least `not_before` seconds from now."""
         self.close()
         self._alarm = None
         self._armed_for = self._days()
@@ -150,7 +150,8 @@ class Discards:
         for task_id in [task.id for task in self._book.tasks() if self._over(task)]:
             try:
                 await self._ended(self._over(self._book.task(task_id)))
-                # Looked at again, with nothing awaited from here on: one may have been brought back meanwhile.
+                # The task is read again, with nothing awaited from here on, because a run may have been restored
+                # meanwhile.
                 task = self._book.task(task_id)
                 if over := self._over(task):
                     log.info("%s: kept long enough: %s", task_id, ", ".join(run.id for run in over))
@@ -161,6 +162,6 @@ class Discards:
         self._arm(not_before)
 
     def _over(self, task: Task) -> tuple[Run, ...]:
-        """The runs of a task that were kept long enough."""
+        """Return the runs of a task that were kept long enough."""
         now = self._clock()
         return tuple(run for run in task.runs if (moment := self.kept_until(run)) is not None and moment <= now)

@@ -1,4 +1,4 @@
-"""Follow up on runs: another attempt, or a further message to the same agent."""
+"""Follow up on runs: a new attempt, or a further message to the same agent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def retry(parts: TaskParts, run_id: str) -> Run:
-    """Another attempt by the same agent at the same task, as a new run."""
+    """Begin a new run of the same task with the same agent. Raises MuxError if it is not allowed."""
     backends = Backends(await parts.ground.configuration.reload())
     old = parts.registry.run(run_id)
     refuse_discarded(old)
@@ -33,11 +33,11 @@ async def retry(parts: TaskParts, run_id: str) -> Run:
 
 
 async def carry_on(parts: TaskParts, run_id: str, message: str, clients: tuple[Client, ...] | None = None) -> Run:
-    """Have the agent of a run that has ended go on from its own result, with a further message as its prompt.
+    """Have the agent of an ended run continue from its own result, with a further message as its prompt.
 
-    With `clients`, what the person has by now, the unsaved buffers of these clients included, is merged into its
-    result first. A run that waits for leave takes the message as a no to what it asked for; to be brought up to
-    date it ends what it does, since its files are to change.
+    With `clients`, the person's current state, including the unsaved buffers of these clients, is first merged into the
+    result. For a run that waits for permission, the message refuses the request; with `clients` the run is cancelled
+    first, because its files are about to change. Raises MuxError.
     """
     backends = Backends(await parts.ground.configuration.reload())
     await parts.runs.settled(run_id)
@@ -80,7 +80,7 @@ async def carry_on(parts: TaskParts, run_id: str, message: str, clients: tuple[C
         turn=run.turn + 1,
         **renewed,
         result_complete=False,
-        # Its time is that of its work on this message.
+        # The run's duration is that of its work on this message.
         started=None,
         finished=None,
         exit_status=None,

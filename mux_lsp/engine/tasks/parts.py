@@ -1,4 +1,4 @@
-"""Name the services that operations on tasks work with."""
+"""Collect the services that operations on tasks use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskParts:
-    """The services that starting, continuing and deleting share."""
+    """The services that starting, continuing and deleting tasks share."""
 
     ground: Foundation
     registry: TaskRegistry
@@ -44,5 +44,5 @@ class TaskParts:
     unfinished: UnfinishedWork
 
     def store_of(self, run: Run) -> RepositoryStore:
-        """The store of a run's repository."""
+        """Return the store of a run's repository."""
         return self.repositories.of(Path(self.registry.task(run.task).repository))

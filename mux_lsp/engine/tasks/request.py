@@ -1,4 +1,4 @@
-"""What a person asks for when a task begins, and what agents get to read of it."""
+"""Define a request to start a task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """A prompt and whatever comes with it. `clients` are those whose unsaved buffers go into the snapshot."""
+    """A prompt with its options. `clients` are those whose unsaved buffers are included in the snapshot."""
 
     folder: Path
     prompt: str
@@ -26,15 +26,15 @@ class StartRequest:
     clients: tuple[Client, ...] = ()
     priority: int = 0
     stop_after: int | None = None
-    """So many equal results that passed every check end the runs that are left; None for what the settings say."""
+    """Number of equal results that pass every check, after which the remaining runs are ended; None for the setting."""
     max_cost_usd: float | None = None
     max_tokens: int | None = None
     parent: str | None = None
-    """The run whose agent asks; None where a person does."""
+    """The run whose agent starts the task; None if a person does."""
 
 
 def context_of(root: Path, file: Path, start: int | None, end: int | None) -> Context:
-    """A place in the repository. Raises UsageError where the file is not in it."""
+    """Return a place in the repository, with a relative path. Raises UsageError if the file is outside."""
     if not file.is_relative_to(root):
         raise UsageError(f"{file} is not inside the repository {root}; context must be.")
     return Context(file.relative_to(root).as_posix(), start, end)

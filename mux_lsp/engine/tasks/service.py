@@ -1,4 +1,4 @@
-"""Offer all that a person does with tasks as a whole."""
+"""Provide the operations on tasks and runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskService:
-    """Starts, continues, orders and deletes tasks and their runs. Lives on one event loop."""
+    """Operations that start, continue, order and delete tasks and their runs. Use it on one event loop."""
 
     parts: TaskParts
     discards: Discards
@@ -46,27 +46,29 @@ class TaskService:
         return await delete.delete(self.parts, id_)
 
     async def default_agents(self) -> tuple[str, ...]:
-        """The agents of a task that names none. Raises UsageError where the settings are wrong."""
+        """Return the agents of a task that names none. Raises UsageError if the settings are invalid."""
         return backends.default_agents(await self.parts.ground.configuration.reload(), os.environ)
 
     async def no_agent(self) -> str | None:
-        """Why no task begins that names no agent; None where one does. Raises UsageError as `default_agents` does."""
+        """Return why a task must name an agent, or None if there is a default. Raises UsageError if settings are
+        invalid.
+        """
         return None if await self.default_agents() else backends.no_agent(self.parts.ground.configuration.current)
 
     def pause(self, task_id: str) -> Task:
-        """Keep the runs of a task that are queued from beginning; those at work go on."""
+        """Pause a task: its queued runs do not begin; those at work continue."""
         return self._reorder(task_id, "paused", paused=True)
 
     def resume(self, task_id: str) -> Task:
-        """Let the runs of a task begin again when their turn comes."""
+        """Let the queued runs of a task begin again when their turn comes."""
         return self._reorder(task_id, "resumed", paused=False)
 
     def prioritize(self, task_id: str, priority: int) -> Task:
-        """Have the queued runs of a task begin before those of tasks with a lower priority."""
+        """Set the priority of a task: its queued runs begin before those of tasks with a lower priority."""
         return self._reorder(task_id, "prioritized", priority=priority)
 
     def summary(self, run: Run) -> RunSummary:
-        """Where a run stands among the others, at no cost."""
+        """Return a run's queue position, rank and retention. Cheap."""
         if run.discarded is not None:
             return RunSummary(kept_until=self.discards.kept_until(run))
         number, ranked = self.parts.queue.number(run.id), self.rankings.of(run)
@@ -75,11 +77,9 @@ class TaskService:
         return NO_SUMMARY if number is None else RunSummary(queue_place=number)
 
     async def ranked(self, task_id: str) -> Task:
-        """A task whose runs are ranked as everything stands now, so that `summary` has it. Raises UsageError where
-        there is none.
-        """
+        """Return a task whose ranks, as in `summary`, are up to date. Raises UsageError if there is no such task."""
         self.parts.registry.task(task_id)
-        # With settings that are wrong the last good ones hold.
+        # If the settings are invalid, the last valid ones stay in force.
         with contextlib.suppress(UsageError):
             await self.parts.ground.configuration.reload()
         await self.rankings.settled(task_id)

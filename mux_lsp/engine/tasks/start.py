@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 async def start(parts: TaskParts, request: StartRequest) -> Task:
-    """Take a snapshot of what the person sees, and begin a run for each agent asked for.
+    """Take a snapshot of what the person sees, and begin a run for each requested agent.
 
-    Raises NotARepositoryError, UsageError for a bad agent, MuxError where a limit is reached or the snapshot fails.
+    Raises NotARepositoryError, UsageError for a bad agent, MuxError if a limit is reached or the snapshot fails.
     """
     repository = await asyncio.to_thread(locate, request.folder)
     identity = await asyncio.to_thread(identity_of, repository.root)
@@ -51,7 +51,7 @@ async def start(parts: TaskParts, request: StartRequest) -> Task:
         parts.unfinished.expect(task_id, Unfinished(str(repository.root), (task_id,)))
         snapshot = await asyncio.to_thread(room.shadow.snapshot, repository, buffers, task_id)
         try:
-            # Meanwhile others may have begun, or the agent that asks for it may have been ended.
+            # Meanwhile other tasks may have begun, or the run whose agent asked may have ended.
             parent = None if parent is None else parts.registry.run(parent.id)
             admit(parent)
         except MuxError:
@@ -79,7 +79,7 @@ async def start(parts: TaskParts, request: StartRequest) -> Task:
                 for number, (agent, model) in enumerate(names, 1)
             ),
             runs_created=len(names),
-            # What an agent starts is no more urgent than what it works on.
+            # A task started by an agent is no more urgent than the task of that agent.
             priority=request.priority
             if parent is None
             else min(request.priority, parts.registry.task(parent.task).priority),
@@ -107,6 +107,6 @@ def _default_choices(parts: TaskParts, settings: Settings) -> tuple[AgentChoice,
 
 
 def _drop(room: RepositoryStore, snapshot: Snapshot, name: str) -> None:
-    """Forget a snapshot that was just taken."""
+    """Delete a snapshot that was just taken."""
     room.shadow.complete(snapshot)
     room.shadow.delete_refs(name)

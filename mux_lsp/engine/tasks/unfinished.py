@@ -1,8 +1,8 @@
-"""Names whose refs and folders are to go unless the journal knows them: nothing that a killed daemon began stays.
+"""Record starts and deletions in progress, so that the next daemon removes what a killed one left half done.
 
-A snapshot has its ref before its task is on record, and a task is off the record before its refs and folders are gone.
-In between a small file says what there may be. It names what it is about, so nothing else is ever removed: results
-whose journal was moved away stay where they are.
+A snapshot has its ref before its task is in the journal, and a task leaves the journal before its refs and folders are
+removed. In between, a small file lists their names. Only listed names are ever removed: if the journal was moved away,
+the results stay.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What may have to go of one repository."""
+    """Refs and folders in one repository that are removed unless the journal knows their names."""
 
     repository: str
     names: tuple[str, ...]
-    """Of snapshots and results, each that of a task or a run, or such a one with `.TURN` behind it."""
+    """Names of snapshots and results: the id of a task or a run, or that id followed by `.TURN`."""
 
     def unknown(self, known: Collection[str]) -> list[str]:
-        """The names that belong to no task or run that is known."""
+        """Return the names that belong to no known task or run."""
         return [name for name in self.names if name.partition(".")[0] not in known]
 
 
 class UnfinishedWork:
-    """The files that say so, in `folder`."""
+    """Records of unfinished starts and deletions, one file each in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -49,7 +49,7 @@ class UnfinishedWork:
     async def clear(
         self, known: Collection[str], room_of: Callable[[Path], RepositoryStore], run_folder: Callable[[str], Path]
     ) -> None:
-        """Remove what earlier daemons have noted and not come to the end of, but for what the journal knows."""
+        """Remove what earlier daemons have recorded and not completed, except what the journal knows."""
         for name, going in list(self._left()):
             try:
                 unknown = going.unknown(known)
@@ -59,18 +59,18 @@ class UnfinishedWork:
                     await asyncio.to_thread(shutil.rmtree, run_folder(one), ignore_errors=True)
                 self.done(name)
             except (MuxError, OSError) as error:
-                # The next daemon tries again: nothing must keep this one from starting.
+                # The next daemon tries again: an error here must not keep this one from starting.
                 log.warning("what was left of %s could not be removed: %s", name, error)
 
     def expect(self, name: str, going: Unfinished) -> None:
-        """Note under a name what may have to go. Raises StorageError."""
+        """Record under `name` what may have to be removed. Raises StorageError."""
         said = {"repository": going.repository, "names": going.names}
         with storage.told(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             atomic.write(self._file(name), json.dumps(said).encode())
 
     def done(self, name: str) -> None:
-        """Forget what was noted: it is on record by now, or all of it has gone."""
+        """Delete a record: its names are in the journal by now, or everything was removed."""
         self._file(name).unlink(missing_ok=True)
 
     def _left(self) -> Iterator[tuple[str, Unfinished]]:
@@ -82,4 +82,4 @@ class UnfinishedWork:
                 log.warning("%s cannot be read: %s", file, error)
 
     def _file(self, name: str) -> Path:
-        return self._folder / f"{os.path.basename(name)}.json"  # noqa: PTH119  (an id, which has no folder)
+        return self._folder / f"{os.path.basename(name)}.json"  # noqa: PTH119  (an id, which contains no folder)
