@@ -41,8 +41,9 @@ class Attempt:
     checks: tuple[str, ...] = ()
     """Commands that will check the result. The person wants them run here, so the agent may run them too."""
     largest_file: int | None = None
-    """Maximum size in bytes of a file that a program of the run writes, its output included. A program can raise its
-    limit.
+    """Maximum size in bytes of a file that a program of the run writes, its output included.
+
+    The limit is soft: a program can raise it for itself.
     """
     trusted: bool = False
     """True if the person trusts the code that the repository itself would have agents run: its hooks and servers."""

@@ -1,5 +1,6 @@
-"""Run watches of the file system in threads. The asynchronous ones of watchfiles share forty threads between all of
-them.
+"""Run watches of the file system in threads of their own.
+
+The asynchronous watches of watchfiles share forty threads between all of them.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def size_of(run_folder: Path, stream: Stream) -> int:
 
 
 def read_text(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[str, int]:
-    """Return the result of `read_log` as text that is safe to display. An incomplete character is kept for the next
+    """Return the result of `read_log` as text that is safe to display. An incomplete character is left for the next
     call.
     """
     data, position = read_log(run_folder, stream, offset, limit)

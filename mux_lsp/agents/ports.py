@@ -18,9 +18,7 @@ class PortBlocks:
     """The assignment of port blocks to runs. One per daemon."""
 
     def __init__(self, start: int | None = None) -> None:
-        """Begin with the block at `start`; by default with a random one, since the daemons of other people reserve
-        ports too.
-        """
+        """Begin with the block at `start`; by default with a random one, since other daemons reserve ports too."""
         self._next = FIRST + SIZE * secrets.randbelow((LAST - FIRST) // SIZE + 1) if start is None else start
         self._held: dict[str, int] = {}
 
@@ -44,9 +42,7 @@ class PortBlocks:
         )
 
     def keep(self, run: str, port: int) -> None:
-        """Record the block of a run that an earlier daemon started. The ports are not tested: its agent may listen
-        there.
-        """
+        """Record the block of a run that an earlier daemon started. The ports are not tested: its agent may listen."""
         self._held[run] = port
 
     def release(self, run: str) -> None:

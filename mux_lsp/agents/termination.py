@@ -153,8 +153,9 @@ def _destroy(family: _Family) -> set[Process]:
 
 
 def _destroy_with_supervisor(family: _Family, supervisor: Process) -> set[Process]:
-    """Kill the supervisor, unless it has started its command only now: then kill the command. Return the other
-    processes.
+    """Kill the supervisor, unless it has started its command only now: then kill the command.
+
+    Return the other processes.
     """
     _signal(supervisor, signal.SIGSTOP)
     there = _destroy(family)

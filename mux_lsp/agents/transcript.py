@@ -73,8 +73,9 @@ class Transcript:
         self._clock = clock
 
     def add(self, event: Event | Prompted, offset: int | None = None) -> bool:
-        """Append an event. Return False for an event that is not stored because it only matters live (`Started`,
-        `TextPart`).
+        """Append an event. Return False if it is not stored, because it only matters live.
+
+        These are `Started` and `TextPart`.
         """
         if isinstance(event, Prompted):
             kind = "prompt"

@@ -39,8 +39,9 @@ class Client:
         self._words: list[str] = []
 
     def words(self) -> str | None:
-        """Return what the person said with refusals since the last call, or None: the protocol's answers cannot carry
-        it.
+        """Return the person's words with refusals since the last call, or None.
+
+        They are sent as a prompt, since the protocol's answers have no place for them.
         """
         words, self._words = "\n\n".join(self._words), []
         return words if words and not self._cancelled.is_set() else None

@@ -1,4 +1,4 @@
-"""Preset for aider (`aider`). Its output is prose: edited files, tokens and dollars are parsed from it."""
+"""Launch aider (`aider`), and parse its output: prose that names edited files, tokens and dollars."""
 
 from __future__ import annotations
 

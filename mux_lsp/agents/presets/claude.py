@@ -1,4 +1,4 @@
-"""Preset for Claude Code (`claude`), in its headless mode with `stream-json` output."""
+"""Launch Claude Code (`claude`) in headless mode, and parse its `stream-json` output."""
 
 from __future__ import annotations
 

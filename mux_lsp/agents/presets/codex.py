@@ -1,4 +1,4 @@
-"""Preset for Codex (`codex exec`), with its `--json` output."""
+"""Launch Codex (`codex exec`), and parse its `--json` output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preset for GitHub Copilot CLI (`copilot`), with its `--output-format json` output. It reports no tokens."""
+"""Launch GitHub Copilot CLI (`copilot`), and parse its `--output-format json` output, which reports no tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preset for Cursor's agent (`cursor-agent`), with its `stream-json` output, both according to its documentation."""
+"""Launch Cursor's agent (`cursor-agent`), and parse its `stream-json` output, both according to its documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preset for Gemini CLI (`gemini`), with its `stream-json` output."""
+"""Launch Gemini CLI (`gemini`), and parse its `stream-json` output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preset for opencode (`opencode run`), with its `--format json` output."""
+"""Launch opencode (`opencode run`), and parse its `--format json` output."""
 
 from __future__ import annotations
 

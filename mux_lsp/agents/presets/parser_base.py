@@ -1,4 +1,4 @@
-"""Share code between the parsers: lines of JSON, type-checked values, and bounded texts."""
+"""Provide the parsers' base class and helpers: lines of JSON, type-checked values, and bounded texts."""
 
 from __future__ import annotations
 

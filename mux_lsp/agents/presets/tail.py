@@ -20,8 +20,7 @@ _QUIET_MS: Final = 50
 
 @contextlib.asynccontextmanager
 async def changing(folder: Path) -> AsyncIterator[asyncio.Event]:
-    """Yield an event that is set when the watch is in place, and whenever a file directly in the folder may have
-    changed.
+    """Yield an event that is set when a file directly in the folder may have changed, and once the watch is in place.
 
     The folder must exist. The caller clears the event.
     """
