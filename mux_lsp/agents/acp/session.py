@@ -97,7 +97,7 @@ class AcpSession:
     async def work(self, pipes: Pipes, opening: Opening) -> Outcome:
         """Have the agent work on the prompt. The pipes are closed at the end.
 
-        Raises AgentError if the agent does not follow the protocol or cannot start a session.
+        Raises AgentError if the agent does not follow the protocol, or answers with an error.
         """
         self._wire = await Wire.over(pipes, self._updates.hear, self._updates.odd)
         self._connection = connect_to_agent(cast("AnyClient", self._client), self._wire)
@@ -191,7 +191,7 @@ class AcpSession:
     async def _open_again(
         self, greeting: InitializeResponse, session: str
     ) -> LoadSessionResponse | ResumeSessionResponse | None:
-        """Open an earlier session. Return None if the agent cannot load sessions."""
+        """Open an earlier session. Return None if the agent cannot load sessions or has lost this one."""
         able, connection = greeting.agent_capabilities, self._connection
         where: dict[str, Any] = {
             "session_id": session,

@@ -96,7 +96,7 @@ class PresetBackend:
     def command_line(self) -> str:
         """Return the command line in shell syntax, with placeholders for values that only a run has.
 
-        Raises UsageError if an administrator's settings make running it unsafe.
+        Raises UsageError if an administrator's settings prevent the agent from running at all.
         """
         folder = Path("WORKTREE")
         attempt = Attempt(
