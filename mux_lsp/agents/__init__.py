@@ -1,1 +1,1 @@
-"""Backends that attempt a task, behind one Protocol."""
+"""Start agents, follow their output, and end them. Every kind of agent implements the Protocol `backend.Backend`."""

@@ -1,11 +1,10 @@
-"""Output in bounds: a file that a child writes to directly, of which the head and the tail are kept and the middle is
-freed.
+"""Bound the size of an output file: keep its head and tail, and free the middle.
 
-The child goes on writing whatever becomes of the daemon, and offsets stay what they are: the middle becomes a hole,
-which takes no room on the disk. On Linux that is `fallocate` with FALLOC_FL_PUNCH_HOLE, which ext4, XFS, Btrfs, tmpfs
-and gfs2 have (fallocate(2)), and network file systems where their server does; on macOS F_PUNCHHOLE, which APFS has
-(fcntl(2); written by its documentation). Elsewhere, and while no daemon looks, RLIMIT_FSIZE is the bound that is left:
-see `process.start`.
+The child writes to the file directly, so it goes on writing when the daemon ends, and offsets do not change: the middle
+becomes a hole, which takes no space on the disk. On Linux that is `fallocate` with FALLOC_FL_PUNCH_HOLE, which ext4,
+XFS, Btrfs, tmpfs and gfs2 support (fallocate(2)), and network file systems if their server does; on macOS F_PUNCHHOLE,
+which APFS supports (fcntl(2); implemented from its documentation). Elsewhere, and while no daemon runs, only
+RLIMIT_FSIZE bounds the output: see `process.start`.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OUTPUT: Final = re.compile(r"stdout|stderr|raw-[0-9]+|transcript\.jsonl")
-"""The names of the files in a run's folder whose size is an agent's to choose."""
+"""The names of the files in a run's folder whose size the agent determines."""
 
 _STEP: Final = 1 << 16
-"""Bytes. A hole begins and ends at a multiple of it, which is one of every usual file system's block size too."""
+"""Alignment of a hole's start and end in bytes: a multiple of the block size of every common file system."""
 
 _PUNCH_AND_KEEP_SIZE: Final = 0x02 | 0x01
 """FALLOC_FL_PUNCH_HOLE and FALLOC_FL_KEEP_SIZE (linux/falloc.h)."""
 
 _F_PUNCHHOLE: Final = 99
-"""sys/fcntl.h of macOS."""
+"""The command number in macOS' sys/fcntl.h."""
 
 _PIECE: Final = 1 << 20
 
@@ -52,13 +51,14 @@ _QUIET_MS: Final = 50
 
 
 def is_output(name: str) -> bool:
-    """Whether a file of that name in a run's folder is kept in bounds."""
+    """Return whether a file with that name in a run's folder is an output whose size is bounded."""
     return _OUTPUT.fullmatch(name) is not None
 
 
 def trim(file: Path, most: int) -> None:
-    """Free the middle of a file that takes more than `most` bytes of the disk: a quarter of that is kept of its head,
-    half of its tail. For use in a thread.
+    """Free the middle of a file that takes more than `most` bytes of the disk.
+
+    The head keeps a quarter of `most`, the tail half of it. Blocks: call it in a thread.
     """
     with contextlib.suppress(OSError):
         if file.lstat().st_blocks * 512 <= most:
@@ -79,7 +79,7 @@ def trim(file: Path, most: int) -> None:
 
 
 def trim_outputs(folder: Path, most: int) -> None:
-    """Trim all outputs that are directly in a folder. For use in a thread."""
+    """Trim all outputs that are directly in a folder. Blocks: call it in a thread."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if is_output(entry.name):
@@ -88,7 +88,7 @@ def trim_outputs(folder: Path, most: int) -> None:
 
 @contextlib.asynccontextmanager
 async def kept_in_bounds(folder: Path, most: int) -> AsyncIterator[None]:
-    """Trim the outputs that are directly in a folder, whenever they grow and in the end. The folder must exist."""
+    """Trim the outputs that are directly in a folder, whenever they grow and at the end. The folder must exist."""
     try:
         with watch_kept_up(folder, functools.partial(_watch, folder, most)):
             yield
@@ -97,9 +97,10 @@ async def kept_in_bounds(folder: Path, most: int) -> AsyncIterator[None]:
 
 
 def read_around(file: BinaryIO, offset: int, limit: int) -> tuple[bytes, int]:
-    """Up to `limit` bytes of a file from `offset` on, and where they begin: behind the hole where `offset` is in one.
+    """Return up to `limit` bytes of a file from `offset` on, and the offset of the first of them.
 
-    No byte is of a hole, also where one is made meanwhile. Nothing at the end.
+    If `offset` is in a hole, they start behind it. No byte comes from a hole, even if one is made during the call.
+    Returns no bytes at the end of the file.
     """
     descriptor = file.fileno()
     while True:
@@ -112,13 +113,13 @@ def read_around(file: BinaryIO, offset: int, limit: int) -> tuple[bytes, int]:
             ):
                 return data, start
         except OSError as error:
-            if error.errno != errno.ENXIO:  # nothing more
+            if error.errno != errno.ENXIO:  # no data behind the offset
                 raise
             return b"", offset
 
 
 def lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file without their ends, those left out that a hole has cut."""
+    """Yield the lines of a file without their line ends, except lines that a hole has cut."""
     position, rest, cut = 0, b"", False
     while True:
         piece, start = read_around(file, position, _PIECE)
@@ -137,7 +138,7 @@ def lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def left_out(size: int) -> str:
-    """The line that stands for this number of left-out bytes."""
+    """Return the line that replaces this number of omitted bytes."""
     return f"mux-lsp: {size:,} bytes of the output were left out here (output_mb under [runs])"
 
 

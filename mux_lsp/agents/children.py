@@ -1,4 +1,4 @@
-"""Keep the children of this daemon until they are swept."""
+"""Keep the child processes of this daemon unreaped until they are swept."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _names: dict[Process, str] = {}
-"""The runs, checks and set-ups of those that this daemon has started and not swept yet."""
+"""The runs, checks and set-ups of the processes that this daemon has started and not swept yet."""
 
 _known: dict[Process, subprocess.Popen[bytes] | None] = {}
-"""Those that this daemon has started, or has seen end, and has not swept by `end` yet.
+"""Processes that this daemon has started, or has seen end, and that `end` has not swept yet.
 
-A child of ours stays unreaped until then: so its number, which is its session's too, cannot pass to another process.
+A child stays unreaped until then. So its process number, which is its session's number too, is not reused.
 """
 
 
 def sessions() -> dict[int, str]:
-    """The sessions that the supervisors of this daemon's children lead, with the name of the run of each."""
+    """Return the sessions that the supervisors of this daemon's children lead, with the name of the run of each."""
     return {process.pid: name for process, name in [*_names.items()]}
 
 
@@ -38,11 +38,11 @@ def reap(process: Process) -> None:
     _names.pop(process, None)
     child = _known.pop(process, None)
     if child is not None and child.poll() is None:
-        _known[process] = child  # could not be ended: keep its number ours
+        _known[process] = child  # it could not be ended: unreaped, it keeps its number
 
 
 def remember(process: Process) -> None:
-    """Know a process that this daemon has not started, until it is swept."""
+    """Treat a process that this daemon has not started as known, until it is swept."""
     _known.setdefault(process, None)
 
 

@@ -1,4 +1,4 @@
-"""Agents that are a command line: any program that reads a prompt and changes the files around it."""
+"""Run agents that are a command line: any program that reads a prompt and changes the files around it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 INLINE: Final = "sh:"
-"""What an agent's name begins with when the rest of it is the command itself."""
+"""Prefix of an agent's name if the rest of the name is the command itself."""
 
 PROMPT: Final = "prompt"
-"""The prompt's file in the run's folder."""
+"""The name of the prompt's file in the run's folder."""
 
 _VARIABLES: Final = {"prompt": "MUX_PROMPT", "prompt_file": "MUX_PROMPT_FILE", "model": "MUX_MODEL"}
-"""The placeholders, each with the environment variable that carries its value into a shell."""
+"""The placeholders, each with the environment variable that passes its value to a shell."""
 
 _PLACEHOLDER: Final = re.compile(r"\{(prompt|prompt_file|model)\}")
 _QUOTED_PLACEHOLDER: Final = re.compile(r"""(["'])\{(prompt|prompt_file|model)\}\1""")
@@ -36,13 +36,13 @@ _SHELLS: Final = frozenset({"ash", "bash", "dash", "fish", "ksh", "sh", "zsh"})
 
 @dataclass(frozen=True, slots=True)
 class CommandBackend:
-    """Runs a command line: a string by `/bin/sh -c`, a list as it stands."""
+    """Backend for a command line: a string is run by `/bin/sh -c`, a list without a shell."""
 
     command: str | Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to the person's environment."""
+    """Variables added to the person's environment."""
     grace: float = 5.0
-    """Seconds between TERM and KILL."""
+    """Seconds between SIGTERM and SIGKILL."""
     person: Mapping[str, str] | None = None
     """The person's environment; None for the daemon's own."""
 
@@ -79,16 +79,18 @@ class CommandBackend:
 
 
 def as_argument(prompt: str) -> str:
-    """A prompt as a program can take it. Raises UsageError where it holds a NUL."""
+    """Return a prompt in a form that can be passed as an argument. Raises UsageError if it holds a NUL."""
     if "\0" in prompt:
         raise UsageError("The prompt holds a NUL character, which no program can take as an argument. Remove it.")
-    # Lone surrogates, which JSON can bring, are in no encoding.
+    # JSON can contain lone surrogates, which no encoding can represent.
     return prompt.encode("utf-8", "replace").decode("utf-8")
 
 
 def surroundings(attempt: Attempt, person: Mapping[str, str] | None, added: Mapping[str, str]) -> dict[str, str]:
-    """The environment of an agent that is a program: the person's (None for the daemon's own), what configuration adds
-    to it, and what we tell it of its run.
+    """Return the environment of an agent that is a program.
+
+    It consists of the person's variables (None for the daemon's own), those that the configuration adds, and those that
+    describe the run.
     """
     ours = {
         "MUX_TASK": attempt.task,
@@ -104,23 +106,23 @@ def surroundings(attempt: Attempt, person: Mapping[str, str] | None, added: Mapp
 
 
 async def noted(process: Process, host: Host, end_it: Callable[[], Awaitable[None]]) -> None:
-    """Tell the host of a process that has been started; it is ended where that fails."""
+    """Report a started process to the host. If that fails, the process is ended and the error raised again."""
     try:
         host.emit(Started(process))
     except BaseException:
-        await end_it()  # nobody knows of it, so nobody would ever end it
+        await end_it()  # the process is not recorded, so nothing else would ever end it
         raise
 
 
 def mark(run: str, worktree: Path) -> dict[str, str]:
-    """What every process of a run carries in its environment, and by which the run's processes are found again."""
+    """Return the environment variables that every process of a run carries, and that identify the run's processes."""
     return {"MUX_RUN": run, "MUX_WORKTREE": str(worktree)}
 
 
 def inline_command(agent: str) -> str | None:
-    """The command in `sh:COMMAND`, or None where `agent` is the name of a configured one.
+    """Return the command in `sh:COMMAND`, or None if `agent` is the name of a configured agent.
 
-    Raises UsageError where nothing follows `sh:`.
+    Raises UsageError if nothing follows `sh:`.
     """
     if not agent.startswith(INLINE):
         return None
@@ -131,13 +133,13 @@ def inline_command(agent: str) -> str | None:
 
 
 def expand(command: str | Sequence[str], values: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Replace `{prompt}`, `{prompt_file}` and `{model}`; give the arguments to run and the environment they need.
+    """Replace `{prompt}`, `{prompt_file}` and `{model}`. Return the arguments to run and the environment they need.
 
-    In a list a placeholder becomes its value within its argument. In a string, which a shell reads, it becomes a quoted
-    reference to a variable: so whatever a prompt holds, the shell never reads it as a command. Any other `{word}`
-    is left alone. A value is never searched for placeholders.
+    In a list, a placeholder is replaced with its value within its argument. In a string, which a shell reads, it is
+    replaced with a quoted reference to a variable, so the shell never runs the text of a prompt as a command. Any other
+    `{word}` is kept. Values are not searched for placeholders.
 
-    Raises UsageError for a placeholder that has no value, and where a shell would take the value for code.
+    Raises UsageError for a placeholder without a value, and if a shell would run the value as code.
     """
     if isinstance(command, str):
         script, used = _expand_script(command)
@@ -158,7 +160,7 @@ def expand(command: str | Sequence[str], values: Mapping[str, str]) -> tuple[lis
 
 
 def explain(status: int | None) -> str | None:
-    """In words why an exit status is not a good one; None for 0."""
+    """Return why an exit status means failure, as words for people; None for 0."""
     if status == 0:
         return None
     if status is None:
@@ -183,13 +185,13 @@ def explain(status: int | None) -> str | None:
 def _expand_script(script: str) -> tuple[str, set[str]]:
     """Replace the placeholders of a shell script, following its quotes.
 
-    Inside quotes together with other text a placeholder is refused. `sh -c "tool {prompt}"` is why: the inner shell
-    would take the prompt for code. Should a script's quoting be misjudged here all the same (a here-document, say),
-    then the value is at worst split into words or spelled wrong: an expanded variable is never read as a command.
+    A placeholder inside quotes together with other text is refused: in `sh -c "tool {prompt}"` the inner shell would
+    run the prompt as code. If the quoting of a script is parsed wrongly here (a here-document, for example), the value
+    is at worst split into words or misspelled: a shell never runs an expanded variable as a command.
     """
     result: list[str] = []
     used: set[str] = set()
-    contexts = [""]  # the open quote, "" for none; one more for each $( or ( that is open
+    contexts = [""]  # the open quote, "" for none, for each open $( or (
     position = 0
     while position < len(script):
         context = contexts[-1]
@@ -213,7 +215,7 @@ def _expand_script(script: str) -> tuple[str, set[str]]:
 
 
 def _step(script: str, position: int, contexts: list[str]) -> int:
-    """How many characters to take over as they stand; keeps `contexts` as the shell would see them afterwards."""
+    """Return the number of characters to copy unchanged, and update `contexts` to the shell's state behind them."""
     character, context = script[position], contexts[-1]
     length = 1
     if character == "\\" and context != "'":

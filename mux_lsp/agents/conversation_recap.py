@@ -1,4 +1,4 @@
-"""What was said in a run, for an agent that does not know it any more."""
+"""Repeat a run's conversation for an agent that no longer knows it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LONGEST: Final = 8000
-"""Characters of what it was told, and of its last words."""
+"""Maximum number of characters of the earlier prompts, and of the agent's last words."""
 
 
 def earlier(run_folder: Path, prompt: str) -> str:
-    """A further message for an agent that knows nothing of the conversation so far: what it was told and answered."""
+    """Return a further prompt preceded by the earlier prompts and the last answer, for an agent that has lost them."""
     told: list[str] = []
     said = ""
     for entry in transcript.read(run_folder):

@@ -1,4 +1,4 @@
-"""What an agent finds in its environment: the person's own, without what would lead it out of its worktree."""
+"""Build an agent's environment: the person's own, without variables that would lead it out of its worktree."""
 
 from __future__ import annotations
 
@@ -27,18 +27,21 @@ _GIT_KEPT: Final = frozenset(
         "GIT_SSL_NO_VERIFY",
     }
 )
-"""Who the person is and how git reaches the network. Any other `GIT_*` is dropped: an editor started from a git hook
-passes GIT_DIR and GIT_INDEX_FILE on, and with them each git command of an agent would change the person's own
-repository. An editor's GIT_ASKPASS and GIT_EDITOR would open windows in front of a person who asked for neither."""
+"""The `GIT_*` variables that are passed on: the person's identity, and git's access to the network.
+
+Any other is dropped. An editor started from a git hook passes GIT_DIR and GIT_INDEX_FILE on: with them, every git
+command of an agent would change the person's own repository. An editor's GIT_ASKPASS and GIT_EDITOR would open windows
+that the person did not ask for.
+"""
 
 _DROPPED: Final = frozenset(
     {
-        "ELECTRON_RUN_AS_NODE",  # VS Code sets it for what it starts; every other Electron program breaks under it
+        "ELECTRON_RUN_AS_NODE",  # VS Code sets it for its children; every other Electron program fails with it
         "LISTEN_FDS",
         "LISTEN_FDNAMES",
         "LISTEN_PID",
         "NOTIFY_SOCKET",
-        "NVIM",  # a socket by which a child drives the person's editor
+        "NVIM",  # a socket that lets a child control the person's editor
         "NVIM_LISTEN_ADDRESS",
         "OLDPWD",
         "_",
@@ -47,26 +50,26 @@ _DROPPED: Final = frozenset(
 )
 
 _OWN_KEPT: Final = "MUX_LSP_HOME"
-"""By it `mux-lsp` in an agent's hands finds this very daemon, which knows the agent and counts what it starts."""
+"""The variable with which `mux-lsp`, run by an agent, finds this daemon, which knows the agent and counts its tasks."""
 
 _DROPPED_PREFIXES: Final = (
-    "MUX_",  # our own, also those of a run inside which this daemon was started
-    "VSCODE_",  # sockets by which a child drives the person's editor
+    "MUX_",  # mux-lsp's own variables, which are set if this daemon was started inside a run
+    "VSCODE_",  # sockets that let a child control the person's editor
 )
 
 _SECRET: Final = re.compile("KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
-"""Names of variables that hold what no model should get to read."""
+"""Names of variables that hold secrets, which no model may read."""
 
 
 def scrubbed(person: Mapping[str, str], folder: Path, without: Collection[str] = ()) -> dict[str, str]:
-    """The person's environment for a program that is to work in `folder`, with PWD saying so."""
+    """Return the person's environment for a program that works in `folder`, with PWD set to it."""
     kept = {name: value for name, value in person.items() if _is_kept(name) and name not in without}
     kept["PWD"] = str(folder)
     return kept
 
 
 def keyless(person: Mapping[str, str], folder: Path, secrets: Collection[str] = ()) -> dict[str, str]:
-    """The same for what a model has run: without keys, without `secrets`, without what is named like a secret."""
+    """Return the environment of a command that a model runs: without keys, `secrets` and names that suggest one."""
     return scrubbed(person, folder, {*KEYS, *secrets, *filter(_SECRET.search, person)})
 
 

@@ -1,6 +1,6 @@
-"""What an agent of any kind tells while it works: one closed set of plain events.
+"""Define the events that an agent of any kind reports while it works: one closed set of plain values.
 
-Texts are as the agent sent them: whoever shows one makes it harmless first.
+Texts are as the agent sent them. Whoever displays one sanitizes it first.
 """
 
 from __future__ import annotations
@@ -14,42 +14,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The agent is at work. A later daemon needs `process` to take it up again: note it before anything else."""
+    """The agent is at work. A later daemon needs `process` to recover it, so record this before any other event."""
 
     process: Process
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The agent's own name for its conversation, by which a further message goes on with it."""
+    """The agent's own name for its conversation, which continues it with a further message."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Something the agent says, whole."""
+    """A complete message of the agent."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """A piece of what the agent is saying, for those who watch; the whole follows as `Text`."""
+    """A part of a message in progress, for live views. The complete message follows as `Text`."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """What the agent thinks aloud."""
+    """A part of the agent's visible reasoning."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The agent uses a tool. `title` says in a line what for; `input` is JSON, shortened where it is long."""
+    """A call of a tool. `title` is its purpose in one line; `input` is JSON, shortened if it is long."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What came of a tool call, shortened where it is long."""
+    """The result of a tool call, shortened if it is long."""
 
     id: str
     ok: bool
@@ -68,14 +68,14 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class FileTouched:
-    """A file the agent says it has written, as it names it."""
+    """The path of a file that the agent reports as written, as the agent names it."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, and dollars where they are known, of one request more."""
+    """The tokens of one more request, and its cost in dollars if it is known."""
 
     input: int = 0
     output: int = 0
@@ -85,11 +85,11 @@ class Usage:
 
     @property
     def tokens(self) -> int:
-        """All of them, whether they were cached or not."""
+        """The number of all tokens, cached or not."""
         return self.input + self.output + self.cache_read + self.cache_write
 
     def plus(self, more: Usage) -> Usage:
-        """Both together. Dollars that are not known count as none."""
+        """Return the sum of both. An unknown cost counts as 0."""
         known = [one.cost_usd for one in (self, more) if one.cost_usd is not None]
         return Usage(
             self.input + more.input,
@@ -110,28 +110,28 @@ class PlanEntry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The agent's plan as it stands now; it takes the place of an earlier one."""
+    """The agent's current plan. It replaces the previous one."""
 
     entries: tuple[PlanEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The agent's closing words."""
+    """The agent's closing message."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something mux-lsp says about the attempt: a retry, a limit that is near, a refused permission."""
+    """A message of mux-lsp about the attempt: a retry, a limit that is near, a refused permission."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Output that could not be read as anything else."""
+    """Output that could not be parsed."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Wait for processes to end, by the kernel's exit events: pidfd on Linux, kqueue on macOS."""
+"""Wait for processes to end, with the kernel's exit events: pidfd on Linux, kqueue on macOS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.process_table import Process
 
 _AT_ONCE: Final = 100
-"""How many processes are waited for at a time: each takes a file descriptor."""
+"""Maximum number of processes to wait for at a time: each takes a file descriptor."""
 
 
 class _Event(Protocol):
@@ -27,7 +27,7 @@ class _Event(Protocol):
 
 
 def _exit_event(process: Process) -> _Event | None:
-    """Something that becomes readable when the process has ended, or None where it has ended already."""
+    """Return an object that becomes readable when the process ends, or None if it has ended already."""
     event: _Event
     try:
         if sys.platform == "linux":
@@ -47,14 +47,14 @@ def _exit_event(process: Process) -> _Event | None:
                 raise
     except ProcessLookupError:
         return None
-    if not is_there(process):  # the number had passed to another one before we asked
+    if not is_there(process):  # the process number had been reused before it was opened
         event.close()
         return None
     return event
 
 
 async def wait_until_gone(processes: Collection[Process], seconds: float | None) -> None:
-    """Wait until all of them have ended, at most so many seconds, by the kernel's exit events."""
+    """Wait until all of the processes have ended, but at most `seconds` (None for no limit)."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             waiting = list(processes)

@@ -1,6 +1,7 @@
-"""Files in a run's folder. The agent knows the folder, so what lies there may be anything: a link, a FIFO, a device.
+"""Open files in a run's folder. An agent can put anything there: a link, a FIFO, a device.
 
-Opening one of those as a file would write over what a link names, or hold the daemon until somebody writes to the FIFO.
+Opening one of those as a file would overwrite a link's target, or block the daemon until another process opens the
+FIFO.
 """
 
 from __future__ import annotations
@@ -16,29 +17,30 @@ from mux_lsp.atomic import replacing
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-# Without effect on a plain file, and never waiting for the other end of anything else.
+# No effect on a plain file. Opening a FIFO or device does not block.
 _CAREFUL = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def open_to_read(path: Path) -> BinaryIO:
-    """A plain file to read. Raises OSError for anything else."""
+    """Open a plain file to read. Raises OSError for anything else."""
     return os.fdopen(_plain(os.open(path, os.O_RDONLY | _CAREFUL), path), "rb")
 
 
 def open_to_rewrite(path: Path) -> BinaryIO:
-    """A plain file that is there, to change. Raises OSError for anything else."""
+    """Open an existing plain file to change. Raises OSError for anything else."""
     return os.fdopen(_plain(os.open(path, os.O_RDWR | _CAREFUL), path), "r+b", buffering=0)
 
 
 def open_to_append(path: Path) -> BinaryIO:
-    """A plain file to append to, made where there is none. Anything else of that name is removed first."""
+    """Open a plain file to append to. It is created if missing; anything else with that name is removed first."""
     return os.fdopen(_to_append(path), "ab", buffering=0)
 
 
 class Appended:
-    """A plain file that is appended to again and again, with as few calls of the system as can be.
+    """A plain file that is appended to repeatedly, with few system calls.
 
-    It is found or made as by `open_to_append`, and kept open; anew where something else has its name by now.
+    It is opened or created as by `open_to_append`, and kept open. It is opened again if another file has its name by
+    now.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +48,7 @@ class Appended:
         self._descriptor: int | None = None
 
     def append(self, data: bytes) -> int:
-        """Append in one write. Returns where the data begin. Raises OSError."""
+        """Append in one write. Return the offset of the data. Raises OSError."""
         if self._descriptor is not None and not (status := os.fstat(self._descriptor)).st_nlink:
             self.close()
         if self._descriptor is None:
@@ -56,7 +58,7 @@ class Appended:
         return status.st_size
 
     def close(self) -> None:
-        """Keep it open no longer."""
+        """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -66,15 +68,15 @@ class Appended:
 
 
 def append(path: Path, data: bytes) -> None:
-    """Append to a plain file, in one write. The file is found or made as by `open_to_append`."""
+    """Append to a plain file in one write. The file is opened or created as by `open_to_append`."""
     file = Appended(path)
     file.append(data)
     file.close()
 
 
 def write_anew(path: Path, data: bytes) -> None:
-    """Put a new plain file in the place of whatever has that name. One writer at a time."""
-    # Always of the same name, so that what a killed daemon has left goes with the next writing.
+    """Replace whatever has that name with a new plain file. Not safe for concurrent writers."""
+    # The name is always the same, so the next write replaces what a killed daemon has left.
     new = path.with_name(f".new-{path.name}")
     remove(new)
     with replacing(path, new, point="run_file"):
@@ -85,13 +87,13 @@ def write_anew(path: Path, data: bytes) -> None:
 
 
 def remove(path: Path) -> None:
-    """Have nothing of that name, whatever it was."""
+    """Remove whatever has that name, if anything."""
     try:
         path.unlink(missing_ok=True)
     except OSError:
         if not path.is_dir():
             raise
-        # However deep it is, out of the way it is in one step. It goes with all that is in the run's folder.
+        # One rename moves even a deep folder out of the way. It is deleted with the run's folder.
         path.rename(Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent), path.name))
 
 

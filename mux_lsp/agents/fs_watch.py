@@ -1,4 +1,7 @@
-"""Watches of the file system, kept up by threads. watchfiles' own asynchronous ones share forty between all of them."""
+"""Run watches of the file system in threads of their own.
+
+The asynchronous watches of watchfiles share forty threads between all of them.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def watch_kept_up(folder: Path, watch: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Have a thread do `watch`, which watches a folder until its event is set: that is when the context is left.
+    """Run `watch` in a thread. It watches a folder until its event is set, which happens when the context is left.
 
-    It is done anew where a name that is not UTF-8 has ended it, so it has to begin by telling that anything may have
-    changed. Where the folder cannot be watched at all the log says so, and there is no live sight of it.
+    `watch` is restarted if a name that is not UTF-8 has ended it, so it must begin by reporting that anything may have
+    changed. If the folder cannot be watched at all, a warning is logged, and changes are not reported live.
     """
     stop = threading.Event()
     threading.Thread(target=_keep_up, args=(folder, watch, stop), name=f"watch {folder.name}", daemon=True).start()
@@ -45,6 +48,6 @@ def _keep_up(folder: Path, watch: Callable[[threading.Event], None], stop: threa
 
 
 def tell(loop: asyncio.AbstractEventLoop, listener: Callable[..., object], *told: object) -> None:
-    """Call a listener on its loop, from whatever thread; nobody where the loop was closed under one about to end."""
+    """Call a listener on its loop, from any thread. Does nothing if the loop is closed."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(listener, *told)

@@ -31,17 +31,17 @@ _STEP_MS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """There may be more to read in a stream of a run."""
+    """A stream of a run that may have more to read."""
 
     run: str
     stream: Stream
 
 
 def read_log(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[bytes, int]:
-    """Up to `limit` bytes of a run's output, or of another file in its folder, and the offset to go on from.
+    """Return up to `limit` bytes of a run's output, or of another file in its folder, and the offset to continue from.
 
-    Nothing, and the same offset, at the end or where there is no output yet. Where some was left out, a line says how
-    much; it does not count.
+    Returns no bytes and the same offset at the end, or if there is no output yet. If bytes were omitted, a line with
+    their number is inserted; it does not count in the offset.
     """
     try:
         with open_to_read(run_folder / stream) as file:
@@ -60,7 +60,7 @@ def read_log(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[by
 
 
 def _without_half_a_character(data: bytes) -> bytes:
-    """Without the beginning of a UTF-8 sequence at the end, whose rest the next piece would have."""
+    """Remove an incomplete UTF-8 sequence from the end of a piece: the next piece begins with it."""
     for length in range(1, min(4, len(data))):
         first = data[-length]
         if first & 0xC0 != 0x80:
@@ -70,7 +70,7 @@ def _without_half_a_character(data: bytes) -> bytes:
 
 
 def size_of(run_folder: Path, stream: Stream) -> int:
-    """How many bytes there are of a run's output."""
+    """Return the size of a run's output in bytes; 0 without output."""
     try:
         return (run_folder / stream).lstat().st_size
     except OSError:
@@ -78,7 +78,9 @@ def size_of(run_folder: Path, stream: Stream) -> int:
 
 
 def read_text(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[str, int]:
-    """As `read_log`, made harmless to show. A character that is only half there yet is left for the next time."""
+    """Return the result of `read_log` as text that is safe to display. An incomplete character is left for the next
+    call.
+    """
     data, position = read_log(run_folder, stream, offset, limit)
     try:
         return printable(data.decode()), position
@@ -90,16 +92,17 @@ def read_text(run_folder: Path, stream: str, offset: int, limit: int) -> tuple[s
 
 
 async def watch_growth(runs: Path, most: Callable[[], int]) -> AsyncGenerator[frozenset[Growth], None]:
-    """Tell which outputs of the folders in `runs` have grown, together at most every 100 ms: first all there are, when
-    the watch is in place, since anything may have been printed by then.
+    """Yield the outputs of the folders in `runs` that have grown, at most every 100 ms.
 
-    One watch serves all runs, also those whose folders come later: a new folder counts as grown, since what is printed
-    in its first moments may come before the watch of it. `runs` must exist. Where the loop over it may be left early,
-    close it (`contextlib.aclosing`).
+    The first value has all outputs, when the watch is in place: anything may have been printed before.
 
-    An output that grows is kept in `most` bytes of the disk, wherever it is below `runs`.
+    One watch serves all runs, also those whose folders are created later. A new folder counts as grown, since output of
+    its first moments may precede the watch. `runs` must exist. If the loop over it may end early, close it
+    (`contextlib.aclosing`).
+
+    An output that grows is trimmed to `most` bytes of the disk, wherever it is below `runs`.
     """
-    # The system names files by their real path.
+    # The system reports files by their real path.
     folder = await asyncio.to_thread(runs.resolve)
     loop = asyncio.get_running_loop()
     grown: set[Growth] = set()
@@ -109,7 +112,7 @@ async def watch_growth(runs: Path, most: Callable[[], int]) -> AsyncGenerator[fr
         grown.update(found)
         news.set()
 
-    # What is printed where nothing can be watched is told all the same when its agent has ended.
+    # Output that cannot be watched is reported when its agent has ended.
     with watch_kept_up(folder, functools.partial(_watch, folder, most, functools.partial(tell, loop, note))):
         while True:
             await news.wait()

@@ -1,4 +1,4 @@
-"""Ten ports for each run, so that two runs never start their servers on the same one."""
+"""Reserve ten ports for each run, so that the servers of two runs never use the same port."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from mux_lsp.errors import AgentError
 FIRST: Final = 20_000
 LAST: Final = 29_990
 SIZE: Final = 10
-"""Blocks of ten begin at 20000, 20010, … 29990. That is below the range systems take outgoing ports from."""
+"""Ports in a block. Blocks begin at 20000, 20010, … 29990, below the range of outgoing ports."""
 
 
 class PortBlocks:
-    """Which block belongs to which run. One per daemon."""
+    """The assignment of port blocks to runs. One per daemon."""
 
     def __init__(self, start: int | None = None) -> None:
-        """`start` is the block to begin with; by default a random one, since another person's daemon hands out too."""
+        """Begin with the block at `start`; by default with a random one, since other daemons reserve ports too."""
         self._next = FIRST + SIZE * secrets.randbelow((LAST - FIRST) // SIZE + 1) if start is None else start
         self._held: dict[str, int] = {}
 
     def reserve(self, run: str) -> int:
-        """The first of ten ports that are the run's alone until `release`; the same again for a run that has some.
+        """Return the first of ten ports that belong to the run until `release`; the same again if it has some.
 
-        All ten could be bound on 127.0.0.1 a moment ago. Raises AgentError where no block is free.
+        All ten could be bound on 127.0.0.1 a moment ago. Raises AgentError if no block is free.
         """
         if run in self._held:
             return self._held[run]
         taken = set(self._held.values())
         for _ in range(FIRST, LAST + 1, SIZE):
             block = self._next
-            # Go round, so that a block just released rests: its sockets may linger.
+            # A block just released is used last: its sockets may linger.
             self._next = block + SIZE if block < LAST else FIRST
             if block not in taken and _is_free(block):
                 self._held[run] = block
@@ -42,11 +42,11 @@ class PortBlocks:
         )
 
     def keep(self, run: str, port: int) -> None:
-        """Note the block of a run that an earlier daemon started: its agent may listen there, so nothing is tried."""
+        """Record the block of a run that an earlier daemon started. The ports are not tested: its agent may listen."""
         self._held[run] = port
 
     def release(self, run: str) -> None:
-        """Give the run's block back. Nothing happens where it has none."""
+        """Release the run's block. Does nothing if it has none."""
         self._held.pop(run, None)
 
 

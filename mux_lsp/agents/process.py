@@ -1,11 +1,12 @@
-"""Start child processes, and offer the one way to end them (`termination`).
+"""Start child processes, and wait for them. `termination.end` is the only way to end one.
 
 A child gets a session of its own under a small supervisor (`/bin/sh`), which records the exit status on disk. So a
-child lives through the end of the daemon, and the next daemon learns how it went. On Linux what loses its parent below
-the supervisor becomes its child: as long as the command runs, the parents of whatever it has started lead to it.
+child survives the end of the daemon, and the next daemon can read its exit status. On Linux, processes that lose their
+parent below the supervisor become its children: as long as the command runs, the supervisor is an ancestor of all that
+the command has started.
 
-POSIX only. On Windows `start` refuses in words: there are no sessions there, no `/bin/sh` and no exit events for the
-event loop; an agent would have to run in a job object, which nothing here does yet.
+POSIX only. On Windows `start` raises an error: Windows has no sessions, no `/bin/sh` and no exit events for the event
+loop. An agent would have to run in a job object, which is not implemented.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-# The command runs in the foreground; whatever ends it, its status is then written by the shell itself in one write.
-# Before it begins the shell says who it is: the daemon may be killed before it has noted that anywhere.
-# No variable is set, since one that the person exports would change for the command, and no other program is called,
-# since `end` could hit it. A signal sent to the whole group must not end the supervisor before its command, and a
-# trap (unlike ignoring it) leaves the signal's meaning for the command alone.
+# The command runs in the foreground. However it ends, the shell itself then writes its status in one write.
+# The shell first records its own number: the daemon may be killed before it has recorded it anywhere.
+# No variable is set, since an exported variable of the same name would change for the command, and no other program is
+# called, since `end` could kill it. A signal sent to the whole group must not end the supervisor before its command. A
+# trap does that and, unlike ignoring the signal, leaves its default effect for the command.
 _SUPERVISOR: Final = r"""trap : HUP INT QUIT TERM; printf '%s\n' "$$" >"$0/supervisor"
 "$@"; set -- "$?"; printf '%s\n' "$1" >"$0/exit"; exit "$1" """
 
@@ -74,19 +75,19 @@ def start(  # noqa: PLR0913  # what a process is made of, by name
 ) -> Process:
     """Start a command in `folder`, with its output appended to files in `run_folder`.
 
-    The environment is `environment` and over it `mark`, by which `end` finds every process of the run again. `output`
-    names the file for its standard output; `input` is a file that it finds on its standard input, None for nothing.
-    Both folders must exist. `wait` gives the exit status, `end` must follow it in any case.
+    The environment is `environment`, overridden by `mark`, which identifies every process of the run for `end`.
+    `output` names the file for its standard output. `input` is the file for its standard input; None for an empty one.
+    Both folders must exist. Call `wait` for the exit status, and always `end` afterwards.
 
-    `largest_file` is the soft RLIMIT_FSIZE of the command and all that it starts, in bytes: the last bound of what it
-    prints while no daemon keeps its output in bounds (see `bounded`). The output is a file that it writes itself, so
-    the limit cannot be of the output alone: all that was ever printed counts, and so does any other file, sparse ones
-    by their length. A program that copied the output would need no such limit, but would have to live as long as the
-    command, which would die of SIGPIPE with it. So the limit is large (databases make sparse files of tens of
-    gigabytes), and soft: a command that needs larger files may raise it for itself.
+    `largest_file` is the soft RLIMIT_FSIZE in bytes of the command and all processes it starts. It bounds the output
+    while no daemon trims it (see `bounded`). The command writes the output file itself, so the limit cannot apply to
+    the output alone: it counts all that was ever printed, and applies to every other file, to sparse ones by their
+    length. A program that copied the output would need no such limit, but would have to live as long as the command,
+    which would die of SIGPIPE with it. So the limit is large (databases make sparse files of tens of gigabytes), and
+    soft: a command that needs larger files can raise it for itself.
 
-    Raises AgentError where the command cannot be found or started. A script whose interpreter is missing starts, and
-    ends with status 126 or 127 and the shell's words in `stderr`.
+    Raises AgentError if the command cannot be found or started. A script whose interpreter is missing starts, and ends
+    with status 126 or 127 and the shell's message in `stderr`.
     """
     with contextlib.ExitStack() as files:
         streams = _Streams(
@@ -99,12 +100,12 @@ def start(  # noqa: PLR0913  # what a process is made of, by name
 
 @dataclass(frozen=True, slots=True)
 class Pipes:
-    """Our ends of a child's standard streams. Leaving the context closes them."""
+    """The daemon's ends of a child's standard streams. Leaving the context closes them."""
 
     input: BinaryIO
-    """To write what the child reads."""
+    """The child's standard input, to write to."""
     output: BinaryIO
-    """To read what the child writes."""
+    """The child's standard output, to read from."""
 
     def __enter__(self) -> Pipes:
         return self
@@ -116,7 +117,7 @@ class Pipes:
 
 @dataclass(frozen=True, slots=True)
 class _Streams:
-    """What a child gets: files, or one of subprocess' own numbers."""
+    """The standard streams of a child: files, or constants of `subprocess` such as PIPE."""
 
     input: BinaryIO | int
     output: BinaryIO | int
@@ -131,9 +132,9 @@ def start_with_pipes(  # noqa: PLR0913  # as `start`
     mark: Mapping[str, str],
     largest_file: int | None = None,
 ) -> tuple[Process, Pipes]:
-    """As `start`, for a command that is spoken with: its standard input and output are pipes, which are the caller's.
+    """Start a command whose standard input and output are pipes, which the caller owns. Otherwise like `start`.
 
-    Its standard error goes to the file like any command's, so that nobody has to drain it.
+    Its standard error goes to the file as for any command, so it need not be read.
     """
     streams = _Streams(subprocess.PIPE, subprocess.PIPE)
     child = _start(arguments, folder, {**environment, **mark}, run_folder, streams, largest_file)
@@ -172,7 +173,7 @@ def _start(  # noqa: PLR0913, PLR0917  # as those above, which name them
                 stdout=streams.output,
                 stderr=errors,
                 start_new_session=True,
-                # Python runs next to nothing between fork and exec here: one call of the kernel, without a lock.
+                # Between fork and exec this makes a single system call, and takes no lock.
                 preexec_fn=adopt_orphans if sys.platform == "linux" else None,  # noqa: PLW1509
             )
         except OSError as error:
@@ -182,14 +183,14 @@ def _start(  # noqa: PLR0913, PLR0917  # as those above, which name them
                     "Let the agent read its prompt from a file: use {prompt_file} in place of {prompt}."
                 ) from error
             raise AgentError(f"{arguments[0]!r} could not be started in {folder}: {error.strerror}.") from error
-        except ValueError as error:  # a NUL among the arguments, or a name with = in the environment
+        except ValueError as error:  # a NUL in an argument, or a variable name that contains =
             raise AgentError(f"{arguments[0]!r} could not be started: {error}.") from error
     fault("process.started")
     return child
 
 
 def _limiting(largest_file: int | None) -> str:
-    """The shell's words that set RLIMIT_FSIZE, in its blocks of 512 bytes; never above what holds for the daemon."""
+    """Return the shell code that sets RLIMIT_FSIZE, in blocks of 512 bytes, at most the daemon's own limit."""
     if largest_file is None or sys.platform == "win32":
         return ""
     import resource
@@ -203,10 +204,10 @@ def _limiting(largest_file: int | None) -> str:
 
 
 async def wait(process: Process, run_folder: Path) -> int | None:
-    """Wait until a process that `start` gave has ended, in this daemon or an earlier one, and give its exit status.
+    """Wait until a process that `start` returned has ended, in this daemon or an earlier one. Return its exit status.
 
-    128 + n for a command that signal n ended. None where nothing was recorded: the machine went down under it, the
-    disk was full, or somebody killed the supervisor.
+    It is 128 + n for a command that signal n ended. None if nothing was recorded: the machine went down, the disk was
+    full, or the supervisor was killed.
     """
     if is_there(process):
         children.remember(process)
@@ -215,7 +216,7 @@ async def wait(process: Process, run_folder: Path) -> int | None:
 
 
 def _find(name: str, folder: Path, search: str) -> str:
-    """The program that `name` means to a command run in `folder`, as a shell would find it but without its builtins."""
+    """Return the program that `name` means to a command run in `folder`, as a shell would find it, except builtins."""
     places = [""] if "/" in name else search.split(os.pathsep)
     files = [file for place in places if (file := folder / place / name).is_file()]
     for file in files:

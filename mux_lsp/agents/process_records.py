@@ -18,24 +18,24 @@ _SUPERVISED_BY: Final = "supervisor"
 """The names of a child's files in its run's folder."""
 
 EXIT_BYTES: Final = 20
-"""More than any exit status takes, or the number of a process."""
+"""Maximum number of bytes of an exit status or a process number."""
 
 
 def read_exit(run_folder: Path) -> int | None:
-    """The recorded exit status, or None while there is none."""
+    """Return the recorded exit status, or None if it is not recorded yet."""
     return _read_number(run_folder / EXIT)
 
 
 def clear_records(run_folder: Path) -> None:
-    """Have nothing recorded of whoever ran here before: neither who it was nor how it ended."""
+    """Remove the records of an earlier command in this folder: its supervisor's number and its exit status."""
     for name in (_SUPERVISED_BY, EXIT):
         remove(run_folder / name)
 
 
 def find_orphan(run_folder: Path, mark: Mapping[str, str]) -> Process | None:
-    """Find the process that a killed daemon has started here since `clear_records`, at work or ended; else None.
+    """Find the process, running or ended, that a killed daemon has started here since `clear_records`.
 
-    For use in a thread: looks at every process of the machine.
+    Returns None if there is no such process. Reads every process of the machine: call it in a thread.
     """
     pid = _read_number(run_folder / _SUPERVISED_BY)
     if pid is None:
@@ -43,17 +43,17 @@ def find_orphan(run_folder: Path, mark: Mapping[str, str]) -> Process | None:
     entry = read_table(mark).get(pid)
     if entry is not None and entry.marked:
         return entry.process
-    # Its number may be another's by now. Nobody started when the machine did.
+    # The number may belong to another process by now. No process started when the machine did.
     return None if read_exit(run_folder) is None else Process(pid, 0.0)
 
 
 def _read_number(file: Path) -> int | None:
-    """A number in a line of its own, as the supervisor writes it."""
+    """Return the number that the supervisor wrote on a line of its own, or None."""
     try:
         with open_to_read(file) as opened:
             text = opened.read(EXIT_BYTES).decode("ascii", "replace")
     except OSError:
         return None
     number = text.removesuffix("\n")
-    # Without its newline the record is not whole: the machine went down in the middle.
+    # Without its newline the record is incomplete: the machine went down during the write.
     return int(number) if text.endswith("\n") and number.isascii() and number.isdigit() else None

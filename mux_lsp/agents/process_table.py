@@ -1,17 +1,15 @@
-"""Which processes there are, and which of them belong to a run.
+"""List the living processes, and find those that belong to a run.
 
-A process belongs to a run when one of these holds, and nothing less:
-
+A process belongs to a run if at least one of these holds:
 - it is the run's supervisor, or in the session that the supervisor leads;
 - its environment carries the run's mark (`MUX_RUN` and `MUX_WORKTREE` together);
 - its standard output or error is the run's own log file (Linux);
-- it was started by a process that belongs, or is in a session which one that belongs leads.
+- a process that belongs started it, or leads its session.
 
-Where a process stands (its current folder) is no evidence: a person's own shell may have gone into a worktree to look.
-What escapes all of these is a process that cleared its environment, left its session, lost its parent and closed its
-outputs, all four, and has outlived its run's command: until then the supervisor becomes its parent (Linux). Only a
-sandbox could hold that one. On Linux it becomes the daemon's child, which still tells it from a person's program
-(`daemon.identify`).
+A process' current folder is no evidence: a person's own shell may be in a worktree. A process escapes all of these if
+it has cleared its environment, left its session, lost its parent and closed its outputs, all four, and has outlived its
+run's command: until then the supervisor becomes its parent (Linux). Only a sandbox could hold such a process. On Linux
+it becomes the daemon's child, which distinguishes it from a person's program (`daemon.identify`).
 """
 
 from __future__ import annotations
@@ -30,10 +28,10 @@ _CHUNK: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process, told from every later process of the same number by when it started.
+    """One process, distinguished by its start time from every later process with the same number.
 
-    `created` is in seconds and counts from the start of the machine on Linux, where setting the clock must not make
-    a living process look like another one; elsewhere from the epoch. Only ever compare it.
+    `created` is in seconds. On Linux it counts from the start of the machine, so that setting the clock does not make a
+    living process look like another one; elsewhere from the epoch. Use it only for comparison.
     """
 
     pid: int
@@ -42,7 +40,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A living process, as far as it matters here. `marked`: it carries the run's mark or writes to the run's log."""
+    """A living process. `marked` is true if it carries the run's mark or writes to the run's log."""
 
     process: Process
     parent: int
@@ -51,7 +49,7 @@ class Entry:
 
 
 def created_at(pid: int) -> float | None:
-    """When the process `pid` started, or None where there is none. A zombie still counts as there."""
+    """Return when the process `pid` started (see `Process`), or None if there is no such process. Zombies count."""
     if sys.platform == "linux":
         fields = _stat(pid)
         return None if fields is None else _created(fields)
@@ -60,12 +58,12 @@ def created_at(pid: int) -> float | None:
 
 
 def is_there(process: Process) -> bool:
-    """Whether the number still stands for this very process. A zombie still counts as there."""
+    """Return whether the number still belongs to this process. Zombies count."""
     return created_at(process.pid) == process.created
 
 
 def read_table(mark: Mapping[str, str], logs: Iterable[Path] = ()) -> dict[int, Entry]:
-    """Every living process by its number; zombies are left out. `logs` are the files only this run writes to.
+    """Return every living process by its number, without zombies. `logs` are the files that only this run writes to.
 
     Takes about 50 µs a process: call it in a thread.
     """
@@ -76,12 +74,12 @@ def read_table(mark: Mapping[str, str], logs: Iterable[Path] = ()) -> dict[int, 
 
 
 def members(table: Mapping[int, Entry], known: Iterable[Process], protected: frozenset[int]) -> set[Process]:
-    """The processes of `table` that belong to the run.
+    """Return the processes of `table` that belong to the run.
 
-    `known` are those that belong and have lived until a moment ago. The session that one of them led counts also when
-    it has gone: the system gives a number away again only when its session is empty too. `protected` are never
-    members, nor does anything belong because of them: the daemon and its ancestors, which carry a run's mark when an
-    agent has started the daemon.
+    `known` are processes that belong and lived until a moment ago. A session that one of them led counts even if the
+    leader has gone: the system reuses its number only when the session is empty too. `protected` are never members, and
+    no process belongs because of them: the daemon and its ancestors, which carry a run's mark if an agent has started
+    the daemon.
     """
     children: dict[int, list[int]] = {}
     sessions: dict[int, list[int]] = {}
@@ -105,7 +103,7 @@ def members(table: Mapping[int, Entry], known: Iterable[Process], protected: fro
 
 
 def ancestors() -> frozenset[int]:
-    """This process and its ancestors."""
+    """Return the numbers of this process and its ancestors."""
     import psutil
 
     me = psutil.Process()
@@ -113,7 +111,7 @@ def ancestors() -> frozenset[int]:
 
 
 def _stat(pid: int) -> list[bytes] | None:
-    """The fields of `/proc/PID/stat` from the third on (proc_pid_stat(5)); the second may hold anything, so skip it."""
+    """Return the fields of `/proc/PID/stat` behind the second, which may contain anything (proc_pid_stat(5))."""
     try:
         return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
@@ -121,7 +119,7 @@ def _stat(pid: int) -> list[bytes] | None:
 
 
 def _read(file: str) -> bytes:
-    """All of a small file, without what `open` sets up around it: this runs for every process of the machine."""
+    """Read all of a small file, without the overhead of `open`: this runs for every process of the machine."""
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts = []
@@ -165,7 +163,7 @@ def _wears(pid: int, wanted: list[bytes]) -> bool:
     try:
         environment = b"\0" + _read(f"/proc/{pid}/environ") + b"\0"
     except OSError:
-        return False  # another person's, or gone
+        return False  # another user's process, or it has ended
     return all(b"\0" + one + b"\0" in environment for one in wanted)
 
 
@@ -191,7 +189,7 @@ def _created_psutil(pid: int) -> float | None:
 
 
 def read_with_psutil(mark: Mapping[str, str]) -> dict[int, Entry]:
-    """`read_table` for systems without `/proc`. It sees no log files."""
+    """Return the table for systems without `/proc`, as `read_table` does. It does not check log files."""
     import psutil
 
     table = {}

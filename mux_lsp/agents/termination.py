@@ -1,4 +1,4 @@
-"""End the processes of a run: freeze them so that none is missed, ask with TERM, then KILL."""
+"""End the processes of a run: freeze them so that none is missed, send SIGTERM, then SIGKILL."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from mux_lsp.agents.process_table import Process
 
 _FREEZE_ROUNDS: Final = 100
-"""How often to look for more while stopping them. A second look finds what was forked in the moment of the first."""
+"""Maximum number of searches for more processes while stopping them. The second finds those forked during the first."""
 
 _KILL_SECONDS: Final = 5.0
-"""How long killed processes may take to be gone. Only one stuck in the kernel takes longer."""
+"""Seconds that killed processes may take to be gone. Only one stuck in the kernel takes longer."""
 
 _RECORD_SECONDS: Final = 1.0
-"""How long a supervisor may take to record the status of its command."""
+"""Seconds that a supervisor may take to record the status of its command."""
 
 
 async def end(
@@ -38,13 +38,15 @@ async def end(
     run_folder: Path | None = None,
     output: str = STDOUT,
 ) -> tuple[int, ...]:
-    """End every process of a run: TERM, up to `grace` seconds, KILL, and again for those that appeared meanwhile.
+    """End every process of a run: SIGTERM, up to `grace` seconds, SIGKILL, and again for those that appeared meanwhile.
 
-    Call it to cancel a run, and after every `wait` to end what the agent left running. `process` may be of an earlier
-    daemon, already gone, or None where it was never noted; `mark`, `run_folder` and `output` are those of `start`. What
-    belongs to a run is told in `process_table`. A process between fork and exec may miss TERM, since what it is a copy
-    of may handle it; KILL ends it. Returns the numbers of those it could not end, usually none: another user's, or
-    stuck in the kernel.
+    Call it to cancel a run, and after every `wait` to end processes that the agent left. `process` may be of an earlier
+    daemon, already gone, or None if it was never recorded; `mark`, `run_folder` and `output` are those of `start`. The
+    module `process_table` defines which processes belong to a run. A process between fork and exec may miss SIGTERM,
+    since its parent's program may handle the signal; SIGKILL ends it.
+
+    Returns the numbers of the processes it could not end, usually none: another user's, or stuck in the kernel. Raises
+    OSError if the table of processes cannot be read.
     """
     family = _Family(process, mark, None if run_folder is None else run_folder / output)
     try:
@@ -55,7 +57,8 @@ async def end(
         await _end_supervisor(family)
         return tuple(sorted(one.pid for one in left))
     except OSError:
-        # The table of processes cannot be read. The session of a child of ours is ended without: its number is ours.
+        # The table of processes cannot be read. The session of an own child can be killed without it: an unreaped child
+        # keeps its number.
         if process is not None and children.is_child(process):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -66,9 +69,9 @@ async def end(
 
 
 class _Family:
-    """The processes of one run, looked up anew at each call.
+    """The processes of one run, searched anew at each call.
 
-    Those once found stay known: when a parent has died of TERM, its child may have nothing else that tells whose it is.
+    Processes found once stay known: when SIGTERM has ended a parent, nothing else may connect its child to the run.
     """
 
     def __init__(self, process: Process | None, mark: Mapping[str, str], output: Path | None) -> None:
@@ -76,15 +79,15 @@ class _Family:
         self._mark = mark
         self._logs = () if output is None else tuple(output.parent.resolve() / name for name in (output.name, STDERR))
         self._protected = ancestors()
-        # One that has long gone is no evidence: its number may have passed to a stranger, who may have left a session.
+        # A process that has long gone is no evidence: its number, and a session with that number, may be a stranger's.
         self._found = {process} if process is not None and (children.is_known(process) or is_there(process)) else set()
 
     def has_been_at_work(self) -> bool:
-        """Whether anyone but the supervisor has been found."""
+        """Return whether any process but the supervisor has been found."""
         return not self._found <= {self.supervisor}
 
     def members(self) -> set[Process]:
-        """All but the supervisor."""
+        """Return all processes but the supervisor."""
         table = read_table(self._mark, self._logs)
         there = members(table, self._found, self._protected)
         self._found |= there
@@ -94,7 +97,8 @@ class _Family:
 async def _ask(family: _Family, grace: float) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + grace
-    # Those that appear in answer to TERM may be tidying up, and are asked only when the ones asked before have gone.
+    # Processes that appear in response to SIGTERM may be cleaning up. They get SIGTERM only after the earlier ones have
+    # gone.
     while there := await asyncio.to_thread(_terminate, family):
         await wait_until_gone(there, deadline - loop.time())
         if loop.time() >= deadline:
@@ -118,7 +122,7 @@ async def _end_supervisor(family: _Family) -> None:
     if family.has_been_at_work():
         await wait_until_gone(
             [supervisor], _RECORD_SECONDS
-        )  # with its command gone it records the status and ends by itself
+        )  # without its command it records the status and ends by itself
     for _ in range(_FREEZE_ROUNDS):
         if not is_there(supervisor):
             return
@@ -128,11 +132,11 @@ async def _end_supervisor(family: _Family) -> None:
             return
 
 
-# These run to their end in a thread, whatever happens to the coroutine that waits for them: nobody is left frozen.
+# These run to completion in a thread, even if the waiting coroutine is cancelled: no process stays frozen.
 
 
 def _terminate(family: _Family) -> set[Process]:
-    """Ask all there are to end. Gives them."""
+    """Send SIGTERM to all processes, and return them."""
     there = _freeze(family)
     for number in (signal.SIGTERM, signal.SIGCONT):
         for one in there:
@@ -141,7 +145,7 @@ def _terminate(family: _Family) -> set[Process]:
 
 
 def _destroy(family: _Family) -> set[Process]:
-    """Kill all there are. Gives them."""
+    """Kill all processes, and return them."""
     there = _freeze(family)
     for one in there:
         _signal(one, signal.SIGKILL)
@@ -149,7 +153,10 @@ def _destroy(family: _Family) -> set[Process]:
 
 
 def _destroy_with_supervisor(family: _Family, supervisor: Process) -> set[Process]:
-    """Kill the supervisor, unless it has started its command only now: then kill that. Gives what else was there."""
+    """Kill the supervisor, unless it has started its command only now: then kill the command.
+
+    Return the other processes.
+    """
     _signal(supervisor, signal.SIGSTOP)
     there = _destroy(family)
     _signal(supervisor, signal.SIGCONT if there else signal.SIGKILL)
@@ -157,7 +164,7 @@ def _destroy_with_supervisor(family: _Family, supervisor: Process) -> set[Proces
 
 
 def _freeze(family: _Family) -> set[Process]:
-    """Stop all there are, so that none is missed that another one was just starting."""
+    """Stop all processes and return them, so that a process that another one is just starting is not missed."""
     frozen: set[Process] = set()
     for _ in range(_FREEZE_ROUNDS):
         there = family.members()
@@ -170,7 +177,7 @@ def _freeze(family: _Family) -> set[Process]:
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
-    """Send a signal to this very process; nothing where it is gone or another user's."""
+    """Send a signal to exactly this process. Does nothing if it has gone or belongs to another user."""
     try:
         if sys.platform == "linux":
             descriptor = os.pidfd_open(process.pid)

@@ -1,7 +1,7 @@
-"""A run's conversation as it is kept: one event a line, in JSON, in the run's folder. And as it is read by a person.
+"""Write and read a run's transcript: one event a line, in JSON, in the run's folder. Render events as text.
 
-The file is written by the daemon alone and read by anyone who shows it. What an agent said is kept as it said it;
-`spoken` and whoever renders the file make it harmless to show.
+Only the daemon writes the file; anything that displays it may read it. An agent's texts are stored as it sent them.
+`spoken` does not sanitize them: whoever displays them does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TRANSCRIPT: Final = "transcript.jsonl"
 """The file's name in the run's folder."""
 
 LONGEST: Final = 100_000
-"""Characters of one text of an event that are kept; head and tail of a longer one."""
+"""Maximum number of characters stored of one text of an event; of a longer one, its head and tail."""
 
 _KINDS: Final[dict[str, type[Any]]] = {
     "session": events.Session,
@@ -49,7 +49,7 @@ _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Prompted:
-    """What the agent was told: the task's prompt, or a message that followed."""
+    """A message to the agent: the task's prompt, or a further one."""
 
     text: str
     turn: int
@@ -62,19 +62,20 @@ class Entry:
     at: float
     event: Event | Prompted
     offset: int | None = None
-    """Up to where the agent's raw output had been read then, where it has any."""
+    """The position up to which the agent's raw output had been read then; None without raw output."""
 
 
 class Transcript:
-    """Writes a run's transcript."""
+    """Writer of a run's transcript."""
 
     def __init__(self, run_folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._folder = run_folder
         self._clock = clock
 
     def add(self, event: Event | Prompted, offset: int | None = None) -> bool:
-        """Keep an event, and say whether it is one that is kept: those that only matter while they happen (`Started`,
-        `TextPart`) are not.
+        """Append an event. Return False if it is not stored, because it only matters live.
+
+        These are `Started` and `TextPart`.
         """
         if isinstance(event, Prompted):
             kind = "prompt"
@@ -87,13 +88,13 @@ class Transcript:
             line["offset"] = offset
         line |= {name: _bounded(value) for name, value in dataclasses.asdict(event).items()}
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # In one write, so that a killed daemon leaves no half of a line behind but at the very end.
+        # One write, so that a killed daemon leaves an incomplete line only at the very end.
         append(self._folder / TRANSCRIPT, json.dumps(line).encode() + b"\n")
         return True
 
 
 def read(run_folder: Path) -> Iterator[Entry]:
-    """The entries of a run's transcript. Nothing where there is none; a line that cannot be read is left out."""
+    """Yield the entries of a run's transcript, if it exists. Lines that cannot be parsed are skipped."""
     try:
         file = open_to_read(run_folder / TRANSCRIPT)
     except OSError:
@@ -115,7 +116,7 @@ def _entry(line: bytes) -> Entry | None:
             values["entries"] = tuple(_checked(events.PlanEntry(**entry)) for entry in values["entries"])
         return Entry(at, _checked(_KINDS[kind](**values)), offset)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        # Half a line that a killed daemon left, one of a newer version, or one of an agent that found the file.
+        # An incomplete line of a killed daemon, a line of a newer version, or one that an agent wrote.
         return None
 
 
@@ -123,7 +124,7 @@ _TYPES: Final[dict[str, Any]] = {"str": str, "int": int, "bool": bool, "float | 
 
 
 def _checked(event: _T) -> _T:
-    """An event whose values are of their types. Raises TypeError for any other."""
+    """Return the event if its values have the declared types. Raises TypeError otherwise."""
     for field in dataclasses.fields(event):
         wanted = _TYPES.get(str(field.type))
         if wanted is not None and not isinstance(getattr(event, field.name), wanted):
@@ -142,7 +143,7 @@ _END: Final = "\n"
 
 
 def spoken(event: Event) -> str:  # noqa: PLR0911  # one answer for each kind
-    """What a person who watches the run reads of an event; "" for those that say nothing. Not harmless yet."""
+    """Return an event as text for a person who watches the run; "" for events without text. It is not sanitized."""
     match event:
         case events.TextPart(text=text):
             return text
@@ -151,7 +152,7 @@ def spoken(event: Event) -> str:  # noqa: PLR0911  # one answer for each kind
         case events.ToolCall(title=title):
             return f"▸ {_line(title)}\n"
         case events.ToolResult(ok=False, text=text):
-            # Of what a command printed the end says most.
+            # The end of a command's output is the most informative part.
             return f"  ✗ {_line(text.strip().rsplit(_END, 1)[-1])}\n"
         case events.Plan(entries=entries):
             signs = {"done": "☑", "active": "▶"}

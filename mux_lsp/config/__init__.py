@@ -1,4 +1,4 @@
-"""The person's settings: `config.toml`, read whole and validated whole. A missing file means the defaults."""
+"""Read the person's settings in `config.toml`, validated as a whole. If the file is missing, the defaults apply."""
 
 from mux_lsp.config.agents import AcpAgent, Agent, AnthropicAgent, CommandAgent, PresetAgent, parse_choice
 from mux_lsp.config.loading import load, of_repository

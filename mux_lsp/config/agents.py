@@ -1,4 +1,4 @@
-"""Declare the kinds of agents in `config.toml`, and read how a task names them."""
+"""Declare the kinds of agents in `config.toml`, and parse how a task names its agents."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mux_lsp.config.fields import AGENT_NAME, Address, NonEmpty, PermissionRule,
 from mux_lsp.errors import UsageError
 
 MAX_COUNT = 500
-"""How many runs of one agent a task may ask for."""
+"""Maximum number of runs of one agent in a task."""
 
 
 class CommandAgent(Section):
-    """`[agents.NAME]` with `kind = "command"`: any command line that works in the folder it is started in.
+    """`[agents.NAME]` with `kind = "command"`: any command line that works in its current folder.
 
-    `command` as a string is run by `/bin/sh -c`; as a list it is run as it stands. `{prompt}`, `{prompt_file}` and
-    `{model}` are replaced in both. `environment` is added to the command's environment.
+    A string `command` is run by `/bin/sh -c`, a list without a shell. `{prompt}`, `{prompt_file}` and `{model}` are
+    replaced in both. `environment` is added to the command's environment.
     """
 
     kind: Literal["command"]
@@ -27,33 +27,33 @@ class CommandAgent(Section):
 
 
 class AnthropicAgent(Section):
-    """`[agents.NAME]` with `kind = "anthropic"`: mux-lsp's own agent, over any server that speaks the Messages API.
+    """`[agents.NAME]` with `kind = "anthropic"`: mux-lsp's own agent, with any server that speaks the Messages API.
 
-    The key comes from the keyring (`SERVICE/USER`), else from what a command prints, else from an environment variable.
+    The key comes from the keyring (`SERVICE/USER`), else from a command's output, else from an environment variable.
     """
 
     kind: Literal["anthropic"] = "anthropic"
     model: NonEmpty = "claude-sonnet-5-5"
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     max_turns: Annotated[int, Field(ge=1, le=10_000)] = 200
-    """Answers of the model in one attempt."""
+    """Maximum number of the model's answers in one attempt."""
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1)] = 32_000
-    """Of one answer."""
+    """Maximum number of tokens of one answer."""
     base_url: Address | None = None
     api_key_env: NonEmpty = "ANTHROPIC_API_KEY"
     api_key_command: NonEmpty | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
     api_key_keyring: Annotated[str, StringConstraints(pattern="^[^/]+/.+$")] | None = None
     context_management: bool = True
-    """Whether the server is asked to keep the conversation inside the model's window."""
+    """True if the server is asked to keep the conversation inside the model's window."""
 
 
 class AcpAgent(Section):
     """`[agents.NAME]` with `kind = "acp"`: a program that speaks the Agent Client Protocol over its standard streams.
 
-    `command` as a string is run by `/bin/sh -c`; as a list it is run as it stands. `environment` is added to the
-    person's own. `mode` is one of the agent's session modes, by the agent's own name for it.
+    A string `command` is run by `/bin/sh -c`, a list without a shell. `environment` is added to the person's own.
+    `mode` is one of the agent's session modes, by the agent's own name for it.
     """
 
     kind: Literal["acp"]
@@ -63,9 +63,9 @@ class AcpAgent(Section):
 
 
 class PresetAgent(Section):
-    """`[agents.NAME]` whose `kind` is one of the command-line agents that mux-lsp knows how to start and to read.
+    """`[agents.NAME]` with one of the presets as its `kind`: a command-line agent that mux-lsp can start and parse.
 
-    `arguments` go behind ours, `environment` is added to the person's own. `allow` takes the place of the rules of that
+    `arguments` are appended to ours, `environment` is added to the person's own. `allow` replaces the rules of that
     name under `[permissions]` for this agent.
     """
 
@@ -81,7 +81,7 @@ KINDS: Final = frozenset(
     for agent in (CommandAgent, AnthropicAgent, AcpAgent, PresetAgent)
     for kind in get_args(agent.model_fields["kind"].annotation)
 )
-"""Every kind of agents. The presets' are names of agents too."""
+"""Every kind of agent. The names of presets are also names of agents."""
 
 
 Agent = Annotated[CommandAgent | AnthropicAgent | AcpAgent | PresetAgent, Field(discriminator="kind")]
@@ -96,14 +96,14 @@ def _choice(text: str) -> str:
 
 
 Choice = Annotated[str, AfterValidator(_choice)]
-"""An agent, how many runs of it, and its model: see `parse_choice`."""
+"""An agent, the number of its runs, and its model: see `parse_choice`."""
 
 
 def parse_choice(text: str) -> tuple[str, int, str | None]:
-    """Read `AGENT`, `AGENT*N`, `AGENT:MODEL` or `sh:COMMAND*N` as (agent, count, model).
+    """Parse `AGENT`, `AGENT*N`, `AGENT:MODEL` or `sh:COMMAND*N` as (agent, count, model).
 
-    In `sh:COMMAND` only a final `*N` belongs to us; whatever else the command holds is the shell's.
-    Raises UsageError where the text is none of these or the count is out of range.
+    In `sh:COMMAND` only a final `*N` is parsed; the rest of the command belongs to the shell. Raises UsageError if the
+    text has none of these forms or the count is out of range.
     """
     name, star, digits = text.rpartition("*")
     count = 1

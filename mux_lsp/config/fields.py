@@ -1,4 +1,4 @@
-"""Declare what the settings are made of: the values that several sections have, and the base of all sections."""
+"""Declare the values that several sections of the settings share, and the base class of all sections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 AGENT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-"""What an agent may be called in configuration."""
+"""Regular expression of an agent's name in the configuration."""
 
 
 def _is_an_address(value: str) -> str:
@@ -31,6 +31,6 @@ PermissionRule = Annotated[str, StringConstraints(strip_whitespace=True, pattern
 
 
 class Section(BaseModel):
-    """A table of a settings file. A key that it does not declare is an error."""
+    """A table of a settings file. An undeclared key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""Read and validate settings. Every error names the file, the key and what is allowed there."""
+"""Read and validate settings. Every error names the file, the key and the allowed values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Read = TypeVar("_Read", bound=Section)
 
 
 def load(file: Path) -> Configuration:
-    """Read and validate a configuration file. A file that is not there gives the defaults.
+    """Read and validate a configuration file. If it does not exist, the defaults apply.
 
     Raises UsageError with every problem found, one to a line.
     """
@@ -32,7 +32,7 @@ def load(file: Path) -> Configuration:
 
 
 def of_repository(text: str, name: str) -> OfRepository:
-    """Read and validate what a `mux.toml` says. `name` is what complaints call it. Raises UsageError as `load` does."""
+    """Read and validate the text of a `mux.toml`. Error messages call it `name`. Raises UsageError as `load` does."""
     return _parsed(OfRepository, text, name)
 
 
@@ -53,7 +53,7 @@ def _complaints(file: str, error: ValidationError) -> str:
         place = [str(part) for part in problem["loc"]]
         message = problem["msg"]
         if place[0] == "agents" and len(place) > 2:
-            # Which kind of agent it was read as is no key of the file's.
+            # pydantic inserts the kind of agent, which is not a key of the file.
             del place[2]
         match problem["type"]:
             case "extra_forbidden":

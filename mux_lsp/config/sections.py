@@ -14,48 +14,53 @@ from mux_lsp.keys import KEYS
 
 
 class Defaults(Section):
-    """`[defaults]`: what a task takes that names neither agents nor checks."""
+    """`[defaults]`: the agents and checks of a task that names none."""
 
     agents: tuple[Choice, ...] = ()
     checks: tuple[NonEmpty, ...] = ()
     stop_after: Annotated[int, Field(ge=1)] | None = None
-    """So many equal results that passed every check end the runs of their task that are left."""
+    """The number of equal results that pass every check after which the remaining runs of their task are stopped."""
 
 
 class Runs(Section):
-    """`[runs]`: how runs are carried out."""
+    """`[runs]`: the execution of runs."""
 
     concurrent: Annotated[int, Field(ge=1, le=1000)] = 32
-    """How many agents may work at once; further runs wait in the queue."""
+    """Maximum number of agents that work at the same time. Further runs wait in the queue."""
     limits: dict[AgentName, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=dict)
-    """How many of an agent may work at once, by its name or its kind."""
+    """Maximum number of runs of one agent that work at the same time, by the agent's name or kind."""
     grace_seconds: Annotated[float, Field(ge=0, le=600)] = 5
-    """How long a cancelled agent has between TERM and KILL."""
+    """Seconds between SIGTERM and SIGKILL for a cancelled agent."""
     check_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600
-    """How long one check may take before it counts as failed."""
+    """Seconds that one check may take before it counts as failed."""
     setup_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 1800
-    """How long one command of a set-up may take before it counts as failed."""
+    """Seconds that one command of a set-up may take before it counts as failed."""
     checks_at_once: Annotated[int, Field(ge=1, le=1000)] = max(4, os.cpu_count() or 1)
-    """In how many worktrees checks may run at once. Read when the daemon starts."""
+    """Maximum number of worktrees in which checks run at the same time. Read when the daemon starts."""
     keep_worktrees: Annotated[int, Field(ge=0, le=100)] = 10
-    """How many released worktrees of a repository are kept for reuse."""
+    """Maximum number of released worktrees of a repository that are kept for reuse."""
     retention_days: Annotated[float, Field(gt=0, le=36_500)] = 14
-    """How long what was thrown away can be brought back."""
+    """Days in which discarded tasks and runs can be restored."""
     output_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 64
-    """Megabytes of the disk that a file takes in which an agent, a check or a set-up prints: the rest of its middle is
-    left out."""
+    """Maximum size on disk, in megabytes, of the output of an agent, a check or a set-up.
+
+    Of a larger output, head and tail are kept.
+    """
     largest_file_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
-    """Megabytes of the largest file that an agent, a check or a set-up can write. All that it has ever printed is such
-    a file: this bounds it while no daemon looks, and where the file system cannot leave out a part of a file."""
+    """Maximum size in megabytes of a file that an agent, a check or a set-up writes.
+
+    This includes all it has ever printed: the limit bounds the output while no daemon runs, and on file systems that
+    cannot free a part of a file.
+    """
 
     @property
     def output_bytes(self) -> int:
-        """The most that a file of output takes of the disk."""
+        """Maximum size of an output file on disk, in bytes."""
         return self.output_mb * 1_000_000
 
     @property
     def largest_file(self) -> int:
-        """The same bound of files, in bytes."""
+        """Maximum size of a file that a run's processes write, in bytes."""
         return self.largest_file_mb * 1_000_000
 
 
@@ -63,9 +68,9 @@ Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
 class Ranking(Section):
-    """`[ranking]`: how much each criterion counts among runs of which the checks say the same.
+    """`[ranking]`: the weight of each criterion among runs with equal check results.
 
-    Only their proportions matter; 0 leaves a criterion out. See `mux_lsp.core.grading.Weights` for what each one is.
+    Only the proportions matter; 0 disables a criterion. `mux_lsp.core.grading.Weights` describes each of them.
     """
 
     tests: Weight = 10
@@ -79,33 +84,33 @@ class Ranking(Section):
 
 
 class Judge(Section):
-    """`[judge]`: a model that reads the best results of a task without knowing whose they are.
+    """`[judge]`: a model that reads the best results of a task without knowing which agents made them.
 
-    What it thinks is one reason more for their ranks, and never outweighs the checks.
+    Its opinion is one more criterion for their ranks, and never outweighs the checks.
     """
 
     agent: AgentName | None = None
-    """An agent of the kind `anthropic`, whose server and key are used. Without it there is no judge."""
+    """An agent of the kind `anthropic`, whose server and key are used. Without it, no judge runs."""
     model: NonEmpty | None = None
-    """The agent's own where it is left out."""
+    """The model to use; by default the agent's own."""
     top: Annotated[int, Field(ge=2, le=6)] = 3
-    """How many results are read. Each two of them are compared twice."""
+    """Maximum number of results that are read. Each pair of them is compared twice."""
 
 
 class Permissions(Section):
-    """`[permissions]`: what agents that ask may do without asking (see `mux_lsp.core.permissions`)."""
+    """`[permissions]`: the actions that are allowed or denied without a question (see `mux_lsp.core.permissions`)."""
 
     allow: tuple[PermissionRule, ...] = ()
     deny: tuple[PermissionRule, ...] = ()
     timeout_seconds: Annotated[float, Field(gt=0, le=604_800)] = 900
-    """How long an agent waits for an answer before it is told no."""
+    """Seconds that an agent waits for an answer before its request is refused."""
 
 
 class Repositories(Section):
-    """`[repositories]`: what the person says of repositories."""
+    """`[repositories]`: settings for repositories as a whole."""
 
     trusted: tuple[NonEmpty, ...] = ()
-    """Root folders whose own agent hooks and servers may run. `~` is the home folder."""
+    """Root folders of the repositories whose own agent hooks and servers may run. `~` is the home folder."""
 
 
 Usd = Annotated[float, Field(gt=0)]
@@ -113,57 +118,57 @@ Tokens = Annotated[int, Field(ge=1)]
 
 
 class Limits(Section):
-    """`[limits]`: what agents may spend, as far as they tell it, and how many runs there may be.
+    """`[limits]`: maximum spending of agents, as far as they report it, and maximum number of runs.
 
-    At four fifths of what may be spent there is a warning, at the whole those at work are stopped and nothing new
-    begins. What is spent in tasks that an agent starts counts for its own run and task too. A day is one of the
-    person's calendar.
+    At 80 % of a spending limit there is a warning. At 100 % the agents concerned are stopped, and no run is started.
+    Spending in tasks that an agent starts also counts for the agent's own run and task. Days are those of the local
+    calendar.
     """
 
     run_usd: Usd | None = None
     run_tokens: Tokens | None = None
     task_usd: Usd | None = None
-    """A task's own limit takes its place."""
+    """The limit of each task. A task's own limit replaces it."""
     task_tokens: Tokens | None = None
     day_usd: Usd | None = None
     day_tokens: Tokens | None = None
     repository_usd: Usd | None = None
-    """In one day, in one repository."""
+    """The limit of one repository for one day."""
     repository_tokens: Tokens | None = None
     run_seconds: Annotated[float, Field(gt=0)] | None = None
-    """How long a run's agent may work on a prompt; the time in which it waits for a person is not counted."""
+    """Seconds that a run's agent may work on a prompt, not counting the time in which it waits for a person."""
     runs: Annotated[int, Field(ge=1, le=100_000)] = 500
-    """Of one task, with all that its agents start."""
+    """Maximum number of runs of one task, including all that its agents start."""
     depth: Annotated[int, Field(ge=0, le=10)] = 1
-    """How deep tasks may nest that agents start; 0 lets agents start none."""
+    """Maximum nesting depth of tasks that agents start; with 0 agents cannot start any."""
 
 
 class OfRepository(Section):
-    """A repository's `mux.toml`: how to work in it. What is not there is as `[defaults]` and `[runs]` say."""
+    """A repository's `mux.toml`: how to work in it. `[defaults]` and `[runs]` apply to settings that it omits."""
 
     agents: tuple[Choice, ...] | None = None
     checks: tuple[NonEmpty, ...] | None = None
     setup: tuple[NonEmpty, ...] | None = None
-    """Commands that make a worktree ready before an agent begins. They run at the repository's root."""
+    """Commands that set up a worktree before an agent begins. They run at the repository's root."""
     setup_inputs: tuple[NonEmpty, ...] | None = None
-    """Patterns of the files on which it depends what the set-up makes."""
+    """Patterns of the files that the results of the set-up depend on."""
     protected: tuple[NonEmpty, ...] | None = None
-    """Patterns of files that judge results, beside tests and the configuration of checks."""
+    """Patterns of protected files, in addition to tests and the configuration of checks."""
     check_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
 
 
 class Repository(OfRepository):
-    """`[[repository]]`: the same, as the person says it of a repository. What is there wins over `mux.toml`."""
+    """`[[repository]]`: the same settings in the person's `config.toml`. They take precedence over `mux.toml`."""
 
     path: NonEmpty
-    """Its root folder. `~` is the home folder."""
+    """The repository's root folder. `~` is the home folder."""
 
 
 class Daemon(Section):
-    """`[daemon]`: the life of the daemon."""
+    """`[daemon]`: the daemon's lifetime."""
 
     idle_seconds: Annotated[float, Field(gt=0)] = 600
-    """With no client and no unfinished run for this long, the daemon ends."""
+    """Seconds without a client and an unfinished run after which the daemon ends."""
 
 
 class Configuration(Section):
@@ -210,10 +215,10 @@ class Configuration(Section):
         return KEYS.union(one.api_key_env for one in self.agents.values() if isinstance(one, AnthropicAgent))
 
     def trusts(self, root: Path) -> bool:
-        """Whether the person trusts what a repository itself would have agents run."""
+        """Return whether the person trusts the hooks and servers that a repository itself configures for agents."""
         return any(Path(one).expanduser() == root for one in self.repositories.trusted)
 
     def of(self, root: Path) -> OfRepository:
-        """What the person says of a repository; where they say it twice, the last counts."""
+        """Return the person's settings for a repository. If there are several tables for it, the last one applies."""
         said = [one for one in self.repository if Path(one.path).expanduser() == root]
         return said[-1] if said else OfRepository()

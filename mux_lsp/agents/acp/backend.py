@@ -1,6 +1,6 @@
-"""Agents that speak the Agent Client Protocol: a program of its own for each attempt, worked with over its pipes.
+"""Run agents that speak the Agent Client Protocol: one process for each attempt, connected by pipes.
 
-The library that knows the protocol takes long to import. Nothing here imports it before an agent is at work.
+The protocol's library takes long to import, so it is not imported before an agent is at work.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class AcpBackend:
-    """Runs an agent's command line: a string by `/bin/sh -c`, a list as it stands."""
+    """Backend for an agent's command line: a string is run by `/bin/sh -c`, a list without a shell."""
 
     command: str | Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to the person's environment."""
+    """Variables added to the person's environment."""
     mode: str | None = None
-    """The session mode to work in, by the agent's own name for it; None for the one it begins in."""
+    """The session mode to work in, by the agent's own name for it; None for the agent's default."""
     grace: float = 5.0
-    """Seconds an agent has to stop when it is asked to, and again between TERM and KILL."""
+    """Seconds for an agent to stop when asked, and again between SIGTERM and SIGKILL."""
     person: Mapping[str, str] | None = None
     """The person's environment; None for the daemon's own."""
     _working: dict[str, AcpSession] = field(default_factory=dict)
 
     async def attempt(self, attempt: Attempt, host: Host) -> Outcome:
-        """See `Backend.attempt`. An agent cannot live on without its pipes: it is ended when this is cancelled."""
+        """See `Backend.attempt`. An agent cannot survive without its pipes, so cancelling this coroutine ends it."""
         return await self._work(attempt, host, Opening.FRESH if attempt.session is None else Opening.FURTHER)
 
     async def resume(self, attempt: Attempt, process: Process, host: Host) -> Outcome:
-        """See `Backend.resume`. The earlier daemon's pipes are gone: a new process goes on with the session."""
+        """See `Backend.resume`. The earlier daemon's pipes are gone, so a new process continues the session."""
         await self.cancel(attempt, process)
-        # Without a session it had not been told anything yet.
+        # Without a session it had received no prompt yet.
         return await self._work(attempt, host, Opening.FRESH if attempt.session is None else Opening.AGAIN)
 
     async def cancel(self, attempt: Attempt, process: Process | None) -> None:
-        """See `Backend.cancel`. The agent is asked to stop before it is made to."""
+        """See `Backend.cancel`. The agent is first asked to stop by the protocol."""
         session = self._working.get(attempt.run)
         if session is not None:
             await session.cancel(self.grace)

@@ -1,4 +1,4 @@
-"""What an agent may ask of us: leave to do something, and files of its worktree."""
+"""Answer an agent's requests: for permission, and for files of its worktree."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """Answers the requests of one agent. Its methods have the names and arguments by which the library calls them."""
+    """Handler of the requests of one agent. The library defines the names and arguments of its methods."""
 
     def __init__(self, attempt: Attempt, host: Host, updates: Updates) -> None:
         self._attempt = attempt
@@ -39,18 +39,27 @@ class Client:
         self._words: list[str] = []
 
     def words(self) -> str | None:
-        """What the person has said with what they refused, since this was last asked: an answer cannot carry it."""
+        """Return the person's words with refusals since the last call, or None.
+
+        They are sent as a prompt, since the protocol's answers have no place for them.
+        """
         words, self._words = "\n\n".join(self._words), []
         return words if words and not self._cancelled.is_set() else None
 
     def cancel(self) -> None:
-        """Answer whatever is asked, and will be, as the protocol wants it of a turn that is cancelled."""
+        """Answer all pending and future permission requests as cancelled.
+
+        The protocol requires this for a turn that is cancelled.
+        """
         self._cancelled.set()
 
     async def request_permission(
         self, session_id: str, tool_call: ToolCallUpdate, options: list[PermissionOption], **_: Any
     ) -> RequestPermissionResponse:
-        """Have it judged. What is allowed is allowed once: for how long an answer holds is for our rules to know."""
+        """Have the request decided.
+
+        An approval is always for this one call: for how long it holds is for our rules to decide.
+        """
         call = self._updates.asked(tool_call)
         for request in requests(call, self._attempt.worktree, self._attempt.folder):
             asking = asyncio.ensure_future(self._host.ask(request))
@@ -78,7 +87,7 @@ class Client:
     async def read_text_file(
         self, session_id: str, path: str, line: int | None = None, limit: int | None = None, **_: Any
     ) -> ReadTextFileResponse:
-        """A file of the worktree, or `limit` lines of it from the one-based `line` on."""
+        """Return a file of the worktree, or `limit` lines of it from the one-based `line` on."""
         try:
             relative = self._files.resolve(path, start=self._attempt.folder)
             data = await asyncio.to_thread(self._files.read, relative)
@@ -92,7 +101,7 @@ class Client:
         return ReadTextFileResponse(content=text)
 
     async def write_text_file(self, session_id: str, path: str, content: str, **_: Any) -> WriteTextFileResponse:
-        """Write a file of the worktree, where no rule denies it."""
+        """Write a file of the worktree, unless a rule denies it."""
         try:
             relative = self._files.resolve(path, start=self._attempt.folder)
             decision = await self._host.ask(to_write(relative))

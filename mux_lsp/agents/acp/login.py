@@ -1,4 +1,4 @@
-"""What to tell a person whose agent is not logged in."""
+"""Describe how a person can log in an agent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST: Final = 200
 
 
 def how_to_log_in(greeting: InitializeResponse | None) -> str:
-    """In words, what the person can do. No secret passes through here: an agent's keys are its own."""
+    """Return instructions for the person, as text. No secret is handled here: an agent's keys are its own."""
     methods = [_way(method) for method in (greeting.auth_methods if greeting is not None else None) or []]
     ways = f" It offers: {'; '.join(methods)}." if methods else ""
     return (

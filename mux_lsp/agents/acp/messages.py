@@ -1,4 +1,4 @@
-"""What an agent is told beside the person's own words, and what a person is told of its end."""
+"""Write the texts that mux-lsp itself sends to an agent, and the reason for an agent's end."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _LONGEST_LINE: Final = 300
 
 
 class Opening(Enum):
-    """How an attempt begins."""
+    """The way in which an attempt begins."""
 
     FRESH = auto()
-    """With a session of its own."""
+    """A new session."""
     FURTHER = auto()
-    """With a further message in an earlier session."""
+    """A further message in an earlier session."""
     AGAIN = auto()
-    """With a session in which an agent was at work when its daemon ended."""
+    """The session in which an agent was at work when its daemon ended."""
 
 
 def going_on(prompt: str) -> str:
-    """What an agent is told that was stopped in the middle of a prompt."""
+    """Return the prompt for an agent that was interrupted while it worked on `prompt`."""
     return (
         "You were stopped while you worked on the message below, and what you were doing may have been cut off in the "
         "middle. Look at what is there already, and go on from it.\n\n" + prompt
@@ -36,7 +36,7 @@ def going_on(prompt: str) -> str:
 
 
 def last_words(run_folder: Path) -> str:
-    """The last line that an agent wrote to its standard error, harmless to show; "" where there is none."""
+    """Return the last line of the agent's standard error, safe to display; "" if it is empty."""
     size = size_of(run_folder, STDERR)
     data, _ = read_log(run_folder, STDERR, max(size - _TAIL, 0), _TAIL)
     lines = [line.strip() for line in printable(data.decode(errors="replace")).splitlines()]

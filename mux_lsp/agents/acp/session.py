@@ -1,4 +1,4 @@
-"""One conversation with an agent: shaking hands, a session, a prompt, and how that ended."""
+"""Hold one conversation with an agent: handshake, session, prompt, outcome."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 PROTOCOL: Final = 1
-"""The version of the protocol that is spoken."""
+"""The protocol version that mux-lsp speaks."""
 
 START_SECONDS: Final = 300.0
-"""How long an agent may take until it has a session: `npx` downloads it first where it is not there yet."""
+"""Seconds until an agent must have a session. `npx` downloads it first if it is not installed yet."""
 
 _LAST_SECONDS: Final = 1.0
-"""How long to wait for what is left in a pipe, or for the end of an agent that has closed it."""
+"""Seconds to wait for output left in a pipe, or for the end of an agent that has closed it."""
 
 _AUTHENTICATION_REQUIRED: Final = -32000
 _LONGEST_REASON: Final = 500
@@ -66,19 +66,21 @@ _STOPPED: Final = {
 }
 
 _CLAUDE: Final = {"allowDangerouslySkipPermissions": False}
-"""Options of Claude Code, which other agents ignore: nothing holds it in its worktree but its permissions, so that the
-mode that bypasses them is not to be had."""
+"""Options of Claude Code, which other agents ignore: the mode that bypasses permissions is not available.
+
+Only permissions confine Claude Code to its worktree.
+"""
 
 _CLAUDE_UNTRUSTED: Final = {"settingSources": ["user"], "strictMcpConfig": True}
-"""Keeps Claude Code from the hooks and servers of a repository that the person does not trust."""
+"""Options that keep Claude Code from running hooks and servers of an untrusted repository."""
 
 
 class CannotGoOn(Exception):
-    """The agent was stopped in the middle, and does not load earlier sessions."""
+    """The agent was interrupted during a prompt, and cannot load earlier sessions."""
 
 
 class AcpSession:
-    """Speaks with one agent that has been started, for one attempt. `mode` is the one it is to work in."""
+    """A conversation with one started agent, for one attempt. `mode` is the session mode to select."""
 
     def __init__(self, attempt: Attempt, host: Host, process: Process, mode: str | None) -> None:
         self._attempt = attempt
@@ -95,7 +97,7 @@ class AcpSession:
     async def work(self, pipes: Pipes, opening: Opening) -> Outcome:
         """Have the agent work on the prompt. The pipes are closed at the end.
 
-        Raises AgentError where the agent cannot be worked with.
+        Raises AgentError if the agent does not follow the protocol, or answers with an error.
         """
         self._wire = await Wire.over(pipes, self._updates.hear, self._updates.odd)
         self._connection = connect_to_agent(cast("AnyClient", self._client), self._wire)
@@ -111,12 +113,12 @@ class AcpSession:
             return await self._dead()
         finally:
             self._over.set()
-            # Where it was broken off, that is all that is known of what it took.
+            # If the turn was interrupted, this is the only usage that is known.
             self._updates.end(None)
             await self._connection.close()
 
     async def cancel(self, seconds: float) -> None:
-        """Ask the agent to stop, and wait at most so long until it has."""
+        """Ask the agent to stop, and wait at most `seconds` until it has."""
         self._client.cancel()
         if self._session is None or self._over.is_set():
             return
@@ -150,7 +152,7 @@ class AcpSession:
         return answer
 
     async def _open(self, opening: Opening) -> tuple[str, str]:
-        """The session to work in, and what to say in it."""
+        """Open a session. Return its id, and the prompt to send."""
         attempt, connection = self._attempt, self._connection
         greeting = await self._asked(
             connection.initialize(
@@ -189,7 +191,7 @@ class AcpSession:
     async def _open_again(
         self, greeting: InitializeResponse, session: str
     ) -> LoadSessionResponse | ResumeSessionResponse | None:
-        """An earlier session, or None where the agent keeps none or has lost it."""
+        """Open an earlier session. Return None if the agent cannot load sessions or has lost this one."""
         able, connection = greeting.agent_capabilities, self._connection
         where: dict[str, Any] = {
             "session_id": session,
@@ -207,17 +209,17 @@ class AcpSession:
         return {"claudeCode": {"options": _CLAUDE | ({} if self._attempt.trusted else _CLAUDE_UNTRUSTED)}}
 
     async def _asked(self, request: Coroutine[Any, Any, _T], greeting: InitializeResponse | None = None) -> _T:
-        """The answer to a request.
+        """Return the answer to a request.
 
-        Raises ConnectionError where the agent ends without giving one, AgentError where it is an error or no answer.
+        Raises ConnectionError if the agent ends without an answer, AgentError if the answer is an error or invalid.
         """
         asking = asyncio.ensure_future(request)
-        # Somebody it has started may hold its output open: only its own end tells that no answer will come.
+        # A process that it has started may hold its output open, so only its own end shows that no answer will come.
         living = asyncio.ensure_future(wait(self._process, self._attempt.run_folder))
         try:
             await asyncio.wait({asking, living}, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
-                # Its last words may still be on their way.
+                # Its last answer may still be in the pipe.
                 await asyncio.wait({asking}, timeout=_LAST_SECONDS)
             if not asking.done():
                 raise ConnectionError("the agent has ended")

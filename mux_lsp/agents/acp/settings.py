@@ -1,4 +1,4 @@
-"""The mode and the model that an agent is to work with, in the two ways by which agents offer them."""
+"""Select the mode and the model of a session, in the two ways in which agents offer them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def choose(
     connection: ClientSideConnection, session: str, opened: Opened, mode: str | None, model: str | None
 ) -> Iterator[Coroutine[Any, Any, Any]]:
-    """The requests that bring a session to the mode and the model, where they are given and not there yet.
+    """Yield the requests that set a session's mode and model, if they are given and not selected yet.
 
-    Raises AgentError where the agent does not offer them.
+    Raises AgentError if the agent does not offer them.
     """
     for category, wanted in (("model", model), ("mode", mode)):
         if wanted is None:

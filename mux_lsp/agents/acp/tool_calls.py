@@ -1,4 +1,4 @@
-"""An agent's tool calls, put together from what it tells of them bit by bit, and what each asks leave for."""
+"""Assemble an agent's tool calls from its updates, and derive the permission requests of each."""
 
 from __future__ import annotations
 
@@ -35,10 +35,13 @@ WRITE: Final = "write"
 FETCH: Final = "fetch"
 
 LONGEST_COMPARED: Final = 200_000
-"""Characters of old and new texts of one message that are compared line by line: nobody else is heard meanwhile."""
+"""Maximum number of characters of one message's old and new texts that are compared by line.
+
+The comparison blocks the event loop.
+"""
 
 LONGEST: Final = 20_000
-"""Characters of a call's input or result that are told; head and tail of longer ones."""
+"""Maximum number of characters of a call's input or result that are reported; of longer ones, head and tail."""
 
 _TOOLS: Final = {
     "execute": RUN,
@@ -49,7 +52,7 @@ _TOOLS: Final = {
     "search": READ,
     "fetch": FETCH,
 }
-"""The tool that rules know, by the protocol's kind. Of any other kind the kind itself is the tool."""
+"""The tool's name in permission rules, by the protocol's kind. Any other kind is itself the name."""
 
 _PATH_KEYS: Final = ("file_path", "path", "abs_path", "filePath", "notebook_path", "destination")
 
@@ -66,12 +69,12 @@ class Call:
     output: Any = None
     text: str = ""
     diffs: dict[str, str] = field(default_factory=dict)
-    """What it changes in each file, by the path as the agent names it."""
+    """Its changes to each file as a diff, by the path as the agent names it."""
     locations: list[str] = field(default_factory=list)
     told: bool = False
 
     def learn(self, more: ToolCallStart | ToolCallProgress | ToolCallUpdate) -> None:
-        """Take in what an update says. What it leaves out stays as it was."""
+        """Merge an update into the call. Fields that it omits stay unchanged."""
         self.title = more.title or self.title
         self.kind = more.kind or self.kind
         self.status = more.status or self.status
@@ -86,17 +89,17 @@ class Call:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes files, or says so."""
+        """True if the call changes files, by its content or by its kind."""
         return bool(self.diffs) or _TOOLS.get(self.kind) == WRITE
 
     def paths(self) -> list[str]:
-        """The files it is about, as the agent names them, each once."""
+        """Return the files of the call, as the agent names them, without duplicates."""
         named = self.input if isinstance(self.input, dict) else {}
         given = [value for key in _PATH_KEYS if isinstance(value := named.get(key), str)]
         return list(dict.fromkeys([*self.diffs, *self.locations, *given]))
 
     def result(self) -> str:
-        """What came of it, in words."""
+        """Return the call's result as text."""
         if self.diffs:
             changed = (f"--- {path}\n+++ {path}\n{lines}" for path, lines in self.diffs.items())
             return shortened("\n".join([*filter(None, [self.text]), *changed]))
@@ -106,7 +109,7 @@ class Call:
 
 
 def requests(call: Call, worktree: Path, folder: Path) -> list[PermissionRequest]:
-    """What a call asks leave for. Each file is asked for by itself, so that no rule for one speaks for another."""
+    """Return the permission requests of a call: one for each file, so that a rule for one does not cover another."""
     title = call.title or call.kind
     tool = WRITE if call.diffs else _TOOLS.get(call.kind, call.kind.replace(" ", "_"))
     if tool == RUN:
@@ -120,7 +123,7 @@ def requests(call: Call, worktree: Path, folder: Path) -> list[PermissionRequest
 
 
 def command_of(call: Call) -> str:
-    """The command line that a call runs; its title where the input does not tell."""
+    """Return the command line that a call runs; its title if the input does not contain one."""
     named = call.input.get("command", call.input.get("cmd")) if isinstance(call.input, dict) else None
     if isinstance(named, str) and named.strip():
         return named
@@ -130,12 +133,12 @@ def command_of(call: Call) -> str:
 
 
 def within(path: str, worktree: Path, folder: Path) -> str:
-    """A path as rules know it: from the worktree's root, or whole where it leads out of that, links followed."""
+    """Return a path as rules name it: relative to the worktree's root, or absolute if it is outside, links resolved."""
     if "\0" in path:
         return path.replace("\0", "\N{REPLACEMENT CHARACTER}")
     real, root = os.path.join(os.path.realpath(folder), path), os.path.realpath(worktree)  # noqa: PTH118
     if len(real) > LONGEST_PATH:
-        # No system takes it as it is, but its agent may have put it in order first.
+        # No system call accepts it like this, but the agent may have normalized it before use.
         real = os.path.normpath(real)
     if len(real) <= LONGEST_PATH:
         real = os.path.realpath(real)
@@ -144,7 +147,7 @@ def within(path: str, worktree: Path, folder: Path) -> str:
 
 
 def _diffs(changes: Iterable[FileEditToolCallContent]) -> dict[str, str]:
-    """What is changed in each file, by its path, as the body of a unified diff."""
+    """Return the changes of each file, by its path, as the body of a unified diff."""
     bodies: dict[str, list[str]] = {}
     room = LONGEST_COMPARED
     for change in changes:
@@ -156,15 +159,15 @@ def _diffs(changes: Iterable[FileEditToolCallContent]) -> dict[str, str]:
 
 
 def _changed(path: str, old: str, new: str) -> str:
-    """A file's old and new text, or parts of them."""
+    """Return the diff between a file's old and new text, or between parts of them."""
     if old and not old.endswith("\n") and not new.endswith("\n"):
-        # Parts of lines, most likely: that their last one does not end is not worth a word.
+        # Most likely parts of lines. A missing newline at their end is not worth a remark in the diff.
         old, new = f"{old}\n", f"{new}\n"
     return diff.unified(diff.hunks(old, new, path), split_lines(old))
 
 
 def text_of(block: object) -> str:
-    """What a content block says in words."""
+    """Return a content block as text."""
     match block:
         case TextContentBlock(text=text):
             return text
@@ -178,22 +181,22 @@ def text_of(block: object) -> str:
 
 
 def _unfenced(text: str) -> str:
-    """Without the fence of Markdown around the whole of it: it is shown as text."""
+    """Remove the Markdown fence around the whole of a text: it is displayed as plain text."""
     match = re.match(r"(`{3,})\w*\n", text)
     if match is None:
         return text
-    # By a single expression it would take its time over a text of nothing but backticks: all of a day.
+    # A single expression would need up to a day for a text of nothing but backticks.
     body = text[match.end() :].removesuffix("\n")
     return body.removesuffix(match[1]).removesuffix("\n") if body.endswith(match[1]) else text
 
 
 def as_json(value: Any) -> str:
-    """A value that came as JSON, as JSON again."""
+    """Return a value that was parsed from JSON as JSON again."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def shortened(text: str) -> str:
-    """Head and tail of a long text."""
+    """Return the head and tail of a long text."""
     if len(text) <= LONGEST:
         return text
     half = LONGEST // 2

@@ -1,4 +1,4 @@
-"""What an agent tells while it works, as events."""
+"""Convert an agent's updates into events."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _ENDED: Final = frozenset({"completed", "failed"})
 
 
 class Updates:
-    """Turns the updates of one attempt into events."""
+    """Converter of the updates of one attempt into events."""
 
     def __init__(self, attempt: Attempt, host: Host) -> None:
         self._attempt = attempt
         self._host = host
         self._spent = 0.0
-        """Dollars of the session that are told already: agents tell its cost as a whole."""
+        """Dollars of the session that are already counted: agents report its total cost each time."""
         self._calls: dict[str, Call] = {}
         self._ended: set[str] = set()
         self._touched: set[str] = set()
@@ -56,12 +56,12 @@ class Updates:
         self._context = 0
         self._costs = 0.0
         self.muted = True
-        """While a session is loaded, the agent tells all of it again."""
+        """True while a session is loaded, because the agent then repeats all of it."""
         self.last = ""
-        """What the agent said last, whole."""
+        """The agent's last complete message."""
 
     def hear(self, heard: SessionNotification) -> None:
-        """Take in one update."""
+        """Process one update."""
         update = heard.update
         if isinstance(update, UsageUpdate):
             self._usage(update)
@@ -85,16 +85,16 @@ class Updates:
             case ToolCallStart() | ToolCallProgress():
                 self._tool(update)
             case _:
-                # What the agent offers, and the person's own message told back.
+                # The agent's offers, and its echo of the person's own message.
                 return
 
     def odd(self, text: str) -> None:
-        """Keep what could not be read."""
+        """Report a line that could not be parsed."""
         self.settle()
         self._host.emit(Raw(shortened(text)))
 
     def asked(self, update: ToolCallUpdate) -> Call:
-        """The call that the agent asks leave for, told before the question."""
+        """Return the call that needs permission. It is reported before the question is asked."""
         self.settle()
         call = self._known(update.tool_call_id)
         call.learn(update)
@@ -102,18 +102,18 @@ class Updates:
         return call
 
     def wrote(self, path: str) -> None:
-        """The agent has changed a file, which is told once."""
+        """Report a file that the agent has changed, once for each path."""
         if path not in self._touched:
             self._touched.add(path)
             self._host.emit(FileTouched(path))
 
     def settle(self) -> None:
-        """Tell whole what has been said in parts."""
+        """Report the message or thought in progress as complete."""
         self._think_no_more()
         self._speak_no_more()
 
     def end(self, usage: TurnUsage | None) -> None:
-        """No more comes. Tell what is left to be told, and what it took."""
+        """End the turn: report all that is pending, and the usage."""
         self.settle()
         for call in self._calls.values():
             self._tell(call)
@@ -123,7 +123,7 @@ class Updates:
             read, write = usage.cached_read_tokens or 0, usage.cached_write_tokens or 0
             self._host.emit(Usage(usage.input_tokens, output, read, write, cost))
         elif self._context or cost:
-            # It has at least read what it has in mind.
+            # It has read at least its current context.
             self._host.emit(Usage(input=self._context, cost_usd=cost))
         self._costs, self._context = 0.0, 0
 
@@ -133,7 +133,7 @@ class Updates:
         call = self._known(update.tool_call_id)
         call.learn(update)
         self.settle()
-        # Many agents announce a call first, and send its title and input when they know them.
+        # Many agents announce a call first, and send its title and input when they are known.
         if call.input or call.status in {"in_progress", *_ENDED}:
             self._tell(call)
         if call.status in _ENDED:
@@ -155,13 +155,13 @@ class Updates:
         self._host.emit(ToolCall(call.id, call.kind, call.title or call.kind, given))
 
     def _usage(self, update: UsageUpdate) -> None:
-        # Told at the end: it comes in the middle of a sentence, and each time for the whole session.
+        # Reported at the end: updates arrive in the middle of a sentence, each with the total of the session.
         self._context = 0 if self.muted else update.used
         cost = update.cost
         if cost is None or cost.currency.upper() != "USD" or not 0 <= cost.amount < math.inf:
             return
         if not self.muted:
-            # Where it is less than before, the agent has begun to count anew.
+            # A lower total than before means that the agent has begun to count anew.
             self._costs += cost.amount - (self._spent if cost.amount >= self._spent else 0.0)
         self._spent = cost.amount
 

@@ -1,7 +1,7 @@
-"""An agent's standard streams as messages: one JSON object a line, and nothing an agent writes there does harm.
+"""Exchange messages over an agent's standard streams: one JSON object a line. Invalid lines do no harm.
 
-The library's own reading of streams ends with the first line that is JSON but no object, and writes a traceback to the
-log for each that is no JSON. It takes messages from anything that can send and receive them, which this does.
+The library's own reader stops at the first line that is JSON but not an object, and logs a traceback for each that is
+not JSON. It accepts any object that can send and receive messages, such as `Wire`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.process import Pipes
 
 LONGEST: Final = 1 << 25
-"""Bytes of a message that is read. Agents send whole files in them."""
+"""Maximum size of a message in bytes. Agents send whole files in them."""
 
 _BUFFER: Final = 1 << 18
 _HEAD: Final = 300
@@ -29,24 +29,24 @@ _UPDATE: Final = "session/update"
 
 
 class Wire:
-    """Sends and receives the messages of one agent.
+    """The connection that sends and receives the messages of one agent.
 
-    Updates are not given to the library: it would hand each to a task of its own, while `hear` gets them one after
-    the other, and all before the answer that they came before. `odd` gets the lines that are no message.
+    Updates are not passed to the library, which would start a task for each. `hear` gets them one after the other, and
+    each before the answer that follows it. `odd` gets the lines that are not messages.
     """
 
     def __init__(self, hear: Callable[[SessionNotification], None], odd: Callable[[str], None]) -> None:
         self._hear = hear
         self._odd = odd
         self.broken: Exception | None = None
-        """Why no more is read, where it is not that the agent has closed its output."""
+        """The error that ended reading; None if the agent has closed its output, or reading goes on."""
         self._reader = asyncio.StreamReader(limit=_BUFFER)
         self._reading: asyncio.ReadTransport
         self._writer: asyncio.StreamWriter
 
     @classmethod
     async def over(cls, pipes: Pipes, hear: Callable[[SessionNotification], None], odd: Callable[[str], None]) -> Wire:
-        """The wire over a process's pipes, which `close` then closes."""
+        """Return a connection over a process's pipes, which `close` then closes."""
         loop = asyncio.get_running_loop()
         wire = cls(hear, odd)
         reading = asyncio.StreamReaderProtocol(wire._reader)
@@ -57,12 +57,12 @@ class Wire:
         return wire
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send a message. Raises OSError where the agent does not read any more."""
+        """Send a message. Raises OSError if the agent no longer reads."""
         self._writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
         await self._writer.drain()
 
     async def receive(self) -> dict[str, Any] | None:
-        """The next request or answer of the agent; None at the end."""
+        """Return the next request or answer of the agent; None at the end."""
         try:
             while (line := await self._line()) is not None:
                 message = read_message(line)
@@ -73,12 +73,12 @@ class Wire:
                     return message
                 elif message["method"] == _UPDATE:
                     self._update(message, line)
-        except Exception as error:  # told where the connection is used
+        except Exception as error:  # raised where the connection is used
             self.broken = error
         return None
 
     async def close(self) -> None:
-        """Close both ends. What has not been sent yet is lost."""
+        """Close both ends. Data not sent yet is lost."""
         if not self._writer.is_closing():
             self._writer.transport.abort()
         self._reading.close()
@@ -116,13 +116,13 @@ class Wire:
         if size <= LONGEST:
             return line
         if _UPDATE.encode() not in line[:_HEAD]:
-            # It may be the answer to something: whoever waits for that would wait for ever.
+            # It may be an answer, and the code that waits for it would wait for ever.
             raise AgentError(f"The agent sent a message of {size:,} bytes; at most {LONGEST:,} are read.")
         return f"(an update of {size:,} bytes was left out: {line[:_HEAD].decode(errors='replace')}…)".encode()
 
 
 def read_message(line: bytes) -> dict[str, Any] | None:
-    """A line as the JSON-RPC message that it holds, or None where it holds none that could be answered or used."""
+    """Parse a line as a JSON-RPC message. Return None if it is not one that can be answered or used."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):

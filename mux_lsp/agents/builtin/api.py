@@ -1,4 +1,4 @@
-"""One request to the Messages API: streamed, tried again where that helps. The only place that imports the SDK."""
+"""Send requests to the Messages API: streamed, and retried if that can help. The only module that imports the SDK."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 8
-"""How often one request is tried."""
+"""Maximum number of times that one request is sent."""
 
 
 CONNECT_SECONDS: Final = 30.0
 
 STALL_SECONDS: Final = 180.0
-"""A server that sends nothing for so long, not even a sign that it is alive, is given up and asked anew."""
+"""Seconds of silence, without even a keep-alive, after which a request is given up and sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,16 @@ class ContextEdit:
 
 CLEARING: Final = ContextEdit(
     "context-management-2025-06-27",
-    # So much at a time, since what is behind a cleared result is no longer read from the cache.
+    # A large amount at a time, since the cache does not cover what follows a cleared result.
     {"type": "clear_tool_uses_20250919", "clear_at_least": {"type": "input_tokens", "value": 20_000}},
 )
-"""Old results of tools go."""
+"""Remove old results of tools."""
 
 COMPACTING: Final = ContextEdit("compact-2026-01-12", {"type": "compact_20260112"})
-"""What came before is summed up. Not all models can."""
+"""Summarize the earlier conversation. Not all models support it."""
 
 _TRIED_AGAIN: Final = frozenset({408, 409, 429})
-"""Beside all of the server's own failures, from 500 on."""
+"""Statuses that are retried, in addition to all server errors (500 and above)."""
 
 _STATUS_IN_STREAM: Final = {
     "overloaded_error": 529,
@@ -66,7 +66,7 @@ _STATUS_IN_STREAM: Final = {
     "api_error": 500,
     "timeout_error": 504,
 }
-"""What an error that comes in the middle of a stream, behind a status of 200, would have been before it."""
+"""The status that an error in the middle of a stream would have had before it: the stream itself began with 200."""
 
 
 @dataclass(slots=True)
@@ -76,12 +76,14 @@ class Api:
     model: str
     base_url: str | None
     key: Callable[[], Awaitable[str]]
-    """Gives the key. Called once, when the first request is made. Raises AgentError where there is none."""
+    """Returns the key. Called once, before the first request. Raises AgentError if there is no key."""
     effort: str | None = None
     max_output: int = 32_000
     context_management: tuple[ContextEdit, ...] = (CLEARING, COMPACTING)
-    """How the server is asked to keep the context inside the model's window. What it does not know is left out, from
-    the last on."""
+    """The ways in which the server is asked to keep the context inside the model's window.
+
+    If the server refuses the request because of them, the last one is removed, and then the one before it.
+    """
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
     stall: float = STALL_SECONDS
     _client: AsyncAnthropic | None = field(default=None, init=False)
@@ -94,9 +96,9 @@ class Api:
         tools: Sequence[Mapping[str, Any]],
         host: Host,
     ) -> Reply:
-        """Have the model go on from these messages. Raises AgentError where it cannot, in words for a person.
+        """Have the model continue from these messages. Raises AgentError, with a message for people, if it cannot.
 
-        The host is told what was taken where there is no reply that says it.
+        If there is no reply, the usage of the failed tries is reported to the host instead.
         """
         request = functools.partial(self._request_body, system, messages, tools)
         took: list[Usage] = []
@@ -109,7 +111,7 @@ class Api:
         return replace(reply, usage=_sum(took))
 
     async def close(self) -> None:
-        """Close what connections there are."""
+        """Close all connections."""
         if self._client is not None:
             await self._client.close()
 
@@ -119,7 +121,10 @@ class Api:
         return without_login(address) or "The Anthropic API"
 
     async def _answered(self, request: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
-        """As many tries as it needs. What each has taken comes to `took`, however it ends."""
+        """Try until there is a reply, at most ATTEMPTS times.
+
+        The usage of each try is appended to `took`, even if it fails.
+        """
         for number in range(1, ATTEMPTS + 1):
             try:
                 return await self._managed(request, host, took)
@@ -132,7 +137,7 @@ class Api:
         raise AssertionError
 
     async def _managed(self, request: Callable[[], dict[str, Any]], host: Host, took: list[Usage]) -> Reply:
-        """One try; where the server does not know a way to manage a context, without that from then on."""
+        """Try once. If the server refuses a way to manage the context, try without it, from then on."""
         while True:
             try:
                 return await self._try(request(), host, took)
@@ -187,7 +192,7 @@ class Api:
         return request
 
     def _meant(self, error: APIStatusError) -> Exception:
-        """What a refusal of the server means for the attempt."""
+        """Convert an error status of the server to the exception that decides how the attempt goes on."""
         status = _STATUS_IN_STREAM.get(_kind_of(error), error.status_code)
         said = self._harmless(_said(error))
         headers = error.response.headers
@@ -204,21 +209,21 @@ class Api:
         return AgentError(f"{self._where} refused the request (status {status}): {said}")
 
     def _harmless(self, text: str) -> str:
-        """What a server said, without the key, should it repeat that."""
+        """Return a server's message with the key replaced, in case it repeats the key."""
         return text.replace(self._secret, "[key]") if self._secret else text
 
     async def _connected(self) -> AsyncAnthropic:
         if self._client is None:
             self._secret = await self.key()
-            # A second or so, during which nobody else shall wait.
+            # Importing takes about a second, so it runs in a thread.
             await asyncio.to_thread(_import)
             import anthropic
             import httpx2
 
             timeout = httpx2.Timeout(self.stall, connect=CONNECT_SECONDS)
-            # A server on this machine is not behind the proxy that the environment names.
+            # The proxy in the environment does not lead to servers on this machine.
             local = is_on_this_machine(self.base_url or os.environ.get("ANTHROPIC_BASE_URL", ""))
-            # Retries are ours, so that they can be told; and no key but the one that was asked for is ever sent.
+            # Retries are made here, so that they are reported. Only the configured key is ever sent.
             try:
                 self._client = anthropic.AsyncAnthropic(
                     api_key=self._secret,
@@ -239,14 +244,14 @@ def _import() -> None:
     for name in ("anthropic", "anthropic.resources.beta", "anthropic.types.beta", "aiohttp"):
         importlib.import_module(name)
     for name in ("anthropic", "httpx2", "httpcore2", "aiohttp"):
-        # The SDK's own loggers print requests whole where ANTHROPIC_LOG asks for that.
+        # With ANTHROPIC_LOG set, the SDK's own loggers print whole requests.
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def http_client(timeout: float | httpx2.Timeout) -> httpx2.AsyncClient:
-    """Return a client over aiohttp that asks a server directly, whatever proxy the environment names.
+    """Return a client over aiohttp that connects to a server directly, ignoring the proxy in the environment.
 
-    The SDK's usual client, over anyio, begins and ends a watch of the socket for each piece that comes. 100 replies of
+    The SDK's usual client, over anyio, starts and stops watching the socket for each piece that arrives. 100 replies of
     200 events take 1.8 to 2.4 s of processor time with it, and 0.9 to 1.5 s with aiohttp.
     """
     import anthropic
@@ -256,16 +261,16 @@ def http_client(timeout: float | httpx2.Timeout) -> httpx2.AsyncClient:
 
 
 class _ContextManagementRefusedError(Exception):
-    """The server does not know context management."""
+    """The server does not support context management."""
 
 
 _MARK: Final = {"cache_control": {"type": "ephemeral"}}
 
 
 def _with_cache_marks(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The messages with marks at the ends of the last two of the user's: what was sent once is read from the cache.
+    """Return the messages with cache marks at the ends of the last two user messages, so that resent text is cached.
 
-    The earlier mark is where the request before ended, so that it is found however much the model has said since.
+    The earlier mark is at the end of the previous request, so the cache finds it however long the model's answer is.
     """
     marked = [dict(message) for message in messages]
     users = [message for message in marked if message["role"] == "user" and message["content"]]
@@ -275,7 +280,7 @@ def _with_cache_marks(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, A
 
 
 def _kind_of(error: APIStatusError) -> str:
-    """The API's name for an error, "" where it gave none."""
+    """Return the API's name for an error; "" if it has none."""
     body = error.body
     inner = body.get("error") if isinstance(body, dict) else None
     return str(inner.get("type", "")) if isinstance(inner, dict) else ""
@@ -289,7 +294,7 @@ def _said(error: APIStatusError) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """Why there was no answer: the SDK's own words for it are few."""
+    """Return why there was no answer. The SDK's own message says little, so the cause's is used."""
     cause = error.__cause__ or error
     return f"{type(cause).__name__}{f': {cause}' if str(cause) else ''}"
 

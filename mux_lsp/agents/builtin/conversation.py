@@ -1,8 +1,8 @@
-"""A built-in agent's conversation, kept on disk before it is acted on, so that it goes on where it was after any end.
+"""Store a built-in agent's conversation on disk before acting on it, so that it continues after any interruption.
 
-One JSON line for each step, in the order in which they happened: a `prompt`, a `message` of the model as the API gave
-it, a `call` that is about to be carried out, its `result`. A call without a result was cut off: nobody knows how far
-it came, so the model is told that, and it is never carried out again without a word.
+The file has one JSON line for each step, in order: a `prompt`, a `message` of the model as the API returned it, a
+`call` that is about to be carried out, its `result`. A call without a result was interrupted, and how far it came is
+unknown. So the model is informed, and the call is never repeated automatically.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ INTERRUPTED: Final = (
 )
 
 NO_ANSWER: Final = "[no answer]"
-"""Stands for a message without content, as after a refusal: the API refuses one when it is sent back."""
+"""Replaces the content of an empty message, such as after a refusal: the API rejects empty messages in a request."""
 
 Block = dict[str, Any]
 """A content block of the Messages API, as JSON."""
@@ -41,32 +41,33 @@ Block = dict[str, Any]
 
 @dataclass(slots=True)
 class Conversation:
-    """The messages so far, in the API's own shape, and what is still to do."""
+    """The messages so far, in the API's format, and the state of the pending tool calls."""
 
     file: Path
     messages: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, Block] = field(default_factory=dict)
     """Results of the last message's tool calls, by the call's id."""
     begun: set[str] = field(default_factory=set)
-    """The last message's calls that were about to be carried out."""
+    """Ids of the last message's calls that were started."""
     also: dict[str, str] = field(default_factory=dict)
-    """What else the model reads beside those results, by the call's id. It stays when old results are cleared."""
+    """Texts that the model reads in addition to those results, by the call's id. They remain when results are cleared.
+    """
     stop_reason: str | None = None
-    """Why the model stopped after its last message."""
+    """The API's reason why the model stopped after its last message."""
     refusal: str | None = None
-    """Why it refused, where it did and the API says so."""
+    """The model's reason for a refusal; None if it did not refuse, or the API gives no reason."""
     spent: Usage = field(default_factory=Usage)
-    """What all of its messages have taken."""
+    """The usage of all the model's messages."""
     answers: int = 0
-    """How often the model has answered since the last prompt."""
+    """The number of the model's answers since the last prompt."""
     turn: int = -1
-    """Of the last prompt."""
+    """The turn of the last prompt; -1 before the first."""
     finished: bool = False
-    """Whether the last prompt has been worked off."""
+    """True if the work on the last prompt is finished."""
 
     @classmethod
     def load(cls, run_folder: Path) -> Conversation:
-        """The conversation of a run so far; an empty one where there is none. Raises AgentError where it is damaged."""
+        """Load the conversation of a run so far; an empty one without a file. Raises AgentError if it is damaged."""
         conversation = cls(run_folder / CONVERSATION)
         try:
             with open_to_read(conversation.file) as file:
@@ -83,43 +84,43 @@ class Conversation:
                     f"{conversation.file} is damaged in line {number}; `mux-lsp retry` starts the run anew."
                 ) from error
         if lines[-1]:
-            # Half a line: the machine went down while it was written, and nothing was done about it yet.
+            # An incomplete line: the machine went down during the write, before anything was done about the step.
             conversation._cut(len(lines[-1]))
         return conversation
 
     def prompt(self, text: str, turn: int) -> None:
-        """The person speaks."""
+        """Record a prompt of the person."""
         self._keep({"kind": "prompt", "turn": turn, "text": text})
 
     def message(self, reply: Reply) -> None:
-        """The model has spoken."""
+        """Record a message of the model."""
         self._keep({"kind": "message", **dataclasses.asdict(reply)})
 
     def calling(self, call_id: str) -> None:
-        """A call is about to be carried out."""
+        """Record that a call is about to be carried out."""
         self._keep({"kind": "call", "id": call_id})
 
     def result(self, call_id: str, result: Result) -> None:
-        """A call has its result."""
+        """Record the result of a call."""
         self._keep({"kind": "result", "id": call_id, **dataclasses.asdict(result)})
 
     def answered(self) -> None:
-        """All calls of the last message have their results: they become the next thing that the model reads."""
+        """Record that all calls of the last message have results, which become the next message to the model."""
         self._keep({"kind": "answered"})
 
     def finish(self) -> None:
-        """The prompt is worked off."""
+        """Record that the work on the prompt is finished."""
         self._keep({"kind": "finished"})
 
     def calls(self) -> list[Block]:
-        """The last message's tool calls."""
+        """Return the last message's tool calls."""
         last = self.messages[-1] if self.messages else None
         if last is None or last["role"] != "assistant":
             return []
         return [block for block in last["content"] if block["type"] == "tool_use"]
 
     def said(self) -> Iterator[str]:
-        """What the model was given to read beside results, as far as it still has it word by word."""
+        """Yield the texts, other than results, that the model was given and that no summary has replaced."""
         summed_up = [number for number, one in enumerate(self.messages) if is_summed_up(one["content"])]
         for message in self.messages[summed_up[-1] if summed_up else 0 :]:
             if message["role"] == "user":
@@ -140,7 +141,7 @@ class Conversation:
         match line["kind"]:
             case "prompt":
                 self.turn, self.finished, self.answers = line["turn"], False, 0
-                # Calls that were never answered come before the person's words.
+                # Results of calls that were never answered come before the person's prompt.
                 self._user([*self._answers(), {"type": "text", "text": line["text"]}])
             case "message":
                 content = line["content"] or [{"type": "text", "text": NO_ANSWER}]
@@ -166,7 +167,7 @@ class Conversation:
                 self.finished = True
 
     def _answers(self) -> list[Block]:
-        """The results of the last message's calls; those that have none are told as interrupted or not carried out."""
+        """Return the results of the last message's calls. Missing ones are given as interrupted or not carried out."""
         answers = []
         for block in self.calls():
             missing = INTERRUPTED if block["id"] in self.begun else "[not carried out]"
@@ -174,7 +175,7 @@ class Conversation:
                 self.results.get(block["id"])
                 or {"type": "tool_result", "tool_use_id": block["id"], "content": missing, "is_error": True}
             )
-        # All results go first: the API wants them so.
+        # All results go first: the API requires it.
         return answers + [{"type": "text", "text": text} for text in self.also.values()]
 
     def _user(self, content: list[Block]) -> None:
@@ -193,5 +194,5 @@ class Conversation:
 
 
 def is_summed_up(content: Iterable[Block]) -> bool:
-    """Whether a message holds a summary that stands for all that came before it."""
+    """Return whether a message contains a summary that replaces all earlier messages."""
     return any(block["type"] == "compaction" and block.get("content") for block in content)

@@ -1,4 +1,4 @@
-"""Reading and changing text files by a model's tools."""
+"""Read and change text files for a model's tools."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 LINES: Final = 2000
 LONGEST_LINE: Final = 2000
 MOST_CHARACTERS: Final = 50_000
-"""How much of a file is read at a time at the most."""
+"""Maximum number of characters of a file that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """`old` becomes `new`; everywhere, or it must be there exactly once."""
+    """A replacement of `old` with `new`. Unless `everywhere` is set, `old` must occur exactly once."""
 
     old: str
     new: str
@@ -30,7 +30,7 @@ class Replacement:
 
 
 def read(worktree_files: WorktreeFiles, path: Path, first: int, count: int) -> str:
-    """Lines of a text file with their numbers, from line `first` (1-based) on."""
+    """Return lines of a text file with their numbers, from line `first` (1-based) on. Raises UsageError."""
     lines = [line.rstrip("\r\n") for line in split_lines(_text(worktree_files, path))]
     if not lines:
         return "[the file is empty]"
@@ -51,9 +51,12 @@ def read(worktree_files: WorktreeFiles, path: Path, first: int, count: int) -> s
 
 
 def edit(worktree_files: WorktreeFiles, path: Path, replacements: Sequence[Replacement]) -> str:
-    """Carry out all replacements, each on what the one before has made, or none. Says what was done."""
+    """Carry out all replacements in order, or none. Return a sentence for the model.
+
+    Raises UsageError if a replacement does not fit.
+    """
     before = after = _text(worktree_files, path)
-    # A model writes line ends as it thinks of them; the file keeps the ones it has.
+    # A model writes either kind of line end. The file keeps its own.
     windows = _is_windows(before)
     for number, one in enumerate(replacements, 1):
         old, new = (_to_windows(one.old), _to_windows(one.new)) if windows else (one.old, one.new)
@@ -78,7 +81,7 @@ def edit(worktree_files: WorktreeFiles, path: Path, replacements: Sequence[Repla
 
 
 def write(worktree_files: WorktreeFiles, path: Path, content: str) -> str:
-    """Put new content in place of a file's, or make the file."""
+    """Replace a file's content, or create the file. Return a sentence for the model. Raises UsageError."""
     new = not worktree_files.exists(path)
     data = content.encode("utf-8", "replace")
     if not new and _is_windows(worktree_files.read(path).decode("utf-8", "replace")):

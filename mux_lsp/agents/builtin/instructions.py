@@ -1,4 +1,4 @@
-"""What the repository tells agents: AGENTS.md and CLAUDE.md, at the root and in the folders where work is done."""
+"""Collect the repository's instructions for agents: AGENTS.md and CLAUDE.md, at the root and in folders with work."""
 
 from __future__ import annotations
 
@@ -17,47 +17,48 @@ if TYPE_CHECKING:
 NAMES: Final = ("AGENTS.md", "CLAUDE.md")
 
 LONGEST: Final = 40_000
-"""Characters of one file that are read."""
+"""Maximum number of characters that are read of one file."""
 
 _GIVEN: Final = re.compile(r'^<instructions file="([^"\n]*)">$', re.MULTILINE)
 
 
 class Instructions:
-    """Gives each file of instructions once: when work first comes to its folder.
+    """The files of instructions, each given once: when work first enters its folder.
 
-    Those of the folder where work starts, and of the ones above it, are `standing`: they hold all the time. `said` is
-    what was given before.
+    Those of the folder in which work starts, and of its parents, are `standing`: they apply throughout. `said` are the
+    texts that the model was given before.
     """
 
     def __init__(self, worktree_files: WorktreeFiles, start: Path, said: Iterable[str] = ()) -> None:
         self._confined = worktree_files
         self._seen: set[Path] = set()
         self._given: set[str] = set()
-        """Files, by their real paths."""
+        """Real paths of the files whose text was given."""
         self.standing = self.at(start)
         self._always = frozenset(self._seen), frozenset(self._given)
         self._given.update(file for text in said for file in _GIVEN.findall(text))
 
     def at(self, path: Path) -> str:
-        """The instructions, not given before, of a folder and those above it; "" if there are none."""
+        """Return the instructions, not given before, of a folder and its parents; "" if there is nothing new."""
         found = []
         for folder in reversed((path, *path.parents)):
             if folder in self._seen:
                 continue
             self._seen.add(folder)
-            # To follow all links of a path takes a while where it is deep, and hardly any folder has instructions.
+            # Resolving a path is slow if it is deep, and most folders have no instructions. So only existing files are
+            # resolved.
             here = [name for name in NAMES if os.path.lexists(self._confined.root / folder / name)]
             found += [text for name in here if (text := self._read(folder / name))]
         return "\n\n".join(found)
 
     def forget(self) -> None:
-        """What was given is no longer known word by word: give it again where work comes to it."""
+        """Forget which instructions were given, except the standing ones, because a summary has replaced their text."""
         seen, given = self._always
         self._seen, self._given = set(seen), set(given)
 
     def _read(self, path: Path) -> str:
         try:
-            # A link may lead to the other file of the two, or to one that is shared with other folders.
+            # A link may lead to the other one of the two files, or to a file that is shared with other folders.
             real = self._confined.resolve(path.as_posix())
             if real.as_posix() in self._given:
                 return ""

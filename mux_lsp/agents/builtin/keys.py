@@ -1,4 +1,4 @@
-"""Where the built-in agent's key comes from: the environment, a command, or the keyring. It is kept nowhere."""
+"""Obtain the built-in agent's key from the keyring, a command or the environment. It is not stored anywhere."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMAND_SECONDS: Final = 60.0
-"""How long a command may take that gives a key: it may have to ask a person for a password."""
+"""Seconds that a command may take to print the key: it may have to ask a person for a password."""
 
 
 def is_on_this_machine(url: str) -> bool:
-    """Whether the server at an address is a local one. Those ask for no key."""
+    """Return whether the server at an address is a local one. Local servers require no key."""
     try:
         return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
     except ValueError:
@@ -31,23 +31,23 @@ def is_on_this_machine(url: str) -> bool:
 
 
 def without_login(url: str) -> str:
-    """An address to show: a name and a password in it are for its server alone."""
+    """Return an address for display, without a user name and password: they are only for its server."""
     return re.sub("(?<=://)[^/?#]*@", "", url, count=1)
 
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Asked in this order: the keyring, the command, the environment; those that are None are not asked."""
+    """The sources of a key, tried in the order keyring, command, environment. A source that is None is skipped."""
 
     variable: str
     command: str | Sequence[str] | None = None
     keyring: str | None = None
-    """SERVICE/USER."""
+    """The entry, as SERVICE/USER."""
     without: str | None = None
-    """What is sent where the environment has no key: a server on this machine asks for none."""
+    """The key to send without one in the environment: a server on this machine does not require a valid key."""
 
     async def get(self) -> str:
-        """The key. Raises AgentError where there is none, in words that do not hold it."""
+        """Return the key. Raises AgentError if there is no valid one; the message does not contain the key."""
         key = await self._found()
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise AgentError("What was given as the key is none: it holds a space, a line end or other signs.")
@@ -70,7 +70,7 @@ class KeySource:
 
 def _from_keyring(entry: str) -> str:
     try:
-        keyring = importlib.import_module("keyring")  # not among our dependencies: few have their keys there
+        keyring = importlib.import_module("keyring")  # not a dependency of ours: few people keep their keys there
     except ImportError:
         raise AgentError(
             "The key is to come from the keyring, but Python's keyring package is not installed: "
@@ -79,7 +79,7 @@ def _from_keyring(entry: str) -> str:
     service, _, user = entry.partition("/")
     try:
         key = keyring.get_password(service, user)
-    except Exception as error:  # each system's keyring has its own
+    except Exception as error:  # each system's keyring has its own exceptions
         raise AgentError(f"The keyring could not be asked for {entry}: {type(error).__name__}.") from error
     if not key:
         raise AgentError(f"The keyring has no key for {entry}: `keyring set {service} {user}` puts one there.")

@@ -1,4 +1,4 @@
-"""The built-in agent: asks the model, carries out the tools it calls, and again, until the work is done."""
+"""Run the built-in agent: ask the model, carry out the tool calls of its answer, and repeat until the work is done."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.process_table import Process
 
 SAME_CALL: Final = 4
-"""So many failures of the very same call in one turn, and the agent is stopped."""
+"""The number of failures of the same call in one turn after which the agent is stopped."""
 
 GRACE_SECONDS: Final = 2.0
 
@@ -58,26 +58,26 @@ When you are done, or cannot go on, call `finish` with a summary."""
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When an attempt is ended; None where there is no such limit."""
+    """The limits that end an attempt; None for no limit."""
 
     turns: int = 200
-    """Answers of the model to one prompt."""
+    """Maximum number of the model's answers to one prompt."""
     cost_usd: float | None = None
     tokens: int | None = None
-    """Input and output, whether cached or not. Both budgets are for all of a run, with what followed its prompt."""
+    """Maximum number of input and output tokens, cached or not. Like `cost_usd`, it covers all prompts of the run."""
 
 
 @dataclass(slots=True)
 class BuiltinBackend:
-    """Runs the built-in agent in the daemon itself. Its commands are children like any agent's."""
+    """Backend that runs the built-in agent inside the daemon. Its commands are child processes as for any agent."""
 
     api: Callable[[str | None], Api]
-    """The API to use for a run's model, the settings' own where it names none."""
+    """Returns the API for a run's model; for None, with the model of the settings."""
     limits: Limits = Limits()
     secrets: frozenset[str] = frozenset()
-    """Environment variables that no command of the agent gets to see."""
+    """Names of environment variables that commands of the agent do not get."""
     grace: float = GRACE_SECONDS
-    """Seconds between TERM and KILL."""
+    """Seconds between SIGTERM and SIGKILL."""
     _working: dict[str, asyncio.Task[Outcome]] = field(default_factory=dict)
 
     async def attempt(self, attempt: Attempt, host: Host) -> Outcome:
@@ -98,7 +98,7 @@ class BuiltinBackend:
             await api.close()
 
     async def resume(self, attempt: Attempt, process: Process, host: Host) -> Outcome:
-        """See `Backend.resume`. It has no process, so there is nothing but its conversation to go on from."""
+        """See `Backend.resume`. The agent has no process, so it continues from the stored conversation."""
         return await self.attempt(attempt, host)
 
     async def cancel(self, attempt: Attempt, process_: Process | None) -> None:
@@ -107,7 +107,7 @@ class BuiltinBackend:
         if working is not None:
             working.cancel()
             await asyncio.wait({working})
-        # Commands that a killed daemon has left behind.
+        # Commands that a killed daemon has left.
         await process.end(process_, mark(attempt.run, attempt.worktree), self.grace, run_folder=attempt.run_folder)
 
     async def _work(self, attempt: Attempt, host: Host, api: Api, shell: Shell) -> Outcome:
@@ -145,17 +145,18 @@ class _Turn:
     failures: Counter[str] = field(default_factory=Counter)
 
     async def work(self) -> Outcome:
-        """Until it is done, or cannot go on."""
+        """Work until the prompt is finished, or the work cannot go on."""
         conversation = self.conversation
         stopped = None
         if conversation.messages[-1]["role"] == "assistant":
-            # The daemon was stopped after the model had spoken.
+            # The daemon was stopped after the model's answer.
             stopped = await self._go_on()
         while stopped is None:
             if (over := self._over_limit()) is not None:
                 return Outcome(1, over)
             reply = await self.api.ask(self.system, conversation.messages, toolbox.definitions(), self.host)
-            # Counted first: should the daemon be killed before the answer is kept, it is asked for, and paid, again.
+            # Counted first: if the daemon is killed before the answer is stored, it is requested, and paid, a second
+            # time.
             self.host.emit(reply.usage)
             self._tell(reply)
             await asyncio.to_thread(conversation.message, reply)
@@ -165,7 +166,7 @@ class _Turn:
         return stopped
 
     async def _go_on(self) -> Outcome | None:
-        """Do what the model's last message asks for."""
+        """Act on the model's last message. Return the outcome if it ends the work, else None."""
         content, reason = self.conversation.messages[-1]["content"], self.conversation.stop_reason
         if any(block["type"] == "tool_use" for block in content) and reason != "max_tokens":
             return await self._carry_out()
@@ -183,7 +184,10 @@ class _Turn:
         return await self._done(_text_of(content))
 
     async def _carry_out(self) -> Outcome | None:
-        """Carry out the calls of the last message that have no result yet, one after the other."""
+        """Carry out the calls of the last message that have no result yet, in order.
+
+        Return the outcome if a call ends the work, else None.
+        """
         conversation = self.conversation
         for call in conversation.calls():
             if call["id"] not in conversation.results:
@@ -202,7 +206,7 @@ class _Turn:
     async def _result_of(self, call: Block) -> Result:
         given = call["input"]
         if call["id"] in self.conversation.begun:
-            # It was cut off. The model is told so, and decides.
+            # It was interrupted. The model is informed, and decides.
             return Result(INTERRUPTED, ok=False)
         if call["name"] != toolbox.FINISH:
             title, shown = toolbox.title(call["name"], given), toolbox.shown_input(given)
@@ -216,7 +220,7 @@ class _Turn:
         key = json.dumps([call["name"], call["input"]], sort_keys=True)
         if result.ok:
             if call["name"] in toolbox.CHANGING:
-                # What failed before, such as the tests, may fail again for another reason.
+                # Calls that failed before, such as the tests, may now fail for another reason.
                 self.failures.clear()
             return None
         self.failures[key] += 1

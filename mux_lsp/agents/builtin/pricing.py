@@ -1,6 +1,6 @@
-"""What the Messages API's models cost, in dollars for a million tokens, as published in November 2026.
+"""Calculate the cost of requests to the Messages API, from the prices published in November 2026.
 
-A model that is not among them has no known cost, which is said and never guessed.
+A model that is not listed has no known cost. This is reported, and no cost is estimated.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 MILLION: Final = 1_000_000
 
 CACHE_WRITE: Final = 1.25
-"""What a token costs that is written to the cache for five minutes, in input tokens."""
+"""The price of a token that is written to the cache for five minutes, as a multiple of the price of an input token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars for a million tokens."""
+    """Prices in dollars for a million tokens."""
 
     input: float
     output: float
@@ -27,7 +27,7 @@ class Price:
     cache_write: float
 
     def of(self, usage: Usage) -> float:
-        """What a request has cost."""
+        """Return the cost of a request in dollars."""
         return (
             usage.input * self.input
             + usage.output * self.output
@@ -60,11 +60,11 @@ _PRICES: Final = {
 }
 
 _LONG: Final = {"claude-haiku-5-5": (100_000, _price(0.50, 2.50))}
-"""Models that cost more for a prompt of more tokens than that."""
+"""Models with a higher price for long prompts: the number of tokens above which it applies, and the price."""
 
 
 def price_of(model: str, usage: Usage) -> Price | None:
-    """The price of a request to a model, or None where it is not known."""
+    """Return the price of a request to a model, or None if it is not known."""
     name = next((one for one in _PRICES if model == one or model.startswith(f"{one}-20")), None)
     if name is None:
         return None
@@ -75,6 +75,6 @@ def price_of(model: str, usage: Usage) -> Price | None:
 
 
 def priced(model: str, usage: Usage) -> Usage:
-    """The same with what the request has cost, where that is known."""
+    """Return the usage with its cost, if the price is known."""
     price = price_of(model, usage)
     return usage if price is None else replace(usage, cost_usd=price.of(usage))

@@ -1,4 +1,4 @@
-"""Read a streamed answer of the Messages API and put it together to one message."""
+"""Read a streamed answer of the Messages API and assemble it into one message."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model said: content blocks in the API's own JSON, why it stopped, and what it took."""
+    """The model's message: content blocks in the API's own JSON, the reason why it stopped, and the usage."""
 
     content: list[dict[str, Any]]
     stop_reason: str | None
     usage: Usage
-    """With dollars, where the price is known. Answers that broke off in the middle are in it, as far as the server told
-    what they took."""
+    """The usage, with dollars if the price is known.
+
+    It includes answers that broke off, as far as the server reported their usage.
+    """
     refusal: str | None = None
-    """Why the model refused, in the API's words."""
+    """The model's reason for a refusal, in the API's words."""
 
 
 MALFORMED: Final = "__malformed__"
-"""The one key of a tool input that was no JSON object; its value is what the model wrote."""
+"""The only key of a tool input that was not a JSON object. Its value is the model's text."""
 
 
 async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The events of a stream, as plain JSON.
+    """Yield the events of a stream, as plain JSON.
 
-    The SDK would make an object of each, which takes longer than all the rest that happens to a piece of text.
+    The SDK would create an object of each, which takes longer than all other processing of a piece of text.
     """
     rest = b""
     data: list[bytes] = []
@@ -51,7 +53,7 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, A
 
 
 class ReplyReader:
-    """Puts the events of a stream together to a message."""
+    """Assembles the events of a stream into a message."""
 
     def __init__(self, host: Host, priced: Callable[[Usage], Usage]) -> None:
         self._host = host
@@ -62,7 +64,7 @@ class ReplyReader:
         self._refusal: str | None = None
         self._usage: dict[str, int] = {}
         self._summing_up: list[Usage] = []
-        """What it took to sum up what came before: the API does not count that among the rest."""
+        """The usage of summarizing the earlier conversation, which the API does not include in the other counts."""
         self._ended = False
 
     def take(self, event: dict[str, Any]) -> None:
@@ -91,12 +93,12 @@ class ReplyReader:
         for index, pieces in self._json.items():
             if pieces or not isinstance(self._blocks[index].get("input"), dict):
                 self._blocks[index]["input"] = _input("".join(pieces))
-        # An empty text is refused by the API when it is sent back.
+        # The API rejects an empty text in a request.
         content = [block for block in self._blocks.values() if block["type"] != "text" or block["text"]]
         return Reply(_whole_characters(content), self._stop_reason, self.usage(), self._refusal)
 
     def usage(self) -> Usage:
-        """What the answer has taken, as far as that was told."""
+        """Return the usage of the answer, as far as it was reported."""
         whole = self._priced(_usage_of(self._usage))
         for one in self._summing_up:
             whole = whole.plus(self._priced(one))
@@ -117,20 +119,20 @@ class ReplyReader:
             case "signature_delta":
                 block["signature"] = block.get("signature", "") + delta["signature"]
             case "compaction_delta":
-                # A summary that failed is null, and goes back as null: the API refuses an empty one.
+                # A failed summary is null and is sent back as null: the API rejects an empty one.
                 for name in ("content", "encrypted_content"):
                     if delta.get(name) is not None:
                         block[name] = (block.get(name) or "") + delta[name]
 
     def _count(self, usage: dict[str, Any]) -> None:
-        # Later counts are of the whole message.
+        # Later counts are totals of the whole message.
         self._usage |= {name: value for name in _COUNTS if (value := usage.get(name)) is not None}
         if (iterations := usage.get("iterations")) is not None:
             self._summing_up = [_usage_of(one) for one in iterations if one["type"] == "compaction"]
 
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-"""What the API counts, in the order of our `Usage`."""
+"""The API's names of its counts, in the order of the fields of `Usage`."""
 
 
 def _usage_of(counts: Mapping[str, int]) -> Usage:
@@ -146,7 +148,7 @@ def _input(text: str) -> dict[str, Any]:
 
 
 def _whole_characters(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same without halves of characters: JSON's escapes can name them, and no request can carry them."""
+    """Return the content with lone surrogates replaced. JSON's escapes can encode them, but a request cannot."""
     told = json.dumps(content, ensure_ascii=False)
     try:
         told.encode()

@@ -1,4 +1,4 @@
-"""Decide when a request to a model's server is tried again."""
+"""Decide when a request to a model's server is sent again."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 60.0
-"""Seconds before the second try, doubled for each further one, and at the most."""
+"""Seconds before the second try, which double for each further one, and their maximum."""
 
 LONGEST_ASKED_FOR: Final = 600.0
-"""Seconds that a server may ask to be left alone for. One that wants more is asked earlier all the same."""
+"""Maximum number of seconds that a server's `retry-after` can delay the next try."""
 
 
 def wait_for(number: int, headers: Mapping[str, str]) -> float:
-    """Seconds to wait before the next try: what the server asks for, or longer each time, with some chance in it."""
+    """Return the seconds to wait before the next try: the server's `retry-after`, or a growing time with jitter."""
     asked = _asked_for(headers)
     if asked is not None:
         return min(max(asked, 0.0), LONGEST_ASKED_FOR)
@@ -28,7 +28,7 @@ def wait_for(number: int, headers: Mapping[str, str]) -> float:
 
 
 def _asked_for(headers: Mapping[str, str]) -> float | None:
-    """How long the server wants to be left alone, in seconds: `retry-after` is a number of them, or a date."""
+    """Return the delay that the server asks for, in seconds. `retry-after` is a number of seconds, or a date."""
     said = headers.get("retry-after", "")
     try:
         seconds = float(said)
@@ -41,7 +41,7 @@ def _asked_for(headers: Mapping[str, str]) -> float | None:
 
 
 class TryAgainError(Exception):
-    """The server did not answer, or not to the end, and may do better next time."""
+    """The server did not answer, or its answer broke off, and another try may succeed."""
 
     def __init__(self, reason: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Listing and searching a worktree, by ripgrep where there is one."""
+"""List and search a worktree's files, with ripgrep if it is installed."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ LARGEST_SEARCHED: Final = 2_000_000
 SECONDS: Final = 30.0
 
 RIPGREP_FAILED: Final = 2
-"""Its exit status where it could not search: it does not know all that Python's expressions can say."""
+"""Exit status of ripgrep for an error. It does not support all regular expressions of Python."""
 
 
 def files(worktree_files: WorktreeFiles, folder: Path, pattern: str | None) -> str:
-    """The files below a folder, as lines, those that match a pattern such as `*.py` or `src/**` where one is given."""
+    """Return the files below a folder, as lines; with a pattern such as `*.py` or `src/**`, only those that match."""
     found: list[str] = []
     more = 0
     for path in search_worker.walk(worktree_files.root, folder):
@@ -46,7 +46,7 @@ def files(worktree_files: WorktreeFiles, folder: Path, pattern: str | None) -> s
 async def search(
     worktree_files: WorktreeFiles, pattern: str, folder: Path, glob: str | None, environment: Mapping[str, str]
 ) -> str:
-    """The lines that match a regular expression, as `path:line:text`."""
+    """Return the lines that match a regular expression, as `path:line:text`. Raises UsageError for an invalid one."""
     ripgrep = shutil.which("rg")
     if ripgrep is not None:
         arguments = [
@@ -64,7 +64,7 @@ async def search(
         lines, status = await _lines_of(arguments, worktree_files.root, environment)
         if status != RIPGREP_FAILED:
             return _shown(lines)
-    # In a process of its own: a pattern can keep Python's matching busy for hours, and the interpreter with it.
+    # In a process of its own: a pattern can keep Python's matching, and with it the interpreter, busy for hours.
     program = [sys.executable, "-I", str(Path(search_worker.__file__)), str(LARGEST_SEARCHED), str(LONGEST_LINE)]
     lines, status = await _lines_of(
         [*program, pattern, folder.as_posix(), glob or ""], worktree_files.root, environment
@@ -75,7 +75,7 @@ async def search(
 
 
 async def _lines_of(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[list[str], int | None]:
-    """What a searching program prints, up to what is shown, and its exit status."""
+    """Return the lines that a search program prints, up to the maximum that is shown, and its exit status."""
     child = await asyncio.create_subprocess_exec(
         *arguments, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, limit=1_000_000,

@@ -1,6 +1,6 @@
-"""Walking and searching a folder with the standard library alone. Also a program, which searches the folder it is in.
+"""List and search a folder with the standard library alone. As a program, search the folder it is started in.
 
-`python scan.py LARGEST LONGEST PATTERN FOLDER GLOB` prints `path:line:text` for lines that match.
+`python search_worker.py LARGEST LONGEST PATTERN FOLDER GLOB` prints `path:line:text` for lines that match.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_EXPRESSION: Final = 3
-"""The exit status where the pattern is none."""
+"""The exit status for an invalid pattern."""
 
 _PASSED_OVER: Final = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".tox", ".mypy_cache"})
-"""Folders that are not looked into: what is in them is nobody's work."""
+"""Folders that are skipped, since their files are not part of anyone's work."""
 
 
 def walk(root: Path, folder: Path) -> Iterator[Path]:
-    """The files below a folder of `root`, relative to `root`, in order. No link is followed."""
+    """Yield the files below a folder of `root`, relative to `root`, in order. Links are not followed."""
     waiting = [folder]
-    # Not by `os.walk`, which calls itself for each folder and breaks off where they are deep.
+    # `os.walk` calls itself for each folder, and fails if folders are nested deeply.
     while waiting:
         place = waiting.pop()
         with contextlib.suppress(OSError), os.scandir(root / place) as entries:
@@ -41,7 +41,7 @@ def walk(root: Path, folder: Path) -> Iterator[Path]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder, or a link to one. A link in a circle, or to where nobody may look, is none."""
+    """Return whether it is a folder, or a link to one. False for a circular link, and for one that cannot be read."""
     try:
         return entry.is_dir()
     except OSError:
@@ -49,7 +49,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def main(largest: int, longest: int, pattern: str, folder: str, glob: str) -> int:
-    """Print what matches. Returns the exit status."""
+    """Print the lines that match. Return the exit status."""
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # a real stream
     try:
         expression = re.compile(pattern)
@@ -67,7 +67,7 @@ def main(largest: int, longest: int, pattern: str, folder: str, glob: str) -> in
 
 
 def _lines(path: Path, largest: int) -> list[str]:
-    """The lines of a plain text file; none of anything else."""
+    """Return the lines of a plain text file; no lines for anything else."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:

@@ -1,4 +1,4 @@
-"""Commands that a model runs in its worktree: within a time limit, or in the background."""
+"""Run a model's commands in its worktree: within a time limit, or in the background."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 HEAD: Final = 10_000
 TAIL: Final = 20_000
-"""Bytes of a command's output that a model gets to read, from its start and from its end."""
+"""Maximum number of bytes of a command's output that a model reads, from its start and from its end."""
 
 _PLAIN: Final = {"TERM": "dumb", "NO_COLOR": "1", "PAGER": "cat", "GIT_PAGER": "cat", "GIT_EDITOR": "true"}
-"""Nobody is there to page, to edit or to look at colours."""
+"""Settings for programs whose output goes to no terminal: no pager, no editor, no colours."""
 
 
 @dataclass(slots=True)
 class Command:
-    """A command at work, or ended."""
+    """A command that is running or has ended."""
 
     id: str
     line: str
     folder: Path
-    """Where its output is."""
+    """The folder of its output."""
     child: Process
     waiting: asyncio.Task[int | None]
     read: int = 0
-    """Bytes of its output that the model has had."""
+    """The number of bytes of its output that the model has read."""
 
 
 @dataclass(slots=True)
@@ -50,14 +50,14 @@ class Shell:
 
     attempt: Attempt
     secrets: frozenset[str]
-    """Names of environment variables that no child gets, beside those that look like a secret."""
+    """Names of environment variables that no child gets, in addition to those that look like a secret."""
     grace: float
-    """Seconds between TERM and KILL."""
+    """Seconds between SIGTERM and SIGKILL."""
     _commands: dict[str, Command] = field(default_factory=dict)
     _number: int = 0
 
     async def run(self, line: str, timeout: float) -> tuple[bool, str]:
-        """Run a command to its end, at most so many seconds: whether it ended well, and what a model reads of it."""
+        """Run a command for at most `timeout` seconds. Return whether it succeeded, and its output for the model."""
         command = self._start(line)
         in_time = False
         try:
@@ -76,11 +76,11 @@ class Shell:
         return status == 0, output if status == 0 else f"{output}\n[{explain(status)}]"
 
     def start(self, line: str) -> str:
-        """Start a command in the background. Returns its id."""
+        """Start a command in the background. Return its id."""
         return self._start(line).id
 
     def output(self, command_id: str) -> str:
-        """What a background command has printed since it was last asked, and whether it goes on."""
+        """Return a background command's output since the last call, and whether it is still running."""
         command = self._known(command_id)
         output, command.read = _output(command.folder, command.read)
         if not command.waiting.done():
@@ -88,18 +88,18 @@ class Shell:
         return f"{output}\n[{explain(command.waiting.result()) or 'ended with exit status 0'}]"
 
     async def stop(self, command_id: str) -> str:
-        """End a background command and everything it started."""
+        """End a background command and all processes it started. Return the rest of its output."""
         command = self._known(command_id)
         await self._end(command)
         return f"{_output(command.folder, command.read)[0]}\n[stopped]"
 
     async def close(self) -> None:
-        """End everything that is still at work."""
+        """End all commands that are still running."""
         for command in list(self._commands.values()):
             await self._end(command)
 
     def environment(self) -> Mapping[str, str]:
-        """What a program finds that a model has run, with the mark by which it is ended with the run."""
+        """Return the environment of a program that a model runs, with the mark by which it is ended with the run."""
         ours = {"MUX_TASK": self.attempt.task, "MUX_REPOSITORY": str(self.attempt.repository)}
         if self.attempt.port is not None:
             ours["MUX_PORT"] = str(self.attempt.port)
@@ -120,13 +120,13 @@ class Shell:
             raise UsageError("A command cannot hold a NUL character.")
         folder = None
         while folder is None or folder.exists():
-            # Numbers go on where an earlier turn, or a daemon that was killed, has left off.
+            # Numbers continue after those of an earlier turn or a killed daemon.
             self._number += 1
             folder = self.attempt.run_folder / f"command-{self._number}"
         folder.mkdir(mode=0o700, parents=True)
         name = f"c{self._number}"
         child = process.start(
-            # One stream, in the order in which it was printed.
+            # One stream for both, which keeps the order in which they were printed.
             ["/bin/sh", "-c", f"exec 2>&1\n{line}"],
             folder=self.attempt.folder,
             environment=self.environment(),
@@ -149,7 +149,7 @@ class Shell:
 
 
 def _output(folder: Path, offset: int) -> tuple[str, int]:
-    """What was printed from an offset on, its middle left out where it is long, and where to read on."""
+    """Return the output from an offset on, without its middle if it is long, and the offset to continue from."""
     try:
         with open_to_read(folder / process.STDOUT) as file:
             size = os.fstat(file.fileno()).st_size

@@ -1,4 +1,4 @@
-"""The tools of the built-in agent: what a model is told of them, and what they do."""
+"""Define the tools of the built-in agent: their descriptions for the model, and their implementation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 
 LONGEST_RESULT: Final = 60_000
-"""Characters of a tool's result that a model gets to read."""
+"""Maximum number of characters of a tool's result that a model reads."""
 
 SECONDS: Final = 120
 MOST_SECONDS: Final = 3600
@@ -107,16 +107,16 @@ class Finish(_Input):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a call gave."""
+    """The result of a call."""
 
     text: str
     ok: bool = True
     also: str = ""
-    """What the model reads beside it: instructions for the place that it has come to."""
+    """Text that the model reads in addition: the instructions of the folder that it has entered."""
 
 
 Begin = Callable[[], Awaitable[None]]
-"""Called right before a call is carried out, when it has been looked at and allowed."""
+"""Called right before a call is carried out, when it has been validated and allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +125,13 @@ class Tools:
 
     worktree_files: WorktreeFiles
     folder: Path
-    """Where relative paths begin."""
+    """The folder that relative paths start from."""
     shell: Shell
     instructions: Instructions
     host: Host
 
     async def call(self, name: str, given: Any, begin: Begin) -> Result:
-        """Carry out a call. Whatever is wrong with it is said in the result, for the model to do better."""
+        """Carry out a call. Errors are described in the result, so that the model can correct the call."""
         kind = _KINDS.get(name)
         if kind is None:
             return Result(f"There is no tool {name!r}. The tools are: {', '.join(_KINDS)}.", ok=False)
@@ -153,12 +153,12 @@ class Tools:
         return replace(result, text=_shortened(result.text))
 
     def _request(self, asked: _Input) -> PermissionRequest | None:
-        """What a call needs leave for."""
+        """Return the permission request of a call, or None if it needs no permission."""
         match asked:
             case EditFile(path=path) | WriteFile(path=path):
                 return to_write(self.worktree_files.resolve(path, start=self.folder))
             case RunCommand(command=command):
-                # Not even in a title a second line may pass for the rest of the first, behind a `#`.
+                # Even in a title, a second line must not look like the rest of the first, behind a `#`.
                 title = one_line(command.replace("\n", " ⏎ "))
                 return PermissionRequest(RUN, command, f"Run `{title}`")
         return None
@@ -212,7 +212,7 @@ FINISH: Final = "finish"
 """The tool that ends the work."""
 
 CHANGING: Final = frozenset({"edit_file", "write_file", "run_command"})
-"""The tools after which another one may do better than before."""
+"""The tools after which a call that failed before may succeed."""
 
 _KINDS: Final[dict[str, type[_Input]]] = {
     "read_file": ReadFile,
@@ -228,7 +228,7 @@ _KINDS: Final[dict[str, type[_Input]]] = {
 
 
 def definitions() -> list[dict[str, Any]]:
-    """The tools as the Messages API wants them told."""
+    """Return the tools in the format of the Messages API."""
     return [
         {"name": name, "description": (kind.__doc__ or "").strip(), "input_schema": _schema(kind)}
         for name, kind in _KINDS.items()
@@ -242,30 +242,30 @@ def _schema(kind: type[_Input]) -> dict[str, Any]:
 
 
 def to_write(place: Path) -> PermissionRequest:
-    """What it takes to write a file of the worktree: no leave, unless a rule denies it."""
+    """Return the request to write a file of the worktree. It is granted without a question, unless a rule denies it."""
     return PermissionRequest(WRITE, place.as_posix(), f"Write {one_line(place.as_posix())}", unasked=True)
 
 
 def title(name: str, given: Any) -> str:
-    """A call in a line, for a person."""
+    """Return a call as one line, for a person."""
     values = given if isinstance(given, dict) else {}
     subject = values.get("command") or values.get("path") or values.get("pattern") or values.get("id") or ""
     return f"{name.replace('_', ' ')} {one_line(str(subject))}".strip()
 
 
 def shown_input(given: Any) -> str:
-    """A call's input as JSON."""
+    """Return a call's input as JSON."""
     return json.dumps(given, ensure_ascii=False)
 
 
 def one_line(text: str) -> str:
-    """The beginning of a text, in one line."""
+    """Return the beginning of a text, as one line."""
     line = " ".join(text.split())
     return line if len(line) <= 160 else f"{line[:159]}…"
 
 
 def _shortened(text: str) -> str:
-    # A file's bytes that are not UTF-8 have no place in JSON.
+    # Bytes of a file that are not UTF-8 cannot be represented in JSON.
     text = text.encode("utf-8", "replace").decode()
     if len(text) <= LONGEST_RESULT:
         return text

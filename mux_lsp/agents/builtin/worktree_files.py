@@ -1,7 +1,7 @@
-"""Files of a worktree for an agent's tools: by paths that a model chose, which never lead out of it.
+"""Read and write files of a worktree for an agent's tools, by paths that a model chose. No path leads out of it.
 
-A path is resolved first, links included, and must then lie in the worktree and outside its `.git`. It is opened folder
-by folder without following any link, so that what is swapped in the meantime is an error and not a way out.
+A path is resolved first, links included, and must then be in the worktree and outside its `.git`. It is opened folder
+by folder without following links, so that a link swapped in meanwhile causes an error and does not lead out.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGEST: Final = 10_000_000
-"""Bytes of a file that a tool reads or writes at the most."""
+"""Maximum number of bytes of a file that a tool reads or writes."""
 
 LONGEST_PATH: Final = 4096
-"""Characters. No system knows a longer path, and to follow one of a megabyte takes half a minute."""
+"""Maximum number of characters of a path. No system supports longer ones, and resolving one of a megabyte takes 30 s.
+"""
 
 
 class WorktreeFiles:
-    """The files below `root`. Every error is a UsageError in words that a model can act on."""
+    """The files below `root`. Every error is a UsageError with a message that a model can act on."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
 
     def resolve(self, path: str, *, start: Path | None = None) -> Path:
-        """Where a path leads, relative to the root. Absolute paths below the root are taken too.
+        """Return the target of a path, relative to the root. Absolute paths below the root are accepted too.
 
-        `start` is the folder that relative paths begin in; the root without.
+        Relative paths start from `start`, by default the root.
         """
         if "\0" in path:
             raise UsageError("A path cannot hold a NUL character.")
@@ -50,7 +51,7 @@ class WorktreeFiles:
         return relative
 
     def read(self, relative: Path) -> bytes:
-        """The bytes of a file."""
+        """Return the bytes of a file."""
         if not relative.name:
             raise UsageError("This is the folder of the worktree, not a file.")
         with self._folder_of(relative) as folder, _told(relative):
@@ -65,19 +66,19 @@ class WorktreeFiles:
                 return file.read(LARGEST)
 
     def exists(self, relative: Path) -> bool:
-        """Whether there is a file, a folder or anything else."""
+        """Return whether there is a file, a folder or anything else."""
         with contextlib.suppress(UsageError, OSError), self._folder_of(relative) as folder:
             os.stat(relative.name or ".", dir_fd=folder, follow_symlinks=False)
             return True
         return False
 
     def write(self, relative: Path, data: bytes) -> None:
-        """Put a file's new content in its place, whole or not at all. Folders are made as needed; its mode is kept."""
+        """Replace a file's content atomically. Missing folders are created; the file's mode is kept."""
         if not relative.name:
             raise UsageError("Name a file below the worktree.")
         if len(data) > LARGEST:
             raise UsageError(f"{relative} would have {len(data):,} bytes; at most {LARGEST:,} can be written.")
-        # It is written beside the worktree, so that a daemon killed in the middle leaves nothing in the result.
+        # Written beside the worktree, so that a daemon killed in between leaves no partial file in the result.
         temporary = self.root.parent / f".mux-{secrets.token_hex(8)}"
         with self._folder_of(relative, make=True) as folder, _told(relative):
             mode = _mode_of(relative, folder)

@@ -1,1 +1,1 @@
-"""The command-line agents that people have already: how each is started, and what its output says."""
+"""Start common command-line agents, and parse their output."""

@@ -1,4 +1,4 @@
-"""aider (`aider`). It prints words for people; the files it edits, tokens and dollars are read out of them."""
+"""Launch aider (`aider`), and parse its output: prose that names edited files, tokens and dollars."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 PROMPT: Final = "aider-message"
 HISTORY: Final = "aider-history.md"
 CONFIGURATION: Final = "aider-configuration.yml"
-"""Files in the run's folder. With the history there, the repository gets none of its own, and a session goes on."""
+"""Files in the run's folder. The history is kept there so that the repository gets none, and a session can continue."""
 
 _SESSION: Final = "chat"
-"""There is one conversation in a run's folder."""
+"""The session's name, which is constant: a run's folder has one conversation."""
 
 
 def launch(request: LaunchRequest) -> Launch:
-    """It edits files and runs nothing: commands that it suggests need a yes that is not given for it.
+    """Build the command line.
 
-    An untrusted repository's `.aider.conf.yml` is left out, and what it could have run (linters, tests) is off.
+    aider edits files and runs no commands: those it suggests need a confirmation that it never gets. For an untrusted
+    repository its `.aider.conf.yml` is ignored, and linting and testing, which it could configure, are off.
     """
     arguments = [
         "--message-file",
@@ -68,7 +69,7 @@ _FACTORS: Final[Mapping[str, int]] = {"k": 1_000, "m": 1_000_000}
 
 
 class Parser:
-    """Reads what aider prints, a paragraph at a time."""
+    """Parser of aider's output, a paragraph at a time."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Command-line agents that print what they do as machines read it: started, followed and told as events."""
+"""Run command-line agents that print machine-readable output, and report it as events."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SESSION_FOLDER: Final = "session-folder"
-"""The file in the run's folder that says where the agent's session was held last."""
+"""The file in the run's folder that records the folder in which the agent's session was last held."""
 
 LONGEST_COMPLAINT: Final = 4096
-"""Bytes of the end of what an agent complained of, in which the reason for its end is looked for."""
+"""Maximum number of bytes at the end of an agent's standard error that are searched for the reason for its end."""
 
 _FORGETS: Final = "finds a conversation only in the folder that it was held in, and this is another one"
 _NAMELESS: Final = "has not told what its conversation is called"
@@ -33,19 +33,19 @@ _NAMELESS: Final = "has not told what its conversation is called"
 
 @dataclass(frozen=True, slots=True)
 class PresetBackend:
-    """Runs one of the agents people have."""
+    """Backend for one of the preset agents."""
 
     preset: Preset
     model: str | None = None
-    """The model where the attempt names none; None for the agent's own choice."""
+    """The model if the attempt names none; None for the agent's default."""
     arguments: tuple[str, ...] = ()
-    """The person's own, behind those of the preset."""
+    """The person's own arguments, appended to those of the preset."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to the person's environment."""
+    """Variables added to the person's environment."""
     commands: Commands = field(default_factory=Commands)
-    """What it may run, and what not; the attempt's checks come to it."""
+    """The commands that it may run and those it may not. The attempt's checks are allowed as well."""
     grace: float = 5.0
-    """Seconds between TERM and KILL."""
+    """Seconds between SIGTERM and SIGKILL."""
     person: Mapping[str, str] | None = None
     """The person's environment; None for the daemon's own."""
 
@@ -79,7 +79,7 @@ class PresetBackend:
         return await self._follow(attempt, process, host, reader)
 
     async def resume(self, attempt: Attempt, process: Process, host: Host) -> Outcome:
-        """See `Backend.resume`. What an earlier daemon told is not told again."""
+        """See `Backend.resume`. Events that an earlier daemon reported are not reported again."""
         reader = await asyncio.to_thread(taken_up, self.preset, attempt)
         return await self._follow(attempt, process, host, reader)
 
@@ -94,9 +94,9 @@ class PresetBackend:
         )
 
     def command_line(self) -> str:
-        """What it runs, as a shell would take it, with placeholders for what only a run knows.
+        """Return the command line in shell syntax, with placeholders for values that only a run has.
 
-        Raises UsageError where the settings of an administrator keep it from running at all.
+        Raises UsageError if an administrator's settings prevent the agent from running at all.
         """
         folder = Path("WORKTREE")
         attempt = Attempt(
@@ -118,14 +118,15 @@ class PresetBackend:
                 waiting.cancel()
             await asyncio.gather(telling, waiting, return_exceptions=True)
         if not waiting.cancelled():
-            # What it left running ends first, so that nothing is printed behind what is read as the end.
+            # Processes that it left are ended first, so that nothing is printed after the output has been read to its
+            # end.
             await self.cancel(attempt, process)
             status = waiting.result()
             await reader.tell(host)
             reader.finish(host)
             outcome = reader.parser.outcome(status)
             return await asyncio.to_thread(_with_complaint, outcome, attempt.run_folder)
-        # What it says could not be noted. Nobody would follow it any more.
+        # Its output could not be recorded, so nothing would follow it any longer.
         await self.cancel(attempt, process)
         telling.result()
         raise AssertionError("whoever tells goes on until it is cancelled")
@@ -175,7 +176,7 @@ def _session_folder(run_folder: Path) -> str | None:
 
 
 def _with_complaint(outcome: Outcome, run_folder: Path) -> Outcome:
-    """With the last line of what the agent complained of, where nothing but a number says why it ended."""
+    """Add the last line of the agent's standard error, if the reason is only an exit status."""
     if outcome.reason is None or not outcome.reason.startswith("ended with exit status"):
         return outcome
     try:

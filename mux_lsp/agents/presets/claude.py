@@ -1,4 +1,4 @@
-"""Claude Code (`claude`), by its headless mode and its `stream-json` output."""
+"""Launch Claude Code (`claude`) in headless mode, and parse its `stream-json` output."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _WRITING: Final = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file_path", "NotebookEdit": "notebook_path"}
-"""Tools that write, each with the input that names the file."""
+"""Tools that write files, each with the input that names the file."""
 
 _STATES: Final = {"completed": "done", "in_progress": "active"}
 
 
 def launch(request: LaunchRequest) -> Launch:
-    """Edits are accepted inside the folder; of commands only what its own harmless ones and the rules allow.
+    """Build the command line.
 
-    Settings files and servers of the repository are left out unless it is trusted: they can run anything.
+    Edits inside the folder are accepted. Commands are accepted if a rule allows them or Claude Code itself considers
+    them harmless. Settings files and servers of an untrusted repository are ignored: they can run any program.
     """
     settings: dict[str, Any] = {"permissions": _permissions(request.commands)}
     if request.trusted:
@@ -56,7 +57,7 @@ def launch(request: LaunchRequest) -> Launch:
 
 
 def _permissions(commands: Commands) -> dict[str, list[str]]:
-    # `Bash(git diff:*)` is git diff and whatever follows it as further words.
+    # `Bash(git diff:*)` matches `git diff` followed by any further words.
     return {
         "allow": ["Bash" if one is None else f"Bash({one}:*)" for one in commands.allow],
         "deny": ["Bash" if one is None else f"Bash({one}:*)" for one in commands.deny],
@@ -64,7 +65,10 @@ def _permissions(commands: Commands) -> dict[str, list[str]]:
 
 
 def _session(request: LaunchRequest) -> str | None:
-    """What names the session on the command line: by its id it is found only from the folder it was held in."""
+    """Return what names the session on the command line, or None if it is lost.
+
+    That is its id or, for one held in another folder, its file: Claude Code finds an id only from the session's folder.
+    """
     if not request.moved:
         return request.session
     home = request.environment.get("CLAUDE_CONFIG_DIR") or Path(request.environment.get("HOME", "~"), ".claude")
@@ -72,16 +76,17 @@ def _session(request: LaunchRequest) -> str | None:
 
 
 class Parser(Lines):
-    """Reads `--output-format stream-json`."""
+    """Parser of `--output-format stream-json`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._writing: dict[str, str] = {}
-        """The files that calls without a result are about to write, by the call."""
+        """The files that unfinished calls are about to write, by the call's id."""
         self._answer: object = None
-        """The id of the answer that was counted last: each part of it comes by itself, and repeats what it took."""
+        """The id of the last answer that was counted: each of its parts is a message of its own, and repeats the usage.
+        """
         self._told = Usage()
-        """What was told of this turn."""
+        """The usage of this turn that was already reported."""
 
     def begin_turn(self) -> None:
         """See `Parser.begin_turn`."""
@@ -119,7 +124,7 @@ class Parser(Lines):
                 yield Notice(f"the model refused{f': {why}' if why else ''}")
 
     def _took(self, answer: dict[str, Any]) -> Iterator[Event]:
-        """What an answer took, as far as it is known at its beginning: limits are to hold while it works."""
+        """Yield the usage of an answer that is known when it begins, so that limits hold while the agent works."""
         usage = answer.get("usage")
         if answer.get("id") == self._answer or not isinstance(usage, dict):
             return
@@ -162,7 +167,7 @@ class Parser(Lines):
     def _ended(self, message: dict[str, Any]) -> Iterator[Event]:
         said = message.get("result")
         said = said if isinstance(said, str) else "; ".join(map(words, message.get("errors", ())))
-        # By model it has all requests, as the dollars have.
+        # Broken down by model, it covers all requests, as the cost does.
         models = message.get("modelUsage") or {}
         whole = (
             Usage(

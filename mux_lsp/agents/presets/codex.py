@@ -1,4 +1,4 @@
-"""Codex (`codex exec`), by its `--json` output."""
+"""Launch Codex (`codex exec`), and parse its `--json` output."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 
 def launch(request: LaunchRequest) -> Launch:
-    """Its own sandbox holds it: it writes below its folder and in temporary ones, and reaches no network.
+    """Build the command line.
 
-    So commands need no list. What the repository brings runs only in a project whose trust is on record; the level is
-    given for this one time, and nothing is put on record.
+    codex' own sandbox confines it: it writes in its folder and in temporary ones, and has no network. So commands need
+    no list. codex runs what a repository configures only in a project recorded as trusted; the trust level is passed
+    for this one run, and not recorded.
     """
     level = "trusted" if request.trusted else "untrusted"
     options = [
@@ -47,19 +48,19 @@ def launch(request: LaunchRequest) -> Launch:
 
 
 class Parser(Lines):
-    """Reads `codex exec --json`."""
+    """Parser of `codex exec --json`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said = ""
         self._begun: set[str] = set()
-        """Items of this turn of which a call was told."""
+        """Items of this turn whose call has been reported."""
         self._thread = ""
         self._counted: dict[str, Usage] = {}
-        """What was told of each thread: its usage counts from the thread's beginning, over all its turns."""
+        """The usage reported for each thread: codex counts from the thread's beginning, over all its turns."""
 
     def begin_turn(self) -> None:
-        """See `Parser.begin_turn`. Items are numbered anew."""
+        """See `Parser.begin_turn`. Each turn numbers its items anew."""
         super().begin_turn()
         self._begun.clear()
 

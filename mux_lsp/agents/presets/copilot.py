@@ -1,4 +1,4 @@
-"""GitHub Copilot CLI (`copilot`), by its `--output-format json` output. It tells no tokens."""
+"""Launch GitHub Copilot CLI (`copilot`), and parse its `--output-format json` output, which reports no tokens."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _OF_NO_MATTER: Final = ("session.", "user.", "assistant.turn_", "hook.", "system.", "subagent.", "skill.")
-"""How types begin that say nothing a person wants to know."""
+"""Prefixes of the types of messages that are of no interest to a person."""
 
 
 def launch(request: LaunchRequest) -> Launch:
-    """Writing is allowed, commands by a list; what is not allowed is refused, since there is nobody to ask.
+    """Build the command line.
 
-    A repository's own configuration takes effect only in a folder that is trusted. The session's name is chosen by us
-    where it can be: the program tells it only at its end.
+    Writing is allowed, commands by a list. All else is refused, since there is nobody to ask. A repository's own
+    configuration takes effect only in a trusted folder. The session's name is chosen here if possible: copilot reports
+    its own choice only when it ends.
     """
     arguments = ["--output-format", "json", "--no-ask-user", "--no-auto-update", "--no-color", "--allow-tool", "write"]
     for option, commands in (("--allow-tool", request.commands.allow), ("--deny-tool", request.commands.deny)):
@@ -30,7 +31,7 @@ def launch(request: LaunchRequest) -> Launch:
             arguments += [option, "shell" if one is None else f"shell({one}:*)"]
     session = request.session
     if request.trusted and session is None:
-        # It takes this for a new session only, and only for one that is not named.
+        # copilot accepts it only for a new session that is not named.
         arguments.append("--trust-folder")
     else:
         session = session or str(uuid.uuid5(uuid.NAMESPACE_URL, f"mux-lsp:{request.run_folder}"))
@@ -41,7 +42,7 @@ def launch(request: LaunchRequest) -> Launch:
 
 
 class Parser(Lines):
-    """Reads `--output-format json`."""
+    """Parser of `--output-format json`."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Cursor's agent (`cursor-agent`), by its `stream-json` output, as its documentation describes both."""
+"""Launch Cursor's agent (`cursor-agent`), and parse its `stream-json` output, both according to its documentation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LONGEST_ARGUMENT: Final = 128 * 1024 - 1
-"""Bytes of one argument that Linux takes."""
+"""Maximum size of one argument on Linux, in bytes."""
 
 
 def launch(request: LaunchRequest) -> Launch:
-    """Its own sandbox holds the commands; what else it may do is in the person's `~/.cursor/cli-config.json`.
+    """Build the command line.
 
-    Servers of the repository start only with leave, which is given where the repository is trusted.
+    The agent's own sandbox confines its commands. All other permissions are in the person's
+    `~/.cursor/cli-config.json`. Servers of the repository start only with approval, which is given if the repository is
+    trusted.
     """
     if len(request.prompt.encode()) > LONGEST_ARGUMENT:
         raise UsageError(
@@ -39,7 +41,7 @@ def launch(request: LaunchRequest) -> Launch:
 
 
 class Parser(Lines):
-    """Reads `--output-format stream-json`."""
+    """Parser of `--output-format stream-json`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +91,7 @@ class Parser(Lines):
 
 
 def _tool(call: str, tool: dict[str, Any], step: str) -> Iterator[Event]:
-    # One key says which tool it is, and has its arguments and its result.
+    # Its only key names the tool, and its value has the arguments and the result.
     [(kind, about)] = [(key, value) for key, value in tool.items() if isinstance(value, dict)][:1]
     name, given = kind.removesuffix("ToolCall"), about.get("args") or {}
     if step == "started":

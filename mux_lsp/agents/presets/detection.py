@@ -1,4 +1,4 @@
-"""How an agent looks on this machine: its version, and whether its person seems to have logged in."""
+"""Detect an installed agent's version, and whether its person seems to have logged in."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from mux_lsp.agents.presets.preset import Preset
 
 VERSION_SECONDS: Final = 10.0
-"""How long a program may take to tell its version. Some take four on a busy machine."""
+"""Seconds that a program may take to report its version. Some take four on a busy machine."""
 
 _LONGEST: Final = 4096
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)+[\w.+-]*")
 
 
 def looks_logged_in(preset: Preset, environment: Mapping[str, str]) -> bool:
-    """Whether there is a key or a file of credentials. Neither is read: only that they are there."""
+    """Return whether there is a key or a file of credentials. Only their existence is checked; neither is read."""
     if any(environment.get(name) for name in preset.keys):
         return True
     return any(file is not None and file.is_file() for file in (_place(one, environment) for one in preset.logins))
@@ -40,11 +40,11 @@ def _place(login: str, environment: Mapping[str, str]) -> Path | None:
 
 
 async def version_of(program: str, environment: Mapping[str, str]) -> str | None:
-    """What `PROGRAM --version` says, None where it says nothing in time.
+    """Return the output of `PROGRAM --version`, or None if it prints nothing in time.
 
     It gets no key, and no folder with anything in it to read.
     """
-    # In a file: a pipe would stay open for as long as anything that it has started lives.
+    # A file, since a pipe would stay open as long as any process that it has started lives.
     with tempfile.TemporaryFile() as output:
         try:
             child = await asyncio.create_subprocess_exec(

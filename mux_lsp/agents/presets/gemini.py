@@ -1,4 +1,4 @@
-"""Gemini CLI (`gemini`), by its `stream-json` output."""
+"""Launch Gemini CLI (`gemini`), and parse its `stream-json` output."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 POLICY: Final = "gemini-policy.toml"
-"""The file of rules in the run's folder."""
+"""The file of permission rules in the run's folder."""
 
 TRUSTED: Final = "gemini-trusted-folders.json"
-"""The file in the run's folder that says which folders are trusted: not the run's."""
+"""The file in the run's folder that lists trusted folders. It does not list the run's own."""
 
 _ADMINISTRATOR: Final = "/etc/gemini-cli/settings.json"
 _NO_SERVER: Final = "none-of-an-untrusted-repository"
@@ -28,11 +28,12 @@ _NO_SERVER: Final = "none-of-an-untrusted-repository"
 
 
 def launch(request: LaunchRequest) -> Launch:
-    """Edits are accepted, commands by a policy of our own: what is not allowed there is refused.
+    """Build the command line.
 
-    In a folder that is not trusted the repository's hooks, servers, tools and `.env` have no effect; `--skip-trust` has
-    it work there all the same. Whoever trusts the home folder has trusted every worktree in it, so for an untrusted
-    repository the list of trusted folders is one of ours.
+    Edits are accepted, commands only if our own policy allows them. In an untrusted folder the repository's hooks,
+    servers, tools and `.env` have no effect; `--skip-trust` lets gemini work there nevertheless. A person who trusts
+    the home folder has trusted every worktree in it, so for an untrusted repository gemini gets our own list of trusted
+    folders.
     """
     arguments = ["--output-format", "stream-json", "--approval-mode", "auto_edit"]
     arguments += ["--policy", str(request.run_folder / POLICY)]
@@ -49,7 +50,7 @@ def launch(request: LaunchRequest) -> Launch:
         arguments += ["--skip-trust", "--allowed-mcp-server-names", _NO_SERVER]
     if request.model is not None:
         arguments += ["--model", request.model]
-    # A session is found only from the folder it was held in.
+    # gemini finds a session only in the folder in which it was held.
     goes_on = request.session is not None and not request.moved
     if request.session is not None and goes_on:
         arguments += ["--resume", request.session]
@@ -57,7 +58,10 @@ def launch(request: LaunchRequest) -> Launch:
 
 
 def _check_that_trust_matters(request: LaunchRequest) -> None:
-    """Refuse where the person has switched trust off, so that nothing could keep from running what is there."""
+    """Raise UsageError if the repository has configuration for gemini, and the person has switched folder trust off.
+
+    Then gemini would follow that configuration even in an untrusted folder.
+    """
     home = request.environment.get("GEMINI_CLI_HOME") or request.environment.get("HOME") or "/"
     brought = next((name for name in (".gemini", ".env") if os.path.lexists(request.folder / name)), None)
     if brought is None:
@@ -78,13 +82,13 @@ def _has_switched_trust_off(file: Path) -> bool:
     try:
         return json.loads(text)["security"]["folderTrust"]["enabled"] is False
     except ValueError:
-        return "folderTrust" in text  # it may have comments
+        return "folderTrust" in text  # the file may contain comments, so it is not parsed
     except (KeyError, TypeError):
         return False
 
 
 def _policy(commands: Commands) -> str:
-    # These rules stand above those that a repository brings, so that it cannot allow commands itself.
+    # These rules take precedence over those of a repository, so that it cannot allow commands itself.
     rules: list[tuple[str, str | None, int]] = [("deny", None, 1)]
     rules += [("allow", one, 100) for one in commands.allow]
     rules += [("deny", one, 900) for one in commands.deny]
@@ -99,12 +103,12 @@ def _policy(commands: Commands) -> str:
 
 
 class Parser(Lines):
-    """Reads `--output-format stream-json`."""
+    """Parser of `--output-format stream-json`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._pieces: list[str] = []
-        """Of what it is saying."""
+        """The pieces of the message in progress."""
         self._said = ""
         self._writing: dict[str, str] = {}
 
@@ -151,7 +155,7 @@ class Parser(Lines):
     def _ended(self, message: dict[str, Any]) -> Iterator[Event]:
         stats = message.get("stats") or {}
         cached, prompt = count(stats.get("cached")), count(stats.get("input_tokens"))
-        # What it thinks is only in the total.
+        # Only the total includes thinking.
         yield Usage(max(0, prompt - cached), max(0, count(stats.get("total_tokens")) - prompt), cached)
         if message["status"] == "error":
             self.failure = words(message["error"]["message"])

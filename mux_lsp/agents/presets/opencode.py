@@ -1,4 +1,4 @@
-"""opencode (`opencode run`), by its `--format json` output."""
+"""Launch opencode (`opencode run`), and parse its `--format json` output."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _PLUGINS: Final = (".opencode/plugin", ".opencode/plugins")
 _SETTINGS: Final = ("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc")
 
 LONGEST_SETTINGS: Final = 1 << 20
-"""Bytes of a repository's settings that are looked through."""
+"""Maximum size in bytes of a repository's settings file that is searched for plugins."""
 
 _STATES: Final = {"completed": "done", "in_progress": "active", "cancelled": "done"}
 
 
 def launch(request: LaunchRequest) -> Launch:
-    """Edits are allowed below its folder, commands by a list, and nothing is ever asked: what is not allowed is denied.
+    """Build the command line. Raises UsageError if an untrusted repository has plugins.
 
-    Configuration of the repository is left out unless it is trusted. Its plugins would run all the same, whatever is
-    said on the command line or in the environment (as of 1.18): a repository that has any needs to be trusted.
+    Edits below the folder are allowed, commands by a list; all else is denied without a question. Configuration of an
+    untrusted repository is ignored, but its plugins run nevertheless: no option or variable prevents it (as of 1.18).
     """
     if not request.trusted and (plugin := _plugin(request.folder, request.worktree)) is not None:
         raise UsageError(
@@ -57,7 +57,7 @@ def launch(request: LaunchRequest) -> Launch:
     }
     if not request.trusted:
         environment["OPENCODE_DISABLE_PROJECT_CONFIG"] = "1"
-    # In another folder than its own a session would work, and never say so: the program waits for ever.
+    # In a folder other than its own, a session cannot continue: the program waits for ever without a message.
     goes_on = request.session is not None and not request.moved
     if request.session is not None and goes_on:
         arguments += ["--session", request.session]
@@ -65,7 +65,7 @@ def launch(request: LaunchRequest) -> Launch:
 
 
 def _plugin(folder: Path, worktree: Path) -> Path | None:
-    """The first thing, relative to the worktree, from which plugins of the repository might be loaded."""
+    """Return the first path, relative to the worktree, from which plugins of the repository might be loaded."""
     for at in (folder, *folder.parents):
         for name in _PLUGINS:
             if os.path.lexists(at / name):
@@ -85,13 +85,13 @@ def _speaks_of_plugins(file: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        return True  # a link, say: who knows what it is when it is read
-    # With an escape any name can be written without a letter of it.
+        return True  # a link, for example: its target may be another one when opencode reads it
+    # With escapes, a name can be written without any of its letters.
     return len(text) > LONGEST_SETTINGS or b"plugin" in text or b"\\u" in text
 
 
 def _permissions(commands: Commands) -> dict[str, object]:
-    # The last pattern that fits decides. ` *` at the end also stands for nothing.
+    # The last pattern that matches decides. ` *` at the end also matches the empty string.
     shell = {"*": "deny"}
     shell |= {pattern: "allow" for one in commands.allow for pattern in _patterns(one)}
     for one in commands.deny:
@@ -112,7 +112,7 @@ def _patterns(command: str | None) -> tuple[str, ...]:
 
 
 class Parser(Lines):
-    """Reads `opencode run --format json`."""
+    """Parser of `opencode run --format json`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class Parser(Lines):
                     count(tokens.get("output")) + count(tokens.get("reasoning")),
                     count(cache.get("read")),
                     count(cache.get("write")),
-                    # Of a model whose price it does not know it says 0.
+                    # It reports 0 for a model whose price it does not know.
                     dollars(part.get("cost")) or None,
                 )
                 if part.get("reason") == "stop":

@@ -1,4 +1,4 @@
-"""An agent's raw output, from which events are told: each once, also over the end of a daemon."""
+"""Read an agent's raw output and report its events, each exactly once, even if the daemon ends in between."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from mux_lsp.agents.presets.preset import Parser, Preset
 
 PIECE: Final = 1 << 16
-"""Bytes read at a time. Their lines are read and told on the event loop."""
+"""Maximum number of bytes read at a time. Their lines are parsed and reported on the event loop."""
 
 LONGEST_LINE: Final = 1 << 24
-"""Bytes of a line that is read as one. A longer one is cut."""
+"""Maximum number of bytes of one line. A longer one is split."""
 
 
 def raw_name(turn: int) -> str:
-    """The file for what the agent prints in a turn, in the run's folder."""
+    """Return the name of the file in the run's folder for the agent's output in a turn."""
     return f"raw-{turn}"
 
 
 def for_another_turn(preset: Preset, attempt: Attempt) -> Reader:
-    """A reader of what is printed from now on, that knows what was said before."""
+    """Return a reader of the output from now on, whose parser knows all earlier output."""
     reader = _behind_earlier_turns(preset, attempt)
-    for line, _ in reader.lines():  # of an attempt at this turn that a killed daemon had begun
+    for line, _ in reader.lines():  # from an attempt at this turn that a killed daemon had begun
         reader.parser.feed(line)
     reader.parser.finish()
     reader.parser.begin_turn()
@@ -44,20 +44,21 @@ def for_another_turn(preset: Preset, attempt: Attempt) -> Reader:
 
 
 def taken_up(preset: Preset, attempt: Attempt) -> Reader:
-    """A reader that goes on behind what the transcript has of this turn."""
+    """Return a reader that continues behind the events of this turn in the transcript."""
     reader = _behind_earlier_turns(preset, attempt)
     last, told = _told(attempt.run_folder)
-    # Should no line end there, then what was told is what is told at the end.
+    # If no line ends at that offset, these events were reported by `finish`.
     reader.told_of_the_end = told
     for line, offset in reader.lines():
         events = reader.parser.feed(line)
         if offset <= last:
-            # The bytes that are left out by now had been read.
+            # The omitted bytes had already been read.
             reader.left_out = 0
         if offset < last:
             continue
         if offset == last:
-            # Of this line's events the first ones were told. Were there more, then they were those of the end.
+            # The first of this line's events were reported. If more were reported than it has, the others were those of
+            # `finish`.
             reader.told_of_the_end = max(0, told - len(events))
             events = events[told:]
         elif offset > last:
@@ -77,7 +78,7 @@ def _behind_earlier_turns(preset: Preset, attempt: Attempt) -> Reader:
 
 
 def _told(run_folder: Path) -> tuple[int, int]:
-    """Up to where this turn's output was told, and how many events of the last line were."""
+    """Return up to which offset this turn's output was reported, and the number of events reported at that offset."""
     last, told = 0, 0
     for entry in transcript.read(run_folder):
         if isinstance(entry.event, Prompted):
@@ -89,43 +90,43 @@ def _told(run_folder: Path) -> tuple[int, int]:
 
 
 class Reader:
-    """Reads one turn's output as it grows."""
+    """Reader of one turn's output while it grows."""
 
     def __init__(self, parser: Parser, run_folder: Path, turn: int) -> None:
         self.parser = parser
         self.waiting: list[tuple[Event, int]] = []
-        """Events to tell before any other, each with its offset."""
+        """Events to report before any other, each with its offset."""
         self.told_of_the_end = 0
-        """How many of the events at the end an earlier daemon told."""
+        """The number of events of `finish` that an earlier daemon reported."""
         self._file = run_folder / raw_name(turn)
         self._position = 0
         self._rest = b""
-        """What was read of a line that is not whole yet."""
+        """The part of an incomplete line that has been read."""
         self._cut = False
-        """Whether what comes next is the rest of a line whose beginning was left out."""
+        """True if the next bytes are the rest of a line whose beginning was omitted."""
         self.left_out = 0
-        """Bytes that were left out before they were read, and not told of yet."""
+        """The number of bytes that were omitted before they were read, and not reported yet."""
 
     def lines(self) -> Iterator[tuple[str, int]]:
-        """The whole lines that there are by now and were not given before, each with the offset of its end."""
+        """Yield the complete lines that are new since the last call, each with the offset of its end."""
         while piece := self._read():
             yield from self._take(piece)
 
     async def tell(self, host: Host) -> None:
-        """Tell what has been printed by now."""
+        """Report the events of all output so far."""
         self._tell_left_out(host)
         for event, offset in self.waiting:
             _emit(host, event, offset)
         self.waiting = []
         while piece := await asyncio.to_thread(self._read):
             self._tell_left_out(host)
-            # From here on nothing is awaited: a piece is taken and told whole, also where this is cancelled.
+            # No await from here on: a piece is taken and reported completely, even if this is cancelled.
             for line, offset in self._take(piece):
                 for event in self.parser.feed(line):
                     _emit(host, event, offset)
 
     def finish(self, host: Host) -> None:
-        """Tell what is left when nothing more will be printed."""
+        """Report the remaining events. Call it when there will be no more output."""
         rest, self._rest = self._rest, b""
         events = [*(self.parser.feed(rest.decode("utf-8", "replace")) if rest else []), *self.parser.finish()]
         for event in events[self.told_of_the_end :]:
@@ -137,7 +138,7 @@ class Reader:
             self.left_out = 0
 
     def _take(self, piece: bytes) -> list[tuple[str, int]]:
-        """The lines that a piece completes."""
+        """Return the lines that a piece completes, each with the offset of its end."""
         if self._cut:
             cut, end_of_line, piece = piece.partition(b"\n")
             self._position += len(cut) + len(end_of_line)

@@ -1,4 +1,4 @@
-"""What the parsers share: lines of JSON, checked values of them, and texts in bounds."""
+"""Provide the parsers' base class and helpers: lines of JSON, type-checked values, and bounded texts."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LONGEST_TEXT: Final = 20_000
-"""Characters kept of a tool's input and of what came of it."""
+"""Maximum number of characters kept of a tool's input and of its result."""
 
 LONGEST_RAW: Final = 2_000
-"""Characters kept of a line that cannot be read."""
+"""Maximum number of characters kept of a line that cannot be parsed."""
 
 LONGEST_REASON: Final = 500
-"""Characters kept of why an agent says it could not do it."""
+"""Maximum number of characters kept of the reason that an agent gives for a failure."""
 
 LONGEST_TITLE: Final = 160
 
 
 class Lines:
-    """A parser of one JSON object a line. What it does not know, or cannot read, it gives as it stands."""
+    """Base of parsers of one JSON object a line. Unknown or unreadable lines are returned unchanged, as `Raw`."""
 
     def __init__(self) -> None:
         self.failure: str | None = None
-        """Why the agent says it could not do it."""
+        """The reason that the agent gives for its failure; None if it reports none."""
 
     def begin_turn(self) -> None:
         """See `Parser.begin_turn`."""
@@ -45,12 +45,12 @@ class Lines:
             if isinstance(message, dict):
                 return list(self.read(message))
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError, RecursionError):
-            # Of another version, or damaged. The transcript has it all the same.
+            # An unknown version, or damaged. The line is returned as `Raw` below, so the transcript has it.
             pass
         return [raw(line)]
 
     def read(self, message: dict[str, Any]) -> Iterable[Event]:
-        """What a message says. May raise what `feed` expects of values that are not what they should be."""
+        """Return the events of a message. May raise the errors that `feed` expects for values of the wrong type."""
         raise NotImplementedError
 
     def finish(self) -> list[Event]:
@@ -58,7 +58,10 @@ class Lines:
         return []
 
     def outcome(self, exit_status: int | None) -> Outcome:
-        """See `Parser.outcome`. Its own words say more than a number; and some end with 0 after a failure."""
+        """See `Parser.outcome`.
+
+        An agent's own words say more than a status, and some agents exit with 0 after a failure.
+        """
         if self.failure is not None and exit_status is not None:
             reason = " ".join(self.failure.split())
             return Outcome(exit_status or 1, reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…")
@@ -66,31 +69,31 @@ class Lines:
 
 
 def raw(line: str) -> Raw:
-    """A line as it stands, in bounds."""
+    """Return a line unchanged, but bounded."""
     return Raw(line if len(line) <= LONGEST_RAW else f"{line[:LONGEST_RAW]}…")
 
 
 def words(value: Any) -> str:
-    """A text. Raises TypeError where the value is none."""
+    """Return a text. Raises TypeError if the value is not a text."""
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} is no text")
     return value
 
 
 def count(value: Any) -> int:
-    """A number of tokens; 0 for what can be none."""
+    """Return a number of tokens; 0 if the value cannot be one."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12 else 0
 
 
 def dollars(value: Any) -> float | None:
-    """An amount of money, None for what can be none."""
+    """Return an amount of money; None if the value cannot be one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
         return None
     return float(value)
 
 
 def shortened(text: str) -> str:
-    """Head and tail of a long text."""
+    """Return the head and tail of a long text."""
     if len(text) <= LONGEST_TEXT:
         return text
     half = LONGEST_TEXT // 2
@@ -98,7 +101,7 @@ def shortened(text: str) -> str:
 
 
 def shown(given: Any) -> str:
-    """A call's input as JSON, in bounds."""
+    """Return a call's input as JSON, bounded."""
     return shortened(json.dumps(given, ensure_ascii=False))
 
 
@@ -109,7 +112,7 @@ _SUBJECTS: Final = (
 
 
 def titled(name: str, given: Any) -> str:
-    """A call in a line: the tool, and what it is about."""
+    """Return a call as one line: the tool, and its object."""
     values = given if isinstance(given, dict) else {}
     subject = next((values[key] for key in _SUBJECTS if isinstance(values.get(key), str)), "")
     line = " ".join(f"{name} {subject}".split())

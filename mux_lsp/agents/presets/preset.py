@@ -1,4 +1,4 @@
-"""What mux-lsp knows of one command-line agent, and what it is asked to start it for."""
+"""Define a preset, the description of one command-line agent, and the request to launch it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SESSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What an agent may run without asking anybody: nobody is there to be asked.
+    """The commands that an agent may run. All others are refused, since there is nobody to ask.
 
-    A command is meant by its beginning, word by word; None stands for every command. Deny wins over allow.
+    A command is given by its first words; None stands for every command. Deny takes precedence over allow.
     """
 
     allow: tuple[str | None, ...] = ()
@@ -32,87 +32,89 @@ class Commands:
 
 @dataclass(frozen=True, slots=True)
 class LaunchRequest:
-    """What an agent is to be started for."""
+    """The inputs of a launch."""
 
     run: str
     prompt: str
     worktree: Path
     folder: Path
-    """Where it starts: `worktree` or a folder in it."""
+    """The working directory: `worktree` or a folder in it."""
     run_folder: Path
-    """For files that only this run needs."""
+    """The folder for files that only this run needs."""
     environment: Mapping[str, str]
-    """The whole of what it finds in its environment, but for what `Launch.environment` adds."""
+    """The agent's complete environment, except for additions in `Launch.environment`."""
     model: str | None = None
     session: str | None = None
-    """The agent's own name for the conversation that is to go on; None for a new one."""
+    """The agent's own name for the conversation to continue; None for a new one."""
     moved: bool = False
-    """Whether that conversation was held in another folder than `folder`."""
+    """True if that conversation was held in a folder other than `folder`."""
     trusted: bool = False
-    """Whether the hooks and servers that the repository brings may run."""
+    """True if the hooks and servers of the repository may run."""
     commands: Commands = field(default_factory=Commands)
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a program is started."""
+    """The arguments, environment and files with which a program is started."""
 
     arguments: tuple[str, ...]
-    """Behind the program's name."""
+    """The arguments after the program's name."""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
-    """Texts of files that are put into the run's folder before."""
+    """Texts of files that are written to the run's folder before the start, by their names."""
     reads_input: bool = True
-    """Whether it reads the prompt from its standard input: where an argument would do, one may be too long for it."""
+    """True if it reads the prompt from its standard input. Arguments are limited in length, so this is preferred."""
     session: str | None = None
-    """The session's name, where it was chosen for the agent."""
+    """The session's name, if it was chosen for the agent."""
     forgets: bool = False
-    """Whether a conversation was to go on and cannot: it begins anew."""
+    """True if a conversation cannot be continued as requested, so that a new one begins."""
 
 
 class Parser(Protocol):
-    """Reads what an agent prints, line by line. No line makes it raise. It keeps what it needs between lines."""
+    """Parser of an agent's output, line by line. No line makes it raise. It keeps its state between lines."""
 
     def begin_turn(self) -> None:
-        """Another message follows: forget how the last one ended."""
+        """Begin another turn: forget how the last one ended."""
         ...
 
     def feed(self, line: str) -> list[Event]:
-        """What a line says, which is without its newline."""
+        """Return the events of a line, given without its newline."""
         ...
 
     def finish(self) -> list[Event]:
-        """What is left to say when there are no more lines."""
+        """Return the remaining events. Call it after the last line."""
         ...
 
     def outcome(self, exit_status: int | None) -> Outcome:
-        """How the agent ended, by its exit status and by its own words."""
+        """Return the outcome, from the exit status and the agent's own messages."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One agent."""
+    """The description of one agent."""
 
     name: str
-    """What people call it, and the `kind` of configured ones."""
+    """The name people use, and the `kind` in the configuration."""
     program: str
-    """The program's name on PATH."""
+    """The program's file name on PATH."""
     install: str
-    """How a person gets it."""
+    """Instructions for installing it."""
     launch: Callable[[LaunchRequest], Launch]
-    """The command line of an request. Raises UsageError where there can be none."""
+    """The function that builds the command line for a request. Raises UsageError if the request cannot be run safely.
+    """
     parser: Callable[[], Parser]
     keys: tuple[str, ...] = ()
-    """Variables by any of which it has a key."""
+    """Variables that hold a key. One of them is enough."""
     logins: tuple[str, ...] = ()
-    """Files of which one is there when its person is logged in. `~` is the home folder, `$NAME` a variable."""
+    """Files that show that its person is logged in; one of them is enough. `~` is the home folder, `$NAME` a variable.
+    """
     dropped: frozenset[str] = frozenset()
-    """Variables that it must not find: those by which it would take itself for a part of another one."""
+    """Variables to remove from its environment, because it would take itself for a part of another agent."""
 
 
 def commands_of(rules: Rules, checks: Iterable[str] = ()) -> Commands:
-    """What the person's rules say of commands, and the task's checks, which may run in any case."""
+    """Return the commands that the person's rules allow and deny. The task's checks are always allowed."""
     return Commands(
         (*(rule.subject for rule in rules.allow if rule.tool in {RUN, "*"}), *checks),
         tuple(rule.subject for rule in rules.deny if rule.tool in {RUN, "*"}),
@@ -120,5 +122,5 @@ def commands_of(rules: Rules, checks: Iterable[str] = ()) -> Commands:
 
 
 def is_session(text: str) -> bool:
-    """Whether a text can be a session's name. An agent told it, and it is to stand in a command line and in paths."""
+    """Return whether a text can be a session's name. Agents choose it, and it is used in command lines and paths."""
     return _SESSION.fullmatch(text) is not None

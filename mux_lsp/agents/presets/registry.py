@@ -1,4 +1,4 @@
-"""The presets there are, and which of them can be used here."""
+"""List the presets, and find those installed here."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 PRESETS: Final[Mapping[str, Preset]] = {
     preset.name: preset for preset in (CLAUDE, CODEX, GEMINI, OPENCODE, COPILOT, CURSOR, AIDER)
 }
-"""By name; the first that is installed is the default where nothing else is."""
+"""The presets by name. The first one installed is the default if none is configured."""
 
 
 def program_of(preset: Preset, environment: Mapping[str, str]) -> str | None:
-    """The preset's program as PATH finds it, None where it is not installed."""
+    """Return the path of the preset's program on PATH, or None if it is not installed."""
     return shutil.which(preset.program, path=environment.get("PATH", ""))
 
 
 def installed(environment: Mapping[str, str]) -> tuple[Preset, ...]:
-    """The presets whose program is on PATH."""
+    """Return the presets whose program is on PATH."""
     return tuple(preset for preset in PRESETS.values() if program_of(preset, environment) is not None)

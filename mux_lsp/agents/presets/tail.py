@@ -1,4 +1,4 @@
-"""Being told when files of a folder change."""
+"""Watch a folder for changes of its files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _QUIET_MS: Final = 50
 
 @contextlib.asynccontextmanager
 async def changing(folder: Path) -> AsyncIterator[asyncio.Event]:
-    """An event that is set whenever a file directly in the folder may have changed, and once the watch is in place.
+    """Yield an event that is set when a file directly in the folder may have changed, and once the watch is in place.
 
-    The folder must exist.
+    The folder must exist. The caller clears the event.
     """
     changed = asyncio.Event()
     told = functools.partial(tell, asyncio.get_running_loop(), changed.set)
-    # Where it cannot be watched, it is read to its end all the same when the agent has ended.
+    # If it cannot be watched, the output is still read to its end when the agent has ended.
     with watch_kept_up(folder, functools.partial(_watch, folder, told)):
         yield changed
 

@@ -1,1 +1,1 @@
-"""A server on loopback that speaks the Messages API and plays written or recorded conversations: no key, no network."""
+"""Serve scripted or recorded conversations of the Messages API on loopback, without a key and without the network."""

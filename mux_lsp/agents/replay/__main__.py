@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the base URL as the first line, and ends on INT or TERM. Returns the exit status."""
+    """Serve until INT or TERM, with the base URL printed as the first line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m mux_lsp.agents.replay", description=__doc__)
     parser.add_argument("script", type=Path, nargs="?", help="the script to play")
     parser.add_argument("--record", type=Path, metavar="FILE", help="forward to the upstream and write a script")
@@ -47,7 +47,7 @@ async def _until_interrupted(serving: AbstractAsyncContextManager[str]) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows' loops know no signals; there a KeyboardInterrupt ends the program.
+        # Event loops on Windows have no signal handlers; there a KeyboardInterrupt ends the program.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, ended.set)
     async with serving as url:

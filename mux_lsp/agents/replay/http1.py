@@ -1,7 +1,8 @@
 """Read and write HTTP/1.1 on asyncio's streams, for the replay server and the recorder.
 
-h11 reads what the other end sends. That may be anything on this machine, so heads and bodies have limits, and whoever
-reads sets a time limit. Answers of the replay server are written here: faults are answers that h11 refuses to write.
+h11 parses what the other end sends. Any program on this machine can connect, so heads and bodies are limited in size,
+and callers that read set a time limit. Answers of the replay server are written here, because h11 refuses to write the
+faulty ones.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BODY_LIMIT = 64 * 1024 * 1024
 """Maximum length of a request's body, in bytes, packed and unpacked."""
 
 STUCK_SECONDS = 60.0
-"""Seconds in which the other end has to take something of what is sent to it."""
+"""Seconds in which the other end has to accept some of the data that is sent to it."""
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -33,7 +34,7 @@ _PIECE: Final = 1 << 16
 
 
 class HttpError(Exception):
-    """The other end does not speak HTTP as we know it, or says too much. The message is for the person."""
+    """Invalid or unsupported HTTP from the other end, or a message above the limits. The text is for the person."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -42,7 +43,7 @@ class HttpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A whole request. `target` is as it was sent, with its query."""
+    """A complete request. `target` is unchanged, with its query."""
 
     method: str
     target: str
@@ -61,8 +62,9 @@ class Requests:
         """Bytes of the next request that came with the last one."""
 
     async def next(self) -> Request | None:
-        """Return the next request, None at the end. Raises HttpError, and ConnectionError for one that is cut."""
-        # Each has a new h11 connection: h11 reads no second request before it has written an answer to the first one.
+        """Return the next request, or None at the end. Raises HttpError, and ConnectionError if it is incomplete."""
+        # One h11 connection for each request: h11 does not read the next one before it has written an answer to the
+        # last one.
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
         if self._rest:
             connection.receive_data(self._rest)
@@ -93,12 +95,12 @@ class Answer:
         self._reader = reader
 
     def body(self) -> AsyncIterator[bytes]:
-        """Yield the body piece by piece, as it comes. Raises HttpError, and ConnectionError where it is cut."""
+        """Yield the body in pieces as they arrive. Raises HttpError, and ConnectionError if the body is incomplete."""
         return _body(self._connection, self._reader)
 
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request) -> Answer:
-    """Send a request, and return its answer when the head of that has come. Raises HttpError and ConnectionError."""
+    """Send a request, and return its answer as soon as its head has arrived. Raises HttpError and ConnectionError."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
     try:
         head = h11.Request(method=request.method, target=request.target, headers=list(request.headers.items()))
@@ -158,13 +160,13 @@ def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def encode_head(first: str, headers: Mapping[str, str]) -> bytes:
-    """A head as it is sent."""
+    """Return an encoded head."""
     lines = [first, *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def status_line(status: int) -> str:
-    """The first line of an answer. 529 is the API's own: overloaded."""
+    """Return the first line of an answer. Status 529 (Overloaded) is specific to the API."""
     try:
         phrase = http.HTTPStatus(status).phrase
     except ValueError:
@@ -173,17 +175,17 @@ def status_line(status: int) -> str:
 
 
 def chunk(data: bytes) -> bytes:
-    """A piece of a chunked body as it is sent."""
+    """Return an encoded chunk of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
-    """Sends, no faster than the other end takes it. Raises ConnectionError when that is gone or stuck."""
+    """Send data, no faster than the other end accepts it. Raises ConnectionError if the other end is gone or stuck."""
     writer.write(data)
     if writer.is_closing():
         raise ConnectionResetError("the connection is closed")
     if not writer.transport.get_write_buffer_size():
-        return  # The usual case, and a time limit would cost more than the sending.
+        return  # The usual case, in which a time limit would cost more than the sending.
     try:
         async with asyncio.timeout(STUCK_SECONDS):
             await writer.drain()

@@ -1,4 +1,4 @@
-"""Serving HTTP on loopback: connections, their requests one after the other, and the ways a request can be answered."""
+"""Serve HTTP on loopback: accept connections, read their requests in order, and write answers, complete or faulty."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READ_SECONDS = 120.0
-"""How long a client has for its next request, from the end of the last one: then the connection is closed."""
+"""Seconds after the end of a request in which the next one must arrive. Then the connection is closed."""
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream; charset=utf-8"
@@ -27,7 +27,7 @@ _EVENTS = "text/event-stream; charset=utf-8"
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and the way back. `path` is without the secret word and without the query."""
+    """One request and its answer. `path` excludes the secret word and the query."""
 
     request: http1.Request
     path: str
@@ -35,9 +35,9 @@ class Exchange:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     begun: bool = False
-    """Whether anything was answered."""
+    """True if the head of an answer was sent."""
     open: bool = True
-    """Whether the connection can take a further request."""
+    """True if the connection can accept a further request."""
 
     @property
     def method(self) -> str:
@@ -46,38 +46,38 @@ class Exchange:
 
     @property
     def body(self) -> bytes:
-        """The request's body, unpacked."""
+        """The request's body, decompressed."""
         return self.request.body
 
     async def whole(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Answers with JSON."""
+        """Send a complete answer in JSON."""
         head = self._head(status, {"content-type": _JSON, "content-length": str(len(body)), **headers})
         await self.send(head if self.method == "HEAD" else head + body)
 
     async def half(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Answers with the first half of a body: the fault of a connection that breaks."""
+        """Send the first half of an answer, as a breaking connection does."""
         head = self._head(status, {"content-type": _JSON, "content-length": str(len(body)), **headers})
         await self.send(head + body[: len(body) // 2])
 
     async def begin_stream(self, status: int, headers: Mapping[str, str]) -> None:
-        """Begins an answer whose pieces are sent by `send`, each framed by `http1.chunk`."""
+        """Begin an answer in chunks. Send each chunk with `send`, encoded by `http1.chunk`."""
         fixed = {"content-type": _EVENTS, "cache-control": "no-cache", "transfer-encoding": "chunked"}
         await self.send(self._head(status, {**fixed, **headers}))
 
     async def end_stream(self) -> None:
-        """Ends an answer in pieces."""
+        """End an answer in chunks."""
         await self.send(http1.LAST_CHUNK)
 
     async def send(self, data: bytes) -> None:
-        """Sends bytes as they are. Raises ConnectionError where the client is gone."""
+        """Send bytes unchanged. Raises ConnectionError if the client is gone."""
         await http1.send(self.writer, data)
 
     def cut(self) -> None:
-        """Breaks the connection off once what was sent has gone out."""
+        """Close the connection once all data has been sent."""
         self.open = False
 
     async def gone(self) -> None:
-        """Waits until the client goes away."""
+        """Wait until the client closes the connection."""
         with contextlib.suppress(ConnectionError):
             while await self.reader.read(1 << 16):
                 pass
@@ -91,16 +91,16 @@ class Exchange:
 
 @contextlib.asynccontextmanager
 async def listen(answer: Callable[[Exchange], Awaitable[None]], *, port: int = 0) -> AsyncIterator[str]:
-    """Serves on 127.0.0.1 and gives the base URL, which ends in a random word; nothing else is answered.
+    """Serve on 127.0.0.1, and yield the base URL. It ends in a random word, and requests without that word are refused.
 
-    `answer` is called for each request and may raise ConnectionError. At the end connections that are open are cut.
-    Raises OSError where the port cannot be had.
+    `answer` is called for each request and may raise ConnectionError. On exit, open connections are aborted. Raises
+    OSError if the port is not available.
     """
     word = secrets.token_urlsafe(16)
     connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A task of our own: asyncio reports the cancelling of one that it makes itself as an error.
+        # Created here, since asyncio reports the cancellation of a task that it creates itself as an error.
         task = asyncio.get_running_loop().create_task(_serve(reader, writer, word, answer))
         connections[task] = writer
         task.add_done_callback(connections.pop)
@@ -123,7 +123,7 @@ async def _serve(
     word: str,
     answer: Callable[[Exchange], Awaitable[None]],
 ) -> None:
-    """One connection, to its end."""
+    """Serve one connection until it is closed."""
     try:
         await _converse(reader, writer, word, answer)
         writer.close()
@@ -132,7 +132,7 @@ async def _serve(
     except (ConnectionError, TimeoutError) as error:
         log.debug("a connection ended early: %s", error)
     finally:
-        # What is still to be sent would keep the connection of a client that takes nothing.
+        # Data not sent yet would keep the connection of a client that does not read.
         writer.transport.abort()
 
 
@@ -142,7 +142,7 @@ async def _converse(
     word: str,
     answer: Callable[[Exchange], Awaitable[None]],
 ) -> None:
-    """Answers the requests of one connection."""
+    """Answer the requests of one connection."""
     requests = http1.Requests(reader, writer)
     going_on = True
     while going_on:

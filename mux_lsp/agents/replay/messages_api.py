@@ -1,4 +1,4 @@
-"""From a turn of a script to what the Messages API would send: events of a stream, a whole message, errors."""
+"""Convert a turn of a script to answers of the Messages API: events of a stream, a whole message, errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.replay.script import Block, Turn, Usage
 
 UNSIGNED = "bXV4LWxzcCByZXBsYXk="
-"""The signature of thinking that a script gives none for. The real API would not take it."""
+"""The signature of thinking without one in the script. The real API would reject it."""
 
 STATUS = {
     "invalid_request_error": 400,
@@ -24,11 +24,11 @@ STATUS = {
     "api_error": 500,
     "overloaded_error": 529,
 }
-"""The API's names of errors, and the status each comes with."""
+"""The API's error types, each with its status."""
 
 
 class ApiError(Exception):
-    """An answer that is an error, in the API's words. `kind` is one of STATUS; `retry_after` is in seconds."""
+    """An error answer, with a message in the API's words. `kind` is a key of STATUS; `retry_after` is in seconds."""
 
     def __init__(self, kind: str, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -37,36 +37,36 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
     def body(self, request_id: str) -> bytes:
-        """The error as JSON."""
+        """Return the error as JSON."""
         error = {"type": self.kind, "message": str(self)}
         return encode({"type": "error", "error": error, "request_id": request_id})
 
 
 def encode(value: object) -> bytes:
-    """A value as compact JSON."""
+    """Return a value as compact JSON."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 def event(data: dict[str, Any]) -> bytes:
-    """One server-sent event."""
+    """Return one encoded server-sent event."""
     return event_of(data["type"], encode(data))
 
 
 def event_of(name: str, data: bytes) -> bytes:
-    """One server-sent event with data that is encoded already."""
+    """Return one encoded server-sent event, for data that is already encoded."""
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
 def start(turn: Turn, message_id: str, model: str, request_size: int) -> bytes:
-    """The first event of a stream: the only one that differs from request to request."""
+    """Return the first event of a stream, the only one that differs between requests."""
     message = _message(turn, message_id, model, usage={**_input_usage(turn.usage, request_size), "output_tokens": 1})
     return event({"type": "message_start", "message": message})
 
 
 def rest(turn: Turn, place: str, *, malformed: bool) -> list[bytes]:
-    """Every further event of a stream. Tool calls without an id get one that begins with `place`.
+    """Return all further events of a stream. The id of a tool call without one begins with `place`.
 
-    `malformed` cuts the JSON of each tool call.
+    If `malformed` is set, the JSON of each tool call is truncated.
     """
     events: list[bytes] = []
     for index, block in enumerate(turn.content):
@@ -86,7 +86,10 @@ def rest(turn: Turn, place: str, *, malformed: bool) -> list[bytes]:
 
 
 def whole(turn: Turn, place: str, message_id: str, model: str, request_size: int) -> bytes:
-    """The message as it answers a request that does not stream. Tool input that is no JSON object becomes empty."""
+    """Return the message as the answer to a request without streaming.
+
+    A tool input that is not a JSON object is replaced with an empty one.
+    """
     content = []
     for index, block in enumerate(turn.content):
         if block.tool is not None:
@@ -104,24 +107,24 @@ def whole(turn: Turn, place: str, message_id: str, model: str, request_size: int
 
 
 def stop_reason(turn: Turn) -> str:
-    """Why the turn ends, also where the script leaves it out."""
+    """Return the reason why the turn ends; the API's usual one if the script has none."""
     return turn.stop_reason or ("tool_use" if any(block.tool is not None for block in turn.content) else "end_turn")
 
 
 def input_text(block: Block) -> str:
-    """What a tool is called with, as the text that is sent."""
+    """Return the input of a tool call, as text."""
     if block.input_json is not None:
         return block.input_json
     return json.dumps(block.input or {}, ensure_ascii=False)
 
 
 def tokens(size: int) -> int:
-    """About how many tokens so many bytes or characters are."""
+    """Return an estimate of the number of tokens in this number of bytes or characters."""
     return size // 4 + 1
 
 
 def text_pieces(text: str) -> Iterator[str]:
-    """A text in pieces of one to four words, as models send it."""
+    """Yield a text in pieces of one to four words, as models do."""
     words = iter(re.findall(r"\S{1,24}\s{0,24}|\s{1,24}", text))
     for count in itertools.cycle((1, 3, 2, 4)):
         piece = "".join(itertools.islice(words, count))
@@ -131,7 +134,7 @@ def text_pieces(text: str) -> Iterator[str]:
 
 
 def json_pieces(text: str) -> Iterator[str]:
-    """JSON in pieces that end anywhere, the first of them empty, as models send it."""
+    """Yield JSON in pieces that end anywhere, the first of them empty, as models do."""
     yield ""
     begin = 0
     for size in itertools.cycle((3, 11, 17, 8, 24)):
@@ -142,7 +145,7 @@ def json_pieces(text: str) -> Iterator[str]:
 
 
 def _block(block: Block, tool_id: str, *, malformed: bool) -> tuple[dict[str, Any], Sequence[dict[str, Any]]]:
-    """How a block begins, and what is added to it."""
+    """Return a block as its first event contains it, and the deltas that complete it."""
     if block.text is not None:
         return _text(""), [{"type": "text_delta", "text": piece} for piece in text_pieces(block.text)]
     if block.thinking is not None:

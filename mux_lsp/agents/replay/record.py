@@ -1,7 +1,7 @@
-"""The recorder: a server on loopback that forwards to the real Messages API and writes what was said as a script.
+"""Record conversations: forward requests from loopback to the real Messages API, and write the answers as a script.
 
-Only what the model said is written, with the name of the model, the prompt it was said to, and the tokens it took: no
-header of a request or an answer, so no key. The file is its person's alone to read.
+The script has only the model's messages, with the model's name, the prompt and the usage. It has no headers of requests
+or answers, so no key. Only the person can read the file.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ log = logging.getLogger(__name__)
 ANTHROPIC = "https://api.anthropic.com"
 
 CONNECT_SECONDS = 30.0
-"""How long the upstream has to take a connection."""
+"""Seconds in which the upstream has to accept a connection."""
 
 ANSWER_SECONDS = 600.0
-"""How long the upstream has to begin an answer, as long as the official clients wait."""
+"""Seconds in which the upstream has to begin an answer. The official clients wait as long."""
 
-# What concerns one connection only, or what is said anew because bodies are forwarded unpacked.
+# Headers that concern one connection only, or that are set anew because bodies are forwarded decompressed.
 _OF_THE_CONNECTION = {
     "accept-encoding",
     "connection",
@@ -62,9 +62,9 @@ _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 
 @contextlib.asynccontextmanager
 async def record(file: Path, *, upstream: str = ANTHROPIC, port: int = 0) -> AsyncIterator[str]:
-    """Forwards to the API at `upstream`, and gives the base URL for clients. `file` is written after each answer.
+    """Forward to the API at `upstream`, and yield the base URL for clients. `file` is written after each answer.
 
-    Raises UsageError where `upstream` is no address or `file` cannot be a new file, OSError where the port is taken.
+    Raises UsageError if `upstream` is not an address or `file` cannot be created, OSError if the port is not available.
     """
     address = _address(upstream)
     _check_new(file)
@@ -88,7 +88,7 @@ class _Address:
 
     @property
     def name(self) -> str:
-        """What the `host` header says."""
+        """The value of the `host` header."""
         return self.host if self.port in {80, 443} else f"{self.host}:{self.port}"
 
 
@@ -110,12 +110,13 @@ class _Recorder:
     address: _Address
     file: Path
     conversations: dict[tuple[str, str], Conversation] = field(default_factory=dict)
-    """By model and prompt. A conversation is as the latest of its requests tells it: each tells it from the start."""
+    """Conversations by model and prompt. Each request contains its conversation from the start, so the latest is kept.
+    """
     turns: dict[str, Turn] = field(default_factory=dict)
-    """Turns that were heard, by what was said in them: requests tell neither their tokens nor how they ended."""
+    """Recorded turns by their content (`as_key`): later requests contain neither their usage nor their stop reason."""
 
     async def answer(self, exchange: Exchange) -> None:
-        """Forwards one request and its answer."""
+        """Forward one request and its answer."""
         reader, writer = await self._connect(exchange)
         try:
             await self._forward(exchange, reader, writer)
@@ -150,7 +151,7 @@ class _Recorder:
             await exchange.begin_stream(answer.status, _forwarded(answer.headers, set()))
             heard = StreamReader()
             async for piece in answer.body():
-                # Kept before it is sent on: a client may go away as soon as it has seen the end.
+                # Recorded before it is forwarded: a client may leave as soon as it has received the end.
                 heard.feed(piece)
                 if heard.ended and model_request is not None:
                     self._keep(model_request, heard.message)
@@ -164,7 +165,7 @@ class _Recorder:
             await exchange.whole(answer.status, body, _forwarded(answer.headers, set()))
 
     def _keep(self, request: ModelRequest, message: dict[str, Any]) -> None:
-        """Writes what was said to the file. What cannot be told as a script is left out, with a line in the log."""
+        """Write the conversation to the file. If a script cannot represent it, it is omitted and a warning logged."""
         try:
             turn = message_turn(message)
             self.turns[as_key(turn)] = turn
@@ -181,7 +182,7 @@ class _Recorder:
             log.warning("%s cannot be written: %s", self.file, error)
 
     def _ordered(self) -> list[Conversation]:
-        """The conversations so that the first that fits is the right one: a prompt may be part of another."""
+        """Return the conversations, longer prompts first: the first match is used, and a prompt may contain another."""
         return sorted(self.conversations.values(), key=lambda conversation: -len(conversation.contains or ""))
 
 
@@ -195,7 +196,7 @@ def _request_of(exchange: Exchange) -> ModelRequest | None:
 
 
 def _prompt(first_message: str) -> str:
-    """What the person asked for: the last of the first message that is not an agent's own addition."""
+    """Return the person's prompt: the last part of the first message that the agent did not add itself."""
     return next((part.strip() for part in reversed(_REMINDER.split(first_message)) if part.strip()), "")
 
 

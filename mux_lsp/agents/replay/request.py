@@ -1,6 +1,6 @@
-"""What a request to the Messages API asks for, and the API's own rules that an agent can break.
+"""Parse requests to the Messages API, and check them against the rules of the API that an agent can break.
 
-A client may send anything, so every value is looked at before it is used.
+A client may send anything, so every value is checked before it is used.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from mux_lsp.agents.replay.script import Conversation, Expect
 
 CACHE_MARKS = 4
-"""How many blocks of a request the API lets carry `cache_control`."""
+"""Maximum number of blocks of a request that may carry `cache_control`."""
 
 _SHOWN = 300
-"""How many characters of a text a complaint shows."""
+"""Maximum number of characters of a text in an error message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ToolOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """A request to the Messages API, as far as a script can tell requests apart. `size` is its length in bytes."""
+    """A request to the Messages API, reduced to what distinguishes requests for a script. `size` is in bytes."""
 
     model: str
     stream: bool
@@ -50,7 +50,7 @@ class ModelRequest:
 
 
 def read(body: bytes) -> dict[str, Any]:
-    """A request as it was sent, with messages that are messages. Raises ApiError for anything else."""
+    """Parse a request's body, and check the form of its messages. Raises ApiError if it is invalid."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -73,7 +73,7 @@ def read(body: bytes) -> dict[str, Any]:
 
 
 def understand(document: dict[str, Any], size: int) -> ModelRequest:
-    """What a request asks for that `read` has let through; `size` is its length in bytes."""
+    """Return the properties of a request that `read` has accepted; `size` is its length in bytes."""
     messages = document["messages"]
     users = [message["content"] for message in messages if message["role"] == "user"]
     return ModelRequest(
@@ -94,9 +94,9 @@ def understand(document: dict[str, Any], size: int) -> ModelRequest:
 
 
 def check(document: dict[str, Any]) -> None:
-    """Raises ApiError where a request breaks one of the API's rules, in the API's words as nearly as they are known.
+    """Raise ApiError if a request breaks one of the API's rules, with the API's message as far as it is known.
 
-    These are the rules that a tool loop breaks most easily.
+    Only the rules that a tool loop breaks most easily are checked.
     """
     messages = document["messages"]
     max_tokens = document.get("max_tokens")
@@ -112,7 +112,7 @@ def check(document: dict[str, Any]) -> None:
 
 
 def is_for(conversation: Conversation, request: ModelRequest) -> bool:
-    """Whether a request belongs to a conversation."""
+    """Return whether a request belongs to a conversation."""
     if not request.tools and any(block.tool is not None for turn in conversation.turn for block in turn.content):
         return False
     return (
@@ -123,7 +123,7 @@ def is_for(conversation: Conversation, request: ModelRequest) -> bool:
 
 
 def unmet(expect: Expect, request: ModelRequest) -> str | None:
-    """What was expected of a request and is not so, None where all is as expected."""
+    """Describe the first expectation that a request does not meet. Return None if it meets all."""
     results = [outcome.text for outcome in request.outcomes]
     if (text := expect.result_contains) is not None and not any(text in result for result in results):
         return f"a tool result that contains {text!r}; {_shown('the tool results are', results)}"
@@ -139,7 +139,7 @@ def unmet(expect: Expect, request: ModelRequest) -> str | None:
 
 
 def text_of(content: object) -> str:
-    """The texts of a message's, a system prompt's or a tool result's content, one to a line."""
+    """Return the texts in the content of a message, a system prompt or a tool result, one to a line."""
     if isinstance(content, str):
         return content
     texts = (block.get("text") for block in _objects(content) if block.get("type") == "text")
@@ -160,9 +160,9 @@ def _invalid(message: str) -> ApiError:
 
 
 def _check_tools(messages: list[dict[str, Any]]) -> None:
-    """Every tool call has its result in the next message, and no result is of anything else.
+    """Raise ApiError unless every tool call has its result in the next message, and every result has its call.
 
-    Messages of one role that follow each other count as one, as they do for the API.
+    Consecutive messages of one role count as one, as for the API.
     """
     open_calls: set[str] = set()
     seen: set[str] = set()
@@ -197,7 +197,7 @@ def _unanswered(number: int, calls: set[str]) -> ApiError:
 
 
 def _marked(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every block that may carry `cache_control`."""
+    """Yield every block that may carry `cache_control`."""
     yield from _objects(document.get("tools"))
     yield from _objects(document.get("system"))
     for message in document["messages"]:

@@ -1,4 +1,4 @@
-"""What the replay server plays: the model's side of conversations, in a TOML file that a person can read and write.
+"""Read the scripts of the replay server: the model's side of conversations, in a TOML file that people can edit.
 
     [[conversation]]
     model = "claude-*"              # which models it is for; left out: any
@@ -16,8 +16,8 @@
     expect = { result_contains = "def parse" }
     content = [{ text = "Done." }]
 
-A request belongs to the first conversation that is for it. Its turn is the number of assistant messages the request
-already holds, so that an agent that comes back after a crash is given the turn it stopped at.
+A request belongs to the first conversation that matches it. Its turn is the number of assistant messages that the
+request contains, so that an agent that was interrupted gets the turn at which it stopped.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ class _Section(BaseModel):
 
 
 class Block(_Section):
-    """A part of what the model says: exactly one of `text`, `thinking`, `redacted`, `tool` and `raw`.
+    """A block of the model's message: exactly one of `text`, `thinking`, `redacted`, `tool` and `raw`.
 
-    `input` is what a tool is called with. `input_json` gives it as the very text that is sent, which need not be valid
-    JSON. `raw` is a block of another type as JSON, sent whole. Without an `id` a tool call gets one by its place.
+    `input` is the input of a tool call. `input_json` is its exact text instead, which need not be valid JSON. `raw` is
+    a block of another type as JSON, sent unchanged. A tool call without an `id` gets one from its position.
     """
 
     text: NonEmpty | None = None
@@ -100,7 +100,7 @@ def _check_raw(raw: str) -> None:
 
 
 class Usage(_Section):
-    """Tokens that a turn is said to have taken. What is left out is guessed from the length of the texts."""
+    """The tokens of a turn. Omitted values are estimated from the length of the texts."""
 
     input: Count | None = None
     output: Count | None = None
@@ -112,7 +112,7 @@ FaultKind = Literal[
     "overloaded", "rate_limit", "server_error", "disconnect", "error", "stall", "slow", "malformed_input"
 ]
 
-# Which further settings each kind of fault has.
+# The additional settings of each kind of fault.
 _FAULT_SETTINGS: dict[str, set[str]] = {
     "overloaded": set(),
     "rate_limit": {"retry_after"},
@@ -126,12 +126,12 @@ _FAULT_SETTINGS: dict[str, set[str]] = {
 
 
 class Fault(_Section):
-    """Something that goes wrong the first `times` requests of a turn; the faults of a turn come one after the other.
+    """A fault of the first `times` requests for a turn. The faults of a turn occur one after the other.
 
     `overloaded` is status 529, `rate_limit` 429 with a `retry-after` header, `server_error` 500. After `after` events
-    of the stream `disconnect` cuts the connection, `error` ends it by an error event, and `stall` goes silent for
-    `seconds` (left out: until the client goes away). `slow` is another pace. `malformed_input` cuts the JSON of tool
-    calls.
+    of the stream, `disconnect` closes the connection, `error` ends the stream with an error event, and `stall` sends
+    nothing for `seconds` (by default until the client leaves). `slow` sets `events_per_second`. `malformed_input`
+    truncates the JSON of tool calls.
     """
 
     kind: FaultKind
@@ -150,10 +150,10 @@ class Fault(_Section):
 
 
 class Expect(_Section):
-    """What the request for a turn has to hold. One that does not is answered with 400 and told what was expected.
+    """Conditions on the request for a turn. A request that does not meet them is answered with status 400.
 
-    `result_contains` and `result_is_error` are about the tool results in the last message: at least one has to be so.
-    `tools` are names of tools that have to be on offer. The others are about texts.
+    The answer names the condition. `result_contains` and `result_is_error` apply to the tool results in the last
+    message: one of them must match. `tools` are names of tools that the request must offer. The others apply to texts.
     """
 
     result_contains: NonEmpty | None = None
@@ -164,16 +164,16 @@ class Expect(_Section):
 
 
 class StopDetails(_Section):
-    """Why the model refused."""
+    """The reason for a refusal."""
 
     category: Literal["cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms"] | None = None
     explanation: str | None = None
 
 
 class Turn(_Section):
-    """One answer of the model. `stop_reason` left out is `tool_use` where there is a tool call, else `end_turn`.
+    """One answer of the model. `stop_reason` defaults to `tool_use` if there is a tool call, else to `end_turn`.
 
-    `delay` is how long the model takes before it begins; `events_per_second` left out is the conversation's.
+    `delay` is in seconds before the answer begins. `events_per_second` defaults to the conversation's.
     """
 
     content: tuple[Block, ...]
@@ -192,7 +192,7 @@ class Turn(_Section):
         return self
 
     def fault(self, request: int) -> Fault | None:
-        """What goes wrong at the turn's request of that number, from 0."""
+        """Return the fault of the turn's request with this number, from 0; None if it has no fault."""
         for fault in self.faults:
             if request < fault.times:
                 return fault
@@ -201,9 +201,9 @@ class Turn(_Section):
 
 
 class Conversation(_Section):
-    """The model's side of one conversation, and which requests it is for. In `model` a `*` stands for anything.
+    """The model's side of one conversation, and the requests that it answers. `model` may contain `*` as a wildcard.
 
-    A conversation that calls tools is never for a request that offers none, such as one for a title.
+    A conversation with tool calls never matches a request that offers no tools, such as one for a title.
     """
 
     model: NonEmpty | None = None
@@ -219,13 +219,13 @@ class _Document(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Conversations, and where they are written: the name that complaints begin with."""
+    """Conversations, and the name of their file, which error messages begin with."""
 
     source: str
     conversations: tuple[Conversation, ...]
 
     def place(self, conversation: int, turn: int | None = None) -> str:
-        """How a complaint names a place of the script. The numbers given are from 0, those shown from 1."""
+        """Return the position in the script for error messages. The arguments count from 0, the text from 1."""
         place = f"{self.source}, conversation {conversation + 1}"
         return place if turn is None else f"{place}, turn {turn + 1}"
 
@@ -240,7 +240,7 @@ def load(file: Path) -> Script:
 
 
 def parse(text: str, source: str) -> Script:
-    """Read the text of a script; `source` is what complaints call it. Raises UsageError as `load` does."""
+    """Parse the text of a script. Error messages call it `source`. Raises UsageError as `load` does."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -253,7 +253,7 @@ def parse(text: str, source: str) -> Script:
 
 
 def _complaint(source: str, place: tuple[int | str, ...], kind: str, message: str) -> str:
-    """`play.toml, conversation 2, turn 1, faults 1, kind: …`: the tables of the script with their numbers from 1."""
+    """Return an error message such as `play.toml, conversation 2, turn 1, faults 1, kind: …`, with numbers from 1."""
     words: list[str] = [source]
     for part in place:
         if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""Writes a script as the TOML that `script.parse` reads."""
+"""Write a script as TOML, in the form that `script.parse` reads."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
-# What TOML lets stand in no string as it is. A lone surrogate is no character at all.
+# Characters that TOML allows in no string without an escape. A lone surrogate is not a valid character at all.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-# Quotes that could end a string of several lines, whose end is three of them.
+# Quotes that could end a multi-line string, which ends in three of them.
 _QUOTES = re.compile(r'"(?="|\Z)')
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def write(conversations: Iterable[Conversation]) -> str:
-    """The text of a script with these conversations."""
+    """Return the text of a script with these conversations."""
     return "\n".join(_conversation(conversation) for conversation in conversations)
 
 
 def representable(value: object) -> bool:
-    """Whether TOML has a way to write it: it has none for null."""
+    """Return whether TOML can represent a value: it has no null."""
     match value:
         case None:
             return False
@@ -64,7 +64,7 @@ def _block(block: Block) -> list[str]:
 
 
 def _given(section: BaseModel, without: str) -> dict[str, Any]:
-    """The settings of a section that differ from what is understood where they are left out."""
+    """Return the settings of a section that differ from their defaults."""
     return section.model_dump(mode="json", exclude_defaults=True, exclude={without})
 
 
@@ -91,12 +91,12 @@ def _value(value: Any) -> str:
 
 
 def _line(text: str) -> str:
-    """A text as a string of one line: JSON's, as far as TOML takes it."""
+    """Return a text as a single-line string. JSON's syntax is used, as far as TOML accepts it."""
     return json.dumps(_SURROGATE.sub("\ufffd", text), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _text(text: str) -> str:
-    """A text as a string of several lines, so that a person can read it."""
+    """Return a text as a multi-line string, which is easier to read."""
     body = _SURROGATE.sub("\ufffd", text).replace("\\", "\\\\")
     body = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", body)
     body = _QUOTES.sub('\\\\"', body)

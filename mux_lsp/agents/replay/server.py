@@ -1,7 +1,7 @@
-"""The replay server: the Messages API on loopback, with a script in the model's place.
+"""Serve the Messages API on loopback, with a script in place of the model.
 
-What it answers follows from the request alone, except for faults, which are counted. Its address holds a random word,
-so that nobody else on the machine can talk to it.
+An answer depends on the request alone, except for faults, which are counted. The base URL contains a random word, so
+that no one else on the machine can use the server.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _REFUSALS = {
 
 @contextlib.asynccontextmanager
 async def serve(script: Script, *, port: int = 0) -> AsyncIterator[str]:
-    """Plays a script in this event loop, and gives the base URL for clients. Port 0 takes a free one.
+    """Serve a script in this event loop, and yield the base URL for clients. Port 0 selects a free one.
 
-    At the end connections that are still open are cut. Raises OSError where the port cannot be had.
+    On exit, open connections are aborted. Raises OSError if the port is not available.
     """
     player = _Player(script)
     async with listen(player.answer, port=port) as url:
@@ -47,13 +47,13 @@ async def serve(script: Script, *, port: int = 0) -> AsyncIterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Cue:
-    """What a request is answered with."""
+    """The answer to a request."""
 
     turn: Turn
     place: str
-    """Two numbers that tool calls without an id are named by."""
+    """Two numbers that identify the turn in the ids of tool calls without one."""
     rate: float | None
-    """Events a second; None is as fast as the client takes them."""
+    """Events a second; None for as fast as the client reads them."""
     fault: Fault | None
 
 
@@ -61,13 +61,13 @@ class _Cue:
 class _Player:
     script: Script
     requests: Counter[tuple[int, int]] = field(default_factory=Counter)
-    """How often each turn of each conversation was asked for; faults go by it."""
+    """The number of requests for each turn of each conversation, which selects the fault."""
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     encoded: dict[tuple[int, int, bool], list[bytes]] = field(default_factory=dict)
-    """The events of turns after the first, framed as they are sent."""
+    """The events of turns after the first event, encoded as chunks."""
 
     async def answer(self, exchange: Exchange) -> None:
-        """Answers one request."""
+        """Answer one request."""
         request_id = f"req_replay{next(self.numbers):06}{secrets.token_hex(6)}"
         headers = {"request-id": request_id}
         try:
@@ -112,7 +112,7 @@ class _Player:
             await self._whole(exchange, request, where, cue, headers)
 
     def _cue(self, request: ModelRequest) -> tuple[tuple[int, int], _Cue]:
-        """The turn a request is to be answered with. Counts the request; raises ApiError where there is none."""
+        """Select the turn that answers a request, and count the request. Raises ApiError if no turn fits."""
         number, conversation = self._conversation(request)
         index = len(request.answers)
         if index >= len(conversation.turn):
@@ -177,7 +177,7 @@ class _Player:
     async def _whole(
         self, exchange: Exchange, request: ModelRequest, where: tuple[int, int], cue: _Cue, headers: Mapping[str, str]
     ) -> None:
-        """The answer to a request that does not stream: faults and pace are what they come to for such a one."""
+        """Answer a request without streaming. Faults and rate are converted to their effect on a single answer."""
         fault = cue.fault
         if fault is not None and fault.kind == "error":
             raise ApiError(*_REFUSALS["overloaded"])
@@ -198,7 +198,7 @@ class _Player:
 
 
 async def _play(exchange: Exchange, events: list[bytes], rate: float | None) -> None:
-    """Sends events, `rate` of them a second, counted from the first, so that a late one does not delay the others."""
+    """Send events at `rate` a second, counted from the first, so that a late event does not delay the others."""
     if rate is None:
         await exchange.send(b"".join(events))
         return

@@ -1,4 +1,4 @@
-"""From what the Messages API sends back to a turn of a script."""
+"""Convert answers of the Messages API to turns of a script."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mux_lsp.agents.replay.script_writer import representable
 
 @dataclass(slots=True)
 class StreamReader:
-    """A message as its stream tells it. What the upstream sends is taken as it comes and may be nonsense."""
+    """The message of a stream of events. The upstream's data is not validated, and may be invalid."""
 
     message: dict[str, Any] = field(default_factory=dict)
     ended: bool = False
     rest: bytes = b""
-    """The beginning of a line whose end has not come yet."""
+    """The beginning of a line that is not complete yet."""
     blocks: dict[int, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[int, str] = field(default_factory=dict)
 
     def feed(self, data: bytes) -> None:
-        """Takes a piece of the stream in. `ended` says whether the message is whole."""
+        """Process a piece of the stream. Sets `ended` when the message is complete."""
         *lines, self.rest = (self.rest + data).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
@@ -67,12 +67,12 @@ class StreamReader:
 
 
 def whole_message(body: bytes) -> dict[str, Any]:
-    """The message in the answer to a request that does not stream; an empty one where there is none."""
+    """Return the message in an answer without streaming; an empty one if the body has no JSON object."""
     return _object(body)
 
 
 def message_turn(message: dict[str, Any]) -> Turn:
-    """A message of the API as a turn. Raises pydantic's ValidationError where it is none."""
+    """Convert a message of the API to a turn. Raises pydantic's ValidationError if it is not a valid message."""
     content = message.get("content")
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
@@ -100,16 +100,17 @@ def message_turn(message: dict[str, Any]) -> Turn:
 
 
 def as_key(turn: Turn) -> str:
-    """What a turn is known by when a later request tells it again.
+    """Return a key that identifies a turn when a later request contains it.
 
-    Clients leave thinking out and complete the input of tool calls, so the ids of the calls count, else the texts.
+    Clients omit thinking and complete the input of tool calls. So the key consists of the ids of the calls or, if there
+    are no calls, of the texts.
     """
     calls = [block.id for block in turn.content if block.id is not None]
     return json.dumps(calls or [block.text for block in turn.content if block.text is not None])
 
 
 def _block(block: dict[str, Any]) -> dict[str, Any] | None:
-    """A block of the API as one of a script, None where it is empty."""
+    """Convert a block of the API to one of a script. Return None if it is empty."""
     match block:
         case {"type": "text", "text": str() as text} if not block.get("citations"):
             return {"text": text} if text else None
