@@ -1,4 +1,4 @@
-"""The command that verifies files, or what they would be with a selection of a run accepted."""
+"""Implement the command that verifies files, or the files with a selection of a run accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def verify(client: CallerSession, params: protocol.VerifyParams) -> protoc
         raise UsageError("mux.verify takes hunks and paths only of a run: name it.")
     clients = clients_named(client, params.unsaved)
     folder = client.folder(params.repository) if params.run is None else _root_of(client, params.run)
-    # The last verdict is what the person believes of their files.
+    # A person relies on the last verdict on their files.
     authority.refuse_outside(engine, client.asker, folder, "verify what is")
     request = VerifyRequest(
         folder=folder,
