@@ -71,7 +71,7 @@ class Progress:
         try:
             self._engine.registry.task(task.id)
         except UsageError:
-            # Deleted meanwhile: nothing would ever end its bar.
+            # The task was deleted meanwhile, so nothing would ever end its bar.
             del progress.tokens[token]
             del self._begun[task.id]
             return

@@ -88,8 +88,8 @@ class TaskStartParams(Params):
     Runs of tasks with a higher `priority` leave the queue first. When `stop_after` runs have equal results that passed
     every check, the remaining runs are ended. `max_cost_usd` and `max_tokens` limit all runs together and replace the
     settings' `task_usd` and `task_tokens`. `parent` is the run whose agent asks, if the client knows it: the task's
-    spending is charged to that run too. A `parent` that the server does not know is ignored; the server also identifies
-    the calling agent itself.
+    spending is charged to that run too. A `parent` that the server does not know is ignored. If the server recognizes
+    the calling agent itself, that takes precedence.
     """
 
     prompt: Prompt
@@ -378,8 +378,7 @@ class LeftOutPath(Shape):
 
 
 MAX_RUN_FILES = 200
-"""Maximum number of files of a run, or of documents, in messages about many runs and in messages that are sent often.
-"""
+"""Maximum number of files of a run, or of documents, in messages about many runs and in frequent messages."""
 
 
 MAX_TASK_RUNS = 200
@@ -906,21 +905,21 @@ class DeleteResult(Shape):
 
 
 class TaskChangedParams(Shape):
-    """`mux/taskChanged`"""
+    """`mux/taskChanged`: a task was started, has changed, or was `deleted`."""
 
     task: TaskShape
     deleted: bool
 
 
 class RunChangedParams(Shape):
-    """`mux/runChanged`"""
+    """`mux/runChanged`: a run's state or result has changed. `previous` is its state before."""
 
     run: RunShape
     previous: str
 
 
 class RunOutputParams(Shape):
-    """`mux/runOutput`"""
+    """`mux/runOutput`: a run's agent has printed. `offset` is the position of `text` in the stream, in bytes."""
 
     run: str
     stream: Literal["stdout", "stderr"]

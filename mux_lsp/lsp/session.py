@@ -104,7 +104,7 @@ class Session:
         return self._name
 
     def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """See `state.clients.Client`."""
+        """See `engine.state.clients.Client`."""
         return self.documents.unsaved(root)
 
     def folder(self, uri: str | None) -> Path:

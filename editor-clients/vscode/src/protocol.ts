@@ -36,8 +36,8 @@ export interface ContextPlace {
  * Runs of tasks with a higher `priority` leave the queue first. When `stop_after` runs have equal results that passed
  * every check, the remaining runs are ended. `max_cost_usd` and `max_tokens` limit all runs together and replace the
  * settings' `task_usd` and `task_tokens`. `parent` is the run whose agent asks, if the client knows it: the task's
- * spending is charged to that run too. A `parent` that the server does not know is ignored; the server also identifies
- * the calling agent itself.
+ * spending is charged to that run too. A `parent` that the server does not know is ignored. If the server recognizes
+ * the calling agent itself, that takes precedence.
  */
 export interface TaskStartParams {
   prompt: string;
@@ -924,7 +924,7 @@ export interface DeleteResult {
 }
 
 /**
- * `mux/taskChanged`
+ * `mux/taskChanged`: a task was started, has changed, or was `deleted`.
  */
 export interface TaskChangedParams {
   task: TaskShape;
@@ -932,7 +932,7 @@ export interface TaskChangedParams {
 }
 
 /**
- * `mux/runChanged`
+ * `mux/runChanged`: a run's state or result has changed. `previous` is its state before.
  */
 export interface RunChangedParams {
   run: RunShape;
@@ -940,7 +940,7 @@ export interface RunChangedParams {
 }
 
 /**
- * `mux/runOutput`
+ * `mux/runOutput`: a run's agent has printed. `offset` is the position of `text` in the stream, in bytes.
  */
 export interface RunOutputParams {
   run: string;

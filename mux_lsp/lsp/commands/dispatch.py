@@ -71,7 +71,7 @@ IMPLEMENTATIONS: Final[Mapping[str, Implementation]] = {
     "mux.status": status.status,
     "mux.verify": verify.verify,
 }
-"""The implementation of every command. Its argument and its answer have the types that the protocol declares."""
+"""Implementations of all commands by name. Argument and answer have the types that the protocol declares."""
 
 
 async def run(client: CallerSession, name: str, argument: protocol.Params) -> protocol.Shape:

@@ -108,7 +108,7 @@ async def run_reject(client: CallerSession, params: protocol.RunReviewParams) ->
 
 
 def _hunks(params: protocol.FileParams) -> list[str] | None:
-    """Return None for all of a file, or an id that selects only the changes outside its hunks."""
+    """Return None for all changes of a file, or an id that selects only the change outside its hunks."""
     return None if params.what == "all" else [""]
 
 

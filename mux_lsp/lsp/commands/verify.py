@@ -58,7 +58,7 @@ def _root_of(client: CallerSession, run_id: str) -> Path:
 async def _choose(client: CallerSession, run_id: str, params: protocol.VerifyParams) -> Overlay:
     selection = await client.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
     _, written = workspace_edit.split(selection, client.capabilities.edits)
-    # What accepting would refuse cannot be had, so there is nothing to verify.
+    # If accepting would be refused, there is nothing to verify.
     select.refuse_unsaved(selection, written, client.engine.clients.connected)
     return Overlay(
         run_id,
@@ -74,7 +74,7 @@ def _writes(client: CallerSession, selection: Selection) -> Iterator[Write]:
         yield from others
         document = client.documents.at(selection.root / plan.live.path)
         if document is not None and plan.lines is not None and last.entry is not None:
-            # As its editor would save it, in whatever encoding.
+            # Encoded as its editor would save it.
             content = as_saved(replace(document, content="".join(plan.lines)))
             if content is not None:
                 last = replace(last, entry=replace(last.entry, content=content))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.wire.uris import Address
 
 MAX_FILE_BYTES = 2_000_000
-"""Maximum size in bytes of a file that is shown. Larger files are also reviewed as a whole."""
+"""Maximum size in bytes of a file that is shown. Larger files are reviewed only as a whole, too."""
 
 MAX_PRINTED_BYTES = 200_000
 """Maximum number of bytes of an agent's or a check's output in a transcript: its end."""

@@ -54,7 +54,7 @@ def show(review: DocumentReview, variant: ReviewVariant, title: str) -> types.Co
 def diff(
     review: DocumentReview, variant: ReviewVariant, title: str, capabilities: ClientCapabilities
 ) -> types.Command | None:
-    """Return the command that shows a change as a diff, by the client's own command if it has one; None without one."""
+    """Return the command that shows a change as a diff, the client's own if there is one; None if there is no way."""
     change = variant.item.review.change
     document = Address(Kind.DIFF, variant.run, change.path, variant.hunk_id).uri
     if "mux.client.diff" in capabilities.commands:
@@ -68,7 +68,7 @@ def merge(
     """Return the command that opens text, snapshot and result side by side; None if that is not possible."""
     change = variant.item.review.change
     if not change.old_mode:
-        return None  # there is no third version
+        return None  # the snapshot has no version of the file
     base = Address(Kind.SNAPSHOT, task_of(variant.item.review.run), change.base_path).uri
     theirs = Address(Kind.RUN, variant.run, change.path).uri
     if "mux.client.merge" in capabilities.commands:

@@ -18,8 +18,7 @@ SOURCE = "mux"
 
 
 def diagnostics(review: DocumentReview, capabilities: ClientCapabilities) -> list[types.Diagnostic]:
-    """Return one diagnostic per open place, with the headline of its lens, over the lines that the shown variant
-    changes."""
+    """Return one diagnostic per open place: its headline, over the lines that the shown variant changes."""
     return [
         types.Diagnostic(
             range=place.shown.range,

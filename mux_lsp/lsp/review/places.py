@@ -41,7 +41,7 @@ class ReviewVariant:
     """One change that one or several runs make, with its status on the text."""
 
     item: Item
-    """The change as the first of its runs has it."""
+    """The change of the run that represents the variant."""
     runs: tuple[str, ...]
     """The runs that share it, best first, without those for which it was rejected."""
     agreed: int

@@ -67,7 +67,7 @@ async def receive_all(incoming: Incoming, server: MuxServer) -> None:
     """Handle a client's messages one after the other until the end."""
     while (received := await incoming.message()) is not None:
         held, size = [received[0]], received[1]
-        del received  # what is large is freed by `take`, which must have the last reference
+        del received  # `take` frees large messages, so it must have the last reference
         try:
             await server.protocol.take(held.pop(), size)
         except Exception as error:
@@ -242,7 +242,7 @@ class MuxServer(LanguageServer):
     def report_server_error(self, error: Exception, source: ServerErrors) -> None:
         """Log an error that pygls could not handle. The sender has been answered if an answer was due."""
         if source is FeatureRequestError:
-            return  # its sender has the answer
+            return  # its sender has been answered
         log.warning("a message could not be handled (%s): %s", source.__name__, error)
 
 

@@ -65,14 +65,14 @@ class Address:
 
     @property
     def name(self) -> str:
-        """A file name for it that shows its language."""
+        """A file name for the document that shows its language."""
         if self.kind.page:
             return self.of + self.kind.suffix
         return self.path.rpartition("/")[2] + (".diff" if self.kind is Kind.DIFF else "")
 
     @property
     def uri(self) -> str:
-        """Its URI."""
+        """The URI of the document."""
         if self.kind.page:
             return f"{SCHEME}:/{self.kind}/{quote(self.of, safe='')}{self.kind.suffix}"
         raw = os.fsencode(self.path)

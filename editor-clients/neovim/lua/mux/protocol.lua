@@ -27,8 +27,8 @@
 --- Runs of tasks with a higher `priority` leave the queue first. When `stop_after` runs have equal results that passed
 --- every check, the remaining runs are ended. `max_cost_usd` and `max_tokens` limit all runs together and replace the
 --- settings' `task_usd` and `task_tokens`. `parent` is the run whose agent asks, if the client knows it: the task's
---- spending is charged to that run too. A `parent` that the server does not know is ignored; the server also identifies
---- the calling agent itself.
+--- spending is charged to that run too. A `parent` that the server does not know is ignored. If the server recognizes
+--- the calling agent itself, that takes precedence.
 ---@class mux.protocol.TaskStartParams
 ---@field prompt string
 ---@field agents? mux.protocol.RequestedAgent[]
@@ -698,17 +698,17 @@
 ---@class mux.protocol.DeleteResult
 ---@field deleted string[]
 
---- `mux/taskChanged`
+--- `mux/taskChanged`: a task was started, has changed, or was `deleted`.
 ---@class mux.protocol.TaskChangedParams
 ---@field task mux.protocol.TaskShape
 ---@field deleted boolean
 
---- `mux/runChanged`
+--- `mux/runChanged`: a run's state or result has changed. `previous` is its state before.
 ---@class mux.protocol.RunChangedParams
 ---@field run mux.protocol.RunShape
 ---@field previous string
 
---- `mux/runOutput`
+--- `mux/runOutput`: a run's agent has printed. `offset` is the position of `text` in the stream, in bytes.
 ---@class mux.protocol.RunOutputParams
 ---@field run string
 ---@field stream 'stdout'|'stderr'
