@@ -1,6 +1,6 @@
-"""The session of one client, as the rooms of `lsp` see it.
+"""Define the session of one client as the packages of `lsp` see it.
 
-`lsp.session.Session` implements it. Nothing else imports that module, so that no room depends on all others.
+`lsp.session.Session` implements it. Nothing else imports that module, so that no package depends on all others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ClientSession(Client, Protocol):
-    """One client's conversation."""
+    """Protocol of one client's session."""
 
     engine: Engine
     is_persons: bool
@@ -30,9 +30,9 @@ class ClientSession(Client, Protocol):
     documents: Documents
     watch: ClientObserver
     folders: list[Path]
-    """The workspace folders that are open."""
+    """The open workspace folders."""
     capabilities: ClientCapabilities
 
     def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start a task of this session, which its end waits for."""
+        """Start a task that belongs to this session. The end of the session waits for it."""
         ...

@@ -1,4 +1,4 @@
-"""Effects of commands. Who may call a command, and whether it can be cancelled half-way, follows from its effect."""
+"""Define the effects of commands. An effect determines who may call a command and whether it can be cancelled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Right(enum.Enum):
-    """Callers that may call a command beside the person, who may call every command."""
+    """The callers that may call a command, besides the person, who may call every command."""
 
     READ = "anybody"
     START = "agents of runs, and guests"
@@ -24,9 +24,9 @@ class OnCancel(enum.Enum):
 
 @enum.unique
 class Effect(enum.Enum):
-    """Effect of a command. Each member says everything that the server must know of it to let somebody call it.
+    """Effect of a command. Each member states everything that the server must know to allow or refuse a caller.
 
-    A command whose rules no member has needs a new member, never an exception for its name.
+    A command whose rules match no member needs a new member, never an exception for its name.
     """
 
     READS = ("Reads state, or shows it in the caller's own client.", Right.READ, OnCancel.STOP)

@@ -1,4 +1,4 @@
-"""What agents ask leave for, asked in an editor that has no plugin of ours: by `window/showMessageRequest`."""
+"""Ask agents' permission questions in an editor without our plugin, with `window/showMessageRequest`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ANSWERS: Final[dict[str, Answer]] = {
     "Always allow here": "always",
     "Refuse": "refuse",
 }
-"""What the buttons say, and what they mean."""
+"""The answer that each button gives, by its title."""
 
 
 class PermissionPrompts:
-    """Asks one client. Closing a question's window without an answer leaves it open for other clients."""
+    """The open questions of one client. Closing a question without an answer leaves it open for other clients."""
 
     def __init__(self, server: MuxServer, engine: Engine) -> None:
         self.enabled = False
@@ -40,24 +40,24 @@ class PermissionPrompts:
         self._asking: dict[str, asyncio.Task[None]] = {}
 
     def begin(self) -> None:
-        """The client is there: ask what was asked before it came."""
+        """Ask the questions that were open before the client connected."""
         for asked in self._engine.permissions.open():
             self.requested(PermissionRequested(asked.id, asked.task, asked.runs, asked.request))
 
     def requested(self, event: PermissionRequested) -> None:
-        """Ask, unless this client is being asked already."""
+        """Ask a question, unless this client is being asked it already."""
         if self.enabled and event.id not in self._asking:
             task = self._asking[event.id] = asyncio.create_task(self._ask(event))
             task.add_done_callback(lambda _: self._asking.pop(event.id, None))
 
     def settled(self, ask_id: str) -> None:
-        """The question has its answer."""
+        """Withdraw a question that was answered."""
         task = self._asking.get(ask_id)
         if task is not None:
             task.cancel()
 
     async def close(self) -> None:
-        """The client has gone."""
+        """Withdraw all questions, because the client has gone."""
         tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()
@@ -77,5 +77,5 @@ class PermissionPrompts:
             if answer is not None and answer.title in ANSWERS:
                 self._engine.permissions.reply(event.id, ANSWERS[answer.title])
         except (JsonRpcException, UsageError) as error:
-            # It cannot show the question, or somebody else has answered meanwhile.
+            # The client cannot show the question, or somebody else has answered it meanwhile.
             log.info("%s was not answered here: %s", event.id, error)

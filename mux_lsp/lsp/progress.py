@@ -1,4 +1,4 @@
-"""Work-done progress: one bar for each running task, in the editors that show such; cancelling it cancels the task."""
+"""Show work-done progress: one bar per running task, in editors that support it. Cancelling a bar cancels its task."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ MAX_TITLE = 60
 
 
 class Progress:
-    """The bars of one client. Off until `enabled`, which the client's capabilities decide."""
+    """The bars of one client. Off until `enabled`, which depends on the client's capabilities."""
 
     def __init__(self, server: MuxServer, engine: Engine) -> None:
         self._server = server
         self._engine = engine
         self._begun: dict[str, tuple[str, asyncio.Task[None]]] = {}
-        """By task: the token of its bar, and what begins it."""
+        """The token of each task's bar, and the asyncio task that begins it, by task id."""
         self._numbers = itertools.count(1)
         self.enabled = False
 
     def task_changed(self, task: Task) -> None:
-        """A task began, or changed."""
+        """Begin a bar for a task that has started or changed, unless it has one."""
         if self.enabled and not task.ended and task.id not in self._begun:
-            # A token is good for one bar, and a task has another one when it is tried again.
+            # A token is valid for one bar, and a task that is retried gets another bar.
             token = f"mux/{task.id}/{next(self._numbers)}"
             self._begun[task.id] = token, asyncio.create_task(self._begin(task, token))
 
     def run_changed(self, run: Run) -> None:
-        """A run changed."""
+        """Update the bar of a run's task."""
         token, begun = self._begun.get(run.task, ("", None))
         if begun is not None and begun.done() and not begun.cancelled():
             self._report(run.task, token)
 
     async def cancelled(self, token: types.ProgressToken) -> None:
-        """The person cancelled a bar: end the runs of its task."""
+        """End the runs of a task whose bar the person has cancelled."""
         for task_id in [task_id for task_id, (mine, _) in self._begun.items() if mine == token]:
             await self._engine.runs.cancel_task(task_id)
 
     def close(self) -> None:
-        """The client has gone."""
+        """Stop, because the client has gone."""
         for _, begun in self._begun.values():
             begun.cancel()
 
@@ -64,14 +64,14 @@ class Progress:
         try:
             await progress.create_async(token)
         except JsonRpcException as error:
-            # It does without this one; the task's next attempt may ask again.
+            # Continue without this bar; the next attempt of the task may ask again.
             log.info("the client shows no bar for %s: %s", task.id, error.message)
             del self._begun[task.id]
             return
         try:
             self._engine.registry.task(task.id)
         except UsageError:
-            # Deleted meanwhile: nothing would ever end its bar.
+            # The task was deleted meanwhile, so nothing would ever end its bar.
             del progress.tokens[token]
             del self._begun[task.id]
             return

@@ -1,10 +1,10 @@
-"""The wire contract: every command, notification and type, declared once (`editor-clients/PROTOCOL.md` follows it).
+"""Declare every command, notification and type of the wire contract, once (`editor-clients/PROTOCOL.md` follows it).
 
 Actions are `workspace/executeCommand` commands with exactly one object as argument. Lines and characters are LSP's, in
-the negotiated position encoding. Times are seconds since the epoch, durations seconds, paths relative to the root of
-the repository with `/` between components.
+the negotiated position encoding. Times are in seconds since the epoch, durations in seconds. Paths are relative to the
+root of the repository, with `/` between components.
 
-The file is long on purpose: it is the whole contract and nothing else, so that it reads from top to bottom like the
+The file is long on purpose: it holds the whole contract and nothing else. So it reads from top to bottom like the
 document, and its types may use each other in any order. The document's tables, the Lua annotations and the TypeScript
 types are generated from it (`tests/support/protocol_*.py`).
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROTOCOL_VERSION = 2
-"""Sent both ways at initialize. It changes when a client of the old version would misread the new one."""
+"""Version of the protocol, exchanged at `initialize`. It changes when an old client would misread the new version."""
 
 REQUEST_FAILED = -32803
-"""LSP's RequestFailed: the request was well-formed and could not be done. `data` is an `ErrorData`."""
+"""LSP's RequestFailed: the request was well-formed but could not be carried out. `data` is an `ErrorData`."""
 
 
 class Params(BaseModel):
@@ -35,18 +35,18 @@ class Params(BaseModel):
 
 
 class Shape(BaseModel):
-    """Something the server sends."""
+    """A value that the server sends."""
 
     model_config = ConfigDict(frozen=True)
 
 
-# Every text and every list that a client sends has a bound, by the kind of thing that it is.
+# Every text and every list that a client sends has a limit, which depends on its kind.
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Name = Annotated[str, StringConstraints(max_length=1000)]
 Words = Annotated[str, StringConstraints(max_length=1_000_000)]
 CommandLine = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
-# A path of 4,096 bytes, of which each may be written as `\\xff`, or as `%FF` in a URI.
+# A path has up to 4,096 bytes, and each byte may be written as `\\xff`, or as `%FF` in a URI.
 Path = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
 Uri = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
 Commit = Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
@@ -75,20 +75,22 @@ class Range(Params):
 
 
 class ContextPlace(Params):
-    """A place that the prompt is about; the whole file without `range`."""
+    """A place that the prompt is about. Without `range`, the whole file."""
 
     uri: Uri
     range: Range | None = None
 
 
 class TaskStartParams(Params):
-    """`unsaved`: whose unsaved buffers go into the snapshot: this client's (`own`), those of every connected client
-    (`all`: refused where two clients hold different unsaved texts of one file), or nobody's (`none`).
+    """`unsaved` selects the unsaved buffers that go into the snapshot: this client's (`own`), those of every connected
+    client (`all`: refused if two clients hold different unsaved texts of one file), or nobody's (`none`).
 
-    Runs of tasks with a higher `priority` leave the queue first. `stop_after` equal results that passed every check end
-    the runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings'
-    `task_usd` and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends
-    counts for it too. One that the server does not know counts for nothing, and it looks for itself."""
+    Runs of tasks with a higher `priority` leave the queue first. When `stop_after` runs have equal results that passed
+    every check, the remaining runs are ended. `max_cost_usd` and `max_tokens` limit all runs together and replace the
+    settings' `task_usd` and `task_tokens`. `parent` is the run whose agent asks, if the client knows it: the task's
+    spending is charged to that run too. A `parent` that the server does not know is ignored. If the server recognizes
+    the calling agent itself, that takes precedence.
+    """
 
     prompt: Prompt
     agents: Annotated[list[RequestedAgent], Field(max_length=500)] | None = None
@@ -111,7 +113,7 @@ class TaskPrioritizeParams(Params):
 
 
 class TaskListParams(Params):
-    """`repository`: the URI of any folder in it; all repositories without."""
+    """`repository` is the URI of any folder in the repository. Without it, the tasks of all repositories."""
 
     repository: Uri | None = None
 
@@ -121,13 +123,13 @@ class TaskParams(Params):
 
 
 class IdParams(Params):
-    """A task's or a run's id."""
+    """The id of a task or a run."""
 
     id: Id
 
 
 class DiscardParams(IdParams):
-    """`keep`: runs of the task that stay."""
+    """`keep` lists the runs of the task that are not discarded."""
 
     keep: Ids = []
 
@@ -137,21 +139,21 @@ class RunParams(Params):
 
 
 class RunReviewParams(RunParams):
-    """`paths`: only these files, and those in these folders; the whole run without."""
+    """`paths` limits the command to these files and the files in these folders. Without it, the whole run."""
 
     paths: Paths | None = None
 
 
 class RunAcceptParams(RunReviewParams):
-    """`mode` says what to do where something collides, as for hunks. `result`: the result of the run that was looked
-    at; where its newest has something else in these files, nothing is accepted."""
+    """`mode` resolves collisions, as in `HunkAcceptParams`. `result` is the result of the run that the person reviewed;
+    if the run's newest result differs from it in these files, nothing is accepted."""
 
     mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
 
 
 class RunPickParams(RunParams):
-    """`mode` and `result` as for accepting it."""
+    """`mode` and `result` are as in `RunAcceptParams`."""
 
     mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
@@ -160,10 +162,10 @@ class RunPickParams(RunParams):
 class RunLogParams(Params):
     """`offset` and `limit` are in bytes of the stream. `follow` waits until there is more, or the run has ended.
 
-    `check`: the output of the run's check of that number, counted from 0, instead of the agent's; `on` its result, its
-    result with what judges `restored`, or the `snapshot`. `setup`: that of the set-up by which its worktree was made
-    ready, all of it in `stdout`. `transcript`: the conversation and the tool calls as JSON lines, one event to a line,
-    with `kind` and `at`.
+    `check` selects the output of the run's check with that number, counted from 0, in place of the agent's output. `on`
+    selects the tree that was checked: the run's `result`, its result with the protected files `restored`, or the
+    `snapshot`. `setup` selects the output of the set-up of the run's worktree, all of it in `stdout`. The stream
+    `transcript` is the conversation and the tool calls as JSON lines, one event per line, with `kind` and `at`.
     """
 
     run: Id
@@ -182,8 +184,8 @@ class RunDiffParams(Params):
 
 
 class RunContinueParams(Params):
-    """`up_to_date`: first merge into the run's files what the person has by now: with this client's unsaved buffers
-    (`own`), those of every connected client (`all`), or what is on disk (`saved`)."""
+    """`up_to_date`: first merge the person's current files into the run's: with this client's unsaved buffers (`own`),
+    with those of every connected client (`all`), or as they are on disk (`saved`)."""
 
     run: Id
     message: Prompt
@@ -191,9 +193,9 @@ class RunContinueParams(Params):
 
 
 class ReviewListParams(Params):
-    """`uri`: one document. `run`: one run. Both: that run in that document. One of them is needed.
+    """`uri` selects one document, `run` one run, both that run in that document. At least one is required.
 
-    `paths`: of the run only these files, and those in these folders.
+    `paths` limits the run to these files and the files in these folders.
     """
 
     uri: Uri | None = None
@@ -209,22 +211,22 @@ class HunkParams(Params):
 
 
 class HunkAcceptParams(HunkParams):
-    """`mode` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
-    (`instead`), have the run's lines in place of those that are there (`take`), or both between conflict markers
+    """`mode` resolves the collisions of a hunk: refuse (`exact`), remove the competing hunks of other runs of the task
+    (`instead`), replace the lines in the text with the run's lines (`take`), or put both between conflict markers
     (`mark`)."""
 
     mode: Literal["exact", "instead", "take", "mark"] = "exact"
 
 
 class HunkRejectParams(HunkParams):
-    """`shared`: also where other runs of the task have the same hunks."""
+    """`shared`: also reject the same hunks in other runs of the task."""
 
     shared: bool = False
 
 
 class FileParams(Params):
-    """`what`: all that the run does to the file, or only what is in none of its hunks (`file`): its name, its mode, or
-    a content that goes as a whole."""
+    """`what`: every change of the run to the file (`all`), or only the change that is not part of a hunk (`file`): its
+    name, its mode, or a content that is replaced as a whole."""
 
     run: Id
     path: Path
@@ -232,15 +234,15 @@ class FileParams(Params):
 
 
 class FileAcceptParams(FileParams):
-    """`mode` says what to do where something collides, as for hunks; `result` is as for a whole run."""
+    """`mode` resolves collisions, as in `HunkAcceptParams`. `result` is as in `RunAcceptParams`."""
 
     mode: Literal["exact", "instead", "take", "mark"] = "exact"
     result: Commit | None = None
 
 
 class PermissionReplyParams(Params):
-    """`answer`: allow it this once, for the runs that ask (`run`), for their task, or for the repository from now on
-    (`always`); or refuse it, with a `reason` that the agent reads."""
+    """`answer`: allow the action this once (`once`), for the runs that ask (`run`), for their task (`task`), or for the
+    repository from now on (`always`); or refuse it (`refuse`), with a `reason` that the agent reads."""
 
     id: Id
     answer: Literal["once", "run", "task", "always", "refuse"]
@@ -254,14 +256,15 @@ class DocumentParams(Params):
 
 
 class DocumentShowParams(DocumentParams):
-    """`take_focus`: whether the client moves its cursor there; its own choice if left out."""
+    """`take_focus`: true if the client shall move its cursor there. Without it, the client decides."""
 
     take_focus: bool | None = None
 
 
 class HistoryListParams(Params):
-    """`uri`: one file, and of it only what touches its lines `start` to `end` if given, counted from 0, both included.
-    `repository`: the URI of any folder in it. Everything without either. `limit`: only the newest so many."""
+    """`uri` limits the list to one file; `start` and `end` limit it further to changes that touch these lines, counted
+    from 0, both included. `repository` is the URI of any folder in the repository. Without both, the whole history.
+    `limit` is the maximum number of entries, newest first."""
 
     uri: Uri | None = None
     repository: Uri | None = None
@@ -271,10 +274,10 @@ class HistoryListParams(Params):
 
 
 class VerifyParams(Params):
-    """What to verify: the live text of the repository as this client has it (`own`), with the unsaved buffers of every
-    connected client (`all`), or as it is on disk (`none`). `run`: that text with changes of this run placed on it, as
-    accepting would place them: all of them, those of `paths`, or `hunks`. Without `checks` those of the repository's
-    newest task count, else those of the settings."""
+    """`unsaved` selects the live text to verify: as this client has it (`own`), with the unsaved buffers of every
+    connected client (`all`), or as it is on disk (`none`). With `run`, changes of this run are placed on that text, as
+    accepting would place them: the `hunks`, those in `paths`, or all. Without `checks`, the checks of the repository's
+    newest task are run, or else those of the settings."""
 
     repository: Uri | None = None
     run: Id | None = None
@@ -291,8 +294,8 @@ class ReviewPlacesParams(Params):
 
 
 class VariantShowParams(Params):
-    """A change at a place of an open document: `hunk` is null for one without hunks. The one that is `step` further on
-    among the variants that wait there is shown from now on, to this client."""
+    """A change at a place of an open document. `hunk` is null for a change without hunks. The variant that is `step`
+    places after it among the open variants of the place is shown to this client from now on."""
 
     uri: Uri
     run: Id
@@ -308,19 +311,19 @@ class VersionsShowParams(Params):
 
 
 class RepositoryNameParams(Params):
-    """The repository at a folder; without a name the one that the client has open."""
+    """The repository that contains a folder. Without `repository`, the one that the client has open."""
 
     repository: Uri | None = None
 
 
 class RepositoryParams(RepositoryNameParams):
-    """`unsaved`: in whose unsaved buffers its `mux.toml` may be, as at `mux.task.start`."""
+    """`unsaved` selects the unsaved buffers from which its `mux.toml` may be read, as in `TaskStartParams`."""
 
     unsaved: Literal["own", "all", "none"] = "own"
 
 
 class RepositoryTrustParams(RepositoryParams):
-    """`digest` is that of what the person was shown. It is refused where the file says something else by now."""
+    """`digest` is the digest of the settings that the person was shown. Refused if the file has changed since."""
 
     digest: Id
 
@@ -330,8 +333,8 @@ class NoParams(Params):
 
 
 class FileSummary(Shape):
-    """`added` and `removed` are lines, null for a file that is not text. `old_path` is where a renamed file was in the
-    snapshot, or the file that a copied one was made from; lines are counted against that."""
+    """`added` and `removed` count lines, null for a file that is not text. `old_path` is the path of a renamed file in
+    the snapshot, or the file that a copied one was made from; lines are counted against that file."""
 
     path: str
     old_path: str | None
@@ -341,9 +344,9 @@ class FileSummary(Shape):
 
 
 class TestsShape(Shape):
-    """What a check's report says of its tests, told apart from the same check on the snapshot. `added` of the
-    `newly_passing` were not there; `newly_failing` counts those too that passed there and are gone. Of each kind 50
-    names at the most are told."""
+    """The tests in a check's report, compared with the report of the same check on the snapshot. `added` of the
+    `newly_passing` tests did not exist there; `newly_failing` includes tests that passed there and are gone. At most 50
+    names of each kind are listed."""
 
     passed: int
     failed: int
@@ -356,7 +359,7 @@ class TestsShape(Shape):
 
 
 class CheckResult(Shape):
-    """`before` is how the check went on the snapshot itself, null while that is not known. `tests` is null where it
+    """`baseline_state` is the check's state on the snapshot itself, null while unknown. `tests` is null if the check
     wrote no report."""
 
     command: str
@@ -368,31 +371,31 @@ class CheckResult(Shape):
 
 
 class LeftOutPath(Shape):
-    """Something that a snapshot or a result could not take, and why."""
+    """A path that a snapshot or a result could not include, and the reason."""
 
     path: str
     reason: str
 
 
 MAX_RUN_FILES = 200
-"""How many files of a run, or documents, are named where many runs are told of or one again and again."""
+"""Maximum number of files of a run, or of documents, in messages about many runs and in frequent messages."""
 
 
 MAX_TASK_RUNS = 200
-"""How many waiting runs are named."""
+"""Maximum number of queued runs that a message names."""
 
 
 class RunShape(Shape):
-    """One agent's attempt. `reason` says in words why it is in this state.
+    """One agent's attempt. `reason` explains its state in words.
 
-    `files` names 200 at the most, all of them in the answer of `mux.run.get`. `file_count`, `added` and `removed` are
-    of all files, the last two in lines of those that are text. `result` is the commit of what it has made, in the
-    shadow store: another one whenever that is different.
+    `files` has at most 200 entries, and all of them in the answer of `mux.run.get`. `file_count`, `added` and `removed`
+    are over all files, the last two in lines of the files that are text. `result` is the commit of what the run has
+    made, in the shadow store; it changes whenever the content does.
 
-    `tampered` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
-    with those as the snapshot had them. `queue_place` counts from 1. `rank` counts from 1 among the task's runs that
-    have ended, with the reasons in words, each a sentence; `tied` are those that share it. `discarded` is when it was
-    thrown away, `kept_until` when it can be brought back no more.
+    `tampered` lists the tests and the configuration of checks that the run changed or deleted; `restored_checks` are
+    the check results with these files as the snapshot had them. `queue_place` counts from 1. `rank` counts from 1 among
+    the task's runs that have ended; `reasons` explain it, one sentence each, and `tied` lists the runs with the same
+    rank. `discarded` is when the run was discarded, `kept_until` when it can no longer be restored.
     """
 
     id: str
@@ -428,11 +431,11 @@ class RunShape(Shape):
 
 
 class TaskShape(Shape):
-    """`repository` is the URI of the repository's root, `snapshot` a commit of the shadow store. `baseline` is how the
-    checks go on the snapshot itself: all of them `running` while they are at it, empty before, and where it could not
-    be told. `cost_usd` and `tokens` are those of all runs, null where no agent told any. `parent` is the run whose
-    agent started it, null where a person did. `notices` are sentences for the person who started it: a `mux.toml` that
-    is not trusted, for one."""
+    """`repository` is the URI of the repository's root, `snapshot` a commit of the shadow store. `baseline` has the
+    check results on the snapshot itself: all `running` while the checks run, empty before that and if no baseline could
+    be found. `cost_usd` and `tokens` are the sums over all runs, null if no agent reported any. `parent` is the run
+    whose agent started the task, null if a person did. `notices` are sentences for the person who started it, for
+    example that a `mux.toml` is not trusted."""
 
     id: str
     prompt: str
@@ -468,12 +471,13 @@ class RunResult(Shape):
 
 
 class RankedRun(Shape):
-    """A run by what it was ranked for. `grade` is what the checks say, with what judges as the snapshot had it.
+    """A run with the values by which it was ranked. `grade` sums up the checks, with the snapshot's protected files.
 
-    `agreement` is how much of its lines another run has too, in the mean, from 0 to 1; `sharing` of the `of` others
-    have some of them, and `shared` is how much of them any has. `fixed` tests pass that failed on the snapshot,
-    `broken` ones passed there. `outside` are the files that it changes and that the prompt was not about, 200 at the
-    most. `seconds` is how long its agent worked. `reasons` and `tied` are those of the run.
+    `agreement` is the mean fraction, from 0 to 1, of its lines that another run has too. `sharing` of the `total` other
+    runs have some of its lines; `shared` is the fraction of its lines that at least one of them has. `fixed` counts
+    tests that pass and failed on the snapshot, `broken` those that passed there and no longer do. `outside` lists
+    changed files that the prompt was not about, at most 200. `seconds` is how long the agent worked. `reasons` and
+    `tied` are those of the run.
     """
 
     run: str
@@ -494,7 +498,7 @@ class RankedRun(Shape):
 
 
 class ComparedChange(Shape):
-    """What a run does to a file. Lines are null where it is not text."""
+    """The change of a run to a file. Lines are null if the file is not text."""
 
     change: Literal["added", "modified", "deleted", "renamed", "copied"]
     added: int | None
@@ -502,8 +506,8 @@ class ComparedChange(Shape):
 
 
 class ComparedVariant(Shape):
-    """A change at a place, of all the `runs` that share it, best first. `gist` is the first line that says something,
-    with its sign in front."""
+    """One change at a place. `runs` are all the runs that share it, best first. `gist` is its first line that is not
+    trivial, with its sign in front."""
 
     hunk: str
     runs: list[str]
@@ -513,8 +517,8 @@ class ComparedVariant(Shape):
 
 
 class ComparedPlace(Shape):
-    """Lines `[start, end)` of the snapshot's file that runs change, with the variants there are, best first. `differs`
-    says that not all runs that have changed anything do the same here."""
+    """Lines `[start, end)` of the snapshot's file that runs change, with the variants of the change, best first.
+    `differs` is true if not all runs that have changed anything make the same change here."""
 
     start: int
     end: int
@@ -523,9 +527,9 @@ class ComparedPlace(Shape):
 
 
 class ComparedFile(Shape):
-    """`runs` are those that change the file; `hunks` says for every hunk which runs share it. A file that runs rename
-    is compared at its path in the snapshot; `renamed` says which runs have it at which path. `changes` has what each of
-    the runs does to it, `places` where; 200 of them at the most."""
+    """`runs` are the runs that change the file; `hunks` maps every hunk to the runs that share it. A file that runs
+    rename is compared under its path in the snapshot; `renamed` maps each new path to the runs that have the file
+    there. `changes` maps each run to its change of the file. `places` are the places of the changes, at most 200."""
 
     path: str
     runs: list[str]
@@ -536,8 +540,8 @@ class ComparedFile(Shape):
 
 
 class TaskCompareResult(Shape):
-    """`ranking` has the runs that have ended, best first. `files` are 200 at the most, `more` counts the others.
-    `equal` groups the runs with the same result. Runs that were thrown away are in none of them."""
+    """`ranking` has the runs that have ended, best first. `files` has at most 200 entries; `more` counts the others.
+    `equal` groups the runs with the same result. Discarded runs are in none of these."""
 
     task: TaskShape
     ranking: list[RankedRun]
@@ -547,7 +551,7 @@ class TaskCompareResult(Shape):
 
 
 class RunLogResult(Shape):
-    """`text` has what could drive a terminal made harmless. `offset` is where to read on."""
+    """`text` is the output, made harmless to a terminal. `offset` is where to continue reading."""
 
     text: str
     offset: int
@@ -555,17 +559,17 @@ class RunLogResult(Shape):
 
 
 class RunDiffResult(Shape):
-    """A patch for `git apply`. Where it is not UTF-8, `base64` has its exact bytes and `patch` a readable copy."""
+    """A patch for `git apply`. If it is not UTF-8, `base64` has its exact bytes and `patch` a readable copy."""
 
     patch: str
     base64: str | None
 
 
 class ReviewItem(Shape):
-    """A hunk as it stands to the asking client's live text. `hunk` is null for a change that is not text, which is
-    accepted with its file. `path` and `old_path` are the file's (see `FileSummary`), `uri` is where its text is now: of
-    a renamed file at one of the two. `range` is where it lands, or what it collides with. `resolutions` are the values
-    of `mode` with which a conflict can be accepted all the same."""
+    """A hunk with its status on the live text of the asking client. `hunk` is null for a change that is not text, which
+    is accepted together with its file. `path` and `old_path` are the file's (see `FileSummary`). `uri` is where its
+    text is now; for a renamed file that is one of the two paths. `range` is where the hunk lands, or what it collides
+    with. `resolutions` are the values of `mode` with which a conflict can still be accepted."""
 
     run: str
     agent: str
@@ -586,10 +590,10 @@ class ReviewListResult(Shape):
 
 
 class VariantShape(Shape):
-    """One change at a place, of all the `runs` that share it: `agreed` of the `of` runs that have changed something.
-    `what` says in a few characters what it does. `hunk` is null for a change that is not text, which is accepted with
-    its file. `resolutions` are the values of `mode` with which it can be accepted now; `lost` are the person's lines
-    that `take` would cost."""
+    """One change at a place. `runs` are all the runs that share it: `agreed` of the `total` runs that have changed
+    anything. `what` summarizes it in a few characters. `hunk` is null for a change that is not text, which is accepted
+    together with its file. `resolutions` are the values of `mode` with which it can be accepted now; `lost` are the
+    person's lines that `take` would overwrite."""
 
     run: str
     runs: list[str]
@@ -609,8 +613,9 @@ class VariantShape(Shape):
 
 
 class PlaceShape(Shape):
-    """Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `open` is
-    whether there is anything to decide; where a variant is applied there is not, and others may be taken `instead`."""
+    """A place where changes of one task compete, best first. Code lenses and hint diagnostics show `variants[shown]`.
+    `open` is true if there is anything to decide. Once a variant is applied it is false, and other variants can be
+    accepted with `instead`."""
 
     task: str
     range: Range
@@ -620,7 +625,7 @@ class PlaceShape(Shape):
 
 
 class ReviewPlacesResult(Shape):
-    """The places in the order of the text, at this version of the document, without those where all was rejected."""
+    """The places in the order of the text, at this version of the document, without places where all was rejected."""
 
     uri: str
     version: int
@@ -628,7 +633,7 @@ class ReviewPlacesResult(Shape):
 
 
 class VariantShowResult(Shape):
-    """What is shown now, and which of how many that wait at the place it is, counted from 0."""
+    """The variant that is shown now. `shown` is its index, from 0, among the `total` open variants of the place."""
 
     run: str
     hunk: str | None
@@ -643,7 +648,7 @@ class VersionsShowResult(Shape):
 
 
 class ClientDiffParams(Shape):
-    """`mux.client.diff`: show a change of an open document as a diff. `diff` is a read-only document that has it."""
+    """`mux.client.diff`: show a change of an open document as a diff. `diff` is a read-only document with it."""
 
     uri: str
     run: str
@@ -652,8 +657,8 @@ class ClientDiffParams(Shape):
 
 
 class ClientMergeParams(Shape):
-    """`mux.client.merge`: have the person merge. `base` and `theirs` are read-only documents: the file in the snapshot,
-    and as the run has it."""
+    """`mux.client.merge`: open a merge for the person. `base` and `theirs` are read-only documents: the file in the
+    snapshot, and the file as the run has it."""
 
     uri: str
     run: str
@@ -663,7 +668,7 @@ class ClientMergeParams(Shape):
 
 
 class ClientAskParams(Shape):
-    """`mux.client.ask`: have the person pick agents, and start a task with them. The fields are those of
+    """`mux.client.ask`: let the person select agents, and start a task with them. The fields are those of
     `mux.task.start`."""
 
     prompt: str
@@ -672,10 +677,10 @@ class ClientAskParams(Shape):
 
 
 class AcceptResult(Shape):
-    """`accepted` counts the hunks that were placed, `already` those that were there, `files` names what was changed.
-    `instead_of` are the runs whose hunks were taken out, `marked` counts the conflicts put between markers, `rejected`
-    those that were left out because they were rejected. `kept` is the folder with copies of the person's files that
-    `take` went over, null where there are none."""
+    """`accepted` counts the hunks that were placed, `already` those that were in the text before. `files` lists the
+    changed files. `instead_of` are the runs whose hunks were removed. `marked` counts the conflicts put between
+    markers, `rejected` the hunks that were left out because they are rejected. `kept` is the folder with copies of the
+    person's files that `take` overwrote, null if nothing was copied."""
 
     accepted: int
     already: int
@@ -687,20 +692,20 @@ class AcceptResult(Shape):
 
 
 class PickResult(AcceptResult):
-    """What was accepted, and which runs were thrown away."""
+    """The result of accepting the picked run. `discarded` are the runs that were discarded."""
 
     discarded: list[str]
 
 
 class DiscardResult(Shape):
-    """The runs that were not thrown away before, and when they can be brought back no more (null where none)."""
+    """The runs that this command discarded, and when they can no longer be restored (null if no run was)."""
 
     discarded: list[str]
     kept_until: float | None
 
 
 class RestoreResult(Shape):
-    """The runs that were brought back."""
+    """The runs that were restored."""
 
     restored: list[str]
 
@@ -712,34 +717,35 @@ class IdResult(Shape):
 
 
 class RejectResult(Shape):
-    """`rejected` counts the hunks that were not rejected before. `applied` are in the text: a no takes nothing out."""
+    """`rejected` counts the hunks that were not rejected before. `applied` counts those that are in the text: rejecting
+    a hunk does not remove it."""
 
     rejected: int
     applied: int
 
 
 class DocumentResult(Shape):
-    """`language` is LSP's name for it, null where the file name at the end of the URI says it."""
+    """`language` is LSP's identifier of its language, null if the file name at the end of the URI determines it."""
 
     text: str
     language: str | None
 
 
 class DocumentShowResult(Shape):
-    """`uri` is what the client was asked to show: the `mux:` URI, or that of a read-only file."""
+    """`uri` is the URI that the client was asked to show: the `mux:` URI, or that of a read-only file."""
 
     uri: str
 
 
 class AcceptanceShape(Shape):
-    """A hunk that became part of a person's text, on record for good: also when its task was deleted.
+    """A hunk that became part of a person's text. The record is permanent: it stays when its task is deleted.
 
-    `cause` says whether it was accepted through mux-lsp, or the text just had it: typed, or brought in by another tool.
-    `message` is what the run was told to go on with. `agreed` are the other runs of the task that had the same hunk,
-    `total` is the number of runs that had changed anything. `line` is where it came to stand then, in the text of
-    `client`. `range` is where it stands now in that of the client that asks, null where that cannot be told or no `uri`
-    was asked about; `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null.
-    `withdrawn` is when the text lost it again, null while it stands.
+    `cause` is `accept` if the hunk was accepted through mux-lsp, `text` if the text had it otherwise: typed, or brought
+    in by another tool. `message` is the message with which the run was continued. `agreed` are the other runs of the
+    task that had the same hunk, `total` is the number of runs that had changed anything. `line` is where the hunk was
+    placed, in the text of `client`. `range` is where it is now in the text of the asking client, null if that is
+    unknown or no `uri` was given; `partial` is true if only some of its lines are left. For very long hunks `added` and
+    `removed` are null. `withdrawn` is when the text lost the hunk again, null while the text has it.
     """
 
     id: int
@@ -770,15 +776,15 @@ class AcceptanceShape(Shape):
 
 
 class HistoryListResult(Shape):
-    """The newest first."""
+    """The acceptances, newest first."""
 
     acceptances: list[AcceptanceShape]
 
 
 class AgentShape(Shape):
-    """An agent by the name a task takes. `command` is what it runs, with `PROMPT` in the prompt's place; `configured`
-    says that config.toml names it. What cannot be known of it is null. `install` says how to get it; `logged_in`
-    whether there is a key or a file of credentials for it, neither of which is read.
+    """An agent by the name that tasks use. `command` is the command that it runs, with `PROMPT` in the prompt's place.
+    `configured` is true if config.toml defines it. Unknown values are null. `install` explains how to install it.
+    `logged_in` is true if there is a key or a file of credentials for it; neither is read.
     """
 
     name: str
@@ -792,9 +798,10 @@ class AgentShape(Shape):
 
 
 class RepositoryResult(Shape):
-    """What a repository's own `mux.toml` (`file`) says; null for what it leaves open. It counts only while `trusted`:
-    its person trusts exactly this, whose `digest` is null where it says nothing. `problem` is why it cannot be read.
-    `hooks_trusted`: whether the person's config.toml lets agents run the hooks and servers that the repository brings.
+    """The settings in a repository's own `mux.toml` (`file`); a setting that it does not have is null. They apply only
+    while `trusted`: the person trusts exactly these settings, identified by `digest`, which is null without settings.
+    `problem` is the reason why the file cannot be read. `hooks_trusted` is true if the person's config.toml lets agents
+    run the hooks and servers that the repository contains.
     """
 
     repository: str
@@ -812,7 +819,7 @@ class RepositoryResult(Shape):
 
 
 class TrustedRepository(Shape):
-    """`at` is when its person last said so."""
+    """`at` is when the person last granted the trust."""
 
     repository: str
     at: float
@@ -828,17 +835,17 @@ class AgentListResult(Shape):
 
 
 class SpentShape(Shape):
-    """Dollars as far as agents told any, and tokens."""
+    """US dollars, as far as agents reported a cost, and tokens."""
 
     cost_usd: float
     tokens: int
 
 
 class VerdictShape(Shape):
-    """How checks went on the live text of a repository; where `run` is given, with changes of it placed on that: its
-    `hunks`, those of `paths`, or all. `before` of a check is how it goes on the snapshot of the newest task that has
-    these checks. `stale`: the text is neither what it was nor what was checked any more. `left_out` could not be taken.
-    `seconds` is how long it took, `at` when it began."""
+    """The check results on the live text of a repository; if `run` is given, with changes of it placed on that text:
+    its `hunks`, those in `paths`, or all. `baseline_state` of a check is its state on the snapshot of the newest task
+    that has these checks. `stale` is true if the text is neither what it was then nor what was checked. `left_out` are
+    paths that could not be included. `seconds` is the duration, `at` the start."""
 
     repository: str
     passed: bool
@@ -853,21 +860,21 @@ class VerdictShape(Shape):
 
 
 class VerifyResult(Shape):
-    """`printed` is the end of what each check printed, standard output before standard error."""
+    """`printed` is the end of each check's output, standard output before standard error."""
 
     verdict: VerdictShape
     printed: list[str]
 
 
 class VerdictChangedParams(Shape):
-    """`mux/verdictChanged`: a new verdict, or the text has moved on from it, or back to it."""
+    """`mux/verdictChanged`: there is a new verdict, or the text now differs from the checked one, or matches again."""
 
     verdict: VerdictShape
 
 
 class RepositoryStatus(Shape):
-    """`disk_bytes` is what the shadow store and the hidden worktrees take up, `spent` what was spent here today.
-    `verdict` is the last one of `mux.verify`."""
+    """`disk_bytes` is the size of the shadow store and the hidden worktrees, `spent` today's spending in this
+    repository. `verdict` is the last verdict of `mux.verify`."""
 
     repository: str
     worktrees: int
@@ -877,9 +884,10 @@ class RepositoryStatus(Shape):
 
 
 class StatusResult(Shape):
-    """`queued_runs` are those of the unfinished that wait for their turn, also in paused tasks. `spent` is what all
-    agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day. `notices` are sentences for the
-    person that hold as long as this daemon runs: that its journal has lost its last changes, say."""
+    """`queued_runs` counts the unfinished runs that are in the queue, those of paused tasks included. `spent` is
+    today's spending as reported by all agents; `day_usd` and `day_tokens` are the limits per day. `notices` are
+    sentences for the person that apply until this daemon ends, for example that its journal has lost its last changes.
+    """
 
     version: str
     pid: int
@@ -897,21 +905,21 @@ class DeleteResult(Shape):
 
 
 class TaskChangedParams(Shape):
-    """`mux/taskChanged`"""
+    """`mux/taskChanged`: a task was started, has changed, or was `deleted`."""
 
     task: TaskShape
     deleted: bool
 
 
 class RunChangedParams(Shape):
-    """`mux/runChanged`"""
+    """`mux/runChanged`: a run's state or result has changed. `previous` is its state before."""
 
     run: RunShape
     previous: str
 
 
 class RunOutputParams(Shape):
-    """`mux/runOutput`"""
+    """`mux/runOutput`: a run's agent has printed. `offset` is the position of `text` in the stream, in bytes."""
 
     run: str
     stream: Literal["stdout", "stderr"]
@@ -920,7 +928,7 @@ class RunOutputParams(Shape):
 
 
 class PermissionShape(Shape):
-    """What agents wait for leave to do: `subject` is a command, a path or a URL. `runs` ask for the same thing."""
+    """An action that agents request permission for. `subject` is a command, path or URL. All `runs` ask for it."""
 
     id: str
     task: str
@@ -935,13 +943,13 @@ class PermissionListResult(Shape):
 
 
 class PermissionRequestedParams(Shape):
-    """`mux/permissionRequested`: also when another run comes to wait for the same."""
+    """`mux/permissionRequested`: an agent asks permission. Sent again when another run asks for the same action."""
 
     permission: PermissionShape
 
 
 class PermissionSettledParams(Shape):
-    """`mux/permissionSettled`: answered, timed out, or the runs that asked are gone."""
+    """`mux/permissionSettled`: the question was answered, it timed out, or the runs that asked are gone."""
 
     id: str
     task: str
@@ -949,9 +957,9 @@ class PermissionSettledParams(Shape):
 
 
 class ReviewChangedParams(Shape):
-    """`mux/reviewChanged`: what there is to review in these documents is different now.
+    """`mux/reviewChanged`: the reviewable changes of these documents are different now.
 
-    `uris` names 200 at the most, as the client names those that it has open; `more` counts the others.
+    `uris` has at most 200 entries, spelt as the client spells those that it has open; `more` counts the others.
     """
 
     uris: list[str]
@@ -959,10 +967,9 @@ class ReviewChangedParams(Shape):
 
 
 class QueueChangedParams(Shape):
-    """`mux/queueChanged`: runs wait for their turn in this order now, without those of paused tasks.
+    """`mux/queueChanged`: the order of the queued runs has changed. Runs of paused tasks are left out.
 
-    `runs` names 200 at the most; `more` counts the others. Those that are not named, and waited before, have their
-    turn, are paused or have ended.
+    `runs` has at most 200 entries; `more` counts the others. A run that left has its slot, is paused or has ended.
     """
 
     runs: list[str]
@@ -970,10 +977,10 @@ class QueueChangedParams(Shape):
 
 
 class LimitReachedParams(Shape):
-    """`mux/limitReached`: four fifths of what may be spent are, or all of it and what it was for was `stopped`.
+    """`mux/limitReached`: 80 % of a spending limit is used up; or all of it, and the work that it limits was `stopped`.
 
-    `scope` is what the limit is for; `repository` is a day in one repository. `of` is the run, the task or the URI of
-    the repository, null for a day. `message` says it in words.
+    `scope` is what the limit applies to; `repository` is a day in one repository. `of` is the run, the task or the URI
+    of the repository, null for a day. `most` is the limit. `message` explains it in words.
     """
 
     scope: Literal["run", "task", "day", "repository"]
@@ -986,27 +993,27 @@ class LimitReachedParams(Shape):
 
 
 class ErrorData(Shape):
-    """`data` of an error response. `kind` is for programs; the message is for people."""
+    """`data` of an error response. `kind` is for programs, the message for people."""
 
     kind: Literal["failed", "usage", "conflict"]
 
 
 class VersionErrorData(ErrorData):
-    """`data` where `initialize` is refused for the client's protocol version; `protocol` is the server's."""
+    """`data` if `initialize` is refused because of the client's protocol version; `protocol` is the server's."""
 
     protocol: int
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Declaration of a command: the types of its argument and of its answer, and its effect, which has no default."""
+    """Declaration of a command: the types of its argument and its answer, and its effect, which has no default."""
 
     params: type[Params]
     result: type[Shape]
     _: KW_ONLY
     effect: Effect
     refusal: str | None = None
-    """The beginning of the sentence that refuses it; None for the default, which names the run or the task."""
+    """Beginning of the sentence that refuses it; None for the default, which names the run or the task."""
 
 
 COMMANDS: Final[Mapping[str, Command]] = {
@@ -1070,7 +1077,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         VerifyParams, VerifyResult, effect=Effect.VERIFIES, refusal="Only a person can verify what is in their files"
     ),
 }
-"""Every command by its name."""
+"""All commands by name."""
 
 NOTIFICATIONS: dict[str, type[Shape]] = {
     "mux/taskChanged": TaskChangedParams,
@@ -1083,12 +1090,12 @@ NOTIFICATIONS: dict[str, type[Shape]] = {
     "mux/limitReached": LimitReachedParams,
     "mux/verdictChanged": VerdictChangedParams,
 }
-"""The notifications beside LSP's own. They go to clients that name a mux protocol at initialize."""
+"""The notifications beyond LSP's own. They are sent to clients that announce a mux protocol at `initialize`."""
 
 CLIENT_COMMANDS: dict[str, type[Shape]] = {
     "mux.client.ask": ClientAskParams,
     "mux.client.diff": ClientDiffParams,
     "mux.client.merge": ClientMergeParams,
 }
-"""Commands that a client may have itself, with the type of their one argument. It names those that it has at
-initialize, as `initializationOptions.mux.commands`; they come as the commands of lenses and code actions."""
+"""Commands that a client may implement, with the type of their one argument. The client announces them at `initialize`;
+they are sent as the commands of code lenses and code actions."""

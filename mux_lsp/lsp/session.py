@@ -1,4 +1,4 @@
-"""One client's conversation over the one engine: its life, the events that it is sent, and who handles its messages."""
+"""Run the session of one client: its lifecycle, its events, and the handlers of its messages."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ P = TypeVar("P", bound=protocol.Params)
 
 
 async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker: Caller) -> None:
-    """Speak LSP with one client until its stream ends. What is in flight for it then is cancelled."""
+    """Speak LSP with one client until its stream ends. Requests that are open then are cancelled."""
     session = Session(engine, asker)
     session.server.protocol.set_writer(writer)
-    # What an agent has in an editor of its own is nothing that its person sees.
+    # Texts in an agent's own editor are not visible to its person.
     leave = engine.clients.join(session) if session.is_persons else lambda: None
     unsubscribe = engine.subscribe(session.on_event)
     unwatch = engine.history.join(session.watch)
@@ -69,15 +69,15 @@ async def serve_client(incoming: Incoming, writer: Writer, engine: Engine, asker
 
 
 class Session:
-    """Implements `ClientSession` and `CallerSession`, and connects the client's messages with what handles them."""
+    """Implements `ClientSession` and `CallerSession`, and registers the handlers of the client's messages."""
 
     def __init__(self, engine: Engine, asker: Caller) -> None:
         self.engine = engine
         self.asker = asker
-        """Who speaks through this client."""
+        """The caller behind this client: a person, an agent, a guest or nobody."""
         self.is_persons = isinstance(asker, Person)
         self.agent_origin = asker.starter if isinstance(asker, Agent) else None
-        """The run whose agent has started this client, or the set-up or the checks that have; None for all others."""
+        """The run whose agent has started this client, or the set-up or checks that have; None for all others."""
         self.server = MuxServer()
         self.documents = Documents()
         self.watch = ClientObserver(lambda: self._name)
@@ -96,7 +96,7 @@ class Session:
         self._text_sync = TextSync(self, self.views, self.virtual)
         self._register()
 
-    # What the engine asks
+    # Requests of the engine
 
     @property
     def name(self) -> str:
@@ -104,11 +104,11 @@ class Session:
         return self._name
 
     def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """See `state.clients.Client`."""
+        """See `engine.state.clients.Client`."""
         return self.documents.unsaved(root)
 
     def folder(self, uri: str | None) -> Path:
-        """The folder of a `file:` URI; without one the first that is open. Raises UsageError where there is neither."""
+        """Return the folder of a `file:` URI, or else the first open one. Raises UsageError if there is neither."""
         if uri is not None:
             path = path_of(uri)
             if path is None:
@@ -118,10 +118,10 @@ class Session:
             raise UsageError("No folder is open in this client: open one, or name it as `repository`.")
         return self.folders[0]
 
-    # What the daemon tells
+    # Events
 
     def on_event(self, event: events.Event) -> None:
-        """Pass an engine's event on, in the shapes of the wire."""
+        """Send an event of the engine to the client, and pass it to the features that depend on it."""
         if self._own_protocol and not isinstance(event, events.Untold):
             method, params = convert.notification(event, self.engine.tasks.summary, self.documents.uri)
             self.server.protocol.send_notification(method, params)
@@ -151,18 +151,18 @@ class Session:
                 pass
 
     def _show_notices(self) -> None:
-        """Show the person what no client of theirs has shown yet."""
+        """Show the person the notices that no client of theirs has shown yet."""
         for notice in self.engine.notices.take() if self.is_persons and self._initialized_once else ():
-            # Also where the client speaks our protocol: no notification of ours says it.
+            # Clients that speak our protocol need this message too: none of our notifications has the notices.
             self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, printable(notice)))
 
     def warn(self, message: str, kind: types.MessageType = types.MessageType.Warning) -> None:
-        """Have the client show its person a message. One that speaks our protocol was told the same by that."""
+        """Show the person a message, unless the client speaks our protocol: then it got the same as a notification."""
         if not self._own_protocol:
             self.server.window_show_message(types.ShowMessageParams(kind, printable(message)))
 
     async def close(self) -> None:
-        """The client has gone."""
+        """End the session, because the client has gone."""
         self.server.protocol.cancel_all()
         self._progress.close()
         await self._asking.close()
@@ -204,7 +204,7 @@ class Session:
             if asyncio.iscoroutinefunction(handler):
                 self.server.feature(method, options)(guarded(handler))
             else:
-                # Sync handlers run in the order of the messages.
+                # Synchronous handlers run in the order of the messages.
                 self.server.feature(method, options)(functools.partial(_call, handler))
 
         return register
@@ -223,7 +223,7 @@ class Session:
         self._own_protocol = version is not None
         self._asking.enabled = not self._own_protocol and self.is_persons
         self.capabilities = ClientCapabilities.of(params.capabilities, options)
-        # Whoever has a task's bar can cancel it there.
+        # A client that shows a task's progress bar can cancel the task with it, so only a person gets one.
         self._progress.enabled = self.capabilities.progress and self.is_persons
         if params.client_info is not None:
             self._name = params.client_info.name
@@ -269,7 +269,7 @@ class Session:
         return await guarded(run)()
 
     def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """A task of this session's, which its end waits for."""
+        """Start a task that belongs to this session. The end of the session waits for it."""
         task = asyncio.create_task(work)
         self._kept.add(task)
         task.add_done_callback(self._kept.discard)
@@ -277,7 +277,7 @@ class Session:
 
 
 def _call(handler: Callable[[Any], Any], params: Any) -> Any:
-    # pygls looks at a handler's own annotations; those of a bound method would mean something else to it.
+    # pygls inspects a handler's annotations; it would misinterpret those of a bound method.
     return handler(params)
 
 

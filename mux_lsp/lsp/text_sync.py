@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class TextSync:
-    """The handlers of text document synchronization. Each change is passed on to all that depends on the text.
+    """The handlers of text document synchronization. Each change is passed on to everything that depends on the text.
 
     The client's next message waits until a handler has ended: nothing may come between two changes of a text.
     """
@@ -56,7 +56,7 @@ class TextSync:
 
     async def did_save(self, params: types.DidSaveTextDocumentParams) -> None:
         """Handle `textDocument/didSave`."""
-        # Whether a file is on disk, and how, is part of what a change stands to.
+        # The status of a change depends on whether a file is on disk, and on its encoding.
         uri = params.text_document.uri
         if (document := self._documents.get(uri)) is not None:
             if len(document.content) < heavy.LARGE:
@@ -80,7 +80,7 @@ class TextSync:
                 self._session.engine.verify.tracker.text_changed(self._session, file, None)
 
     def follow_files(self) -> None:
-        """Have the client report files that change on disk, if it can and has not been asked to."""
+        """Ask the client, once and if it supports it, to report files that change on disk."""
         if not self._follows_files and self._session.capabilities.registers_watchers:
             self._follows_files = True
             options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher("**/*")])
@@ -90,7 +90,7 @@ class TextSync:
             )
 
     def _follow(self, uri: str, document: Document | None, *, opened: bool = False) -> None:
-        """Take a document's new text. One with more of it than is followed counts as not open, in all respects."""
+        """Take a document's new text. One with more than `MAX_TEXT` is treated as closed, in all respects."""
         if document is not None and len(document.content) > MAX_TEXT:
             message = (
                 f"{document.path.name} has {len(document.content):,} characters, more than the {MAX_TEXT:,} of which "

@@ -22,7 +22,7 @@ export interface Range {
 }
 
 /**
- * A place that the prompt is about; the whole file without `range`.
+ * A place that the prompt is about. Without `range`, the whole file.
  */
 export interface ContextPlace {
   uri: string;
@@ -30,13 +30,14 @@ export interface ContextPlace {
 }
 
 /**
- * `unsaved`: whose unsaved buffers go into the snapshot: this client's (`own`), those of every connected client
- * (`all`: refused where two clients hold different unsaved texts of one file), or nobody's (`none`).
+ * `unsaved` selects the unsaved buffers that go into the snapshot: this client's (`own`), those of every connected
+ * client (`all`: refused if two clients hold different unsaved texts of one file), or nobody's (`none`).
  *
- * Runs of tasks with a higher `priority` leave the queue first. `stop_after` equal results that passed every check end
- * the runs that are left. `max_cost_usd` and `max_tokens` are for all runs together, in place of the settings'
- * `task_usd` and `task_tokens`. `parent` is the run whose agent asks, where the client knows: what the task spends
- * counts for it too. One that the server does not know counts for nothing, and it looks for itself.
+ * Runs of tasks with a higher `priority` leave the queue first. When `stop_after` runs have equal results that passed
+ * every check, the remaining runs are ended. `max_cost_usd` and `max_tokens` limit all runs together and replace the
+ * settings' `task_usd` and `task_tokens`. `parent` is the run whose agent asks, if the client knows it: the task's
+ * spending is charged to that run too. A `parent` that the server does not know is ignored. If the server recognizes
+ * the calling agent itself, that takes precedence.
  */
 export interface TaskStartParams {
   prompt: string;
@@ -61,7 +62,7 @@ export interface TaskPrioritizeParams {
 }
 
 /**
- * `repository`: the URI of any folder in it; all repositories without.
+ * `repository` is the URI of any folder in the repository. Without it, the tasks of all repositories.
  */
 export interface TaskListParams {
   repository?: string | null;
@@ -72,14 +73,14 @@ export interface TaskParams {
 }
 
 /**
- * A task's or a run's id.
+ * The id of a task or a run.
  */
 export interface IdParams {
   id: string;
 }
 
 /**
- * `keep`: runs of the task that stay.
+ * `keep` lists the runs of the task that are not discarded.
  */
 export interface DiscardParams {
   id: string;
@@ -91,7 +92,7 @@ export interface RunParams {
 }
 
 /**
- * `paths`: only these files, and those in these folders; the whole run without.
+ * `paths` limits the command to these files and the files in these folders. Without it, the whole run.
  */
 export interface RunReviewParams {
   run: string;
@@ -99,8 +100,8 @@ export interface RunReviewParams {
 }
 
 /**
- * `mode` says what to do where something collides, as for hunks. `result`: the result of the run that was looked
- * at; where its newest has something else in these files, nothing is accepted.
+ * `mode` resolves collisions, as in `HunkAcceptParams`. `result` is the result of the run that the person reviewed;
+ * if the run's newest result differs from it in these files, nothing is accepted.
  */
 export interface RunAcceptParams {
   run: string;
@@ -110,7 +111,7 @@ export interface RunAcceptParams {
 }
 
 /**
- * `mode` and `result` as for accepting it.
+ * `mode` and `result` are as in `RunAcceptParams`.
  */
 export interface RunPickParams {
   run: string;
@@ -121,10 +122,10 @@ export interface RunPickParams {
 /**
  * `offset` and `limit` are in bytes of the stream. `follow` waits until there is more, or the run has ended.
  *
- * `check`: the output of the run's check of that number, counted from 0, instead of the agent's; `on` its result, its
- * result with what judges `restored`, or the `snapshot`. `setup`: that of the set-up by which its worktree was made
- * ready, all of it in `stdout`. `transcript`: the conversation and the tool calls as JSON lines, one event to a line,
- * with `kind` and `at`.
+ * `check` selects the output of the run's check with that number, counted from 0, in place of the agent's output. `on`
+ * selects the tree that was checked: the run's `result`, its result with the protected files `restored`, or the
+ * `snapshot`. `setup` selects the output of the set-up of the run's worktree, all of it in `stdout`. The stream
+ * `transcript` is the conversation and the tool calls as JSON lines, one event per line, with `kind` and `at`.
  */
 export interface RunLogParams {
   run: string;
@@ -143,8 +144,8 @@ export interface RunDiffParams {
 }
 
 /**
- * `up_to_date`: first merge into the run's files what the person has by now: with this client's unsaved buffers
- * (`own`), those of every connected client (`all`), or what is on disk (`saved`).
+ * `up_to_date`: first merge the person's current files into the run's: with this client's unsaved buffers (`own`),
+ * with those of every connected client (`all`), or as they are on disk (`saved`).
  */
 export interface RunContinueParams {
   run: string;
@@ -153,9 +154,9 @@ export interface RunContinueParams {
 }
 
 /**
- * `uri`: one document. `run`: one run. Both: that run in that document. One of them is needed.
+ * `uri` selects one document, `run` one run, both that run in that document. At least one is required.
  *
- * `paths`: of the run only these files, and those in these folders.
+ * `paths` limits the run to these files and the files in these folders.
  */
 export interface ReviewListParams {
   uri?: string | null;
@@ -172,8 +173,8 @@ export interface HunkParams {
 }
 
 /**
- * `mode` says what to do where a hunk collides: refuse (`exact`), take out what other runs of the task have there
- * (`instead`), have the run's lines in place of those that are there (`take`), or both between conflict markers
+ * `mode` resolves the collisions of a hunk: refuse (`exact`), remove the competing hunks of other runs of the task
+ * (`instead`), replace the lines in the text with the run's lines (`take`), or put both between conflict markers
  * (`mark`).
  */
 export interface HunkAcceptParams {
@@ -183,7 +184,7 @@ export interface HunkAcceptParams {
 }
 
 /**
- * `shared`: also where other runs of the task have the same hunks.
+ * `shared`: also reject the same hunks in other runs of the task.
  */
 export interface HunkRejectParams {
   run: string;
@@ -192,8 +193,8 @@ export interface HunkRejectParams {
 }
 
 /**
- * `what`: all that the run does to the file, or only what is in none of its hunks (`file`): its name, its mode, or
- * a content that goes as a whole.
+ * `what`: every change of the run to the file (`all`), or only the change that is not part of a hunk (`file`): its
+ * name, its mode, or a content that is replaced as a whole.
  */
 export interface FileParams {
   run: string;
@@ -202,7 +203,7 @@ export interface FileParams {
 }
 
 /**
- * `mode` says what to do where something collides, as for hunks; `result` is as for a whole run.
+ * `mode` resolves collisions, as in `HunkAcceptParams`. `result` is as in `RunAcceptParams`.
  */
 export interface FileAcceptParams {
   run: string;
@@ -213,8 +214,8 @@ export interface FileAcceptParams {
 }
 
 /**
- * `answer`: allow it this once, for the runs that ask (`run`), for their task, or for the repository from now on
- * (`always`); or refuse it, with a `reason` that the agent reads.
+ * `answer`: allow the action this once (`once`), for the runs that ask (`run`), for their task (`task`), or for the
+ * repository from now on (`always`); or refuse it (`refuse`), with a `reason` that the agent reads.
  */
 export interface PermissionReplyParams {
   id: string;
@@ -230,7 +231,7 @@ export interface DocumentParams {
 }
 
 /**
- * `take_focus`: whether the client moves its cursor there; its own choice if left out.
+ * `take_focus`: true if the client shall move its cursor there. Without it, the client decides.
  */
 export interface DocumentShowParams {
   uri: string;
@@ -238,8 +239,9 @@ export interface DocumentShowParams {
 }
 
 /**
- * `uri`: one file, and of it only what touches its lines `start` to `end` if given, counted from 0, both included.
- * `repository`: the URI of any folder in it. Everything without either. `limit`: only the newest so many.
+ * `uri` limits the list to one file; `start` and `end` limit it further to changes that touch these lines, counted
+ * from 0, both included. `repository` is the URI of any folder in the repository. Without both, the whole history.
+ * `limit` is the maximum number of entries, newest first.
  */
 export interface HistoryListParams {
   uri?: string | null;
@@ -250,10 +252,10 @@ export interface HistoryListParams {
 }
 
 /**
- * What to verify: the live text of the repository as this client has it (`own`), with the unsaved buffers of every
- * connected client (`all`), or as it is on disk (`none`). `run`: that text with changes of this run placed on it, as
- * accepting would place them: all of them, those of `paths`, or `hunks`. Without `checks` those of the repository's
- * newest task count, else those of the settings.
+ * `unsaved` selects the live text to verify: as this client has it (`own`), with the unsaved buffers of every
+ * connected client (`all`), or as it is on disk (`none`). With `run`, changes of this run are placed on that text, as
+ * accepting would place them: the `hunks`, those in `paths`, or all. Without `checks`, the checks of the repository's
+ * newest task are run, or else those of the settings.
  */
 export interface VerifyParams {
   repository?: string | null;
@@ -272,8 +274,8 @@ export interface ReviewPlacesParams {
 }
 
 /**
- * A change at a place of an open document: `hunk` is null for one without hunks. The one that is `step` further on
- * among the variants that wait there is shown from now on, to this client.
+ * A change at a place of an open document. `hunk` is null for a change without hunks. The variant that is `step`
+ * places after it among the open variants of the place is shown to this client from now on.
  */
 export interface VariantShowParams {
   uri: string;
@@ -291,14 +293,14 @@ export interface VersionsShowParams {
 }
 
 /**
- * The repository at a folder; without a name the one that the client has open.
+ * The repository that contains a folder. Without `repository`, the one that the client has open.
  */
 export interface RepositoryNameParams {
   repository?: string | null;
 }
 
 /**
- * `unsaved`: in whose unsaved buffers its `mux.toml` may be, as at `mux.task.start`.
+ * `unsaved` selects the unsaved buffers from which its `mux.toml` may be read, as in `TaskStartParams`.
  */
 export interface RepositoryParams {
   repository?: string | null;
@@ -306,7 +308,7 @@ export interface RepositoryParams {
 }
 
 /**
- * `digest` is that of what the person was shown. It is refused where the file says something else by now.
+ * `digest` is the digest of the settings that the person was shown. Refused if the file has changed since.
  */
 export interface RepositoryTrustParams {
   repository?: string | null;
@@ -317,8 +319,8 @@ export interface RepositoryTrustParams {
 export type NoParams = Record<string, never>;
 
 /**
- * `added` and `removed` are lines, null for a file that is not text. `old_path` is where a renamed file was in the
- * snapshot, or the file that a copied one was made from; lines are counted against that.
+ * `added` and `removed` count lines, null for a file that is not text. `old_path` is the path of a renamed file in
+ * the snapshot, or the file that a copied one was made from; lines are counted against that file.
  */
 export interface FileSummary {
   path: string;
@@ -329,9 +331,9 @@ export interface FileSummary {
 }
 
 /**
- * What a check's report says of its tests, told apart from the same check on the snapshot. `added` of the
- * `newly_passing` were not there; `newly_failing` counts those too that passed there and are gone. Of each kind 50
- * names at the most are told.
+ * The tests in a check's report, compared with the report of the same check on the snapshot. `added` of the
+ * `newly_passing` tests did not exist there; `newly_failing` includes tests that passed there and are gone. At most 50
+ * names of each kind are listed.
  */
 export interface TestsShape {
   passed: number;
@@ -345,7 +347,7 @@ export interface TestsShape {
 }
 
 /**
- * `before` is how the check went on the snapshot itself, null while that is not known. `tests` is null where it
+ * `baseline_state` is the check's state on the snapshot itself, null while unknown. `tests` is null if the check
  * wrote no report.
  */
 export interface CheckResult {
@@ -358,7 +360,7 @@ export interface CheckResult {
 }
 
 /**
- * Something that a snapshot or a result could not take, and why.
+ * A path that a snapshot or a result could not include, and the reason.
  */
 export interface LeftOutPath {
   path: string;
@@ -366,16 +368,16 @@ export interface LeftOutPath {
 }
 
 /**
- * One agent's attempt. `reason` says in words why it is in this state.
+ * One agent's attempt. `reason` explains its state in words.
  *
- * `files` names 200 at the most, all of them in the answer of `mux.run.get`. `file_count`, `added` and `removed` are
- * of all files, the last two in lines of those that are text. `result` is the commit of what it has made, in the
- * shadow store: another one whenever that is different.
+ * `files` has at most 200 entries, and all of them in the answer of `mux.run.get`. `file_count`, `added` and `removed`
+ * are over all files, the last two in lines of the files that are text. `result` is the commit of what the run has
+ * made, in the shadow store; it changes whenever the content does.
  *
- * `tampered` are the tests and configuration of checks that it changed or deleted, `restored_checks` how the checks go
- * with those as the snapshot had them. `queue_place` counts from 1. `rank` counts from 1 among the task's runs that
- * have ended, with the reasons in words, each a sentence; `tied` are those that share it. `discarded` is when it was
- * thrown away, `kept_until` when it can be brought back no more.
+ * `tampered` lists the tests and the configuration of checks that the run changed or deleted; `restored_checks` are
+ * the check results with these files as the snapshot had them. `queue_place` counts from 1. `rank` counts from 1 among
+ * the task's runs that have ended; `reasons` explain it, one sentence each, and `tied` lists the runs with the same
+ * rank. `discarded` is when the run was discarded, `kept_until` when it can no longer be restored.
  */
 export interface RunShape {
   id: string;
@@ -409,11 +411,11 @@ export interface RunShape {
 }
 
 /**
- * `repository` is the URI of the repository's root, `snapshot` a commit of the shadow store. `baseline` is how the
- * checks go on the snapshot itself: all of them `running` while they are at it, empty before, and where it could not
- * be told. `cost_usd` and `tokens` are those of all runs, null where no agent told any. `parent` is the run whose
- * agent started it, null where a person did. `notices` are sentences for the person who started it: a `mux.toml` that
- * is not trusted, for one.
+ * `repository` is the URI of the repository's root, `snapshot` a commit of the shadow store. `baseline` has the
+ * check results on the snapshot itself: all `running` while the checks run, empty before that and if no baseline could
+ * be found. `cost_usd` and `tokens` are the sums over all runs, null if no agent reported any. `parent` is the run
+ * whose agent started the task, null if a person did. `notices` are sentences for the person who started it, for
+ * example that a `mux.toml` is not trusted.
  */
 export interface TaskShape {
   id: string;
@@ -450,12 +452,13 @@ export interface RunResult {
 }
 
 /**
- * A run by what it was ranked for. `grade` is what the checks say, with what judges as the snapshot had it.
+ * A run with the values by which it was ranked. `grade` sums up the checks, with the snapshot's protected files.
  *
- * `agreement` is how much of its lines another run has too, in the mean, from 0 to 1; `sharing` of the `of` others
- * have some of them, and `shared` is how much of them any has. `fixed` tests pass that failed on the snapshot,
- * `broken` ones passed there. `outside` are the files that it changes and that the prompt was not about, 200 at the
- * most. `seconds` is how long its agent worked. `reasons` and `tied` are those of the run.
+ * `agreement` is the mean fraction, from 0 to 1, of its lines that another run has too. `sharing` of the `total` other
+ * runs have some of its lines; `shared` is the fraction of its lines that at least one of them has. `fixed` counts
+ * tests that pass and failed on the snapshot, `broken` those that passed there and no longer do. `outside` lists
+ * changed files that the prompt was not about, at most 200. `seconds` is how long the agent worked. `reasons` and
+ * `tied` are those of the run.
  */
 export interface RankedRun {
   run: string;
@@ -476,7 +479,7 @@ export interface RankedRun {
 }
 
 /**
- * What a run does to a file. Lines are null where it is not text.
+ * The change of a run to a file. Lines are null if the file is not text.
  */
 export interface ComparedChange {
   change: "added" | "modified" | "deleted" | "renamed" | "copied";
@@ -485,8 +488,8 @@ export interface ComparedChange {
 }
 
 /**
- * A change at a place, of all the `runs` that share it, best first. `gist` is the first line that says something,
- * with its sign in front.
+ * One change at a place. `runs` are all the runs that share it, best first. `gist` is its first line that is not
+ * trivial, with its sign in front.
  */
 export interface ComparedVariant {
   hunk: string;
@@ -497,8 +500,8 @@ export interface ComparedVariant {
 }
 
 /**
- * Lines `[start, end)` of the snapshot's file that runs change, with the variants there are, best first. `differs`
- * says that not all runs that have changed anything do the same here.
+ * Lines `[start, end)` of the snapshot's file that runs change, with the variants of the change, best first.
+ * `differs` is true if not all runs that have changed anything make the same change here.
  */
 export interface ComparedPlace {
   start: number;
@@ -508,9 +511,9 @@ export interface ComparedPlace {
 }
 
 /**
- * `runs` are those that change the file; `hunks` says for every hunk which runs share it. A file that runs rename
- * is compared at its path in the snapshot; `renamed` says which runs have it at which path. `changes` has what each of
- * the runs does to it, `places` where; 200 of them at the most.
+ * `runs` are the runs that change the file; `hunks` maps every hunk to the runs that share it. A file that runs
+ * rename is compared under its path in the snapshot; `renamed` maps each new path to the runs that have the file
+ * there. `changes` maps each run to its change of the file. `places` are the places of the changes, at most 200.
  */
 export interface ComparedFile {
   path: string;
@@ -522,8 +525,8 @@ export interface ComparedFile {
 }
 
 /**
- * `ranking` has the runs that have ended, best first. `files` are 200 at the most, `more` counts the others.
- * `equal` groups the runs with the same result. Runs that were thrown away are in none of them.
+ * `ranking` has the runs that have ended, best first. `files` has at most 200 entries; `more` counts the others.
+ * `equal` groups the runs with the same result. Discarded runs are in none of these.
  */
 export interface TaskCompareResult {
   task: TaskShape;
@@ -534,7 +537,7 @@ export interface TaskCompareResult {
 }
 
 /**
- * `text` has what could drive a terminal made harmless. `offset` is where to read on.
+ * `text` is the output, made harmless to a terminal. `offset` is where to continue reading.
  */
 export interface RunLogResult {
   text: string;
@@ -543,7 +546,7 @@ export interface RunLogResult {
 }
 
 /**
- * A patch for `git apply`. Where it is not UTF-8, `base64` has its exact bytes and `patch` a readable copy.
+ * A patch for `git apply`. If it is not UTF-8, `base64` has its exact bytes and `patch` a readable copy.
  */
 export interface RunDiffResult {
   patch: string;
@@ -551,10 +554,10 @@ export interface RunDiffResult {
 }
 
 /**
- * A hunk as it stands to the asking client's live text. `hunk` is null for a change that is not text, which is
- * accepted with its file. `path` and `old_path` are the file's (see `FileSummary`), `uri` is where its text is now: of
- * a renamed file at one of the two. `range` is where it lands, or what it collides with. `resolutions` are the values
- * of `mode` with which a conflict can be accepted all the same.
+ * A hunk with its status on the live text of the asking client. `hunk` is null for a change that is not text, which
+ * is accepted together with its file. `path` and `old_path` are the file's (see `FileSummary`). `uri` is where its
+ * text is now; for a renamed file that is one of the two paths. `range` is where the hunk lands, or what it collides
+ * with. `resolutions` are the values of `mode` with which a conflict can still be accepted.
  */
 export interface ReviewItem {
   run: string;
@@ -576,10 +579,10 @@ export interface ReviewListResult {
 }
 
 /**
- * One change at a place, of all the `runs` that share it: `agreed` of the `of` runs that have changed something.
- * `what` says in a few characters what it does. `hunk` is null for a change that is not text, which is accepted with
- * its file. `resolutions` are the values of `mode` with which it can be accepted now; `lost` are the person's lines
- * that `take` would cost.
+ * One change at a place. `runs` are all the runs that share it: `agreed` of the `total` runs that have changed
+ * anything. `what` summarizes it in a few characters. `hunk` is null for a change that is not text, which is accepted
+ * together with its file. `resolutions` are the values of `mode` with which it can be accepted now; `lost` are the
+ * person's lines that `take` would overwrite.
  */
 export interface VariantShape {
   run: string;
@@ -600,8 +603,9 @@ export interface VariantShape {
 }
 
 /**
- * Where changes of one task compete, best first. `variants[shown]` is what lenses and hints are about. `open` is
- * whether there is anything to decide; where a variant is applied there is not, and others may be taken `instead`.
+ * A place where changes of one task compete, best first. Code lenses and hint diagnostics show `variants[shown]`.
+ * `open` is true if there is anything to decide. Once a variant is applied it is false, and other variants can be
+ * accepted with `instead`.
  */
 export interface PlaceShape {
   task: string;
@@ -612,7 +616,7 @@ export interface PlaceShape {
 }
 
 /**
- * The places in the order of the text, at this version of the document, without those where all was rejected.
+ * The places in the order of the text, at this version of the document, without places where all was rejected.
  */
 export interface ReviewPlacesResult {
   uri: string;
@@ -621,7 +625,7 @@ export interface ReviewPlacesResult {
 }
 
 /**
- * What is shown now, and which of how many that wait at the place it is, counted from 0.
+ * The variant that is shown now. `shown` is its index, from 0, among the `total` open variants of the place.
  */
 export interface VariantShowResult {
   run: string;
@@ -638,7 +642,7 @@ export interface VersionsShowResult {
 }
 
 /**
- * `mux.client.diff`: show a change of an open document as a diff. `diff` is a read-only document that has it.
+ * `mux.client.diff`: show a change of an open document as a diff. `diff` is a read-only document with it.
  */
 export interface ClientDiffParams {
   uri: string;
@@ -648,8 +652,8 @@ export interface ClientDiffParams {
 }
 
 /**
- * `mux.client.merge`: have the person merge. `base` and `theirs` are read-only documents: the file in the snapshot,
- * and as the run has it.
+ * `mux.client.merge`: open a merge for the person. `base` and `theirs` are read-only documents: the file in the
+ * snapshot, and the file as the run has it.
  */
 export interface ClientMergeParams {
   uri: string;
@@ -660,7 +664,7 @@ export interface ClientMergeParams {
 }
 
 /**
- * `mux.client.ask`: have the person pick agents, and start a task with them. The fields are those of
+ * `mux.client.ask`: let the person select agents, and start a task with them. The fields are those of
  * `mux.task.start`.
  */
 export interface ClientAskParams {
@@ -670,10 +674,10 @@ export interface ClientAskParams {
 }
 
 /**
- * `accepted` counts the hunks that were placed, `already` those that were there, `files` names what was changed.
- * `instead_of` are the runs whose hunks were taken out, `marked` counts the conflicts put between markers, `rejected`
- * those that were left out because they were rejected. `kept` is the folder with copies of the person's files that
- * `take` went over, null where there are none.
+ * `accepted` counts the hunks that were placed, `already` those that were in the text before. `files` lists the
+ * changed files. `instead_of` are the runs whose hunks were removed. `marked` counts the conflicts put between
+ * markers, `rejected` the hunks that were left out because they are rejected. `kept` is the folder with copies of the
+ * person's files that `take` overwrote, null if nothing was copied.
  */
 export interface AcceptResult {
   accepted: number;
@@ -686,7 +690,7 @@ export interface AcceptResult {
 }
 
 /**
- * What was accepted, and which runs were thrown away.
+ * The result of accepting the picked run. `discarded` are the runs that were discarded.
  */
 export interface PickResult {
   accepted: number;
@@ -700,7 +704,7 @@ export interface PickResult {
 }
 
 /**
- * The runs that were not thrown away before, and when they can be brought back no more (null where none).
+ * The runs that this command discarded, and when they can no longer be restored (null if no run was).
  */
 export interface DiscardResult {
   discarded: string[];
@@ -708,7 +712,7 @@ export interface DiscardResult {
 }
 
 /**
- * The runs that were brought back.
+ * The runs that were restored.
  */
 export interface RestoreResult {
   restored: string[];
@@ -722,7 +726,8 @@ export interface IdResult {
 }
 
 /**
- * `rejected` counts the hunks that were not rejected before. `applied` are in the text: a no takes nothing out.
+ * `rejected` counts the hunks that were not rejected before. `applied` counts those that are in the text: rejecting
+ * a hunk does not remove it.
  */
 export interface RejectResult {
   rejected: number;
@@ -730,7 +735,7 @@ export interface RejectResult {
 }
 
 /**
- * `language` is LSP's name for it, null where the file name at the end of the URI says it.
+ * `language` is LSP's identifier of its language, null if the file name at the end of the URI determines it.
  */
 export interface DocumentResult {
   text: string;
@@ -738,21 +743,21 @@ export interface DocumentResult {
 }
 
 /**
- * `uri` is what the client was asked to show: the `mux:` URI, or that of a read-only file.
+ * `uri` is the URI that the client was asked to show: the `mux:` URI, or that of a read-only file.
  */
 export interface DocumentShowResult {
   uri: string;
 }
 
 /**
- * A hunk that became part of a person's text, on record for good: also when its task was deleted.
+ * A hunk that became part of a person's text. The record is permanent: it stays when its task is deleted.
  *
- * `cause` says whether it was accepted through mux-lsp, or the text just had it: typed, or brought in by another tool.
- * `message` is what the run was told to go on with. `agreed` are the other runs of the task that had the same hunk,
- * `total` is the number of runs that had changed anything. `line` is where it came to stand then, in the text of
- * `client`. `range` is where it stands now in that of the client that asks, null where that cannot be told or no `uri`
- * was asked about; `partial` that only some of its lines are left. Of very long hunks `added` and `removed` are null.
- * `withdrawn` is when the text lost it again, null while it stands.
+ * `cause` is `accept` if the hunk was accepted through mux-lsp, `text` if the text had it otherwise: typed, or brought
+ * in by another tool. `message` is the message with which the run was continued. `agreed` are the other runs of the
+ * task that had the same hunk, `total` is the number of runs that had changed anything. `line` is where the hunk was
+ * placed, in the text of `client`. `range` is where it is now in the text of the asking client, null if that is
+ * unknown or no `uri` was given; `partial` is true if only some of its lines are left. For very long hunks `added` and
+ * `removed` are null. `withdrawn` is when the text lost the hunk again, null while the text has it.
  */
 export interface AcceptanceShape {
   id: number;
@@ -783,16 +788,16 @@ export interface AcceptanceShape {
 }
 
 /**
- * The newest first.
+ * The acceptances, newest first.
  */
 export interface HistoryListResult {
   acceptances: AcceptanceShape[];
 }
 
 /**
- * An agent by the name a task takes. `command` is what it runs, with `PROMPT` in the prompt's place; `configured`
- * says that config.toml names it. What cannot be known of it is null. `install` says how to get it; `logged_in`
- * whether there is a key or a file of credentials for it, neither of which is read.
+ * An agent by the name that tasks use. `command` is the command that it runs, with `PROMPT` in the prompt's place.
+ * `configured` is true if config.toml defines it. Unknown values are null. `install` explains how to install it.
+ * `logged_in` is true if there is a key or a file of credentials for it; neither is read.
  */
 export interface AgentShape {
   name: string;
@@ -806,9 +811,10 @@ export interface AgentShape {
 }
 
 /**
- * What a repository's own `mux.toml` (`file`) says; null for what it leaves open. It counts only while `trusted`:
- * its person trusts exactly this, whose `digest` is null where it says nothing. `problem` is why it cannot be read.
- * `hooks_trusted`: whether the person's config.toml lets agents run the hooks and servers that the repository brings.
+ * The settings in a repository's own `mux.toml` (`file`); a setting that it does not have is null. They apply only
+ * while `trusted`: the person trusts exactly these settings, identified by `digest`, which is null without settings.
+ * `problem` is the reason why the file cannot be read. `hooks_trusted` is true if the person's config.toml lets agents
+ * run the hooks and servers that the repository contains.
  */
 export interface RepositoryResult {
   repository: string;
@@ -826,7 +832,7 @@ export interface RepositoryResult {
 }
 
 /**
- * `at` is when its person last said so.
+ * `at` is when the person last granted the trust.
  */
 export interface TrustedRepository {
   repository: string;
@@ -843,7 +849,7 @@ export interface AgentListResult {
 }
 
 /**
- * Dollars as far as agents told any, and tokens.
+ * US dollars, as far as agents reported a cost, and tokens.
  */
 export interface SpentShape {
   cost_usd: number;
@@ -851,10 +857,10 @@ export interface SpentShape {
 }
 
 /**
- * How checks went on the live text of a repository; where `run` is given, with changes of it placed on that: its
- * `hunks`, those of `paths`, or all. `before` of a check is how it goes on the snapshot of the newest task that has
- * these checks. `stale`: the text is neither what it was nor what was checked any more. `left_out` could not be taken.
- * `seconds` is how long it took, `at` when it began.
+ * The check results on the live text of a repository; if `run` is given, with changes of it placed on that text:
+ * its `hunks`, those in `paths`, or all. `baseline_state` of a check is its state on the snapshot of the newest task
+ * that has these checks. `stale` is true if the text is neither what it was then nor what was checked. `left_out` are
+ * paths that could not be included. `seconds` is the duration, `at` the start.
  */
 export interface VerdictShape {
   repository: string;
@@ -870,7 +876,7 @@ export interface VerdictShape {
 }
 
 /**
- * `printed` is the end of what each check printed, standard output before standard error.
+ * `printed` is the end of each check's output, standard output before standard error.
  */
 export interface VerifyResult {
   verdict: VerdictShape;
@@ -878,15 +884,15 @@ export interface VerifyResult {
 }
 
 /**
- * `mux/verdictChanged`: a new verdict, or the text has moved on from it, or back to it.
+ * `mux/verdictChanged`: there is a new verdict, or the text now differs from the checked one, or matches again.
  */
 export interface VerdictChangedParams {
   verdict: VerdictShape;
 }
 
 /**
- * `disk_bytes` is what the shadow store and the hidden worktrees take up, `spent` what was spent here today.
- * `verdict` is the last one of `mux.verify`.
+ * `disk_bytes` is the size of the shadow store and the hidden worktrees, `spent` today's spending in this
+ * repository. `verdict` is the last verdict of `mux.verify`.
  */
 export interface RepositoryStatus {
   repository: string;
@@ -897,9 +903,9 @@ export interface RepositoryStatus {
 }
 
 /**
- * `queued_runs` are those of the unfinished that wait for their turn, also in paused tasks. `spent` is what all
- * agents told to have spent today, `day_usd` and `day_tokens` are the limits of a day. `notices` are sentences for the
- * person that hold as long as this daemon runs: that its journal has lost its last changes, say.
+ * `queued_runs` counts the unfinished runs that are in the queue, those of paused tasks included. `spent` is
+ * today's spending as reported by all agents; `day_usd` and `day_tokens` are the limits per day. `notices` are
+ * sentences for the person that apply until this daemon ends, for example that its journal has lost its last changes.
  */
 export interface StatusResult {
   version: string;
@@ -918,7 +924,7 @@ export interface DeleteResult {
 }
 
 /**
- * `mux/taskChanged`
+ * `mux/taskChanged`: a task was started, has changed, or was `deleted`.
  */
 export interface TaskChangedParams {
   task: TaskShape;
@@ -926,7 +932,7 @@ export interface TaskChangedParams {
 }
 
 /**
- * `mux/runChanged`
+ * `mux/runChanged`: a run's state or result has changed. `previous` is its state before.
  */
 export interface RunChangedParams {
   run: RunShape;
@@ -934,7 +940,7 @@ export interface RunChangedParams {
 }
 
 /**
- * `mux/runOutput`
+ * `mux/runOutput`: a run's agent has printed. `offset` is the position of `text` in the stream, in bytes.
  */
 export interface RunOutputParams {
   run: string;
@@ -944,7 +950,7 @@ export interface RunOutputParams {
 }
 
 /**
- * What agents wait for leave to do: `subject` is a command, a path or a URL. `runs` ask for the same thing.
+ * An action that agents request permission for. `subject` is a command, path or URL. All `runs` ask for it.
  */
 export interface PermissionShape {
   id: string;
@@ -960,14 +966,14 @@ export interface PermissionListResult {
 }
 
 /**
- * `mux/permissionRequested`: also when another run comes to wait for the same.
+ * `mux/permissionRequested`: an agent asks permission. Sent again when another run asks for the same action.
  */
 export interface PermissionRequestedParams {
   permission: PermissionShape;
 }
 
 /**
- * `mux/permissionSettled`: answered, timed out, or the runs that asked are gone.
+ * `mux/permissionSettled`: the question was answered, it timed out, or the runs that asked are gone.
  */
 export interface PermissionSettledParams {
   id: string;
@@ -976,9 +982,9 @@ export interface PermissionSettledParams {
 }
 
 /**
- * `mux/reviewChanged`: what there is to review in these documents is different now.
+ * `mux/reviewChanged`: the reviewable changes of these documents are different now.
  *
- * `uris` names 200 at the most, as the client names those that it has open; `more` counts the others.
+ * `uris` has at most 200 entries, spelt as the client spells those that it has open; `more` counts the others.
  */
 export interface ReviewChangedParams {
   uris: string[];
@@ -986,10 +992,9 @@ export interface ReviewChangedParams {
 }
 
 /**
- * `mux/queueChanged`: runs wait for their turn in this order now, without those of paused tasks.
+ * `mux/queueChanged`: the order of the queued runs has changed. Runs of paused tasks are left out.
  *
- * `runs` names 200 at the most; `more` counts the others. Those that are not named, and waited before, have their
- * turn, are paused or have ended.
+ * `runs` has at most 200 entries; `more` counts the others. A run that left has its slot, is paused or has ended.
  */
 export interface QueueChangedParams {
   runs: string[];
@@ -997,10 +1002,10 @@ export interface QueueChangedParams {
 }
 
 /**
- * `mux/limitReached`: four fifths of what may be spent are, or all of it and what it was for was `stopped`.
+ * `mux/limitReached`: 80 % of a spending limit is used up; or all of it, and the work that it limits was `stopped`.
  *
- * `scope` is what the limit is for; `repository` is a day in one repository. `of` is the run, the task or the URI of
- * the repository, null for a day. `message` says it in words.
+ * `scope` is what the limit applies to; `repository` is a day in one repository. `of` is the run, the task or the URI
+ * of the repository, null for a day. `most` is the limit. `message` explains it in words.
  */
 export interface LimitReachedParams {
   scope: "run" | "task" | "day" | "repository";
@@ -1013,14 +1018,14 @@ export interface LimitReachedParams {
 }
 
 /**
- * `data` of an error response. `kind` is for programs; the message is for people.
+ * `data` of an error response. `kind` is for programs, the message for people.
  */
 export interface ErrorData {
   kind: "failed" | "usage" | "conflict";
 }
 
 /**
- * `data` where `initialize` is refused for the client's protocol version; `protocol` is the server's.
+ * `data` if `initialize` is refused because of the client's protocol version; `protocol` is the server's.
  */
 export interface VersionErrorData {
   kind: "failed" | "usage" | "conflict";

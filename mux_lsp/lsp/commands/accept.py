@@ -43,14 +43,14 @@ CHANGED_JUST_NOW = "the text changed a moment ago"
 
 
 class Accepting:
-    """Places a run's hunks on a client's live texts and brings them there, or rejects them."""
+    """Accepts and rejects a run's hunks in a client's live texts and on disk."""
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._engine = session.engine
 
     async def edit(self, run_id: str, hunks: list[str], how: AcceptMode = AcceptMode.EXACT) -> types.WorkspaceEdit:
-        """The edit that accepts these hunks, for a client that applies it itself."""
+        """Return the edit that accepts these hunks, for a client that applies it itself."""
         selection = await self.select(run_id, hunks=hunks, how=how)
         carried, written = workspace_edit.split(selection, self._session.capabilities.edits)
         if written:
@@ -75,9 +75,9 @@ class Accepting:
         how: AcceptMode = AcceptMode.EXACT,
         result: str | None = None,
     ) -> Selection:
-        """Hunks of a run placed on the client's texts as they are now. See `accepting.select`.
+        """Place hunks of a run on the client's current texts. See `engine.review.select.select`.
 
-        With the `result` that was looked at, ConflictError is raised where the newest has something else in its place.
+        `result` is the result that the person reviewed: raises ConflictError if the newest one differs in these files.
         """
         run = self._engine.registry.run(run_id)
         task = self._engine.registry.task(run.task)
@@ -94,25 +94,25 @@ class Accepting:
             selection = select.select(self._engine.review, run_id, lives, paths=paths, hunks=hunks, how=how)
             documents.refuse_two_texts(selection.root / path for plan in selection.plans for path in plan.paths)
             if result is not None and selection.run.result != run.result:
-                # A moment ago: what has changed is not worth a second look.
+                # The result has just changed, so it is not compared file by file again.
                 raise select.moved_on(run)
             return selection
 
         root = Path(task.repository)
         large = any(documents.is_large(root / path) for one in wanted for path in one.change.paths)
         for _ in range(TRIES if large or len(wanted) > MANY_FILES else 0):
-            # Thousands of files, or millions of characters, would keep every other client waiting.
+            # Thousands of files, or millions of characters, would keep all other clients waiting.
             versions = documents.versions()
             selection = await asyncio.to_thread(placed)
             if documents.versions() == versions:
                 return selection
-        # On the loop and not in a thread: between placing the hunks and sending the edit no text may change here.
+        # On the event loop and not in a thread: no text may change here between placing the hunks and sending the edit.
         return placed()
 
     async def accept(self, selection: Selection, discard: Collection[str] = ()) -> protocol.AcceptResult:
-        """Bring a selection into the client's texts and to the disk, and discard these runs with it, all or nothing.
+        """Apply a selection to the client's texts and to the disk, and discard these runs with it, all or nothing.
 
-        Raises ConflictError, or MuxError where the disk does not let it; nothing is written then.
+        Raises ConflictError, or MuxError if the disk refuses; nothing is written then.
         """
         with self._engine.history.deciding(selection, self._session.name):
             return await self._place(selection, discard)
@@ -128,7 +128,7 @@ class Accepting:
                 raise ConflictError(
                     f"{path} is not saved in UTF-8: save it so, or accept its hunks. Nothing was written."
                 )
-        # Those of the texts that the hunks were placed on: looked at once more before the edit is sent.
+        # The versions of the texts that the hunks were placed on. They are compared again before the edit is sent.
         files = frozenset(selection.root / path for plan in selection.plans for path in plan.paths)
         versions = session.documents.versions(files)
         edit = await self._workspace_edit(selection, carried) if carried else None
@@ -149,7 +149,7 @@ class Accepting:
                 asked = True
                 await self._have_applied(edit, files, versions, selection.run.id)
         except BaseException as error:
-            # All of it or nothing, also where the client has gone meanwhile: it may have applied its part before.
+            # All or nothing, also if the client has gone meanwhile: it may have applied its part before.
             gone = asked and isinstance(error, asyncio.CancelledError)
             await asyncio.shield(session.keep(transaction.unanswered(session) if gone else transaction.undo()))
             raise
@@ -172,7 +172,7 @@ class Accepting:
         return workspace_edit.workspace_edit(selection, carried, documents, abilities)
 
     async def _refuse_unsaved_elsewhere(self, selection: Selection, carried: list[PathPlan]) -> None:
-        """Raise ConflictError where another client has unsaved text of a file that this one is to take away."""
+        """Raise ConflictError if another client has unsaved text of a file that this edit deletes or moves."""
         if taken := [plan for plan in carried if plan.entry is None or plan.old_path is not None]:
             others = [client for client in self._engine.clients.connected if client is not self._session]
             await asyncio.to_thread(select.refuse_unsaved, selection, taken, others)
@@ -180,10 +180,10 @@ class Accepting:
     async def _have_applied(
         self, edit: types.WorkspaceEdit, files: Collection[Path], versions: dict[str, int], run_id: str
     ) -> None:
-        """Have the client apply an edit of files that had these versions. Raises ConflictError where it does not."""
+        """Ask the client to apply an edit to files at these versions. Raises ConflictError if it does not."""
         session = self._session
         why = CHANGED_JUST_NOW
-        # Not every client looks at versions.
+        # Not every client checks versions.
         if session.documents.versions(files) == versions:
             try:
                 answer = await session.server.workspace_apply_edit_async(
@@ -205,7 +205,7 @@ class Accepting:
         hunks: list[str] | None = None,
         shared: bool = False,
     ) -> protocol.RejectResult:
-        """Say no to all of a run, or to these paths or hunks; `shared`: also where other runs have the same hunks."""
+        """Reject all changes of a run, or these paths or hunks; `shared`: also the same hunks in other runs."""
         run = self._engine.registry.run(run_id)
         refuse_discarded(run)
         wanted = select.candidates(self._engine.review, run, select.changes_of(run, paths))
@@ -220,7 +220,7 @@ class Accepting:
         rejected = applied = 0
         no: dict[tuple[str, str], frozenset[str]] = {}
         for one, items in judged:
-            # Also of what is in this client's text: another client's may not have it.
+            # Also reject changes that are in this client's text: another client's text may not have them.
             named = frozenset(item.rejection_key for item in items if item.status is not HunkStatus.REJECTED)
             there = sum(item.text_status is HunkStatus.APPLIED for item in items)
             applied += there
@@ -233,9 +233,9 @@ class Accepting:
 
 
 def _refuse_changed(root: Path, carried: list[PathPlan]) -> None:
-    """Raise ConflictError where a file that an edit is for and that is not open is another one by now.
+    """Raise ConflictError if a file that an edit changes and that is not open has been replaced or changed by now.
 
-    Such a file has no version by which the client could tell, and writing the others may have taken its time.
+    Such a file has no version for the client to compare, and writing the others may have taken a while.
     """
     with opened(root) as tree:
         for plan in carried:
@@ -245,9 +245,9 @@ def _refuse_changed(root: Path, carried: list[PathPlan]) -> None:
 
 
 def _refuse_replaced(task: Task) -> None:
-    """Raise MuxError where a task's working tree is gone, or another one stands in its place.
+    """Raise MuxError if a task's working tree is gone, or another one is in its place.
 
-    That is no conflict of hunks: of those that would fit there none may be offered.
+    This is not a conflict of hunks: resolutions for hunks that would fit the other tree must not be offered.
     """
     try:
         with opened(Path(task.repository)) as tree:
@@ -268,7 +268,7 @@ def _warm(candidates: list[FileReview], task: Task, hunks: list[str] | None, how
 def judge(
     candidates: list[FileReview], documents: Mapping[Path, Document], hunks: list[str] | None = None
 ) -> list[tuple[FileReview, list[Item]]]:
-    """How these hunks, or all, of each candidate stand to the client's live texts."""
+    """Return these hunks, or all, of each candidate with their status on the client's live texts."""
     lives: dict[Path, Lives] = {}
     judged = []
     for candidate in candidates:

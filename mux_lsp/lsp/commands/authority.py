@@ -1,7 +1,7 @@
-"""Refuse a command to a caller that lacks the right which the effect of the command needs.
+"""Refuse a command to a caller that lacks the right that the command's effect requires.
 
-A program that an agent has started speaks for no person, and decides about no runs but those that it has started
-itself. What checks and set-ups have started decides about none, and starts none. Other askers decide about none either.
+A program that an agent has started does not act for a person, and decides only about runs that it has started itself.
+Programs that checks and set-ups have started decide about no run and start none. Other callers decide about none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def refuse(engine: Engine, asker: Caller, command: protocol.Command, argument: protocol.Params) -> None:
-    """Raise UsageError where the effect of a command is not for this asker."""
+    """Raise UsageError if this caller has no right to the effect of a command."""
     right = command.effect.right
     if right is Right.READ or isinstance(asker, Person):
         return
@@ -53,7 +53,7 @@ def _refuse_agent(engine: Engine, agent: Agent, right: Right, only: str, named: 
 
 
 def refuse_outside(engine: Engine, asker: Caller, folder: Path, what: str) -> None:
-    """Raise UsageError where a folder is neither the asking person's nor in the worktree of the asking agent."""
+    """Raise UsageError unless the caller is a person, or a folder is in the worktree of the calling agent."""
     if isinstance(asker, Person):
         return
     if not isinstance(asker, Agent):

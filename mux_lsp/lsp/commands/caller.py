@@ -1,4 +1,4 @@
-"""The part of a session that commands use, and the clients that an argument of theirs names."""
+"""Define the part of a session that commands use, and the clients that an argument of a command selects."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class ReadOnlyDocuments(Protocol):
     """The read-only documents of one client."""
 
     async def get(self, uri: str) -> tuple[str, str | None]:
-        """Return the text of a document, and its language where its name does not tell. Raises MuxError."""
+        """Return the text of a document, and its language if its name does not determine it. Raises MuxError."""
 
     async def show(self, uri: str, take_focus: bool | None) -> str:
-        """Have the client show a document. Return the URI that it is shown under. Raises MuxError."""
+        """Ask the client to show a document. Return the URI under which it is shown. Raises MuxError."""
 
 
 class CallerSession(ClientSession, Protocol):
@@ -30,7 +30,7 @@ class CallerSession(ClientSession, Protocol):
 
     @property
     def asker(self) -> Caller:
-        """Who speaks through this client."""
+        """The caller behind this client: a person, an agent, a guest or nobody."""
 
     @property
     def agent_origin(self) -> str | None:
@@ -38,7 +38,7 @@ class CallerSession(ClientSession, Protocol):
 
     @property
     def decisions(self) -> Accepting:
-        """Accepts and rejects for this client."""
+        """Accepts and rejects hunks for this client."""
 
     @property
     def views(self) -> Views:
@@ -49,17 +49,17 @@ class CallerSession(ClientSession, Protocol):
         """The read-only documents of this client."""
 
     def folder(self, uri: str | None) -> Path:
-        """Return the folder of a `file:` URI, or the first that is open. Raises UsageError where there is neither."""
+        """Return the folder of a `file:` URI, or else the first open one. Raises UsageError if there is neither."""
 
     def warn(self, message: str) -> None:
-        """Have the client show its person a warning."""
+        """Ask the client to show its person a warning."""
 
     def follow_files(self) -> None:
-        """Have the client report files that change on disk."""
+        """Ask the client to report files that change on disk."""
 
 
 def clients_named(client: CallerSession, whose: Literal["own", "all", "none", "saved"]) -> tuple[Client, ...]:
-    """Return the clients whose unsaved texts a command takes: the caller's own, those of all, or none."""
+    """Return the clients whose unsaved texts a command uses: only the caller, all clients, or no client."""
     if whose == "all":
         return client.engine.clients.connected
     return (client,) if whose == "own" else ()

@@ -1,4 +1,4 @@
-"""Commands that choose between the runs of a task: find, pick, discard and restore runs."""
+"""Implement the commands that choose between the runs of a task: find, pick, discard and restore runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def run_pick(client: CallerSession, params: protocol.RunPickParams) -> pro
     engine, decisions = client.engine, client.decisions
     run = engine.registry.run(params.run)
     _refuse(run)
-    # Those that the person has chosen among, and none that begins meanwhile.
+    # The runs that the person has chosen between; a run that starts meanwhile is not discarded.
     rest = [one.id for one in engine.registry.task(run.task).active_runs if one.id != run.id]
     reasons = await _rejected(client, run)
     try:
@@ -58,7 +58,7 @@ async def run_pick(client: CallerSession, params: protocol.RunPickParams) -> pro
 
 
 async def _rejected(client: CallerSession, run: Run) -> list[str]:
-    """Return the sentence that names the rejected changes of a run, which keep it from being accepted whole."""
+    """Return the sentence that names the rejected changes of a run, which prevent accepting it whole; else []."""
     candidates = select.candidates(client.engine.review, run, run.files)
     judged = await asyncio.to_thread(judge, candidates, client.documents.by_path())
     said_no = [
@@ -80,7 +80,7 @@ def _kept_until(client: CallerSession, thrown: tuple[str, ...]) -> float | None:
 
 
 def _refuse(run: Run) -> None:
-    """Raise UsageError where a run cannot be accepted whole."""
+    """Raise UsageError if a run cannot be accepted as a whole."""
     refuse_discarded(run)
     if not run.state.ended:
         raise UsageError(f"{run.id} is still {run.state}: pick takes a run that has ended.")

@@ -1,4 +1,4 @@
-"""The runs of a task side by side: ranks, where they agree and where they differ. Those thrown away are left out."""
+"""Compare the runs of a task: ranks, and where they agree and differ. Discarded runs are left out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_GIST: Final = 80
 def compare(
     shape: protocol.TaskShape, task: Task, ranking: Sequence[Ranked], hunks: Hunks
 ) -> protocol.TaskCompareResult:
-    """Everything that clients are told of how the runs of a task compare. Slow the first time. Raises GitError."""
+    """Return the comparison of a task's runs for clients. Slow the first time. Raises GitError."""
     changed = compared_paths(task)
     told = changed[: protocol.MAX_RUN_FILES]
     return protocol.TaskCompareResult(
@@ -42,12 +42,12 @@ def compare(
 
 
 def compared_paths(task: Task) -> list[str]:
-    """Every file that a run of the task changes, by its path in the snapshot."""
+    """Return every file that a run of the task changes, by its path in the snapshot."""
     return sorted({change.base_path for run in task.active_runs for change in run.files}, key=os.fsencode)
 
 
 def gist(hunk: Hunk) -> str:
-    """The first line of a hunk that says something, with its sign, made harmless."""
+    """Return the first line of a hunk that is not blank, with its sign, made harmless."""
     for sign, lines in (("+", hunk.added), ("-", hunk.removed)):
         for line in lines:
             words = " ".join(printable(line).split())
@@ -79,7 +79,7 @@ def _ranked_run(one: Ranked) -> protocol.RankedRun:
 
 
 def _files(task: Task, order: Sequence[str], hunks: Hunks, paths: frozenset[str]) -> list[protocol.ComparedFile]:
-    """The files with these paths. Runs agree on the hunks of a file wherever they move it."""
+    """Return the comparisons of the files with these paths. Runs agree on the hunks of a file wherever they move it."""
     by_path: dict[str, list[tuple[Run, FileChange]]] = {}
     for run in task.active_runs:
         for change in run.files:
@@ -115,7 +115,7 @@ def _file(
 
 @functools.lru_cache(maxsize=1024)
 def _change(kind: ChangeKind, added: int | None, removed: int | None) -> protocol.ComparedChange:
-    """Of thousands of changes many are alike."""
+    """Return the change of a run to a file. Cached, because many of thousands of changes are alike."""
     return protocol.ComparedChange(change=kind.value, added=added, removed=removed)
 
 
@@ -138,7 +138,7 @@ def _place(place: Place) -> protocol.ComparedPlace:
 
 
 def hunks_of(task: Task, hunks: Hunks, paths: Iterable[str]) -> dict[str, Hunk]:
-    """The hunks of the files with these paths in the snapshot, by their ids."""
+    """Return the hunks of the files with these paths in the snapshot, by their ids."""
     shown = frozenset(paths)
     return {
         hunk.id: hunk

@@ -1,4 +1,4 @@
-"""The implementation of every command of the protocol, and its call."""
+"""Map every command of the protocol to its implementation, and call it."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ IMPLEMENTATIONS: Final[Mapping[str, Implementation]] = {
     "mux.status": status.status,
     "mux.verify": verify.verify,
 }
-"""The implementation of every command. Its argument and its answer have the types that the protocol declares."""
+"""Implementations of all commands by name. Argument and answer have the types that the protocol declares."""
 
 
 async def run(client: CallerSession, name: str, argument: protocol.Params) -> protocol.Shape:
-    """Carry out a command for a client. Raises UsageError where it is not for this client; MuxError where it fails."""
+    """Carry out a command for a client. Raises UsageError if the client may not call it, MuxError if it fails."""
     command = protocol.COMMANDS.get(name)
     if command is None:
         raise UsageError(f"There is no command {name!r} in mux-lsp {__version__}.")

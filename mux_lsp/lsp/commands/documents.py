@@ -1,4 +1,4 @@
-"""Commands for read-only documents: read one, or have the client show it."""
+"""Implement the commands for read-only documents: read one, or ask the client to show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that lists what was accepted, with the place of its lines in the client's text."""
+"""Implement the command that lists acceptances, with the current place of their lines in the client's text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def listed(
     documents: Mapping[Path, Document],
     encoding: PositionEncoding,
 ) -> protocol.HistoryListResult:
-    """What a client asks for. Slow: for a thread. Raises UsageError for a URI that is no file's."""
+    """Return the requested acceptances. Slow: run it in a thread. Raises UsageError if the URI is not a file's."""
     shapes: Iterator[protocol.AcceptanceShape]
     if params.uri is None:
         shapes = (_shape(one, None, None) for one in read(None, root))
@@ -66,7 +66,7 @@ def _of_file(
     searched = Text(lines or ())
     first, last = params.start or 0, len(searched.lines) if params.end is None else params.end
     for one in found:
-        # What was withdrawn and is in the text all the same is somebody else's.
+        # If a withdrawn acceptance's lines are in the text all the same, they have another origin.
         span = locate_acceptance(one, searched) if lines is not None and one.withdrawn is None else None
         if (params.start, params.end) == (None, None) or (span is not None and _touches(span, first, last)):
             where = span and convert.wire_range(convert.lines_range(lines or (), span.start, span.end, encoding))
@@ -74,7 +74,7 @@ def _of_file(
 
 
 def _touches(span: Span, first: int, last: int) -> bool:
-    """Whether lines are among those asked for. Where lines were deleted, the two that meet there are."""
+    """Return whether a span touches the requested lines. Deleted lines touch the two lines that they were between."""
     if span.start == span.end:
         return first <= span.start <= last + 1
     return span.start <= last and first < span.end

@@ -1,4 +1,4 @@
-"""Commands about agents' open questions."""
+"""Implement the commands about agents' open questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands about the settings that a repository brings along, and the person's trust in them."""
+"""Implement the commands about a repository's own settings, and the person's trust in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of a review: list what there is to review, show a variant of it, accept and reject."""
+"""Implement the commands of a review: list changes, show a variant, accept and reject."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def run_reject(client: CallerSession, params: protocol.RunReviewParams) ->
 
 
 def _hunks(params: protocol.FileParams) -> list[str] | None:
-    """Return None for all of a file, or an id that selects only the changes outside its hunks."""
+    """Return None for all changes of a file, or an id that selects only the change outside its hunks."""
     return None if params.what == "all" else [""]
 
 
@@ -121,7 +121,7 @@ def _with_resolutions(
     for candidate, items in judge(candidates, documents):
         place = (candidate.run.task, candidate.change.paths)
         if place not in held and any(item.status is HunkStatus.CONFLICT for item in items):
-            # Once for all runs that change the file.
+            # Computed once for all runs that change the file.
             competing = select.competing_changes(
                 tasks[candidate.run.task], frozenset(candidate.change.paths), candidate.reviews
             )

@@ -1,4 +1,4 @@
-"""Commands about one run: its state, its output and its diff; cancel, continue and retry."""
+"""Implement the commands about one run: its state, its output and its diff; cancel, continue and retry."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def run_diff(client: CallerSession, params: protocol.RunDiffParams) -> pro
     if run.base is None or run.result is None or not changes:
         return protocol.RunDiffResult(patch="", base64=None)
     room = client.engine.repositories.of(Path(client.engine.registry.task(run.task).repository))
-    # A command line may not hold the names of all.
+    # A command line may be too short for all names.
     groups = [changes[at : at + MAX_CHANGES] for at in range(0, len(changes), MAX_CHANGES)] if params.paths else [()]
     patch = b""
     for group in groups:

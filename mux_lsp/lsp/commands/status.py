@@ -1,4 +1,4 @@
-"""Commands about the daemon as a whole: its agents, its use of disk and money."""
+"""Implement the commands about the daemon as a whole: its agents, its disk use and spending."""
 
 from __future__ import annotations
 

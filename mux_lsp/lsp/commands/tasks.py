@@ -1,4 +1,4 @@
-"""Commands about whole tasks."""
+"""Implement the commands about whole tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that verifies files, or what they would be with a selection of a run accepted."""
+"""Implement the command that verifies files, or the files with a selection of a run accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def verify(client: CallerSession, params: protocol.VerifyParams) -> protoc
         raise UsageError("mux.verify takes hunks and paths only of a run: name it.")
     clients = clients_named(client, params.unsaved)
     folder = client.folder(params.repository) if params.run is None else _root_of(client, params.run)
-    # The last verdict is what the person believes of their files.
+    # A person relies on the last verdict on their files.
     authority.refuse_outside(engine, client.asker, folder, "verify what is")
     request = VerifyRequest(
         folder=folder,
@@ -58,7 +58,7 @@ def _root_of(client: CallerSession, run_id: str) -> Path:
 async def _choose(client: CallerSession, run_id: str, params: protocol.VerifyParams) -> Overlay:
     selection = await client.decisions.select(run_id, paths=params.paths, hunks=params.hunks)
     _, written = workspace_edit.split(selection, client.capabilities.edits)
-    # What accepting would refuse cannot be had, so there is nothing to verify.
+    # If accepting would be refused, there is nothing to verify.
     select.refuse_unsaved(selection, written, client.engine.clients.connected)
     return Overlay(
         run_id,
@@ -74,7 +74,7 @@ def _writes(client: CallerSession, selection: Selection) -> Iterator[Write]:
         yield from others
         document = client.documents.at(selection.root / plan.live.path)
         if document is not None and plan.lines is not None and last.entry is not None:
-            # As its editor would save it, in whatever encoding.
+            # Encoded as its editor would save it.
             content = as_saved(replace(document, content="".join(plan.lines)))
             if content is not None:
                 last = replace(last, entry=replace(last.entry, content=content))

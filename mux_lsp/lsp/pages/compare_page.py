@@ -1,4 +1,4 @@
-"""The page that has the runs of a task side by side, as Markdown: ranks and why, files by runs, places that differ."""
+"""Write the page that compares a task's runs, as Markdown: ranks and reasons, files by runs, places that differ."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ MAX_HUNKS: Final = 200
 """Maximum number of hunks of one file that are named."""
 
 MAX_PLACES: Final = 50
-"""Maximum number of places of one file, of those at which runs differ."""
+"""Maximum number of places of one file at which runs differ."""
 
 MAX_COLUMNS: Final = 20
-"""Maximum number of runs in the matrix of files and runs, the best ones."""
+"""Maximum number of runs in the table of files and runs, the best ones."""
 
 MAX_LINES: Final = 20
 """Maximum number of removed, and of added, lines of a variant."""
@@ -41,13 +41,13 @@ MAX_NAMED_RUNS: Final = 10
 
 
 def page(prompt: str, compared: TaskCompareResult, hunks: Mapping[str, Hunk]) -> str:
-    """The whole page. `hunks` has those of the compared files by their ids."""
+    """Return the whole page. `hunks` has the hunks of the compared files by their ids."""
     ranking = {one.run: one for one in compared.ranking}
     runs = sorted(compared.task.runs, key=lambda run: ranking[run.id].rank if run.id in ranking else len(ranking) + 1)
     parts = [f"# {compared.task.id}", "## Prompt", shortened(prompt), "## Runs", _runs(runs, ranking)]
     parts += [f"{_named(group)} have the same result." for group in compared.equal]
     if compared.ranking:
-        # Names of tests and files are in them, and a judge's words.
+        # As code, because the reasons contain names of tests and files, and the words of an LLM judge.
         reasons = [f"- {_rank(one)} {one.run}: {markdown.code(' '.join(one.reasons))}" for one in compared.ranking]
         parts += ["## Why", "\n".join(reasons)]
         parts.append(f"Agreement and cost as a plot: `{Address(Kind.PLOT, compared.task.id).uri}`")
@@ -93,7 +93,7 @@ def _checks(checks: Sequence[CheckResult]) -> str:
 
 
 def _matrix(files: Sequence[ComparedFile], runs: Sequence[RunShape]) -> list[str]:
-    """What each run does to each file."""
+    """Return a table of each run's change to each file."""
     changing = [run.id for run in runs if any(run.id in file.changes for file in files)]
     across = changing[:MAX_COLUMNS]
     rows = [(markdown.code(file.path), *(_lines(file.changes.get(run)) for run in across)) for file in files]
@@ -133,7 +133,7 @@ def _file(file: ComparedFile, of: int, hunks: Mapping[str, Hunk]) -> list[str]:
 
 
 def _place(place: ComparedPlace, of: int, hunks: Mapping[str, Hunk]) -> list[str]:
-    """A place where runs differ, with each of its variants as a diff."""
+    """Return a place where runs differ, with each of its variants as a diff."""
     if place.end > place.start + 1:
         where = f"Lines {place.start + 1} to {place.end}"
     else:
@@ -155,7 +155,7 @@ def _signed(sign: str, lines: Sequence[str]) -> list[str]:
 
 
 def _gist(hunk: Hunk | None) -> tuple[str, str]:
-    """How many lines a hunk adds and removes, and its first line that says something."""
+    """Return the number of lines that a hunk adds and removes, and its first line that is not trivial."""
     if hunk is None:
         return "", ""
     size = f"+{len(hunk.added)} −{len(hunk.removed)}"  # noqa: RUF001  a minus sign

@@ -1,4 +1,4 @@
-"""What the read-only documents show. Files come out of the shadow store, never from a path on disk an agent chose."""
+"""Read the texts of read-only documents. Files come from the shadow store, never from a path that an agent chose."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.wire.uris import Address
 
 MAX_FILE_BYTES = 2_000_000
-"""Maximum size of a file that is shown. Larger ones are reviewed as a whole too."""
+"""Maximum size in bytes of a file that is shown. Larger files are reviewed only as a whole, too."""
 
 MAX_PRINTED_BYTES = 200_000
 """Maximum number of bytes of an agent's or a check's output in a transcript: its end."""
@@ -49,15 +49,15 @@ MAX_PRINTED_BYTES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document about to be read. `files` are those whose live text or hunks it depends on."""
+    """A document that can be read. `files` are those whose live text or hunks it depends on."""
 
     read: Callable[[], str]
-    """Gives its text. Slow, and for any thread; raises MuxError where there is nothing that could be shown."""
+    """Returns its text. Slow; can run in any thread. Raises MuxError if there is nothing to show."""
     files: frozenset[Path] = frozenset()
 
 
 def source(engine: Engine, documents: Mapping[Path, Document], address: Address) -> Source:
-    """Where a document comes from, for the client with these open documents. Raises UsageError for an unknown id."""
+    """Return the source of a document for the client with these open documents. Raises UsageError for an unknown id."""
     match address.kind:
         case Kind.SNAPSHOT:
             return _snapshot_file(engine, address)
@@ -75,7 +75,7 @@ def source(engine: Engine, documents: Mapping[Path, Document], address: Address)
 
 
 def language(address: Address) -> str | None:
-    """The language of a document by LSP's name for it; None for a file, whose name tells."""
+    """Return LSP's identifier of a document's language; None for a file, whose name determines it."""
     if address.kind is Kind.PLOT:
         return "xml"
     if address.kind.page:
@@ -101,11 +101,11 @@ def _run_file(engine: Engine, address: Address) -> Source:
 
 
 def _file(engine: Engine, task: Task, result: str | None, address: Address, *, known: bool) -> str:
-    """A file of a result, or else of the task's snapshot. One that is `known` and not in it is empty."""
+    """Return a file of a result, or else of the task's snapshot; "" if it is missing there but `known`."""
     shadow: ShadowStore = engine.repositories.of(Path(task.repository)).shadow
     commit = result
     if task.snapshot is not None:
-        # What a snapshot took over may still be on its way into the store.
+        # The snapshot's objects may still be on their way into the store.
         shadow.complete(task.snapshot)
         commit = result or task.snapshot.commit
     data = shadow.read_at(commit, address.path) if commit is not None else None
@@ -133,7 +133,7 @@ def _shown(path: str) -> str:
     return printable(text.shown_path(path))
 
 
-# The client's live text, with what a run would make of it
+# The client's live text, with the changes of a run
 
 
 def _live_file(engine: Engine, documents: Mapping[Path, Document], address: Address) -> Source:
@@ -175,7 +175,7 @@ def _live_lines(live: LiveText, address: Address) -> tuple[str, ...]:
 
 
 def _with(candidate: FileReview, live: LiveText, waiting: list[Item], address: Address) -> tuple[str, ...]:
-    """The lines of a live text with pending hunks of it accepted; none where they delete it."""
+    """Return the lines of a live text with pending hunks accepted; none if they delete the file."""
     planned = plan_path(candidate.root, candidate.path, waiting, candidate.reviews) if waiting else None
     if planned is None:
         return _live_lines(live, address)
@@ -191,7 +191,7 @@ def _diff(candidate: FileReview, lives: Lives, address: Address) -> str:
         select.refuse_unknown(run, [address.hunk], {item.id for item in items})
         (one,) = [item for item in items if item.id == address.hunk]
         if one.hunk is not None and one.text_status is not HunkStatus.PENDING:
-            # There is no place for it in the live text; what it did to the snapshot can still be read.
+            # It cannot be placed in the live text, but its change of the snapshot can be shown.
             said = f"# {run.id}: {one.status.value}; this is its change of the snapshot\n"
             return said + _headers(candidate, live=False) + diff.unified([one.hunk], one.review.base)
         waiting, said = [one], f"# {run.id}: {one.status.value}\n"
@@ -207,7 +207,7 @@ def _diff(candidate: FileReview, lives: Lives, address: Address) -> str:
 
 
 def _headers(candidate: FileReview, *, live: bool) -> str:
-    """As in a patch. What a name has in it must not begin a line of its own."""
+    """Return the two header lines of a patch. A file name must not begin a new line there."""
     old = candidate.change.old_path or candidate.path
     before = f"{'live' if live else 'snapshot'}/{_one_line(old)}"
     return f"--- {before}\n+++ {candidate.run.id}/{_one_line(candidate.path)}\n"
@@ -227,7 +227,7 @@ def _transcript(task: Task, run: Run, run_folder: Path) -> str:
         if check.state is CheckState.FAILED
     }
     out, err = _printed(run_folder, "stdout"), _printed(run_folder, "stderr")
-    # The first message is the task's prompt, which stands above.
+    # The first message is the task's prompt, which the page shows above.
     entries = [
         one for one in transcript.read(run_folder) if not (isinstance(one.event, Prompted) and one.event.turn == 0)
     ]
@@ -237,7 +237,7 @@ def _transcript(task: Task, run: Run, run_folder: Path) -> str:
 
 
 def _messages(run: Run, run_folder: Path) -> tuple[str, ...]:
-    """What the agent was told after the task's prompt, in order."""
+    """Return the messages that the agent was sent after the task's prompt, in order."""
     if run.message is None:
         return ()
     told = {one.event.turn: one.event.text for one in transcript.read(run_folder) if isinstance(one.event, Prompted)}
@@ -245,7 +245,7 @@ def _messages(run: Run, run_folder: Path) -> tuple[str, ...]:
 
 
 def _printed_by_check(folder: Path) -> Printed:
-    """Its verdict may be in either stream, and nobody knows in which."""
+    """Return both streams of a check, because its verdict may be in either."""
     out, err = _printed(folder, "stdout"), _printed(folder, "stderr")
     return Printed(out.text + err.text, out.missing + err.missing)
 

@@ -1,4 +1,4 @@
-"""The runs of a task by agreement and cost, as a drawing in SVG: colours and shapes say what the checks do."""
+"""Draw the runs of a task by agreement and cost, as SVG. Colours and shapes show the check results."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ TOP: Final = 56
 BOTTOM: Final = 72
 
 STEPS: Final = 4
-"""Of each axis."""
+"""Number of grid steps of each axis."""
 
 PASSES: Final = "passes"
 SUSPECT: Final = "passes with its own tests, or not checked"
 FAILS: Final = "does not pass"
 
 STYLES: Final = {PASSES: ("#2e7d32", "circle"), SUSPECT: ("#b26a00", "triangle"), FAILS: ("#c62828", "cross")}
-"""Colours that can be read on light and dark ground, each with a shape of its own for those who do not see colours."""
+"""Colours that are legible on a light and a dark background, each with a shape for colour-blind people."""
 
 
 def drawing(task: Task, ranking: Sequence[Ranked]) -> str:
-    """The plot. Where no cost is known, it has the time in its place."""
+    """Return the plot. If no cost is known, its axis shows the time."""
     shown = [one for one in ranking if one.judged.grade is not Grade.EMPTY]
     costs = any(one.judged.run.cost_usd is not None for one in shown)
     known = [(one, figure) for one in shown if (figure := _figure(one, costs=costs)) is not None]
@@ -89,7 +89,7 @@ def _axes(most: float, *, costs: bool) -> Iterable[str]:
 
 
 def _points(known: Sequence[tuple[Ranked, float]], most: float) -> Iterable[str]:
-    """Runs at one place share a label, so that none covers another."""
+    """Yield the points. Runs at one point share a label, so that none covers another."""
     places: dict[tuple[int, int], list[Ranked]] = {}
     for one, figure in known:
         x, y = _x(one.judged.attempt.agreement.mean), _y(figure / most)
@@ -100,7 +100,7 @@ def _points(known: Sequence[tuple[Ranked, float]], most: float) -> Iterable[str]
         yield f"{_shape(shape, colour, round(x), round(y))}</g>"
     for (x, y), here in places.items():
         names = few_with_commas([one.run for one in here], 3)
-        # The label of what is at the right edge stands on its left.
+        # The label of a point near the right edge is on its left.
         if x > WIDTH * 2 / 3:
             yield _text(x - 10, y + 4, names, "end")
         else:
@@ -129,7 +129,7 @@ def _text(x: float, y: float, words: str, anchor: str, weight: str = "normal") -
 
 
 def _words(words: str) -> str:
-    """Words of whatever origin as text of a drawing. XML has no way to say two of the characters there are."""
+    """Return words of any origin as text of a drawing. XML cannot represent two of the characters."""
     return escape(line(words).translate({0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}))
 
 

@@ -1,4 +1,4 @@
-"""Read-only documents as files, for editors that know no other kind of document."""
+"""Write read-only documents as files, for editors that know no other kind of document."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mux_lsp import atomic, paths, storage
 from mux_lsp.errors import MuxError
 
 MODE = 0o444
-"""What editors take for read-only."""
+"""File mode that editors recognize as read-only."""
 
 
 def make_folder(parent: Path) -> Path:
-    """A new private folder for the files of one conversation. Raises MuxError."""
+    """Return a new private folder for the files of one session. Raises MuxError."""
     paths.make_private_folder(str(parent))
     try:
         return Path(tempfile.mkdtemp(dir=parent))
@@ -23,12 +23,12 @@ def make_folder(parent: Path) -> Path:
 
 
 def write(file: Path, content: str) -> None:
-    """Put a read-only file in its place, whole or not at all, in a folder of its own. Raises MuxError."""
+    """Replace a read-only file in a folder of its own, atomically. Raises MuxError."""
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor, new = tempfile.mkstemp(dir=file.parent.parent)
         with atomic.replacing(file, new), os.fdopen(descriptor, "wb") as opened:
-            # A buffer may hold half of a character, which no file can.
+            # A buffer may contain half of a surrogate pair, which no file can.
             opened.write(content.encode(errors="replace"))
             os.fchmod(descriptor, MODE)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Pages about a run and a task, as Markdown. What agents wrote stands in code spans and fences, made harmless."""
+"""Write the page of a run, as Markdown. The words of agents are in code spans and fences, made harmless."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_FILES = 200
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """The end of what was printed. `missing` is how many bytes came before it."""
+    """The end of an output. `missing` is the number of bytes before it."""
 
     text: str
     missing: int = 0
@@ -37,18 +37,18 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a run's agent was told after its prompt, what it printed, and its checks that failed, by their numbers."""
+    """The output of a run: of its agent and, by number, of its failed checks; and its messages after the prompt."""
 
     stdout: Printed
     stderr: Printed
     checks: Mapping[int, Printed]
     messages: Sequence[str] = ()
     conversation: Sequence[Entry] = ()
-    """What an agent told whose output can be read as events. It stands in place of `messages` and `stdout`."""
+    """The conversation of an agent whose output can be read as events. It replaces `messages` and `stdout`."""
 
 
 def page(task: Task, run: Run, output: Output) -> str:
-    """What a run was told, what it printed, what it changed and how it ended."""
+    """Return the page of a run: its prompt, output, checks and changes, and how it ended."""
     parts = [f"# {run.id}", _standing(run), "## Prompt", shortened(task.prompt)]
     if output.conversation:
         parts += ["## Conversation", *conversation_parts(output.conversation, f"mux-lsp log {run.id} --json-lines")]
@@ -148,7 +148,7 @@ def _list(entries: Iterable[str], count: int) -> str:
 
 
 def shortened(words: str) -> str:
-    """A prompt or message as a block, the beginning of it where it is long."""
+    """Return a prompt or message as a code block, shortened to its beginning if it is long."""
     more = f"\n… {len(words) - MAX_PROMPT} more characters" if len(words) > MAX_PROMPT else ""
     return markdown.fenced(words[:MAX_PROMPT] + more, "text")
 

@@ -1,4 +1,4 @@
-"""What an agent said and did, as Markdown in which nothing of it is more than text."""
+"""Write an agent's words and tool calls as Markdown, in which they can only be text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SIGNS: Final = {"done": "[x]", "active": "[>]"}
 
 
 def conversation_parts(entries: Sequence[Entry], whole: str) -> list[str]:
-    """The blocks of a conversation, oldest first; `whole` is the command that prints all of it."""
+    """Return the blocks of a conversation, oldest first. `whole` is the command that prints all of it."""
     shown = entries[-MAX_EVENTS:]
     calls = {one.event.id: one.event for one in entries if isinstance(one.event, events.ToolCall)}
     found: list[str] = []

@@ -1,8 +1,8 @@
-"""The read-only documents of one client: asked for, shown, and kept up with what they show.
+"""Serve the read-only documents of one client, show them on request, and keep them up to date.
 
-A client that has LSP 3.18's `workspace/textDocumentContent` gets them under their `mux:` URIs, and is told when one has
-changed. For any other one that can be asked to show a document they are files, read-only, in a private folder that goes
-with the conversation; those are rewritten when they change.
+A client with LSP 3.18's `workspace/textDocumentContent` gets them under their `mux:` URIs, and is notified when one has
+changed. Any other client that can be asked to show a document gets read-only files, in a private folder that is removed
+at the end of the session; they are rewritten when their content changes.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_FOLLOWED = 64
-"""Maximum number of documents of a client that are kept up to date: those that were asked for last."""
+"""Maximum number of documents of a client that are kept up to date: those that were requested last."""
 
 OPTIONS = types.TextDocumentContentRegistrationOptions([SCHEME])
-"""What we say of `workspace/textDocumentContent`."""
+"""Our options for `workspace/textDocumentContent`."""
 
 
 @dataclass(slots=True)
 class _Followed:
-    """A document that a client has asked for."""
+    """A document that a client has requested."""
 
     address: Address
     shown: int | None
-    """A hash of the text that the client has."""
+    """Hash of the text that the client has; None if it could not be read."""
     files: frozenset[Path] = field(default_factory=frozenset)
     file: Path | None = None
-    """Where it is for a client that takes files."""
+    """Its file, for a client that takes files."""
 
 
 class VirtualDocuments:
-    """The documents of one client. For use on the loop."""
+    """The documents of one client. For use on the event loop."""
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._followed: dict[str, _Followed] = {}
-        """By the URI as the client spells it, the one asked for last behind the others."""
+        """Documents by URI in the client's spelling, the one requested last at the end."""
         self._stale: set[str] = set()
         self._refreshing = Coalescer(self._refresh_stale, "refreshing read-only documents")
         self._folder: Path | None = None
@@ -68,10 +68,10 @@ class VirtualDocuments:
         self._writing = asyncio.Lock()
         self._write_task: asyncio.Task[None] | None = None
         self._moves = 0
-        """How often anything has happened that a document may show."""
+        """Number of events so far that a document may depend on."""
 
     async def register(self) -> None:
-        """Have the client ask for our scheme, if it wants to be told so in this way."""
+        """Register our scheme with the client, if it wants a registration."""
         if not self._session.capabilities.registers_content:
             return
         method = types.WORKSPACE_TEXT_DOCUMENT_CONTENT
@@ -81,10 +81,10 @@ class VirtualDocuments:
         except JsonRpcException as error:
             log.info("%s does not ask for mux: documents: %s", self._session.name, printable(error.message))
 
-    # What the client asks
+    # Requests of the client
 
     async def get(self, uri: str) -> tuple[str, str | None]:
-        """The text of a document and its language where its name does not tell. Raises MuxError."""
+        """Return the text of a document, and its language if its name does not determine it. Raises MuxError."""
         address = parse(uri)
         moves = self._moves
         followed, content = await self._read(address)
@@ -93,7 +93,7 @@ class VirtualDocuments:
         return content, contents.language(address)
 
     async def show(self, uri: str, take_focus: bool | None) -> str:
-        """Have the client show a document. Returns the URI that it is shown under. Raises MuxError."""
+        """Ask the client to show a document. Returns the URI under which it is shown. Raises MuxError."""
         name = self._session.name
         if not self._session.capabilities.documents:
             raise UsageError(
@@ -116,10 +116,10 @@ class VirtualDocuments:
             raise MuxError(f"{name} did not show {shown} and did not say why.")
         return shown
 
-    # What happens
+    # Events
 
     def on_event(self, event: Event) -> None:
-        """Refresh the documents that may show what has happened."""
+        """Refresh the documents that may depend on an event."""
         self._moves += 1
         match event:
             case RunOutput(run=run_id) | TranscriptGrown(run=run_id):
@@ -129,16 +129,16 @@ class VirtualDocuments:
             case TaskChanged(task=task):
                 self._changed(lambda one: one.address.kind.page and task_of(one.address.of) == task.id)
             case ReviewChanged(repository=repository, paths=paths):
-                # Of thousands of paths only the few that are followed are looked at.
+                # Check the few files that are followed, not the paths: there may be thousands.
                 self._changed(lambda one: any(_below(file, repository) in paths for file in one.files))
 
     def live_text_changed(self, file: Path) -> None:
-        """The client's text of a file is another one now, or may be."""
+        """Refresh the documents that depend on the client's text of a file, which may have changed."""
         self._moves += 1
         self._changed(lambda one: file in one.files and one.address.kind is not Kind.RUN)
 
     async def close(self) -> None:
-        """The client has gone. To be called when nothing is asked any more."""
+        """Stop, and remove the files, because the client has gone. To be called when no request is open any more."""
         await self._refreshing.close()
         self._followed.clear()
         if self._write_task is not None:
@@ -146,7 +146,7 @@ class VirtualDocuments:
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
-    # Inside
+    # Reading and refreshing
 
     async def _read(self, address: Address) -> tuple[_Followed, str]:
         if address.kind.of_task:
@@ -156,7 +156,7 @@ class VirtualDocuments:
         return _Followed(address, hash(content), found.files), content
 
     def _follow(self, uri: str, followed: _Followed, moves: int) -> None:
-        """Keep a document up to date that was read since there had been so many `moves`."""
+        """Keep a document up to date. `moves` is the number of events before it was read."""
         self._followed.pop(uri, None)
         self._followed[uri] = followed
         while len(self._followed) > MAX_FOLLOWED:
@@ -164,10 +164,10 @@ class VirtualDocuments:
             self._stale.discard(oldest)
             file = self._followed.pop(oldest).file
             if file is not None:
-                # Rather none than one that is no longer true.
+                # No file is better than an outdated one.
                 self._session.keep(asyncio.to_thread(shutil.rmtree, file.parent, ignore_errors=True))
         if self._moves != moves:
-            # Something has happened while it was read.
+            # An event has happened while it was read.
             self._refresh_soon([uri])
 
     async def _as_file(self, address: Address) -> Path:
@@ -186,7 +186,7 @@ class VirtualDocuments:
             return followed.file
 
     async def _write(self, file: Path, content: str) -> None:
-        # To its end also when nobody waits any more: the folder is removed after that.
+        # Written completely even if nobody waits any more, because the folder is removed after that.
         self._write_task = asyncio.create_task(asyncio.to_thread(read_only_files.write, file, content))
         await asyncio.shield(self._write_task)
 
@@ -210,7 +210,7 @@ class VirtualDocuments:
                 log.exception("a bug in mux-lsp, in refreshing %s", uri)
 
     async def _refresh(self, uri: str) -> None:
-        """Look at a document anew, and pass on what is different."""
+        """Read a document again, and send the client what is different."""
         async with self._writing:
             before = self._followed.get(uri)
             if before is None:
@@ -218,7 +218,7 @@ class VirtualDocuments:
             try:
                 now, content = await self._read(before.address)
             except MuxError:
-                # It has gone, or is nothing that can be shown. Who asks again gets the reason; a file stays as it was.
+                # It is gone or can no longer be shown. The next request gets the reason; a file keeps its last content.
                 if before.file is not None:
                     return
                 now, content = _Followed(before.address, None, before.files), ""

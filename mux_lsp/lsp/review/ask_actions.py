@@ -1,5 +1,4 @@
-"""Code actions that have agents begin: from what other language servers complain about, from a selection, and from what
-a comment says is to be done."""
+"""Offer code actions that start agents: on other servers' diagnostics, on a selection, and on TODO comments."""
 
 from __future__ import annotations
 
@@ -32,11 +31,11 @@ MAX_OFFERED: Final = 5
 """Maximum number of diagnostics, and of comments, for which agents are offered."""
 
 _COMMENT: Final = re.compile(r"#|//|/\*|\*|--|;|%|<!--|\"\"\"|'''")
-"""How comments begin in most languages."""
+"""The beginnings of comments in most languages."""
 
 _TODO: Final = re.compile(r"\b(?:TODO|FIXME)\b(?!\.\w)")
-"""A word with which a comment says what is to be done. Sought behind the sign: both in one would take its time over the
-lines of minified files."""
+"""A word that marks a comment as a task. It is searched for after the comment sign: one pattern for both would be slow
+on the lines of minified files."""
 
 _WORDS: Final = ("TODO", "FIXME")
 
@@ -52,7 +51,7 @@ _SEVERITIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """How a task begins here: the command that an action has, and why none can begin, if so."""
+    """The command with which code actions start a task, and the reason why none can be started, if any."""
 
     command: str = "mux.task.start"
     refusal: str | None = None
@@ -66,12 +65,12 @@ class Subject:
     folder: str
     """The URI of the folder in which agents would start."""
     path: str
-    """The document's path from there."""
+    """The document's path relative to that folder."""
     lines: Sequence[str]
 
     @classmethod
     def of(cls, document: Document, folders: Iterable[Path]) -> Subject:
-        """A document of a client that has these folders open."""
+        """Return the subject for a document of a client that has these folders open."""
         file = document.path
         folder = next((one for one in folders if file.is_relative_to(one)), file.parent)
         path = one_line(file.relative_to(folder).as_posix())
@@ -79,7 +78,7 @@ class Subject:
 
 
 def foreign(diagnostics: Iterable[types.Diagnostic]) -> list[types.Diagnostic]:
-    """The complaints that are not ours, each once."""
+    """Return the diagnostics that are not ours, without duplicates."""
     found: dict[tuple[str, int], types.Diagnostic] = {}
     for one in diagnostics:
         if one.source != SOURCE and one.message.strip():
@@ -88,23 +87,23 @@ def foreign(diagnostics: Iterable[types.Diagnostic]) -> list[types.Diagnostic]:
 
 
 def is_selection(range_: types.Range, complaints: Iterable[types.Diagnostic]) -> bool:
-    """Whether a range is one that the person chose: some editors ask about a complaint with its own range."""
+    """Return whether the person selected a range: some editors send a diagnostic's range when they ask about it."""
     return range_.start != range_.end and all(one.range != range_ for one in complaints)
 
 
 def may_have_todos(content: str) -> bool:
-    """Whether it is worth reading a text's lines for what comments say."""
+    """Return whether a text may contain TODO comments, so that its lines are worth reading."""
     return any(word in content for word in _WORDS)
 
 
 def fixes(subject: Subject, complaints: Iterable[types.Diagnostic], begin: Begin) -> list[types.CodeAction]:
-    """For each complaint of another language server: have agents fix it."""
+    """Return an action for each diagnostic of another language server: let agents fix it."""
     asks = [_Ask(f"fix: {_short(one.message)}", _complaint(subject, one), one.range) for one in complaints]
     return _actions(subject, asks, code_action.ASK_TO_FIX, begin)
 
 
 def todo(subject: Subject, line: int, begin: Begin) -> list[types.CodeAction]:
-    """Where a line is, or ends in, a TODO comment: have agents do what it says."""
+    """Return an action for the TODO comment in a line, if there is one: let agents do it."""
     asks = [
         _Ask(f"do: {_short(words)}", _todo(subject, words, line), _line(subject, line))
         for _, words in _todos(subject.lines[line : line + 1], line)
@@ -113,7 +112,7 @@ def todo(subject: Subject, line: int, begin: Begin) -> list[types.CodeAction]:
 
 
 def work(subject: Subject, range_: types.Range, begin: Begin) -> list[types.CodeAction]:
-    """Have agents work on a selection: do what its TODO comments say, or else finish and mend what is there."""
+    """Return actions for a selection: do its TODO comments, or if it has none finish and correct what is there."""
     first, last = range_.start.line, last_line(range_)
     todos = _todos(subject.lines[first : last + 1], first)[:MAX_OFFERED]
     asks = [_Ask(f"do: {_short(words)}", _todo(subject, words, line), range_) for line, words in todos]
@@ -146,8 +145,8 @@ def _actions(subject: Subject, asks: Iterable[_Ask], kind: str, begin: Begin) ->
 
 
 def _line(subject: Subject, line: int) -> types.Range:
-    """One line without its end."""
-    # UTF-16 is never shorter than what the client counts in, and a position behind the end is the end.
+    """Return the range of one line without its end."""
+    # UTF-16 is never shorter than the client's units, and a position after the end counts as the end.
     end = len(subject.lines[line].rstrip("\r\n").encode("utf-16-le")) // 2
     return types.Range(types.Position(line, 0), types.Position(line, end))
 
@@ -160,7 +159,7 @@ def _wire(range_: types.Range) -> dict[str, dict[str, int]]:
 
 
 def _complaint(subject: Subject, one: types.Diagnostic) -> str:
-    """All that is known of a problem: nobody is asked for more."""
+    """Return a prompt with everything known about a diagnostic, because the person is not asked for more."""
     line = one.range.start.line
     what = _SEVERITIES.get(one.severity, "problem") if one.severity else "problem"
     by = one_line(one.source) if one.source else "a language server"

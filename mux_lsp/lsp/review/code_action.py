@@ -1,4 +1,4 @@
-"""Code actions: for the changes at the cursor or in the selection, for the file, and for the runs."""
+"""Make code actions for the changes at the cursor or in the selection, for the file, and for the runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ KINDS: Final = (
 _KINDS: Final = {AcceptMode.EXACT: ACCEPT, AcceptMode.INSTEAD: INSTEAD, AcceptMode.TAKE: TAKE, AcceptMode.MARK: MARK}
 
 MAX_RUNS: Final = 8
-"""Maximum number of runs for which the file and the run are offered, those of the shown variants first."""
+"""Maximum number of runs whose file and result are offered, those of the shown variants first."""
 
 MAX_EXCERPT: Final = 40
 """Maximum number of characters of a line that would be lost."""
@@ -56,13 +56,13 @@ MAX_EXCERPT: Final = 40
 def actions_at(
     review: DocumentReview, range_: types.Range, context: types.CodeActionContext, capabilities: ClientCapabilities
 ) -> list[types.CodeAction]:
-    """What can be done about the changes at a range."""
+    """Return the actions for the changes at a range."""
     here = review.at(range_)
     made: list[types.CodeAction] = []
     for place in here:
         made += _at(review, place, context, capabilities)
     if capabilities.preferred:
-        # Of what can be accepted here the first: the shown variant of the first place.
+        # Prefer the first action that accepts: the shown variant of the first place.
         accepts = [one for one in made if one.kind == ACCEPT and one.disabled is None]
         for one in accepts:
             one.is_preferred = one is accepts[0]
@@ -75,7 +75,7 @@ def actions_at(
 def menu(
     made: Iterable[types.CodeAction], only: Sequence[str] | None, capabilities: ClientCapabilities
 ) -> list[types.CodeAction | types.Command]:
-    """Those of the kinds asked for, as the client can show them."""
+    """Return the actions of the requested kinds, in a form that the client supports."""
     wanted = [
         action
         for action in made
@@ -92,12 +92,12 @@ def _is_kind(kind: str | None, wanted: str) -> bool:
 
 
 def action(command: types.Command, kind: str) -> types.CodeAction:
-    """A code action that carries a command out."""
+    """Return a code action that executes a command."""
     return types.CodeAction(command.title, kind=kind, command=command)
 
 
 def disabled(made: types.CodeAction, reason: str) -> types.CodeAction:
-    """The action as one that cannot be chosen, for a reason."""
+    """Return the action as one that cannot be selected, with the reason."""
     made.command = made.data = None
     made.disabled = types.CodeActionDisabled(reason)
     return made
@@ -106,7 +106,7 @@ def disabled(made: types.CodeAction, reason: str) -> types.CodeAction:
 def _at(
     review: DocumentReview, place: ReviewPlace, context: types.CodeActionContext, capabilities: ClientCapabilities
 ) -> Iterator[types.CodeAction]:
-    """Everything for one place."""
+    """Yield all actions for one place."""
     for variant in place.in_order:
         if variant.status is HunkStatus.PENDING:
             title = f"Accept {variant.what} from {variant.who}"
@@ -135,7 +135,7 @@ def _accept(
     capabilities: ClientCapabilities,
     context: types.CodeActionContext | None = None,
 ) -> types.CodeAction:
-    """An action that accepts a change in some way. The edit is left to `codeAction/resolve` where the client can."""
+    """Return an action that accepts a change in a mode. `codeAction/resolve` makes its edit if the client can."""
     made = action(command_links.accept(variant, title, how), _KINDS[how])
     if context is not None:
         made.diagnostics = [one for one in context.diagnostics if one.source == SOURCE and one.code == variant.hunk_id]
@@ -148,7 +148,7 @@ def _accept(
 def _conflicting(
     review: DocumentReview, variant: ReviewVariant, context: types.CodeActionContext, capabilities: ClientCapabilities
 ) -> Iterator[types.CodeAction]:
-    """Why a change cannot be accepted as it is, and what can be done about it."""
+    """Yield a disabled action with the reason for the conflict, and actions that resolve it."""
     refused = _accept(variant, f"Accept {variant.what} from {variant.who}", AcceptMode.EXACT, capabilities, context)
     yield disabled(refused, f"conflict: {variant.reason}")
     offered = review.offers(variant)
@@ -179,11 +179,11 @@ def _take(variant: ReviewVariant, lost: Sequence[str]) -> str:
 
 
 def _selection(review: DocumentReview, here: Sequence[ReviewPlace], range_: types.Range) -> Iterator[types.CodeAction]:
-    """Accept and reject all that a run would do in the selection, where that is more than one change."""
+    """Yield actions that accept and reject all changes of a run in the selection, if there is more than one."""
     hunks_of: dict[str, list[str]] = {}
     for place in here:
         for variant in place.open_variants:
-            # Of a run that has several changes at a place not all need to be in the selection.
+            # If a run has several changes at a place, some may be outside the selection.
             is_in = review.touched(variant.range, range_)
             if is_in and variant.status is HunkStatus.PENDING and variant.hunk_id is not None:
                 for run in variant.runs:
@@ -200,7 +200,7 @@ def _selection(review: DocumentReview, here: Sequence[ReviewPlace], range_: type
 
 
 def _files_and_runs(review: DocumentReview, places: Iterable[ReviewPlace]) -> Iterator[types.CodeAction]:
-    """Accept a run's whole file, and its whole result. Of runs whose file or result is the same, one is offered."""
+    """Yield actions that accept a run's whole file and whole result. Of equal runs one is offered."""
     changes = {item.review.run: item.review.change for item in review.items}
     equal = {run: group for task in review.tasks.values() for group in equal_runs(task.active_runs) for run in group}
     results = {run.id: run.result for task in review.tasks.values() for run in task.runs}
@@ -236,7 +236,7 @@ def _is_same(one: FileChange, other: FileChange) -> bool:
 
 
 def _equal(same: Sequence[str]) -> str:
-    """Which other runs it goes for as well."""
+    """Return a suffix that names the other runs to which an action applies as well."""
     if not same:
         return ""
     more = f" and {len(same) - MAX_NAMES} more" if len(same) > MAX_NAMES else ""

@@ -1,4 +1,4 @@
-"""Code lenses: one line at each place that waits for a decision."""
+"""Make code lenses: one line of them at each open place."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def lenses(review: DocumentReview, capabilities: ClientCapabilities) -> list[types.CodeLens]:
-    """What there is, Accept, Next, Diff and Reject at each place; a conflict says why, and has Merge for Accept.
+    """Return the lenses of each place: headline, Accept, Next, Diff, Reject. A conflict has Merge in place of Accept.
 
-    Each is at a character of its own: not every editor keeps the order of lenses that are at the same one.
+    Each lens has a character of its own, because not every editor keeps the order of lenses at the same character.
     """
     made: list[types.CodeLens] = []
     taken: Counter[int] = Counter()
@@ -35,7 +35,7 @@ def lenses(review: DocumentReview, capabilities: ClientCapabilities) -> list[typ
 
 def _line(review: DocumentReview, place: ReviewPlace, capabilities: ClientCapabilities) -> Iterator[types.Command]:
     variant = place.shown
-    # A lens must have a command, and this one does nothing but show its title.
+    # A lens must have a command. This one does nothing but show its title.
     yield command_links.command(headline(place), "mux.review.places", {"uri": review.buffer.uri})
     if variant.status is HunkStatus.PENDING:
         yield command_links.accept(variant, "Accept")
@@ -49,7 +49,7 @@ def _line(review: DocumentReview, place: ReviewPlace, capabilities: ClientCapabi
 
 
 def headline(place: ReviewPlace) -> str:
-    """What there is to decide at a place, in one line."""
+    """Return one line that says what there is to decide at a place."""
     variant = place.shown
     words = [variant.what, variant.run]
     if variant.status is HunkStatus.CONFLICT:

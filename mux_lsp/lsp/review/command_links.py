@@ -1,4 +1,4 @@
-"""The commands behind lenses and code actions, each with its title and its argument."""
+"""Build the commands of lenses and code actions, each with its title and argument."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def command(title: str, name: str, argument: dict[str, Any]) -> types.Command:
-    """One of the protocol's commands."""
+    """Return one of the protocol's commands."""
     return types.Command(title=title, command=name, arguments=[argument])
 
 
 def accept(variant: ReviewVariant, title: str, mode: AcceptMode = AcceptMode.EXACT) -> types.Command:
-    """What accepts a change in some way."""
+    """Return the command that accepts a change in a mode."""
     what = "file" if variant.hunk_id is None else "hunk"
     return command(title, f"mux.{what}.accept", accept_argument(variant, mode))
 
 
 def accept_argument(variant: ReviewVariant, mode: AcceptMode = AcceptMode.EXACT) -> dict[str, Any]:
-    """What names a change, and the way in which to accept it."""
+    """Return the argument that names a change and the mode in which to accept it."""
     return _name(variant) | ({} if mode is AcceptMode.EXACT else {"mode": mode.value})
 
 
 def reject(variant: ReviewVariant, title: str) -> types.Command:
-    """What rejects a change, for all runs that share it."""
+    """Return the command that rejects a change for all runs that share it."""
     if variant.hunk_id is None:
         return command(title, "mux.file.reject", _name(variant))
     return command(title, "mux.hunk.reject", _name(variant) | {"shared": True})
@@ -40,21 +40,21 @@ def reject(variant: ReviewVariant, title: str) -> types.Command:
 
 def _name(variant: ReviewVariant) -> dict[str, Any]:
     if variant.hunk_id is None:
-        # What the file's hunks do has places of its own.
+        # The hunks of the file have places of their own.
         only = {"what": "file"} if variant.item.review.hunks else {}
         return {"run": variant.run, "path": variant.path, **only}
     return {"run": variant.run, "hunks": [variant.hunk_id]}
 
 
 def show(review: DocumentReview, variant: ReviewVariant, title: str) -> types.Command:
-    """What has another variant shown at its place."""
+    """Return the command that shows another variant at its place."""
     return command(title, "mux.variant.show", _place(review, variant))
 
 
 def diff(
     review: DocumentReview, variant: ReviewVariant, title: str, capabilities: ClientCapabilities
 ) -> types.Command | None:
-    """What shows a change as a diff, by the client's own means where it has some; None where it has none."""
+    """Return the command that shows a change as a diff, the client's own if there is one; None if there is no way."""
     change = variant.item.review.change
     document = Address(Kind.DIFF, variant.run, change.path, variant.hunk_id).uri
     if "mux.client.diff" in capabilities.commands:
@@ -65,10 +65,10 @@ def diff(
 def merge(
     review: DocumentReview, variant: ReviewVariant, title: str, capabilities: ClientCapabilities
 ) -> types.Command | None:
-    """What opens the text, the snapshot and the result side by side; None where the client has no means."""
+    """Return the command that opens text, snapshot and result side by side; None if that is not possible."""
     change = variant.item.review.change
     if not change.old_mode:
-        return None  # there is no third version
+        return None  # the snapshot has no version of the file
     base = Address(Kind.SNAPSHOT, task_of(variant.item.review.run), change.base_path).uri
     theirs = Address(Kind.RUN, variant.run, change.path).uri
     if "mux.client.merge" in capabilities.commands:

@@ -1,4 +1,4 @@
-"""Hint diagnostics: one over each place that waits for a decision."""
+"""Make hint diagnostics: one over each open place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCE = "mux"
 
 
 def diagnostics(review: DocumentReview, capabilities: ClientCapabilities) -> list[types.Diagnostic]:
-    """What the lens of each place says, over the lines that the shown variant would change."""
+    """Return one diagnostic per open place: its headline, over the lines that the shown variant changes."""
     return [
         types.Diagnostic(
             range=place.shown.range,
@@ -33,6 +33,6 @@ def diagnostics(review: DocumentReview, capabilities: ClientCapabilities) -> lis
 
 
 def _only_goes(variant: ReviewVariant) -> bool:
-    """Whether the lines would go and nothing would come."""
+    """Return whether a variant only removes lines."""
     hunk = variant.item.hunk
     return hunk is not None and variant.status is HunkStatus.PENDING and not hunk.added

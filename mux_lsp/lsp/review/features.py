@@ -40,14 +40,14 @@ class ReviewFeatures:
         review = await self._views.view(params.text_document.uri)
         made: list[types.CodeAction] = []
         if review is not None and review.items:
-            # Which runs are equal may have changed in other files than this one.
+            # Changes in other files than this one may have made runs equal or different.
             review = replace(review, tasks={task: engine.registry.task(task) for task in review.tasks})
             made += await asyncio.to_thread(code_action.actions_at, review, params.range, params.context, capabilities)
         made += await self._prompts(params)
         return code_action.menu(made, params.context.only, capabilities)
 
     async def _prompts(self, params: types.CodeActionParams) -> list[types.CodeAction]:
-        """Make the actions that ask agents for work here, also where there is nothing to review."""
+        """Return the actions that start agents here, also if there is nothing to review."""
         document = self._session.documents.get(params.text_document.uri)
         complaints = ask_actions.foreign(params.context.diagnostics)
         selected = ask_actions.is_selection(params.range, complaints)
@@ -61,13 +61,13 @@ class ReviewFeatures:
         return made + ask_actions.todo(subject, params.range.start.line, begin)
 
     async def _begin(self) -> ask_actions.Begin:
-        """How a code action begins a task: the client may have its person pick the agents."""
+        """Return how a code action starts a task: the client may let its person select the agents."""
         if "mux.client.ask" in self._session.capabilities.commands:
             return ask_actions.Begin("mux.client.ask")
         return ask_actions.Begin(refusal=await self._refusal())
 
     async def _refusal(self) -> str | None:
-        """Why no agent would begin that is not named, in words."""
+        """Return the reason why no agent would start if none is named; None if one would."""
         try:
             return await self._session.engine.tasks.no_agent()
         except UsageError as error:

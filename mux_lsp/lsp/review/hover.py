@@ -1,4 +1,4 @@
-"""Hover: the diffs of the variants at a place, in which nothing that an agent wrote is more than text."""
+"""Show the diffs of the variants at a place in a hover. An agent's words can only be text in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.wire.capabilities import ClientCapabilities
 
 MAX_LINES = 200
-"""Maximum number of diff lines in a hover, shared out among the variants."""
+"""Maximum number of diff lines in a hover, shared among the variants."""
 
 MIN_LINES = 10
 """Minimum number of diff lines for each variant that a hover shows."""
@@ -27,7 +27,7 @@ MAX_WIDTH = 400
 
 
 def hover(review: DocumentReview, position: types.Position, capabilities: ClientCapabilities) -> types.Hover | None:
-    """The diffs of the changes at a position, the shown variant of each place first."""
+    """Return a hover with the diffs of the changes at a position, the shown variant of each place first."""
     here = review.at(types.Range(position, position))
     variants = [(place, variant) for place in here for variant in (place.in_order or place.others)]
     if not variants:

@@ -1,4 +1,4 @@
-"""Taking a run's lines over the person's: what would be lost is in the edit, for the client to ask about."""
+"""Annotate edits that overwrite the person's lines, so that the client asks for confirmation."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from mux_lsp.engine.review.selection import Selection
 
 ANNOTATION: Final = "mux: over yours"
-"""The id of the annotation of edits that lose something."""
+"""The id of the annotation of edits that overwrite something."""
 
 MAX_LOST_LINES: Final = 20
-"""Maximum number of lines in the annotation, of those that would be lost."""
+"""Maximum number of overwritten lines in the annotation."""
 
 
 def taken(selection: Selection) -> list[Item]:
-    """The changes of a selection that go over what the person has there."""
+    """Return the changes of a selection that overwrite the person's lines."""
     if selection.instead_of:
         return []
     return [item for item in selection.placed if item.text_status is HunkStatus.CONFLICT]
 
 
 def is_over(plan: PathPlan, over: Iterable[Item]) -> bool:
-    """Whether a plan is about one of these."""
+    """Return whether a plan is for the file of one of these items."""
     return any(item.live.path == plan.live.path for item in over)
 
 
 def to_confirm(
     plan: PathPlan, edits: Sequence[types.TextEdit], over: Sequence[Item]
 ) -> list[types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit]:
-    """The text edits of a plan, annotated where they lose something."""
+    """Return the text edits of a plan, annotated where they overwrite something."""
     lossy = [bool(_lost(plan, edit, over)) for edit in plan.edits] if len(plan.edits) == len(edits) else []
     return [
         types.AnnotatedTextEdit(ANNOTATION, edit.range, edit.new_text) if loses else edit
@@ -51,7 +51,7 @@ def to_confirm(
 
 
 def annotation(run_id: str, plans: Iterable[PathPlan], over: Sequence[Item]) -> types.ChangeAnnotation:
-    """What to ask the person, with the lines that would be lost."""
+    """Return the annotation for a run, with the lines that would be lost."""
     lost: list[str] = []
     for plan in plans:
         if plan.entry is None and is_over(plan, over):
@@ -65,7 +65,7 @@ def annotation(run_id: str, plans: Iterable[PathPlan], over: Sequence[Item]) -> 
 
 
 def lost_lines(item: Item, stretch: Conflict) -> list[str]:
-    """The live lines of a stretch that would not be there any more with the result's lines in its place."""
+    """Return the live lines of a stretch that would be lost if the result's lines replaced it."""
     live = list((item.live.lines or ())[stretch.start : stretch.end])
     if item.placement is None:
         coming = [line for hunk in stretch.hunks for line in hunk.added]
@@ -75,12 +75,12 @@ def lost_lines(item: Item, stretch: Conflict) -> list[str]:
 
 
 def _lost(plan: PathPlan, edit: LineEdit, over: Sequence[Item]) -> list[str]:
-    """The person's lines that an edit takes away."""
+    """Return the person's lines that an edit removes."""
     if not any(item.live.path == plan.live.path and item.start <= edit.end and edit.start <= item.end for item in over):
         return []
     return _gone(list((plan.live.lines or ())[edit.start : edit.end]), split_lines(edit.text))
 
 
 def _gone(before: list[str], after: list[str]) -> list[str]:
-    """The lines of one text that are not in the other."""
+    """Return the lines of one text that are not in the other."""
     return [line for change in diff.diff_lines(before, after) for line in before[change.start : change.end]]

@@ -1,4 +1,4 @@
-"""What there is to review in one open document: its places, and at each the variants of which one is shown."""
+"""Build the review of one open document: its places, and at each place the variants and the one that is shown."""
 
 from __future__ import annotations
 
@@ -24,55 +24,55 @@ if TYPE_CHECKING:
     RangeOf = Callable[[Item], types.Range]
 
 WHOLE_FILE_LINE: Final = -1
-"""The line of the snapshot at which changes without hunks have their place: before all others."""
+"""The line of the snapshot for the place of changes without hunks: before all others."""
 
 MAX_NAMES: Final = 5
-"""Maximum number of runs that are named for agreeing."""
+"""Maximum number of agreeing runs that are named."""
 
 _LEADING: Final = (HunkStatus.APPLIED, HunkStatus.PENDING, HunkStatus.CONFLICT, HunkStatus.REJECTED)
-"""By which of its runs a variant goes, where it stands differently to them."""
+"""Order of statuses, by which a variant takes the status of one of its runs if they differ."""
 
 _SHOWN: Final = (HunkStatus.PENDING, HunkStatus.APPLIED, HunkStatus.CONFLICT, HunkStatus.REJECTED)
-"""What to show of a place where nobody has chosen: what can be taken, else what is there, else what is in the way."""
+"""Order of statuses, by which a place shows a variant if nobody has selected one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewVariant:
-    """One change that one or several runs make, as it stands to the text."""
+    """One change that one or several runs make, with its status on the text."""
 
     item: Item
-    """The change as the first of its runs has it."""
+    """The change of the run that represents the variant."""
     runs: tuple[str, ...]
     """The runs that share it, best first, without those for which it was rejected."""
     agreed: int
-    """How many runs share it, with those."""
+    """Number of runs that share it, with those for which it was rejected."""
     total: int
-    """How many runs of the task have changed something."""
+    """Number of runs of the task that have changed something."""
     range: types.Range
 
     @property
     def run(self) -> str:
-        """The run that it goes by."""
+        """The run that represents the variant."""
         return self.runs[0]
 
     @property
     def hunk_id(self) -> str | None:
-        """The id that the runs' hunks share, None for a change without hunks."""
+        """The id that the runs' hunks share; None for a change without hunks."""
         return self.item.hunk.id if self.item.hunk else None
 
     @property
     def status(self) -> HunkStatus:
-        """How it stands to the text."""
+        """Its status on the text."""
         return self.item.status
 
     @property
     def path(self) -> str:
-        """The path of the changed file, as clients name it."""
+        """The path of the changed file, as sent to clients."""
         return text.shown_path(self.item.review.change.path)
 
     @property
     def what(self) -> str:
-        """The change in a few characters: lines added and removed, or `delete the file` and the like."""
+        """A summary in a few characters: lines added and removed, or `delete the file` and the like."""
         change = self.item.review.change
         if change.kind is ChangeKind.COPIED:
             return f"copy of {one_line(change.old_path or change.path)}"
@@ -86,24 +86,26 @@ class ReviewVariant:
 
     @property
     def agreement(self) -> str:
-        """How many of how many runs agree, "" where there is one only."""
+        """The number of agreeing runs out of all, in words; "" if there is only one run."""
         return f"{self.agreed}/{self.total} agree" if self.total > 1 else ""
 
     @property
     def who(self) -> str:
-        """Whose change it is."""
+        """The run that represents the variant, with the agreement."""
         return f"{self.run} ({self.agreement})" if self.agreement else self.run
 
     @property
     def reason(self) -> str:
-        """Why it is in conflict, in words."""
+        """The reason for the conflict, in words."""
         return one_line(self.item.reason or "cannot be placed exactly")
 
 
 @dataclass(frozen=True, slots=True)
 class VariantSelection:
-    """Which variant a person wants to see at a place: in words that stay true whatever is typed and however the agents
-    go on. `line` is the snapshot's."""
+    """The variant that a person wants to see at a place. It stays valid while the text and the results change.
+
+    `line` is a line of the snapshot.
+    """
 
     task: str
     line: int
@@ -113,33 +115,33 @@ class VariantSelection:
 
 @dataclass(frozen=True, slots=True)
 class ReviewPlace:
-    """Where changes of one task compete, with the one that is shown.
+    """A place where changes of one task compete, with the variant that is shown.
 
-    `start` and `end` are lines of the snapshot, so that a place keeps its name while the text moves.
+    `start` and `end` are lines of the snapshot, so that they stay valid while the text changes.
     """
 
     task: str
     start: int
     end: int
     variants: tuple[ReviewVariant, ...]
-    """Best first."""
+    """The variants, best first."""
     shown: ReviewVariant
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to decide: what is applied here leaves nothing that could be added."""
+        """True if there is something to decide: once a variant is applied, there is nothing to add."""
         return self.shown.status in {HunkStatus.PENDING, HunkStatus.CONFLICT}
 
     @property
     def open_variants(self) -> tuple[ReviewVariant, ...]:
-        """The variants among which there is to choose, best first; none where the place is settled."""
+        """The variants to select from, best first; empty if the place is settled."""
         applied = any(variant.status is HunkStatus.APPLIED for variant in self.variants)
         wanted = {HunkStatus.PENDING} if applied else {HunkStatus.PENDING, HunkStatus.CONFLICT}
         return tuple(variant for variant in self.variants if variant.status in wanted)
 
     @property
     def others(self) -> tuple[ReviewVariant, ...]:
-        """The variants that could take the place of the one that is applied here."""
+        """The variants that could replace the one that is applied here."""
         if not any(variant.status is HunkStatus.APPLIED for variant in self.variants):
             return ()
         return tuple(variant for variant in self.variants if variant.status is HunkStatus.CONFLICT)
@@ -154,12 +156,12 @@ class ReviewPlace:
         )
 
     def next(self, step: int = 1) -> ReviewVariant:
-        """The open variant so many steps behind the shown one, around the end."""
+        """Return the open variant `step` positions after the shown one, wrapping around at the end."""
         choice = self.open_variants
         return choice[(choice.index(self.shown) + step) % len(choice)] if self.shown in choice else self.shown
 
     def choice_of(self, variant: ReviewVariant) -> VariantSelection:
-        """What to remember to have a variant shown here."""
+        """Return the selection that shows a variant here."""
         line = variant.item.hunk.start if variant.item.hunk else WHOLE_FILE_LINE
         return VariantSelection(self.task, line, variant.run, variant.hunk_id)
 
@@ -187,16 +189,16 @@ class DocumentReview:
     buffer: Buffer
     places: tuple[ReviewPlace, ...]
     items: tuple[Item, ...]
-    """What the places are made of."""
+    """The items from which the places are built."""
     tasks: Mapping[str, Task]
-    """The tasks that they are of, by id."""
+    """The tasks of the places, by id."""
 
     def waiting(self) -> list[ReviewPlace]:
-        """The places that wait for a decision."""
+        """Return the open places."""
         return [place for place in self.places if place.is_open]
 
     def at(self, range_: types.Range) -> list[ReviewPlace]:
-        """The places that a range touches and at which there is something to do."""
+        """Return the places that a range touches and at which there is something to do."""
         return [
             place
             for place in self.places
@@ -205,18 +207,19 @@ class DocumentReview:
         ]
 
     def touched(self, place: types.Range, range_: types.Range) -> bool:
-        """Whether a range touches what stands at another, or where that is reached from."""
+        """Return whether a range touches another, or the line from which that one is reached."""
         return touches(place, range_) or touches(self.reach(place), range_)
 
     def reach(self, range_: types.Range) -> types.Range:
-        """From where a range can be reached: one behind the last line from that line; not every cursor gets further."""
+        """Return the range from which another is reached. A range after the last line is reached from that line,
+        because not every cursor can move further."""
         last = max(0, len(self.buffer.live.lines or ()) - 1)
         if range_.start.line <= last:
             return range_
         return types.Range(types.Position(last, 0), types.Position(last, 0))
 
     def find(self, run: str, hunk: str | None) -> Located | None:
-        """The place and variant of a run's hunk, or of its change without hunks."""
+        """Return the place and variant of a run's hunk, or of its change without hunks."""
         return next(
             (
                 Located(place, variant)
@@ -228,31 +231,31 @@ class DocumentReview:
         )
 
     def offers(self, variant: ReviewVariant) -> Resolutions:
-        """What can be done about a variant in conflict."""
+        """Return the resolutions of a variant in conflict."""
         task = task_of(variant.item.review.run)
         return available_resolutions((item for item in self.items if task_of(item.review.run) == task), variant.item)
 
     def showing(self, choices: Iterable[VariantSelection]) -> DocumentReview:
-        """The same with these variants shown: of choices for one place the last one."""
+        """Return the same review with these variants shown; the last selection for a place wins."""
         return replace(self, places=tuple(_showing(place, choices) for place in self.places))
 
 
 def view(
     buffer: Buffer, items: Iterable[Item], tasks: Mapping[str, Task], encoding: text.PositionEncoding
 ) -> DocumentReview:
-    """Put what the runs change at one place together, each task apart. `items` are in the order of the runs."""
+    """Group what the runs change at one place, separately for each task. `items` are in the order of the runs."""
     items = tuple(items)
     alike: dict[tuple[str, str, bool], list[Item]] = {}
     for item in items:
         change = item.review.change
-        # Deleting a file stands against all that is done to it, and is one decision: it must not tie the rest together.
+        # Deleting a file competes with every change of it and is one decision. It must not merge the other places.
         key = (task_of(item.review.run), change.old_object, change.kind is ChangeKind.DELETED)
         alike.setdefault(key, []).append(item)
     made: list[ReviewPlace] = []
     ranges: dict[tuple[int, int], types.Range] = {}
 
     def range_of(item: Item) -> types.Range:
-        # Many variants stand at one place.
+        # Cached, because many variants are at the same place.
         span = item.start, item.end
         found = ranges.get(span)
         if found is None:
@@ -280,7 +283,7 @@ def _hunk_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -
 
 
 def _whole_places(task: str, items: Sequence[Item], of: int, range_of: RangeOf) -> Iterator[ReviewPlace]:
-    """The one place of the changes that have no hunks: those of most runs first."""
+    """Yield the one place of the changes without hunks, if any, the change of the most runs first."""
     same: dict[tuple[int, str, str], list[Item]] = {}
     for item in items:
         change = item.review.change
@@ -306,7 +309,7 @@ def _showing(place: ReviewPlace, choices: Iterable[VariantSelection]) -> ReviewP
     chosen = _best(place.variants)
     for choice in choices:
         if is_for(choice, place):
-            # The same change; or, where its agent has changed it meanwhile, what that run does here now.
+            # The same change; or, if its agent has changed it meanwhile, that run's current change here.
             exact = [one for one in place.open_variants if one.hunk_id == choice.hunk]
             near = [one for one in place.open_variants if choice.run in one.runs]
             chosen = next(iter([*exact, *near]), chosen)
@@ -314,20 +317,20 @@ def _showing(place: ReviewPlace, choices: Iterable[VariantSelection]) -> ReviewP
 
 
 def is_for(choice: VariantSelection, place: ReviewPlace) -> bool:
-    """Whether a choice was made at this place."""
+    """Return whether a selection was made at this place."""
     return choice.task == place.task and place.start <= choice.line <= place.end
 
 
 def touches(one: types.Range, other: types.Range) -> bool:
-    """Whether two ranges share a place. A range that ends at the start of a line does not reach into that line."""
+    """Return whether two ranges have a line in common. A range that ends at the start of a line excludes it."""
     return one.start.line <= last_line(other) and other.start.line <= last_line(one)
 
 
 def last_line(range_: types.Range) -> int:
-    """The last line that a range has something of."""
+    """Return the last line that a range includes."""
     return range_.end.line - (1 if range_.end.character == 0 and range_.end.line > range_.start.line else 0)
 
 
 def one_line(words: str) -> str:
-    """Words of whatever origin, made harmless to show in one line."""
+    """Return words of any origin, made harmless to show in one line."""
     return " ".join(printable(text.shown_path(words)).split())

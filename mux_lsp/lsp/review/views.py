@@ -32,17 +32,17 @@ log = logging.getLogger(__name__)
 
 
 class Views:
-    """The reviews of one client's open documents. For use on the loop."""
+    """The reviews of one client's open documents. For use on the event loop."""
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._views: dict[str, tuple[tuple[int, int], places.DocumentReview]] = {}
         self._chosen: dict[str, tuple[places.VariantSelection, ...]] = {}
-        """The variants that the person has chosen to see, by document."""
+        """The variants that the person has selected, by document."""
         self._published: dict[str, places.DocumentReview] = {}
-        """The reviews whose diagnostics the client was last sent."""
+        """The reviews whose diagnostics were last sent to the client."""
         self._generations: dict[str, int] = {}
-        """How often the review of a document has become invalid for another reason than its text, by its URI."""
+        """Number of times that the review of a document was invalidated for a reason other than its text, by URI."""
         self._making: dict[str, asyncio.Task[None]] = {}
         self._stale: set[str] = set()
         self._lenses_stale = False
@@ -50,12 +50,13 @@ class Views:
         self._last_looks: set[asyncio.Task[None]] = set()
 
     async def view(self, uri: str) -> places.DocumentReview | None:
-        """Get the review of a document at its newest text; None where it is not open."""
+        """Return the review of a document at its newest text; None if it is not open."""
         while (document := self._session.documents.get(uri)) is not None:
             known = self._views.get(uri)
             if known is not None and known[0] == self._key(document):
                 return known[1]
-            # One at a time for a document, shared by all who ask meanwhile; of what is typed meanwhile only the last.
+            # One review per document is built at a time, shared by all who ask; of texts that change meanwhile, only
+            # the last is used.
             making = self._making.get(uri)
             if making is None:
                 making = self._making[uri] = self._session.keep(self._build_view(document))
@@ -63,14 +64,14 @@ class Views:
         return None
 
     async def require_view(self, uri: str) -> places.DocumentReview:
-        """Get the review of an open document. Raises UsageError where it is not open."""
+        """Return the review of an open document. Raises UsageError if it is not open."""
         review = await self.view(uri)
         if review is None:
             raise UsageError(f"{uri} is not open in {self._session.name}: places are those of an open document.")
         return review
 
     async def caught_up(self) -> None:
-        """Wait until the newest text of every document, also of those closed just now, was observed."""
+        """Wait until the newest text of every document was observed, also of those just closed."""
         looks = [self.view(document.uri) for document in self._session.documents]
         await asyncio.gather(*looks, *self._last_looks, return_exceptions=True)
 
@@ -87,7 +88,7 @@ class Views:
     # Changes
 
     def results_changed(self, root: Path, paths: Collection[str]) -> None:
-        """Refresh the documents of a repository that are at these paths."""
+        """Refresh the documents of a repository at these paths."""
         touched = [document.uri for document in self._session.documents if _is_among(document.path, root, paths)]
         for uri in touched:
             self.invalidate(uri)
@@ -96,7 +97,7 @@ class Views:
             self.refresh(*touched)
 
     def invalidate(self, uri: str) -> None:
-        """Have the review of a document made again when it is needed next, though its text is the same."""
+        """Rebuild the review of a document when it is next needed, although its text is the same."""
         self._generations[uri] = self._generations.get(uri, 0) + 1
 
     def refresh(self, *uris: str) -> None:
@@ -105,7 +106,7 @@ class Views:
         self._refreshing.request()
 
     def closed(self, uri: str, document: Document | None) -> None:
-        """Forget a document that was closed; `document` is what was open until now."""
+        """Forget a closed document; `document` is the one that was open, if any."""
         self._views.pop(uri, None)
         self._published.pop(uri, None)
         self._generations.pop(uri, None)
@@ -121,7 +122,7 @@ class Views:
         watch.close(uri)
 
     async def close(self) -> None:
-        """Publish nothing any more."""
+        """Stop publishing."""
         await self._refreshing.close()
 
     # Building
@@ -141,14 +142,14 @@ class Views:
             del self._making[document.uri]
 
     async def _observe_closed(self, document: Document, seen: DocumentObservations) -> None:
-        """Observe a document that was closed before the edit that its client had asked for was seen in its text."""
+        """Observe a document that was closed before an edit that its client had asked for was seen in its text."""
         if making := self._making.get(document.uri):
             await asyncio.wait([making])
         _, presence = await self._view_of(document)
         self._observe(seen, presence)
 
     def _observe(self, seen: DocumentObservations, presence: PresenceMap) -> None:
-        # What an agent writes into a text that it has opened itself is no person's acceptance.
+        # An agent may write into a text that it has opened itself; that is not a person's acceptance.
         if self._session.is_persons:
             self._session.engine.history.observe(self._session.watch, seen, presence)
 
@@ -183,7 +184,7 @@ class Views:
         if document.version != review.buffer.version:
             self._stale.add(uri)
             return
-        # What was typed while a view was made for it is shown already.
+        # Another refresh may have published this review already.
         if self._published.get(uri) is not review:
             self._published[uri] = review
             found = diagnostics.diagnostics(review, self._session.capabilities)
@@ -208,12 +209,12 @@ def _make_view(
     for candidate in candidates:
         live_of = lives.setdefault(candidate.root, Lives(candidate.root, documents))
         here = document.path.relative_to(candidate.root).as_posix()
-        # What renames a file is found at both of its paths, and shown where the text is.
+        # An item that renames a file is found at both of its paths, and shown where the text is.
         found += [item for item in candidate.items(live_of) if item.live.path == here]
     buffer = places.Buffer(document.uri, document.version, live)
     return places.view(buffer, found, tasks, encoding), presence_of(found)
 
 
 def _is_among(file: Path, root: Path, paths: Collection[str]) -> bool:
-    # The other way round it would be ten thousand paths to look at.
+    # Iterating over the paths instead would be slow: there may be ten thousand.
     return file.is_relative_to(root) and file.relative_to(root).as_posix() in paths

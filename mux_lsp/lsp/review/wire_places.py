@@ -1,4 +1,4 @@
-"""The places of a document in the shapes of the wire, for clients that draw them themselves."""
+"""Convert the places of a document to the protocol's types, for clients that draw them themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def places(review: DocumentReview) -> protocol.ReviewPlacesResult:
-    """Every place with something in it that was not rejected."""
+    """Return every place with a variant that was not rejected."""
     return protocol.ReviewPlacesResult(
         uri=review.buffer.uri,
         version=review.buffer.version,

@@ -1,4 +1,4 @@
-"""Accepted hunks as a WorkspaceEdit for the client that asked, with the versions of the texts they were placed on."""
+"""Convert accepted hunks to a WorkspaceEdit for the client that asked, with the versions of the changed texts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 MAX_CARRIED_FILES = 200
-"""Maximum number of files that one edit of a client changes, but for those that it has open."""
+"""Maximum number of files that are not open that one edit of a client may change."""
 
 
 def split(selection: Selection, abilities: EditCapabilities) -> tuple[list[PathPlan], list[PathPlan]]:
-    """The plans that go as edits to the client, and those that it cannot carry and that are written to disk.
+    """Split plans into edits for the client, and those that the client cannot apply and that are written to disk.
 
-    Of very many files only those that are open go to the client: it would open all of them to change them.
+    If there are very many files, only the open ones go to the client: it would open all of them to change them.
     """
-    # A file that makes way for a folder, or a folder for a file, does so in one go with what comes in its place.
+    # A file replaced by a folder, or a folder replaced by a file, must change in one step with its replacement.
     obstacles = [plan.obstacle for plan in selection.plans if plan.obstacle is not None]
     many = len(selection.plans) > MAX_CARRIED_FILES
     carried: list[PathPlan] = []
@@ -45,7 +45,7 @@ def _is_in(path: str, folders: Sequence[str]) -> bool:
 
 
 def _carries(plan: PathPlan, abilities: EditCapabilities) -> bool:
-    # Few editors get a file right whose name is not UTF-8.
+    # Few editors handle a file correctly whose name is not UTF-8.
     if not abilities.edits or any(text.shown_path(path) != path for path in plan.paths):
         return False
     if plan.old_path is not None and not (abilities.rename and _moves_text(plan)):
@@ -54,7 +54,7 @@ def _carries(plan: PathPlan, abilities: EditCapabilities) -> bool:
         return plan.entry is not None and plan.live.entry is not None and plan.entry.mode == plan.live.entry.mode
     if plan.entry is None:
         return abilities.delete and plan.live.lines is not None
-    # A byte order mark and an executable bit cannot be said in LSP.
+    # LSP cannot express a byte order mark or an executable bit.
     plain = (
         plan.entry.mode == disk.FILE_MODE
         and plan.lines is not None
@@ -64,14 +64,14 @@ def _carries(plan: PathPlan, abilities: EditCapabilities) -> bool:
 
 
 def _moves_text(plan: PathPlan) -> bool:
-    """Whether what moves is a text, as it is but for edits. Another content that goes as a whole has none."""
+    """Return whether a moved file is a text that only edits change. A content replaced as a whole has no edits."""
     return plan.live.lines is not None and (bool(plan.edits) or plan.entry == plan.live.entry)
 
 
 def workspace_edit(
     selection: Selection, plans: list[PathPlan], documents: Documents, abilities: EditCapabilities
 ) -> types.WorkspaceEdit:
-    """The edit that carries these plans out."""
+    """Return the edit that carries these plans out."""
     if not abilities.versions:
         return types.WorkspaceEdit(
             changes={documents.uri(selection.root / plan.path): list(_text_edits(plan, documents)) for plan in plans}
@@ -82,7 +82,7 @@ def workspace_edit(
     for plan in plans:
         uri = documents.uri(selection.root / plan.path)
         if plan.old_path is not None:
-            # The edits go to the old place, where the text and its version are known; then it moves.
+            # The edits go to the old path, where text and version are known; then the file moves.
             old = documents.uri(selection.root / plan.old_path)
             if plan.edits:
                 changes.append(_document_edit(old, plan, documents, taken))

@@ -11,18 +11,18 @@ from mux_lsp.lsp import protocol
 
 
 def registers_content(capabilities: types.ClientCapabilities) -> bool:
-    """Whether a client is told of `workspace/textDocumentContent` by a registration. LSP forbids telling it twice."""
+    """Return whether a client wants `workspace/textDocumentContent` registered. LSP forbids announcing it twice."""
     content = capabilities.workspace and capabilities.workspace.text_document_content
     return bool(content and content.dynamic_registration)
 
 
 def takes_content(capabilities: types.ClientCapabilities) -> bool:
-    """Whether a client asks for documents of our scheme by `workspace/textDocumentContent`."""
+    """Return whether a client requests documents of our scheme with `workspace/textDocumentContent`."""
     return bool(capabilities.workspace and capabilities.workspace.text_document_content)
 
 
 def can_show(capabilities: types.ClientCapabilities) -> bool:
-    """Whether a client can be asked to show a document."""
+    """Return whether a client can be asked to show a document."""
     window = capabilities.window
     return bool(window and window.show_document and window.show_document.support)
 
@@ -32,13 +32,13 @@ class MuxOptions:
     """The `mux` object of a client's initialization options."""
 
     protocol: Any = None
-    """The version of mux's own protocol that the client speaks, as it sent it; None if it speaks none."""
+    """Version of mux's own protocol that the client speaks, as it sent it; None if it speaks none."""
     draws: bool = False
     commands: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, options: Any) -> MuxOptions:
-        """Read them from initialization options, which may be anything."""
+        """Read the options from initialization options, which may be anything."""
         said = options.get("mux") if isinstance(options, dict) else None
         if not isinstance(said, dict):
             return cls()
@@ -56,7 +56,7 @@ class EditCapabilities:
 
     edits: bool = False
     versions: bool = False
-    """documentChanges: edits that name the version of the text they are for."""
+    """documentChanges: edits that name the version of the text they apply to."""
     create: bool = False
     rename: bool = False
     delete: bool = False
@@ -64,7 +64,7 @@ class EditCapabilities:
 
     @classmethod
     def of(cls, capabilities: types.ClientCapabilities) -> EditCapabilities:
-        """Read them from what the client said at initialize."""
+        """Read the capabilities from those of `initialize`."""
         workspace = capabilities.workspace
         if workspace is None:
             return cls()
@@ -83,33 +83,33 @@ class EditCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class ClientCapabilities:
-    """Read once, from what the client says at initialize."""
+    """The client's capabilities, read once at `initialize`."""
 
     literals: bool = False
-    """Code actions; commands without."""
+    """Code actions as objects; without, only commands."""
     lazily: bool = False
-    """Code actions whose edit is asked for when they are chosen."""
+    """Code actions with an edit that is requested when they are selected."""
     disabled: bool = False
-    """Code actions that cannot be chosen, with the reason."""
+    """Code actions that cannot be selected, with the reason."""
     preferred: bool = False
     markdown: bool = True
     faded: bool = False
-    """Diagnostics over lines that only go, as such."""
+    """Diagnostics tagged as unnecessary, over lines that are only deleted."""
     draws: bool = False
-    """The client draws the places itself: it gets no diagnostics for them."""
+    """The client draws the places itself and gets no diagnostics for them."""
     refreshes_lenses: bool = False
     documents: bool = False
-    """Our read-only documents, opened when we ask for it."""
+    """Our read-only documents, opened at our request."""
     content: bool = False
-    """Our read-only documents under their own URIs, by `workspace/textDocumentContent`."""
+    """Our read-only documents under their own URIs, with `workspace/textDocumentContent`."""
     registers_content: bool = False
     """The client wants a registration of `workspace/textDocumentContent`."""
     registers_watchers: bool = False
-    """Notifications of files that change on disk, by a registration."""
+    """Notifications of changes to files on disk, by registration."""
     progress: bool = False
-    """Work-done progress that the server begins."""
+    """Work-done progress that the server starts."""
     commands: frozenset[str] = frozenset()
-    """Those of `protocol.CLIENT_COMMANDS` that it has."""
+    """The `protocol.CLIENT_COMMANDS` that the client implements."""
     edits: EditCapabilities = EditCapabilities()
 
     @classmethod
@@ -127,7 +127,7 @@ class ClientCapabilities:
         watched = workspace.did_change_watched_files
         return cls(
             literals=action.code_action_literal_support is not None,
-            # An edit that is kept until it is chosen is for a version of its text, which not every client can be told.
+            # An edit kept until it is selected belongs to a version of its text, which not every client can be sent.
             lazily="edit" in resolves and bool(action.data_support) and edits.versions,
             disabled=bool(action.disabled_support),
             preferred=bool(action.is_preferred_support),

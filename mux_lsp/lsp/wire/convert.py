@@ -1,4 +1,4 @@
-"""From the words of the core to the shapes of the wire, and back."""
+"""Convert the types of the core to those of the wire, and back."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from mux_lsp.engine.state.verdict import Verdict
 
     Standings = Callable[[Run], RunSummary]
-    """What the engine makes of a run now: `TaskService.summary`."""
+    """Return the engine's summary of a run: `TaskService.summary`."""
 
 
 def run_shape(
     run: Run, standing: RunSummary = NO_SUMMARY, most: int | None = protocol.MAX_RUN_FILES
 ) -> protocol.RunShape:
-    """A run as clients see it, with so many of its files at the most."""
+    """Return a run for clients, with at most `most` of its files; all of them for None."""
     return protocol.RunShape(
         id=run.id,
         task=run.task,
@@ -65,7 +65,7 @@ def run_shape(
         cost_usd=run.cost_usd,
         tokens=run.tokens,
         started=run.started,
-        # An older version has recorded ends before their beginnings, where the clock was set back.
+        # An older version recorded ends before their beginnings if the clock was set back.
         finished=None if run.finished is None else max(run.finished, run.started or 0.0),
         discarded=run.discarded,
         kept_until=standing.kept_until,
@@ -77,7 +77,7 @@ def run_shape(
 
 
 def check_result(check: Check) -> protocol.CheckResult:
-    """How a check went."""
+    """Return a check's result for clients."""
     tests = None
     if check.tests is not None:
         names = {
@@ -96,7 +96,7 @@ def check_result(check: Check) -> protocol.CheckResult:
 
 
 def verdict_shape(verdict: Verdict, *, stale: bool) -> protocol.VerdictShape:
-    """A verdict as clients see it."""
+    """Return a verdict for clients."""
     return protocol.VerdictShape(
         repository=uri_of(Path(verdict.repository)),
         passed=verdict.passed,
@@ -112,7 +112,7 @@ def verdict_shape(verdict: Verdict, *, stale: bool) -> protocol.VerdictShape:
 
 
 def task_shape(task: Task, standings: Standings) -> protocol.TaskShape:
-    """A task as clients see it."""
+    """Return a task for clients."""
     costs = [run.cost_usd for run in task.runs if run.cost_usd is not None]
     tokens = [run.tokens for run in task.runs if run.tokens is not None]
     return protocol.TaskShape(
@@ -141,7 +141,7 @@ def task_shape(task: Task, standings: Standings) -> protocol.TaskShape:
 def notification(  # noqa: PLR0911 - one an event
     event: Told, standings: Standings, uri: Callable[[Path], str]
 ) -> tuple[str, protocol.Shape]:
-    """What a client is told of an event: a method of the protocol and its parameters. `uri` names files as it does."""
+    """Return the notification of an event: its method and parameters. `uri` names files like the client."""
     match event:
         case TaskChanged(task=task, deleted=deleted):
             return "mux/taskChanged", protocol.TaskChangedParams(task=task_shape(task, standings), deleted=deleted)
@@ -163,7 +163,7 @@ def notification(  # noqa: PLR0911 - one an event
 
 
 def schedule_notification(event: QueueChanged | LimitReached) -> tuple[str, protocol.Shape]:
-    """What clients are told of what keeps runs from going on."""
+    """Return the notification of an event that holds runs up: a changed queue or a reached limit."""
     if isinstance(event, QueueChanged):
         told = list(event.runs[: protocol.MAX_TASK_RUNS])
         return "mux/queueChanged", protocol.QueueChangedParams(runs=told, more=len(event.runs) - len(told))
@@ -180,7 +180,7 @@ def schedule_notification(event: QueueChanged | LimitReached) -> tuple[str, prot
 
 
 def permission_notification(event: PermissionRequested | PermissionSettled) -> tuple[str, protocol.Shape]:
-    """What clients are told of a question and of its end."""
+    """Return the notification of a permission question or of its end."""
     if isinstance(event, PermissionSettled):
         return "mux/permissionSettled", protocol.PermissionSettledParams(
             id=event.id, task=event.task, answer=event.answer
@@ -192,7 +192,7 @@ def permission_notification(event: PermissionRequested | PermissionSettled) -> t
 def permission_shape(
     ask_id: str, task: str, runs: Iterable[str], request: PermissionRequest
 ) -> protocol.PermissionShape:
-    """What an agent asks leave for, made harmless to show."""
+    """Return a permission question with its words made harmless to show."""
     return protocol.PermissionShape(
         id=ask_id,
         task=task,
@@ -204,7 +204,7 @@ def permission_shape(
 
 
 def file_summary(change: FileChange) -> protocol.FileSummary:
-    """A changed file in one line."""
+    """Return the summary of a changed file."""
     return protocol.FileSummary(
         path=text.shown_path(change.path),
         old_path=change.old_path and text.shown_path(change.old_path),
@@ -215,23 +215,23 @@ def file_summary(change: FileChange) -> protocol.FileSummary:
 
 
 def left_out_path(left: LeftOut) -> protocol.LeftOutPath:
-    """What could not be taken."""
+    """Return a path that was left out, with the reason."""
     return protocol.LeftOutPath(path=text.shown_path(left.path), reason=left.reason)
 
 
 def item_range(item: Item, encoding: text.PositionEncoding) -> types.Range:
-    """Where an item lands, stands or collides, in the client's units."""
+    """Return the range where an item lands, is applied or collides, in the client's units."""
     return lines_range(item.live.lines or (), item.start, item.end, encoding)
 
 
 def lines_range(lines: Sequence[str], start: int, end: int, encoding: text.PositionEncoding) -> types.Range:
-    """The range of the lines `[start, end)`."""
+    """Return the range of the lines `[start, end)`."""
     first, last = text.line_range(lines, start, end, encoding)
     return types.Range(types.Position(*first), types.Position(*last))
 
 
 def wire_range(range_: types.Range) -> protocol.Range:
-    """An LSP range in one of our own shapes."""
+    """Convert an LSP range to the protocol's type."""
     return protocol.Range(
         start=protocol.Position(line=range_.start.line, character=range_.start.character),
         end=protocol.Position(line=range_.end.line, character=range_.end.character),
@@ -241,7 +241,7 @@ def wire_range(range_: types.Range) -> protocol.Range:
 def review_item(
     root: Path, item: Item, ways: Iterable[AcceptMode], encoding: text.PositionEncoding
 ) -> protocol.ReviewItem:
-    """A hunk as it stands to a live text, with the ways there are where that is a conflict."""
+    """Return an item with its status on the live text, and the given modes as its resolutions."""
     change = item.review.change
     return protocol.ReviewItem(
         run=item.review.run,

@@ -1,7 +1,7 @@
-"""The documents that one client has open, as that client has them: text, version, and how they would be saved.
+"""Keep the documents that one client has open: text, version, and the encoding in which they are saved.
 
-pygls keeps documents too, but splits lines as `str.splitlines` does, so that an incremental change behind a form feed
-or U+2028 would land in the wrong place.
+pygls keeps documents too, but it splits lines like `str.splitlines`, so an incremental change after a form feed or
+U+2028 would be applied in the wrong place.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ ENCODINGS = (
     "euc_kr",
     "cp1251", "koi8_r", "iso-8859-2", "cp1250", "iso-8859-7", "cp1253", "iso-8859-9", "cp1255", "cp1256", "mac_roman",
 )  # fmt: skip
-"""What a file may be saved in, likeliest first. Tried when a document is opened, against its text."""
+"""Encodings in which a file may be saved, likeliest first. Opening a document tries them against its text."""
 
 MAX_TEXT = 16 * 1024 * 1024
-"""Maximum characters of a document whose text is followed."""
+"""Maximum number of characters of a document whose text is followed."""
 
 MAX_URI = 16 * 1024
-"""Maximum characters of a `file:` URI: a path of 4,096 bytes, each as `%2F`, has fewer."""
+"""Maximum number of characters of a `file:` URI: a path of 4,096 bytes, each as `%2F`, has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One open document. `encoding` is how its file is saved, or None where that could not be told."""
+    """One open document. `encoding` is the encoding of its file, or None if it is unknown."""
 
     uri: str
     path: Path
@@ -54,44 +54,44 @@ class Document:
 
 
 class Documents:
-    """Follows didOpen, didChange and didClose."""
+    """The open documents of a client, updated by didOpen, didChange and didClose."""
 
     def __init__(self) -> None:
         self._open: dict[str, Document] = {}
         self.encoding = text.PositionEncoding.UTF16
 
     def __iter__(self) -> Iterator[Document]:
-        # A copy: other threads look at it too.
+        # Iterate over a copy, because other threads iterate too.
         return iter(list(self._open.values()))
 
     def get(self, uri: str) -> Document | None:
-        """The open document of a URI."""
+        """Return the open document with a URI."""
         return self._open.get(uri)
 
     def versions(self, files: Collection[Path] | None = None) -> dict[str, int]:
-        """The version of every open document, or of those of some files, by its URI."""
+        """Return the versions of all open documents, or of those of some files, by URI."""
         return {document.uri: document.version for document in self if files is None or document.path in files}
 
     def by_path(self) -> dict[Path, Document]:
-        """Every open document, by its file. Of a file that is open under several URIs it is the one opened last."""
+        """Return all open documents by file. If a file is open under several URIs, the one opened last."""
         return {document.path: document for document in self}
 
     def is_large(self, path: Path) -> bool:
-        """Whether a file is open with so much text that work on it is done in a thread."""
+        """Return whether a file is open with so much text that work on it must run in a thread."""
         document = self.at(path)
         return document is not None and len(document.content) >= heavy.LARGE
 
     def at(self, path: Path) -> Document | None:
-        """The open document of a file, whatever its client's URI looks like; the same as in `by_path`."""
+        """Return the open document of a file, however its client spells the URI; the same one as in `by_path`."""
         return next((document for document in reversed(self._open.values()) if document.path == path), None)
 
     def uri(self, path: Path) -> str:
-        """The URI of a file, as the client spells it where it has the file open."""
+        """Return the URI of a file, in the client's spelling if the client has it open."""
         document = self.at(path)
         return document.uri if document else uri_of(path)
 
     def refuse_two_texts(self, files: Iterable[Path]) -> None:
-        """Raise ConflictError where a file is open under several URIs, with different texts: neither is the file's."""
+        """Raise ConflictError if a file is open under several URIs with different texts: neither is the file's text."""
         texts: dict[Path, Document] = {}
         wanted = frozenset(files)
         for document in self:
@@ -103,15 +103,15 @@ class Documents:
                 )
 
     def put(self, document: Document) -> None:
-        """A document was opened, or has another text now."""
+        """Store a document that was opened or changed."""
         self._open[document.uri] = document
 
     def closed(self, uri: str) -> Document | None:
-        """A document was closed."""
+        """Remove a document that was closed, and return it."""
         return self._open.pop(uri, None)
 
     def unsaved(self, root: Path) -> tuple[Mapping[str, bytes], tuple[LeftOut, ...]]:
-        """Documents below `root` that differ from the disk, as they would be saved, and those that cannot be."""
+        """Return the unsaved documents below `root`, encoded as their files, and those that cannot be encoded."""
         buffers: dict[str, bytes] = {}
         left_out: list[LeftOut] = []
         for document in self:
@@ -142,7 +142,7 @@ class Documents:
 
 
 def as_opened(item: types.TextDocumentItem) -> Document | None:
-    """A document as it was opened. None where it is not a file."""
+    """Return a document as it was opened, or None if its URI is not of a file."""
     path = path_of(item.uri)
     if path is None:
         return None
@@ -156,12 +156,12 @@ def as_changed(
     changes: Sequence[types.TextDocumentContentChangeEvent],
     encoding: text.PositionEncoding,
 ) -> Document:
-    """A document after content changes."""
+    """Return a document after content changes."""
     return replace(document, version=version, content=apply_changes(document.content, changes, encoding))
 
 
 def as_known(document: Document) -> Document:
-    """A document that was saved just now: how can be seen where it could not be before."""
+    """Return a document that was just saved, with its encoding detected if it was unknown before."""
     if document.encoding is not None:
         return document
     encoding, bom = _encoding_of(document.path, document.content)
@@ -169,30 +169,30 @@ def as_known(document: Document) -> Document:
 
 
 def encoded(document: Document) -> bytes | None:
-    """A document as it would be saved, or None where its encoding is not known. Raises UnicodeEncodeError."""
+    """Return a document's content as saved, or None if its encoding is unknown. Raises UnicodeEncodeError."""
     if document.encoding is None:
         return None
     return document.bom + document.content.encode(document.encoding)
 
 
 def as_saved(document: Document) -> bytes | None:
-    """The same, and None where it cannot be saved at all."""
+    """Return a document's content as saved, or None if it cannot be saved at all."""
     with contextlib.suppress(LookupError, UnicodeEncodeError):
         return encoded(document)
     return None
 
 
 def is_saved(document: Document) -> bool:
-    """Whether the file on disk is what the document would be saved as."""
+    """Return whether the file on disk equals the document as saved."""
     with contextlib.suppress(OSError, LookupError, UnicodeEncodeError):
         return disk.content_of(document.path) == encoded(document)
     return False
 
 
 class Lives:
-    """The live texts of a repository for one client, by path: its documents, or else the disk. Each is read once.
+    """The live texts of a repository for one client, by path: from its documents, or else from disk. Each is read once.
 
-    `documents` is a snapshot of what is open, so that it serves in any thread.
+    `documents` is a copy of what is open, so that the texts can be read in any thread.
     """
 
     def __init__(self, root: Path, documents: Mapping[Path, Document]) -> None:
@@ -201,7 +201,7 @@ class Lives:
         self._texts: dict[str, LiveText] = {}
 
     def __call__(self, path: str) -> LiveText:
-        """The live text of a path."""
+        """Return the live text of a path."""
         found = self._texts.get(path)
         if found is None:
             found = self._texts[path] = live_text(self._root, path, self._documents.get(self._root / path))
@@ -209,10 +209,10 @@ class Lives:
 
 
 def live_text(root: Path, path: str, document: Document | None) -> LiveText:
-    """The live text of a path, given the document of an editor that has it open."""
+    """Return the live text of a path, given the document of an editor that has it open."""
     live = read_live_text(root, path, document.content if document else None)
     if document is not None and live.unsaved and is_saved(document):
-        # A file in another encoding than UTF-8, or behind a symbolic link.
+        # The file is not UTF-8, or behind a symbolic link.
         return replace(live, unsaved=False)
     return live
 
@@ -220,7 +220,7 @@ def live_text(root: Path, path: str, document: Document | None) -> LiveText:
 def apply_changes(
     content: str, changes: Iterable[types.TextDocumentContentChangeEvent], encoding: text.PositionEncoding
 ) -> str:
-    """A text after content changes, incremental or whole, each on what the one before has made of it."""
+    """Return a text after content changes, incremental or whole, each applied to the result of the one before."""
     lines = text.split_lines(content)
     for change in changes:
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
@@ -238,14 +238,14 @@ def _splice(lines: list[str], change: types.TextDocumentContentChangePartial, en
     behind = lines[end[0]][end[1] :] if end[0] < len(lines) else ""
     changed = before + change.text + behind
     if first and lines[first - 1].endswith("\r") and changed.startswith("\n"):
-        # The two are one line end now.
+        # The two characters are one line end now.
         first -= 1
         changed = lines[first] + changed
     lines[first : end[0] + 1] = text.split_lines(changed)
 
 
 def _place(lines: list[str], position: types.Position, encoding: text.PositionEncoding) -> tuple[int, int]:
-    """The line and the character in it. Past the end of the text is behind its last character."""
+    """Return a line and a character in it. A position past the end of the text is after its last character."""
     if position.line < len(lines):
         return position.line, text.from_units(lines[position.line], position.character, encoding)
     if lines and not lines[-1].endswith(("\n", "\r")):
@@ -254,7 +254,7 @@ def _place(lines: list[str], position: types.Position, encoding: text.PositionEn
 
 
 def _encoding_of(path: Path, content: str) -> tuple[str | None, bytes]:
-    """How a file is saved, judged by which encoding gives the text that its editor shows."""
+    """Detect the encoding and byte order mark of a file: the encoding that gives the text that the editor shows."""
     try:
         data = disk.content_of(path)
     except OSError:
@@ -290,7 +290,7 @@ def _one_line_end(content: str) -> str:
 
 
 def path_of(uri: str) -> Path | None:
-    """The file of a `file:` URI with its folder's real path, or None for any other scheme, and for what is no URI."""
+    """Return the path of a `file:` URI with its folder resolved; None for any other scheme and for an invalid URI."""
     if len(uri) > MAX_URI:
         return None
     try:
@@ -303,11 +303,11 @@ def path_of(uri: str) -> Path | None:
     path = Path(raw)
     if parts.scheme != "file" or not path.is_absolute() or "\0" in raw:
         return None
-    # The last part stays as it is: a symbolic link in the repository is an entry of its own.
+    # The last component is not resolved: a symbolic link in the repository is an entry of its own.
     return Path(os.path.realpath(path.parent)) / path.name
 
 
 def uri_of(path: Path) -> str:
-    """The `file:` URI of a path, percent-encoded byte by byte, so that names that are not UTF-8 survive."""
+    """Return the `file:` URI of a path, percent-encoded byte by byte, so that names that are not UTF-8 survive."""
     raw = os.fsencode(path.as_posix())
     return "file://" + ("" if raw.startswith(b"/") else "/") + quote(raw, safe="/~!$&'()*+,;=@")

@@ -1,4 +1,4 @@
-"""Work that grows with a message: when it is too much for the event loop, and the threads that do it then."""
+"""Detect work on messages that is too large for the event loop, and run it in threads."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LARGE = 64 * 1024
-"""Bytes of a message, or characters of a document, from which on work on it is done in a thread."""
+"""Size from which work runs in a thread: bytes of a message, or characters of a document."""
 
 _PART = 16
-"""Characters that a value counts for beside those of its text."""
+"""Number of characters that each value counts for, in addition to its text."""
 
-# Not the threads of everybody, which a few large messages would all take; and answers do not wait for what comes in.
+# Not the default executor, which a few large messages would fill. Answers must not wait for incoming messages.
 _incoming = ThreadPoolExecutor(4, "large-message")
 _outgoing = ThreadPoolExecutor(4, "large-answer")
 
 
 async def in_thread(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Do some work on what a client has sent beside the event loop."""
+    """Run work on a client's message in a thread."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_incoming, lambda: work(*arguments, **named))
 
 
 def encode(work: Callable[[], T]) -> asyncio.Future[T]:
-    """Begin to encode an answer beside the event loop."""
+    """Start encoding an answer in a thread."""
     return asyncio.get_running_loop().run_in_executor(_outgoing, work)
 
 
 def drop(held: list[Any]) -> None:
-    """Free large values in a thread, of which the list has the last references: that too takes time."""
+    """Free large values in a thread, because that too takes time. The list must hold the last references to them."""
     _incoming.submit(held.clear)
 
 
 def is_large(value: object, limit: int = LARGE) -> bool:
-    """Whether a value takes long to encode, by its texts and the number of its parts. Looks no further than it must."""
+    """Return whether a value takes long to encode, by its texts and the number of its parts. Stops once it is."""
     waiting: list[Any] = [value]
     while waiting:
         one = waiting.pop()

@@ -1,4 +1,4 @@
-"""Markdown in which nothing that an agent wrote is more than text: no link, command, HTML or escape code."""
+"""Write Markdown in which an agent's words can only be text: no link, command, HTML or escape code."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ if TYPE_CHECKING:
 
 
 def plain(text: str) -> str:
-    """Lines of text with nothing in them that drives a terminal, without the line end after the last."""
+    """Return lines of text without anything that drives a terminal, and without the last line end."""
     return printable(text).rstrip("\n")
 
 
 def line(words: str) -> str:
-    """The same as one line."""
+    """Return the same as one line."""
     return printable(words).replace("\n", " ")
 
 
 def fenced(text: str, language: str) -> str:
-    """A block that shows what it holds and nothing else: its fence is longer than any run of backticks inside."""
+    """Return a code block that shows the text and nothing else: its fence is longer than any backticks inside."""
     text = plain(text)
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def escaped(words: str) -> str:
-    """A line of text in which nothing is Markdown."""
+    """Return a line of text with every Markdown character escaped."""
     return "".join(
         f"\\{character}" if character in r"\`*_{}[]()<>#+-.!|~&:" else character for character in line(words)
     )
 
 
 def code(words: str) -> str:
-    """A line of text as a code span, which also those renderers leave alone that make links of what looks like one.
+    """Return a line of text as a code span. Renderers that turn URL-like text into links leave code spans alone.
 
-    "" for what has nothing to show.
+    Blank text gives "".
     """
     words = line(words)
     if not words.strip():
         return ""
     ticks = "`" * (_longest_run(words) + 1)
-    # One space on either side is taken away again; without it a backtick at the edge would belong to the fence.
+    # Renderers strip one space on either side; without it a backtick at the edge would belong to the fence.
     pad = " " if words[0] in "` " or words[-1] in "` " else ""
     return f"{ticks}{pad}{words}{pad}{ticks}"
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already. A bar in one does not end it."""
+    """Return a table of cells that are Markdown already. A bar in a cell does not end it."""
     return "\n".join(_row(cells) for cells in (headers, ["---"] * len(headers), *rows))
 
 
@@ -59,7 +59,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(words: str) -> str:
-    # Renderers do not agree on a bar behind two backslashes, so there is never more than one in front of a bar.
+    # Renderers disagree on a bar after two backslashes, so there is never more than one before a bar.
     return words.replace("\\|", "\\ |").replace("|", "\\|")
 
 

@@ -1,4 +1,4 @@
-"""The messages to one client in their order, be it that a large one is still being encoded in a thread."""
+"""Keep the messages to one client in order, even while a large one is being encoded in a thread."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 class Outbox:
-    """Gives messages to a writer in the order in which they were posted.
+    """Passes messages to a writer in the order in which they were posted.
 
-    A client takes what came last for what holds: a notification must not overtake a large answer that is older.
+    A client takes the last message as current, so a notification must not overtake an older, large answer.
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
@@ -26,14 +26,14 @@ class Outbox:
         self._waiting: deque[asyncio.Future[bytes] | bytes] = deque()
 
     def post(self, data: bytes) -> None:
-        """Send a message that is encoded."""
+        """Send an encoded message."""
         if self._waiting:
             self._waiting.append(data)
         else:
             self._write(data)
 
     def post_large(self, encode: Callable[[], bytes]) -> None:
-        """Send a message that is encoded in a thread. What is posted from now on waits for it."""
+        """Send a message that is encoded in a thread. Messages posted later wait for it."""
         encoding = heavy.encode(encode)
         self._waiting.append(encoding)
         encoding.add_done_callback(self._send)

@@ -1,4 +1,4 @@
-"""pygls as this project needs it: one server object per connection, over a stream that it does not own."""
+"""Adapt pygls to this project: one server object per connection, over a stream that it does not own."""
 
 from __future__ import annotations
 
@@ -42,44 +42,45 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# pygls logs each message it sends, and a traceback for every refused request; what is worth telling we log ourselves.
+# pygls logs each message that it sends, and a traceback for every refused request. We log what is worth logging.
 logging.getLogger("pygls").setLevel(logging.CRITICAL)
 
 
 IN_ORDER = frozenset(
     {types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_SAVE},
 )
-"""The methods for whose handlers the client's next message waits: what it is about may be the text that they make."""
+"""Methods whose handlers must end before the client's next message, which may be about the text that they make."""
 
 
 MAX_NAME = 100
-"""Maximum number of characters of a client's name for something that a message repeats."""
+"""Maximum number of characters of a client-given name that a message repeats."""
 
 
 class Incoming(Protocol):
-    """A client's messages."""
+    """A source of a client's messages."""
 
     async def message(self) -> tuple[dict[str, Any], int] | None:
-        """The next message and the bytes that it had, or None at the end."""
+        """Return the next message and its size in bytes, or None at the end."""
 
 
 async def receive_all(incoming: Incoming, server: MuxServer) -> None:
-    """Handle a client's messages, each in its turn, until there are no more."""
+    """Handle a client's messages one after the other until the end."""
     while (received := await incoming.message()) is not None:
         held, size = [received[0]], received[1]
-        del received  # what is large is freed by `take`, which must have the last reference
+        del received  # `take` frees large messages, so it must have the last reference
         try:
             await server.protocol.take(held.pop(), size)
         except Exception as error:
             server.report_server_error(error, JsonRpcException)
-        # A client that says a thousand things at once is one among others.
+        # A client that sends a thousand messages at once must let the others have their turn.
         await asyncio.sleep(0)
 
 
 class MuxProtocol(LanguageServerProtocol):
-    """Leaves document sync to `documents`, keeps no protocol alive by a cache, and answers what it cannot read.
+    """The protocol of one connection. Document sync is left to `documents`; unreadable messages are answered.
 
-    What grows with a message, its parameters and its answer, is read and encoded in threads, in the order of messages.
+    Parameters and answers, whose size has no small limit, are read and encoded in threads, in the order of messages. No
+    cache keeps a protocol alive.
     """
 
     _gone = False
@@ -89,17 +90,17 @@ class MuxProtocol(LanguageServerProtocol):
         self._outbox = Outbox(self._write)
 
     def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
-        """The type of a message. Not cached on `self`, unlike the original, which would keep every protocol alive."""
+        """Return the type of a message. The original caches it on `self`, which would keep every protocol alive."""
         return types.METHOD_TO_TYPES.get(method, (None,))[0]
 
     def get_result_type(self, method: str) -> type[Any] | None:  # type: ignore[override]  # theirs is a cache object
-        """The type of a method's result."""
+        """Return the type of a method's result."""
         return types.METHOD_TO_TYPES.get(method, (None, None))[1]
 
     async def take(self, message: dict[str, Any], size: int) -> None:
-        """Read a message and carry it out. One that cannot be is answered at once: its sender would wait for ever."""
+        """Read a message and carry it out. If that fails, answer at once: its sender would wait for ever."""
         if "method" not in message and message.get("error") is None:
-            message.pop("error", None)  # some clients name one also where there is none
+            message.pop("error", None)  # some clients send `"error": null` with a result
         method, id_ = message.get("method"), message.get("id")
         if self._shutdown and method is not None and id_ is not None:
             self._refuse(id_, JsonRpcInvalidRequest(f"{method} came after shutdown, where only exit may."))
@@ -133,17 +134,17 @@ class MuxProtocol(LanguageServerProtocol):
             self._server.report_server_error(error, FeatureNotificationError)
 
     def answers(self, command: str, handler: Callable[..., Awaitable[Any]]) -> None:
-        """Have a command answered. pygls would look at the handler's signature, for each command of each session."""
+        """Register the handler of a command. pygls would inspect its signature, for each command of each session."""
         self.fm.commands[command] = handler
 
     def _refuse(self, id_: int | str, error: JsonRpcException) -> None:
         self._send_response(id_, error=error.to_response_error())
 
     def send_notification(self, method: str, params: Shape) -> None:
-        """Send one of our own notifications. Many come in a second, so it is written without pygls' way round.
+        """Send one of our own notifications. There are many per second, so it is written without pygls' indirections.
 
-        Not at once: an answer is sent one turn of the loop after it was made, and what happened after that must come
-        after it. Else a client would take the older of the two for what holds now.
+        It is not sent at once: an answer is sent one turn of the loop after it was made, and what happened after it
+        must come after it. Otherwise a client would take the older of the two as current.
         """
         if self._gone or self.writer is None:
             return
@@ -170,7 +171,7 @@ class MuxProtocol(LanguageServerProtocol):
             self.writer.write(data)
 
     def send_request(self, method: str, *arguments: Any, **named: Any) -> Future[Any]:
-        """Ask the client for something. Whoever asks when there is nobody to answer is cancelled."""
+        """Send a request to the client. The request is cancelled if the client can no longer answer."""
         if self._gone or self._shutdown:
             nobody: Future[Any] = Future()
             nobody.cancel()
@@ -179,7 +180,7 @@ class MuxProtocol(LanguageServerProtocol):
 
     @lsp_method(types.INITIALIZE)
     def lsp_initialize(self, params: types.InitializeParams) -> Generator[Any, Any, types.InitializeResult]:
-        """As pygls has it, which leaves out what it was told of `workspace/textDocumentContent`."""
+        """Answer `initialize` like pygls, and add the options for `workspace/textDocumentContent` that it omits."""
         result = yield from super().lsp_initialize(params)
         if result.capabilities.workspace is not None and not registers_content(params.capabilities):
             options = self.fm.feature_options.get(types.WORKSPACE_TEXT_DOCUMENT_CONTENT)
@@ -188,25 +189,26 @@ class MuxProtocol(LanguageServerProtocol):
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> Generator[Any, Any, None]:
-        """End this connection, never the process."""
+        """Close this connection; the original would end the process."""
         yield from ()
         if self.writer is not None:
             self.writer.close()
 
-    # No generator, as pygls has it: of each call of one it keeps a little for ever. What is typed goes to `_follow`.
+    # The next handler is not a generator, unlike in pygls, which keeps some memory per generator call for ever. Open,
+    # change and save go to `_follow`.
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
-        """Left to the session."""
+        """Pass the notification to the session."""
         self.fm.features[types.TEXT_DOCUMENT_DID_CLOSE](params)
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     async def lsp_workspace__execute_command(  # type: ignore[override]  # a generator there
         self, params: types.ExecuteCommandParams
     ) -> Any:
-        """Hand the arguments on as they came: what is wrong with them is told by whom they are for.
+        """Pass the arguments on as they came; the command's handler reports errors in them.
 
-        A coroutine and not a generator: `$/cancelRequest` would end the generator and leave its handler at work.
+        This is a coroutine and not a generator: `$/cancelRequest` would end the generator but not its handler.
         """
         handler = self.fm.commands.get(params.command)
         if handler is None:
@@ -214,7 +216,7 @@ class MuxProtocol(LanguageServerProtocol):
         return await handler(*(params.arguments or ()))
 
     def cancel_all(self) -> None:
-        """Cancel the requests of and to a client that has gone, for good; a disconnect alone does not."""
+        """Cancel for good all requests of and to a client that has gone; a disconnect alone does not."""
         self._gone = True
         for future in list(self._request_futures.values()):
             future.cancel()
@@ -224,13 +226,13 @@ class MuxProtocol(LanguageServerProtocol):
 
 @functools.cache
 def _converter() -> Converter:
-    """The one converter of all sessions: it compiles a function for each type that it meets, which takes long."""
+    """Return the one converter of all sessions: it compiles a function for each type that it meets, which is slow."""
     made: Converter = default_converter()  # type: ignore[no-untyped-call]  # pygls gives it no types
     return made
 
 
 class MuxServer(LanguageServer):
-    """The language server that one client talks to."""
+    """The language server of one client."""
 
     protocol: MuxProtocol
 
@@ -238,9 +240,9 @@ class MuxServer(LanguageServer):
         super().__init__("mux-lsp", __version__, protocol_cls=MuxProtocol, converter_factory=_converter)
 
     def report_server_error(self, error: Exception, source: ServerErrors) -> None:
-        """Note in the log what pygls could not handle; the sender has been answered where an answer was due."""
+        """Log an error that pygls could not handle. The sender has been answered if an answer was due."""
         if source is FeatureRequestError:
-            return  # its sender has the answer
+            return  # its sender has been answered
         log.warning("a message could not be handled (%s): %s", source.__name__, error)
 
 
@@ -248,7 +250,7 @@ def _notification(method: str, params: Shape) -> bytes:
     try:
         told = params.model_dump_json().encode()
     except ValueError:
-        # A prompt may hold half of a character, for which only JSON's escapes have a place.
+        # A prompt may contain half of a surrogate pair, which only JSON's escapes can represent.
         told = json.dumps(params.model_dump()).encode()
     return _framed(b'{"jsonrpc":"2.0","method":"%b","params":%b}' % (method.encode(), told))
 
@@ -258,7 +260,7 @@ def _framed(body: bytes) -> bytes:
 
 
 def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """A handler whose expected errors become one clear sentence, and whose bugs are logged once with a traceback."""
+    """Return the handler with expected errors turned into one clear sentence, and bugs logged once with a traceback."""
 
     async def guard(*arguments: Any) -> Any:
         try:
@@ -281,18 +283,18 @@ def guarded(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
 
 
 def shortened(name: str) -> str:
-    """A name as a message has room for: whoever sent it may have sent megabytes."""
+    """Return a name short enough for a message: its sender may have sent megabytes."""
     return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
 
 
 def refusal(error: MuxError) -> JsonRpcException:
-    """The answer that says why something was not done."""
+    """Return the error response that explains why a request was refused."""
     kind: Literal["failed", "usage", "conflict"] = "failed"
     if isinstance(error, ConflictError):
         kind = "conflict"
     elif isinstance(error, UsageError):
         kind = "usage"
-    # A path that an agent chose may drive a terminal, or have lines of its own. Only a person's settings need several.
+    # A path that an agent chose may contain escape codes or line ends. Only messages about settings need several lines.
     words = printable(str(error))
     if kind != "usage":
         words = words.replace("\n", "\\n")

@@ -1,8 +1,8 @@
-"""The URIs of the read-only documents: scheme `mux`, what it is, of which run or task, and at the end a file's name.
+"""Build and parse the URIs of read-only documents: scheme `mux`, kind, id of the run or task, and last a file path.
 
-The path comes last so that an editor sees from its name which language it is in; a diff's has `.diff` behind it. It is
+The path comes last so that an editor recognizes the language by the name; a diff's name ends in `.diff`. The path is
 percent-encoded UTF-8, in whichever spelling a client makes of that. A path that is not UTF-8 has U+FFFD there, since
-editors lose or refuse other bytes, and the query's `bytes` has it exactly, in hexadecimal.
+editors lose or refuse other bytes; the query's `bytes` has the exact path, in hexadecimal.
 """
 
 from __future__ import annotations
@@ -19,60 +19,60 @@ SCHEME = "mux"
 
 
 class Kind(StrEnum):
-    """What a document shows."""
+    """Kind of a read-only document."""
 
     RUN = "run"
     """A file as a run has it."""
     SNAPSHOT = "snapshot"
     """A file as a task's snapshot had it."""
     PENDING = "pending"
-    """The live text as it would be with all pending hunks of a run."""
+    """The live text with all pending hunks of a run applied."""
     DIFF = "diff"
-    """From the live text to that, or one hunk alone."""
+    """The difference between the live text and that, or one hunk alone."""
     TRANSCRIPT = "transcript"
-    """A run: what it was told, what it printed, how it ended."""
+    """A run: its prompt, its output and its end."""
     COMPARE = "compare"
     """The runs of a task side by side."""
     PLOT = "plot"
-    """Their agreement and cost, as a drawing."""
+    """The agreement and cost of the runs, as a drawing."""
 
     @property
     def page(self) -> bool:
-        """Whether it is a page about a run or a task; the others are about a file."""
+        """True if it is a page about a run or a task. The other kinds are about a file."""
         return self in {Kind.TRANSCRIPT, Kind.COMPARE, Kind.PLOT}
 
     @property
     def of_task(self) -> bool:
-        """Whether it is a page about a task."""
+        """True if it is a page about a task."""
         return self in {Kind.COMPARE, Kind.PLOT}
 
     @property
     def suffix(self) -> str:
-        """What the names of its pages end with."""
+        """The ending of the names of its pages."""
         return ".svg" if self is Kind.PLOT else ".md"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Which document it is. `of` is a run's id, or for a snapshot or a comparison a task's."""
+    """The address of a document. `of` is a run's id, or a task's for a snapshot or a page about a task."""
 
     kind: Kind
     of: str
     path: str = ""
-    """Relative to the repository's root; "" for a page."""
+    """Path relative to the repository's root; "" for a page."""
     hunk: str | None = None
-    """Of a diff: the one hunk that it is about."""
+    """The id of the one hunk that a diff is about; None for the whole file."""
 
     @property
     def name(self) -> str:
-        """A file name for it, by which its language can be told."""
+        """A file name for the document that shows its language."""
         if self.kind.page:
             return self.of + self.kind.suffix
         return self.path.rpartition("/")[2] + (".diff" if self.kind is Kind.DIFF else "")
 
     @property
     def uri(self) -> str:
-        """Its URI."""
+        """The URI of the document."""
         if self.kind.page:
             return f"{SCHEME}:/{self.kind}/{quote(self.of, safe='')}{self.kind.suffix}"
         raw = os.fsencode(self.path)
@@ -86,10 +86,10 @@ class Address:
 
 
 def parse(uri: str) -> Address:
-    """The document of a URI. Raises UsageError where there can be none of that name."""
+    """Return the address of a URI. Raises UsageError if it cannot name a document."""
     try:
         parts = urlsplit(uri)
-        # Some clients encode the whole of a query, the signs between its parts too. Our parts have none.
+        # Some clients encode the whole query, its separators too. Our values contain no separators.
         asked = dict(one.split("=") for one in unquote(parts.query).split("&") if one)
         kind, of, *names = os.fsdecode(unquote_to_bytes(parts.path)).removeprefix("/").split("/")
         found = _address(Kind(kind), of, names, asked)
@@ -101,7 +101,7 @@ def parse(uri: str) -> Address:
 
 
 def _address(kind: Kind, of: str, names: list[str], asked: dict[str, str]) -> Address:
-    """Raises ValueError where these do not make one."""
+    """Return the address with these parts. Raises ValueError if they are invalid."""
     if kind.page:
         if names or asked or not of.endswith(kind.suffix):
             raise ValueError(of)
@@ -117,7 +117,7 @@ def _address(kind: Kind, of: str, names: list[str], asked: dict[str, str]) -> Ad
         if exact.decode(errors="replace") != path:
             raise ValueError(path)
         path = os.fsdecode(exact)
-    # No tree has these names; git would take some of them for something else than a path.
+    # No tree contains these names, and git would read some of them as something other than a path.
     if asked or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
         raise ValueError(path)
     return Address(kind, of, path, hunk)
