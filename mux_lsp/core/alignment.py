@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Hunk
 
 _READINGS = 32
-"""Maximum number of readings of the live text that are followed side by side. Those with the most foreign lines are
-dropped.
-"""
+"""Maximum number of readings of the live text followed side by side. Those with the most foreign lines are dropped."""
 
 _ALONE = 4
 """Maximum number of hidden hunks that are also tried one by one."""
@@ -193,8 +191,7 @@ def _stands(added: tuple[str, ...], live: list[str], places: dict[str, list[int]
 
 
 def _edits_around(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_Foreign]:
-    """Return the edits that a plain diff finds between base with these hunks applied and the live text, in lines of
-    base.
+    """Return the edits between base with these hunks applied and the live text, by a plain diff, in lines of base.
 
     Edits that change lines of the hunks, or touch them, are left out.
     """

@@ -62,9 +62,7 @@ def conflicts(placements: Iterable[Placement]) -> list[Conflict]:
 
 
 def result_lines(base: Sequence[str], conflict: Conflict) -> tuple[str, ...]:
-    """Return the lines that the result has for the stretch. `base` is the snapshot's text that the hunks were placed
-    from.
-    """
+    """Return the lines that the result has for the stretch. `base` is the snapshot's text, in lines."""
     lines = list(base[conflict.base_start : conflict.base_end])
     for hunk in reversed(conflict.hunks):
         lines[hunk.start - conflict.base_start : hunk.end - conflict.base_start] = hunk.added
@@ -74,8 +72,7 @@ def result_lines(base: Sequence[str], conflict: Conflict) -> tuple[str, ...]:
 def with_markers(
     base: Sequence[str], live: Sequence[str], conflict: Conflict, names: tuple[str, str, str]
 ) -> tuple[str, ...]:
-    """Return the stretch in the versions of the live text, the snapshot and the result, between markers with these
-    names.
+    """Return the live, snapshot and result versions of the stretch, between markers with these names.
 
     The format is that of `git merge-file --diff3`. The marker lines end like those of the live text, and every part
     ends with a line end. The markers are longer than git's if the stretch itself holds lines that look like them.

@@ -21,8 +21,9 @@ CONTEXT: Final = 3
 """Number of lines before and after an accepted hunk that are stored with it."""
 
 _COMMON: Final = 200
-"""Maximum number of places at which a line is searched for: the nearest ones. A line that occurs more often also begins
-no partial match, because too much would have to be compared.
+"""Maximum number of places at which a line is searched for: the nearest ones.
+
+A line that occurs more often also begins no partial match, because too much would have to be compared.
 """
 
 

@@ -16,9 +16,7 @@ MOST_TESTS: Final = 200_000
 """Maximum number of tests in a report. A longer one is refused."""
 
 DEEPEST: Final = 100
-"""Maximum nesting of elements. A report with more is refused: each takes memory until it ends, a malicious one
-gigabytes.
-"""
+"""Maximum nesting of elements. A deeper report is refused: elements take memory until they end, maybe gigabytes."""
 
 LONGEST_NAME: Final = 300
 """Maximum length of a test's name in characters. The end is kept, where names differ."""

@@ -30,9 +30,7 @@ class RunState(StrEnum):
     FAILED = "failed"
     """The agent could not start or ended with an error. What it had changed is kept as its result."""
     CANCELLED = "cancelled"
-    """A person ended it, or a limit, or other runs had done its work: `reason` gives which. What it had changed until
-    then is kept as its result.
-    """
+    """A person or a limit ended it, or other runs had done its work: see `reason`. Its changes until then are kept."""
     INTERRUPTED = "interrupted"
     """The daemon or machine stopped during it, and it could not be recovered."""
 
@@ -252,7 +250,7 @@ class Run:
     worktree: str | None = None
     """Slot of its worktree, while it has one."""
     setup: str | None = None
-    """Key of the set-up that prepared its worktree; None without a set-up."""
+    """Digest of the set-up that prepared its worktree; None without a set-up."""
     port: int | None = None
     pid: int | None = None
     pid_created: float | None = None
@@ -275,9 +273,7 @@ class Run:
     work_seconds: float | None = None
     """Seconds that its agent has worked, on all messages together: without queues, set-up and checks."""
     cancel_requested: bool = False
-    """True if its cancellation was requested. Recorded before its first process is signalled, so that the next daemon
-    goes on with it.
-    """
+    """True if its cancellation was requested. Recorded before its first process is signalled, for the next daemon."""
     cancel_reason: str | None = None
     """Reason for the cancellation, in words; None if a person cancelled it."""
     discarded: float | None = None
@@ -314,8 +310,9 @@ class Task:
     notices: tuple[str, ...] = ()
     """Sentences for its person about how it was started."""
     baseline: tuple[Check, ...] = ()
-    """Results of the checks on the snapshot itself: all of them `running` while they run; empty before, and if they
-    could not be determined.
+    """Results of the checks on the snapshot itself: all `running` while they run.
+
+    Empty before, and if they could not be determined.
     """
     context: tuple[Context, ...] = ()
     runs: tuple[Run, ...] = ()

@@ -19,9 +19,7 @@ _Line = TypeVar("_Line", str, int)
 """Type of a line, or of the number that represents it."""
 
 _COST_LIMIT = 256
-"""Maximum number of differing lines that a split may cross before it settles for a suboptimal one: xdiff's
-XDL_MAX_COST_MIN.
-"""
+"""Maximum number of differing lines that a split crosses before it settles for a suboptimal one (XDL_MAX_COST_MIN)."""
 _BUDGET = 1_000_000
 """Maximum number of steps in one comparison, about 0.3 seconds."""
 _FIRST_PIECE = 32
@@ -159,8 +157,7 @@ def _split(sides: tuple[_Side, _Side], box: _Block, fronts: tuple[_Frontier, _Fr
 
 
 def _search(side: _Side, box: _Block, front: _Frontier, other: _Frontier) -> Iterator[tuple[int, int] | None]:
-    """Extend the paths from the start of the block by one change per step. Yield where one meets those from the other
-    end.
+    """Extend the paths from the start of the block by one change per step, and yield where one meets the other end's.
 
     They meet after an odd number of changes, one more from this end, or after an even number: the first end finds
     the odd case, the other the even one.

@@ -48,9 +48,7 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PermissionRequest:
-    """Action that an agent wants to take. `subject` is a command line, a path or a URL; `title` describes it in one
-    line.
-    """
+    """Action that an agent wants to take. `subject` is a command, a path or a URL; `title` describes it in one line."""
 
     tool: str
     subject: str
@@ -115,9 +113,7 @@ def rule_for(request: PermissionRequest) -> Rule:
 
 
 def in_any_worktree(request: PermissionRequest, folder: str) -> PermissionRequest:
-    """Return the request with the path of the worktree `folder` replaced by `WORKTREE`, since only one run has that
-    path.
-    """
+    """Return the request with the path of the run's own worktree `folder` replaced by `WORKTREE`."""
     there = re.compile(rf"{re.escape(folder)}(?![\w.-])")
     subject, title = (there.sub(lambda _: WORKTREE, text) for text in (request.subject, request.title))
     return replace(request, subject=subject, title=title)
@@ -181,9 +177,7 @@ def _begins(words: list[str], rule: Rule) -> bool:
 
 
 def _goes_home(words: list[str]) -> bool:
-    """Return whether a command only changes into its own worktree: agents prepend that to commands that run there
-    anyway.
-    """
+    """Return whether a command only changes into its own worktree: agents prepend that needlessly."""
     if len(words) != 2 or words[0] != "cd":
         return False
     first, *rest = words[1].split("/")

@@ -4,7 +4,7 @@ Pure and deterministic: the same attempts get the same ranks, in whatever order 
 in this order:
 
 1. The grade (see `Grade`): the results of the checks with the snapshot's protected files. Nothing below outweighs it.
-2. Whether the run finished; the number of checks that it fails and the snapshot passes, then of those that both fail;
+2. Whether the run finished; the number of checks that it fails and the snapshot does not, then of those that both fail;
    whether it makes tests pass and breaks none, else how many more it breaks than it makes pass.
 3. A weighted sum (see `Weights`), in thousandths. Attempts that are equal down to here are tied, and reported as tied.
 
@@ -92,9 +92,7 @@ def _key(one: Graded, values: Weights, weights: Weights) -> Key:
 
 
 def _sum(values: Weights, weights: Weights) -> float:
-    """Return the weighted mean, from 0 to 1, in thousandths: rounding makes nearly equal values equal, and that is
-    transitive.
-    """
+    """Return the weighted mean, from 0 to 1, in thousandths: rounding makes nearly equal values equal, transitively."""
     counts, each = _figures(weights), _figures(values)
     total = fsum(counts)
     return round(fsum(value * count for value, count in zip(each, counts, strict=True)) / total, 3) if total else 0.0

@@ -91,9 +91,7 @@ def text_edits(chosen: Iterable[Placement]) -> list[LineEdit]:
 
 
 def accept(live: Sequence[str], chosen: Iterable[Placement]) -> list[str]:
-    """Return the live text's lines with the chosen placements applied, in any order. Raises ConflictError as
-    `text_edits` does.
-    """
+    """Return the live text's lines with the chosen placements applied, in any order. Raises as `text_edits` does."""
     chosen = list(chosen)
     added = {(placement.start, placement.end): placement.hunk.added for placement in chosen if _pending(placement)}
     result = list(live)

@@ -17,8 +17,9 @@ _UNSEEN: Final = (
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""Characters without a glyph in any font (Unicode's Default_Ignorable_Code_Point). A whole sentence can be hidden in
-them that a program still reads.
+"""Characters without a glyph (Unicode's Default_Ignorable_Code_Point).
+
+They can hide a whole sentence that a program still reads.
 """
 
 _CONTROLS: Final = re.compile(f"[{_DRIVING}]")

@@ -17,7 +17,7 @@ MIXED: Final = ("pyproject.toml", "setup.cfg", "package.json", "Cargo.toml")
 def same_judging_part(name: str, old: bytes, new: bytes) -> bool:
     """Return whether two versions of a mixed file configure checks alike. A version that cannot be parsed never does.
 
-    `name` is the last part of its path, in any case. `b""` stands for a missing file.
+    `name` is the last part of its path, in any case. `b""` means a missing file.
     """
     if old == new:
         return True

@@ -171,9 +171,7 @@ _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "source", "."})
 """Shells. A file that they are given to run is protected whatever its name."""
 
 _INTERPRETERS: Final = re.compile(r"(python|pypy|ruby|perl|node|deno|bun|php|lua|luajit|tsx|ts-node)[0-9.]*\Z")
-"""Interpreters. A file that they are given to run may be the program under test: it is protected if its name suggests a
-test.
-"""
+"""Interpreters. A file that they are given may be the program under test: it is protected only if named like a test."""
 
 _WORDS: Final = re.compile(
     r"(?<![a-z])(acceptance|assert|bench|checks?|ci|e2e|grade|judge|lint|score|smoke|spec|tests?|validate|verify)"

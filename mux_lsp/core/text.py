@@ -136,8 +136,8 @@ def code_units(text: str, encoding: PositionEncoding) -> int:
 def from_units(line: str, units: int, encoding: PositionEncoding) -> int:
     """Return the character index of a code unit offset in a line.
 
-    An offset past the line is its end, before the line end, as in LSP. One inside a character is that character's
-    start.
+    As in LSP, an offset past the line is its end, before the line end. An offset inside a character is the start of
+    that character.
     """
     length = content_length(line)
     if encoding is PositionEncoding.UTF32 or line.isascii():
@@ -155,8 +155,7 @@ def line_range(
 ) -> tuple[TextPosition, TextPosition]:
     """Return the positions around the lines `[start, end)`.
 
-    The end is the start of line `end`; at the end of a text whose last line has no line end it is the end of that
-    line.
+    The end is the start of line `end`, or, after a last line without a line end, the end of that line.
     """
     return _start_of(lines, start, encoding), _start_of(lines, end, encoding)
 

@@ -24,8 +24,9 @@ _MANY_LIMIT = 1024
 _WINDOW = 100
 """xdiff's XDL_SIMSCAN_WINDOW."""
 _CLUSTER = 4
-"""Number of lines without a match that must be adjacent for git to leave out a common line (see `_weak`): they must be
-more than 3 to each other line nearby.
+"""Minimum number of adjacent lines without a match near any common line that git leaves out (see `_weak`).
+
+It follows from the rule that lines without a match must outnumber the others nearby by more than 3 to 1.
 """
 
 
@@ -139,9 +140,7 @@ def _root(number: int) -> int:
 
 
 def _weak(missing: list[bool]) -> list[int]:
-    """Return the places of lines with very many matches that lie mostly among missing ones, in a run of only these two
-    kinds.
-    """
+    """Return the places of lines with very many matches that lie mostly among missing ones, in a run of both kinds."""
     before = [0, *accumulate(missing)]
     weak = []
     for place, gone in enumerate(missing):
@@ -204,12 +203,11 @@ def _join(removed: list[tuple[int, int]], added: list[tuple[int, int]]) -> list[
 
 
 def _compact(lines: list[str], spans: list[tuple[int, int]], others: set[int]) -> list[tuple[int, int]]:
-    """Slide the changes of one side as xdiff's xdl_change_compact does: the same change always ends up at the same
-    place.
+    """Slide the changes of one side as xdiff's xdl_change_compact does, so that equal changes end up at the same place.
 
     Each span slides up and then down as far as equal lines allow, absorbing the spans it meets. It stays at the
-    bottom, unless a change of the other side (`others` has their ranks) could be beside it: then at the last such
-    place.
+    bottom, unless a change of the other side (`others` has their ranks) could be beside it: then at the last place
+    of that kind.
     """
     done: list[tuple[int, int]] = []
     # Spans before this one are done; a rank is a start minus the changed lines before it.

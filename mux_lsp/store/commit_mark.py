@@ -30,7 +30,7 @@ class Mark:
         found = os.pread(self._descriptor, _SHAPE.size, 0)
         inode, number = _SHAPE.unpack(found) if len(found) == _SHAPE.size else (0, 0)
         self.number: int = number if inode == self._inode else 0
-        """Last commit that was recorded for this very file; 0 if the file was replaced."""
+        """Number of the last commit recorded for this very file; 0 if the file was replaced."""
 
     def note(self, number: int) -> None:
         """Record that this commit was made. A failure is ignored, because the next commit writes a higher number."""

@@ -149,7 +149,7 @@ class Database(sqlite3.Connection):
     path: Path
     number: int = 0
     lost: int = 0
-    """Number of commits that are missing since the file was last written; 0 if none are."""
+    """Distance of the number behind the mark: above 0, commits are missing."""
     _mark: Mark | None = None
 
     def begin_to_mark(self, path: Path) -> None:
@@ -300,8 +300,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     _refuse_newer(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
-    # With WAL no commit is lost when the process dies. A power failure may lose the last commits, but the file stays
-    # intact.
+    # With WAL no commit is lost when the process dies. A power failure may lose the last commits, not the file.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     with all_or_none(connection):

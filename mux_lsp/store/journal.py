@@ -253,8 +253,7 @@ class Journal:
     def record(self, accepted: Sequence[Row], withdrawn: Iterable[ChangeKey] = ()) -> None:
         """Withdraw acceptances, then record the hunks that became part of a person's text.
 
-        A hunk with a current acceptance is skipped. Acceptances are not deleted with their task. `store.acceptances`
-        reads them.
+        A hunk with a current acceptance is skipped. Acceptances outlive their task. `store.acceptances` reads them.
         """
         with transaction(self._database):
             at = self._clock()
@@ -291,9 +290,7 @@ class Journal:
         return tuple(loads(str, row[0]) for row in self._database.execute("SELECT DISTINCT repository FROM tasks"))
 
     def pending_accepts(self) -> tuple[Pending, ...]:
-        """Return the accepts that are under way, oldest first. At its start, a daemon finds those that an earlier one
-        left.
-        """
+        """Return the accepts that are under way, oldest first; when a daemon starts, those that an earlier one left."""
         return pending_accepts.read(self._database)
 
     def spending(self) -> tuple[Spending, ...]:

@@ -23,14 +23,10 @@ if TYPE_CHECKING:
     from mux_lsp.git.textdiff import TextDiff
 
 MANY_FILES = 3_000
-"""Maximum number of changed files whose hunks are counted. In a larger result each file counts as one hunk, to save
-time.
-"""
+"""Maximum number of changed files whose hunks are counted. In a larger result each counts as one, to save time."""
 
 MOST_LINES = 50_000
-"""Maximum number of changed lines of a file. One with more is reviewed as a whole: nobody reads the hunks of a
-generated file.
-"""
+"""Maximum number of changed lines of a file. One with more, likely a generated file, is reviewed as a whole."""
 
 MOST_HUNKS = 5_000
 """Maximum number of hunks of a file. One with more is reviewed as a whole."""
@@ -45,9 +41,7 @@ KEPT_FILES = 50_000
 """Maximum number of comparisons whose figures are kept."""
 
 FEW_PATHS = 200
-"""Maximum number of files that are compared by name while a result grows; beyond it, the whole result is compared at
-once.
-"""
+"""Maximum number of files that are compared by name while a result grows. Beyond it, the whole result is compared."""
 
 _MOST_DIFFERENT = 500
 _MOST_STEPS = 1_000_000
@@ -117,11 +111,10 @@ class DiffStats:
         self._lock = threading.Lock()
 
     def read(self, base: str, result: str, count: Callable[[FileChange], int]) -> tuple[tuple[FileChange, ...], int]:
-        """Return the changes of a result with their line counts, and their number of hunks. A change taken whole counts
-        as one.
+        """Return the changes of a result with their line counts, and their number of hunks.
 
-        `count` returns the number of hunks of a change that only a review can tell. Only new comparisons cost time.
-        Raises GitError.
+        A change taken whole counts as one hunk. `count` returns the number of hunks of a change that only a review
+        can tell. Only new comparisons cost time. Raises GitError.
         """
         changes = self._store.changed_files(base, result)
         if len(changes) > MANY_FILES:
@@ -148,9 +141,7 @@ class DiffStats:
         return {change.path: self._of(change) or unusual.figures(change) for change in changes}
 
     def pop_body(self, old: str, new: str) -> bytes | None:
-        """Return git's output for two blobs if their hunks can be read from it, and drop it: a review keeps the
-        hunks.
-        """
+        """Return git's output for two blobs and drop it, since a review keeps the hunks; None if it gives no hunks."""
         with self._lock:
             body = self._bodies.pop((old, new), None)
             self._kept -= len(body or b"")
@@ -212,7 +203,7 @@ class _SplitPairs:
 
     def figures(self, change: FileChange) -> Figures:
         """Return the figures of a copy, which git compares with its source, or of a file that became a link: two
-        changes for git.
+        changes.
         """
         nothing = "0" * len(change.new_object)
         if change.kind is ChangeKind.COPIED:

@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMPARED: Final = 1000
-"""Maximum number of other runs' files that are searched for agreement hunk by hunk; beyond it, only whole files are
-compared.
-"""
+"""Maximum number of other runs' files compared hunk by hunk for agreement. Beyond it, only equal files count."""
 
 
 class LinePlace(NamedTuple):
@@ -88,8 +86,9 @@ class History:
 
     @contextlib.contextmanager
     def deciding(self, selection: Selection, client: str) -> Iterator[None]:
-        """Attribute hunks to this command within the block, while it brings a selection into texts, whichever text
-        shows them first.
+        """Attribute hunks to this command within the block, while it brings a selection into texts.
+
+        The attribution applies to whichever text shows them first.
         """
         keys = {key_of(item): (client, selection.run.id) for item in selection.placed}
         self._deciding |= keys
@@ -100,9 +99,7 @@ class History:
                 self._deciding.pop(key, None)
 
     def prepare(self, selection: Selection, reviews: HunkCache, client: str) -> dict[ChangeKey, Row]:
-        """Return the records for a command's selection, to be stored once it is in the texts. Slow: call it in a
-        thread.
-        """
+        """Return the records for a selection, to be stored once it is in the texts. Slow: call it in a thread."""
         agreed = agreement(selection, self._task(selection.run.task), reviews)
         texts = {path: Text(plan.lines or ()).lines for plan in selection.plans for path in plan.paths}
         names = {path: plan.path for plan in selection.plans for path in plan.paths}
@@ -195,9 +192,7 @@ class History:
 
 
 def agreement(selection: Selection, task: Task, reviews: HunkCache) -> dict[ChangeKey, list[str]]:
-    """Return, by change, the other runs of the task that make it too, without discarded ones. Slow: call it in a
-    thread.
-    """
+    """Return, by change, the other active runs of the task that make it too. Slow: call it in a thread."""
     by_path: dict[str, list[Item]] = {}
     for item in selection.placed:
         by_path.setdefault(item.review.change.base_path, []).append(item)

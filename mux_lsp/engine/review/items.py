@@ -55,8 +55,9 @@ class Item:
 
     @property
     def rejection_key(self) -> str:
-        """Key under which a rejection is stored. For a change that is not text it includes the new mode and content, so
-        that a rejection covers only these.
+        """Key under which a rejection is stored.
+
+        For a change that is not text it includes the new mode and content, so that a rejection covers only these.
         """
         if self.hunk is not None:
             return self.hunk.id
@@ -242,9 +243,7 @@ def _judge_whole(review: FileDiff, live: LiveText) -> Item:
 
 
 def _judge_rename(review: FileDiff, live: LiveText, there: LiveText) -> Item:
-    """Return the item of a rename, including the content if that is taken as a whole. `there` is the text at the new
-    path.
-    """
+    """Return the item of a rename, with the content if that is taken whole. `there` is the text at the new path."""
     change = review.change
     moved = live.path == change.path
     place, reason = HunkStatus.CONFLICT, None

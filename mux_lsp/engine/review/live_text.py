@@ -45,9 +45,7 @@ class LiveText:
     blocked: str | None = None
     """Reason, in words, why nothing can be placed here, such as a path that leads through a link."""
     obstacle: str | None = None
-    """Path that is in the way of a file here and must be removed first: a folder of its name, or a file in place of its
-    folder.
-    """
+    """Path that is in the way of a file here and must be removed first: a folder of its name, or a file as a folder."""
     compared: dict[str, Compared] = field(default_factory=dict, compare=False, repr=False)
     """Differences from snapshots' texts, by object name: computed once for all runs of a task."""
 

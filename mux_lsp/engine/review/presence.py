@@ -47,8 +47,7 @@ PresenceMap = dict[ChangeKey, HunkPresence]
 def presence_of(items: Iterable[Item]) -> PresenceMap:
     """Return the presence of all runs' hunks in a text, with equal hunks grouped."""
     grouped: dict[ChangeKey, list[Item]] = {}
-    # Computed once for all hunks of a run: a text with fifty runs has thousands of them, and is observed at each
-    # keystroke.
+    # Computed once per run: a text with fifty runs has thousands of hunks, and is observed at each keystroke.
     about: dict[int, tuple[str, str]] = {}
     for item in items:
         review = item.review
@@ -158,15 +157,11 @@ class ClientObserver:
         self._offers: OrderedDict[ChangeKey, str] = OrderedDict()
 
     def of(self, uri: str) -> DocumentObservations:
-        """Return the observations of a document. Call it before reading the text: the document may be closed and
-        reopened meanwhile.
-        """
+        """Return the observations of a document. Call it before reading the text: the document may be reopened."""
         return self._seen.setdefault(uri, DocumentObservations())
 
     def offer(self, selection: Selection) -> None:
-        """Remember that the client has asked for the edit of these hunks. It may apply it, and undo and redo it, or
-        not.
-        """
+        """Remember that the client has asked for the edit of these hunks. It may apply, undo and redo it, or not."""
         for item in selection.placed:
             key = key_of(item)
             self._offers[key] = selection.run.id

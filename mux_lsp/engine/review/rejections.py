@@ -44,7 +44,7 @@ class Rejections:
             self._hunks[key] = self.of(*key) | hunks
 
     def forget_hunks(self, run: str, hunks: Iterable[tuple[str, str]]) -> None:
-        """Forget rejections that the journal has taken back, each a path and a rejection key."""
+        """Forget rejections that were withdrawn in the journal, each a path and a rejection key."""
         for path, hunk in hunks:
             self._hunks[run, path] = self.of(run, path) - {hunk}
 

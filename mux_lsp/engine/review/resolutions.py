@@ -149,9 +149,7 @@ def remove_hunks(live: LiveText, held: Iterable[Placement], start: int = 0, end:
 
 
 def stretches(items: Iterable[Item], chosen: Sequence[Item]) -> list[Conflict]:
-    """Return the stretches where chosen hunks of a run are in conflict, with all its hunks there except rejected
-    ones.
-    """
+    """Return the stretches where chosen hunks of a run are in conflict, with all its hunks there but rejected ones."""
     run = chosen[0].review.run
     ids = {item.id for item in chosen}
     placements = [

@@ -29,9 +29,7 @@ class ResultReader:
         return self._of(root)[1]
 
     def reader(self, root: Path) -> Callable[[str, str], tuple[tuple[FileChange, ...], int]]:
-        """Return a function that reads the changes of a result from a base, and counts their hunks. Call it in a
-        thread.
-        """
+        """Return a function that reads a result's changes from a base and counts their hunks. Call it in a thread."""
         return functools.partial(_read_result, *self._of(root))
 
     def patch(self, task: Task, run: Run) -> bytes:

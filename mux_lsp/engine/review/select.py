@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 
 
 def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...]:
-    """Return the changed files of a run, or those at or below the given paths. Raises UsageError for an unknown
-    path.
-    """
+    """Return the changed files of a run, or those at or below these paths. Raises UsageError for an unknown path."""
     if paths is None:
         return run.files
     wanted = {path.strip("/") for path in paths}
@@ -78,9 +76,7 @@ def moved_on(run: Run, path: str | None = None) -> ConflictError:
 
 
 def _names(change: FileChange) -> set[str]:
-    """Return the names by which a person may refer to a changed file: its paths, plain and as shown, and its
-    folders.
-    """
+    """Return all names that a person may use for a changed file: its paths, plain and as shown, and its folders."""
     names = {"", "."}
     for path in change.paths:
         for name in (path, text.shown_path(path)):
@@ -156,7 +152,7 @@ def competing_changes(task: Task, paths: frozenset[str], reviews: HunkCache) -> 
     return list(found.values())
 
 
-def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
+def select(  # noqa: PLR0913  (what to select, in either of two ways, and the mode)
     review: ReviewService,
     run_id: str,
     live_of: LiveOf,
@@ -168,8 +164,7 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     """Place hunks of a run on live texts: the named ones, or all in these paths that were not rejected.
 
     Among the names, "" stands for the change of a file that is in none of its hunks. Raises UsageError for a path or
-    hunk that the run does not have and for a discarded run, ConflictError if a hunk cannot be placed in the mode
-    `how`.
+    hunk that the run does not have and for a discarded run, ConflictError if a hunk cannot be placed in this mode.
     """
     run = review.registry.run(run_id)
     refuse_discarded(run)
@@ -306,7 +301,7 @@ async def offer(review: ReviewService, selection: Selection, client: Client) -> 
     await review.transactions.offer(selection, task, rows, client.name)
 
 
-async def begin(  # noqa: PLR0913  (all that belongs to it)
+async def begin(  # noqa: PLR0913  (all parts of an accept)
     review: ReviewService,
     selection: Selection,
     written: Sequence[PathPlan],

@@ -72,7 +72,5 @@ class ReviewService:
             self.emit(ReviewChanged(repository, affected_paths(run, accepted.chosen)))
 
     def runs_at(self, file: Path) -> FoundRuns:
-        """Return the runs that change a file, without discarded ones: the newest task first, and in each task the best
-        run first.
-        """
+        """Return the active runs that change a file: the newest task first, and in each task the best run first."""
         return self.best_first(self.registry.runs_at(file))

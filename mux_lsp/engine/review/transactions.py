@@ -115,7 +115,7 @@ class Transactions:
 
     # Accepts
 
-    async def begin(  # noqa: PLR0913  (all that belongs to it)
+    async def begin(  # noqa: PLR0913  (all parts of an accept)
         self,
         selection: Selection,
         task: Task,
@@ -127,11 +127,10 @@ class Transactions:
         discard: Collection[str] = (),
         phase: Phase = Phase.WRITING,
     ) -> Transaction:
-        """Stage an accept and record it. Raises ConflictError if the disk is not as expected, or MuxError; nothing is
-        staged then.
+        """Stage an accept and record it as under way. `rows` is its record once it is complete.
 
-        `rows` is its record, `written` is the part that the daemon writes, `carried` the part that an editor
-        applies.
+        `written` is the part that the daemon writes, `carried` the part that an editor applies. Raises ConflictError
+        if the disk is not as expected, or MuxError; nothing is staged then.
         """
         self._record_all()
         name = self._prefix + secrets.token_hex(4)
@@ -179,7 +178,7 @@ class Transactions:
     # Accepts that an earlier daemon left
 
     async def take_up(self, roots: Iterable[Path]) -> None:
-        """Complete or undo the accepts that an earlier daemon left under way, before anything else is read from the
+        """Complete or undo the accepts that an earlier daemon left under way. Must precede all other reads of the
         journal.
 
         Raises MuxError if the journal cannot be written.
@@ -390,8 +389,7 @@ class Transaction:
             try:
                 found = await asyncio.to_thread(roll_back, intent, owner._kept)
             except (OSError, ConflictError) as error:
-                # This applies also if the folder is gone: a refused accept must not be completed when the folder comes
-                # back.
+                # This applies also if the folder is gone: a refused accept must not be completed when it comes back.
                 owner._journal.advance_accept(intent.id, Phase.UNDOING)
                 why = error.strerror if isinstance(error, OSError) else "the folder is not there"
                 raise MuxError(
@@ -411,11 +409,9 @@ class Transaction:
         try:
             owner._put_on_record(intent, rows, withdrawn)
         except MuxError as error:
-            # All of it is in the person's text, and the next daemon will record it: an error would be read as not
-            # accepted.
+            # All of it is in the person's text, and the next daemon will record it: an error would look like a refusal.
             log.error("what was accepted of %s could not be put on record yet: %s", intent.run, error)
-            # From the mark in staging the next daemon knows that it was complete, whatever the person changes until
-            # then.
+            # The mark in staging shows the next daemon that it was complete, whatever the person changes until then.
             await asyncio.to_thread(_mark, intent)
             return
         if self._looks and (late := await asyncio.to_thread(written_late, intent, self._looks, owner._kept)):

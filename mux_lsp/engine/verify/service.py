@@ -59,7 +59,7 @@ TAIL: Final = 8_000
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Hunks of a run as accepting would place them on the live text: all of these paths, or those named."""
+    """Hunks of a run as accepting would place them on the live text: all in these paths, or the named ones."""
 
     run: str
     writes: tuple[Write, ...]
@@ -88,7 +88,7 @@ class VerifyService:
     `spawn` runs a coroutine until the daemon ends.
     """
 
-    def __init__(  # noqa: PLR0913  (whatever it is not to know itself)
+    def __init__(  # noqa: PLR0913  (the services that it uses)
         self,
         *,
         registry: TaskRegistry,

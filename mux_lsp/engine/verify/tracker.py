@@ -33,7 +33,7 @@ LOOK: Final = "look"
 
 @dataclass(slots=True, eq=False)
 class _TrackedVerdict:
-    """A verdict, or one to be, and what became of the text since it was taken."""
+    """Verdict, existing or pending, and the divergence of the text since its snapshot."""
 
     room: RepositoryStore
     live: Snapshot
@@ -119,9 +119,7 @@ class VerdictTracker:
         return frozenset(self._last)
 
     def last(self, root: Path) -> tuple[Verdict, bool] | None:
-        """Return the last verdict of a repository, and whether it is known to be stale. Reads none of the person's
-        files.
-        """
+        """Return the last verdict of a repository, and whether it is known to be stale. Reads no file of the person."""
         watch = self._of(root)
         return None if watch is None or watch.verdict is None else (watch.verdict, watch.moves.stale)
 

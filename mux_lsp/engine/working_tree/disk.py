@@ -64,9 +64,7 @@ class Write:
 
 
 def read(root: Path, path: str) -> Entry | None:
-    """Return the content of a path, or None if there is no file or no such root. Raises ConflictError as `Tree.read`
-    does.
-    """
+    """Return the content of a path, or None without a file or root. Raises ConflictError as `Tree.read` does."""
     if not os.path.lexists(root):
         return None
     with opened(root) as tree:
@@ -74,9 +72,7 @@ def read(root: Path, path: str) -> Entry | None:
 
 
 def content_of(place: Path) -> bytes:
-    """Return the bytes of a file, also through a symbolic link. Raises OSError if it is missing or exceeds
-    LARGEST_FILE.
-    """
+    """Return the bytes of a file, also through a symbolic link. Raises OSError without one, or beyond LARGEST_FILE."""
     mode, content = read_file(place)
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "Not a file", os.fspath(place))
@@ -125,8 +121,7 @@ def obstacle(root: Path, path: str) -> str | None:
 def check_all(tree: Tree, writes: Sequence[Write]) -> None:
     """Raise ConflictError if the disk is not as any of these writes expects it, or one is not allowed.
 
-    A folder may be replaced by a file, and a file by a folder, if the same writes remove everything that is in the
-    way.
+    A folder may be replaced by a file, and a file by a folder, if the same writes remove all that is in the way.
     """
     going = {write.path for write in writes if write.entry is None}
     for write in writes:

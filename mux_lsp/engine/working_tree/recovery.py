@@ -38,7 +38,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How an accept was brought to its end."""
+    """Result of recovering an accept."""
 
     outcome: Outcome
     stays: frozenset[str] = frozenset()
@@ -98,9 +98,7 @@ def written_late(intent: Intent, looks: Mapping[int, Looks], kept: Path) -> Path
 
 
 def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:
-    """Remove our staging folders that no accept needs, from accepts interrupted before they were recorded or after
-    their end.
-    """
+    """Remove our staging folders that no recorded accept needs: those left by an interruption."""
     for root in roots:
         with contextlib.suppress(ConflictError, OSError), opened(root) as tree:
             for folder, name in staging.found_in(tree, prefix):

@@ -50,8 +50,7 @@ class Plan:
 def stage(tree: Tree, name: str, writes: Sequence[Write]) -> Plan:
     """Check every write against the disk, and write the new content into staging folders called `name`.
 
-    Raises ConflictError if the disk is not as expected, MuxError if staging cannot be written. Nothing is staged
-    then.
+    Raises ConflictError if the disk is not as expected, MuxError if staging fails. Nothing is staged then.
     """
     check_all(tree, writes)
     ordered = in_order(writes)
@@ -127,9 +126,7 @@ def staged(tree: Tree, name: str, stages: Sequence[str]) -> Iterator[list[int | 
 
 
 def mark_whole(tree: Tree, name: str, stages: Sequence[str]) -> None:
-    """Mark an accept in its staging folder as completely written, because the journal cannot record it. Raises
-    OSError.
-    """
+    """Mark an accept in its staging folder as completely written, if the journal cannot record it. Raises OSError."""
     with staged(tree, name, stages) as folders:
         if folders and folders[0] is not None:
             write_file(At(folders[0], _WHOLE), b"")
@@ -144,7 +141,7 @@ def remove(tree: Tree, name: str, stages: Sequence[str]) -> None:
     """Remove staging folders with their content. Failures are logged."""
     with _logged(STAGING), staged(tree, name, stages) as folders:
         for place in folders:
-            for file in () if place is None else os.listdir(place):  # noqa: PTH208  (a descriptor is no path)
+            for file in () if place is None else os.listdir(place):  # noqa: PTH208  (a descriptor is not a path)
                 with _logged(f"{STAGING}/{name}/{file}"):
                     os.unlink(file, dir_fd=place)
     for folder in stages:
@@ -172,7 +169,7 @@ def found_in(tree: Tree, prefix: str) -> list[tuple[str, str]]:
         with contextlib.suppress(OSError, ConflictError), tree.parent(_inside(folder, "x")) as at:
             outer = open_inside(at.folder, STAGING, READ)
             try:
-                there = os.listdir(outer)  # noqa: PTH208  (a descriptor is no path)
+                there = os.listdir(outer)  # noqa: PTH208  (a descriptor is not a path)
                 found += [(folder, name) for name in there if name.startswith(prefix)]
             finally:
                 os.close(outer)
@@ -225,9 +222,8 @@ def write_file(place: At, content: bytes, mode: int | None = None, permissions: 
     """Write a new file, with git's mode and the permission bits of the file that it will replace. Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(place.name, flags, 0o666, dir_fd=place.folder)
-    with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor is no path)
-        # A new file gets permissions according to the umask, which cannot be read in a thread without setting it for
-        # all threads.
+    with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor is not a path)
+        # A new file gets permissions by the umask, which cannot be read without setting it for all threads.
         created = stat.S_IMODE(os.fstat(descriptor).st_mode)
         fault("stage.write")
         file.write(content)

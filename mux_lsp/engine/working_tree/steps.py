@@ -80,8 +80,7 @@ class Steps:
         try:
             fault("accept.write", number)
             if step.before is not None and self._digest_here(step.path) != step.before:
-                # Checked before the exchange: a program that opens the path meanwhile must not get the file that is put
-                # back.
+                # Checked before the exchange: a program that opens the path before it is reversed would get our file.
                 raise self._changed(number)
             if step.after is None:
                 self._take(number)
@@ -139,9 +138,7 @@ class Steps:
         return State.LOST
 
     def was_done(self, number: int) -> bool:
-        """Return whether a path had got its new content, for a step that could not be undone, determined from
-        staging.
-        """
+        """Return whether a step that could not be undone had given its path the new content, by what is staged."""
         return self._folders[self._steps[number].stage] is None or self._digest_of(number) == self._steps[number].before
 
     def content(self, number: int) -> bytes | None:
@@ -199,7 +196,7 @@ class Steps:
     def _exchange_back(self, number: int, at: At) -> None:
         slot = self._slot(number)
         exchange(slot, at)
-        with contextlib.suppress(OSError):  # anything unreadable here was not staged by us
+        with contextlib.suppress(OSError):  # unreadable content is the one that we staged
             if self._digest_of(number) == self._steps[number].after:
                 return
             # It was saved once more in between: the newer text stays.

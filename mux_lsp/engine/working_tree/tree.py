@@ -40,7 +40,7 @@ _STAYS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file or symbolic link: git's mode and its bytes (a link's are its target)."""
+    """File or symbolic link: git's mode and its bytes (for a link, its target)."""
 
     mode: int
     content: bytes
@@ -138,9 +138,7 @@ class Tree:
         return True
 
     def is_gits(self, place: Path) -> bool:
-        """Return whether a place is in the git directory, if that is in the working tree under another name than
-        `.git`.
-        """
+        """Return whether a place is in the git directory, if that is in the working tree but not called `.git`."""
         return self._git_place is not None and place.is_relative_to(self._git_place)
 
     def _enter(self, above: int, so_far: str, path: str, *, make: bool) -> int:
@@ -179,9 +177,7 @@ def alone_in(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def opened(root: Path) -> Iterator[Tree]:
-    """Open a working tree. Raises ConflictError if it does not exist: a folder that was removed is not created
-    again.
-    """
+    """Open a working tree. Raises ConflictError if it does not exist: a removed folder is not created again."""
     folder = _open_root(root)
     try:
         yield Tree(root, folder)
@@ -190,9 +186,7 @@ def opened(root: Path) -> Iterator[Tree]:
 
 
 def identity_of(root: Path) -> RootIdentity:
-    """Return the identity that distinguishes a working tree from a later one of its name. Raises ConflictError as
-    `opened` does.
-    """
+    """Return the identity that distinguishes a working tree from a later one of its name. Raises as `opened` does."""
     with opened(root) as tree:
         return tree.identity
 
@@ -222,7 +216,7 @@ def read_file(place: str | Path, flags: int = 0, folder: int | None = None) -> t
     Raises OSError, also for a file of more than LARGEST_FILE.
     """
     descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
-    with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor is no path)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor is not a path)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return status.st_mode, b""
