@@ -48,7 +48,7 @@ def note(database: sqlite3.Connection, more: Spending, at: float) -> None:
 
 
 def read(database: sqlite3.Connection, at: float) -> tuple[Spending, ...]:
-    """Return the spending that counts now: all of today, and in total that of existing tasks and on behalf of runs."""
+    """Return the spending that counts now: all of today, and of any day for existing tasks and on behalf of runs."""
     rows = database.execute(
         "SELECT run, task, repository, under, usd, tokens, day FROM spending"
         " WHERE day = ? OR under <> '' OR task IN (SELECT id FROM tasks)",

@@ -66,7 +66,7 @@ class Store(Protocol):
         ...
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
-        """Yield the bytes of each blob; None for one that cannot be read."""
+        """Yield the bytes of each blob, in the order of `names`; None for one that does not exist."""
         ...
 
 

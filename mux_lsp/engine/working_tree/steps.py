@@ -80,7 +80,7 @@ class Steps:
         try:
             fault("accept.write", number)
             if step.before is not None and self._digest_here(step.path) != step.before:
-                # Checked before the exchange: a program that opens the path before it is reversed would get our file.
+                # Checked before the exchange: a program that opens the path before a reversal would get our file.
                 raise self._changed(number)
             if step.after is None:
                 self._take(number)
