@@ -132,7 +132,7 @@ class VerdictTracker:
             try:
                 watch.moves = await asyncio.to_thread(self._moves_now, watch)
             except MuxError as error:
-                log.info("whether the verdict on %s still holds cannot be told: %s", root, error)
+                log.info("cannot determine whether the verdict on %s still holds: %s", root, error)
         self._say(watch)
         return self.last(root)
 
