@@ -1,1 +1,1 @@
-"""Pure logic: no I/O, no async, no clock, no git, no LSP."""
+"""Provide the pure logic: no I/O, no async, no clock, no git, no LSP."""

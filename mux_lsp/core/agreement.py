@@ -1,4 +1,4 @@
-"""How much of each result other runs have too, part by part, and which results are the same."""
+"""Measure how much of each result other runs share, part by part, and group runs with equal results."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Run
 
     Parts = Mapping[str, int]
-    """What a result is made of (its hunks, and its changes that have none), with the weight of each, at least 1."""
+    """Parts of a result (its hunks, and changes without hunks), each with its weight, at least 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How a result stands to those of the others. Fractions are of its lines."""
+    """Overlap of one result with those of the other runs. Fractions are of its lines."""
 
     total: int
-    """How many others have a result."""
+    """Number of other runs that have a result."""
     sharing: int
-    """How many of them have some part of it."""
+    """Number of those that share at least one part with it."""
     shared: float
-    """The fraction that at least one of them has."""
+    """Fraction of it that at least one other run shares."""
     mean: float
-    """The fraction that one of them has, in the mean: 1 where all have all of it."""
+    """Mean fraction of it that another run shares: 1 if every other run has all of it."""
 
 
 ALONE: Final = Agreement(0, 0, 0.0, 0.0)
 
 
 def agreements(parts_of: Mapping[str, Parts]) -> dict[str, Agreement]:
-    """The agreement of each run that changes something, by run. A part is shared by those that have an equal one."""
+    """Return the agreement of each run that changes something, by run id. Runs share a part if theirs are equal."""
     changed = {run: parts for run, parts in parts_of.items() if parts}
-    # One bit for each run: a union of a hundred runs is one operation.
+    # One bit for each run, so that a union of a hundred runs is one operation.
     bits = {run: 1 << number for number, run in enumerate(changed)}
     holders: dict[str, int] = {}
     for run, parts in changed.items():
@@ -57,7 +57,7 @@ def _agreement(parts: Parts, own: int, holders: Mapping[str, int], of: int) -> A
 
 
 def equal_runs(runs: Iterable[Run]) -> list[list[str]]:
-    """The runs that change something and whose whole results are the same, in groups of two and more."""
+    """Group the runs that change something by equal whole results. Return the groups of two or more."""
     results: dict[tuple[Hashable, ...], list[str]] = {}
     for run in runs:
         if run.files:

@@ -1,8 +1,8 @@
-"""A live text read as its base with hunks, and with edits of its person apart from them.
+"""Read a live text as its base plus hunks, and separate the person's own edits from the hunks.
 
-A plain diff knows nothing of the hunks and may align repeated lines in another way. So where it leaves anything
-unexplained, a reading with hunks is sought: the one with the fewest foreign lines wins, and it must bear a check. With
-its hunks taken out of the live text again, a plain diff must leave them alone.
+A plain diff knows nothing of the hunks and may align repeated lines differently. Where it leaves an edit
+unexplained, this module searches for a reading that includes hunks. The reading with the fewest foreign lines wins,
+and it must pass a check: with its hunks taken out of the live text again, a plain diff must not touch them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Hunk
 
 _READINGS = 32
-"""How many readings of the live text are followed side by side; the ones with the most foreign lines are dropped."""
+"""Maximum number of readings of the live text followed side by side. Those with the most foreign lines are dropped."""
 
 _ALONE = 4
-"""Up to how many hunks that may be there are also looked at one by one."""
+"""Maximum number of hidden hunks that are also tried one by one."""
 _LOOKS = 256
-"""At how many places the lines of one hunk are looked for."""
+"""Maximum number of places at which the lines of one hunk are searched for."""
 
 _LINE_COST = 1 << 20
-"""What a reading pays for a foreign line."""
+"""Cost of a foreign line in a reading."""
 _HUNK_COST = -(1 << 10)
-"""What it pays for a hunk: so little that it only decides between readings with as many foreign lines."""
+"""Cost of a hunk in a reading: small, so that it decides only between readings with equally many foreign lines."""
 
 
 class Segment(NamedTuple):
-    """Base lines `[start, end)` stand as live lines `[new_start, new_end)`, by a hunk or by a foreign edit (None)."""
+    """Base lines `[start, end)` that are live lines `[new_start, new_end)`, by a hunk or by a foreign edit (None)."""
 
     start: int
     end: int
@@ -44,7 +44,7 @@ class Segment(NamedTuple):
 
 
 class _Foreign(NamedTuple):
-    """An edit that may be in the live text besides the hunks: base lines `[start, end)` become `lines`."""
+    """Edit that may be in the live text beside the hunks: base lines `[start, end)` become `lines`."""
 
     start: int
     end: int
@@ -53,18 +53,18 @@ class _Foreign(NamedTuple):
 
 
 _FREE, _FOREIGN, _CLOSED = range(3)
-"""What stands before a place: unchanged lines; foreign lines for others; a hunk or an insertion."""
+"""Kinds of text before a place: unchanged lines, foreign lines that replace others, or a hunk or an insertion."""
 
 
 class _Place(NamedTuple):
-    """A live line that a reading has come to, and what stands before it."""
+    """Live line that a reading has reached, and what precedes it."""
 
     at: int
     before: int
 
 
 class _Path(NamedTuple):
-    """The end of one way to read the live text so far: what its foreign edits cost, what came before, the last step."""
+    """End of a partial reading of the live text: the cost of its foreign edits, its predecessor and its last step."""
 
     cost: int
     before: _Path | None
@@ -72,7 +72,7 @@ class _Path(NamedTuple):
 
 
 def align(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[Edit]) -> list[Segment]:
-    """The live text as steps from base, each a hunk or a foreign edit, in order of place."""
+    """Return the live text as steps from base, each a hunk or a foreign edit, in order of place."""
     by_start = {hunk.start: hunk for hunk in hunks}
     steps: list[Segment] = []
     for edit in edits:
@@ -89,7 +89,7 @@ def align(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[E
     if not hidden:
         return steps
     foreign = [_foreign(edit, 0, live, 0) for edit in edits]
-    # Any of the hidden ones may not be there, and then the others are seen better without it.
+    # Any of the hidden hunks may be absent, and then the others are easier to find without it.
     alone = hidden if 1 < len(hidden) <= _ALONE else []
     for there in (hidden, *([hunk] for hunk in alone)):
         present = taken.union(map(id, there))
@@ -101,8 +101,11 @@ def align(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[E
 
 
 def _may_be_hunks_alone(base: list[str], hunks: list[Hunk], live: list[str], edits: Sequence[Edit]) -> bool:
-    """Whether there may be a reading without foreign edits: the live text has no line more often, or less, than base
-    that no hunk adds, or removes."""
+    """Return whether a reading without foreign edits is possible.
+
+    It is if every line that the live text has more often than base is added by some hunk, and every line that it has
+    less often is removed by some hunk.
+    """
     more: list[str] = []
     less: list[str] = []
     for start, end, new_start, new_end in edits:
@@ -114,7 +117,7 @@ def _may_be_hunks_alone(base: list[str], hunks: list[Hunk], live: list[str], edi
 
 
 def _balanced(more: list[str], less: list[str], known: Iterable[tuple[str, ...]]) -> bool:
-    """Whether each line of `more` is known or as often in `less`."""
+    """Return whether each line of `more` is known or occurs as often in `less`."""
     unknown = set(more).difference(*known)
     if not unknown:
         return True
@@ -126,10 +129,10 @@ def _balanced(more: list[str], less: list[str], known: Iterable[tuple[str, ...]]
 
 
 def _verified(base: list[str], live: list[str], held: list[Segment]) -> list[Segment]:
-    """The steps of a reading by which the live text holds these hunks, or [] where it does not bear a check.
+    """Return the steps of the reading in which the live text holds these hunks, or [] if it does not pass the check.
 
-    With the hunks taken out again, a plain diff must find no edit that overlaps or touches one of them, and must put
-    each where it was taken out.
+    With the hunks taken out again, a plain diff must find no edit that overlaps or touches one of them, and must
+    place each where it was taken out.
     """
     without = list(live)
     for step in reversed(held):
@@ -151,9 +154,10 @@ def _verified(base: list[str], live: list[str], held: list[Segment]) -> list[Seg
 
 
 def _perhaps_hidden(base: list[str], open_hunks: list[Hunk], live: list[str], steps: list[Segment]) -> list[Hunk]:
-    """The hunks that the live text may hold, mixed up with other edits because lines repeat.
+    """Return the hunks that the live text may hold, mixed up with other edits because lines repeat.
 
-    Those whose lines stand there and are not all old by a plain diff, or whose lines are all gone. A generous look.
+    A hunk is included if its added lines are in the live text and a plain diff does not take all of them for old
+    ones, or, if it adds none, if all its lines are gone. This may include too many.
     """
     places: dict[str, list[int]] = {}
     removed: set[str] = set()
@@ -170,13 +174,13 @@ def _perhaps_hidden(base: list[str], open_hunks: list[Hunk], live: list[str], st
 
 
 def _stands(added: tuple[str, ...], live: list[str], places: dict[str, list[int]]) -> bool:
-    """Whether these lines stand in the live text in one piece, and at least one of them at one of its places."""
+    """Return whether the live text has these lines in one piece, with at least one of them at one of its places."""
     if places.keys().isdisjoint(added):
         return False
     starts = (place - offset for offset, line in enumerate(added) for place in places.get(line, ()))
     if any(start >= 0 and tuple(live[start : start + len(added)]) == added for start in islice(starts, _LOOKS)):
         return True
-    # Lines that repeat as often as this may hide anything.
+    # Lines that repeat more often than that may hide anything.
     if next(starts, None) is not None:
         return True
     # A plain diff may take equal lines elsewhere for the new ones.
@@ -187,9 +191,9 @@ def _stands(added: tuple[str, ...], live: list[str], places: dict[str, list[int]
 
 
 def _edits_around(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_Foreign]:
-    """The edits that a plain diff finds between base with these hunks applied and live, in lines of base.
+    """Return the edits between base with these hunks applied and the live text, by a plain diff, in lines of base.
 
-    Those that change lines of the hunks or touch them are left out.
+    Edits that change lines of the hunks, or touch them, are left out.
     """
     foreign = []
     shift = following = 0
@@ -198,7 +202,7 @@ def _edits_around(base: list[str], hunks: list[Hunk], live: list[str]) -> list[_
             shift += len(hunks[following].added) - len(hunks[following].removed)
             following += 1
         if following == len(hunks) or edit.end < hunks[following].start + shift:
-            # A little more than the plain diff's for the same lines, so that those win a tie.
+            # A little more than the plain diff's edits cost for the same lines, so that those win a tie.
             foreign.append(_foreign(edit, shift, live, 1))
     return foreign
 
@@ -209,9 +213,9 @@ def _foreign(edit: Edit, shift: int, live: list[str], extra: int) -> _Foreign:
 
 
 def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: list[_Foreign]) -> list[Segment]:
-    """The cheapest way from base to live by matching lines, hunks and foreign edits; [] if none was found.
+    """Return the cheapest path from base to live by equal lines, hunks and foreign edits; [] if none was found.
 
-    The shortest path in a graph of places (base line, live line), visited in rising order.
+    This is the shortest path in a graph of places (base line, live line), visited in ascending order.
     """
     moves: dict[int, list[tuple[int, list[str], int, Hunk | None]]] = {0: [], len(base): []}
     for hunk in hunks:
@@ -235,14 +239,14 @@ def _best_reading(base: list[str], hunks: list[Hunk], live: list[str], foreign: 
             if after is not None and live[at : at + after - stop] == base[stop:after]:
                 _reach(readings[after], _Place(at + after - stop, _FREE), _Path(reading.cost, reading, None))
             for end, lines, cost, by in moves[stop]:
-                # What touches a hunk, or an insertion, is a conflict, as in a merge.
+                # Touching a hunk or an insertion is a conflict, as in a merge.
                 if before == _CLOSED or (before == _FOREIGN and by) or live[at : at + len(lines)] != lines:
                     continue
                 step = Segment(stop, end, at, at + len(lines), by)
                 reached = _Place(step.new_end, _CLOSED if by or end == stop else _FOREIGN)
                 is_new = _reach(readings[end], reached, _Path(reading.cost + cost, reading, step))
                 if end == stop and is_new:
-                    # An insertion leads on from here: its place is further on in this same walk.
+                    # More steps can follow the insertion at this same base line: its place comes later in this walk.
                     insort(waiting, reached)
     ends = [reading for place, reading in readings[len(base)].items() if place.at == len(live)]
     reading_back = min(ends, key=_cost, default=None)
@@ -259,7 +263,7 @@ def _cost(reading: _Path) -> int:
 
 
 def _reach(readings: dict[_Place, _Path], place: _Place, reading: _Path) -> bool:
-    """Keep the cheapest reading of a place; whether the place is new."""
+    """Keep the cheapest reading of a place. Return whether the place is new."""
     known = readings.get(place)
     if known is None or reading.cost < known.cost:
         readings[place] = reading
@@ -267,5 +271,5 @@ def _reach(readings: dict[_Place, _Path], place: _Place, reading: _Path) -> bool
 
 
 def moved_by(steps: list[Segment], index: int) -> int:
-    """What to add to a base line between steps `index - 1` and `index` for its live line."""
+    """Return the offset from a base line between steps `index - 1` and `index` to its live line."""
     return steps[index - 1].new_end - steps[index - 1].end if index else 0

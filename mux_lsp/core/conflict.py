@@ -1,4 +1,4 @@
-"""What a person can make of a conflict: the result's lines in place of their own, or both between conflict markers."""
+"""Resolve a conflict: take the result's lines in place of the live ones, or keep both between conflict markers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from mux_lsp.core.placement import Placement
 
 MARKER_SIZE = 7
-"""How many characters a conflict marker has, as git writes it."""
+"""Number of characters in a conflict marker, as git writes it."""
 
 _MARKER = re.compile(r"(<{7,}|\|{7,}|={7,}|>{7,})(?=\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A stretch where hunks of one result and edits of the live text collide: a merge's conflict.
+    """Stretch where hunks of one result and edits of the live text collide, as in a merge.
 
-    The live lines `[start, end)` stand for the snapshot's lines `[base_start, base_end)`; `hunks` are the result's
-    there, in order.
+    The live lines `[start, end)` correspond to the snapshot's lines `[base_start, base_end)`; `hunks` are the
+    result's hunks there, in order.
     """
 
     start: int
@@ -37,13 +37,13 @@ class Conflict:
 
 
 def conflict_marker(line: str) -> str:
-    """The sign that makes a line a conflict marker, as often as it stands there; "" for any other line."""
+    """Return the run of marker characters that makes a line a conflict marker, or "" for any other line."""
     found = _MARKER.match(line)
     return found[1] if found else ""
 
 
 def conflicts(placements: Iterable[Placement]) -> list[Conflict]:
-    """The conflicts among the placements of one result, in order of place. Those that share lines are one."""
+    """Return the conflicts among the placements of one result, in order of place. Those that share lines are merged."""
     found: list[Conflict] = []
     colliding = [placement for placement in placements if placement.status is HunkStatus.CONFLICT]
     for one in sorted(colliding, key=lambda placement: placement.hunk.start):
@@ -62,7 +62,7 @@ def conflicts(placements: Iterable[Placement]) -> list[Conflict]:
 
 
 def result_lines(base: Sequence[str], conflict: Conflict) -> tuple[str, ...]:
-    """The lines that the result has for the stretch. `base` is the snapshot's text that the hunks were placed from."""
+    """Return the lines that the result has for the stretch. `base` is the snapshot's text, in lines."""
     lines = list(base[conflict.base_start : conflict.base_end])
     for hunk in reversed(conflict.hunks):
         lines[hunk.start - conflict.base_start : hunk.end - conflict.base_start] = hunk.added
@@ -72,10 +72,10 @@ def result_lines(base: Sequence[str], conflict: Conflict) -> tuple[str, ...]:
 def with_markers(
     base: Sequence[str], live: Sequence[str], conflict: Conflict, names: tuple[str, str, str]
 ) -> tuple[str, ...]:
-    """The stretch as the live text, the snapshot and the result have it, between markers with these names.
+    """Return the live, snapshot and result versions of the stretch, between markers with these names.
 
-    It is what `git merge-file --diff3` writes. The lines of the markers end as those of the live text, and every part
-    ends with a line end. The markers are longer than git's where the stretch itself holds lines that look like them.
+    The format is that of `git merge-file --diff3`. The marker lines end like those of the live text, and every part
+    ends with a line end. The markers are longer than git's if the stretch itself holds lines that look like them.
     """
     ours = tuple(live[conflict.start : conflict.end])
     before = tuple(base[conflict.base_start : conflict.base_end])
@@ -94,7 +94,7 @@ def with_markers(
 
 
 def _line_end(live: Sequence[str], conflict: Conflict) -> str:
-    """The end of the live line before the stretch, or else of the first that has one."""
+    """Return the line end of the live line before the stretch, or else the first one in the live text."""
     for line in itertools.chain(live[max(0, conflict.start - 1) : conflict.start], live):
         if end := line[text.content_length(line) :]:
             return end

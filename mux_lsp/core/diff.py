@@ -1,4 +1,4 @@
-"""Two texts -> hunks, and hunks -> text. The edits are git's own (see `mux_lsp.core.xdiff`)."""
+"""Compute hunks from two texts, and apply and print hunks. The edits are git's own (see `mux_lsp.core.xdiff`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Edit", "apply", "diff_lines", "hunks", "make_hunk", "unified"]
 
 
 def hunks(old_text: str, new_text: str, path: str) -> tuple[Hunk, ...]:
-    """The hunks that make the new text of the file at `path` from the old one."""
+    """Return the hunks that turn the old text of the file at `path` into the new one."""
     old, new = split_lines(old_text), split_lines(new_text)
     return tuple(
         make_hunk(path, edit.start, old[edit.start : edit.end], new[edit.new_start : edit.new_end])
@@ -25,19 +25,19 @@ def hunks(old_text: str, new_text: str, path: str) -> tuple[Hunk, ...]:
 
 
 def make_hunk(path: str, start: int, removed: Iterable[str], added: Iterable[str]) -> Hunk:
-    """A hunk with its id: 10 hexadecimal characters of a SHA-256 over path, place and lines."""
+    """Return a hunk with its id: 10 hexadecimal characters of a SHA-256 over path, place and lines."""
     removed, added = tuple(removed), tuple(added)
     digest = hashlib.sha256()
     for part in (path, str(start), str(len(removed)), *removed, *added):
         data = part.encode("utf-8", "surrogatepass")
-        # The length in front keeps apart what a plain join would run together.
+        # The length prefix distinguishes parts that a plain join would merge.
         digest.update(b"%d:" % len(data))
         digest.update(data)
     return Hunk(digest.hexdigest()[:10], start, removed, added)
 
 
 def apply(lines: Sequence[str], hunks: Iterable[Hunk]) -> list[str]:
-    """The snapshot's lines with hunks of one result applied, in any order. They must be hunks of these lines."""
+    """Return the snapshot's lines with hunks of one result applied, in any order. They must be hunks of these lines."""
     result = list(lines)
     for hunk in sorted(hunks, key=lambda hunk: hunk.start, reverse=True):
         result[hunk.start : hunk.end] = hunk.added
@@ -45,7 +45,7 @@ def apply(lines: Sequence[str], hunks: Iterable[Hunk]) -> list[str]:
 
 
 def unified(hunks: Iterable[Hunk], old_lines: Sequence[str], context: int = 3) -> str:
-    """Hunks as the body of a unified diff (`@@` lines, no file header), near ones together as git prints them."""
+    """Return hunks as the body of a unified diff (`@@` lines, no file header), with near ones grouped as git does."""
     ordered = sorted(hunks, key=lambda hunk: hunk.start)
     blocks: list[list[Hunk]] = []
     for hunk in ordered:
@@ -72,7 +72,7 @@ def unified(hunks: Iterable[Hunk], old_lines: Sequence[str], context: int = 3) -
 
 
 def _header_span(start: int, count: int) -> str:
-    # git names the line before an empty range.
+    # For an empty range, git gives the line before it.
     return f"{start + 1}" if count == 1 else f"{start + 1 if count else start},{count}"
 
 

@@ -1,4 +1,4 @@
-"""What speaks for and against each attempt at a task: its grade by the checks, and how it does by each criterion."""
+"""Grade each attempt at a task by its checks, and score it by each ranking criterion."""
 
 from __future__ import annotations
 
@@ -16,70 +16,70 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Check, Run
 
 LITTLE_COST: Final = 0.10
-"""A difference in cost is measured against what the cheapest attempt costs and so many US dollars."""
+"""US dollars added to both costs before they are compared, so that small absolute differences count little."""
 
 LITTLE_TIME: Final = 60.0
-"""The same for time, in seconds: nobody minds one more where it took three."""
+"""Seconds added to both times before they are compared: one more second does not matter where it took three."""
 
 STEPS: Final = 4
-"""Cost and time count in so many steps: what differs by chance decides nothing."""
+"""Number of steps to which cost and time are rounded, so that chance differences decide nothing."""
 
 UNKNOWN: Final = 0.5
-"""What a cost, a time or a judge's opinion counts that nobody knows."""
+"""Score for a cost, a time or a judge's opinion that is unknown."""
 
 
 class Grade(StrEnum):
-    """What the checks say of an attempt, the best first. Checks count with what judges as the snapshot had it."""
+    """Result of an attempt's checks, the best first. The checks count that ran with the snapshot's protected files."""
 
     PASSES = "passes"
     """It changes something, and every check passes."""
     AS_BEFORE = "as_before"
-    """It finished, and fails no check but those that fail on the snapshot too."""
+    """It finished, and fails only checks that fail on the snapshot too."""
     UNCHECKED = "unchecked"
-    """It finished, and no check has judged it."""
+    """It finished, and no check has run on it."""
     OWN_TESTS = "own_tests"
-    """Its checks pass, but only with its own version of what judges it. Some prompts make that right; most do not."""
+    """Its checks pass only with its own version of the protected files. Some prompts ask for that; most do not."""
     FAILS = "fails"
     """It finished, and fails a check that is not known to fail on the snapshot."""
     UNFINISHED = "unfinished"
-    """It did not finish, and what there is of it does not pass."""
+    """It did not finish, and its result so far does not pass."""
     EMPTY = "empty"
     """It changed nothing, however it ended."""
 
     @property
     def place(self) -> int:
-        """Counted from 0; lower is better."""
+        """Rank of the grade, counted from 0; lower is better."""
         return list(Grade).index(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each criterion counts among attempts of one grade. Only their proportions matter; 0 leaves one out.
+    """Weight of each criterion among attempts of one grade. Only the proportions matter; 0 disables a criterion.
 
-    By a criterion the best that there can be, or that there is among the attempts, has 1, and the others have less.
+    For each criterion the best possible value, or the best among the attempts, scores 1, and the others score less.
     """
 
     tests: float = 10
-    """Tests that failed on the snapshot and pass: the part of the most that any attempt makes pass."""
+    """Tests that failed on the snapshot and pass now, as a fraction of the most that any attempt makes pass."""
     broken: float = 5
     """Tests that passed on the snapshot and do not now: 1 for none, 1/2 for one, 1/3 for two."""
     agreement: float = 3
-    """How much of its lines another attempt has too, in the mean."""
+    """Mean fraction of its lines that another attempt has too."""
     size: float = 2
     """Lines added and removed: 1 for the smallest change, about 1/2 for one of twice its size."""
     outside: float = 2
-    """Files changed that the prompt was not about: 1 for none, 1/2 for one. All are alike where it named no place."""
+    """Files changed outside the place in the prompt: 1 for none, 1/2 for one. All score 1 if it named no place."""
     cost: float = 1
     """1 for the cheapest and those near it, 1/2 for about twice its cost."""
     time: float = 1
     """1 for the fastest and those near it, 1/2 for about twice its time."""
     judge: float = 1
-    """What the judge thinks of it, where there is one."""
+    """Opinion of the LLM judge, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What a judge thinks of an attempt: from 0 to 1, and why."""
+    """LLM judge's opinion of an attempt: a value from 0 to 1, and the reason."""
 
     value: float
     words: str
@@ -87,71 +87,72 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A run that has ended, and what is derived of it."""
+    """Run that has ended, with the facts derived from it."""
 
     run: Run
     agreement: Agreement = ALONE
     equal: tuple[str, ...] = ()
     """Other runs whose results are the same."""
     outside: tuple[str, ...] = ()
-    """The files that it changes outside the place that the prompt was about."""
+    """Files that it changes outside the place in the prompt."""
     alone: tuple[str, ...] = ()
-    """The files that no other attempt changes. That is said and not weighed: its agreement and size tell it already."""
+    """Files that no other attempt changes. They are reported but not weighed: agreement and size already reflect them.
+    """
     opinion: Opinion | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """An attempt and what its checks say of it."""
+    """Attempt with its grade and the failures and test counts behind it."""
 
     attempt: Attempt
     grade: Grade
     new_failures: tuple[Check, ...]
-    """The checks that it fails, and that are not known to fail on the snapshot."""
+    """Checks that it fails and that are not known to fail on the snapshot."""
     preexisting_failures: tuple[Check, ...]
-    """Those that the snapshot fails too."""
+    """Checks that it fails and that fail on the snapshot too."""
     fixed: int
-    """How many tests pass that failed on the snapshot."""
+    """Number of passing tests that failed on the snapshot."""
     added: int
-    """How many tests pass that the snapshot had not. They are its own, and count for nothing."""
+    """Number of passing tests that the snapshot does not have. They are its own, so they do not count."""
     broken: int
-    """How many tests passed on the snapshot and do not now."""
+    """Number of tests that passed on the snapshot and do not now."""
 
     @property
     def run(self) -> Run:
-        """The run itself."""
+        """The attempt's run."""
         return self.attempt.run
 
     @property
     def finished(self) -> bool:
-        """Whether it came to its own end."""
+        """True if it ended by itself."""
         return self.run.state is RunState.FINISHED
 
     @property
     def only_with_original_tests(self) -> bool:
-        """Whether it passes with what judges as the snapshot had it, and not as it would be accepted."""
+        """True if it passes only with the snapshot's protected files, and not in the form that would be accepted."""
         return self.grade is Grade.PASSES and not _pass(self.run.checks)
 
     @property
     def lines(self) -> int:
-        """How many it adds and removes. A file that is not text counts as one."""
+        """Number of lines that it adds and removes. A file that is not text counts as one."""
         changes = self.run.files
         return sum(1 if one.lines_added is None else one.lines_added + (one.lines_removed or 0) for one in changes)
 
     @property
     def seconds(self) -> float | None:
-        """How long its agent has worked."""
+        """Seconds that its agent has worked."""
         return self.run.work_seconds
 
 
 def grade(attempt: Attempt, baseline: Sequence[Check] = ()) -> Graded:
-    """Grade an attempt. `baseline` is how the checks go on the snapshot itself."""
+    """Grade an attempt. `baseline` holds the results of the checks on the snapshot itself."""
     run = attempt.run
     told = {check.command for check in baseline if check.tests is not None}
     failing = [check for check in run.effective_checks if check.state is not CheckState.PASSED]
     excused = tuple(check for check in failing if _is_excused(check, told))
     blamed = tuple(check for check in failing if check not in excused)
-    # Where it changed the tests and they were not restored, nobody knows what they are worth.
+    # If it changed tests that were not restored, their outcomes are not trustworthy.
     tests = [check.tests for check in run.effective_checks if check.tests is not None] if _is_honest(run) else []
     return Graded(
         attempt,
@@ -183,28 +184,28 @@ def _pass(checks: Sequence[Check]) -> bool:
 
 
 def _is_honest(run: Run) -> bool:
-    """Whether what counts was found with what judges as the snapshot had it."""
+    """Return whether the effective checks ran with the snapshot's protected files."""
     return not run.tampered or bool(run.restored_checks)
 
 
 def _is_excused(check: Check, told: Collection[str]) -> bool:
-    # One that reported its tests on the snapshot and says nothing now has come to less than it did there.
+    # A check that reported its tests on the snapshot and reports none now has got worse.
     return check.baseline_state is CheckState.FAILED and (check.tests is not None or check.command not in told)
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """What attempts are measured against: those that changed something. Every figure of theirs, in ascending order."""
+    """Attempts that an attempt is compared with: those that changed something. Each figure is in ascending order."""
 
     fixed: tuple[int, ...]
     lines: tuple[int, ...]
     costs: tuple[float, ...]
-    """Of those of which it is known."""
+    """Known costs only."""
     seconds: tuple[float, ...]
 
 
 def cohort_of(judged: Sequence[Graded]) -> Cohort:
-    """The field of these attempts."""
+    """Return the cohort of these attempts."""
     changed = [one for one in judged if one.grade is not Grade.EMPTY]
     return Cohort(
         fixed=tuple(sorted(one.fixed for one in changed)),
@@ -215,7 +216,7 @@ def cohort_of(judged: Sequence[Graded]) -> Cohort:
 
 
 def values(one: Graded, field: Cohort) -> Weights:
-    """How an attempt does by each criterion, from 0 to 1. The field holds the attempt, or it changed nothing."""
+    """Score an attempt by each criterion, from 0 to 1. It must be in the cohort, unless it changed nothing."""
     attempt = one.attempt
     most = max(field.fixed, default=0)
     return Weights(
@@ -231,7 +232,7 @@ def values(one: Graded, field: Cohort) -> Weights:
 
 
 def in_steps(own: float | None, known: Sequence[float], little: float) -> float:
-    """How near a figure of which less is better is to the least there is, in steps: 1 for all those near it."""
+    """Return how near a figure is to the smallest known one, from 0 to 1 in steps: 1 for all those near it."""
     if own is None or not known:
         return UNKNOWN
     return math.ceil(_nearness(known[0], own, little) * STEPS) / STEPS

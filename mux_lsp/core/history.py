@@ -1,4 +1,4 @@
-"""What a person has accepted: the words of a journal that outlives tasks, and where accepted lines stand now."""
+"""Describe acceptances for a journal that outlives tasks, and locate accepted lines in a current text."""
 
 from __future__ import annotations
 
@@ -14,38 +14,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 LARGEST_EXTRACT: Final = 200_000
-"""Lines of more bytes than this in UTF-8 are journalled by their number and digest only."""
+"""Maximum number of bytes, in UTF-8, of lines that are journalled as text. Beyond it only their count and digest are.
+"""
 
 CONTEXT: Final = 3
-"""So many lines before and after an accepted hunk are remembered with it."""
+"""Number of lines before and after an accepted hunk that are stored with it."""
 
 _COMMON: Final = 200
-"""Of a line that stands in a text more often than this only the nearest places are looked at, and it begins no part of
-a hunk: too much would have to be compared."""
+"""Maximum number of places at which a line is searched for: the nearest ones.
+
+A line that occurs more often also begins no partial match, because too much would have to be compared.
+"""
 
 
 class Cause(StrEnum):
-    """How a hunk came into the text."""
+    """Way in which a hunk came into the text."""
 
     ACCEPT = "accept"
-    """By one of our commands, or by an edit of ours that the client applied."""
+    """One of our commands, or an edit of ours that the client applied."""
     TEXT = "text"
-    """The text has it now, and nobody asked us for it: typed, or brought in by another tool."""
+    """The text has it now without a request to us: it was typed, or brought in by another tool."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Lines of a hunk as the journal keeps them: whole, or where they are too many only how many and which."""
+    """Lines of a hunk as the journal keeps them: the text, or for too long ones only count and digest."""
 
     lines: int
     text: str | None
     digest: str | None = None
-    """See `digest`; where `text` is None."""
+    """The lines' `digest`, if `text` is None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """One hunk that became part of a person's text, with all that an audit asks for. It needs no task to be read.
+    """Hunk that became part of a person's text, with all facts that an audit needs. It can be read without the task.
 
     `at` and `withdrawn` are seconds since the epoch.
     """
@@ -57,45 +60,45 @@ class Acceptance:
     model: str | None
     prompt: str
     message: str | None
-    """What the run was told to go on with, if it was."""
+    """Message that the run was continued with, if any."""
     path: str
-    """The file that it came into."""
+    """File that it came into."""
     origin: str
-    """What that file was called in the snapshot; the same but for a renamed one."""
+    """Path of that file in the snapshot; differs only for a renamed file."""
     hunk: str | None
-    """The hunk's id, None for a change that is no text."""
+    """Id of the hunk, or None for a change that is not text."""
     change: str
-    """The hunk's id too; for a change that is no text the mode and git object that it leads to."""
+    """Id of the hunk too; for a change that is not text, the mode and git object of the new version."""
     cause: Cause
     client: str
     person: str
-    """The name of the user whose daemon it was."""
+    """Name of the user that the daemon ran as."""
     line: int
-    """The first line it stood at then, 0-based, in the text of that client."""
+    """First line that it had then, 0-based, in the text of that client."""
     removed: Extract
     added: Extract
     before: tuple[str, ...] = ()
-    """The lines in front of it then, `CONTEXT` at the most, without their line ends; none at the start of the text."""
+    """Lines before it then, at most `CONTEXT`, without their line ends; empty at the start of the text."""
     after: tuple[str, ...] = ()
-    """The lines behind it then."""
+    """Lines after it then, in the same form."""
     agreed: tuple[str, ...] = ()
-    """The other runs of the task that had the same hunk."""
+    """Other runs of the task that had the same hunk."""
     total: int = 1
-    """Cause many runs of the task had changed something."""
+    """Number of runs of the task that had changed something."""
     id: int = 0
-    """Given by the journal."""
+    """Row id in the journal; 0 before it is stored."""
     at: float = 0.0
     withdrawn: float | None = None
-    """When the text lost it again, by undo or for another variant; None while the acceptance stands."""
+    """Time at which the text lost it again, by undo or for another variant; None while the acceptance holds."""
 
     @property
     def key(self) -> ChangeKey:
-        """What one acceptance at a time can stand for."""
+        """Key of the change. At most one acceptance per key holds at a time."""
         return ChangeKey(self.task, self.origin, self.change)
 
 
 class ChangeKey(NamedTuple):
-    """A change that runs of a task make: equal ones are one. The fields are those of `Acceptance`."""
+    """Change that runs of a task make: equal ones have equal keys. The fields are those of `Acceptance`."""
 
     task: str
     origin: str
@@ -103,7 +106,7 @@ class ChangeKey(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Lines `[start, end)` of a text. `partial`: only some of the accepted lines, the others were changed since."""
+    """Lines `[start, end)` of a text. `partial`: only some of the accepted lines; the others were changed since."""
 
     start: int
     end: int
@@ -111,7 +114,7 @@ class Span(NamedTuple):
 
 
 def extract(lines: Sequence[str]) -> Extract:
-    """Lines as the journal keeps them."""
+    """Return lines in the form that the journal keeps."""
     joined = "".join(lines)
     data = joined.encode("utf-8", "surrogatepass")
     if len(data) <= LARGEST_EXTRACT:
@@ -120,13 +123,13 @@ def extract(lines: Sequence[str]) -> Extract:
 
 
 def digest(lines: Iterable[str]) -> str:
-    """What tells lines from others, whatever their line ends."""
+    """Return the SHA-256 of lines, without their line ends."""
     bare = "\n".join(map(_bare, lines))
     return hashlib.sha256(bare.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def context(lines: Sequence[str], start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The lines around `[start, end)`, as `locate` wants them."""
+    """Return the lines before and after `[start, end)` in the form that `locate` expects."""
     return (
         tuple(map(_bare, lines[max(0, start - CONTEXT) : start])),
         tuple(map(_bare, lines[end : end + CONTEXT])),
@@ -134,7 +137,7 @@ def context(lines: Sequence[str], start: int, end: int) -> tuple[tuple[str, ...]
 
 
 class Text:
-    """A text in which accepted lines are looked for. Line ends count for nothing: editors change them."""
+    """Text in which accepted lines are searched for. Line ends are ignored, because editors change them."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self.lines = [_bare(line) for line in lines]
@@ -143,7 +146,7 @@ class Text:
             self._places.setdefault(line, []).append(number)
 
     def places(self, line: str) -> Sequence[int]:
-        """Where a line stands."""
+        """Return the numbers of the lines equal to `line`."""
         return self._places.get(line, ())
 
 
@@ -154,14 +157,16 @@ def locate(
     before: Sequence[str] = (),
     after: Sequence[str] = (),
 ) -> Span | None:
-    """Where accepted lines stand in a text now, or None where nothing tells.
+    """Return the span of accepted lines in a current text, or None if it cannot be determined.
 
-    Whole and in one piece: of several such places one between its old neighbours, then the one nearest to line `near`.
-    Else the longest piece of them that is left (`partial`), nearest to `near`. A piece tells something only by a line
-    with a letter or a digit: blank lines and brackets stand everywhere, so by themselves they are found at `near` only.
+    The lines are first searched for whole and in one piece. Of several such places, one between its old neighbours
+    wins, then the one nearest to line `near`. Otherwise the longest remaining piece is returned (`partial`), nearest
+    to `near`. A piece is evidence only if it has a line with a letter or a digit: blank lines and brackets occur
+    everywhere, so by themselves they are found at `near` only.
 
-    A hunk that only deletes has no lines. It is the empty span between its old neighbours, `before` and `after`, where
-    these meet: the last of the one, the first of the other, or the start or end of the text where there were none.
+    A hunk that only deletes has no lines. Its span is the empty one between its old neighbours `before` and `after`,
+    where these meet: the last line of `before` and the first of `after`, or the start or end of the text if there
+    were no such lines.
     """
     wanted = [_bare(line) for line in added]
     if not wanted:
@@ -177,7 +182,10 @@ def locate(
 
 
 def locate_acceptance(acceptance: Acceptance, text: Text) -> Span | None:
-    """Where an acceptance's lines stand in a text. Of lines that are not kept only whether they are where they were."""
+    """Return the span of an acceptance's lines in a text.
+
+    If only their digest is kept, they are found only at their original place.
+    """
     added = acceptance.added
     if added.text is not None:
         return locate(split_lines(added.text), text, acceptance.line, acceptance.before, acceptance.after)
@@ -197,7 +205,7 @@ def _whole(wanted: list[str], text: Text, near: int) -> Iterator[int]:
 
 
 def _neighbours(text: Text, start: int, end: int, before: Sequence[str], after: Sequence[str]) -> int:
-    """Cause many of the two old neighbours stand on either side of the lines `[start, end)`."""
+    """Return how many of the two old neighbours are next to the lines `[start, end)`: 0, 1 or 2."""
     in_front, behind = text.lines[max(0, start - 1) : start], text.lines[end : end + 1]
     return (in_front == list(before[-1:])) + (behind == list(after[:1]))
 
@@ -214,7 +222,7 @@ def _between(text: Text, near: int, before: Sequence[str], after: Sequence[str])
 
 
 def _longest(wanted: list[str], text: Text, near: int) -> Span | None:
-    """The longest common piece that tells something, by the classic table of common suffixes, row by row."""
+    """Return the longest common piece that is evidence, by the classic table of common suffixes, row by row."""
     telling = [0]
     for line in wanted:
         telling.append(telling[-1] + _tells(line))

@@ -1,4 +1,7 @@
-"""The ids of tasks and runs as people type them: in part, with a slip, in capitals. A task is `k3f`, a run `k3f-2`."""
+"""Resolve ids of tasks and runs as people type them: in part, with a slip, in capitals.
+
+A task's id is like `k3f`, a run's like `k3f-2`.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 NAMED: Final = 3
-"""So many ids are named at the most where one is not known."""
+"""Maximum number of ids that are suggested for an unknown one."""
 
 
 def resolve(typed: str, ids: Collection[str]) -> str | None:
-    """The one id that somebody means: it itself, or the only one that begins so, runs with runs and tasks with tasks.
+    """Return the one id that is meant: an exact match, or the only id of the same kind (task or run) with that prefix.
 
-    Of a run the number must be whole.
+    The number of a run must be complete.
     """
     wanted = typed.lower()
     if wanted in ids:
@@ -28,7 +31,7 @@ def resolve(typed: str, ids: Collection[str]) -> str | None:
 
 
 def suggestions(typed: str, ids: Collection[str]) -> tuple[str, ...]:
-    """The ids that somebody may have meant who typed this: those that begin so, or that are one slip away."""
+    """Return the ids that may have been meant: those with that prefix, or else those that are one slip away."""
     wanted = typed.lower()
     alike = [one for one in ids if ("-" in one) == ("-" in wanted)]
     begin = [one for one in alike if wanted and one.startswith(wanted)]
@@ -41,7 +44,7 @@ def _order(one: str) -> tuple[str, int, str]:
 
 
 def _is_slip(typed: str, meant: str) -> bool:
-    """Whether one character is wrong, missing or too much, or two that stand together have changed places."""
+    """Return whether one character is wrong, missing or superfluous, or two adjacent ones are swapped."""
     start = 0
     while start < min(len(typed), len(meant)) and typed[start] == meant[start]:
         start += 1
@@ -52,12 +55,12 @@ def _is_slip(typed: str, meant: str) -> bool:
 
 
 def task_of(id_: str) -> str:
-    """Return the id of a run's task, `k3f` of `k3f-2`; that of a task is returned as it is."""
+    """Return the id of a run's task, `k3f` of `k3f-2`; that of a task is returned unchanged."""
     return id_.partition("-")[0]
 
 
 def suggestion(typed: str, ids: Collection[str]) -> str:
-    """What to say behind `There is no run 'k3f-7'`."""
+    """Return the end of the sentence that begins `There is no run 'k3f-7'`."""
     found: Sequence[str] = suggestions(typed, ids)
     if not found:
         return "; `mux-lsp list` shows those there are."

@@ -1,7 +1,7 @@
-"""JUnit XML, as test runners write it, and what two reports of one check say of each other.
+"""Read JUnit XML reports of test runners, and compare two reports of one check.
 
-A report is whatever a test run left behind, so nothing in it is believed beyond what it says of its own tests: a
-document type, and with it every entity, is refused.
+A report is a file that a test run left behind, so it is trusted only for its own tests: a document type, and with it
+every entity, is refused.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from xml.parsers import expat
 from mux_lsp.core.model import TESTS_NAMED, Tests
 
 MOST_TESTS: Final = 200_000
-"""A report of more is refused."""
+"""Maximum number of tests in a report. A longer one is refused."""
 
 DEEPEST: Final = 100
-"""Elements in each other. A report with more is refused: each takes memory until it ends, and a bad one gigabytes."""
+"""Maximum nesting of elements. A deeper report is refused: elements take memory until they end, maybe gigabytes."""
 
 LONGEST_NAME: Final = 300
-"""Characters of a test's name that are kept: those at its end, where names differ."""
+"""Maximum length of a test's name in characters. The end is kept, where names differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tests that a check ran, by name. A name that stands for several tests has the worst of their outcomes."""
+    """Tests that a check ran, by name. A name that occurs several times has the worst of its outcomes."""
 
     passed: frozenset[str]
     failed: frozenset[str]
@@ -32,11 +32,11 @@ class Report:
 
 
 class _RefusedError(Exception):
-    """It is XML, and no report that we read."""
+    """The document is XML, but not a report that we accept."""
 
 
 def read(data: bytes) -> Report | None:
-    """The report in a JUnit XML file, or None where it is no such thing."""
+    """Return the report in a JUnit XML file, or None if it is not one."""
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -52,7 +52,7 @@ def read(data: bytes) -> Report | None:
 
 
 def compare(now: Report, before: Report | None) -> Tests:
-    """What a report says, told apart from that of the same check on the snapshot where there is one."""
+    """Return a report's counts, compared with those of the same check on the snapshot if there are any."""
     passing = frozenset[str]() if before is None else now.passed - before.passed
     failing = frozenset[str]() if before is None else before.passed - now.passed
     return Tests(
@@ -72,7 +72,7 @@ def _refuse(*_: object) -> None:
 
 
 class _Reader:
-    """Gathers the test cases of a document while it is parsed."""
+    """Collect the test cases of a document while it is parsed."""
 
     def __init__(self) -> None:
         self.is_report = False
@@ -90,7 +90,7 @@ class _Reader:
             self.is_report = True
         elif name == "testcase":
             self._open = _name(attributes)
-            # Some writers say it in an attribute.
+            # Some writers state the outcome in an attribute.
             self._outcome = _ATTRIBUTED.get(attributes.get("status", ""), _PASSED)
         elif self._open is not None:
             self._outcome = max(self._outcome, _OUTCOMES.get(name, _PASSED))
@@ -112,7 +112,7 @@ class _Reader:
 
 
 _PASSED, _SKIPPED, _FAILED = range(3)
-"""From the best to the worst."""
+"""Outcomes from the best to the worst."""
 
 _OUTCOMES: Final = {"failure": _FAILED, "error": _FAILED, "skipped": _SKIPPED, "disabled": _SKIPPED}
 _ATTRIBUTED: Final = {

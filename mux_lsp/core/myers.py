@@ -1,8 +1,8 @@
-"""Myers' shortest way from one list of numbers to another, with the choices of git's xdiff, in linear space.
+"""Find Myers' shortest edit script between two lists of numbers, with the choices of git's xdiff, in linear space.
 
-It leaves git's way only where that would cost too much: a block in which more than `_COST_LIMIT` numbers differ is
-first cut at the numbers that occur once on both sides (patience diff), and past `_BUDGET` steps in all a block without
-such numbers is one change.
+It departs from git's result only where that would cost too much: a block in which more than `_COST_LIMIT` numbers
+differ is first cut at the numbers that occur once on both sides (patience diff), and after `_BUDGET` steps in total
+a block without such numbers becomes one change.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _Line = TypeVar("_Line", str, int)
-"""A line, or the number that stands for it."""
+"""Type of a line, or of the number that represents it."""
 
 _COST_LIMIT = 256
-"""xdiff's XDL_MAX_COST_MIN: how many differing lines a split may cross before it settles for less than the best."""
+"""Maximum number of differing lines that a split crosses before it settles for a suboptimal one (XDL_MAX_COST_MIN)."""
 _BUDGET = 1_000_000
-"""Steps in one comparison, about 0.3 seconds."""
+"""Maximum number of steps in one comparison, about 0.3 seconds."""
 _FIRST_PIECE = 32
 _LARGEST_PIECE = 2048
-"""How many lines are compared at once, in C."""
+"""Maximum number of lines compared at once, in C."""
 _STRIDE = 8
-"""Which steps along equal lines try to go on in pieces: every so many."""
+"""Along equal lines, every step at a multiple of this tries to compare the rest in pieces."""
 
 
 class _Block(NamedTuple):
-    """A block still to compare: `[start, end)` of the old lines with `[new_start, new_end)` of the new ones."""
+    """Block still to compare: `[start, end)` of the old lines with `[new_start, new_end)` of the new ones."""
 
     start: int
     end: int
@@ -39,7 +39,7 @@ class _Block(NamedTuple):
 
 
 class _Side(NamedTuple):
-    """Both lists as they are seen from one end, and in which order diagonals are tried there: up (1) or down (-1)."""
+    """Both lists as seen from one end, and the order in which diagonals are tried there: up (1) or down (-1)."""
 
     old: list[int]
     new: list[int]
@@ -48,8 +48,11 @@ class _Side(NamedTuple):
 
 @dataclass(slots=True)
 class _Frontier:
-    """How far the paths from one end have come: for each diagonal of `[low, high]`, with every other one of them in
-    turn, the furthest old line. A negative diagonal counts from the end of the list, so one list holds them all."""
+    """Progress of the paths from one end: the furthest old line for each diagonal of `[low, high]`.
+
+    Each step updates every other diagonal, in turn. A negative diagonal counts from the end of the list, so that one
+    list holds them all.
+    """
 
     reach: list[int]
     low: int = 0
@@ -58,7 +61,7 @@ class _Frontier:
 
 
 class _Split(NamedTuple):
-    """A point to cut a box at, and whether it is on a shortest path."""
+    """Point at which to cut a block. `shortest` is True if it is on a shortest path."""
 
     at: int
     new_at: int
@@ -66,7 +69,7 @@ class _Split(NamedTuple):
 
 
 def compare(old: list[int], new: list[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """xdiff's xdl_recs_cmp: the removed spans of the old and the added spans of the new numbers, in no order."""
+    """Return the removed spans of the old and the added spans of the new numbers, unordered: xdiff's xdl_recs_cmp."""
     removed: list[tuple[int, int]] = []
     added: list[tuple[int, int]] = []
     sides = _Side(old, new, -1), _Side(old[::-1], new[::-1], 1)
@@ -96,7 +99,7 @@ def compare(old: list[int], new: list[int]) -> tuple[list[tuple[int, int]], list
 
 
 def common_prefix_length(old: list[_Line], at: int, new: list[_Line], new_at: int, limit: int) -> int:
-    """How many lines are equal from these places on, `limit` at most. Long runs are compared in pieces, in C."""
+    """Return how many lines are equal from these places on, at most `limit`. Long runs are compared in pieces, in C."""
     done = 0
     size = _FIRST_PIECE
     while done < limit:
@@ -116,13 +119,13 @@ def common_prefix_length(old: list[_Line], at: int, new: list[_Line], new_at: in
 
 
 def _mirrored(sides: tuple[_Side, _Side], box: _Block) -> _Block:
-    """The box as it is seen from the other end."""
+    """Return the block as seen from the other end."""
     size, new_size = len(sides[0].old), len(sides[0].new)
     return _Block(size - box.end, size - box.start, new_size - box.new_end, new_size - box.new_start)
 
 
 def _trimmed(sides: tuple[_Side, _Side], box: _Block) -> _Block:
-    """The box without the equal lines at its start and end."""
+    """Return the block without the equal lines at its start and end."""
     for side in sides:
         start, end, new_start, new_end = box
         same = common_prefix_length(side.old, start, side.new, new_start, min(end - start, new_end - new_start))
@@ -131,9 +134,9 @@ def _trimmed(sides: tuple[_Side, _Side], box: _Block) -> _Block:
 
 
 def _split(sides: tuple[_Side, _Side], box: _Block, fronts: tuple[_Frontier, _Frontier]) -> _Split:
-    """xdiff's xdl_split: where the paths from both ends of the box meet.
+    """Return the point where the paths from both ends of the block meet: xdiff's xdl_split.
 
-    Where they are longer than `_COST_LIMIT` it is the end of the path that has come furthest.
+    If they are longer than `_COST_LIMIT`, return the end of the path that has come furthest.
     """
     ahead, back = fronts
     mirrored = _mirrored(sides, box)
@@ -154,10 +157,10 @@ def _split(sides: tuple[_Side, _Side], box: _Block, fronts: tuple[_Frontier, _Fr
 
 
 def _search(side: _Side, box: _Block, front: _Frontier, other: _Frontier) -> Iterator[tuple[int, int] | None]:
-    """Paths from the start of the box, one change longer each time; where one meets those from the other end.
+    """Extend the paths from the start of the block by one change per step, and yield where one meets the other end's.
 
-    They meet by an odd number of changes, one more of this end, or by an even one: the first end finds the odd, the
-    other the even.
+    They meet after an odd number of changes, one more from this end, or after an even number: the first end finds
+    the odd case, the other the even one.
     """
     old, new, order = side
     start, end, new_start, new_end = box
@@ -166,7 +169,7 @@ def _search(side: _Side, box: _Block, front: _Frontier, other: _Frontier) -> Ite
     meets = (end - start - new_end + new_start) % 2 == (order < 0)
     low = high = front.low = front.high = start - new_start
     reach[low] = start
-    # The other end must know where this one stands before either moves.
+    # The other end must know this end's position before either moves.
     yield None
     while True:
         if low > start - new_end:
@@ -203,7 +206,7 @@ def _search(side: _Side, box: _Block, front: _Frontier, other: _Frontier) -> Ite
 
 
 def _furthest(side: _Side, box: _Block, front: _Frontier) -> tuple[int, int, int]:
-    """How far the path from the start of the box that has come furthest has come, and where it ends."""
+    """Return the progress of the path from the start of the block that has come furthest, and where it ends."""
     best = best_at = -1
     for diagonal in range(front.low, front.high + 1, 2)[:: side.order]:
         at = min(front.reach[diagonal], box.end, box.new_end + diagonal)
@@ -213,7 +216,10 @@ def _furthest(side: _Side, box: _Block, front: _Frontier) -> tuple[int, int, int
 
 
 def _between_unique(old: list[int], new: list[int], box: _Block) -> list[_Block]:
-    """Patience diff: the box cut at the longest rising series of lines that occur once on both sides; [] if none do."""
+    """Cut the block at the longest ascending series of lines that occur once on both sides (patience diff).
+
+    Return [] if there is no such line.
+    """
     start, end, new_start, new_end = box
     counts, new_counts = Counter(old[start:end]), Counter(new[new_start:new_end])
     once = {line for line, count in counts.items() if count == 1 and new_counts.get(line) == 1}

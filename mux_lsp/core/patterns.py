@@ -1,4 +1,4 @@
-"""Patterns of paths, as people write them in settings: `uv.lock`, `tests/**`, `ci/*.yml`."""
+"""Match paths against patterns as written in settings: `uv.lock`, `tests/**`, `ci/*.yml`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ _STAR: Final = "[^/]*"
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """What tells of a path whether one of the patterns names the file there, or a folder that holds it.
+    """Return a function that tells whether one of the patterns matches a path or a folder that contains it.
 
-    A pattern without `/` is a name in any folder; one with `/` begins at the root. `*` and `?` stand for characters of
-    one name, `[abc]` for one of them, `**` for any number of folders. Case does not count: many disks have none.
+    A pattern without `/` is a name in any folder; one with `/` begins at the root. `*` and `?` match characters of
+    one name, `[abc]` one of these characters, `**` any number of folders. Case is ignored, because many file systems
+    ignore it.
     """
-    # Without any pattern no path is named.
+    # An empty list of patterns matches no path.
     found = re.compile("|".join(map(_expression, patterns)) or "(?!)", re.DOTALL | re.IGNORECASE)
     return lambda path: found.match(path) is not None
 
@@ -47,8 +48,8 @@ def _translated(pattern: str) -> str:
             case _:
                 parts.append(_set(found[0]))
     parts.append(re.escape(pattern[position:]))
-    # What one `*` leaves, the next one of the same name takes, so that the first way to match is as good as any other.
-    # Names are an agent's to choose, and trying all ways takes ages with a few stars.
+    # A `*` takes as little as possible, and the next one in the same name takes the rest, so the first match found is
+    # as good as any other. Agents choose file names, and trying all matches takes very long with a few stars.
     stars = [at for at, part in enumerate(parts) if part in {_STAR, ".*", "(?:.*/)?"}]
     for star, following in pairwise(stars):
         if parts[star] == parts[following] == _STAR:
@@ -64,6 +65,6 @@ def _set(text: str) -> str:
     candidate = f"[{'^' if negated else ''}{written}]"
     try:
         re.compile(candidate)
-    except re.error:  # a range that runs backwards
+    except re.error:  # a reversed range
         return re.escape(text)
     return f"(?!/){candidate}"

@@ -1,12 +1,13 @@
-"""What an agent may do without asking: rules by tool and subject, and how they judge a request.
+"""Decide what an agent may do without asking, by rules of tool and subject.
 
-A rule is `TOOL` or `TOOL:SUBJECT`. For the tool `run` the subject is the beginning of a command, word by word: `run:git
-diff` allows `git diff --stat` and not `git difftool`. For every other tool it is a path pattern: `write:docs/*`.
+A rule is `TOOL` or `TOOL:SUBJECT`. For the tool `run` the subject is the beginning of a command, word by word:
+`run:git diff` allows `git diff --stat` and not `git difftool`. For every other tool it is a path pattern:
+`write:docs/*`.
 
-Deny wins over allow, and what no rule speaks of is asked. A command is allowed only where every command in it is
-understood and allowed by itself: behind `&&`, `|` or `;` there may be anything, and what a substitution, a redirection
-or a wrapper such as `sudo` or `sh -c` would run cannot be told from its first word. Rules spare a person questions;
-they are no sandbox, since an allowed program can start any other.
+Deny wins over allow, and a request that no rule matches is asked. A command is allowed only if every command in it
+is understood and allowed by itself: behind `&&`, `|` or `;` there may be anything, and the first word does not show
+what a substitution, a redirection or a wrapper such as `sudo` or `sh -c` would run. Rules spare a person questions;
+they are not a sandbox, since an allowed program can start any other.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ RUN: Final = "run"
 """The tool whose subjects are command lines."""
 
 WRITE: Final = "write"
-"""The tool whose subjects are files, by paths that are relative where they are in the worktree."""
+"""The tool whose subjects are files. Paths inside the worktree are relative."""
 
 
 WORKTREE: Final = "$MUX_WORKTREE"
-"""Stands in what is asked for the folder that a run has for itself, by the variable that says the same to a shell.
+"""Placeholder in requests for the run's own worktree folder, named like the shell variable with that path.
 
-So the runs of a task that want the same, each in its own folder, ask one question, and its answer is good for others.
+So the runs of a task that request the same, each in its own folder, ask one question, and its answer applies to all.
 """
 
 
 class Ruling(StrEnum):
-    """What the rules say to a request."""
+    """Outcome of the rules for a request."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -47,18 +48,18 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PermissionRequest:
-    """Something an agent wants to do. `subject` is a command line, a path or a URL; `title` says it in a line."""
+    """Action that an agent wants to take. `subject` is a command, a path or a URL; `title` describes it in one line."""
 
     tool: str
     subject: str
     title: str
     unasked: bool = False
-    """Whether a person need not be asked: it is done unless a rule denies it."""
+    """True if no person needs to be asked: it is done unless a rule denies it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of an allow or deny list."""
+    """One entry of an allow or deny list."""
 
     tool: str
     subject: str | None = None
@@ -75,7 +76,7 @@ class Rules:
     deny: tuple[Rule, ...] = ()
 
     def judge(self, request: PermissionRequest) -> Ruling:
-        """What these rules say to a request."""
+        """Return the ruling of these rules on a request."""
         if request.tool == RUN:
             return _judge_command(request.subject, self)
         if any(_speaks_of(rule, request) for rule in self.deny):
@@ -83,7 +84,7 @@ class Rules:
         return Ruling.ALLOW if any(_speaks_of(rule, request) for rule in self.allow) else Ruling.ASK
 
     def and_also(self, other: Rules) -> Rules:
-        """Both together."""
+        """Return rules with the entries of both."""
         return Rules((*self.allow, *other.allow), (*self.deny, *other.deny))
 
 
@@ -91,7 +92,7 @@ _RULE: Final = re.compile(r"(?P<tool>[a-z][a-z_-]*|\*)(?::(?P<subject>.*\S.*))?"
 
 
 def parse_rule(text: str) -> Rule:
-    """Read `TOOL` or `TOOL:SUBJECT`. Raises UsageError where the text is neither."""
+    """Parse `TOOL` or `TOOL:SUBJECT`. Raises UsageError if the text is neither."""
     match = _RULE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{text!r} is not a rule: write TOOL or TOOL:SUBJECT, as in 'run:npm test' or 'write:docs/*'.")
@@ -102,17 +103,17 @@ def parse_rule(text: str) -> Rule:
 
 
 def rules(allow: Iterable[str] = (), deny: Iterable[str] = ()) -> Rules:
-    """Rules of two lists of texts. Raises UsageError for one that is none."""
+    """Parse two lists of rules. Raises UsageError for a text that is not a rule."""
     return Rules(tuple(map(parse_rule, allow)), tuple(map(parse_rule, deny)))
 
 
 def rule_for(request: PermissionRequest) -> Rule:
-    """The rule that would have allowed exactly what is asked for, and as little else as a rule can."""
+    """Return the narrowest rule that would have allowed this request."""
     return Rule(request.tool, request.subject)
 
 
 def in_any_worktree(request: PermissionRequest, folder: str) -> PermissionRequest:
-    """The same request without the name of the worktree `folder`, which only one run has."""
+    """Return the request with the path of the run's own worktree `folder` replaced by `WORKTREE`."""
     there = re.compile(rf"{re.escape(folder)}(?![\w.-])")
     subject, title = (there.sub(lambda _: WORKTREE, text) for text in (request.subject, request.title))
     return replace(request, subject=subject, title=title)
@@ -125,11 +126,11 @@ def _speaks_of(rule: Rule, request: PermissionRequest) -> bool:
 
 
 _UNCLEAR: Final = re.compile(r"[`\n\r]|\$\(|\$\{|[<>]\(|\$'|<<")
-"""What can run or hide a command inside a word."""
+"""Matches what can run or hide a command inside a word."""
 
 _HARMLESS_REDIRECTION: Final = re.compile(r"(?<!\S)(?:\d?>&\d|&?\d?>>? ?/dev/null)(?=\s|$)")
 LONGEST_UNDERSTOOD: Final = 100_000
-"""Characters of a line that is taken apart word by word, which takes a second for a million. No shell is given more."""
+"""Maximum length of a line that is split into words, in characters: a million take a second. No shell is given more."""
 
 _SEPARATORS: Final = frozenset({"&&", "||", "|", ";", "&", "|&"})
 _WRAPPERS: Final = frozenset(
@@ -148,7 +149,7 @@ def _judge_command(line: str, by: Rules) -> Ruling:
     denying = [rule for rule in by.deny if rule.tool in {RUN, "*"}]
     if any(rule.subject is None for rule in denying):
         return Ruling.DENY
-    # Also of a line that is not understood whole: a denied command in plain sight is denied.
+    # This also applies to a line that is only partly understood: a denied command in plain sight is denied.
     plain = commands if commands is not None else _rough_commands(line)
     if any(_begins(words, rule) for words in plain for rule in denying):
         return Ruling.DENY
@@ -164,7 +165,7 @@ def _judge_command(line: str, by: Rules) -> Ruling:
 
 
 def _begins(words: list[str], rule: Rule) -> bool:
-    """Whether a command is a denied one: also by its path, behind assignments, or inside a wrapper."""
+    """Return whether a command is a denied one: also by its path, behind assignments, or inside a wrapper."""
     denied = _words(rule.subject or "") or []
     for at in range(len(words)):
         named = [words[at].rpartition("/")[2], *words[at + 1 :]]
@@ -176,7 +177,7 @@ def _begins(words: list[str], rule: Rule) -> bool:
 
 
 def _goes_home(words: list[str]) -> bool:
-    """Whether a command goes into its own worktree and no more: agents say so before commands that run there anyway."""
+    """Return whether a command only changes into its own worktree: agents prepend that needlessly."""
     if len(words) != 2 or words[0] != "cd":
         return False
     first, *rest = words[1].split("/")
@@ -201,13 +202,13 @@ def _is_wrapped(words: list[str]) -> bool:
 
 
 def _words(command: str) -> list[str] | None:
-    """The words of one plain command, or None where it is not one."""
+    """Return the words of one plain command, or None if it is not one."""
     commands = _commands(command)
     return commands[0] if commands is not None and len(commands) == 1 else None
 
 
 def _commands(line: str) -> list[list[str]] | None:
-    """The words of each command of a shell line, or None where the line is more than words and separators."""
+    """Return the words of each command of a shell line, or None if the line is more than words and separators."""
     if len(line) > LONGEST_UNDERSTOOD or _UNCLEAR.search(line):
         return None
     lexer = shlex.shlex(_HARMLESS_REDIRECTION.sub(" ", line), posix=True, punctuation_chars="();<>|&")
@@ -229,6 +230,6 @@ def _commands(line: str) -> list[list[str]] | None:
 
 
 def _rough_commands(line: str) -> list[list[str]]:
-    """What may be commands in a line that is not understood: for finding denied ones, not for allowing any."""
+    """Return possible commands in a line that is not understood: for finding denied ones, not for allowing any."""
     pieces = re.split(r"&&|\|\||[;|&\n\r(){}`]|\$\(", line)
     return [words for piece in pieces if (words := piece.replace('"', " ").replace("'", " ").split())]

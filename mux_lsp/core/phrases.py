@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 MAX_NAMED: Final = 10
-"""Maximum number of names in a sentence, where its caller sets no other."""
+"""Maximum number of names in a sentence, if the caller sets no other."""
 
 
 def count(number: int, noun: str) -> str:
@@ -23,16 +23,16 @@ def listed(words: Sequence[str]) -> str:
 
 
 def few_of(words: Sequence[str], most: int = MAX_NAMED, total: int = 0) -> str:
-    """List the first `most` words as `listed` does, then how many are left: `a, b and 7 more`.
+    """List the first `most` words as `listed` does, then the number of the remaining ones: `a, b and 7 more`.
 
-    `total` is the number of all words where the caller has only the first of them.
+    `total` is the number of all words, if the caller has only the first of them.
     """
     shown, left = words[:most], _left(words, most, total)
     return listed([*shown, f"{left} more"] if left else shown)
 
 
 def few_with_commas(words: Sequence[str], most: int = MAX_NAMED, total: int = 0) -> str:
-    """Do as `few_of`, but join the words with commas alone where none is left out: `a, b`."""
+    """List as `few_of` does, but join the words with commas alone if none is left out: `a, b`."""
     shown, left = ", ".join(words[:most]), _left(words, most, total)
     return f"{shown} and {left} more" if left else shown
 

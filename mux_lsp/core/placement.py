@@ -1,4 +1,4 @@
-"""Define where a hunk stands in a live text, and the edit that puts it there."""
+"""Define the position of a hunk in a live text, and the edit that places it there."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class Placement(NamedTuple):
-    """Where one hunk stands to one live text.
+    """Position and status of one hunk in one live text.
 
-    `[start, end)` are live lines: those it replaces (pending), those that are it (applied), those it collides with
-    (conflict). They stand for the base lines `[base_start, base_end)`: the hunk's own, and in a conflict those of the
-    edits that it collides with as well. `reason` says in words why it is a conflict.
+    `[start, end)` are live lines: those that it replaces (pending), that it consists of (applied), or that it
+    collides with (conflict). They correspond to the base lines `[base_start, base_end)`: the hunk's own, and in a
+    conflict also those of the edits that it collides with. `reason` explains a conflict in words.
     """
 
     hunk: Hunk
@@ -26,7 +26,7 @@ class Placement(NamedTuple):
 
 
 class LineEdit(NamedTuple):
-    """The live lines `[start, end)` become `text`."""
+    """Replacement of the live lines `[start, end)` by `text`."""
 
     start: int
     end: int

@@ -1,14 +1,15 @@
-"""The runs of a task in the order of their merit, each with its reasons in words.
+"""Rank the runs of a task by merit, each with its reasons in words.
 
-Pure and deterministic: the same attempts get the same places, in whatever order they come. What counts, in this order:
+Pure and deterministic: the same attempts get the same ranks, in whatever order they are given. They are compared by,
+in this order:
 
-1. The grade (see `Grade`): what the checks say, with what judges as the snapshot had it. Nothing below outweighs it.
-2. Whether the run finished; how many checks it fails that the snapshot does not, and how many that it does; whether it
-   makes tests pass and breaks none, else how many more it breaks than it makes pass.
-3. A weighted sum (see `Weights`), in thousandths. Attempts that are alike down to here are tied, and are said to be.
+1. The grade (see `Grade`): the results of the checks with the snapshot's protected files. Nothing below outweighs it.
+2. Whether the run finished; the number of checks that it fails and the snapshot does not, then of those that both fail;
+   whether it makes tests pass and breaks none, else how many more it breaks than it makes pass.
+3. A weighted sum (see `Weights`), in thousandths. Attempts that are equal down to here are tied, and reported as tied.
 
-Between attempts with the same result, and between those that changed nothing, there is nothing to choose: the former
-have the place of the best of them, whatever each has cost, the latter share the last one.
+Attempts with equal results get the rank of the best of them, whatever each has cost. Those that changed nothing
+share the last rank.
 """
 
 from __future__ import annotations
@@ -29,26 +30,26 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Check
 
     Key = tuple[int, int, int, int, int, float]
-    """Grade, flaws, checks broken and left broken, tests, and the weighted sum with its sign turned."""
+    """Grade, flaws, new and preexisting failures of checks, tests, and the negated weighted sum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The place of a run."""
+    """Rank of a run, with its reasons."""
 
     run: str
     rank: int
-    """Counted from 1. Tied runs share one, and as many numbers after it are left out."""
+    """Rank counted from 1. Tied runs share one, and the ranks that they would otherwise take are skipped."""
     tied: tuple[str, ...]
-    """The others that share it."""
+    """Other runs that share the rank."""
     reasons: tuple[str, ...]
     """Sentences, the weightiest first."""
     judged: Graded = field(compare=False)
-    """What it was ranked by."""
+    """The grading that the rank is based on."""
 
 
 def rank(attempts: Iterable[Attempt], weights: Weights, baseline: Sequence[Check] = ()) -> tuple[Ranked, ...]:
-    """All attempts at one task, best first, tied ones by their number. `baseline` is how the snapshot itself does."""
+    """Rank all attempts at one task, best first, tied ones by number. `baseline` is the snapshot's own checks."""
     judged = sorted((grading.grade(one, baseline) for one in attempts), key=lambda one: _number(one.run.id))
     others = grading.cohort_of(judged)
     own = {one.run.id: grading.values(one, others) for one in judged}
@@ -76,7 +77,7 @@ def rank(attempts: Iterable[Attempt], weights: Weights, baseline: Sequence[Check
 
 
 def _best_of_equals(one: Graded, keys: Mapping[str, Key]) -> str:
-    """The best run with the same result of which the checks say the same; the first of several."""
+    """Return the best run with an equal result and equal outcomes of checks; of several, the first."""
     own = keys[one.run.id][:-1]
     alike = [run for run in (one.run.id, *one.attempt.equal) if run in keys and keys[run][:-1] == own]
     return min(alike, key=lambda run: (keys[run], _number(run)))
@@ -91,7 +92,7 @@ def _key(one: Graded, values: Weights, weights: Weights) -> Key:
 
 
 def _sum(values: Weights, weights: Weights) -> float:
-    """From 0 to 1, in thousandths: so those that are nearly alike are alike, and that is transitive."""
+    """Return the weighted mean, from 0 to 1, in thousandths: rounding makes nearly equal values equal, transitively."""
     counts, each = _figures(weights), _figures(values)
     total = fsum(counts)
     return round(fsum(value * count for value, count in zip(each, counts, strict=True)) / total, 3) if total else 0.0
@@ -102,5 +103,5 @@ def _figures(weights: Weights) -> tuple[float, ...]:
 
 
 def _number(run: str) -> tuple[int, str]:
-    """Ids of one task in the order of their numbers."""
+    """Return the sort key that orders runs of one task by their numbers."""
     return len(run), run

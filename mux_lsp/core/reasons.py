@@ -1,7 +1,7 @@
-"""Why an attempt has its place, in sentences for the person who chooses.
+"""Explain an attempt's rank in sentences, for the person who chooses.
 
-Names of tests and files, commands and opinions are cut and put into one line; characters that a terminal or Markdown
-acts on are for whoever shows them.
+Names of tests and files, commands and opinions are shortened and put on one line. Characters that a terminal or
+Markdown interprets are not escaped here; whoever shows the sentences does that.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import Check
 
 NAMED: Final = 3
-"""So many tests, files or runs are named in a sentence."""
+"""Maximum number of tests, files or runs named in a sentence."""
 
 LONGEST_NAME: Final = 80
-"""Characters of a name."""
+"""Maximum length of a name in characters."""
 
 LONGEST_OPINION: Final = 300
-"""Characters of what a judge says, and of why a run did not finish."""
+"""Maximum length in characters of a judge's opinion, and of the reason why a run did not finish."""
 
 BEHIND: Final = {
     "tests": "fewer tests that it makes pass",
@@ -39,11 +39,11 @@ BEHIND: Final = {
     "time": "a longer time",
     "judge": "what the judge thinks of it",
 }
-"""For what an attempt is behind another, by the name of the criterion."""
+"""Disadvantage of one attempt against another, by the name of the criterion."""
 
 
 def reasons(one: Graded, field: Cohort, weights: Weights) -> list[str]:
-    """Why an attempt has its place among the others, the weightiest first."""
+    """Return the reasons for an attempt's rank among the others, the weightiest first."""
     found = [] if one.finished else [_unfinished(one)]
     if one.grade is Grade.EMPTY:
         return [*found, "Changed nothing."]
@@ -67,7 +67,7 @@ def reasons(one: Graded, field: Cohort, weights: Weights) -> list[str]:
 
 
 def behind(ahead: str, better: Weights, own: Weights, weights: Weights) -> str:
-    """For what an attempt is behind the one ahead of it, where the checks do not tell them apart."""
+    """Explain why an attempt ranks behind the one ahead of it, if the checks do not distinguish them."""
     lost = {
         one.name: getattr(weights, one.name) * (getattr(better, one.name) - getattr(own, one.name))
         for one in fields(Weights)
@@ -77,7 +77,7 @@ def behind(ahead: str, better: Weights, own: Weights, weights: Weights) -> str:
 
 
 def as_good(tied: Sequence[str]) -> str:
-    """Which others share its place."""
+    """Name the runs that share its rank."""
     return f"As good as {_some(tied)}."
 
 
@@ -143,7 +143,7 @@ def _tests(one: Graded) -> list[str]:
         names = _named([name for report in tests for name in report.names_failing], one.broken)
         found.append(f"Breaks {count(one.broken, 'test')}{names}.")
     if one.fixed:
-        # Names of those that it made itself are among them.
+        # The names would include tests that it added itself.
         names = "" if one.added else _named([name for report in tests for name in report.names_passing], one.fixed)
         verb = "passes that failed" if one.fixed == 1 else "pass that failed"
         found.append(f"{count(one.fixed, 'test')} {verb} before{names}.")
@@ -187,7 +187,7 @@ def _size(one: Graded, field: Cohort) -> str:
 
 
 def _extreme(own: float | None, known: Sequence[float], little: float, words: tuple[str, str]) -> str:
-    """Said of the least and of the most, where the difference counts."""
+    """Describe the smallest and the largest figure, if the difference counts; "" for any other."""
     if own is None or in_steps(known[-1], known, little) == 1:
         return ""
     best, worst = words

@@ -1,31 +1,31 @@
-"""Hunks of a result, placed onto a live text that has moved on: exactly, or not at all.
+"""Place hunks of a result on a live text that has changed since the snapshot: exactly, or not at all.
 
 The rules are those of a three-way merge by `git merge-file`, for each hunk by itself:
 
-- **pending**: no edit of the live text overlaps or touches the hunk's lines of the base. At least one unchanged line,
-  or the start or end of the file, stands on either side of it.
-- **applied**: the live text has exactly this hunk here. That is so when it has the same edit, and also when the live
-  text can be read in full as base with this hunk, maybe others, and foreign edits apart from them. A plain diff knows
-  nothing of the hunks and may align repeated lines in another way, so where it leaves anything unexplained such a
-  reading is sought (see `mux_lsp.core.alignment`).
+- **pending**: no edit of the live text overlaps or touches the hunk's lines of the base. At least one unchanged
+  line, or the start or end of the file, is on either side of it.
+- **applied**: the live text has exactly this hunk here. That is so if it has the same edit, and also if the whole
+  live text can be read as base with this hunk, maybe others, and foreign edits apart from them. A plain diff knows
+  nothing of the hunks and may align repeated lines differently, so where it leaves an edit unexplained, such a
+  reading is searched for (see `mux_lsp.core.alignment`).
 - **conflict**: everything else. A conflict never becomes an edit.
 
-Where we choose otherwise than git, on purpose:
+Deliberate differences from git:
 
-- git slides an insertion or deletion among equal lines to the last place it can have. If that slides it over a hunk,
-  two readings of the live text put the hunk at two places (or say that its lines are gone), and git guesses. We refuse.
-  A slide that only comes to touch the hunk leaves its place certain and is no reason to refuse.
-- A hunk that the live text holds reads as applied, and its neighbours as pending, also where a plain diff shows their
-  edits at other places, so that git would see a conflict or apply it twice.
-- What stands between conflict markers that the base does not have is not the text yet: the lines of any side look like
-  a place there, and git would change them. All of it, markers included, is one edit that a hunk collides with.
+- git slides an insertion or deletion among equal lines to the last possible place. If that slides it over a hunk,
+  two readings of the live text put the hunk at two places (or conclude that its lines are gone), and git guesses. We
+  refuse. A slide that only comes to touch the hunk leaves its place certain and is no reason to refuse.
+- A hunk that the live text holds reads as applied, and its neighbours as pending, also where a plain diff shows
+  their edits at other places, so that git would see a conflict or apply it twice.
+- Text between conflict markers that the base does not have is undecided: the lines of either side look like a place
+  there, and git would change them. All of it, markers included, is one edit that a hunk collides with.
 
 Any other choice between equally short alignments is git's own, because `diff_lines` is.
 
 Hunks placed together can be accepted in any order or part. Accepted one by one, each is placed on the text that the
-ones before have made, and that comes to the same where lines tell places apart. Where its person has edited a text of
-few kinds of line with just these, an accepted hunk may read as a conflict or as pending afterwards, or a pending one be
-refused: in random texts of five kinds of line one time in 60, of fifty one in 1,000.
+previous ones have produced, with the same outcome if the lines identify places uniquely. If the person has edited a
+text of few distinct lines with just these lines, an accepted hunk may read as a conflict or as pending afterwards,
+or a pending one be refused: in random texts of five distinct lines one time in 60, of fifty one in 1,000.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 def place_hunks(
     base: Sequence[str], hunks: Sequence[Hunk], live: Sequence[str], edits: Sequence[Edit] | None = None
 ) -> list[Placement]:
-    """Where each hunk stands in the live text, in the order given.
+    """Return the placement of each hunk in the live text, in the order given.
 
-    `hunks` are hunks of one result against `base`. `edits` is `diff_lines(base, live)` where the caller has it already.
+    `hunks` are hunks of one result against `base`. `edits` is `diff_lines(base, live)` if the caller has it already.
     """
     base = base if isinstance(base, list) else list(base)
     live = live if isinstance(live, list) else list(live)
@@ -67,10 +67,10 @@ def place_hunks(
 
 
 def text_edits(chosen: Iterable[Placement]) -> list[LineEdit]:
-    """The edits of the live text that apply the chosen placements, in order of place, apart from each other.
+    """Return the edits of the live text that apply the chosen placements, in order of place, disjoint.
 
-    Applied ones need no edit. Raises ConflictError if one is a conflict, or if two of them (of different runs) overlap
-    or touch, unless they are the same edit.
+    Applied ones need no edit. Raises ConflictError if one is a conflict, or if two of them (of different runs)
+    overlap or touch, unless they are the same edit.
     """
     edits: list[LineEdit] = []
     for placement in sorted(chosen, key=lambda placement: (placement.start, placement.end, placement.hunk.added)):
@@ -91,7 +91,7 @@ def text_edits(chosen: Iterable[Placement]) -> list[LineEdit]:
 
 
 def accept(live: Sequence[str], chosen: Iterable[Placement]) -> list[str]:
-    """The live text's lines with the chosen placements applied, in whichever order. Raises as `text_edits` does."""
+    """Return the live text's lines with the chosen placements applied, in any order. Raises as `text_edits` does."""
     chosen = list(chosen)
     added = {(placement.start, placement.end): placement.hunk.added for placement in chosen if _pending(placement)}
     result = list(live)
@@ -142,9 +142,9 @@ def _place(
 
 
 def _slides_over(base: list[str], live: list[str], step: Segment, hunk_end: int) -> bool:
-    """Whether the foreign insertion or deletion after the hunk could as well stand before it.
+    """Return whether the foreign insertion or deletion after the hunk could equally be before it.
 
-    One before the hunk needs no look: a plain diff has slid it down as far as it goes.
+    One before the hunk needs no check: a plain diff has already slid it down as far as it goes.
     """
     if step.hunk:
         return False
@@ -155,15 +155,15 @@ def _slides_over(base: list[str], live: list[str], step: Segment, hunk_end: int)
     else:
         return False
     count = step.start - hunk_end + 1
-    # The first look spares most hunks the copies.
+    # This first comparison avoids the copies for most hunks.
     could = start >= count and lines[start - count] == lines[end - count]
     return could and lines[start - count : start] == lines[end - count : end]
 
 
 def _merge_marker_regions(steps: list[Segment], live: list[str]) -> tuple[list[Segment], list[Segment]]:
-    """The steps, with all from a foreign line that opens a conflict to the one that closes it as one foreign edit.
+    """Merge the steps from a foreign line that opens a conflict to the one that closes it into one foreign edit.
 
-    Which of the steps those are comes with them.
+    Return all steps, and those among them that are such merged edits.
     """
     undecided: list[Segment] = []
     opened: tuple[int, str] | None = None

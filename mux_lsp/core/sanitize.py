@@ -1,4 +1,4 @@
-"""Make text that an agent or a repository wrote harmless to show."""
+"""Make text from agents and repositories safe to display."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 # ECMA-48 control sequences (colours, cursor), operating system commands and other strings (titles, links, the
-# clipboard), and the short escapes: dropped whole where they are whole, since their letters would only clutter.
+# clipboard), and the short escapes. Complete ones are removed whole, since their letters would only clutter the text.
 _ESCAPES: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x18\x1a\x1b\n\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
@@ -17,8 +17,10 @@ _UNSEEN: Final = (
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""What no font shows (Unicode's Default_Ignorable_Code_Point). A whole sentence can be written in it, and a program
-reads it all the same."""
+"""Characters without a glyph (Unicode's Default_Ignorable_Code_Point).
+
+They can hide a whole sentence that a program still reads.
+"""
 
 _CONTROLS: Final = re.compile(f"[{_DRIVING}]")
 _CONTROLS_AND_UNSEEN: Final = re.compile(f"[{_DRIVING}{_UNSEEN}]")
@@ -28,25 +30,25 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-"""Control characters, what turns the direction of text or cannot be seen, and bytes that are not UTF-8."""
+"""Control characters, characters that change the text direction or are invisible, and bytes that are not UTF-8."""
 
 
 def printable(text: str) -> str:
-    """The text without anything that drives a terminal or reorders what is seen; newlines and tabs stay.
+    """Return the text without anything that controls a terminal or reorders what is seen; newlines and tabs stay.
 
-    Escape sequences vanish. Any control character left over shows as a sign of its own (`␛`, `<U+202E>`), so that
-    nothing is hidden. A lone carriage return, by which programs redraw a line, begins a new line.
+    Escape sequences are removed. Any other control character is replaced by a visible sign (`␛`, `<U+202E>`), so
+    that nothing is hidden. A lone carriage return, which programs use to redraw a line, begins a new line.
     """
     return _CONTROLS.sub(_sign_of, _LINE_END.sub("\n", _ESCAPES.sub("", text)))
 
 
 def exact(text: str) -> str:
-    """The same with nothing left out, for what a person decides on: a shell runs what stands in an escape sequence."""
+    """Return the text with every character visible, for what a person decides on: a shell runs hidden ones too."""
     return _CONTROLS_AND_UNSEEN.sub(_sign_of, text.replace("\r", "\u240d"))
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    """The text with everything that could drive or deceive a terminal spelt out, as in `\\x1b`; `keep` stays."""
+    """Return the text with all that could control or deceive a terminal spelt out, as in `\\x1b`; `keep` stays."""
     return _UNSAFE.sub(lambda match: match[0] if match[0] in keep else _spelt(match[0]), text)
 
 

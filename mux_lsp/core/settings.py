@@ -1,4 +1,4 @@
-"""Files of a project in which the configuration of checks is one part among others: what that part says."""
+"""Compare the check configuration in project files that also hold other settings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MIXED: Final = ("pyproject.toml", "setup.cfg", "package.json", "Cargo.toml")
-"""By the last part of their paths."""
+"""File names, matched with the last part of a path."""
 
 
 def same_judging_part(name: str, old: bytes, new: bytes) -> bool:
-    """Whether two versions of a mixed file configure checks alike. `b""` is none. What cannot be read is not alike.
+    """Return whether two versions of a mixed file configure checks alike. A version that cannot be parsed never does.
 
-    `name` is the last part of its path, in any letters.
+    `name` is the last part of its path, in any case. `b""` means a missing file.
     """
     if old == new:
         return True
@@ -38,7 +38,7 @@ _NODE_KEYS: Final = frozenset(
     {"scripts", "jest", "vitest", "mocha", "ava", "tap", "c8", "nyc", "eslintConfig", "eslintIgnore", "prettier", "xo",
      "babel", "wireit", "standard", "lint-staged", "stylelint", "ts-jest", "playwright", "cypress"}
 )  # fmt: skip
-"""What runs checks, or tells them what to do, in a package.json."""
+"""Keys of a package.json that run or configure checks."""
 
 
 def _pyproject(data: bytes) -> object:

@@ -1,4 +1,4 @@
-"""What runs have spent: sums of dollars and tokens."""
+"""Sum what runs have spent, in dollars and tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Unit(StrEnum):
-    """What can be spent."""
+    """Unit of spending."""
 
     USD = "usd"
     TOKENS = "tokens"
@@ -16,7 +16,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Dollars as far as agents have told any, and tokens."""
+    """Tokens, and dollars as far as agents have reported any."""
 
     usd: float = 0.0
     tokens: int = 0
@@ -25,7 +25,7 @@ class Spent:
         return Spent(self.usd + more.usd, self.tokens + more.tokens)
 
     def of(self, unit: Unit) -> float:
-        """How much in this unit."""
+        """Return the amount in this unit."""
         return self.usd if unit is Unit.USD else self.tokens
 
 
@@ -33,7 +33,7 @@ NOTHING: Final = Spent()
 
 
 def amount(unit: Unit, value: float) -> str:
-    """`$4.10`, `$0.0031`, `12,500 tokens`."""
+    """Return an amount in words: `$4.10`, `$0.0031`, `12,500 tokens`."""
     if unit is Unit.TOKENS:
         return f"{value:,.0f} tokens"
     return f"${value:,.2f}" if value >= 0.1 or not value else f"${value:.4f}"

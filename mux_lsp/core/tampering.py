@@ -1,7 +1,7 @@
-"""What judges an attempt, and whether the attempt has changed it: tests, and the configuration of checks.
+"""Find which protected files an attempt has changed: tests, and the configuration of checks.
 
-An attempt that edits a test is not wrong by that; it may have been asked to. So what is found here is told, and the
-checks are run once more with these files as the snapshot had them.
+Editing a test is not wrong in itself; the prompt may have asked for it. So the findings are only reported, and the
+checks run once more with these files restored from the snapshot.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ TESTS: Final = (
     "*.bats", "*.snap",
     "test/", "tests/", "testdata/", "spec/", "__tests__/", "__snapshots__/", "e2e/", "cypress/",
 )  # fmt: skip
-"""Tests, and what stands beside them: data, helpers, expected output."""
+"""Tests and the files beside them: data, helpers, expected output."""
 
 _TEST_CLASS: Final = re.compile(
     r"(?:\A|/)(?:Test[A-Z0-9]\w*|(?:\w*[a-z0-9_])?(?:Tests?|IT|Spec))\.(?:java|kt|kts|scala|groovy|cs|php|swift)\Z"
 )
-"""Where files are named after classes. Capitals matter: `Latest.java` is no test."""
+"""Names of test files in languages that name files after classes. Case matters: `Latest.java` is not a test."""
 
 SETTINGS: Final = (
     "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "tox.toml", "noxfile.py",
@@ -51,30 +51,30 @@ SETTINGS: Final = (
     "nextest.toml", "phpunit.xml*", "phpstan.neon*", ".busted", ".luacheckrc", "selene.toml", ".clang-tidy",
     "CTestTestfile.cmake",
 )  # fmt: skip
-"""The configuration of test runners and linters, as a whole."""
+"""Files that consist entirely of configuration for test runners and linters."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProtectedFiles:
-    """What judges attempts in one repository, by the checks of one task."""
+    """Protected files of one repository, for the checks of one task."""
 
     is_test: Callable[[str], bool]
     is_setting: Callable[[str], bool]
-    """Configuration of checks: also new files of it change how they judge."""
+    """Configuration of checks: new files of this kind also change the results."""
     is_mixed: Callable[[str], bool]
-    """Configuration in part."""
+    """Files that are configuration in part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tampering:
-    """What an attempt did to its judges, and how to have them as the snapshot had them."""
+    """Protected files that an attempt changed, and the steps that restore their state in the snapshot."""
 
     files: tuple[str, ...] = ()
-    """For people to read: the paths in the snapshot, or of new files their own."""
+    """Paths for people to read: those in the snapshot, or for new files their own."""
     restore: tuple[str, ...] = ()
-    """Paths that get what the snapshot has there."""
+    """Paths that get the snapshot's version."""
     remove: tuple[str, ...] = ()
-    """Paths at which there shall be nothing."""
+    """Paths that must not exist."""
 
 
 NO_TAMPERING: Final = Tampering()
@@ -83,10 +83,10 @@ NO_TAMPERING: Final = Tampering()
 def protected_files(
     commands: Sequence[str], folder: str, protected: Iterable[str] = (), links: Mapping[str, str] | None = None
 ) -> ProtectedFiles:
-    """What judges attempts by these checks, which are run in `folder` ("" for the root).
+    """Return the protected files for these checks, which run in `folder` ("" for the root).
 
-    `protected` are a person's own patterns for it. `links` are the symbolic links of the snapshot with their targets:
-    what a test is a link to is a test.
+    `protected` are a person's own patterns. `links` are the symbolic links of the snapshot with their targets: the
+    target of a test's link is a test too.
     """
     named = {path for command in commands for path in _named_in(command, folder)}
     test_files, setting_files, own = matcher(TESTS), matcher(SETTINGS), matcher(protected)
@@ -109,11 +109,11 @@ def protected_files(
 def find_tampering(
     changes: Iterable[FileChange], by: ProtectedFiles, same_settings: Callable[[FileChange], bool]
 ) -> Tampering:
-    """What these changes do to the judges.
+    """Return which protected files these changes affect, and how to restore them.
 
-    A test that the snapshot had must be as it was, and configuration that it had not must not be there. New tests do no
-    harm by themselves; where the judges are brought back they go too, since they may need what went with them.
-    `same_settings` tells of a file that is configuration in part whether that part is what it was.
+    A test that the snapshot had must be unchanged, and configuration that it did not have must be absent. New tests
+    are harmless by themselves; but when protected files are restored they are removed too, since they may need what
+    the agent changed with them. `same_settings` returns whether the configuration in a mixed file is unchanged.
     """
     files: set[str] = set()
     restore: set[str] = set()
@@ -132,7 +132,7 @@ def find_tampering(
         if judged or (by.is_mixed(old) and (new != old or not same_settings(change))):
             files.add(old)
         elif new != old and by.is_setting(new):
-            # What was something else works as configuration now.
+            # A file of another kind becomes configuration by the new name.
             files.add(new)
         else:
             if new != old and by.is_test(new):
@@ -150,12 +150,12 @@ _NEW: Final = frozenset({ChangeKind.ADDED, ChangeKind.COPIED})
 
 
 def _targets(links: Mapping[str, str], judge: Callable[[str], bool]) -> frozenset[str]:
-    """Where the links lead that judge, within the repository."""
+    """Return the targets, within the repository, of the links that `judge` accepts."""
     found = set()
     for path, target in links.items():
         if judge(path):
             place = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-            # A link to all there is says nothing.
+            # A link to the whole repository is no evidence.
             if place != "." and not place.startswith(("../", "/")) and place != "..":
                 found.add(place)
     return frozenset(found)
@@ -165,13 +165,13 @@ def _below(places: Collection[str]) -> Callable[[str], bool]:
     return lambda path: bool(places) and any(path == place or path.startswith(f"{place}/") for place in places)
 
 
-# What a command names
+# Files that a command names
 
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "source", "."})
-"""What they are given to run is taken for a judge whatever its name."""
+"""Shells. A file that they are given to run is protected whatever its name."""
 
 _INTERPRETERS: Final = re.compile(r"(python|pypy|ruby|perl|node|deno|bun|php|lua|luajit|tsx|ts-node)[0-9.]*\Z")
-"""What these are given to run may be the very program that is to be judged: it is a judge if its name says so."""
+"""Interpreters. A file that they are given may be the program under test: it is protected only if named like a test."""
 
 _WORDS: Final = re.compile(
     r"(?<![a-z])(acceptance|assert|bench|checks?|ci|e2e|grade|judge|lint|score|smoke|spec|tests?|validate|verify)"
@@ -183,34 +183,34 @@ _RUNNERS: Final = frozenset(
     {"behave", "coverage", "doctest", "flake8", "mypy", "nose2", "nox", "pylint", "pytest", "robot", "ruff", "tox",
      "unittest"}
 )  # fmt: skip
-"""Modules that judge when they are run. One of that name in the folder in which they are started is run instead."""
+"""Modules that run checks. A file of that name in the folder in which they are started is run instead."""
 
 _OPTIONS: Final = frozenset({"--config", "--config-file", "--rcfile", "--configuration", "--makefile"})
-"""Options behind which tools take a file of configuration."""
+"""Options that take a configuration file."""
 
 _SHORT_OPTIONS: Final = {
     "-c": frozenset({"pytest", "py.test", "eslint", "jest", "playwright", "tox", "flake8"}),
     "-f": frozenset({"make", "gmake", "just", "nox"}),
 }
-"""Likewise, and whose they are: `-f` and `-c` mean something else to most others."""
+"""Short options that take one, by the programs for which they do: `-f` and `-c` mean something else to most others."""
 
 _PREFIXES: Final = frozenset({"env", "exec", "time", "nice", "command", "timeout", "uv", "poetry", "pdm", "run", "npx"})
-"""Words before the command proper."""
+"""Words before the actual command."""
 
 _BEFORE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=|-|[0-9.]+[smhd]?\Z")
-"""A variable that is set for it, an option of such a word, or a time."""
+"""A variable assignment before the command, an option of such a word, or a duration."""
 
 _ENDS: Final = frozenset({";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "if", "then", "else", "do", "while"})
 
 
 def _named_in(command: str, folder: str) -> set[str]:
-    """The files that a command starts, or hands to a tool as its configuration, as paths from the root."""
+    """Return the files that a command starts, or passes to a tool as its configuration, as paths from the root."""
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:
         words = list(lexer)
     except ValueError:
-        # A shell reads it or complains; so many words are told apart all the same.
+        # A shell understands it or reports an error. Splitting at spaces still finds the words.
         words = command.split()
     found: set[str] = set()
     simple: list[str] = []
@@ -251,7 +251,7 @@ def _named_in_one(words: Sequence[str]) -> set[str]:
 
 
 def _module(name: str) -> set[str]:
-    """The files that `python -m` takes for a module, where that judges."""
+    """Return the files that `python -m` takes for a module, if that module runs checks."""
     if name not in _RUNNERS and not _name_suggests_test(name):
         return set()
     path = name.replace(".", "/")

@@ -1,7 +1,7 @@
-"""Text as LSP and editors see it: lines, line ends, encodings of a file and of a position.
+"""Represent text as LSP and editors do: lines, line ends, encodings of a file and of a position.
 
-A line is what LSP 3.17 calls one: it ends at `\\n`, `\\r\\n` or `\\r` and nowhere else, so never at a form feed or at
-U+2028 as `str.splitlines` has it. Lines keep their ends, and a text is the join of its lines.
+A line is as LSP 3.17 defines it: it ends at `\\n`, `\\r\\n` or `\\r` and nowhere else, so never at a form feed or at
+U+2028 as in `str.splitlines`. Lines keep their ends, and a text is the join of its lines.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PositionEncoding(StrEnum):
-    """In which units the `character` of an LSP position counts. The values are LSP's names."""
+    """Unit of the `character` of an LSP position. The values are LSP's names."""
 
     UTF8 = "utf-8"
     UTF16 = "utf-16"
@@ -27,14 +27,14 @@ class PositionEncoding(StrEnum):
 
 
 class TextPosition(NamedTuple):
-    """A place between two characters: 0-based line, and code units of the negotiated encoding from its start."""
+    """Place between two characters: 0-based line, and code units of the negotiated encoding from its start."""
 
     line: int
     character: int
 
 
 class LineEndChange(NamedTuple):
-    """The one line end of a text, and the one that takes its place in another."""
+    """The uniform line end of one text, and the one that replaces it in another."""
 
     old: str
     new: str
@@ -42,19 +42,19 @@ class LineEndChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The text of a file, without its byte order mark, and whether it had one."""
+    """Text of a file, without its byte order mark, and whether it had one."""
 
     text: str
     bom: bool
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text with their ends; `"".join` gives the text back. An empty text has no lines."""
+    """Return the lines of a text with their ends; `"".join` restores the text. An empty text has no lines."""
     return io.StringIO(text, newline="").readlines()
 
 
 def decode(data: bytes) -> Decoded | None:
-    """The text of a file's bytes, or None for a file that only goes as a whole: binary, or not in UTF-8."""
+    """Return the text of a file's bytes, or None for a file handled only as a whole: binary, or not in UTF-8."""
     if b"\0" in data:
         return None
     bom = data.startswith(codecs.BOM_UTF8)
@@ -65,7 +65,7 @@ def decode(data: bytes) -> Decoded | None:
 
 
 def encode(decoded: Decoded) -> bytes:
-    """The bytes of a file, the inverse of `decode`. Raises MuxError for a text that UTF-8 cannot hold."""
+    """Return the bytes of a file, the inverse of `decode`. Raises MuxError for a text that UTF-8 cannot hold."""
     try:
         data = decoded.text.encode()
     except UnicodeEncodeError as error:
@@ -78,7 +78,7 @@ def encode(decoded: Decoded) -> bytes:
 
 
 def line_end(lines: Sequence[str]) -> str | None:
-    """The line end that all lines share (the last may have none), or None where they differ or there is none."""
+    """Return the line end that all lines share (the last may have none), or None if they differ or have none."""
     if not lines:
         return None
     end = _end_of(lines[0])
@@ -91,11 +91,11 @@ def line_end(lines: Sequence[str]) -> str | None:
 
 
 def line_end_change(base: Sequence[str], live: Sequence[str]) -> LineEndChange | None:
-    """How line ends of a snapshot must be written to compare with a live text, or None where they compare as they are.
+    """Return the change of line ends that makes a snapshot comparable with a live text, or None if no change is needed.
 
-    Editors rewrite the line ends of a buffer, so a difference in nothing but one uniform line end is no edit. Only that
-    is smoothed over: both texts must have a uniform line end, and the live one's must be `\\n` or `\\r\\n` (a lone
-    `\\r` could join with a `\\n` that follows it). A text with mixed line ends is compared as it is.
+    Editors rewrite the line ends of a buffer, so a difference in nothing but one uniform line end is not an edit.
+    Only that is equalized: both texts must have a uniform line end, and the live one's must be `\\n` or `\\r\\n` (a
+    lone `\\r` could join with a `\\n` that follows it). A text with mixed line ends is compared unchanged.
     """
     old, new = line_end(base), line_end(live)
     if old is None or new is None or new in {old, "\r"}:
@@ -104,28 +104,28 @@ def line_end_change(base: Sequence[str], live: Sequence[str]) -> LineEndChange |
 
 
 def change_line_ends(lines: Sequence[str], change: LineEndChange | None) -> list[str]:
-    """The lines with the ends that `change` names replaced. Others stay: a result that has them means them."""
+    """Return the lines with the line end `change.old` replaced. Others stay: the result has them on purpose."""
     if change is None:
         return list(lines)
     return [line[: -len(change.old)] + change.new if _end_of(line) == change.old else line for line in lines]
 
 
 def adapt_line_ends(lines: Sequence[str], live: Sequence[str]) -> list[str]:
-    """The lines with the live text's line end where both have a uniform one (see `line_end_change`).
+    """Return the lines with the live text's line end if both have a uniform one (see `line_end_change`).
 
-    For a base and its result together take `change_line_ends` with the base's `line_end_change`: a result that changes
-    line ends on purpose then keeps that change.
+    For a base and its result together use `change_line_ends` with the base's `line_end_change`: a result that
+    changes line ends on purpose then keeps that change.
     """
     return change_line_ends(lines, line_end_change(lines, live))
 
 
 def content_length(line: str) -> int:
-    """The number of characters of a line without its end."""
+    """Return the number of characters of a line without its end."""
     return len(line) - len(_end_of(line))
 
 
 def code_units(text: str, encoding: PositionEncoding) -> int:
-    """The length of a text in code units. A lone surrogate counts 1 in UTF-16 and UTF-32 and 3 in UTF-8."""
+    """Return the length of a text in code units. A lone surrogate counts 1 in UTF-16 and UTF-32 and 3 in UTF-8."""
     if encoding is PositionEncoding.UTF32 or text.isascii():
         return len(text)
     if encoding is PositionEncoding.UTF8:
@@ -134,10 +134,10 @@ def code_units(text: str, encoding: PositionEncoding) -> int:
 
 
 def from_units(line: str, units: int, encoding: PositionEncoding) -> int:
-    """The character index of a code unit offset in a line.
+    """Return the character index of a code unit offset in a line.
 
-    An offset past the line is its end, before the line end, as LSP says. One inside a character is that character's
-    start.
+    As in LSP, an offset past the line is its end, before the line end. An offset inside a character is the start of
+    that character.
     """
     length = content_length(line)
     if encoding is PositionEncoding.UTF32 or line.isascii():
@@ -153,15 +153,15 @@ def from_units(line: str, units: int, encoding: PositionEncoding) -> int:
 def line_range(
     lines: Sequence[str], start: int, end: int, encoding: PositionEncoding
 ) -> tuple[TextPosition, TextPosition]:
-    """The positions around the lines `[start, end)`.
+    """Return the positions around the lines `[start, end)`.
 
-    The end is the start of line `end`; at the end of a text whose last line has no line end it is the end of that line.
+    The end is the start of line `end`, or, after a last line without a line end, the end of that line.
     """
     return _start_of(lines, start, encoding), _start_of(lines, end, encoding)
 
 
 def shown_path(path: str) -> str:
-    """A path as clients see and name it: bytes that are not UTF-8 as `\\xff`, since JSON has no place for them."""
+    """Return a path as clients see and name it: bytes that are not UTF-8 as `\\xff`, because JSON cannot hold them."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""The plan of an accept, as the journal keeps it from before the first byte until the accept is whole or undone."""
+"""Define the plan of an accept, which the journal keeps from before the first byte until it is complete or undone."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from mux_lsp.core.model import RootIdentity  # noqa: TC001  (the journal's codec
 
 
 class Phase(StrEnum):
-    """How far an accept has come."""
+    """Progress of an accept."""
 
     WRITING = "writing"
     """Files are being written. No editor was asked yet."""
     ASKING = "asking"
     """All files are written, and an editor was asked to apply the rest. Its answer is not known."""
     OFFERED = "offered"
-    """An editor has the edit and may apply it without a word. Nothing is written by the daemon."""
+    """An editor has the edit and may apply it without confirmation. The daemon writes nothing."""
     UNDOING = "undoing"
-    """The accept was given up, and not all of it could be put back."""
+    """The accept was given up, and part of it could not be put back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One path of the working tree. `before` and `after` are digests of what is there; None is nothing.
+    """One path of the working tree. `before` and `after` are digests of its content; None if there is no file.
 
     A digest is git's mode in octal, a colon, and the SHA-256 of the content (of a link: its target).
     """
@@ -32,14 +32,14 @@ class Step:
     before: str | None
     after: str | None
     stage: int = 0
-    """The index of its staging folder in `Intent.stages`."""
+    """Index of its staging folder in `Intent.stages`."""
     made: tuple[str, ...] = ()
-    """Folders that are made for it, the outermost first."""
+    """Folders that are created for it, the outermost first."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderMode:
-    """The permission bits of a folder that a deletion may empty, and that is made again where it is undone."""
+    """Permission bits of a folder that a deletion may empty, for creating it again if the deletion is undone."""
 
     path: str
     mode: int
@@ -47,31 +47,31 @@ class FolderMode:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An accept that is under way. It takes no task to be carried out, undone or put on record."""
+    """Accept that is under way. It can be completed, undone or recorded without the task."""
 
     id: str
-    """Names the staging folders too."""
+    """Also the name of its staging folders."""
     root: str
-    """The working tree."""
+    """Root folder of the working tree."""
     identity: RootIdentity
-    """Another folder of this name is not written."""
+    """Another folder of this name is not written to."""
     run: str
     client: str
     steps: tuple[Step, ...] = ()
     stages: tuple[str, ...] = ()
-    """The folders below the root that have a staging folder, one for each file system. The root is ""."""
+    """Folders below the root that have a staging folder, one per file system. The root is ""."""
     modes: tuple[FolderMode, ...] = ()
     carried: tuple[tuple[str, ...], ...] = ()
-    """The keys (see `core.history.Key`) of the changes that an editor was asked to apply."""
+    """Keys (see `core.history.ChangeKey`) of the changes that an editor was asked to apply."""
     paths: tuple[str, ...] = ()
-    """The files of these changes."""
+    """Files of these changes."""
     rows: tuple[tuple[str, ...], ...] = ()
-    """The record of acceptance (see `store.acceptances.Row`), one row for each change."""
+    """Record of acceptance (see `store.acceptances.Row`), one row per change."""
     keys: tuple[tuple[str, ...], ...] = ()
-    """The keys of `rows`, in their order."""
+    """Keys of `rows`, in their order."""
     displaced: tuple[tuple[str, ...], ...] = ()
-    """The keys of the changes that are taken out of the text."""
+    """Keys of the changes that are removed from the text."""
     chosen: tuple[tuple[str, ...], ...] = ()
-    """The hunks that were accepted: a path, then ids."""
+    """Hunks that were accepted: each a path, then ids."""
     discard: tuple[str, ...] = ()
-    """The runs that are discarded with it."""
+    """Runs that are discarded with it."""

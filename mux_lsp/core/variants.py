@@ -1,4 +1,4 @@
-"""Hunks of several runs -> the places where they compete, each with its variants, the best first."""
+"""Group hunks of several runs into places where they compete, each with its variants, the best first."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Equal hunks of several runs taken as one."""
+    """Equal hunks of several runs, treated as one."""
 
     hunk: Hunk
     runs: tuple[str, ...]
-    """The runs that share it, best first."""
+    """Runs that share it, best first."""
     of: int
-    """How many runs of the task have a result: agreement is `len(runs)` of them."""
+    """Number of runs of the task that have a result: agreement is `len(runs)` out of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A stretch of the snapshot's text, lines `[start, end)`, where variants compete.
+    """Stretch of the snapshot's text, lines `[start, end)`, where variants compete.
 
-    A variant is one hunk. Where one run's hunk spans several of another run, the place lists each of them; those of one
-    run do not compete with each other, and all of them together are what stands against the one that spans them.
+    A variant is one hunk. If one run's hunk spans several of another run, the place lists each of them; hunks of one
+    run do not compete with each other, and all of them together are the alternative to the one that spans them.
     """
 
     start: int
@@ -37,10 +37,10 @@ class Place:
 
 
 def places(hunks_of: Mapping[str, Sequence[Hunk]], of: int) -> tuple[Place, ...]:
-    """The places of one file of one snapshot, in order. `hunks_of` gives its hunks by run, the best run first.
+    """Return the places of one file of one snapshot, in order. `hunks_of` gives its hunks by run, the best run first.
 
-    Hunks share a place when they overlap or touch (no unchanged line of the snapshot stands between them), also by way
-    of others. The hunks of one run are apart from each other, as those of a diff are. `of` goes into every variant.
+    Hunks share a place if they overlap or touch (no unchanged line of the snapshot is between them), also through
+    other hunks. The hunks of one run are disjoint, as those of a diff are. `of` is stored in every variant.
     """
     alike: dict[tuple[str, ...], tuple[Sequence[Hunk], list[str]]] = {}
     for run, hunks in hunks_of.items():

@@ -1,9 +1,9 @@
-"""The edits between two texts in lines, exactly as git sees them.
+"""Compute the line edits between two texts, exactly as git does.
 
 `diff_lines` gives the edits that `git merge-file` and `git diff --no-indent-heuristic` work with. It follows git's
-xdiff (its preparation here, Myers' algorithm in `mux_lsp.core.myers`, and the sliding of `xdl_change_compact`), so that
-a merge decided here and one decided by git agree, but for texts in which so much differs that Myers' algorithm would
-cost too much. The result depends on the two texts alone.
+xdiff (its preparation here, Myers' algorithm in `mux_lsp.core.myers`, and the sliding of `xdl_change_compact`), so
+that a merge decided here and one decided by git agree, except for texts that differ so much that Myers' algorithm
+would cost too much. The result depends on the two texts alone.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ _MANY_LIMIT = 1024
 _WINDOW = 100
 """xdiff's XDL_SIMSCAN_WINDOW."""
 _CLUSTER = 4
-"""So many lines without a match stand side by side wherever git leaves out a common line (see `_weak`): they are more
-than 3 to each other line nearby."""
+"""Minimum number of adjacent lines without a match near any common line that git leaves out (see `_weak`).
+
+It follows from the rule that lines without a match must outnumber the others nearby by more than 3 to 1.
+"""
 
 
 class Edit(NamedTuple):
-    """The lines `[start, end)` of the old text stand as `[new_start, new_end)` in the new one; never both empty."""
+    """Lines `[start, end)` of the old text that become `[new_start, new_end)` of the new one; never both empty."""
 
     start: int
     end: int
@@ -38,7 +40,7 @@ class Edit(NamedTuple):
 
 
 def diff_lines(old: Sequence[str], new: Sequence[str]) -> list[Edit]:
-    """The edits from old to new lines, in order, with at least one unchanged line between two of them."""
+    """Return the edits from old to new lines, in order, with at least one unchanged line between two of them."""
     old = old if isinstance(old, list) else list(old)
     new = new if isinstance(new, list) else list(new)
     shorter = min(len(old), len(new))
@@ -62,11 +64,11 @@ def _spans(start: int, end: int) -> list[tuple[int, int]]:
 def _changed(
     old: list[str], new: list[str], head: int, tail: int
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """The changed lines of both sides between a common head and tail, as spans."""
+    """Return the changed lines of both sides between a common head and tail, as spans."""
     old_lines, new_lines = old[head : len(old) - tail], new[head : len(new) - tail]
     ids = dict(zip(old_lines, range(len(old_lines)), strict=True))
     left = list(map(ids.__getitem__, old_lines))
-    # Lines that the old side does not have are equal to none of it, so one number does for them all.
+    # Lines that the old side does not have equal none of its lines, so one number represents all of them.
     right = list(map(ids.get, new_lines, repeat(-1)))
     gone = set(left).difference(right)
     left_missing = list(compress(count(), map(gone.__contains__, left))) if gone else []
@@ -82,7 +84,7 @@ def _changed(
 
 
 def _places(numbers: list[int], wanted: int) -> list[int]:
-    """Where the wanted number stands."""
+    """Return the indexes of the wanted number."""
     places = []
     place = -1
     with suppress(ValueError):
@@ -93,13 +95,13 @@ def _places(numbers: list[int], wanted: int) -> list[int]:
 
 
 def _not_among(others: list[str], lines: list[str], places: list[int]) -> list[int]:
-    """The places of lines that are not among the others too."""
+    """Return the places of lines that are not among the others too."""
     found = {lines[place] for place in places}.intersection(others)
     return [place for place in places if lines[place] not in found] if found else places
 
 
 def _left_out(lines: list[str], missing: list[int], other: list[str], total: int) -> list[int]:
-    """The places of the lines that git does not compare: those without a match, and common ones amid such."""
+    """Return the places of the lines that git does not compare: those without a match, and common ones among them."""
     if not any(after - before == _CLUSTER - 1 for before, after in zip(missing, missing[_CLUSTER - 1 :], strict=False)):
         return missing
     limit = min(_root(total), _MANY_LIMIT)
@@ -123,7 +125,7 @@ def _left_out(lines: list[str], missing: list[int], other: list[str], total: int
 
 
 def _without(numbers: list[int], left_out: list[int]) -> list[int]:
-    """The numbers that do not stand at these places."""
+    """Return the numbers without those at these places."""
     result: list[int] = []
     at = 0
     for place in left_out:
@@ -133,12 +135,12 @@ def _without(numbers: list[int], left_out: list[int]) -> list[int]:
 
 
 def _root(number: int) -> int:
-    """xdiff's rough square root: a power of two."""
+    """Return xdiff's rough square root: a power of two."""
     return 1 << (number.bit_length() + 1) // 2
 
 
 def _weak(missing: list[bool]) -> list[int]:
-    """The places of lines with very many matches that stand mostly amid missing ones, in a run of nothing but both."""
+    """Return the places of lines with very many matches that lie mostly among missing ones, in a run of both kinds."""
     before = [0, *accumulate(missing)]
     weak = []
     for place, gone in enumerate(missing):
@@ -154,12 +156,12 @@ def _weak(missing: list[bool]) -> list[int]:
 
 
 def _changed_spans(left_out: list[int], spans: list[tuple[int, int]], offset: int) -> list[tuple[int, int]]:
-    """The lines left out and the changed spans of the others, as spans of all lines moved by `offset`."""
-    # How many of the others stand before each one left out.
+    """Return the lines left out and the changed spans of the others, as spans of all lines moved by `offset`."""
+    # The number of the other lines before each one left out.
     before = [place - number for number, place in enumerate(left_out)]
     changed = [(place, place + 1) for place in left_out]
     for start, end in spans:
-        # What was left out amid changed lines has changed too.
+        # Lines left out among changed lines have changed too.
         changed.append((start + bisect_right(before, start), end + bisect_right(before, end - 1)))
     changed.sort()
     result: list[tuple[int, int]] = []
@@ -176,7 +178,7 @@ def _changed_spans(left_out: list[int], spans: list[tuple[int, int]], offset: in
 
 
 def _ranks(spans: list[tuple[int, int]]) -> list[int]:
-    """How many unchanged lines stand before each span. Spans of both sides with the same rank are one edit."""
+    """Return the number of unchanged lines before each span. Spans of both sides with the same rank are one edit."""
     ranks = []
     changed = 0
     for start, end in spans:
@@ -186,7 +188,7 @@ def _ranks(spans: list[tuple[int, int]]) -> list[int]:
 
 
 def _join(removed: list[tuple[int, int]], added: list[tuple[int, int]]) -> list[Edit]:
-    """The edits of removed and added spans."""
+    """Return the edits that consist of these removed and added spans."""
     by_rank = dict(zip(_ranks(removed), removed, strict=True))
     new_by_rank = dict(zip(_ranks(added), added, strict=True))
     edits = []
@@ -201,13 +203,14 @@ def _join(removed: list[tuple[int, int]], added: list[tuple[int, int]]) -> list[
 
 
 def _compact(lines: list[str], spans: list[tuple[int, int]], others: set[int]) -> list[tuple[int, int]]:
-    """xdiff's xdl_change_compact for one side: the same change always ends up at the same place.
+    """Slide the changes of one side as xdiff's xdl_change_compact does, so that equal changes end up at the same place.
 
-    Each span slides up and then down as far as equal lines let it, taking in the spans it meets. It stays at the
-    bottom, unless a change of the other side (`others` has their ranks) could stand beside it: then at the last such.
+    Each span slides up and then down as far as equal lines allow, absorbing the spans it meets. It stays at the
+    bottom, unless a change of the other side (`others` has their ranks) could be beside it: then at the last place
+    of that kind.
     """
     done: list[tuple[int, int]] = []
-    # What came before is done; a rank is a start less the changed lines before it.
+    # Spans before this one are done; a rank is a start minus the changed lines before it.
     changed = 0
     waiting = spans[::-1]
     total = len(lines)

@@ -1,1 +1,1 @@
-"""The journal: SQLite."""
+"""Persist the journal in SQLite."""

@@ -1,4 +1,4 @@
-"""What was accepted, in the journal's database: written with it, read by a connection of one's own in any thread."""
+"""Store acceptances in the journal's database, and read them by separate connections in any thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Row(NamedTuple):
-    """An acceptance as it is stored: made in any thread, so that storing it is quick."""
+    """Acceptance in its stored form. It can be made in any thread, so that storing it is quick."""
 
     repository: str
     path: str
@@ -32,13 +32,13 @@ class Row(NamedTuple):
     origin: str
     change: str
     prompt: str
-    """The digest of `words`."""
+    """SHA-256 of `words`."""
     data: str
     words: str
 
 
 def row(acceptance: Acceptance) -> Row:
-    """Make it ready to be stored."""
+    """Return the stored form of an acceptance."""
     words = dumps(acceptance.prompt)
     return Row(
         dumps(acceptance.repository),
@@ -53,7 +53,7 @@ def row(acceptance: Acceptance) -> Row:
 
 
 def insert(database: sqlite3.Connection, rows: Sequence[Row], at: float) -> None:
-    """Note acceptances, but those of hunks of which one stands already. Within a transaction of the caller's."""
+    """Insert acceptances, except for hunks that already have a current one. Runs in the caller's transaction."""
     database.executemany(
         "INSERT INTO prompts (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING",
         {one.prompt: one.words for one in rows}.items(),
@@ -66,12 +66,12 @@ def insert(database: sqlite3.Connection, rows: Sequence[Row], at: float) -> None
 
 
 def withdraw(database: sqlite3.Connection, keys: Iterable[ChangeKey], at: float, before: float | None = None) -> None:
-    """Note that the acceptances of these hunks that stand do so no more; with `before` only those older than that.
+    """Mark the current acceptances of these hunks as withdrawn; with `before`, only those older than that.
 
-    Within a transaction of the caller's.
+    Runs in the caller's transaction.
     """
     wanted = {(key.task, dumps(key.origin), key.change) for key in keys}
-    # Of ten thousand hunks that are accepted hardly any was accepted before.
+    # Hardly any of ten thousand hunks being accepted was accepted before.
     standing = {
         (task, *row)
         for task in {task for task, _, _ in wanted}
@@ -87,10 +87,10 @@ def withdraw(database: sqlite3.Connection, keys: Iterable[ChangeKey], at: float,
 
 
 def read(path: Path, places: Sequence[tuple[str, str | None]] | None = None) -> Iterator[Acceptance]:
-    """Acceptances newest first: all, or those of any of these places, each a repository and a path in it (None: all).
+    """Yield acceptances newest first: all, or those of these places, each a repository and a path in it (None: all).
 
-    `path` is that of the database. A record that cannot be read is named in the log and left out.
-    Raises MuxError where the database cannot be read.
+    `path` is that of the database. A record that cannot be read is logged and left out. Raises MuxError if the
+    database cannot be read.
     """
     which = "TRUE"
     values: list[str] = []

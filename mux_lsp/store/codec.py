@@ -1,7 +1,7 @@
-"""Frozen dataclasses to JSON and back: strict about types, tolerant of what another version added.
+"""Convert frozen dataclasses to JSON and back: strict about types, tolerant of fields that another version added.
 
-A field that this version does not know is passed over; one that is missing takes its default. Anything else that does
-not fit is a ValueError which names the place.
+A field that this version does not know is ignored; a missing one takes its default. Anything else that does not fit
+raises a ValueError which names the place.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ T = TypeVar("T")
 
 
 def dumps(value: object) -> str:
-    """ASCII JSON of dataclasses, enums, tuples, lists, dicts and plain values.
+    """Return ASCII JSON of dataclasses, enums, tuples, lists, dicts and plain values.
 
-    The surrogates by which a `str` carries bytes that are not UTF-8 survive.
-    Raises TypeError for other types, ValueError for NaN and infinity.
+    The surrogates with which a `str` carries bytes that are not UTF-8 survive. Raises TypeError for other types,
+    ValueError for NaN and infinity.
     """
     return json.dumps(_plain(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 class Memory:
-    """The JSON of large values that are stored again and again: encoded once, in any thread. They must not change."""
+    """Cache for the JSON of large values that are stored repeatedly. They must not change. Thread-safe."""
 
     def __init__(self, most: int) -> None:
         """Keep the last `most` values."""
@@ -42,7 +42,7 @@ class Memory:
         self._lock = Lock()
 
     def dumps(self, value: object) -> str:
-        """As the function of this name."""
+        """Return the JSON of the value, as the function of this name does."""
         with self._lock:
             known = self._known.get(id(value))
         if known is not None and known[0] is value:
@@ -56,8 +56,8 @@ class Memory:
 
 
 def loads(kind: type[T], text: str) -> T:
-    """A value of dataclass `kind` from what `dumps` wrote. Raises ValueError where the text does not fit."""
-    decodable: Any = kind  # mypy does not take type[T] for hashable
+    """Return a value of dataclass `kind` from the output of `dumps`. Raises ValueError if the text does not fit."""
+    decodable: Any = kind  # mypy does not accept type[T] as hashable
     value = decoder(decodable)(json.loads(text), kind.__name__)
     assert isinstance(value, kind)  # noqa: S101  # a decoder gives its own kind
     return value
@@ -82,7 +82,7 @@ def _names(kind: type) -> tuple[str, ...]:
 
 @lru_cache
 def decoder(kind: Any) -> Decoder:
-    """What turns plain JSON values into `kind`; it is told the place for its complaints."""
+    """Return the function that turns plain JSON into `kind`. Its second argument is the place to name in errors."""
     if kind in {str, int, bool, type(None)}:
         return _exactly(kind)
     if kind is float:

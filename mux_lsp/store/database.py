@@ -1,4 +1,4 @@
-"""The daemon's SQLite file: opened, brought up to date, and written in whole transactions."""
+"""Open the daemon's SQLite file, migrate its schema, and write to it in whole transactions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
-        # `position` keeps the order of creation. Texts that a person or a file system chose (`repository`, `path`) are
-        # JSON strings in ASCII: they may hold bytes that are not UTF-8, which SQLite's TEXT could not.
+        # `position` keeps the order of creation. Texts chosen by a person or a file system (`repository`, `path`) are
+        # JSON strings in ASCII: they may hold bytes that are not UTF-8, which SQLite's TEXT could not store.
         """CREATE TABLE tasks (
             position INTEGER PRIMARY KEY,
             id TEXT NOT NULL UNIQUE,
@@ -41,7 +41,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT""",
         "CREATE INDEX runs_by_task ON runs (task)",
         "CREATE INDEX runs_unfinished ON runs (id) WHERE ended = 0",
-        # AUTOINCREMENT: a number once given is never given again, so that `after` stays true when events are deleted.
+        # AUTOINCREMENT: a number is never reused, so that `after` stays correct when events are deleted.
         """CREATE TABLE events (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,
             task TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
@@ -61,8 +61,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT, WITHOUT ROWID""",
     ),
     (
-        # What was accepted outlives its task: no reference. Of a task's change one acceptance stands at a time.
-        # Prompts have a table of their own, since a thousand hunks may come of one.
+        # Acceptances outlive their task: no reference. A change of a task has at most one current acceptance. Prompts
+        # have a table of their own, since a thousand hunks may come from one.
         """CREATE TABLE prompts (
             digest TEXT PRIMARY KEY,
             data TEXT NOT NULL
@@ -83,7 +83,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX acceptances_by_path ON acceptances (repository, path)",
     ),
     (
-        # What a person has allowed in a repository for good, exactly as it was asked.
+        # Permissions that a person has granted permanently in a repository, exactly as they were requested.
         """CREATE TABLE permission_rules (
             repository TEXT NOT NULL,
             tool TEXT NOT NULL,
@@ -93,7 +93,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT, WITHOUT ROWID""",
     ),
     (
-        # What was spent counts for its day and its repository also when the task is gone: no reference.
+        # Spending counts for its day and its repository even after the task is deleted: no reference.
         """CREATE TABLE spending (
             day TEXT NOT NULL,
             run TEXT NOT NULL,
@@ -108,7 +108,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX spending_on_behalf ON spending (under) WHERE under <> ''",
     ),
     (
-        # What a person trusts of repositories' own settings, by a digest of what they say.
+        # Repositories' own settings that a person trusts, by the digest of their values.
         """CREATE TABLE trusted_settings (
             repository TEXT NOT NULL,
             digest TEXT NOT NULL,
@@ -117,8 +117,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT, WITHOUT ROWID""",
     ),
     (
-        # Accepts that are under way (`core.transaction.Intent`): noted before the first byte is written. They need no
-        # task: no reference.
+        # Accepts that are under way (`core.transaction.Intent`), recorded before the first byte is written. They do not
+        # need the task: no reference.
         """CREATE TABLE accepting (
             position INTEGER PRIMARY KEY,
             id TEXT NOT NULL UNIQUE,
@@ -128,59 +128,59 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT""",
     ),
     (
-        # Fields of the stored JSON have other names (`store.renamed_fields`).
+        # Renames fields of the stored JSON (`store.renamed_fields`).
         "UPDATE tasks SET data = renamed_fields('task', data)",
         "UPDATE runs SET data = renamed_fields('run', data)",
         "UPDATE acceptances SET data = renamed_fields('acceptance', data)",
     ),
 )
-"""The statements that lead from each version of the schema to the next. Only ever append."""
+"""Statements that migrate each version of the schema to the next. Only ever append."""
 
 _BUSY_MS: Final = 5000
 
 
 class Database(sqlite3.Connection):
-    """A connection whose commits are numbered, and marked beside the file.
+    """Connection whose commits are numbered, with the last number marked beside the file.
 
-    The number is the one that SQLite keeps for the next event: what writes an event raises it by that, and what writes
-    none raises it alone. So a commit costs no more pages than without.
+    The number is SQLite's own counter of events: a transaction that writes an event raises it anyway, any other
+    raises it explicitly. So a commit writes no additional pages.
     """
 
     path: Path
     number: int = 0
     lost: int = 0
-    """How much higher the number had been when the file was last written: above 0, commits are gone."""
+    """Distance of the number behind the mark: above 0, commits are missing."""
     _mark: Mark | None = None
 
     def begin_to_mark(self, path: Path) -> None:
-        """Compare the file with its mark, and mark it from now on."""
+        """Compare the file with its mark, and update the mark from now on."""
         self.path = path
         if not self.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
             return
         self.number = self._numbered()
-        with contextlib.suppress(OSError):  # without a mark it is only not noticed should the log be cut
+        with contextlib.suppress(OSError):  # without a mark, only a truncated log goes unnoticed
             self._mark = Mark(path)
             self.lost = max(0, self._mark.number - self.number)
         if self.lost:
-            # A number that was once given is never given again, also where nobody knows any more what for.
+            # A number is never reused, even if it is no longer known what it was used for.
             with all_or_none(self):
                 self._number(self.number + self.lost)
             self.number = self._numbered()
         self.noted()
 
     def count(self) -> None:
-        """Raise the number, unless what was written has. Within a transaction, at its end."""
+        """Raise the number, unless an event already has. Call it at the end of a transaction."""
         if self._mark is not None and self._numbered() == self.number:
             self._number(self.number + 1)
 
     def noted(self) -> None:
-        """Note the number of what was committed."""
+        """Record the number of the last commit in the mark."""
         if self._mark is not None:
             self.number = self._numbered()
             self._mark.note(self.number)
 
     def close(self) -> None:
-        """Close it with its mark."""
+        """Close the connection and its mark."""
         super().close()
         mark, self._mark = self._mark, None
         if mark is not None:
@@ -196,12 +196,12 @@ class Database(sqlite3.Connection):
 
 
 def open_database(path: Path) -> Database:
-    """Open the database, made where it is missing and migrated where it is older. The caller closes it.
+    """Open the database, created if it is missing and migrated if it is older. The caller closes it.
 
-    In autocommit mode: write within `transaction`. The folder must exist; the file is its owner's alone. A
-    copy of what is migrated stays beside it (`store.premigration`).
+    The connection is in autocommit mode: write within `transaction`. The folder must exist; only the owner can read
+    the file. A copy of a migrated database stays beside it (`store.premigration`).
 
-    Raises MuxError where the file is newer than this program, no database, or cannot be read or written.
+    Raises MuxError if the file is newer than this program, is not a database, or cannot be read or written.
     """
     try:
         path.touch(mode=0o600)
@@ -222,7 +222,7 @@ def open_database(path: Path) -> Database:
 
 @contextmanager
 def transaction(connection: Database) -> Iterator[None]:
-    """All writes within, or none of them. Raises MuxError where they cannot be written."""
+    """Commit all writes within the block, or none of them. Raises MuxError if they cannot be written."""
     with reading(connection):
         with all_or_none(connection):
             yield
@@ -232,7 +232,7 @@ def transaction(connection: Database) -> Iterator[None]:
 
 @contextmanager
 def reading(connection: Database) -> Iterator[None]:
-    """Turn what SQLite says within into a sentence. Raises MuxError."""
+    """Turn errors of SQLite within the block into a MuxError with a sentence."""
     try:
         yield
     except sqlite3.Error as error:
@@ -240,10 +240,10 @@ def reading(connection: Database) -> Iterator[None]:
 
 
 def explained(error: sqlite3.Error, path: Path) -> MuxError:
-    """Say in a sentence what SQLite could not do, where, and what to do.
+    """Return an error that explains what SQLite could not do, where, and what the person can do.
 
-    SQLite has one code for a full disk and several for each other trouble, some of which a full disk brings too: so the
-    disk itself is asked first.
+    SQLite has one code for a full disk, and a full disk also causes several of the other codes: so the disk itself
+    is checked first.
     """
     code = getattr(error, "sqlite_errorcode", 0)
     primary = code & 0xFF
@@ -276,14 +276,14 @@ _BY_CODE: Final = {
     sqlite3.SQLITE_CANTOPEN: storage.Refusal.FORBIDDEN,
     sqlite3.SQLITE_IOERR: storage.Refusal.DEVICE,
 }
-"""What a primary code of SQLite means where the disk has nothing against another file."""
+"""Meaning of SQLite's primary codes if the disk accepts another file."""
 
 _BY_THE_DISK: Final = frozenset({*_BY_CODE, sqlite3.SQLITE_NOMEM})
 
 
 @contextmanager
 def all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
-    """All writes within, or none of them. Raises what SQLite raises."""
+    """Commit all writes within the block, or none of them. Raises sqlite3.Error."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -291,7 +291,7 @@ def all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("COMMIT")
         fault("journal.committed")
     except BaseException:
-        if connection.in_transaction:  # SQLite itself takes everything back where the disk is full
+        if connection.in_transaction:  # SQLite itself rolls back if the disk is full
             connection.execute("ROLLBACK")
         raise
 
@@ -300,8 +300,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     _refuse_newer(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
-    # With WAL nothing committed is lost when the process dies. When the power fails the last commits may be, but
-    # the file stays whole.
+    # With WAL no commit is lost when the process dies. A power failure may lose the last commits, not the file.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     with all_or_none(connection):
@@ -314,7 +313,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def migrate(connection: sqlite3.Connection, version: int, target: int) -> None:
-    """Lead a schema from one version to a later one. Within a transaction. Raises what SQLite raises."""
+    """Migrate a schema from one version to a later one, within the caller's transaction. Raises sqlite3.Error."""
     renamed_fields.install(connection)
     for number in range(version, target):
         for statement in MIGRATIONS[number]:

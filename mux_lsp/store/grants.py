@@ -1,4 +1,4 @@
-"""Keep what the person has granted for good: permissions of tools, and trust in the settings of repositories."""
+"""Store the person's permanent grants: permissions of tools, and trust in the settings of repositories."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Grants:
-    """The person's grants in the journal's database. Every method that writes does so as a whole or not."""
+    """The person's grants in the journal's database. Every method that writes is atomic."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
 
     def allow(self, repository: str, tool: str, subject: str) -> None:
-        """Remember that a tool may do this in a repository from now on. No error where it is known."""
+        """Grant a tool this permission in a repository permanently. Repeating it is not an error."""
         with transaction(self._database):
             self._database.execute(
                 "INSERT INTO permission_rules (repository, tool, subject, at) VALUES (?, ?, ?, ?) "
@@ -31,7 +31,7 @@ class Grants:
             )
 
     def allowed(self, repository: str) -> tuple[tuple[str, str], ...]:
-        """What was allowed in a repository for good, as tool and subject, in order."""
+        """Return the permanent permissions in a repository, as tool and subject, oldest first."""
         rows = self._rows(
             "SELECT tool, subject FROM permission_rules WHERE repository = ? ORDER BY at, tool, subject",
             (dumps(repository),),
@@ -39,7 +39,7 @@ class Grants:
         return tuple((tool, loads(str, subject)) for tool, subject in rows)
 
     def trust(self, repository: str, digest: str) -> None:
-        """Remember that the settings of that digest are trusted in a repository. No error where it is known."""
+        """Trust the settings with this digest in a repository. Repeating it is not an error."""
         with transaction(self._database):
             self._database.execute(
                 "INSERT INTO trusted_settings (repository, digest, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -47,18 +47,18 @@ class Grants:
             )
 
     def distrust(self, repository: str) -> bool:
-        """Trust no settings of a repository any more. Whether any were."""
+        """Revoke trust in all settings of a repository. Return whether there was any."""
         with transaction(self._database):
             done = self._database.execute("DELETE FROM trusted_settings WHERE repository = ?", (dumps(repository),))
             return done.rowcount > 0
 
     def trusted(self, repository: str) -> frozenset[str]:
-        """The digests of the settings that are trusted in a repository."""
+        """Return the digests of the settings that are trusted in a repository."""
         rows = self._rows("SELECT digest FROM trusted_settings WHERE repository = ?", (dumps(repository),))
         return frozenset(row[0] for row in rows)
 
     def trusting(self) -> tuple[tuple[str, float], ...]:
-        """The repositories of which settings are trusted, each with the time of the last such word, by name."""
+        """Return the repositories with trusted settings, each with the time of the last grant, sorted by name."""
         rows = self._rows("SELECT repository, max(at) FROM trusted_settings GROUP BY repository")
         return tuple(sorted((loads(str, repository), at) for repository, at in rows))
 

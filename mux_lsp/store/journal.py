@@ -1,4 +1,4 @@
-"""The journal: tasks, runs, what happened to them in order, and what the person rejected."""
+"""Keep the journal: tasks, runs, their events in order, and the person's rejections."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NAMED_TASKS: Final = "SELECT id FROM tasks UNION SELECT task FROM acceptances U
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a task or one of its runs. `seq` only ever grows; `at` is seconds since the epoch."""
+    """Event of a task or one of its runs. `seq` only ever grows; `at` is seconds since the epoch."""
 
     seq: int
     task: str
@@ -50,7 +50,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A hunk of a run's result that the person said no to. `at` is seconds since the epoch."""
+    """Hunk of a run's result that the person rejected. `at` is seconds since the epoch."""
 
     path: str
     hunk: str
@@ -58,24 +58,24 @@ class Rejection:
 
 
 class Journal:
-    """The one writer of the database, for the thread that made it. Every method that writes does so as a whole or not.
+    """The only writer of the database, for the thread that created it. Every method that writes is atomic.
 
-    What a method has written when it returns survives the death of the process. Close it in the end.
-    Methods that take the id of a task or run raise UsageError where there is none.
+    Everything that a method has written when it returns survives the death of the process. The owner must close it.
+    Methods that take the id of a task or run raise UsageError if it does not exist.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """Open or make the database at `path`. Raises MuxError where that cannot be done."""
+        """Open or create the database at `path`. Raises MuxError if that fails."""
         self._database = open_database(path)
         self.path = path
-        """Where the database is, for those who only read, in other threads."""
+        """Path of the database, for readers in other threads."""
         self._clock = clock
         self.grants = Grants(self._database, clock)
-        """Permissions and trust that the person gave for good."""
+        """Permissions and trust that the person granted permanently."""
 
     @property
     def lost(self) -> str | None:
-        """The sentence for what is gone since a daemon last wrote the journal; None where all of it is there."""
+        """Sentence about commits lost since a daemon last wrote the journal; None if all are there."""
         if not self._database.lost:
             return None
         return (
@@ -85,7 +85,7 @@ class Journal:
         )
 
     def close(self) -> None:
-        """Close the database. Nothing can be called after it."""
+        """Close the database. No method may be called afterwards."""
         self._database.close()
 
     def __enter__(self) -> Journal:
@@ -95,16 +95,18 @@ class Journal:
         self.close()
 
     def new_task_id(self) -> str:
-        """An id that no task has, nor one that history tells of or whose spending counts: three characters, or more
-        once a quarter of those that length are taken."""
+        """Return an id that no task, acceptance or spending record has.
+
+        It has three characters, or more once a quarter of the ids of that length are taken.
+        """
         return new_task_id({row[0] for row in self._rows(_NAMED_TASKS)})
 
     def ids(self) -> frozenset[str]:
-        """The ids of all tasks and runs on record, also of those that cannot be read."""
+        """Return the ids of all tasks and runs on record, including those that cannot be read."""
         return frozenset(row[0] for row in self._rows("SELECT id FROM tasks UNION SELECT id FROM runs"))
 
     def add_task(self, task: Task, event_kind: str = "task.added", data: Mapping[str, object] | None = None) -> Event:
-        """Store a new task with its runs. Raises UsageError where its id is taken."""
+        """Store a new task with its runs. Raises UsageError if its id is taken."""
         with transaction(self._database):
             if self._find("SELECT data FROM tasks WHERE id = ?", task.id):
                 raise UsageError(f"There is a task {task.id!r} already.")
@@ -114,7 +116,7 @@ class Journal:
             return self._append(task.id, None, event_kind, data)
 
     def save_task(self, task: Task, event_kind: str, data: Mapping[str, object] | None = None) -> Event:
-        """Store a task's own fields anew, and the event that changed them. Its runs are left as they stand."""
+        """Store a task's own fields and the event that changed them. Its runs are not changed."""
         with transaction(self._database):
             self._require_task(task.id)
             self._put_task(task)
@@ -123,7 +125,7 @@ class Journal:
     def save_run(
         self, run: Run, event_kind: str, data: Mapping[str, object] | None = None, spent: Spending | None = None
     ) -> Event:
-        """Store a run, new or changed, the event that changed it, and what it has spent by that: all or nothing."""
+        """Store a run, new or changed, with the event that changed it and what that spent, in one transaction."""
         with transaction(self._database):
             self._require_task(run.task)
             self._put_run(run)
@@ -132,19 +134,19 @@ class Journal:
             return self._append(run.task, run.id, event_kind, data)
 
     def spend(self, spent: Spending) -> None:
-        """Count what was spent on behalf of a task and by none of its agents."""
+        """Record spending on behalf of a task that none of its agents caused."""
         with transaction(self._database):
             spending.note(self._database, spent, self._clock())
 
     def note(self, run_id: str, event_kind: str, data: Mapping[str, object] | None = None) -> Event:
-        """Note an event that leaves the run as it is. It is not written anew: it may have ten thousand files."""
+        """Append an event that does not change the run. The run is not rewritten: it may have ten thousand files."""
         with transaction(self._database):
             return self._append(self._task_of(run_id), run_id, event_kind, data)
 
     def request_cancel(self, reasons: Mapping[str, str | None]) -> None:
-        """Note that runs are to end early, each with the reason in words: all or none of them.
+        """Record, in one transaction, that runs are to end early, each with the reason in words.
 
-        As with `note`, nothing else of them is written.
+        As with `note`, the runs are not rewritten.
         """
         with transaction(self._database):
             self._request_cancel(reasons)
@@ -152,17 +154,16 @@ class Journal:
     def discard(
         self, run_ids: Iterable[str], at: float | None, cancelled: Mapping[str, str | None] | None = None
     ) -> None:
-        """Note that runs were thrown away at a time in whole milliseconds, or brought back (None): all or none of them.
-        `cancelled` are to end by that, with their reasons.
+        """Record, in one transaction, that runs were discarded at a time in whole milliseconds, or restored (None).
 
-        As with `note`, nothing else of them is written.
+        `cancelled` are the runs that this ends, with their reasons. As with `note`, the runs are not rewritten.
         """
         with transaction(self._database):
             self._request_cancel(cancelled or {})
             self._discard(run_ids, at)
 
     def task(self, task_id: str) -> Task:
-        """A task with its runs in the order they were added."""
+        """Return a task with its runs in the order in which they were added."""
         row = self._require_task(task_id)
         runs = self._rows("SELECT id, data FROM runs WHERE task = ? ORDER BY position", (task_id,))
         return replace(
@@ -170,9 +171,9 @@ class Journal:
         )
 
     def tasks(self, repository: str | None = None) -> tuple[Task, ...]:
-        """Every task, or those of one repository, oldest first.
+        """Return every task, or those of one repository, oldest first.
 
-        A record that cannot be read is named in the log and left out: one of them must not hide all the others.
+        A record that cannot be read is logged and left out: one of them must not hide all the others.
         """
         values: tuple[str, ...]
         which, values = ("", ()) if repository is None else ("WHERE repository = ?", (dumps(repository),))
@@ -192,32 +193,32 @@ class Journal:
         )
 
     def run(self, run_id: str) -> Run:
-        """One run."""
+        """Return one run."""
         self._task_of(run_id)
         ((data,),) = self._rows("SELECT data FROM runs WHERE id = ?", (run_id,))
         return self._decode(Run, run_id, data)
 
     def unfinished_runs(self) -> tuple[Run, ...]:
-        """The runs that have not ended, oldest first: what a new daemon has to take up."""
+        """Return the runs that have not ended, oldest first: those that a new daemon must recover."""
         rows = self._rows("SELECT id, data FROM runs WHERE ended = 0 ORDER BY position")
         return tuple(self._decode(Run, name, text) for name, text in rows)
 
     def delete_task(self, task_id: str) -> None:
-        """Delete a task and everything of it: runs, events, rejections. What was accepted of it stays on record."""
+        """Delete a task with its runs, events and rejections. Its acceptances stay on record."""
         with transaction(self._database):
             self._require_task(task_id)
             self._database.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
 
     def delete_run(self, run_id: str) -> None:
-        """Delete a run and everything of it: events, rejections. Its task stays."""
+        """Delete a run with its events and rejections. Its task stays."""
         with transaction(self._database):
             self._task_of(run_id)
             self._database.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
     def events(self, task_or_run: str, after: int = 0) -> tuple[Event, ...]:
-        """What happened to a task (its runs included) or to one run, later than event `after`, oldest first.
+        """Return the events of a task (its runs included) or of one run after event `after`, oldest first.
 
-        Nothing for an id that does not exist.
+        Returns () for an id that does not exist.
         """
         if not _is_text(task_or_run):
             return ()
@@ -228,11 +229,11 @@ class Journal:
         return tuple(Event(seq, task, run, at, kind, json.loads(data)) for seq, task, run, at, kind, data in rows)
 
     def reject(self, run_id: str, hunks: Iterable[tuple[str, str]]) -> None:
-        """Note that the person rejected these hunks, each as (path, hunk id). Again is no error and changes nothing."""
+        """Record that the person rejected these hunks, each as (path, hunk id). Repeating it has no effect."""
         self.reject_all({run_id: hunks})
 
     def reject_all(self, hunks: Mapping[str, Iterable[tuple[str, str]]]) -> None:
-        """The same for several runs by their ids: all of it, or nothing."""
+        """Record rejections of several runs, by run id, in one transaction."""
         with transaction(self._database):
             at = self._clock()
             for run_id, of_run in hunks.items():
@@ -243,16 +244,16 @@ class Journal:
                 )
 
     def rejections(self, run_id: str) -> tuple[Rejection, ...]:
-        """What the person rejected of a run, by path and hunk. Nothing for an id that does not exist."""
+        """Return what the person rejected of a run, by path and hunk; () for an id that does not exist."""
         if not _is_text(run_id):
             return ()
         rows = self._rows("SELECT path, hunk, at FROM rejections WHERE run = ? ORDER BY path, hunk", (run_id,))
         return tuple(Rejection(json.loads(path), hunk, at) for path, hunk, at in rows)
 
     def record(self, accepted: Sequence[Row], withdrawn: Iterable[ChangeKey] = ()) -> None:
-        """Note what became part of a person's text, and of which hunks the acceptance stands no more; the latter first.
+        """Withdraw acceptances, then record the hunks that became part of a person's text.
 
-        Nothing for a hunk of which an acceptance stands. None is deleted with its task. `store.acceptances` reads them.
+        A hunk with a current acceptance is skipped. Acceptances outlive their task. `store.acceptances` reads them.
         """
         with transaction(self._database):
             at = self._clock()
@@ -260,9 +261,9 @@ class Journal:
             acceptances.insert(self._database, accepted, at)
 
     def begin_accept(self, id_: str, phase: Phase, data: str) -> None:
-        """Note an accept before its first byte.
+        """Record an accept before its first byte is written.
 
-        One that writes files is on the disk when this returns, whatever becomes of the power.
+        An accept that writes files is on the disk when this returns, so it survives a power failure.
         """
         if phase is Phase.WRITING:
             self._database.execute("PRAGMA synchronous = FULL")
@@ -273,27 +274,27 @@ class Journal:
             self._database.execute("PRAGMA synchronous = NORMAL")
 
     def advance_accept(self, id_: str, phase: Phase) -> None:
-        """Note how far an accept has come."""
+        """Record the progress of an accept."""
         with transaction(self._database):
             self._database.execute("UPDATE accepting SET phase = ? WHERE id = ?", (phase, id_))
 
     def end_accept(self, id_: str, accepted: Accepted | None = None) -> None:
-        """Forget that an accept is under way, and put on record what was accepted (None: nothing was), in one go."""
+        """End an accept: forget it, and record what was accepted (None: nothing), in one transaction."""
         with transaction(self._database):
             self._database.execute("DELETE FROM accepting WHERE id = ?", (id_,))
             if accepted is not None:
                 self._accept(accepted)
 
     def repositories(self) -> tuple[str, ...]:
-        """The roots of the working trees that tasks are of."""
+        """Return the roots of the working trees that have tasks."""
         return tuple(loads(str, row[0]) for row in self._database.execute("SELECT DISTINCT repository FROM tasks"))
 
     def pending_accepts(self) -> tuple[Pending, ...]:
-        """The accepts that are under way, oldest first: what a daemon finds is what an earlier one has not ended."""
+        """Return the accepts that are under way, oldest first; when a daemon starts, those that an earlier one left."""
         return pending_accepts.read(self._database)
 
     def spending(self) -> tuple[Spending, ...]:
-        """What counts of what was spent until now, by run and day: see `store.spending.read`."""
+        """Return the spending that counts at present, by run and day: see `store.spending.read`."""
         with reading(self._database):
             return spending.read(self._database, self._clock())
 
@@ -301,7 +302,7 @@ class Journal:
         at = self._clock()
         acceptances.withdraw(self._database, accepted.withdrawn, at, accepted.before)
         acceptances.insert(self._database, accepted.rows, at)
-        # A run may have been deleted meanwhile; its record stays.
+        # The run may have been deleted meanwhile; the record of acceptance stays.
         if self._find("SELECT id FROM runs WHERE id = ?", accepted.run) is not None:
             self._database.executemany(
                 "DELETE FROM rejections WHERE run = ? AND path = ? AND hunk = ?",
@@ -348,7 +349,7 @@ class Journal:
         row = self._database.execute(
             "INSERT INTO events (task, run, at, kind, data) VALUES (?, ?, ?, ?, ?)", (task, run, at, kind, dumps(data))
         )
-        assert row.lastrowid is not None  # noqa: S101  # an INSERT has one
+        assert row.lastrowid is not None  # noqa: S101  # an INSERT has a lastrowid
         return Event(row.lastrowid, task, run, at, kind, data)
 
     def _require_task(self, task_id: str) -> sqlite3.Row:
@@ -358,7 +359,7 @@ class Journal:
         return row
 
     def _task_of(self, run_id: str) -> str:
-        """The task of a run, which is not read for it."""
+        """Return the task of a run, without reading the run."""
         row = self._find("SELECT task FROM runs WHERE id = ?", run_id)
         if row is None:
             raise UsageError(f"There is no run {run_id!r}. `mux-lsp list` shows those there are.")
@@ -370,7 +371,7 @@ class Journal:
         return next(iter(self._rows(query, (one_id,))), None)
 
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        """All rows of a query. Raises MuxError where the database cannot be read."""
+        """Return all rows of a query. Raises MuxError if the database cannot be read."""
         with reading(self._database):
             return self._database.execute(query, values).fetchall()
 
@@ -392,5 +393,5 @@ class Journal:
 
 
 def _is_text(value: str) -> bool:
-    """Whether SQLite can look for it: an id typed by a person may hold anything."""
+    """Return whether SQLite can search for it: an id typed by a person may hold any character."""
     return not any("\ud800" <= character <= "\udfff" for character in value)

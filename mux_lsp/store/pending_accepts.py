@@ -1,4 +1,4 @@
-"""Accepts that are under way, in the journal's database, and what their end puts on record in one transaction."""
+"""Store accepts that are under way in the journal's database, and the records that their end writes."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ if TYPE_CHECKING:
     from mux_lsp.store.acceptances import Row
 
 OFFERS: int = 200
-"""Maximum number of edits remembered that an editor was given and has not been seen to apply; the newest stay."""
+"""Maximum number of stored edits that an editor was given and has not been seen to apply; the newest stay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An accept that is under way, as it is stored. `at` is seconds since the epoch."""
+    """Accept that is under way, as it is stored. `at` is seconds since the epoch."""
 
     id: str
     phase: Phase
     at: float
     data: str
-    """See `core.transaction.Intent`."""
+    """JSON of a `core.transaction.Intent`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """All that is put on record when an accept is whole."""
+    """Records that a completed accept writes, in one transaction."""
 
     run: str
     rows: Sequence[Row]
     withdrawn: Sequence[ChangeKey]
-    """The changes whose acceptance stands no more; the record is told of them first."""
+    """Changes whose acceptance is withdrawn, before `rows` are inserted."""
     before: float | None
     """Only acceptances older than this are withdrawn, in seconds since the epoch; None for all."""
     unrejected: Sequence[tuple[str, str]]
-    """The rejections that it takes back: path and hunk."""
+    """Rejections that it takes back: path and hunk."""
     chosen: Mapping[str, Sequence[str]]
-    """The hunks that were accepted, by path."""
+    """Hunks that were accepted, by path."""
     discard: Sequence[str]
-    """The runs that are discarded with it."""
+    """Runs that are discarded with it."""
     discarded: float
-    """When that was, in seconds since the epoch, whole milliseconds."""
+    """Time at which they were discarded, in seconds since the epoch, whole milliseconds."""
 
 
 def insert(database: sqlite3.Connection, pending: Pending) -> None:
-    """Note an accept before its first byte. Within a transaction of the caller's."""
+    """Insert an accept before its first byte is written. Runs in the caller's transaction."""
     database.execute(
         "INSERT INTO accepting (id, phase, at, data) VALUES (?, ?, ?, ?)",
         (pending.id, pending.phase, pending.at, pending.data),
@@ -64,6 +64,6 @@ def insert(database: sqlite3.Connection, pending: Pending) -> None:
 
 
 def read(database: sqlite3.Connection) -> tuple[Pending, ...]:
-    """The accepts that are under way, oldest first."""
+    """Return the accepts that are under way, oldest first."""
     rows = database.execute("SELECT id, phase, at, data FROM accepting ORDER BY position")
     return tuple(Pending(id_, Phase(phase), at, data) for id_, phase, at, data in rows)

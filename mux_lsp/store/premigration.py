@@ -16,21 +16,21 @@ MAX_COPIES: Final = 2
 _INFIX: Final = "-before-"
 
 _USER_VERSION: Final = slice(60, 64)
-"""The bytes of `PRAGMA user_version` (https://www.sqlite.org/fileformat2.html, section 1.3)."""
+"""Bytes of `PRAGMA user_version` in the file (https://www.sqlite.org/fileformat2.html, section 1.3)."""
 
 
 def copy(path: Path, schema: int) -> Path:
-    """Copy all that is committed to `mux.db-before-SCHEMA`, whole or not at all. Returns the path of the copy.
+    """Copy all committed data to `mux.db-before-SCHEMA`, completely or not at all. Return the path of the copy.
 
-    Call while another connection is within a transaction that has written nothing yet: it keeps every other writer out
-    until the migration is committed. Raises what SQLite raises, and OSError.
+    Call it while another connection is in a transaction that has not written anything yet: that keeps every other
+    writer out until the migration is committed. Raises sqlite3.Error and OSError.
     """
     final = path.with_name(f"{path.name}{_INFIX}{schema}")
     new = final.with_name(f"{final.name}.new")
     try:
-        _remove(new)  # from a daemon that was killed meanwhile
+        _remove(new)  # left by a daemon that was killed
         new.touch(mode=0o600)
-        # On a connection of its own: SQLite vacuums within no transaction, and backs up within none that may write.
+        # Needs a separate connection: SQLite cannot VACUUM within a transaction, nor back up within one that may write.
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
             reader.execute("VACUUM INTO ?", (os.fspath(new),))
         with new.open("rb") as file:
@@ -46,12 +46,12 @@ def copy(path: Path, schema: int) -> Path:
 def prune(path: Path) -> None:
     """Remove all copies but those of the newest schemas."""
     for old in _copies(path)[:-MAX_COPIES]:
-        with contextlib.suppress(OSError):  # it is tried again after the next migration
+        with contextlib.suppress(OSError):  # the next migration tries again
             old.unlink()
 
 
 def way_back(path: Path, schema: int) -> str:
-    """The sentence about the newest copy that a program of this schema can read; empty where there is none."""
+    """Return a sentence about the newest copy that a program of this schema can read; "" without such a copy."""
     readable = [one for one in _copies(path) if 0 < _schema_of(one) <= schema]
     if not readable:
         return ""
@@ -62,25 +62,25 @@ def way_back(path: Path, schema: int) -> str:
 
 
 def _remove(new: Path) -> None:
-    """Remove an incomplete copy, and the journal that SQLite leaves beside it."""
+    """Remove an incomplete copy, and the journal that SQLite creates beside it."""
     for one in (new, new.with_name(f"{new.name}-journal")):
         one.unlink(missing_ok=True)
 
 
 def _copies(path: Path) -> list[Path]:
-    """All copies, by the schemas before whose migration they were made, oldest first."""
+    """Return all copies, sorted by the schema that their migration led to, oldest first."""
     found = [one for one in path.parent.glob(f"{path.name}{_INFIX}*") if _schema_after(path, one)]
     return sorted(found, key=lambda one: _schema_after(path, one))
 
 
 def _schema_after(path: Path, one: Path) -> int:
-    """The schema that a copy's migration led to; 0 for a file that is no copy."""
+    """Return the schema that a copy's migration led to; 0 for a file that is not a copy."""
     number = one.name.removeprefix(f"{path.name}{_INFIX}")
     return int(number) if number.isascii() and number.isdigit() else 0
 
 
 def _schema_of(one: Path) -> int:
-    """The schema that a copy has; 0 where it cannot be read. It stands in the header of every SQLite file."""
+    """Return the schema of a copy, from the header of the SQLite file; 0 if it cannot be read."""
     try:
         with one.open("rb") as file:
             return int.from_bytes(file.read(_USER_VERSION.stop)[_USER_VERSION], "big")

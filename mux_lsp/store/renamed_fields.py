@@ -1,4 +1,4 @@
-"""Rename fields of stored JSON: what migration 7 does to the journals of older versions."""
+"""Rename fields of stored JSON, for migration 7 of the journal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WITH_CHECKS: Final = {"acceptance": (), "run": ("checks", "restored_checks"), "
 
 
 def install(connection: sqlite3.Connection) -> None:
-    """Give the connection the SQL function `renamed_fields(kind, data)`. Data that is no JSON object stays as it is."""
+    """Register the SQL function `renamed_fields(kind, data)`. It returns data that is not a JSON object unchanged."""
     connection.create_function("renamed_fields", 2, _renamed_fields, deterministic=True)
 
 

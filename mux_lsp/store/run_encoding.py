@@ -1,4 +1,4 @@
-"""Encode runs for the journal: of one with thousands of changed files, the files are encoded once and in a thread."""
+"""Encode runs for the journal. The files of a run with many changed files are encoded once, in a thread."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import FileChange, Run
 
 FEW_FILES: Final = 100
-"""Changed files of a run up to which encoding them is no work."""
+"""Maximum number of changed files of a run that are encoded without the cache, because it takes no time."""
 
 
 _files: Final = Memory(16)
 
 
 def encode_files(files: tuple[FileChange, ...]) -> None:
-    """Have the changed files of a run ready to be stored. There may be ten thousand of them: for a thread."""
+    """Encode the changed files of a run in advance. Call it in a thread: there may be ten thousand of them."""
     if len(files) > FEW_FILES:
         _files.dumps(files)
 
 
 def encode_run(run: Run) -> str:
-    """Encode a run; its changed files are taken from memory where `encode_files` has encoded them."""
+    """Encode a run; its changed files are taken from the cache if `encode_files` has encoded them."""
     if len(run.files) <= FEW_FILES:
         return dumps(run)
-    # No text has this in it: its quotation marks would be escaped.
+    # No text contains this: its quotation marks would be escaped.
     return dumps(replace(run, files=())).replace('"files":[]', f'"files":{_files.dumps(run.files)}', 1)

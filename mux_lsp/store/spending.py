@@ -1,4 +1,4 @@
-"""What was spent, by run and day. It outlives the run and its task."""
+"""Store spending by run and day. It outlives the run and its task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a run spent on one day. `under` are the runs whose agents brought it about, the nearest first."""
+    """Spending of a run on one day. `under` are the runs whose agents caused it, the nearest first."""
 
     run: str
     task: str
@@ -26,12 +26,12 @@ class Spending:
 
 
 def day_of(at: float) -> str:
-    """The person's own day of a time, as `2026-11-24`."""
+    """Return the day of a time in the person's time zone, as `2026-11-24`."""
     return datetime.fromtimestamp(at).astimezone().date().isoformat()
 
 
 def note(database: sqlite3.Connection, more: Spending, at: float) -> None:
-    """Add to what a run has spent today, within the caller's transaction."""
+    """Add to a run's spending of today, within the caller's transaction."""
     database.execute(
         "INSERT INTO spending (day, run, task, repository, under, usd, tokens) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (day, run) DO UPDATE SET usd = usd + excluded.usd, tokens = tokens + excluded.tokens",
@@ -48,7 +48,7 @@ def note(database: sqlite3.Connection, more: Spending, at: float) -> None:
 
 
 def read(database: sqlite3.Connection, at: float) -> tuple[Spending, ...]:
-    """What counts now: all of today, and what was ever spent by tasks that are there, or on behalf of runs."""
+    """Return the spending that counts now: all of today, and of any day for existing tasks and on behalf of runs."""
     rows = database.execute(
         "SELECT run, task, repository, under, usd, tokens, day FROM spending"
         " WHERE day = ? OR under <> '' OR task IN (SELECT id FROM tasks)",

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# No vowel, nothing that is read as another character, and always a digit: so an id is never a word of any language,
-# nor a command's name, nor a number.
+# No vowels, no characters that are easily confused, and always a digit: so an id is never a word of any language, nor a
+# command's name, nor a number.
 _LETTERS: Final = "bcdfghjkmnpqrstvwxz"
 _DIGITS: Final = "23456789"
 _SHORTEST: Final = 3
 
 
 def new_task_id(taken: Collection[str]) -> str:
-    """Make an id that is not taken: three characters, or more once a quarter of those that length are taken."""
+    """Make an id that is not taken: three characters, or more once a quarter of the ids of that length are taken."""
     length = _SHORTEST
     while sum(len(one) == length for one in taken) * 4 > _count(length):
         length += 1

@@ -1,1 +1,1 @@
-"""Review: what runs change, placed on live texts; accepting, resolving and rejecting it."""
+"""Place the changes of runs on live texts, and accept, resolve and reject them."""

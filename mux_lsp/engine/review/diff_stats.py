@@ -1,9 +1,9 @@
-"""Whole results compared at once: how many lines and hunks each changed file has, by git's own comparison.
+"""Compare whole results at once: count lines and hunks of each changed file, with git's own diff.
 
-git's hunks are ours (see `mux_lsp.core.myers`), so nothing is compared twice: what git said of a file is kept as bytes
-until somebody reviews it. Where git and we could differ we compare the file ourselves when it is reviewed: a text with
-a lone `\\r` as a line end (git knows none) or a byte order mark, and one of which so much changes that we leave git's
-way.
+git's hunks equal ours (see `mux_lsp.core.myers`), so nothing is compared twice: git's output for a file is kept as
+bytes until the file is reviewed. Where git and we could differ, we compare the file ourselves when it is reviewed: a
+text with a lone `\\r` as a line end (git has no such line end) or a byte order mark, and one that changes so much
+that our diff departs from git's.
 """
 
 from __future__ import annotations
@@ -23,84 +23,84 @@ if TYPE_CHECKING:
     from mux_lsp.git.textdiff import TextDiff
 
 MANY_FILES = 3_000
-"""Above so many changed files nobody waits for their hunks to be counted; each counts as one."""
+"""Maximum number of changed files whose hunks are counted. In a larger result each counts as one, to save time."""
 
 MOST_LINES = 50_000
-"""A file of which more lines change is reviewed as a whole: nobody reads the hunks of a generated file."""
+"""Maximum number of changed lines of a file. One with more, likely a generated file, is reviewed as a whole."""
 
 MOST_HUNKS = 5_000
-"""A file with more hunks is reviewed as a whole."""
+"""Maximum number of hunks of a file. One with more is reviewed as a whole."""
 
 LARGEST_TEXT = 2_000_000
-"""A text of more bytes is reviewed as a whole."""
+"""Maximum size of a text in bytes. A larger one is reviewed as a whole."""
 
 KEPT_BYTES = 32_000_000
-"""How much of what git said is kept for files that nobody has reviewed yet."""
+"""Maximum number of bytes of git's output that are kept for files not yet reviewed."""
 
 KEPT_FILES = 50_000
-"""Of how many comparisons the figures are remembered."""
+"""Maximum number of comparisons whose figures are kept."""
 
 FEW_PATHS = 200
-"""Up to so many files are compared by name while a result grows; of more, the whole result is compared at once."""
+"""Maximum number of files that are compared by name while a result grows. Beyond it, the whole result is compared."""
 
 _MOST_DIFFERENT = 500
 _MOST_STEPS = 1_000_000
-"""With fewer differing lines, and fewer steps than this to find them, our comparison goes git's way to its end."""
+"""With fewer differing lines, and fewer steps than this to find them, our diff equals git's."""
 
 _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 
 
 class Store(Protocol):
-    """What is needed of a shadow store."""
+    """Required methods of a shadow store."""
 
     def changed_files(self, base: str, result: str) -> tuple[FileChange, ...]:
-        """What a result changes, without its lines."""
+        """Return the changes of a result, without line counts."""
         ...
 
     def changed_files_with_stats(self, base: str, result: str) -> tuple[FileChange, ...]:
-        """What a result changes, with its lines."""
+        """Return the changes of a result, with line counts."""
         ...
 
     def text_diffs(self, base: str, result: str, paths: Collection[str] = ()) -> Iterator[TextDiff]:
-        """git's comparison of the texts that a result changes."""
+        """Yield git's comparison of each text that a result changes."""
         ...
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
-        """The bytes of many blobs."""
+        """Yield the bytes of each blob, in the order of `names`; None for one that does not exist."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is known of a changed file without its hunks. Lines are None where the file is not text."""
+    """Facts about a changed file that are known without its hunks. Lines are None if the file is not text."""
 
     added: int | None
     removed: int | None
     hunks: int | None
-    """0 for a change that can only be taken as a whole, None where only a review can tell."""
+    """0 for a change that can only be taken as a whole, None if only a review can tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """What kind of text a blob of a snapshot is."""
+    """Kind of text that a blob of a snapshot is."""
 
     ours: bool
-    """Whether only our own comparison gives its hunks."""
+    """True if only our own diff finds its hunks."""
     whole: bool
-    """Whether it has no hunks: not text in UTF-8, or too big."""
+    """True if it has no hunks: not text in UTF-8, or too large."""
     size: int
     lines: int
 
 
 _NOTHING: Final = _Text(ours=False, whole=False, size=0, lines=0)
 Pair = tuple[str, str]
-"""The names of the blobs before and after, as git gives them."""
+"""Names of the blobs before and after, as git gives them."""
 Lines = tuple[int | None, int | None]
-"""How many were added and removed."""
+"""Numbers of lines added and removed."""
 
 
 class DiffStats:
-    """Compares results with their snapshots. Thread-safe; for use in a thread."""
+    """Compare results with their snapshots. Thread-safe; call it in a thread."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -111,10 +111,10 @@ class DiffStats:
         self._lock = threading.Lock()
 
     def read(self, base: str, result: str, count: Callable[[FileChange], int]) -> tuple[tuple[FileChange, ...], int]:
-        """What a result changes, with its lines, and how many hunks that is. A change taken whole counts as one.
+        """Return the changes of a result with their line counts, and their number of hunks.
 
-        `count` gives the hunks of a change that only a review can tell. Only what was not compared before costs time.
-        Raises GitError.
+        A change taken whole counts as one hunk. `count` returns the number of hunks of a change that only a review
+        can tell. Only new comparisons cost time. Raises GitError.
         """
         changes = self._store.changed_files(base, result)
         if len(changes) > MANY_FILES:
@@ -131,7 +131,7 @@ class DiffStats:
         return counted, hunks
 
     def _compare(self, base: str, result: str, changes: Sequence[FileChange]) -> dict[str, Figures]:
-        """The figures of a result's changes, by path."""
+        """Return the figures of a result's changes, by path."""
         unknown = [change for change in changes if self._of(change) is None]
         paths = {path for change in unknown for path in (change.path, change.old_path) if path is not None}
         lines: dict[Pair, Lines] = {}
@@ -141,7 +141,7 @@ class DiffStats:
         return {change.path: self._of(change) or unusual.figures(change) for change in changes}
 
     def pop_body(self, old: str, new: str) -> bytes | None:
-        """What git said of two blobs, if it may be taken for their hunks. It is forgotten: a review keeps them."""
+        """Return git's output for two blobs and drop it, since a review keeps the hunks; None if it gives no hunks."""
         with self._lock:
             body = self._bodies.pop((old, new), None)
             self._kept -= len(body or b"")
@@ -158,7 +158,7 @@ class DiffStats:
     def _diffs(self, base: str, result: str, unknown: list[FileChange], paths: Collection[str]) -> dict[Pair, Lines]:
         names = {change.old_object for change in unknown if change.old_mode} - self._texts.keys()
         diffs = self._store.text_diffs(base, result, paths)
-        # While git compares.
+        # Runs while git compares.
         self._look(sorted(names))
         lines: dict[Pair, Lines] = {}
         for one in diffs:
@@ -195,14 +195,16 @@ class DiffStats:
 
 
 class _SplitPairs:
-    """The figures of changes that git does not compare as what they are to us."""
+    """Figures of changes that git compares differently from us."""
 
     def __init__(self, lines: Mapping[Pair, Lines]) -> None:
         self._by_pair = lines
         self._by_new = {new: counts for (_, new), counts in lines.items()}
 
     def figures(self, change: FileChange) -> Figures:
-        """A copy, which git compares with what it was made from; or a file that became a link, which is two changes."""
+        """Return the figures of a copy, which git compares with its source, or of a file that became a link: two
+        changes.
+        """
         nothing = "0" * len(change.new_object)
         if change.kind is ChangeKind.COPIED:
             compared, hunks = [self._by_new.get(change.new_object)], None
@@ -219,7 +221,7 @@ def _sum(lines: Iterable[int | None]) -> int | None:
 
 
 def _judge(one: TextDiff, before: _Text) -> tuple[Figures, bool]:
-    """The figures of a comparison, and whether its hunks must be found by our own."""
+    """Return the figures of a comparison, and whether its hunks must be found by our own diff."""
     if one.added is None or one.removed is None:
         return Figures(None, None, 0), False
     differing = one.added + one.removed
@@ -228,7 +230,7 @@ def _judge(one: TextDiff, before: _Text) -> tuple[Figures, bool]:
         return whole, False
     if before.ours or before.size + len(one.body) > LARGEST_TEXT or _is_for_us(one.body):
         return Figures(one.added, one.removed, None), True
-    # A file that comes or goes is one hunk, whatever is in it.
+    # A file that is added or deleted is one hunk, whatever its content.
     is_one = not one.old.strip("0") or not one.new.strip("0")
     steps = 2 * differing * (before.lines + differing)
     return (

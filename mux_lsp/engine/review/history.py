@@ -1,8 +1,9 @@
-"""What became part of a person's text: noticed in the texts of clients, told by commands that accept, and journalled.
+"""Journal what became part of a person's text, as observed in clients' texts and as reported by accept commands.
 
-Most of it is noticed and not told: an edit that an editor had resolved is applied without a word to us. So consecutive
-looks at one open document are compared in what they said of each hunk. What is found must be true whatever else goes
-on: results change while agents work, several runs have equal hunks, several clients have the same file open.
+Most of it is only observed: an edit that an editor had resolved is applied without a message to us. So consecutive
+observations of one open document are compared in the status of each hunk. The conclusions must be correct whatever
+else happens: results change while agents work, several runs have equal hunks, several clients have the same file
+open.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMPARED: Final = 1000
-"""In how many files of other runs agreement is looked for hunk by hunk; in more, only where the whole file is equal."""
+"""Maximum number of other runs' files compared hunk by hunk for agreement. Beyond it, only equal files count."""
 
 
 class LinePlace(NamedTuple):
-    """Where a hunk's lines came to stand: the file, the first line, and all lines of the text."""
+    """Position of a hunk's lines: the file, the first line, and all lines of the text."""
 
     path: str
     start: int
@@ -46,7 +47,7 @@ class LinePlace(NamedTuple):
 
 
 class Author(NamedTuple):
-    """Whose doing it was."""
+    """Client and run that an acceptance is attributed to, and its cause."""
 
     client: str
     run: str
@@ -54,7 +55,7 @@ class Author(NamedTuple):
 
 
 class History:
-    """The one that journals what was accepted. A failure to do so is logged and disturbs nobody."""
+    """Journal of acceptances. A failure to write it is logged and has no other effect."""
 
     def __init__(self, journal: Journal, task: Callable[[str], Task], run: Callable[[str], Run]) -> None:
         self._journal = journal
@@ -66,18 +67,18 @@ class History:
         """Hunks that a command is about to bring into a text: the client that asked, and the run."""
 
     def join(self, watch: ClientObserver) -> Callable[[], None]:
-        """Take a client's texts into account from now on. Returns what ends it."""
+        """Observe a client's texts from now on. Returns the function that ends it."""
         self._watches.append(watch)
         return lambda: self._watches.remove(watch)
 
     def read(self, file: Path | None = None, root: Path | None = None) -> Iterator[Acceptance]:
-        """What was accepted, newest first: in one file, in one repository, or all. For use in any thread.
+        """Yield acceptances, newest first: those in one file, in one repository, or all. Can be used in any thread.
 
-        Raises MuxError where it cannot be read.
+        Raises MuxError if they cannot be read.
         """
         places: list[tuple[str, str | None]] | None = None
         if file is not None:
-            # Of which repository it was when it was accepted, no repository of today need tell.
+            # The repository that it belonged to when it was accepted need not exist today.
             places = [(str(folder), file.relative_to(folder).as_posix()) for folder in file.parents]
         elif root is not None:
             places = [(str(root), None)]
@@ -85,7 +86,10 @@ class History:
 
     @contextlib.contextmanager
     def deciding(self, selection: Selection, client: str) -> Iterator[None]:
-        """While a command brings a selection into texts: whichever of them is seen to have it, whose doing it is."""
+        """Attribute hunks to this command within the block, while it brings a selection into texts.
+
+        The attribution applies to whichever text shows them first.
+        """
         keys = {key_of(item): (client, selection.run.id) for item in selection.placed}
         self._deciding |= keys
         try:
@@ -95,7 +99,7 @@ class History:
                 self._deciding.pop(key, None)
 
     def prepare(self, selection: Selection, reviews: HunkCache, client: str) -> dict[ChangeKey, Row]:
-        """What a command's selection is to be noted as, once it is in the texts. Slow: for a thread."""
+        """Return the records for a selection, to be stored once it is in the texts. Slow: call it in a thread."""
         agreed = agreement(selection, self._task(selection.run.task), reviews)
         texts = {path: Text(plan.lines or ()).lines for plan in selection.plans for path in plan.paths}
         names = {path: plan.path for plan in selection.plans for path in plan.paths}
@@ -113,18 +117,19 @@ class History:
     def settled(
         self, selection: Selection, prepared: Iterable[tuple[ChangeKey, Row]]
     ) -> tuple[list[Row], list[ChangeKey]]:
-        """What to put on record of a selection that a command has brought into texts or to the disk.
+        """Return the rows to record for a selection that a command has brought into texts or to the disk.
 
-        That is what no text has shown yet, and the changes whose acceptance stands no more. Within `deciding`, of which
-        it is the end: a text that shows a change from now on shows what is on record already.
+        These are the changes that no text has shown yet. Also return the changes whose acceptance is to be
+        withdrawn. Must be called within `deciding`, and ends it: changes that a text shows from now on are on record
+        already.
         """
         rows = {key: one for key, one in prepared if self._deciding.pop(key, None) is not None}
-        # These were not in the text. An acceptance that stands and that no open text bears out was lost on the way.
+        # These changes were not in the text. A current acceptance that no open text confirms was lost before.
         lost = [*rows, *map(key_of, selection.displaced)]
         return list(rows.values()), [key for key in lost if not self._holds(key)]
 
     def observe(self, watch: ClientObserver, seen: DocumentObservations, now: PresenceMap) -> None:
-        """A client's text was looked at."""
+        """Process a new observation of a client's text."""
         come, gone = seen.next(now)
         withdrawn = [key for key in gone if not self._holds(key, seen)]
         found = []
@@ -136,7 +141,7 @@ class History:
             elif offered := watch.offered(key):
                 who = Author(watch.client, offered, Cause.ACCEPT)
             place = LinePlace(item.live.path, item.start, item.live.lines or ())
-            with contextlib.suppress(UsageError):  # a run that was deleted meanwhile
+            with contextlib.suppress(UsageError):  # the run was deleted meanwhile
                 others = [run for run in standing.runs if run != who.run]
                 found.append(row(self._acceptance(item, key, place, who, others)))
             if who.cause is Cause.ACCEPT and not self._holds(key, seen):
@@ -187,7 +192,7 @@ class History:
 
 
 def agreement(selection: Selection, task: Task, reviews: HunkCache) -> dict[ChangeKey, list[str]]:
-    """By change, the other runs of the task that make it too, but for those thrown away. Slow: for a thread."""
+    """Return, by change, the other active runs of the task that make it too. Slow: call it in a thread."""
     by_path: dict[str, list[Item]] = {}
     for item in selection.placed:
         by_path.setdefault(item.review.change.base_path, []).append(item)
@@ -215,7 +220,7 @@ def agreement(selection: Selection, task: Task, reviews: HunkCache) -> dict[Chan
 
 
 def _person() -> str:
-    """The name of the user that we run as, as the machine has it."""
+    """Return the name of the user that we run as, according to the operating system."""
     try:
         import pwd
     except ImportError:

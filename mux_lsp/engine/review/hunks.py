@@ -1,4 +1,4 @@
-"""The hunks of results, derived from the shadow store and kept in memory as long as there is room."""
+"""Derive the hunks of results from the shadow store, and cache them in memory."""
 
 from __future__ import annotations
 
@@ -18,56 +18,56 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CACHED_LINES = 1_000_000
-"""How many lines of hunks are kept in memory."""
+"""Maximum number of lines of hunks kept in memory."""
 
 BASE_LINES = 1_000_000
-"""How many lines of snapshots' texts are kept in memory, of those last reviewed."""
+"""Maximum number of lines of snapshots' texts kept in memory: those of the last reviews."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """One changed file of one run. `hunks` is empty where the change can only be taken as a whole."""
+    """One changed file of one run. `hunks` is empty if the change can only be taken as a whole."""
 
     run: str
     agent: str
     change: FileChange
     snapshot: tuple[str, ...] | Callable[[], tuple[str, ...]] = field(default=(), compare=False)
-    """The lines of the snapshot's text, or what gives them."""
+    """Lines of the snapshot's text, or a function that returns them."""
     hunks: tuple[Hunk, ...] = ()
     bom: bool = False
-    """Whether the result begins with a byte order mark, which is not part of its text."""
+    """True if the result begins with a byte order mark, which is not part of its text."""
 
     @property
     def base(self) -> tuple[str, ...]:
-        """The lines of the snapshot's text. Slow the first time."""
+        """Lines of the snapshot's text. Slow the first time."""
         return self.snapshot if isinstance(self.snapshot, tuple) else self.snapshot()
 
     @property
     def whole(self) -> bool:
-        """Whether the content is taken whole or not at all: not text, too big, or not a file."""
+        """True if the content is taken whole or not at all: not text, too large, or not a file."""
         return not self.hunks and self.change.old_object != self.change.new_object
 
     @property
     def mode_changes(self) -> bool:
-        """Whether the file's mode changes beside its text."""
+        """True if the file's mode changes in addition to its text."""
         return self.change.kind is ChangeKind.MODIFIED and self.change.old_mode != self.change.new_mode
 
     @property
     def renames(self) -> bool:
-        """Whether the file goes to another path beside what happens to its text."""
+        """True if the file moves to another path, in addition to changes of its text."""
         return self.change.kind is ChangeKind.RENAMED
 
     @property
     def edits(self) -> bool:
-        """Whether the hunks change a text that was there before, and do not make or remove all of it."""
+        """True if the hunks change an existing text, rather than create or remove all of it."""
         return self.change.kind in {ChangeKind.MODIFIED, ChangeKind.RENAMED}
 
 
 class HunkCache:
-    """Gives the hunks of results, keeping the last ones in memory. `read` gives a blob of the shadow store; `compared`
-    what git has said of two blobs, where that is known (see `mux_lsp.engine.review.diff_stats`).
+    """Cache of the hunks of results. Thread-safe: a cache miss takes git and a diff, so call it in a thread.
 
-    Thread-safe: what is not in memory takes git and a diff, and so is best asked for in a thread.
+    `read` returns a blob of the shadow store; `compared` returns git's diff of two blobs, if it is known (see
+    `mux_lsp.engine.review.diff_stats`).
     """
 
     def __init__(
@@ -82,19 +82,19 @@ class HunkCache:
         self._lock = threading.Lock()
 
     def of(self, run: Run, change: FileChange) -> FileDiff:
-        """The review of one changed file."""
+        """Return one changed file with its hunks."""
         return replace(self._found(change), run=run.id, agent=run.agent, change=change)
 
     def hunks(self, change: FileChange) -> tuple[Hunk, ...]:
-        """The hunks of one changed file; none where it can only be taken as a whole."""
+        """Return the hunks of one changed file; () if it can only be taken as a whole."""
         return self._found(change).hunks
 
     def count(self, change: FileChange) -> int:
-        """How many hunks a change has."""
+        """Return the number of hunks of a change."""
         return len(self.hunks(change))
 
     def _found(self, change: FileChange) -> FileDiff:
-        # Hunks are named after the file that they change, so that runs agree on them wherever they move it.
+        # Hunk ids are derived from the original path, so that runs agree on them wherever they move the file.
         before, after = change.old_object if change.old_mode else "", change.new_object if change.new_mode else ""
         key = (change.base_path, before, after)
         with self._lock:
@@ -139,7 +139,7 @@ class HunkCache:
         return replace(review, snapshot=snapshot, hunks=hunks, bom=after.bom)
 
     def _base(self, object_name: str) -> tuple[str, ...]:
-        """The lines of a snapshot's text, one object for all runs that change it."""
+        """Return the lines of a snapshot's text: one object for all runs that change it."""
         with self._lock:
             base = self._bases.get(object_name)
             if base is not None:
@@ -159,7 +159,7 @@ class HunkCache:
             return base
 
     def bytes_of(self, object_name: str) -> bytes:
-        """A blob of the shadow store."""
+        """Return a blob of the shadow store."""
         return self._read(object_name)
 
 

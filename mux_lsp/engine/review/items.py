@@ -1,6 +1,6 @@
-"""What there is to review: the changes of a run against a live text, and what accepting some of them would do.
+"""List the changes of a run with their status in a live text, and plan what accepting some of them does.
 
-Everything here is derived from the shadow store and the live text; nothing but rejections is remembered.
+Everything here is derived from the shadow store and the live text; only rejections are stored.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 WHOLE_FILE_PREFIX: Final = "whole "
-"""What `Item.rejected_as` begins with where it is about no hunk."""
+"""Prefix of `Item.rejection_key` for a change that is not a hunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A hunk, or a change that is no text (`hunk` None), as it stands to a live text.
+    """Hunk, or change that is not text (`hunk` None), with its status in a live text.
 
-    `live` is where the text of the file is now: of a renamed one at its old path, or at its new one if it is there
-    already. `status` is what to show; `place` is what the text says, also of a rejected one. Lines `[start, end)` of
-    the live text are where it lands, where it stands, or what it collides with.
+    `live` is the current text of the file: for a renamed file the one at its old path, or at its new path if it is
+    already there. `status` is the status to show; `text_status` is the status in the text, also of a rejected item.
+    Lines `[start, end)` of the live text are where it would be placed, where it is, or what it collides with.
     """
 
     review: FileDiff
@@ -50,12 +50,15 @@ class Item:
 
     @property
     def id(self) -> str:
-        """The hunk's id, "" for a change that is no text."""
+        """The hunk's id, "" for a change that is not text."""
         return self.hunk.id if self.hunk else ""
 
     @property
     def rejection_key(self) -> str:
-        """What a no to it is remembered by. Of a change that is no text it is for what it leads to, and no other."""
+        """Key under which a rejection is stored.
+
+        For a change that is not text it includes the new mode and content, so that a rejection covers only these.
+        """
         if self.hunk is not None:
             return self.hunk.id
         change = self.review.change
@@ -64,20 +67,20 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class PathPlan:
-    """What accepting does to one path: replacements of line ranges where the text stays, and what is there then."""
+    """Effect of accepting on one path: replacements of line ranges of the live text, and the resulting file."""
 
     path: str
     live: LiveText
-    """What it is decided on: the text that is at the path, or that moves there."""
+    """Text that the plan is based on: the one at the path, or the one that moves there."""
     edits: tuple[LineEdit, ...] = ()
     entry: disk.Entry | None = None
     lines: tuple[str, ...] | None = None
-    """The text afterwards; None where the file goes or is not text."""
+    """Text afterwards; None if the file is removed or is not text."""
     accepted: int = 0
     old_path: str | None = None
-    """Where the file is until then, if it moves."""
+    """Path of the file until then, if it moves."""
     obstacle: str | None = None
-    """What is in the way at `path` now and has to go in the same accept. See `LiveText.obstacle`."""
+    """Path that is in the way at `path` now and must be removed in the same accept. See `LiveText.obstacle`."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -86,14 +89,14 @@ class PathPlan:
 
     @property
     def transcodes(self) -> bool:
-        """Whether its bytes are in another encoding than the file is saved in, which only its editor can tell."""
+        """True if its bytes differ in encoding from the file on disk, whose encoding only the editor knows."""
         if self.lines is None or self.entry is None or self.live.entry is None:
             return False
         rewrites = self.live.open and self.entry.content != self.live.entry.content
         return rewrites and text_of(self.path, self.live.entry).lines != self.live.lines
 
     def writes(self) -> tuple[disk.Write, ...]:
-        """What it is on disk."""
+        """Return the writes to disk that carry out this plan."""
         if self.old_path is None:
             return (disk.Write(self.path, self.live.entry, self.entry),)
         there = disk.Write(self.path, None, self.entry, moved_from=self.old_path)
@@ -101,7 +104,7 @@ class PathPlan:
 
 
 def evaluate(review: FileDiff, live_of: LiveOf, rejected: Collection[str] = ()) -> list[Item]:
-    """How each hunk of a review stands to a live text. `rejected` holds what `Item.rejected_as` gives."""
+    """Return the items of a changed file with their status in a live text. `rejected` holds rejection keys."""
     live = _stands(review.change, live_of)
     items = _judge_hunks(review, live) if review.hunks else []
     if review.renames:
@@ -117,11 +120,11 @@ def evaluate(review: FileDiff, live_of: LiveOf, rejected: Collection[str] = ()) 
 
 
 def _stands(change: FileChange, live_of: LiveOf) -> LiveText:
-    """Where the text that a change is about is now."""
+    """Return the live text of the file that a change is about."""
     live = live_of(change.base_path)
     if change.kind is not ChangeKind.RENAMED or live.entry is not None or live.blocked is not None:
         return live
-    # Renamed here already, by an accept before or by hand. The old file may still be open in an editor.
+    # It was renamed here already, by an earlier accept or by hand. The old file may still be open in an editor.
     moved = live_of(change.path)
     return live if moved.missing else moved
 
@@ -136,7 +139,7 @@ _WITHOUT_FILE: Final = {
     ChangeKind.MODIFIED: (HunkStatus.CONFLICT, _GONE),
     ChangeKind.RENAMED: (HunkStatus.CONFLICT, _GONE),
 }
-"""How the hunks of a change stand where there is no file."""
+"""Status and reason of a change's hunks if there is no file."""
 
 
 def _judge_hunks(review: FileDiff, live: LiveText) -> list[Item]:
@@ -172,7 +175,7 @@ def _judge_hunks(review: FileDiff, live: LiveText) -> list[Item]:
 
 
 def _placements(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> list[Placement]:
-    """Where the hunks of a review stand, found once for all runs that make the same of the file."""
+    """Return the placements of a file's hunks, computed once for all runs with the same result for the file."""
     compared = _compare(review, live, lines)
     result = review.change.base_path, review.change.new_object
     found = compared.placed.get(result)
@@ -184,10 +187,10 @@ def _placements(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> lis
 
 
 def _compare(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> Compared:
-    """The difference of a live text from a snapshot's, which all runs of a task share."""
+    """Return the difference between a snapshot's text and a live text, shared by all runs of a task."""
     found = live.compared.get(review.change.old_object)
     if found is None:
-        # An editor may hold the file with another line end than the snapshot had; that is no edit of the person's.
+        # An editor may hold the file with another line end than the snapshot had; that is not an edit by the person.
         ends = text.line_end_change(review.base, lines)
         base = text.change_line_ends(review.base, ends)
         found = live.compared[review.change.old_object] = Compared(base, ends, diff.diff_lines(base, lines))
@@ -195,12 +198,12 @@ def _compare(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> Compar
 
 
 def _whole_text(review: FileDiff, live: LiveText, lines: tuple[str, ...]) -> tuple[HunkStatus, str | None]:
-    """How the text of a file that a run adds or deletes stands to a file that is there."""
+    """Return the status of the whole text of a file that a run adds or deletes, if there is a file now."""
     deletes = review.change.kind is ChangeKind.DELETED
     expected = review.base if deletes else review.hunks[0].added
     if list(lines) == text.adapt_line_ends(expected, lines):
         if deletes and live.unsaved:
-            # A deletion takes the file, which nobody sees here.
+            # A deletion removes the file on disk, whose content is not visible here.
             return HunkStatus.CONFLICT, "the file that would be deleted is not on disk as it is open here"
         return (HunkStatus.PENDING if deletes else HunkStatus.APPLIED), None
     if deletes:
@@ -240,7 +243,7 @@ def _judge_whole(review: FileDiff, live: LiveText) -> Item:
 
 
 def _judge_rename(review: FileDiff, live: LiveText, there: LiveText) -> Item:
-    """How a rename stands, with its content where that goes as a whole. `there` is what is at the new path."""
+    """Return the item of a rename, with the content if that is taken whole. `there` is the text at the new path."""
     change = review.change
     moved = live.path == change.path
     place, reason = HunkStatus.CONFLICT, None
@@ -266,7 +269,7 @@ def _judge_rename(review: FileDiff, live: LiveText, there: LiveText) -> Item:
 
 
 def _is_done(review: FileDiff, entry: disk.Entry | None) -> bool:
-    """Whether what a rename changes beside the path is so in the file that has been moved."""
+    """Return whether the moved file already has the other changes of a rename."""
     change = review.change
     if entry is None:
         return not review.whole
@@ -283,7 +286,7 @@ _UNSAVED: Final = "the file is open with unsaved changes and can only be taken a
 
 
 def _same_object(entry: disk.Entry, object_name: str) -> bool:
-    """Whether an entry's content is the blob of that name, by git's own way of naming it."""
+    """Return whether an entry's content is the blob of that name, by git's hash of it."""
     digest = hashlib.sha1(usedforsecurity=False) if len(object_name) == 40 else hashlib.sha256()
     digest.update(b"blob %d\0" % len(entry.content))
     digest.update(entry.content)
@@ -306,9 +309,9 @@ def _where(item: Item) -> str:
 
 
 def plan_path(root: Path, path: str, items: Sequence[Item], reviews: HunkCache) -> PathPlan | None:
-    """What accepting these items of one path does, or None where all of it is there already.
+    """Return the plan for accepting these items of one path, or None if all of it is there already.
 
-    Raises ConflictError where any of them cannot be placed exactly.
+    Raises ConflictError if any of them cannot be placed exactly.
     """
     refuse_conflicts(items)
     wanted = [item for item in items if item.text_status is HunkStatus.PENDING]
@@ -319,7 +322,7 @@ def plan_path(root: Path, path: str, items: Sequence[Item], reviews: HunkCache) 
     wholly = any(item.hunk is None for item in wanted)
     planned = PathPlan(path, live, accepted=len(wanted), obstacle=live.obstacle)
     if review.renames and not wholly:
-        # The text is changed where it is.
+        # The text is changed at its current path.
         planned = replace(planned, path=live.path)
     elif review.renames and live.path != path:
         planned = replace(planned, old_path=live.path, obstacle=disk.obstacle(root, path))
@@ -335,7 +338,7 @@ def plan_path(root: Path, path: str, items: Sequence[Item], reviews: HunkCache) 
         mode = change.new_mode
     placements = [item.placement for item in wanted if item.placement is not None]
     if review.edits and not placements and live.entry is not None:
-        # What is no text stays as it is too.
+        # Content that is not text stays unchanged too.
         return replace(planned, entry=disk.Entry(mode, live.entry.content), lines=live.lines)
     if review.edits:
         edits = tuple(rebase.text_edits(placements))
@@ -343,6 +346,6 @@ def plan_path(root: Path, path: str, items: Sequence[Item], reviews: HunkCache) 
     else:
         edits, lines = (), review.hunks[0].added
     after = text.Decoded("".join(lines), review.bom if live.missing else live.bom)
-    # What is unsaved only its editor writes: half a character elsewhere in it is no reason to refuse a change.
+    # Only the editor writes unsaved text: half a character elsewhere in it is no reason to refuse a change.
     content = after.text.encode("utf-8", "surrogatepass") if live.unsaved else text.encode(after)
     return replace(planned, edits=edits, entry=disk.Entry(mode, content), lines=lines)

@@ -1,4 +1,4 @@
-"""Read what is at a path now, for one client: a buffer, or the file on disk."""
+"""Read the current text at a path for one client: a buffer, or the file on disk."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ if TYPE_CHECKING:
     from mux_lsp.core.placement import Placement
 
     LiveOf = Callable[[str], "LiveText"]
-    """Gives the live text of a path, for the client that asks."""
+    """Function that returns the live text of a path, for the client that asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A snapshot's text with the line ends of a live text, and how the live text differs from it."""
+    """Snapshot's text with the line ends of a live text, and the difference between the two."""
 
     base: list[str]
     ends: text.LineEndChange | None
     edits: list[diff.Edit]
     placed: dict[tuple[str, str], list[Placement]] = field(default_factory=dict)
-    """Where hunks of results stand, by the file they change and what they make of it."""
+    """Placements of results' hunks, by the path and blob name of the changed file."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveText:
-    """What is at a path now, for one client. `lines` is None where there is no text: no file, or not a text file."""
+    """Current text at a path, for one client. `lines` is None if there is no text: no file, or not a text file."""
 
     path: str
     lines: tuple[str, ...] | None
     entry: disk.Entry | None
-    """What is on disk."""
+    """Content on disk; None if there is no file."""
     unsaved: bool = False
-    """Whether `lines` is a buffer that differs from the disk."""
+    """True if `lines` is a buffer that differs from the disk."""
     open: bool = False
     bom: bool = False
     blocked: str | None = None
-    """Why nothing can be placed here at all, in words: the path leads through a link, say."""
+    """Reason, in words, why nothing can be placed here, such as a path that leads through a link."""
     obstacle: str | None = None
-    """What stands in the way of a file here and must go first: a folder of its name, or a file where its folder is."""
+    """Path that is in the way of a file here and must be removed first: a folder of its name, or a file as a folder."""
     compared: dict[str, Compared] = field(default_factory=dict, compare=False, repr=False)
-    """How it differs from snapshots' texts, by their object names: found once for all runs of a task."""
+    """Differences from snapshots' texts, by object name: computed once for all runs of a task."""
 
     @property
     def missing(self) -> bool:
-        """Whether there is neither a file nor a buffer."""
+        """True if there is neither a file nor a buffer."""
         return self.entry is None and self.lines is None
 
 
 def _live_on_disk(root: Path, path: str) -> LiveText:
-    """The live text of a path that no buffer holds."""
+    """Return the live text of a path that no buffer holds."""
     try:
         entry = disk.read(root, path)
     except ConflictError as error:
@@ -69,7 +69,7 @@ def _live_on_disk(root: Path, path: str) -> LiveText:
 
 
 def text_of(path: str, entry: disk.Entry | None) -> LiveText:
-    """The live text of a path at which this file stands, or none."""
+    """Return the live text of a path with this file on disk, or without a file (None)."""
     if entry is None or entry.mode == disk.SYMLINK_MODE:
         return LiveText(path, None, entry)
     decoded = text.decode(entry.content)
@@ -79,15 +79,15 @@ def text_of(path: str, entry: disk.Entry | None) -> LiveText:
 
 
 def read_live_text(root: Path, path: str, buffer: str | None) -> LiveText:
-    """The live text of a path, given the buffer of an editor that has it open."""
+    """Return the live text of a path. `buffer` is the text in an editor that has it open."""
     on_disk = _live_on_disk(root, path)
     if buffer is None:
         return on_disk
     if on_disk.entry is not None and on_disk.entry.mode == disk.SYMLINK_MODE:
-        # What is open is the text of another file.
+        # The editor shows the text of another file.
         return replace(on_disk, unsaved=True, open=True)
     if not buffer and on_disk.missing:
-        # An editor was opened for a file that is still to be: nothing stands there.
+        # An editor was opened for a file that does not exist yet.
         return replace(on_disk, open=True)
     lines = tuple(text.split_lines(buffer))
     return replace(on_disk, lines=lines, unsaved=on_disk.lines != lines, open=True, compared={})

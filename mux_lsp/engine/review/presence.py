@@ -1,4 +1,4 @@
-"""Compare what consecutive looks at a client's texts say of each hunk: which have come, and which have gone."""
+"""Compare consecutive observations of a client's texts: which hunks have appeared, and which have disappeared."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mux_lsp.engine.review.selection import Selection
 
 OFFERS: Final = 1000
-"""How many hunks whose edits a client has asked for are remembered, the last ones."""
+"""Maximum number of hunks remembered whose edits a client has asked for: the last ones."""
 
 
 class RunPresence(NamedTuple):
-    """How a hunk of one run stands to a text, and which result it was of."""
+    """Status of one run's hunk in a text, and the file change that it was part of."""
 
     place: HunkStatus
     change: FileChange
@@ -29,25 +29,25 @@ class RunPresence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HunkPresence:
-    """How a hunk that runs of a task share stands to a text, by run."""
+    """Status in a text of a hunk that runs of a task share, by run."""
 
     item: Item
-    """That of the first run by which the text has it, or else of the first run."""
+    """Item of the first run whose hunk is applied, or else of the first run."""
     runs: Mapping[str, RunPresence]
 
     def is_now(self, place: HunkStatus) -> bool:
-        """Whether any run says so."""
+        """Return whether the hunk has this status for any run."""
         return any(stand.place is place for stand in self.runs.values())
 
 
 PresenceMap = dict[ChangeKey, HunkPresence]
-"""What one look at a document said."""
+"""Result of one observation of a document."""
 
 
 def presence_of(items: Iterable[Item]) -> PresenceMap:
-    """How the hunks of all runs stand to a text, equal ones together."""
+    """Return the presence of all runs' hunks in a text, with equal hunks grouped."""
     grouped: dict[ChangeKey, list[Item]] = {}
-    # Once for all hunks of a run: a text with fifty runs has thousands of them, and is looked at with every key.
+    # Computed once per run: a text with fifty runs has thousands of hunks, and is observed at each keystroke.
     about: dict[int, tuple[str, str]] = {}
     for item in items:
         review = item.review
@@ -69,7 +69,7 @@ def presence_of(items: Iterable[Item]) -> PresenceMap:
 
 
 def key_of(item: Item) -> ChangeKey:
-    """Which change it is, whichever run's."""
+    """Return the key of an item's change, which is equal for all runs that make the change."""
     change = item.review.change
     task = item.review.run.rpartition("-")[0]
     if item.hunk is not None:
@@ -78,21 +78,21 @@ def key_of(item: Item) -> ChangeKey:
 
 
 def appeared(before: HunkPresence, now: HunkPresence) -> bool:
-    """Whether the text has got a hunk between two looks."""
+    """Return whether a hunk came into the text between two observations."""
     if before.is_now(HunkStatus.APPLIED) or not now.is_now(HunkStatus.APPLIED):
         return False
-    # By one and the same result, only the text can have made the difference.
+    # For one and the same result, only the text can have made the difference.
     if any(
         stand.place is HunkStatus.APPLIED and (was := before.runs.get(run)) and was.change == stand.change
         for run, stand in now.runs.items()
     ):
         return True
-    # By another one it can be its other hunks that read the text differently, but not where the base's lines stood.
+    # For another result, its other hunks may read the text differently, but not if the base's lines were here.
     return before.is_now(HunkStatus.PENDING) and before.item.live.lines != now.item.live.lines
 
 
 def disappeared(before: HunkPresence, now: HunkPresence) -> bool:
-    """Whether the text has the base's lines again where it had something else: for a hunk that it once had, an undo."""
+    """Return whether the text has the base's lines again in place of others: for a hunk that it once had, an undo."""
     if now.is_now(HunkStatus.APPLIED) or not now.is_now(HunkStatus.PENDING):
         return False
     if any(
@@ -107,7 +107,7 @@ def disappeared(before: HunkPresence, now: HunkPresence) -> bool:
 
 
 def displaced(held: HunkPresence, come: HunkPresence) -> bool:
-    """Whether a hunk that the text had cannot be there any more, since another one has come to its place."""
+    """Return whether a hunk that the text had must be gone, because another one has come to its place."""
     if held.is_now(HunkStatus.APPLIED):
         return False
     one, other = held.item, come.item
@@ -119,18 +119,18 @@ def displaced(held: HunkPresence, come: HunkPresence) -> bool:
 
 
 class DocumentObservations:
-    """What a client's text of one document has said so far, from its opening on."""
+    """Observations of one document in a client, from its opening on."""
 
     def __init__(self) -> None:
         self.last: PresenceMap = {}
         self.held: set[ChangeKey] = set()
-        """Hunks that the text has had, and whose lines were not the base's again since."""
+        """Hunks that the text has had, and whose lines have not been the base's again since."""
 
     def next(self, now: PresenceMap) -> tuple[list[tuple[ChangeKey, HunkPresence]], list[ChangeKey]]:
-        """What has come into the text since the last look, and which hunks have gone out of it."""
+        """Return the hunks that came into the text since the last observation, and the keys of those that left it."""
         before, self.last = self.last, now
         known = [(key, before[key], standing) for key, standing in now.items() if key in before]
-        # What was changed and is as it was again has not come anew.
+        # A hunk that was changed and restored has not come again.
         come = [(key, standing) for key, was, standing in known if key not in self.held and appeared(was, standing)]
         gone = []
         for key, was, standing in known:
@@ -148,20 +148,20 @@ class DocumentObservations:
 
 
 class ClientObserver:
-    """What one client's texts say."""
+    """Observations of one client's texts."""
 
     def __init__(self, client: Callable[[], str]) -> None:
-        """`client` gives the client's name."""
+        """Observe a client. `client` returns the client's name."""
         self._client = client
         self._seen: dict[str, DocumentObservations] = {}
         self._offers: OrderedDict[ChangeKey, str] = OrderedDict()
 
     def of(self, uri: str) -> DocumentObservations:
-        """What a document has said. To be asked for before a look at it: it may be closed and opened anew meanwhile."""
+        """Return the observations of a document. Call it before reading the text: the document may be reopened."""
         return self._seen.setdefault(uri, DocumentObservations())
 
     def offer(self, selection: Selection) -> None:
-        """The client has asked for the edit of these hunks. It will apply it, or not; an undo and a redo come too."""
+        """Remember that the client has asked for the edit of these hunks. It may apply, undo and redo it, or not."""
         for item in selection.placed:
             key = key_of(item)
             self._offers[key] = selection.run.id
@@ -170,20 +170,20 @@ class ClientObserver:
             self._offers.popitem(last=False)
 
     def offered(self, key: ChangeKey) -> str | None:
-        """The run whose hunk's edit the client has asked for."""
+        """Return the run whose hunk the client has asked an edit for, or None."""
         return self._offers.get(key)
 
     def awaits(self, uri: str) -> bool:
-        """Whether there was such an edit for a document, and at the last look its text had not got it yet."""
+        """Return whether an edit was offered for a document that its text did not have at the last observation."""
         seen = self._seen.get(uri)
         return seen is not None and any(key in self._offers and key not in seen.held for key in seen.last)
 
     def close(self, uri: str) -> None:
-        """A document was closed."""
+        """Forget a document that was closed."""
         self._seen.pop(uri, None)
 
     def holds(self, key: ChangeKey, but: DocumentObservations | None = None) -> bool:
-        """Whether an open document (but one) has had a hunk at the last look."""
+        """Return whether an open document, except `but`, had a hunk at the last observation."""
         return any(key in seen.held for seen in self._seen.values() if seen is not but)
 
     @property

@@ -1,4 +1,4 @@
-"""What the person said no to: kept in the journal, and in memory for every look at a text."""
+"""Store the person's rejections in the journal, with a copy in memory for each evaluation of a text."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def taken_back(known: Collection[str], accepted: Collection[str]) -> set[str]:
-    """Which rejections of a file an accept of these hunks takes back.
+    """Return the rejections of a file that accepting these hunks takes back.
 
-    Among them "" stands for the change without hunks, whatever it was.
+    Among `accepted`, "" stands for the change that is not a hunk, whatever it was.
     """
     return {one for one in known if one in accepted or ("" in accepted and one.startswith(WHOLE_FILE_PREFIX))}
 
 
 class Rejections:
-    """What was rejected of every run, by path, in the words of `Item.rejected_as`."""
+    """Rejection keys (`Item.rejection_key`) of every run, by path."""
 
     def __init__(self, journal: Journal, runs: Iterable[str]) -> None:
         self._journal = journal
@@ -31,11 +31,11 @@ class Rejections:
                 self._hunks[run, one.path] = self.of(run, one.path) | {one.hunk}
 
     def of(self, run: str, path: str) -> frozenset[str]:
-        """What was rejected of a file."""
+        """Return the rejection keys of a file."""
         return self._hunks.get((run, path), frozenset())
 
     def add(self, named: Mapping[tuple[str, str], frozenset[str]]) -> None:
-        """Remember a no to hunks, by run and path: to all of them or none."""
+        """Store rejections of hunks, by run and path, in one transaction."""
         of_runs: dict[str, list[tuple[str, str]]] = {}
         for (run, path), hunks in named.items():
             of_runs.setdefault(run, []).extend((path, hunk) for hunk in hunks)
@@ -44,11 +44,11 @@ class Rejections:
             self._hunks[key] = self.of(*key) | hunks
 
     def forget_hunks(self, run: str, hunks: Iterable[tuple[str, str]]) -> None:
-        """The journal has taken a no to these back, each a path and what was rejected there."""
+        """Forget rejections that were withdrawn in the journal, each a path and a rejection key."""
         for path, hunk in hunks:
             self._hunks[run, path] = self.of(run, path) - {hunk}
 
     def forget(self, runs: Collection[str]) -> None:
-        """These runs have been deleted, and the journal has forgotten them."""
+        """Forget runs that have been deleted, in the journal too."""
         for key in [key for key in self._hunks if key[0] in runs]:
             del self._hunks[key]

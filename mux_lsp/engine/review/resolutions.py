@@ -1,4 +1,4 @@
-"""What a person can do about a change that cannot be placed exactly, told without doing any of it."""
+"""Find the ways to resolve a change that cannot be placed exactly, without applying any."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 
 
 class AcceptMode(StrEnum):
-    """In which way a change is accepted."""
+    """Way of accepting a change."""
 
     EXACT = "exact"
-    """Where its lines are now, or not at all."""
+    """At the exact place of its lines, or not at all."""
     INSTEAD = "instead"
-    """In place of changes of other runs of its task that the live text holds there: these are taken out first."""
+    """In place of changes of other runs of its task that the live text holds there: these are removed first."""
     TAKE = "take"
-    """Also over what the person has there: a stretch in conflict becomes the result's."""
+    """Also over the person's own text: a stretch in conflict becomes the result's."""
     MARK = "mark"
-    """A stretch in conflict becomes both, between conflict markers."""
+    """A stretch in conflict becomes both versions, between conflict markers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolutions:
-    """The ways in which a change in conflict can be accepted all the same."""
+    """Ways in which a change in conflict can still be accepted."""
 
     instead: tuple[Item, ...] = ()
-    """The changes of other runs that would go out; none where that is no way."""
+    """Changes of other runs that would be removed; empty if that does not resolve the conflict."""
     take: Conflict | None = None
-    """The live lines that would be lost and the hunks that would be there. It has neither where it is about no text."""
+    """Live lines that would be lost and hunks that would replace them. Both are empty for a change that is not text."""
     mark: bool = False
 
     @property
     def names(self) -> tuple[AcceptMode, ...]:
-        """All of them, the one that loses least first."""
+        """The available modes, the one that loses least first."""
         found = ((AcceptMode.INSTEAD, self.instead), (AcceptMode.TAKE, self.take), (AcceptMode.MARK, self.mark))
         return tuple(how for how, offered in found if offered)
 
 
 def available_resolutions(items: Iterable[Item], item: Item) -> Resolutions:
-    """What can be done about an item. `items` are those of all runs of its task on the same live text.
+    """Return the ways to resolve an item. `items` are those of all runs of its task on the same live text.
 
-    It is cheap: it compares no more lines than those of the stretch, or of the file where all of it is at stake.
+    It is cheap: it compares only the lines of the stretch, or of the file if the change is about all of it.
     """
     if item.text_status is not HunkStatus.CONFLICT or is_unresolvable(item):
         return Resolutions()
@@ -64,17 +64,17 @@ def available_resolutions(items: Iterable[Item], item: Item) -> Resolutions:
 
 
 def is_unresolvable(item: Item) -> bool:
-    """Whether there is no other way for an item: no file can be here, or it is about more places than this."""
+    """Return whether an item cannot be resolved: no file can be here, or it involves more places than this one."""
     return item.live.blocked is not None or (item.review.renames and item.placement is None)
 
 
 def creates(review: FileDiff) -> bool:
-    """Whether a change makes a file where the snapshot has none."""
+    """Return whether a change creates a file that the snapshot does not have."""
     return review.change.kind in {ChangeKind.ADDED, ChangeKind.COPIED}
 
 
 def competing_items(items: Iterable[Item], wanted: Sequence[Item]) -> tuple[Item, ...]:
-    """The changes of other runs that stand where the wanted ones would, each once, apart in the text."""
+    """Return the applied changes of other runs at the places of the wanted ones, each once, disjoint in the text."""
     applied = HunkStatus.APPLIED
     rivals: dict[str, Item] = {}
     for item in items:
@@ -94,7 +94,7 @@ def _competes(held: Item, wanted: Item) -> bool:
         if one.start > other.end or other.start > one.end:
             return False
     elif any(is_mode(one) or is_unresolvable(one) for one in (held, wanted)):
-        # A mode goes with any text, and a rename with changes of the text.
+        # A mode is compatible with any text, and a rename with changes of the text.
         return False
     return (
         held.review.run != wanted.review.run
@@ -105,7 +105,7 @@ def _competes(held: Item, wanted: Item) -> bool:
 
 
 def _snapshot(item: Item) -> str:
-    """What the snapshot has at the path of a change."""
+    """Return the blob that the snapshot has at the path of a change, "" for a new file."""
     return "" if creates(item.review) else item.review.change.old_object
 
 
@@ -114,17 +114,17 @@ def _key(item: Item) -> str:
 
 
 def is_mode(item: Item) -> bool:
-    """Whether an item is the mode of a file whose text is another matter."""
+    """Return whether an item changes the mode of a file, independently of its text."""
     return item.hunk is None and not item.review.whole and not item.review.renames
 
 
 def is_at_risk(item: Item) -> bool:
-    """Whether unsaved text of an open document would be lost for good, since no undo of an editor brings it back."""
+    """Return whether unsaved text of an open document would be lost, since an editor's undo cannot restore it."""
     return item.live.unsaved and (item.review.whole or item.review.change.kind is ChangeKind.DELETED)
 
 
 def _gives_way(item: Item, out: Sequence[Item]) -> bool:
-    """Whether nothing but these changes of other runs stands in the item's way."""
+    """Return whether only these changes of other runs are in the item's way."""
     if is_at_risk(item) or any(is_at_risk(one) for one in out):
         return False
     held = [one.placement for one in out if one.placement is not None]
@@ -141,7 +141,7 @@ def _gives_way(item: Item, out: Sequence[Item]) -> bool:
 
 
 def remove_hunks(live: LiveText, held: Iterable[Placement], start: int = 0, end: int | None = None) -> list[str]:
-    """The live lines `[start, end)` with hunks that stand there taken out again."""
+    """Return the live lines `[start, end)` with the hunks that they hold removed again."""
     lines = list((live.lines or ())[start:end])
     for one in sorted(held, key=lambda one: one.start, reverse=True):
         lines[one.start - start : one.end - start] = one.hunk.removed
@@ -149,7 +149,7 @@ def remove_hunks(live: LiveText, held: Iterable[Placement], start: int = 0, end:
 
 
 def stretches(items: Iterable[Item], chosen: Sequence[Item]) -> list[Conflict]:
-    """The stretches in which chosen hunks of a run are in conflict, with all its hunks there but rejected ones."""
+    """Return the stretches where chosen hunks of a run are in conflict, with all its hunks there but rejected ones."""
     run = chosen[0].review.run
     ids = {item.id for item in chosen}
     placements = [

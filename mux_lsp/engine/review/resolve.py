@@ -1,7 +1,7 @@
-"""Accepting in another way than exactly: what it makes of one path.
+"""Plan the accept of a change in conflict for one path, in another mode than exactly.
 
-All of it ends as a plan like that of any accept: replacements of line ranges of the live text, which an editor carries
-out and can undo, or the file as it is then.
+The outcome is a plan like that of any accept: replacements of line ranges of the live text, which an editor applies
+and can undo, or the resulting file.
 """
 
 from __future__ import annotations
@@ -38,53 +38,53 @@ if TYPE_CHECKING:
 
 MINE = "yours"
 BEFORE = "snapshot"
-"""What conflict markers call the live text and the snapshot; the result has its run's id."""
+"""Labels of the live text and the snapshot at conflict markers; the result is labelled with its run's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What accepting does to one path."""
+    """Effect of accepting on one path."""
 
     plan: PathPlan | None
     accepted: frozenset[str]
-    """The ids of the hunks that are in the text then; "" stands for a change without hunks."""
+    """Ids of the hunks that are in the text afterwards; "" stands for a change without hunks."""
     out: tuple[Item, ...] = ()
-    """Changes of other runs that are taken out of the text."""
+    """Changes of other runs that are removed from the text."""
     marked: int = 0
-    """How many conflicts stand between markers then."""
+    """Number of conflicts that are between markers afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolveRequest:
-    """Items of one run and one path that a person chose, with all that it takes to place them."""
+    """Items of one run and one path that a person chose, with everything needed to place them."""
 
     root: Path
     path: str
     items: Sequence[Item]
-    """All that the run has at the path."""
+    """All items of the run at the path."""
     chosen: Sequence[Item]
     rivals: Sequence[Item]
-    """What the runs of its task have there; needed for `How.INSTEAD` alone."""
+    """Items of its task's runs there; needed for `AcceptMode.INSTEAD` only."""
     live_of: LiveOf
     reviews: HunkCache
 
     @property
     def colliding(self) -> list[Item]:
-        """The chosen ones that cannot be placed exactly."""
+        """The chosen items that cannot be placed exactly."""
         return [item for item in self.chosen if item.text_status is HunkStatus.CONFLICT]
 
     @property
     def exact(self) -> list[Item]:
-        """The chosen ones that can, or that are there."""
+        """The chosen items that can be placed exactly or are already there."""
         return [item for item in self.chosen if item.text_status is not HunkStatus.CONFLICT]
 
     def plan(self, items: Sequence[Item]) -> PathPlan | None:
-        """What accepting these of its items exactly does."""
+        """Return the plan for accepting these items exactly."""
         return plan_path(self.root, self.path, items, self.reviews)
 
 
 def resolve(choice: ResolveRequest, how: AcceptMode) -> Resolution:
-    """Accept what was chosen. Raises ConflictError where that is not possible in this way; nothing is changed then."""
+    """Accept the chosen items. Raises ConflictError if this mode is not possible; nothing is changed then."""
     colliding = choice.colliding
     if not colliding or how is AcceptMode.EXACT:
         return Resolution(choice.plan(choice.chosen), _ids(choice.chosen))
@@ -101,7 +101,7 @@ def resolve(choice: ResolveRequest, how: AcceptMode) -> Resolution:
 
 
 def _switch(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
-    """Take out what other runs have in the way, then place the chosen ones exactly."""
+    """Remove other runs' changes that are in the way, then place the chosen items exactly."""
     out = competing_items(choice.rivals, colliding)
     _refuse_risk(choice.path, [*colliding, *out])
     if not out:
@@ -112,7 +112,7 @@ def _switch(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
     judged = evaluate(colliding[0].review, lambda path: freed if path == live.path else choice.live_of(path))
     planned = choice.plan([item for item in judged if item.id in ids])
     if planned is None:
-        # Taking the others out is all it needs.
+        # Removing the others is all that is needed.
         planned = PathPlan(live.path, freed, entry=freed.entry, lines=freed.lines)
     planned = replace(planned, live=live, obstacle=planned.obstacle or live.obstacle)
     if planned.entry is None or planned.lines is None:
@@ -122,7 +122,7 @@ def _switch(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
 
 
 def _text_without(live: LiveText, out: Sequence[Item], colliding: Sequence[Item], reviews: HunkCache) -> LiveText:
-    """The live text without what goes out of it."""
+    """Return the live text without the removed changes."""
     change = out[0].review.change
     held = [item.placement for item in out if item.placement is not None]
     if held:
@@ -130,13 +130,13 @@ def _text_without(live: LiveText, out: Sequence[Item], colliding: Sequence[Item]
         stay = all(item.placement is not None for item in colliding)
         if stay or lines != live.compared[change.old_object].base:
             return replace(live, lines=tuple(lines), compared={})
-    # What is about a whole file asks for that of the snapshot.
+    # Changes of a whole file need the snapshot's file.
     entry = None if creates(out[0].review) else disk.Entry(change.old_mode, reviews.bytes_of(change.old_object))
     return text_of(live.path, entry)
 
 
 def _at_stretches(choice: ResolveRequest, colliding: Sequence[Item], how: AcceptMode) -> Resolution:
-    """Place what can be placed exactly, and put the result's lines, or marked ones, where it cannot."""
+    """Place what can be placed exactly, and in conflicts put the result's lines or both versions between markers."""
     live, found = colliding[0].live, colliding[0].review
     base = live.compared[found.change.old_object].base
     exact = choice.exact
@@ -181,7 +181,7 @@ def _mark_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution
 
 
 def _take_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution:
-    """Have the run's file, or no file where it deletes it, in place of what is here."""
+    """Replace the current file by the run's file, or remove it if the run deletes it."""
     live, found = colliding[0].live, colliding[0].review
     change = found.change
     _refuse_risk(choice.path, colliding)
@@ -192,7 +192,7 @@ def _take_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution
         entry = disk.Entry(change.new_mode, choice.reviews.bytes_of(change.new_object)) if change.new_mode else None
         return Resolution(replace(planned, entry=entry), ids)
     if not hunks or any(item.placement is not None for item in choice.chosen):
-        # A mode has nowhere to go where there is no such file.
+        # There is no such file that the mode could apply to.
         refuse_conflicts(choice.chosen)
     if change.kind is ChangeKind.DELETED:
         return Resolution(planned, ids)
@@ -201,12 +201,12 @@ def _take_whole(choice: ResolveRequest, colliding: Sequence[Item]) -> Resolution
 
 
 def _as_text(planned: PathPlan, found: FileDiff, lines: Sequence[str], mode: int, bom: bool) -> PathPlan | None:
-    """The plan by which its live text becomes these lines; None where nothing is different then."""
+    """Return the plan that turns its live text into these lines, or None if nothing changes."""
     live = planned.live
     edits: tuple[LineEdit, ...] = ()
     if live.lines is not None and bom == live.bom:
         if creates(found):
-            # The line ends of an editor are no edit of the person's.
+            # The editor's choice of line ends is not an edit by the person.
             lines = text.adapt_line_ends(lines, live.lines)
         edits = tuple(
             LineEdit(edit.start, edit.end, "".join(lines[edit.new_start : edit.new_end]))
@@ -215,7 +215,7 @@ def _as_text(planned: PathPlan, found: FileDiff, lines: Sequence[str], mode: int
         if not edits and planned.old_path is None and live.entry is not None and live.entry.mode == mode:
             return None
     after = text.Decoded("".join(lines), bom)
-    # As in an exact accept: what is unsaved only its editor writes.
+    # As in an exact accept: only the editor writes unsaved text.
     content = after.text.encode("utf-8", "surrogatepass") if live.unsaved else text.encode(after)
     return replace(planned, edits=edits, entry=disk.Entry(mode, content), lines=tuple(lines))
 

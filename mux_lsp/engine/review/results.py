@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 class ResultReader:
-    """The results of all repositories. Lives on one event loop."""
+    """Reader of all repositories' results. Lives on one event loop."""
 
     def __init__(self, repositories: RepositoryStores) -> None:
         self._repositories = repositories
         self._caches: dict[Path, tuple[DiffStats, HunkCache]] = {}
 
     def hunks(self, root: Path) -> HunkCache:
-        """The hunks of a repository's results."""
+        """Return the cache of hunks of a repository's results."""
         return self._of(root)[1]
 
     def reader(self, root: Path) -> Callable[[str, str], tuple[tuple[FileChange, ...], int]]:
-        """Return what reads the files that a result changes from a base, and how many hunks that is, in a thread."""
+        """Return a function that reads a result's changes from a base and counts their hunks. Call it in a thread."""
         return functools.partial(_read_result, *self._of(root))
 
     def patch(self, task: Task, run: Run) -> bytes:
-        """The result of a run as a patch. For use in a thread."""
+        """Return the result of a run as a patch. Call it in a thread."""
         assert run.base is not None and run.result is not None, "it was ranked by its result"  # noqa: S101
         return self._repositories.of(Path(task.repository)).shadow.patch(run.base, run.result)
 

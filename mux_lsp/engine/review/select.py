@@ -1,4 +1,4 @@
-"""Choosing what to accept of a run, and what that means for each path. How it gets there is the client's affair."""
+"""Select changes of a run to accept, and plan the effect on each path. Applying the plans is up to the client."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 
 def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...]:
-    """The changed files of a run, or those at or below the given paths. Raises UsageError where a path names none."""
+    """Return the changed files of a run, or those at or below these paths. Raises UsageError for an unknown path."""
     if paths is None:
         return run.files
     wanted = {path.strip("/") for path in paths}
-    # Of each change all names that it goes by, once: there may be ten thousand of both.
+    # All names of each change are collected once: there may be ten thousand of both.
     by_name = [(change, _names(change)) for change in run.files]
     unknown = wanted.difference(*(names for _, names in by_name))
     if unknown:
@@ -50,9 +50,9 @@ def changes_of(run: Run, paths: Collection[str] | None) -> tuple[FileChange, ...
 
 
 def refuse_moved_on(review: ReviewService, run: Run, result: str, paths: Collection[str] | None) -> None:
-    """Raise ConflictError where a run's newest result is not as `result` in these files and folders, or in any.
+    """Raise ConflictError if a run's newest result differs from `result` in these files and folders (None: anywhere).
 
-    Slow: for a thread. Raises UsageError where there is no such result.
+    Slow: call it in a thread. Raises UsageError if there is no such result.
     """
     if run.result == result:
         return
@@ -68,7 +68,7 @@ def refuse_moved_on(review: ReviewService, run: Run, result: str, paths: Collect
 
 
 def moved_on(run: Run, path: str | None = None) -> ConflictError:
-    """What to say of a run whose result is another one than was looked at, there."""
+    """Return the error for a run whose result has changed since the client read it, at `path` or anywhere."""
     what = "it" if path is None else printable(text.shown_path(path))
     return ConflictError(
         f"{run.id} has gone on since you looked, and {what} is different now: look again. Nothing was written."
@@ -76,7 +76,7 @@ def moved_on(run: Run, path: str | None = None) -> ConflictError:
 
 
 def _names(change: FileChange) -> set[str]:
-    """What a person may call a changed file by: its paths, as they are and as they are shown, and its folders."""
+    """Return all names that a person may use for a changed file: its paths, plain and as shown, and its folders."""
     names = {"", "."}
     for path in change.paths:
         for name in (path, text.shown_path(path)):
@@ -85,10 +85,10 @@ def _names(change: FileChange) -> set[str]:
 
 
 def reject_ambiguous_paths(run: Run, changes: Iterable[FileChange], paths: Collection[str]) -> None:
-    """Raise UsageError where a name stands for more than one file or folder.
+    """Raise UsageError if a name stands for more than one file or folder.
 
-    A byte that is not UTF-8 is shown as four characters, of which an agent can make a name too: one file would be
-    looked at, and another one come with it.
+    A byte that is not UTF-8 is shown as four characters, and an agent can create a file with these in its name: the
+    person would see one file, and accept another one with it.
     """
     wanted = {path.strip("/") for path in paths}
     meant: dict[str, str] = {}
@@ -104,7 +104,7 @@ def reject_ambiguous_paths(run: Run, changes: Iterable[FileChange], paths: Colle
 
 @dataclass(frozen=True, slots=True)
 class FileReview:
-    """A changed file of a run, with all that it takes to judge it apart from the live text. For use in any thread."""
+    """Changed file of a run, with everything needed to evaluate it except the live text. Can be used in any thread."""
 
     root: Path
     run: Run
@@ -114,34 +114,34 @@ class FileReview:
 
     @property
     def path(self) -> str:
-        """The changed file."""
+        """Path of the changed file."""
         return self.change.path
 
     def items(self, live_of: LiveOf) -> list[Item]:
-        """How its hunks stand to a live text. Slow the first time."""
+        """Return the file's items with their status in a live text. Slow the first time."""
         return evaluate(self.reviews.of(self.run, self.change), live_of, self.rejected)
 
 
 def preload(candidates: Iterable[FileReview]) -> None:
-    """Have their hunks and the texts that they are of in memory, so that judging them is quick."""
+    """Load the hunks and their base texts into memory, so that evaluating them is quick."""
     for candidate in candidates:
         _ = candidate.reviews.of(candidate.run, candidate.change).base
 
 
 def candidates(review: ReviewService, run: Run, changes: Iterable[FileChange]) -> list[FileReview]:
-    """Changed files of a run, ready to be judged."""
+    """Return changed files of a run, ready to be evaluated."""
     root = Path(review.registry.task(run.task).repository)
     reviews = review.hunks(root)
     return [FileReview(root, run, change, review.rejections(run.id, change.path), reviews) for change in changes]
 
 
 def candidates_at(review: ReviewService, file: Path) -> list[FileReview]:
-    """What any run changes in a file."""
+    """Return all runs' changes of a file."""
     return [candidate for run, change in review.runs_at(file) for candidate in candidates(review, run, [change])]
 
 
 def competing_changes(task: Task, paths: frozenset[str], reviews: HunkCache) -> list[FileReview]:
-    """What the runs of a task change at these paths, equal changes once. What was rejected counts as the rest does."""
+    """Return the changes of a task's runs at these paths, equal changes once. Rejections are ignored."""
     root = Path(task.repository)
     found: dict[tuple[str, str | None, str, int], FileReview] = {}
     for run in task.active_runs:
@@ -152,7 +152,7 @@ def competing_changes(task: Task, paths: frozenset[str], reviews: HunkCache) -> 
     return list(found.values())
 
 
-def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
+def select(  # noqa: PLR0913  (what to select, in either of two ways, and the mode)
     review: ReviewService,
     run_id: str,
     live_of: LiveOf,
@@ -161,12 +161,10 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     hunks: Collection[str] | None = None,
     how: AcceptMode = AcceptMode.EXACT,
 ) -> Selection:
-    """Place hunks of a run on live texts: those named, or all of these paths that were not rejected.
+    """Place hunks of a run on live texts: the named ones, or all in these paths that were not rejected.
 
-    Among the names "" stands for what a change does that is in none of its hunks.
-
-    Raises UsageError for a path or hunk that the run does not have and for a run that was thrown away, ConflictError
-    where one cannot be placed in the way that `how` says.
+    Among the names, "" stands for the change of a file that is in none of its hunks. Raises UsageError for a path or
+    hunk that the run does not have and for a discarded run, ConflictError if a hunk cannot be placed in this mode.
     """
     run = review.registry.run(run_id)
     refuse_discarded(run)
@@ -178,7 +176,7 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
     if paths:
         reject_ambiguous_paths(run, changes, paths)
     for candidate in candidates(review, run, changes):
-        # Of hundreds of files only those that have one of the hunks are worth a look at their texts.
+        # Of hundreds of files, only those with one of the hunks need their texts read.
         if hunks is not None and not ids_of(candidate, hunks):
             continue
         items = candidate.items(live_of)
@@ -191,7 +189,7 @@ def select(  # noqa: PLR0913  (what to choose, by either of two ways, and how)
         refuse_unknown(run, hunks, named)
         _refuse_ambiguous(run, named)
     if how is AcceptMode.EXACT:
-        # All complaints at once, before the first plan is made.
+        # Report all conflicts at once, before the first plan is made.
         refuse_conflicts(item for _, _, found in wanted for item in found)
     others: list[FileReview] = []
     if how is AcceptMode.INSTEAD:
@@ -226,13 +224,13 @@ def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
 
 
 def ids_of(candidate: FileReview, hunks: Collection[str]) -> frozenset[str]:
-    """The ids among `hunks` that a changed file's hunks may have."""
+    """Return the ids among `hunks` that a changed file's hunks may have."""
     found = candidate.reviews.of(candidate.run, candidate.change)
     return frozenset(one for one in ("", *(hunk.id for hunk in found.hunks)) if one in hunks)
 
 
 def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> None:
-    """Raise UsageError where the run does not have one of the hunks."""
+    """Raise UsageError if the run does not have one of the hunks."""
     unknown = sorted(set(hunks) - set(found))
     if unknown:
         raise UsageError(
@@ -243,10 +241,10 @@ def refuse_unknown(run: Run, hunks: Collection[str], found: Collection[str]) -> 
 
 
 def _refuse_ambiguous(run: Run, named: Collection[str]) -> None:
-    """Raise UsageError where an id stands for more than one change.
+    """Raise UsageError if an id stands for more than one change.
 
-    An id is too short to be safe from an agent that is after two changes with the same one, a harmless one to be
-    accepted and another that would come with it. It takes half a minute to find such a pair.
+    An id is too short to be safe against an agent that constructs two changes with the same one: a harmless change
+    to be accepted, and another that is accepted with it. Finding such a pair takes half a minute.
     """
     seen: set[str] = set()
     for one in named:
@@ -259,7 +257,7 @@ def _refuse_ambiguous(run: Run, named: Collection[str]) -> None:
 
 
 def refuse_unsaved(selection: Selection, plans: Iterable[PathPlan], clients: Iterable[Client]) -> None:
-    """Raise ConflictError where one of these clients has unsaved changes of a file of these plans."""
+    """Raise ConflictError if one of these clients has unsaved changes of a file of these plans."""
     paths = {path for plan in plans for path in plan.paths}
     for client in clients if paths else ():
         texts, missing = client.unsaved(selection.root)
@@ -271,9 +269,9 @@ def refuse_unsaved(selection: Selection, plans: Iterable[PathPlan], clients: Ite
 
 
 def applied_by(review: ReviewService, intent: Intent, gone: Client | None = None) -> frozenset[ChangeKey]:
-    """Which of the changes that an editor was asked to apply are in any client's text now, or on disk. Slow.
+    """Return the changes that an editor was asked to apply and that any client's text, or the disk, has now. Slow.
 
-    Also in the last text of a client that has `gone`.
+    The last text of a client that has `gone` counts too.
     """
     run, root = review.registry.find_run(intent.run), Path(intent.root)
     if run is None:
@@ -296,14 +294,14 @@ def _live_text(root: Path, unsaved: Mapping[str, bytes], path: str) -> LiveText:
 
 
 async def offer(review: ReviewService, selection: Selection, client: Client) -> None:
-    """Note that a client is given the edit of a selection: it may apply it when no daemon is there to see it."""
+    """Record that a client gets the edit of a selection: it may apply it while no daemon is running."""
     task = review.registry.task(selection.run.task)
     reviews = review.hunks(selection.root)
     rows = await asyncio.to_thread(review.history.prepare, selection, reviews, client.name)
     await review.transactions.offer(selection, task, rows, client.name)
 
 
-async def begin(  # noqa: PLR0913  (all that belongs to it)
+async def begin(  # noqa: PLR0913  (all parts of an accept)
     review: ReviewService,
     selection: Selection,
     written: Sequence[PathPlan],
@@ -312,10 +310,10 @@ async def begin(  # noqa: PLR0913  (all that belongs to it)
     client: Client,
     discard: Collection[str] = (),
 ) -> Transaction:
-    """Stage the plans of a selection that the daemon writes, and note the accept, within `History.deciding`.
+    """Stage the plans of a selection that the daemon writes, and record the accept. Call it within `History.deciding`.
 
-    Raises ConflictError where a client holds unsaved changes of one of the files (the one that asks too: it may have
-    been typed in since), or the disk has moved on. Conflict markers are on no record.
+    Raises ConflictError if a client holds unsaved changes of one of the files (the asking client included: its
+    person may have typed since), or the disk has changed. Conflict markers are not recorded.
     """
     task = review.registry.task(selection.run.task)
     reviews = review.hunks(selection.root)

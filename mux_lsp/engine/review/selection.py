@@ -1,4 +1,4 @@
-"""Describe what a client chose of a run, placed on its live texts."""
+"""Describe the changes of a run that a client chose, placed on its live texts."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a client chose of one run, placed on its live texts."""
+    """Changes of one run that a client chose, placed on its live texts."""
 
     run: Run
     root: Path
     plans: tuple[PathPlan, ...]
     chosen: tuple[tuple[str, frozenset[str]], ...]
-    """By path, the ids of the hunks that are accepted; "" stands for a change without hunks."""
+    """Ids of the accepted hunks, by path; "" stands for a change without hunks."""
     already: int
-    """How many of them were there before."""
+    """Number of chosen changes that were there before."""
     marked: int = 0
-    """How many conflicts are put between markers."""
+    """Number of conflicts that are put between markers."""
     placed: tuple[Item, ...] = ()
-    """The accepted changes that were not in the texts before."""
+    """Accepted changes that were not in the texts before."""
     displaced: tuple[Item, ...] = ()
-    """The changes of other runs that are taken out for them."""
+    """Changes of other runs that are removed for them."""
     rejected: int = 0
-    """How many changes were left out because the person had said no to them."""
+    """Number of changes that were left out because the person had rejected them."""
 
     @property
     def accepted(self) -> int:
-        """How many hunks are placed."""
+        """Number of hunks that are placed."""
         return sum(plan.accepted for plan in self.plans)
 
     @property
     def instead_of(self) -> tuple[str, ...]:
-        """The runs whose changes are taken out."""
+        """The runs whose changes are removed."""
         return tuple(dict.fromkeys(item.review.run for item in self.displaced))

@@ -1,4 +1,4 @@
-"""Review the results of runs: their hunks, what was rejected of them, and who competes for a file."""
+"""Review the results of runs: their hunks, their rejections, and the runs that compete for a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewService:
-    """All that selecting, accepting and rejecting need. Lives on one event loop."""
+    """Services that selecting, accepting and rejecting need. Lives on one event loop."""
 
     registry: TaskRegistry
     repositories: RepositoryStores
@@ -43,19 +43,19 @@ class ReviewService:
     emit: Callable[[Event], None]
 
     def hunks(self, root: Path) -> HunkCache:
-        """The hunks of a repository's results."""
+        """Return the cache of hunks of a repository's results."""
         return self.results.hunks(root)
 
     def rejections(self, run_id: str, path: str) -> frozenset[str]:
-        """The keys (`Item.rejection_key`) of what the person rejected of a file."""
+        """Return the rejection keys (`Item.rejection_key`) of a file."""
         return self.rejected.of(run_id, path)
 
     def reject(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
-        """Remember that the person does not want these hunks, by their rejection keys."""
+        """Record that the person rejected these hunks, by their rejection keys."""
         self.reject_all({(run_id, path): hunks})
 
     def reject_all(self, named: Mapping[tuple[str, str], frozenset[str]]) -> None:
-        """The same for several files by run and path: all of it is on record, or nothing."""
+        """Record rejections in several files, by run and path, in one transaction."""
         self.rejected.add(named)
         paths: dict[str, set[str]] = {}
         for run_id, path in named:
@@ -65,12 +65,12 @@ class ReviewService:
             self.emit(ReviewChanged(self.registry.task(run.task).repository, affected_paths(run, of_run)))
 
     def on_accepted(self, accepted: Accepted) -> None:
-        """Follow an accept that is on record: it takes rejections back, and there is less to review."""
+        """Follow up on a recorded accept: drop the rejections that it takes back, and announce the changed review."""
         self.rejected.forget_hunks(accepted.run, accepted.unrejected)
         if (run := self.registry.find_run(accepted.run)) is not None:
             repository = self.registry.task(run.task).repository
             self.emit(ReviewChanged(repository, affected_paths(run, accepted.chosen)))
 
     def runs_at(self, file: Path) -> FoundRuns:
-        """The runs that change a file, but for discarded ones: the newest task first, and of each task the best run."""
+        """Return the active runs that change a file: the newest task first, and in each task the best run first."""
         return self.best_first(self.registry.runs_at(file))

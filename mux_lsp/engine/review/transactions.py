@@ -1,11 +1,11 @@
-"""Accepts as transactions: noted before their first byte, whole or undone after any crash, on record exactly then.
+"""Carry out accepts as transactions: journalled before their first byte, then complete or undone after any crash.
 
-An accept is staged (`engine.working_tree.staging`), noted in the journal, written (`engine.working_tree.steps`),
-applied by an editor where one has a part in it, and put on record in one transaction with all that belongs to it. A
-daemon that finds one under way rolls it forward, or back where the person has touched a file meanwhile or the editor
-had not applied its part.
+An accept is staged (`engine.working_tree.staging`), recorded in the journal, written (`engine.working_tree.steps`),
+applied by an editor if that has a part in it, and put on record in one transaction with everything that belongs to
+it. It is on record exactly if it is complete. A daemon that finds one under way rolls it forward, or back if the
+person has touched a file meanwhile or the editor had not applied its part.
 
-Longer than most files: an accept and the record of all accepts change the same private state, step by step.
+This module is longer than most: an accept and the record of all accepts change the same private state, step by step.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ UNDECIDED_SECONDS: Final = 20.0
 """Seconds after its start for which a daemon waits for an editor to show whether it applied its part of an accept."""
 
 REMEMBERED_SECONDS: Final = 30 * 86_400.0
-"""Seconds for which an accept is remembered that was cut off in a folder that is not there any more."""
+"""Seconds for which an interrupted accept is kept whose folder no longer exists."""
 
 NAMED: Final = 8
-"""Maximum files that one sentence names."""
+"""Maximum number of files that one sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Undecided:
-    """An accept of which only a text can tell whether an editor applied its part."""
+    """Accept for which only a text can show whether an editor applied its part."""
 
     intent: Intent
     phase: Phase
@@ -70,10 +70,10 @@ class _Undecided:
 
 
 class Transactions:
-    """The accepts that are under way. Lives on one event loop.
+    """Accepts that are under way. Lives on one event loop.
 
-    `notify` tells the person a sentence, `spawn` runs a coroutine in the background.
-    `take_up` comes first, before anything else reads the journal, then `serve`.
+    `notify` shows the person a sentence, `spawn` runs a coroutine in the background. Call `take_up` first, before
+    anything else reads the journal, then `serve`.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Transactions:
         self._undecided: dict[str, _Undecided] = {}
         self._unrecorded: dict[str, Accepted] = {}
         self._staged: dict[str, Intent] = {}
-        """Those of them whose staging folders are still there."""
+        """Unrecorded accepts whose staging folders still exist."""
         self._settled = asyncio.Condition()
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -104,18 +104,18 @@ class Transactions:
         applied: Callable[[Intent, Client | None], frozenset[ChangeKey]],
         ended: Callable[[Accepted], None],
     ) -> None:
-        """Carry accepts out from now on.
+        """Carry out accepts from now on.
 
-        `applied` tells which of an intent's carried changes a text has now, also the last one of a client that has
-        gone, in a thread. `ended` is called with what was put on record.
+        `applied` returns which of an intent's carried changes any text has now, including the last text of a client
+        that has gone; it is called in a thread. `ended` is called with the records that were written.
         """
         self._history, self._applied, self._ended = history, applied, ended
         if any(one.phase is Phase.ASKING for one in self._undecided.values()):
             self._alarm = asyncio.get_running_loop().call_later(UNDECIDED_SECONDS, self._ring)
 
-    # An accept
+    # Accepts
 
-    async def begin(  # noqa: PLR0913  (all that belongs to it)
+    async def begin(  # noqa: PLR0913  (all parts of an accept)
         self,
         selection: Selection,
         task: Task,
@@ -127,9 +127,10 @@ class Transactions:
         discard: Collection[str] = (),
         phase: Phase = Phase.WRITING,
     ) -> Transaction:
-        """Stage an accept and note it. Raises ConflictError where the disk is not as expected, MuxError; nothing then.
+        """Stage an accept and record it as under way. `rows` is its record once it is complete.
 
-        `rows` is its record, `written` is what the daemon writes, `carried` what an editor applies.
+        `written` is the part that the daemon writes, `carried` the part that an editor applies. Raises ConflictError
+        if the disk is not as expected, or MuxError; nothing is staged then.
         """
         self._record_all()
         name = self._prefix + secrets.token_hex(4)
@@ -170,16 +171,17 @@ class Transactions:
         return Transaction(self, selection, intent)
 
     async def offer(self, selection: Selection, task: Task, rows: Mapping[ChangeKey, Row], client: str) -> None:
-        """Note that an editor was given the edit of a selection: it may apply it while no daemon is there to see it."""
-        with contextlib.suppress(MuxError):  # logged where it matters: the record of an accept
+        """Record that an editor gets the edit of a selection: it may apply it while no daemon is running."""
+        with contextlib.suppress(MuxError):  # a failure is logged where it matters: when the accept is recorded
             await self.begin(selection, task, rows, (), selection.plans, client=client, phase=Phase.OFFERED)
 
-    # What an earlier daemon has left
+    # Accepts that an earlier daemon left
 
     async def take_up(self, roots: Iterable[Path]) -> None:
-        """End what an earlier daemon has left under way, before anything else is read of the journal.
+        """Complete or undo the accepts that an earlier daemon left under way. Must precede all other reads of the
+        journal.
 
-        Raises MuxError where the journal cannot be written.
+        Raises MuxError if the journal cannot be written.
         """
         pending = self._journal.pending_accepts()
         for one in pending:
@@ -196,31 +198,31 @@ class Transactions:
         await asyncio.to_thread(sweep, tuple(roots), self._prefix, names)
 
     def text_seen(self, file: Path, *, opened: bool) -> None:
-        """A client has shown its text of a file: it was opened, or changed."""
+        """Process a text of a file that a client has opened or changed."""
 
         def shows(one: _Undecided) -> bool:
             return _is_of(one.intent, file) and (opened or one.phase is Phase.ASKING)
 
         if any(map(shows, self._undecided.values())):
-            # An editor may still be at it: that its text has nothing yet decides nothing.
+            # The editor may still be applying its part: a text without it decides nothing yet.
             self._spawn(self._settle(shows, wait=True))
 
     async def settle(self, root: Path) -> None:
-        """Decide what is undecided in a working tree by the texts as they are now."""
+        """Decide the undecided accepts in a working tree by the current texts."""
         if any(one.intent.root == str(root) and one.phase is Phase.ASKING for one in self._undecided.values()):
             await self._settle(lambda one: one.intent.root == str(root) and one.phase is Phase.ASKING)
 
     async def decided(self) -> None:
-        """Wait until nothing is undecided any more."""
+        """Wait until no accept is undecided."""
         async with self._settled:
             await self._settled.wait_for(lambda: not self._undecided)
 
     def close(self) -> None:
-        """Ring no more."""
+        """Cancel the timer."""
         if self._alarm is not None:
             self._alarm.cancel()
 
-    # Inside
+    # Internals
 
     def _ring(self) -> None:
         self._spawn(self._settle(lambda one: one.phase is Phase.ASKING))
@@ -244,7 +246,7 @@ class Transactions:
             self._settled.notify_all()
 
     async def _end(self, intent: Intent, pending: Pending) -> None:
-        """End an accept that was cut off while files were written."""
+        """Complete or undo an accept that was interrupted while files were written."""
         back = pending.phase is Phase.UNDOING or bool(intent.carried)
         found = await self._recover(intent, back=back)
         if found is None:
@@ -291,12 +293,12 @@ class Transactions:
             return None
 
     def _record_found(self, intent: Intent, at: float, rows: Sequence[tuple[ChangeKey, Row]]) -> None:
-        """Put an accept on record that an earlier daemon has begun at that time."""
+        """Record an accept that an earlier daemon began at the time `at`."""
         keys = [*(key for key, _ in rows), *(ChangeKey(*one) for one in intent.displaced)]
         self._put_on_record(intent, [row for _, row in rows], keys, before=at)
 
     def _record_back(self, intent: Intent, at: float, found: Recovered, what: str = "was cut off") -> None:
-        """Put on record what is left of an accept that was undone: the files that the person has changed since."""
+        """Record what is left of an accept that was undone: the files that the person has changed since."""
         rows = [row for _, row in self._rows(intent) if loads(str, row.path) in found.stays]
         if rows:
             self._journal.end_accept(intent.id, Accepted(intent.run, rows, (), at, (), {}, (), 0.0))
@@ -336,7 +338,7 @@ class Transactions:
             raise
 
     def _record_all(self) -> None:
-        """Put on record what is whole. What the journal does not take now it takes later, from the next daemon too."""
+        """Record completed accepts. Those that the journal refuses now are recorded later, also by the next daemon."""
         for id_, accepted in list(self._unrecorded.items()):
             fault("accept.record")
             self._journal.end_accept(id_, accepted)
@@ -347,7 +349,7 @@ class Transactions:
 
 
 class Transaction:
-    """One accept that was noted: to be written, asked of an editor, and ended by `finish` or `undo`."""
+    """Accept that is recorded as under way: to be written, sent to an editor, and ended by `finish` or `undo`."""
 
     def __init__(self, owner: Transactions, selection: Selection, intent: Intent) -> None:
         self._owner = owner
@@ -355,20 +357,20 @@ class Transaction:
         self._intent = intent
         self._at = time.time()
         self._looks: Mapping[int, Looks] = {}
-        """How the person's files looked that were replaced."""
+        """Time and size of the person's files that were replaced, by step."""
 
     async def write(self) -> None:
-        """Write what the daemon writes, all of it. Raises ConflictError or MuxError; `undo` it then."""
+        """Write the daemon's part completely. Raises ConflictError or MuxError; call `undo` then."""
         if self._intent.steps:
             self._looks = await asyncio.to_thread(_write, self._intent)
 
     def asking(self) -> None:
-        """Note that an editor is asked for its part from now on."""
+        """Record that an editor is asked for its part from now on."""
         self._owner._journal.advance_accept(self._intent.id, Phase.ASKING)
         fault("accept.asking")
 
     async def unanswered(self, client: Client) -> None:
-        """The client has gone before it answered: put on record what its text or the disk has by now, else undo."""
+        """Handle a client that disconnected before it answered: record what its text or the disk has now, else undo."""
         owner, intent = self._owner, self._intent
         if applied := await asyncio.to_thread(owner._applied, intent, client):
             owner._record_found(intent, self._at, owner._rows(intent, but_carried=True, also=applied))
@@ -377,9 +379,9 @@ class Transaction:
             await self.undo()
 
     async def undo(self) -> None:
-        """Undo what was written, and forget the accept. Raises MuxError where something cannot be put back.
+        """Undo the daemon's part and forget the accept. Raises MuxError if something cannot be put back.
 
-        What the person has changed since stays, is on record, and is told.
+        Files that the person has changed since stay, are recorded, and are named to the person.
         """
         owner, intent = self._owner, self._intent
         found = None
@@ -387,7 +389,7 @@ class Transaction:
             try:
                 found = await asyncio.to_thread(roll_back, intent, owner._kept)
             except (OSError, ConflictError) as error:
-                # Also where the folder is gone: what was refused may not be completed when it comes back.
+                # This applies also if the folder is gone: a refused accept must not be completed when it comes back.
                 owner._journal.advance_accept(intent.id, Phase.UNDOING)
                 why = error.strerror if isinstance(error, OSError) else "the folder is not there"
                 raise MuxError(
@@ -401,16 +403,15 @@ class Transaction:
         await asyncio.to_thread(_remove, intent)
 
     async def finish(self) -> None:
-        """Put the accept on record: it is whole."""
+        """Record the accept as complete."""
         owner, intent = self._owner, self._intent
         rows, withdrawn = owner._history.settled(self._selection, owner._rows(intent))
         try:
             owner._put_on_record(intent, rows, withdrawn)
         except MuxError as error:
-            # All of it is in the person's text, and the next daemon puts it on record: whoever is told of a failure
-            # would take it for not accepted.
+            # All of it is in the person's text, and the next daemon will record it: an error would look like a refusal.
             log.error("what was accepted of %s could not be put on record yet: %s", intent.run, error)
-            # By what is staged the next daemon tells that it was whole, whatever the person changes until then.
+            # The mark in staging shows the next daemon that it was complete, whatever the person changes until then.
             await asyncio.to_thread(_mark, intent)
             return
         if self._looks and (late := await asyncio.to_thread(written_late, intent, self._looks, owner._kept)):
@@ -431,7 +432,7 @@ def _is_of(intent: Intent, file: Path) -> bool:
 
 
 def refuse_replaced(tree: Tree, task: Task) -> None:
-    """Raise ConflictError where a working tree is not the folder that a task's snapshot is of."""
+    """Raise ConflictError if a working tree is not the folder that a task's snapshot was taken of."""
     if task.identity not in {None, tree.identity}:
         raise ConflictError(
             f"{tree.root} is another folder than the one that {task.id} started from; nothing was written. "

@@ -1,1 +1,1 @@
-"""Run the checks on live texts, and track how the text moves away from the verdict."""
+"""Run the checks on live texts, and track how the text diverges from the verdict."""

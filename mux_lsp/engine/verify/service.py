@@ -1,6 +1,6 @@
-"""Verifying: checks on the live state of a repository, or on that with hunks that a person thinks of accepting.
+"""Run checks on the live state of a repository, with or without hunks that a person considers accepting.
 
-Nothing is written to the person's files for it: what is checked is a tree in a worktree of our own.
+The person's files are not written to: the checks run on a tree in a temporary worktree.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "verify"
-"""Of a repository's room: the last verdict, and what its checks printed."""
+"""Name of the folder in a repository's store for the last verdict and the output of its checks."""
 
 ROOT: Final = "repository"
-"""The file there that says whose room it is."""
+"""Name of the file in it that holds the repository's root."""
 
 AT_ONCE: Final = 2
-"""So many verifications run checks at once, beside those of runs: a person waits for each."""
+"""Maximum number of verifications that run checks at once, in addition to those of runs: a person waits for each."""
 
 TAIL: Final = 8_000
-"""Bytes of each of a check's streams that are given back."""
+"""Maximum number of bytes returned of each of a check's output streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Hunks of a run as accepting would place them on the live text: all of these paths, or those named."""
+    """Hunks of a run as accepting would place them on the live text: all in these paths, or the named ones."""
 
     run: str
     writes: tuple[Write, ...]
@@ -69,26 +69,26 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
-    """What to verify: the live state to `clients` of the repository that holds `folder`.
+    """Verification of the live state that `clients` see in the repository that holds `folder`.
 
-    `choose` places what is wanted over it on the live text as it is at that moment.
+    `choose` places hunks on the live text as it is at that moment; None to verify the live text alone.
     """
 
     folder: Path
     clients: tuple[Client, ...] = ()
     only: tuple[Client, ...] | None = None
-    """The clients whose unsaved text will make a difference to the verdict; None for all that there are then."""
+    """Clients whose unsaved text affects the verdict afterwards; None for all that are connected then."""
     checks: tuple[str, ...] | None = None
     choose: Callable[[], Awaitable[Overlay]] | None = None
 
 
 class VerifyService:
-    """Verifies for the connected clients, and keeps the last verdict of each repository.
+    """Verify live states for the connected clients, and keep the last verdict of each repository.
 
     `spawn` runs a coroutine until the daemon ends.
     """
 
-    def __init__(  # noqa: PLR0913  (whatever it is not to know itself)
+    def __init__(  # noqa: PLR0913  (the services that it uses)
         self,
         *,
         registry: TaskRegistry,
@@ -109,7 +109,7 @@ class VerifyService:
         self._settings = settings
         self._spawn = spawn
         self._places = asyncio.Semaphore(AT_ONCE)
-        # Never the name of an earlier one, also not of an earlier daemon's.
+        # Names are never reused, not even those of an earlier daemon.
         self._names = (f"verify.{number}" for number in itertools.count(secrets.randbits(48)))
         self.tracker = VerdictTracker(
             repositories, clients, spawn, lambda verdict, stale: emit(VerdictChanged(verdict, stale))
@@ -119,23 +119,23 @@ class VerifyService:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being verified."""
+        """True if a verification is running."""
         return bool(self._at_work)
 
     async def verify(self, request: VerifyRequest) -> Verdict:
-        """Run checks on a live state: those asked for, or of the repository's newest task, or of the settings.
+        """Run checks on a live state: the requested ones, or those of the repository's newest task, or of the settings.
 
-        When it is cancelled, it returns when nothing of it is left. Raises NotARepositoryError, UsageError where there
-        is no check or two clients hold different unsaved texts of a file, and MuxError where it cannot be done.
+        When cancelled, it returns after everything is cleaned up. Raises NotARepositoryError, UsageError if there is
+        no check or two clients hold different unsaved texts of a file, and MuxError if it fails otherwise.
         """
         repository = await asyncio.to_thread(locate, request.folder)
         chosen = None if request.choose is None else await request.choose()
-        # From where hunks were placed to here nothing is awaited: it is the same text.
+        # There is no await between placing the hunks and this line, so the text is the same.
         buffers, left_out = buffers_of(request.clients, repository.root)
         terms = await self._terms(repository, buffers, request.checks)
         ground = _VerifyJob(repository, buffers, left_out, chosen, terms, request.only, next(self._names))
         done: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        # Whoever asked may go: what has begun is brought to its end all the same.
+        # The caller may go away: the verification is brought to its end all the same.
         done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         cancelled = asyncio.Event()
         self._spawn(self._carry_out(ground, cancelled, done))
@@ -147,9 +147,9 @@ class VerifyService:
                 await asyncio.wait({done})
 
     async def take_up(self, root: Path) -> None:
-        """Remember the last verdict of an earlier daemon on a repository, and remove what that left when it was killed.
+        """Restore the last verdict of an earlier daemon on a repository, and remove what a killed daemon left.
 
-        After the worktrees were swept.
+        Call it after the worktrees were swept.
         """
         last = self.tracker.last(root)
         kept = None if last is None else last[0].name
@@ -159,7 +159,7 @@ class VerifyService:
             log.warning("what a verification in %s has left could not be removed: %s", root, error)
 
     def printed(self, verdict: Verdict) -> tuple[str, ...]:
-        """The end of what each check of a verdict has printed, made harmless. For use in a thread."""
+        """Return the end of each check's output for a verdict, sanitized. Call it in a thread."""
         folder = self._folder(Path(verdict.repository)) / verdict.name
         return tuple(_tail(check_folder(folder, number)) for number in range(len(verdict.checks)))
 
@@ -200,7 +200,7 @@ class VerifyService:
                 done.cancel()
 
     async def _verify(self, ground: _VerifyJob, cancelled: asyncio.Event) -> Verdict | None:
-        """None where whoever asked has gone."""
+        """Verify. Return None if the caller has gone."""
         room = self._repositories.of(ground.repository.root)
         folder = self._folder(room.root)
         await asyncio.to_thread(_begin, folder, room.root, ground.name)
@@ -263,7 +263,7 @@ class VerifyService:
 
 @dataclass(frozen=True, slots=True)
 class _VerifyJob:
-    """What is verified, and by what."""
+    """One verification: its text, hunks and checks."""
 
     repository: Repository
     buffers: Mapping[str, bytes]
@@ -280,7 +280,7 @@ def _begin(folder: Path, root: Path, name: str) -> None:
 
 
 def roots(rooms: Path) -> tuple[Path, ...]:
-    """The repositories in which something was ever verified, by the folder of all rooms."""
+    """Return the repositories in which a verification ever ran. `rooms` is the folder of all repositories' stores."""
     return tuple(Path(os.fsdecode(file.read_bytes())) for file in sorted(rooms.glob(f"*/{FOLDER}/{ROOT}")))
 
 
@@ -291,7 +291,7 @@ def _snapshot(room: RepositoryStore, ground: _VerifyJob) -> Snapshot:
 
 
 def _with_chosen(room: RepositoryStore, live: Snapshot, ground: _VerifyJob) -> Snapshot:
-    """The live state as it would be with the chosen hunks."""
+    """Return a snapshot of the live state with the chosen hunks."""
     if ground.chosen is None or not ground.chosen.writes:
         return live
     writes = ground.chosen.writes
@@ -312,5 +312,5 @@ def _clear(room: RepositoryStore, folder: Path, kept: str | None) -> None:
 
 
 def _tail(folder: Path) -> str:
-    # A check's verdict may be in either of its streams, and nobody knows in which.
+    # The summary of a check may be in either of its streams, so the end of both is returned.
     return "".join(read_text(folder, stream, max(0, size_of(folder, stream) - TAIL), TAIL)[0] for stream in STREAMS)

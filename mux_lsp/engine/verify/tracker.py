@@ -1,4 +1,4 @@
-"""The last verdict of each repository, followed as the text moves on: by what editors say, and by a look when asked."""
+"""Track whether the last verdict of each repository still holds, from editors' changes and by a scan on request."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK: Final = "look"
-"""The name of the snapshot by which the live state is compared with a verdict's."""
+"""Name of the snapshot by which the live state is compared with that of a verdict."""
 
 
 @dataclass(slots=True, eq=False)
 class _TrackedVerdict:
-    """A verdict, or one to be, and what became of the text since it was taken."""
+    """Verdict, existing or pending, and the divergence of the text since its snapshot."""
 
     room: RepositoryStore
     live: Snapshot
     checked: Snapshot
     only: tuple[Client, ...] | None
-    """The clients whose unsaved text it is about; None for all there are."""
+    """Clients whose unsaved text it covers; None for all."""
     moves: Divergence = field(default_factory=Divergence)
     verdict: Verdict | None = None
     stale: bool = False
-    """As clients know it."""
+    """State that clients were last notified of."""
     waiting: dict[str, bytes | None] = field(default_factory=dict)
-    """Texts that were not compared yet, by path; None for what is on disk."""
+    """Texts to compare, by path; None for the file on disk."""
     comparison: Coalescer | None = None
-    """Compares the texts that wait, from the first one on."""
+    """Compares the waiting texts. Created with the first one."""
     comparing: asyncio.Lock = field(default_factory=asyncio.Lock)
     then: dict[str, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
-    """What its two trees have at paths that were looked at: digests."""
+    """Digests that its two trees have at the paths compared so far."""
 
 
 class VerdictTracker:
-    """Follow the last verdict of each repository.
+    """Track the last verdict of each repository.
 
-    `spawn` runs a coroutine until the daemon ends, `tell` says of a verdict whether it is stale by now.
+    `spawn` runs a coroutine until the daemon ends; `tell` is called with a verdict and whether it is stale now.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class VerdictTracker:
         self._last: dict[Path, _TrackedVerdict] = {}
         self._coming: list[_TrackedVerdict] = []
 
-    # A verdict's way
+    # Life of a verdict
 
     def begin(
         self,
@@ -83,14 +83,14 @@ class VerdictTracker:
         changed: Collection[str],
         only: tuple[Client, ...] | None,
     ) -> _TrackedVerdict:
-        """Follow the text from now on for a verdict to be. The trees differ at the paths that are `changed`."""
-        self._of(room.root)  # in memory before another one takes its place on disk
+        """Track the text from now on for a pending verdict. `changed` are the paths at which its two trees differ."""
+        self._of(room.root)  # loads the previous verdict before another one replaces it on disk
         watch = _TrackedVerdict(room, live, checked, only, Divergence(from_checked=set(changed)))
         self._coming.append(watch)
         return watch
 
     def catch_up(self, watch: _TrackedVerdict, buffers: Mapping[str, bytes]) -> None:
-        """Take in what was typed since these unsaved buffers were taken for the verdict to be."""
+        """Process changes since these unsaved buffers were taken for the pending verdict."""
         now: dict[str, bytes] = {}
         for client in self._clients_of(watch):
             now |= client.unsaved(watch.room.root)[0]
@@ -99,32 +99,32 @@ class VerdictTracker:
                 self._changed(watch, path, now.get(path))
 
     def drop(self, watch: _TrackedVerdict) -> None:
-        """There will be no verdict."""
+        """Stop tracking for a verdict that will not come."""
         self._coming.remove(watch)
 
     def end(self, watch: _TrackedVerdict, verdict: Verdict) -> Verdict | None:
-        """A verdict is the last one of its repository now. Gives the one that was."""
+        """Make a verdict the last one of its repository. Return the previous one."""
         self._coming.remove(watch)
-        # What is on disk is this one by now: where there was none, it would count as its own forerunner.
+        # The file on disk holds this verdict by now, so loading the previous one here would return this one.
         before = self._last.get(watch.room.root)
         self._last[watch.room.root] = watch
         watch.verdict, watch.stale = verdict, watch.moves.stale
         self._tell(verdict, watch.stale)
         return before.verdict if before is not None else None
 
-    # What is so
+    # Queries
 
     def roots(self) -> frozenset[Path]:
-        """The repositories of which there is a verdict in memory."""
+        """Return the repositories whose verdict is in memory."""
         return frozenset(self._last)
 
     def last(self, root: Path) -> tuple[Verdict, bool] | None:
-        """The last verdict of a repository, and whether it is known to be stale. Looks at no file of the person's."""
+        """Return the last verdict of a repository, and whether it is known to be stale. Reads no file of the person."""
         watch = self._of(root)
         return None if watch is None or watch.verdict is None else (watch.verdict, watch.moves.stale)
 
     async def look(self, root: Path) -> tuple[Verdict, bool] | None:
-        """The same after a look at the whole live state: what no editor has told of is noticed by this."""
+        """Return the same after a scan of the whole live state, which notices changes that no editor has reported."""
         watch = self._of(root)
         if watch is None:
             return None
@@ -132,29 +132,29 @@ class VerdictTracker:
             try:
                 watch.moves = await asyncio.to_thread(self._moves_now, watch)
             except MuxError as error:
-                log.info("whether the verdict on %s still holds cannot be told: %s", root, error)
+                log.info("cannot determine whether the verdict on %s still holds: %s", root, error)
         self._say(watch)
         return self.last(root)
 
-    # What happens
+    # Changes
 
     def follows(self, client: Client, file: Path) -> bool:
-        """Whether what a client's text of a file is makes a difference to any verdict."""
+        """Return whether a client's text of a file affects any verdict."""
         return any(True for _ in self._concerned(client, file))
 
     def text_changed(self, client: Client, file: Path, content: bytes | None) -> None:
-        """A client's text of a file is this now, as it would be saved; None for what is on disk."""
+        """Process a client's text of a file, as it would be saved; None for the file on disk."""
         for watch in list(self._concerned(client, file)):
             self._changed(watch, file.relative_to(watch.room.root).as_posix(), content)
 
     def disk_changed(self, root: Path, paths: Collection[str]) -> None:
-        """Files of a repository were written by other ways than an editor's."""
+        """Process files of a repository that were not written by an editor."""
         for watch in [*self._last.values(), *self._coming]:
             if watch.room.root == root:
                 for path in paths:
                     self._changed(watch, path, None)
 
-    # Within
+    # Internals
 
     def _concerned(self, client: Client, file: Path) -> Iterator[_TrackedVerdict]:
         for watch in (*self._last.values(), *self._coming):
@@ -192,7 +192,7 @@ class VerdictTracker:
     async def _compare(self, watch: _TrackedVerdict) -> None:
         try:
             async with watch.comparing:
-                # Of what is typed meanwhile only the last.
+                # Of several changes to a text meanwhile, only the last is compared.
                 waiting, watch.waiting = watch.waiting, {}
                 now = await asyncio.to_thread(self._found, watch, waiting)
                 for path, digest in now.items():
@@ -202,7 +202,7 @@ class VerdictTracker:
             log.info("a verdict cannot be compared with the text: %s", error)
 
     def _found(self, watch: _TrackedVerdict, texts: dict[str, bytes | None]) -> dict[str, bytes | None]:
-        """What stands at paths now."""
+        """Return the digests of the current content of paths."""
         shadow, root = watch.room.shadow, watch.room.root
         found = {}
         for path, content in texts.items():
@@ -227,13 +227,13 @@ def _different(room: RepositoryStore, then: Snapshot, now: Snapshot) -> set[str]
 
 
 def _as_snapshot(root: Path, path: str, content: bytes | None) -> bytes | None:
-    """What a snapshot would have at a path where a text is open."""
+    """Return the content that a snapshot would have at a path where a text is open."""
     try:
         entry = disk.read(root, path)
         saved = content is None or content == disk.content_of(root / path)
     except (MuxError, OSError):
         return content
-    # Of a saved file it is the file itself: of a link its target.
+    # For a saved file it is the file itself, and for a link its target.
     return (None if entry is None else entry.content) if saved else content
 
 

@@ -1,1 +1,1 @@
-"""The files of the person: read and written by descriptor, staged, exchanged, rolled forward or back."""
+"""Read and write the person's files by descriptor: stage, exchange, roll forward or back."""

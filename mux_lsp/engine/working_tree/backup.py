@@ -1,4 +1,4 @@
-"""Copies of what a person has had written over: nobody else has it, and not everything can be undone."""
+"""Copy texts of the person before they are overwritten: no other copy exists, and not everything can be undone."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 
 
 class LiveFile(Protocol):
-    """A file as the person sees it: its text in the editor, and its content on disk."""
+    """File as the person sees it: its text in the editor, and its content on disk."""
 
     @property
     def path(self) -> str:
-        """Its path in the repository."""
+        """Path in the repository."""
 
     @property
     def lines(self) -> Sequence[str] | None:
-        """Its text; None where it has none."""
+        """Text of the file; None if it has none."""
 
     @property
     def unsaved(self) -> bool:
-        """Whether the text differs from the disk."""
+        """True if the text differs from the disk."""
 
     @property
     def entry(self) -> Entry | None:
-        """The file on disk; None where there is none."""
+        """The file on disk; None if there is no file."""
 
 
 def save_overwritten(folder: Path, run_id: str, lives: Iterable[LiveFile]) -> Path | None:
-    """Copy live texts, unsaved ones as they are on the screen, into a new folder below `folder`. For use in a thread.
+    """Copy live texts, including unsaved changes, into a new folder below `folder`. Call it in a thread.
 
-    Returns that folder, None where there was nothing to keep. Raises MuxError where it cannot be written: then nothing
-    may be written over.
+    Return that folder, or None if there was nothing to copy. Raises MuxError if it cannot be written: then nothing
+    may be overwritten.
     """
     texts = [(live, data) for live in lives if (data := _data(live)) is not None]
     if not texts:
@@ -55,14 +55,14 @@ def save_overwritten(folder: Path, run_id: str, lives: Iterable[LiveFile]) -> Pa
                 put(place, live.path, data)
     except OSError as error:
         if place is not None:
-            # Half of a copy would pass for a whole one.
+            # An incomplete copy would be mistaken for a complete one.
             shutil.rmtree(place, ignore_errors=True)
         raise _failed(folder, error) from error
     return place
 
 
 def new_folder(folder: Path, run_id: str) -> Path:
-    """Make a folder for copies below `folder`, named after the time and the run. Raises OSError."""
+    """Create a folder for copies below `folder`, named after the time and the run. Raises OSError."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for number in itertools.count(1):
         place = folder / f"{stamp}-{run_id}-{number}"

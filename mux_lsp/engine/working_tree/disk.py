@@ -1,4 +1,4 @@
-"""What stands on the person's disk, and what accepting is to write there: looked at, checked, put in order.
+"""Read the person's disk, and check and order what an accept is to write there.
 
 Nothing is written here. `engine.working_tree.staging` does that.
 """
@@ -54,17 +54,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One path: what is there now, and what shall be there. None is nothing."""
+    """Change of one path: `expected` is its current content, `entry` its future content. None means no file."""
 
     path: str
     expected: Entry | None
     entry: Entry | None
     moved_from: str | None = None
-    """The path of a file that another write takes away, and whose permissions this one gets."""
+    """Path of a file that another write removes, and whose permissions this one gets."""
 
 
 def read(root: Path, path: str) -> Entry | None:
-    """What is at a path, or None where there is nothing, or no such root. Raises ConflictError as `Tree.read` does."""
+    """Return the content of a path, or None without a file or root. Raises ConflictError as `Tree.read` does."""
     if not os.path.lexists(root):
         return None
     with opened(root) as tree:
@@ -72,7 +72,7 @@ def read(root: Path, path: str) -> Entry | None:
 
 
 def content_of(place: Path) -> bytes:
-    """The bytes of a file, also through a symbolic link. Raises OSError where there is none, or one of LARGEST_FILE."""
+    """Return the bytes of a file, also through a symbolic link. Raises OSError without one, or beyond LARGEST_FILE."""
     mode, content = read_file(place)
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "Not a file", os.fspath(place))
@@ -80,12 +80,12 @@ def content_of(place: Path) -> bytes:
 
 
 def digest(entry: Entry | None) -> str | None:
-    """Names what is at a path, as `core.transaction.Step` has it."""
+    """Return the digest of a path's content, in the form of `core.transaction.Step`."""
     return None if entry is None else f"{entry.mode:o}:{hashlib.sha256(entry.content).hexdigest()}"
 
 
 def refuse_unsafe(root: Path, path: str) -> None:
-    """Raise ConflictError where a path of a result leads outside the repository, into `.git`, or through a link."""
+    """Raise ConflictError if a path of a result leads outside the repository, into `.git`, or through a link."""
     if path_rules.refusal(path) is not None:
         raise ConflictError(f"{path!r} is not a path inside the repository; nothing was written.")
     if os.path.lexists(root):
@@ -99,9 +99,9 @@ def refuse_unsafe(root: Path, path: str) -> None:
 
 
 def obstacle(root: Path, path: str) -> str | None:
-    """What stands in the way of a file at a path: a folder of its name, or a file where one of its folders would be.
+    """Return the path in the way of a file at `path`: a folder of its name, or a file in place of one of its folders.
 
-    None too where the path is none of the repository's, which `refuse_unsafe` refuses.
+    Return None also for a path outside the repository, which `refuse_unsafe` refuses.
     """
     if path_rules.refusal(path) is not None:
         return None
@@ -119,9 +119,9 @@ def obstacle(root: Path, path: str) -> str | None:
 
 
 def check_all(tree: Tree, writes: Sequence[Write]) -> None:
-    """Raise ConflictError where the disk is not as any of these writes expects it, or one may not be carried out.
+    """Raise ConflictError if the disk is not as any of these writes expects it, or one is not allowed.
 
-    A folder makes way for a file, and a file for a folder, where the same writes take away all that is in the way.
+    A folder may be replaced by a file, and a file by a folder, if the same writes remove all that is in the way.
     """
     going = {write.path for write in writes if write.entry is None}
     for write in writes:
@@ -132,9 +132,9 @@ def check_all(tree: Tree, writes: Sequence[Write]) -> None:
 
 
 def in_order(writes: Iterable[Write]) -> list[Write]:
-    """Put first what makes way for something, then what comes, then what goes.
+    """Order writes: first removals that make room for another write, then new content, then other removals.
 
-    Until a file that moves is at its new place it must not be gone from the old one.
+    A file that moves must not be removed from its old path before it is at the new one.
     """
     coming = {write.path for write in writes if write.entry is not None}
     folders = {folder for path in coming for folder in folders_of(path)}
@@ -149,15 +149,15 @@ def in_order(writes: Iterable[Write]) -> list[Write]:
 
 
 def check(tree: Tree, write: Write) -> None:
-    """Raise ConflictError where the disk is not as a write expects it."""
+    """Raise ConflictError if the disk is not as a write expects it."""
     if tree.read(write.path) != write.expected:
         raise ConflictError(f"{write.path} changed on disk a moment ago; nothing was written. Try again.")
 
 
 def _makes_way(tree: Tree, write: Write, going: Collection[str]) -> bool:
-    """Whether something is in the way of a new file that the writes of `going` take away.
+    """Return whether something is in the way of a new file that the writes of `going` remove.
 
-    Raises ConflictError where any of it would stay.
+    Raises ConflictError if any of it would stay.
     """
     found = obstacle(tree.root, write.path) if write.entry is not None and write.expected is None else None
     if found is None or found in going:
@@ -173,7 +173,7 @@ def _makes_way(tree: Tree, write: Write, going: Collection[str]) -> bool:
 
 
 def _all_in(folder: Path) -> Iterator[Path]:
-    """Every file and link below a folder, and every empty folder, itself too."""
+    """Yield every file and link below a folder, and every empty folder, the folder itself included."""
     empty = True
     for entry in folder.iterdir():
         empty = False
@@ -188,7 +188,7 @@ def _all_in(folder: Path) -> Iterator[Path]:
 def _check_link(tree: Tree, path: str, target: str) -> None:
     root = tree.root
     folder = root.joinpath(*path.split("/")[:-1])
-    # Behind a name no `..` is plain: that name may be another link, and then it climbs from where that one leads.
+    # A `..` behind a name is not safe: the name may be another link, and then it climbs from that link's target.
     parts = itertools.dropwhile(lambda part: part in {".", ".."}, target.split("/"))
     below = "/".join(part for part in parts if part not in {"", "."})
     plain = not target.startswith("/") and (not below or path_rules.refusal(below) is None)
@@ -202,8 +202,8 @@ def _check_link(tree: Tree, path: str, target: str) -> None:
 
 
 def permissions_of(permissions: int, mode: int) -> int:
-    """The permission bits of a file that had these, with git's mode."""
+    """Return the permission bits for a file that had these, with git's mode."""
     if mode == EXECUTABLE_MODE:
-        # Executable for whoever may read, as git does it.
+        # Executable for everybody who may read it, as in git.
         return permissions | ((permissions & 0o444) >> 2)
     return permissions & ~0o111

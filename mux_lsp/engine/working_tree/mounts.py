@@ -1,4 +1,4 @@
-"""The mount points below a folder: nothing can be renamed from one side of such a point to the other."""
+"""Find the mount points below a folder: nothing can be renamed across such a point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def mounts_below(root: Path) -> tuple[str, ...]:
-    """The mount points below a folder, as paths from it. None are known where the system has no `/proc` (macOS)."""
+    """Return the mount points below a folder, as paths relative to it; () on systems without `/proc` (macOS)."""
     try:
         # proc(5): the fifth field of a line is the mount point, with octal escapes.
         lines = Path("/proc/self/mountinfo").read_bytes().splitlines()

@@ -1,4 +1,4 @@
-"""Bring an accept that was cut off to one of its ends: all of it is in the working tree, or none of it."""
+"""Complete or undo an interrupted accept: all of it is in the working tree afterwards, or none of it."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(Enum):
-    """What became of an accept."""
+    """Outcome of recovering an accept."""
 
     FORWARD = auto()
     """All of it is written."""
     BACK = auto()
-    """None of it is, but where the person has changed a file after it was written."""
+    """None of it is, except in files that the person has changed after they were written."""
     ABSENT = auto()
-    """The working tree is not there."""
+    """The working tree does not exist."""
     REPLACED = auto()
-    """Another folder stands in the working tree's place."""
+    """Another folder is in the working tree's place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How an accept was brought to its end."""
+    """Result of recovering an accept."""
 
     outcome: Outcome
     stays: frozenset[str] = frozenset()
-    """The files that have what was accepted though the rest of it was undone."""
+    """Files that keep the accepted content although the rest was undone."""
     touched: frozenset[str] = frozenset()
-    """The files that the person has changed before their turn: why it was not completed."""
+    """Files that the person had changed before they were written: the reason why it was not completed."""
     copies: Path | None = None
-    """Where copies are of what was there before, in files that could not be put back."""
+    """Folder with copies of the previous content of files that could not be put back."""
 
 
 def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
-    """Roll an accept forward, or back: where `back` says so, or the person has touched a file before its turn.
+    """Roll an accept forward, or back if `back` is set or the person has touched a file before it was written.
 
-    For use in a thread. Raises OSError where the disk does not let it.
+    Call it in a thread. Raises OSError if the disk fails.
     """
     try:
         with alone_in(Path(intent.root)), opened(Path(intent.root)) as tree:
@@ -72,16 +72,16 @@ def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
 
 
 def roll_back(intent: Intent, kept: Path) -> Recovered:
-    """Undo an accept. Raises OSError where the disk does not let it, ConflictError where there is no working tree."""
+    """Undo an accept. Raises OSError if the disk fails, ConflictError if there is no working tree."""
     root = Path(intent.root)
     with alone_in(root), opened(root) as tree, staging.staged(tree, intent.id, intent.stages) as folders:
         return _roll_back(Steps(tree, intent, folders), intent, kept, frozenset())
 
 
 def written_late(intent: Intent, looks: Mapping[int, Looks], kept: Path) -> Path | None:
-    """Copy what a program has written to files that it had open when they were replaced; None where there is nothing.
+    """Copy what a program has written to files that it had open when they were replaced; None if there is nothing.
 
-    It would go with what is staged. For use in a thread.
+    It would be removed with the staging folders. Call it in a thread.
     """
     copies = None
     with (
@@ -98,7 +98,7 @@ def written_late(intent: Intent, looks: Mapping[int, Looks], kept: Path) -> Path
 
 
 def sweep(roots: Iterable[Path], prefix: str, but: Collection[str]) -> None:
-    """Remove the staging folders of ours that no accept needs: what was cut off before it was noted, or after."""
+    """Remove our staging folders that no recorded accept needs: those left by an interruption."""
     for root in roots:
         with contextlib.suppress(ConflictError, OSError), opened(root) as tree:
             for folder, name in staging.found_in(tree, prefix):

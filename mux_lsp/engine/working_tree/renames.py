@@ -1,7 +1,7 @@
-"""Renames that never write over anything: two names exchanged, or a name given to what has none there yet.
+"""Rename without overwriting: exchange two names, or move to a name that does not exist.
 
-Linux has them as renameat2(2), macOS as renameatx_np(2) (written by its manual page, not run here). Names are relative
-to open folders.
+Linux has renameat2(2) for this, macOS renameatx_np(2) (written from its manual page, not tested here). Names are
+relative to open folders.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ _EXCHANGE, _NO_REPLACE = (0x2, 0x4) if sys.platform == "darwin" else (0x2, 0x1)
 
 
 class At(NamedTuple):
-    """A name in an open folder."""
+    """Name in an open folder."""
 
     folder: int
     name: str
 
 
 class UnsupportedError(Exception):
-    """The file system or the kernel cannot do it."""
+    """The file system or the kernel does not support the operation."""
 
 
 def exchange(one: At, other: At) -> None:
-    """Exchange what two names stand for, in one step. Raises UnsupportedError, or OSError as rename(2) does."""
+    """Exchange two names atomically. Raises UnsupportedError, or OSError as rename(2) does."""
     fault("rename.exchange")
     _rename(one, other, _EXCHANGE)
     fault("rename.exchanged")
 
 
 def move(source: At, target: At) -> None:
-    """Give a name that stands for nothing to what another one stands for. Raises FileExistsError, or OSError.
+    """Rename to a name that does not exist. Raises FileExistsError if it does, or OSError.
 
-    Where the file system has no such rename it is a hard link, then an unlink: what comes in between is kept too. Where
-    it has neither, a file that is created in between two calls of the system is lost.
+    If the file system has no such rename, a hard link and an unlink are used: a file that is created in between is
+    kept too. If it has neither, a file that is created between two system calls is lost.
     """
     fault("rename.move")
     try:

@@ -1,7 +1,7 @@
 """Stage what an accept writes: in `.mux-lsp/ID/` at the root of the working tree, one file for each of its steps.
 
-That is on the same file system as the files themselves, so that each step is one rename, ignored by git, and found
-again by the next daemon. Where another file system is mounted below the root, it has a staging folder of its own.
+This folder is on the same file system as the files themselves, so that each step is one rename; git ignores it; and
+the next daemon finds it again. If another file system is mounted below the root, it has a staging folder of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _WHOLE: Final = "whole"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `stage` has prepared: the fields of an `Intent` that are about files."""
+    """Result of `stage`: the fields of an `Intent` that are about files."""
 
     steps: tuple[Step, ...]
     stages: tuple[str, ...]
@@ -48,9 +48,9 @@ class Plan:
 
 
 def stage(tree: Tree, name: str, writes: Sequence[Write]) -> Plan:
-    """Check every write against the disk, and write what comes into staging folders called `name`.
+    """Check every write against the disk, and write the new content into staging folders called `name`.
 
-    Raises ConflictError where the disk is not as expected, MuxError where it cannot be written. Nothing is staged then.
+    Raises ConflictError if the disk is not as expected, MuxError if staging fails. Nothing is staged then.
     """
     check_all(tree, writes)
     ordered = in_order(writes)
@@ -99,7 +99,7 @@ def _plan(tree: Tree, ordered: Sequence[Write]) -> Plan:
 
 
 def unwritten(place: Path, error: OSError, then: str) -> MuxError:
-    """The sentence for a file of an accept that cannot be written, with what became of the rest."""
+    """Return the error for a file of an accept that cannot be written. `then` is what became of the rest."""
     refused = storage.explained(error, str(place))
     if refused is None:
         return MuxError(f"{place} could not be written ({error.strerror or error}); {then}.")
@@ -108,7 +108,7 @@ def unwritten(place: Path, error: OSError, then: str) -> MuxError:
 
 @contextlib.contextmanager
 def staged(tree: Tree, name: str, stages: Sequence[str]) -> Iterator[list[int | None]]:
-    """Open staging folders. None stands for one that is not there."""
+    """Open staging folders. Yields their descriptors, None for a folder that does not exist."""
     with contextlib.ExitStack() as stack:
         folders: list[int | None] = []
         for folder in stages:
@@ -126,22 +126,22 @@ def staged(tree: Tree, name: str, stages: Sequence[str]) -> Iterator[list[int | 
 
 
 def mark_whole(tree: Tree, name: str, stages: Sequence[str]) -> None:
-    """Leave a mark that all of an accept was written: the journal does not take that now. Raises OSError."""
+    """Mark an accept in its staging folder as completely written, if the journal cannot record it. Raises OSError."""
     with staged(tree, name, stages) as folders:
         if folders and folders[0] is not None:
             write_file(At(folders[0], _WHOLE), b"")
 
 
 def is_whole(folders: Sequence[int | None]) -> bool:
-    """Whether there is such a mark in open staging folders."""
+    """Return whether open staging folders have that mark."""
     return bool(folders) and folders[0] is not None and _WHOLE in os.listdir(folders[0])  # noqa: PTH208
 
 
 def remove(tree: Tree, name: str, stages: Sequence[str]) -> None:
-    """Remove staging folders with all that is in them. What cannot be removed is left, with a line in the log."""
+    """Remove staging folders with their content. Failures are logged."""
     with _logged(STAGING), staged(tree, name, stages) as folders:
         for place in folders:
-            for file in () if place is None else os.listdir(place):  # noqa: PTH208  (a descriptor is no path)
+            for file in () if place is None else os.listdir(place):  # noqa: PTH208  (a descriptor is not a path)
                 with _logged(f"{STAGING}/{name}/{file}"):
                     os.unlink(file, dir_fd=place)
     for folder in stages:
@@ -156,20 +156,20 @@ def remove(tree: Tree, name: str, stages: Sequence[str]) -> None:
 
 
 def remove_empty(tree: Tree, stages: Sequence[str] | None = None) -> None:
-    """Remove the folders that staging folders are in, but for those in which another accept has its own."""
+    """Remove the parents of staging folders, except those in use by another accept."""
     for folder in ("", *mounts_below(tree.root)) if stages is None else stages:
         with contextlib.suppress(OSError, ConflictError), tree.parent(_inside(folder, "x")) as at:
             os.rmdir(STAGING, dir_fd=at.folder)
 
 
 def found_in(tree: Tree, prefix: str) -> list[tuple[str, str]]:
-    """The staging folders whose names begin with `prefix`: in which folder below the root, and their names."""
+    """Return the staging folders whose names begin with `prefix`, as (folder below the root, name)."""
     found: list[tuple[str, str]] = []
     for folder in ("", *mounts_below(tree.root)):
         with contextlib.suppress(OSError, ConflictError), tree.parent(_inside(folder, "x")) as at:
             outer = open_inside(at.folder, STAGING, READ)
             try:
-                there = os.listdir(outer)  # noqa: PTH208  (a descriptor is no path)
+                there = os.listdir(outer)  # noqa: PTH208  (a descriptor is not a path)
                 found += [(folder, name) for name in there if name.startswith(prefix)]
             finally:
                 os.close(outer)
@@ -184,7 +184,7 @@ def _make(tree: Tree, folder: str, name: str) -> None:
             try:
                 outer = open_inside(at.folder, STAGING, READ)
             except FileNotFoundError:
-                continue  # another accept has removed it just now
+                continue  # another accept has just removed it
             except NotADirectoryError:
                 raise MuxError(
                     f"{tree.root / folder / STAGING} is no folder, and mux-lsp stages there what is accepted; nothing "
@@ -211,20 +211,19 @@ def _write_new(tree: Tree, slot: At, write: Write) -> None:
     if entry.mode == SYMLINK_MODE:
         os.symlink(os.fsdecode(entry.content), slot.name, dir_fd=slot.folder)
         return
-    # A power cut must not cost what was there, or moves here. A new file costs nothing: the result still has it, and
-    # waiting for the disk ten thousand times would take minutes.
-    # A folder that makes way gives its file no permissions.
+    # A power failure must not lose existing or moved content, so these files are synced. A new file is not: the result
+    # still has it, and syncing ten thousand files would take minutes. The permissions of a folder that a file replaces
+    # are not those of the file.
     source = write.moved_from or (write.path if write.expected else None)
     write_file(slot, entry.content, entry.mode, None if source is None else tree.permissions(source))
 
 
 def write_file(place: At, content: bytes, mode: int | None = None, permissions: int | None = None) -> None:
-    """Write a new file, with git's mode and the permission bits of the file it is to replace. Raises OSError."""
+    """Write a new file, with git's mode and the permission bits of the file that it will replace. Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(place.name, flags, 0o666, dir_fd=place.folder)
-    with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor is no path)
-        # A new file gets the permissions that the umask gives it; the umask itself cannot be asked for in a thread
-        # without setting it for all.
+    with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor is not a path)
+        # A new file gets permissions by the umask, which cannot be read without setting it for all threads.
         created = stat.S_IMODE(os.fstat(descriptor).st_mode)
         fault("stage.write")
         file.write(content)

@@ -1,7 +1,8 @@
 """Carry out the steps of an accept in a person's working tree, and undo them.
 
-A step exchanges what is staged with what is at its path, and looks at what came out: so nothing that another program
-saves in between is lost, and the person's own file is in the staging folder until the accept is on record.
+A step exchanges the staged file with the one at its path, and then checks what it got: so nothing that another
+program saves in between is lost, and the person's own file stays in the staging folder until the accept is on
+record.
 """
 
 from __future__ import annotations
@@ -27,31 +28,31 @@ if TYPE_CHECKING:
     from mux_lsp.engine.working_tree.tree import Tree
 
 _OTHER: Final = "other"
-"""The digest of what is neither file, link nor folder, or behind a link."""
+"""Digest of anything that is neither file, link nor folder, or is behind a link."""
 
 _FOLDER: Final = "folder"
-"""The digest of a folder."""
+"""Digest of a folder."""
 
 
 Looks = tuple[int, int]
-"""When a file was changed last, in nanoseconds, and its size: what shows that it was written to."""
+"""Modification time in nanoseconds and size of a file: they show whether it was written to."""
 
 
 class State(Enum):
-    """How far one step has come."""
+    """Progress of one step."""
 
     TODO = auto()
-    """The path is as it was, and what shall be there is staged."""
+    """The path is unchanged, and its new content is staged."""
     DONE = auto()
-    """The path has got what it shall have. The person may have changed it since."""
+    """The path has got its new content. The person may have changed it since."""
     TOUCHED = auto()
-    """The person has changed the path before its turn."""
+    """The person has changed the path before it was written."""
     LOST = auto()
-    """The path is as it was, and what was staged for it is gone."""
+    """The path is unchanged, and its staged content is gone."""
 
 
 class Steps:
-    """The steps of an accept in an open working tree, with its open staging folders (None: not there any more)."""
+    """Steps of an accept in an open working tree, with its open staging folders (None: no longer there)."""
 
     def __init__(self, tree: Tree, intent: Intent, folders: Sequence[int | None]) -> None:
         self._tree = tree
@@ -61,9 +62,9 @@ class Steps:
         self._compared: dict[int, Looks] = {}
 
     def write_all(self) -> Mapping[int, Looks]:
-        """Carry every step out. Raises ConflictError where a path is not as it was, or MuxError; undo it then.
+        """Carry out every step. Raises ConflictError if a path has changed, or MuxError; undo it then.
 
-        Returns how the files looked that were replaced, by step.
+        Return the times and sizes of the files that were replaced, by step.
         """
         for number in range(len(self._steps)):
             self.carry_out(number)
@@ -74,12 +75,12 @@ class Steps:
         return self._compared
 
     def carry_out(self, number: int) -> None:
-        """Carry one step out. Raises ConflictError where its path is not as it was, MuxError; it is undone then."""
+        """Carry out one step. Raises ConflictError if its path has changed, or MuxError; the step is undone then."""
         step = self._steps[number]
         try:
             fault("accept.write", number)
             if step.before is not None and self._digest_here(step.path) != step.before:
-                # Seen before anything is exchanged: whoever opens the path meanwhile shall not get what is put back.
+                # Checked before the exchange: a program that opens the path before a reversal would get our file.
                 raise self._changed(number)
             if step.after is None:
                 self._take(number)
@@ -95,7 +96,7 @@ class Steps:
             raise unwritten(self._tree.root / step.path, error, then) from error
 
     def complete(self, number: int) -> None:
-        """Bring a step to its end that may have been cut off. Raises as `carry_out` does."""
+        """Complete a step that may have been interrupted. Raises as `carry_out` does."""
         step = self._steps[number]
         if self.state(number) is State.TODO:
             self.carry_out(number)
@@ -103,9 +104,9 @@ class Steps:
             self._remove_empty_folders(step.path)
 
     def undo_all(self) -> list[str]:
-        """Undo every step that was carried out, but where somebody has changed the path since.
+        """Undo every step that was carried out, except where the path has been changed since.
 
-        Returns the paths at which something else is now; what was there before stays staged. Raises OSError.
+        Return the paths that have other content now; their previous content stays staged. Raises OSError.
         """
         kept: list[str] = []
         for number in reversed(range(len(self._steps))):
@@ -116,7 +117,7 @@ class Steps:
         return kept
 
     def state(self, number: int) -> State:
-        """How far a step has come, by what is at its path and what is staged."""
+        """Return the progress of a step, determined from its path and its staged content."""
         step = self._steps[number]
         self._settle_link(number)
         here, slot = self._digest_here(step.path), self._digest_of(number)
@@ -125,30 +126,30 @@ class Steps:
                 return State.DONE
             return State.TODO if here == step.before else State.DONE if here is None else State.TOUCHED
         if slot == step.after:
-            # A folder may be on its way out: the step itself finds out.
+            # The folder may be about to be removed: the step itself finds out.
             todo = here == step.before or (step.before is None and here == _FOLDER)
             return State.TODO if todo else State.DONE if here == step.after else State.TOUCHED
         if slot is not None or here == step.after:
             return State.DONE if slot in {None, step.before} else State.TOUCHED
         if here != step.before:
-            # What was staged for a new file, in a folder that is still there, was moved to its path before this.
+            # The staged content of a new file is gone while its folder exists: it had been moved to the path.
             moved = step.before is None and self._folders[step.stage] is not None
             return State.DONE if moved else State.TOUCHED
         return State.LOST
 
     def was_done(self, number: int) -> bool:
-        """Whether a path had what it shall have, for a step that could not be undone, by what is staged."""
+        """Return whether a step that could not be undone had given its path the new content, by what is staged."""
         return self._folders[self._steps[number].stage] is None or self._digest_of(number) == self._steps[number].before
 
     def content(self, number: int) -> bytes | None:
-        """What is staged for a step now, None where it is no file."""
+        """Return the current staged content of a step; None if it is not a file."""
         try:
             found = read_at(self._slot(number))
         except OSError:
             return None
         return None if found is None or found.mode == SYMLINK_MODE else found.content
 
-    # Inside
+    # Internals
 
     def _slot(self, number: int) -> At:
         folder = self._folders[self._steps[number].stage]
@@ -195,17 +196,17 @@ class Steps:
     def _exchange_back(self, number: int, at: At) -> None:
         slot = self._slot(number)
         exchange(slot, at)
-        with contextlib.suppress(OSError):  # what cannot be read now was staged by us
+        with contextlib.suppress(OSError):  # unreadable content is the one that we staged
             if self._digest_of(number) == self._steps[number].after:
                 return
-            # Saved once more in between: the newer text stays.
+            # It was saved once more in between: the newer text stays.
             exchange(slot, at)
 
     def _swap_by_link(self, number: int, at: At) -> None:
-        """The same where the file system cannot exchange names.
+        """Exchange on a file system that cannot exchange names.
 
-        A file that is saved by a rename between the second comparison and the replacement is lost: two calls of the
-        system. One that is written in place is not.
+        A file that is saved by a rename between the second comparison and the replacement (two system calls) is
+        lost. One that is written in place is not.
         """
         slot, spare = self._slot(number), self._spare(number)
         with contextlib.suppress(FileNotFoundError):
@@ -226,7 +227,7 @@ class Steps:
             raise problem
 
     def _settle_link(self, number: int) -> None:
-        """Bring what `_swap_by_link` has left half-way to one of its ends."""
+        """Complete or undo an interrupted `_swap_by_link`."""
         with contextlib.suppress(OSError):
             slot, spare = self._slot(number), self._spare(number)
             if _digest_at(slot) is None:
@@ -235,21 +236,21 @@ class Steps:
                 os.unlink(spare.name, dir_fd=spare.folder)
 
     def _undo(self, number: int) -> bool:
-        """Undo one step. Returns whether the path is as it was before."""
+        """Undo one step. Return whether the path is as it was before."""
         step = self._steps[number]
         self._settle_link(number)
         here, slot = self._digest_here(step.path), self._digest_of(number)
         if self._folders[step.stage] is None:
-            # Somebody has removed what was staged: there is nothing to undo it by.
+            # The staging folder was removed: there is nothing left to undo it with.
             return here != step.after
         if step.after is None:
             return slot is None or self._bring_back(number)
         if slot == step.after:
-            # It was not carried out, but for its folders.
+            # It was not carried out, except for its folders.
             self._remove_made(step)
             return True
         if here != step.after:
-            # For what was new and is gone there is nothing to do.
+            # A new file that is gone again needs no undo.
             return step.before is None and here is None
         if step.before is None:
             return self._take_back(number)
@@ -288,9 +289,9 @@ class Steps:
         return True
 
     def _problem(self, number: int) -> Exception | None:
-        """Why what came out of a path may not be replaced; None where it is what was expected there."""
+        """Return the error if the file taken from a path may not be replaced; None if it is the expected one."""
         try:
-            # Before the content is read: what is written to the open file from then on shows at the end.
+            # Taken before the content is read: anything that is written to the open file later shows at the end.
             looks = self._looks(number)
             if self._digest_of(number) != self._steps[number].before:
                 return self._changed(number)
@@ -300,7 +301,7 @@ class Steps:
         return None
 
     def changed_since(self, looks: Mapping[int, Looks]) -> list[int]:
-        """The steps whose replaced files look different by now. Raises OSError."""
+        """Return the steps whose replaced files have changed time or size. Raises OSError."""
         return [number for number, before in looks.items() if self._looks(number) != before]
 
     def _looks(self, number: int) -> Looks:
@@ -333,7 +334,7 @@ class Steps:
                 return
 
     def _remove_empty_folders(self, path: str) -> None:
-        # git keeps no empty folders; the person's view after accepting a deletion is git's.
+        # git does not keep empty folders, so accepting a deletion removes them, as git does.
         for folder in reversed(tuple(folders_of(path))):
             if not self._tree.remove_folder(folder):
                 return

@@ -1,7 +1,7 @@
-"""The files of a person's working tree, reached from its root folder by folder, each opened without following a link.
+"""Access the files of a person's working tree from its root, folder by folder, without following links.
 
-Paths are data that an agent chose. What is checked is what is used: a folder that another program replaces by a link in
-between is an error, not a way out of the repository.
+Paths are data that an agent chose. The objects that are checked are the ones that are used: a folder that another
+program replaces by a link in between is an error, not a way out of the repository.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ EXECUTABLE_MODE: Final = 0o100755
 SYMLINK_MODE: Final = 0o120000
 
 LARGEST_FILE: Final = 256 * 1024 * 1024
-"""Bytes. A larger file is not read into memory: no text in an editor and no result of a run comes near."""
+"""Maximum size in bytes of a file that is read into memory: no text in an editor and no result of a run comes near."""
 
 _STAYS: Final = frozenset(
     {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY, errno.EACCES, errno.EPERM, errno.EINVAL}
 )
-"""The errors of rmdir(2) for a folder that is not empty, or not to be removed by us."""
+"""Errors of rmdir(2) for a folder that is not empty, or that we may not remove."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file or symbolic link: git's mode and its bytes (a link's are its target)."""
+    """File or symbolic link: git's mode and its bytes (for a link, its target)."""
 
     mode: int
     content: bytes
 
 
 class Tree:
-    """A working tree whose root is open. Made by `opened`."""
+    """Working tree with an open root. Created by `opened`."""
 
     def __init__(self, root: Path, folder: int) -> None:
         self.root = root
         self.folder = folder
-        """The descriptor of the root."""
+        """Descriptor of the root."""
         self.identity = RootIdentity(os.fstat(folder).st_ino, _inode_of_git(folder))
         self._git_place = _git_place(root, folder)
         self._git_dir = None if self._git_place is None else _identity(str(self._git_place))
 
     @contextlib.contextmanager
     def parent(self, path: str, *, make: bool = False) -> Iterator[At]:
-        """The open folder of a path and the path's last name. `make` makes the folders that are missing.
+        """Open the folder of a path. Yields the folder and the path's last name. `make` creates missing folders.
 
-        Raises ConflictError where the path leads outside the repository, into `.git`, or through a symbolic link, and
-        FileNotFoundError or NotADirectoryError where a folder of it is not there.
+        Raises ConflictError if the path leads outside the repository, into `.git`, or through a symbolic link, and
+        FileNotFoundError or NotADirectoryError if a folder of it does not exist.
         """
         if path_rules.refusal(path) is not None:
             raise ConflictError(f"{path!r} is not a path inside the repository; nothing was written.")
@@ -80,10 +80,10 @@ class Tree:
             os.close(folder)
 
     def read(self, path: str) -> Entry | None:
-        """What is at a path, or None where there is nothing.
+        """Return the content of a path, or None if there is no file.
 
-        Raises ConflictError as `parent` does, and where it is neither file nor link or cannot be read, StorageError
-        where the disk or the system does not let it.
+        Raises ConflictError as `parent` does, and if the path is neither file nor link or cannot be read,
+        StorageError if the disk or the system fails.
         """
         try:
             with self.parent(path) as at:
@@ -99,7 +99,7 @@ class Tree:
             raise ConflictError(f"{path} cannot be read ({error.strerror}); nothing was written.") from error
 
     def permissions(self, path: str) -> int | None:
-        """The permission bits of what is at a path; None where there is nothing, or a symbolic link."""
+        """Return the permission bits of a path; None if it does not exist or is a symbolic link."""
         try:
             with self.parent(path) as at:
                 mode = os.lstat(at.name, dir_fd=at.folder).st_mode
@@ -108,7 +108,7 @@ class Tree:
         return None if stat.S_ISLNK(mode) else stat.S_IMODE(mode)
 
     def missing_folders(self, path: str) -> tuple[str, ...]:
-        """The folders of a path that are not there, the outermost first."""
+        """Return the folders of a path that do not exist, the outermost first."""
         folders = tuple(folders_of(path))
         for depth, folder in enumerate(folders):
             try:
@@ -117,12 +117,12 @@ class Tree:
             except (FileNotFoundError, NotADirectoryError):
                 return folders[depth:]
             if not stat.S_ISDIR(mode):
-                # It makes way.
+                # Something else has the folder's name, and this accept removes it.
                 return folders[depth:]
         return ()
 
     def remove_folder(self, path: str) -> bool:
-        """Remove a folder if it is empty. Returns whether it is gone. Raises OSError where the disk fails."""
+        """Remove a folder if it is empty. Return whether it is gone. Raises OSError if the disk fails."""
         try:
             with self.parent(path) as at:
                 fault("tree.rmdir")
@@ -138,7 +138,7 @@ class Tree:
         return True
 
     def is_gits(self, place: Path) -> bool:
-        """Whether a place is in the git directory, where that is in the working tree under another name than `.git`."""
+        """Return whether a place is in the git directory, if that is in the working tree but not called `.git`."""
         return self._git_place is not None and place.is_relative_to(self._git_place)
 
     def _enter(self, above: int, so_far: str, path: str, *, make: bool) -> int:
@@ -166,9 +166,10 @@ _alone: dict[Path, threading.Lock] = {}
 
 @contextlib.contextmanager
 def alone_in(root: Path) -> Iterator[None]:
-    """Keep other accepts of this daemon from writing to a working tree, or undoing, meanwhile. For use in a thread.
+    """Prevent other accepts of this daemon from writing to or undoing in a working tree meanwhile. Call it in a thread.
 
-    Two that exchange the names of one file at a time could take each other's text for one that the person has saved.
+    Two accepts that exchange the names of one file at a time could mistake each other's text for one that the person
+    saved.
     """
     with _alone.setdefault(root, threading.Lock()):
         yield
@@ -176,7 +177,7 @@ def alone_in(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def opened(root: Path) -> Iterator[Tree]:
-    """Open a working tree. Raises ConflictError where there is none: a folder that was removed is not made again."""
+    """Open a working tree. Raises ConflictError if it does not exist: a removed folder is not created again."""
     folder = _open_root(root)
     try:
         yield Tree(root, folder)
@@ -185,22 +186,22 @@ def opened(root: Path) -> Iterator[Tree]:
 
 
 def identity_of(root: Path) -> RootIdentity:
-    """What tells this working tree from another one that has its name later. Raises ConflictError as `opened` does."""
+    """Return the identity that distinguishes a working tree from a later one of its name. Raises as `opened` does."""
     with opened(root) as tree:
         return tree.identity
 
 
 def read_at(at: At) -> Entry | None:
-    """What a name in an open folder stands for, or None where it stands for nothing. A pipe is not waited for.
+    """Return the content of a name in an open folder, or None if it does not exist. Does not block on a pipe.
 
-    Raises OSError (EISDIR for what is neither file nor link).
+    Raises OSError (EISDIR for anything that is neither file nor link).
     """
     fault("tree.read")
     try:
         mode = os.lstat(at.name, dir_fd=at.folder).st_mode
         if stat.S_ISLNK(mode):
             return Entry(SYMLINK_MODE, os.fsencode(os.readlink(at.name, dir_fd=at.folder)))
-        # What was a file a moment ago may be a link by now.
+        # The file may have been replaced by a link since.
         mode, content = read_file(at.name, os.O_NOFOLLOW, at.folder) if stat.S_ISREG(mode) else (mode, b"")
     except FileNotFoundError:
         return None
@@ -210,12 +211,12 @@ def read_at(at: At) -> Entry | None:
 
 
 def read_file(place: str | Path, flags: int = 0, folder: int | None = None) -> tuple[int, bytes]:
-    """The mode of what is at a place, and its bytes if it is a file. A pipe is neither waited for nor read.
+    """Return the mode of a place, and its bytes if it is a file. A pipe is neither waited for nor read.
 
     Raises OSError, also for a file of more than LARGEST_FILE.
     """
     descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
-    with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor is no path)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor is not a path)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return status.st_mode, b""
@@ -225,7 +226,7 @@ def read_file(place: str | Path, flags: int = 0, folder: int | None = None) -> t
 
 
 def folders_of(path: str) -> Iterator[str]:
-    """The folders that a path leads through, the outermost first."""
+    """Yield the folders that a path leads through, the outermost first."""
     return (path[:at] for at, character in enumerate(path) if character == "/")
 
 
@@ -243,7 +244,7 @@ def _open_root(root: Path) -> int:
 
 
 def _git_place(root: Path, folder: int) -> Path | None:
-    """The git directory, links resolved, where `.git` is not itself it.
+    """Return the git directory, links resolved, if `.git` is not the directory itself.
 
     `.git` is a link to it then, or a file that names it (`git init --separate-git-dir`).
     """
