@@ -37,7 +37,7 @@ class Runs(Protocol):
 
 
 class Admission:
-    """Identifies clients, a limited number at a time."""
+    """The identification of clients, a limited number at a time."""
 
     def __init__(self, state: str) -> None:
         self._state = os.path.realpath(state)

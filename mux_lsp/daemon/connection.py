@@ -141,7 +141,7 @@ class ClientWriter:
 
 
 class Turnstile:
-    """Lets new clients be served one at a time, in the order in which they come.
+    """A queue in which new clients are served one at a time, in the order of their arrival.
 
     The start of a session and its first message take longer than all later requests. Two hundred of them at once would
     make every client wait for all of them, since an event loop runs all that is ready before it polls again.

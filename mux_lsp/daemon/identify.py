@@ -50,7 +50,7 @@ class Target:
 
     pid: int
     alive: Callable[[], bool]
-    """Returns whether it still is the process that connected, and has not ended."""
+    """A function that returns whether it is still the process that connected, and has not ended."""
     before: float | None = None
     """Time by which it must have been started, as in `Facts.created`, if it was held only after it had connected."""
 

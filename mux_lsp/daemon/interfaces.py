@@ -37,11 +37,11 @@ class Engine(Protocol):
 
 
 CreateEngine = Callable[[paths.Home], AbstractAsyncContextManager[Engine]]
-"""Returns the context manager that opens an engine over the user's folders, and closes it at its end.
+"""A function that returns a context manager, which opens an engine over the user's folders, and closes it at its end.
 
 Independent processes continue after that. Entering it raises MuxError with the reason if the engine cannot be opened.
 """
 
 
 ServeClient = Callable[[ClientReader, ClientWriter, Any, Caller], Awaitable[None]]
-"""Speaks LSP with one client of the engine until the reader ends. It may be cancelled."""
+"""A function that speaks LSP with one client of the engine until the reader ends. It may be cancelled."""
