@@ -41,7 +41,7 @@ def set_up(path: str, *, detached: bool) -> None:
 
 
 class _Formatter(logging.Formatter):
-    """A formatter of messages as one line without characters that could control a terminal: agents choose file names."""
+    """A formatter of one-line messages without characters that could control a terminal: agents choose file names."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = "".join(
