@@ -64,7 +64,7 @@ def last_members(tail: bytes) -> Envelope:
 class _PatientDecoder(json.JSONDecoder):
     def __init__(self) -> None:
         super().__init__()
-        self.scan_once = json.scanner.py_make_scanner(self)  # as json itself does it
+        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]  # as json itself does it
 
 
 def parse(body: bytes) -> Any:

@@ -31,7 +31,7 @@ class Facts:
     session: int
     group: int
     environment: Mapping[str, str] | None
-    """The environment it was started with. None if it may not be read, as of another user's process."""
+    """The environment it was started with. None if another user or the process hides it."""
     arguments: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     """The files of its standard streams."""

@@ -94,7 +94,7 @@ def load(store: Path) -> Artifacts | None:
 def restore(store: Path, artifacts: Artifacts, work_tree: Path, named: Path) -> ImportedPaths:
     """Copy the collected files into a worktree, never over an existing file.
 
-    Return the paths of the copies that it has. `named` is the worktree's path as an agent there sees it.
+    Return the paths of them that the worktree then has. `named` is the worktree's path as an agent there sees it.
 
     Raises OSError.
     """

@@ -1,7 +1,7 @@
 """Repair a damaged store, so that new tasks can begin.
 
 **Nothing is deleted.** Damaged files, including whole packs, are moved to `damaged/<time>/` beside the store, after all
-that is still readable was copied. Missing objects are then copied from the user's repository where it has them. The
+readable content was copied. Missing objects are then copied from the user's repository where it has them. The
 others come with the next snapshot, or are lost with the results that need them.
 """
 
