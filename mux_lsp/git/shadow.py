@@ -181,7 +181,7 @@ class ShadowStore(StoreWriter):
         try:
             self.repair(GitError(f"{what} is damaged or gone"), self.repair_count)
         except MuxError as error:
-            log.warning("the store %s could not be mended: %s", self.git_dir, error)
+            log.warning("the store %s could not be repaired: %s", self.git_dir, error)
             return False
         return True
 
@@ -204,7 +204,7 @@ class ShadowStore(StoreWriter):
         self._index_state, self._opened = None, False
         remove_tree(self._person_dir)
         wrong = repair.repair(self.git_dir, repository)
-        log.warning("the store %s %s", self.git_dir, "was damaged, and is mended" if wrong else "is whole")
+        log.warning("the store %s %s", self.git_dir, "was damaged and has been repaired" if wrong else "is intact")
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
         """Return the user's object folders that git must also read as long as the snapshot is not complete."""
