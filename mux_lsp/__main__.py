@@ -1,17 +1,17 @@
-"""The entry of the command `mux-lsp` and of `python -m mux_lsp`."""
+"""Run the command `mux-lsp`, also as `python -m mux_lsp`."""
 
 from __future__ import annotations
 
 import sys
 
-# What editors add to a server's command on their own account (vscode-languageclient does).
+# Options that editors add to a server's command (as vscode-languageclient does).
 _EDITOR_OPTIONS = ("--stdio", "--clientProcessId=")
 
 
 def main() -> int:
-    """Runs the command line and returns its exit status.
+    """Run the command line and return its exit status.
 
-    `serve` is told apart before anything heavy is imported: an editor waits for it.
+    `serve` is handled before anything slow is imported, since an editor waits for it.
     """
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"] and all(option.startswith(_EDITOR_OPTIONS) for option in arguments[1:]):
@@ -25,7 +25,7 @@ def main() -> int:
     try:
         from mux_lsp.cli.main import main as command_line
     except KeyboardInterrupt:
-        return 130  # as `command_line` has it, whose import takes a moment
+        return 130  # like `command_line`, whose import takes a moment
     return command_line(arguments)
 
 

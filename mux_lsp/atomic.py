@@ -1,9 +1,9 @@
-"""Replace files whole or not at all: write beside the file, then rename over it.
+"""Replace files atomically: write beside the file, then rename over it.
 
-A leaf of the standard library alone. A process that is killed in between leaves the file beside, which the next writer
-replaces (`git.leftovers` removes those of folders that have none).
+It imports only the standard library. A process that is killed in between leaves the new file behind, which the next
+writer replaces (`git.leftovers` removes it in folders without a next writer).
 """
-# The bridge may need it, which does without pathlib.
+# The bridge may import it, which does not import pathlib.
 # ruff: noqa: PTH105, PTH108, PTH123
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def replacing(
 ) -> Iterator[str]:
     """Yield the path of a file to write, which replaces `path` at the end of the block, or is removed if that raises.
 
-    It is `path` with `.new` behind it, or `beside`, on the same disk. `point` names the points at which tests fail it.
+    It is `path` with the suffix `.new`, or `beside`, on the same disk. `point` names the crash points of tests.
     """
     final = os.fspath(path)
     new = f"{final}.new" if beside is None else os.fspath(beside)
@@ -47,7 +47,7 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_private(path: str | os.PathLike[str], data: bytes) -> None:
-    """Replace a file as `write` does, readable for its owner alone from the moment it exists."""
+    """Replace a file like `write`, readable only by its owner from the moment it exists."""
     with replacing(path) as new:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)

@@ -1,6 +1,7 @@
-"""The parties that may be at the other end of a connection: the person, or somebody who may do less.
+"""Define the callers at the other end of a connection: the user, and callers with fewer permissions.
 
-A leaf, so that the daemon, which finds out, and the protocol, which refuses, share the types.
+It imports nothing of ours, so that the daemon, which identifies callers, and the protocol, which refuses them, share
+the types.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ __all__ = ["Agent", "Caller", "Guest", "Nobody", "Person"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person: nothing says otherwise, and the client has brought their key."""
+    """The user: nothing indicates otherwise, and the client has sent the user's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +21,26 @@ class Agent:
     """A program that was started by an agent of a run, or by the commands of checks or of a set-up."""
 
     starter: str | None
-    """The run's id or the name of the checks or the set-up. None where only their being one of ours can be told: it may
-    look, and nothing else."""
+    """The run's id, or the name of the checks or the set-up.
+
+    None if it is only known to be one of ours: then it may read, and nothing else.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A program that may look and start tasks, and decides nothing: that of an agent which the person uses outside of
-    mux-lsp, or a client without the person's key."""
+    """A program that may read and start tasks, but not decide.
+
+    It was started by an agent that the user runs outside of mux-lsp, or is a client without the user's key.
+    """
 
     reason: str
-    """Why it is not taken for the person, and what the person does instead, as a clause."""
+    """Reason why it does not count as the user, and what the user can do instead, as a clause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nobody:
-    """A program that could not be looked at. It may look, and nothing else."""
+    """A program that could not be identified. It may read, and nothing else."""
 
     reason: str
     """See `Guest`."""

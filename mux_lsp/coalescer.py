@@ -1,4 +1,4 @@
-"""Run one piece of work at a time: all requests that come while it runs become one more run."""
+"""Run one piece of work at a time: all requests that come while it runs are combined into one more run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class Coalescer:
-    """Calls `work` for requests, with one call running and at most one pending. For use on one event loop.
+    """A caller of `work` on request, with one call running and at most one pending. For use on one event loop.
 
-    `work` handles all that was requested until it began. An error that it raises goes to the log and does not stop
-    the pending call. `subject` names the work there. `spawn` starts the task that carries it out.
+    `work` handles all requests made before it began. An error that it raises is logged and does not stop the pending
+    call. `subject` names the work in the log. `spawn` starts the task that runs it.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Coalescer:
         delay: float = 0.0,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] | None = None,
     ) -> None:
-        """`delay` is the seconds for which requests are gathered before each call."""
+        """`delay` is the time in seconds for which requests are collected before each call."""
         self._work = work
         self._subject = subject
         self._delay = delay
@@ -39,7 +39,7 @@ class Coalescer:
         self._closed = False
 
     def request(self) -> None:
-        """Have the work done once more, after a call that is running. Does nothing once closed."""
+        """Request a further call of the work, after the running one. Does nothing once closed."""
         if self._closed:
             return
         self._pending = True

@@ -1,12 +1,12 @@
-"""The errors a person can meet. Each is one clear sentence: what is wrong, where, and what to do."""
+"""Define the errors that a user can meet. Each message is one clear sentence: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 
 class MuxError(Exception):
-    """An expected failure whose message is written for the person, never a bug.
+    """An expected failure, with a message for the user; never a bug.
 
-    `exit_status` is what the command line ends with: 1 the work failed, 2 bad usage, 3 a conflict (nothing written).
+    `exit_status` is that of the command line: 1 the work failed, 2 bad usage, 3 a conflict (nothing written).
     """
 
     exit_status = 1
@@ -23,21 +23,24 @@ class NotARepositoryError(UsageError):
 
 
 class ConflictError(MuxError):
-    """The text has moved on so that the change cannot be placed exactly. Nothing was written."""
+    """The text has changed so that the change cannot be placed exactly. Nothing was written."""
 
     exit_status = 3
 
 
 class GitError(MuxError):
-    """git ended with an error we did not expect. The message carries git's own last words."""
+    """git failed unexpectedly. The message contains git's last lines of error output."""
 
 
 class StorageError(MuxError):
-    """A disk or the system refused: full, read-only, out of inodes or descriptors, damaged. See `mux_lsp.storage`."""
+    """A disk or the system refused an operation: full, read-only, out of inodes or descriptors, damaged.
+
+    See `mux_lsp.storage`.
+    """
 
 
 class GitStorageError(GitError, StorageError):
-    """git could not read or write for such a reason. Trying again changes nothing before that is put right."""
+    """git could not read or write for such a reason. Retrying does not help until the cause is fixed."""
 
 
 class AgentError(MuxError):
@@ -45,6 +48,6 @@ class AgentError(MuxError):
 
 
 def unreadable(file: object, error: OSError | UnicodeDecodeError) -> UsageError:
-    """The sentence for a file of the person's that cannot be read as text."""
+    """Return the error for a user's file that cannot be read as text."""
     why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or error
     return UsageError(f"{file} cannot be read: {why}.")

@@ -1,7 +1,7 @@
-"""The variables in which people have their keys to models."""
+"""List the environment variables that contain keys to models."""
 
 ADDRESSES = frozenset({"ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "OPENAI_BASE_URL"})
-"""Where the servers are that some of the keys are for."""
+"""Variables with the addresses of the servers that some of the keys are for."""
 
 ACCOUNTS = (
     ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL"),
@@ -17,7 +17,7 @@ ACCOUNTS = (
     ("OPENROUTER_API_KEY",),
     ("XAI_API_KEY",),
 )
-"""Those that belong together: a key is for one server and for no other."""
+"""Variables that belong together: a key is for one server and for no other."""
 
 KEYS = frozenset(name for account in ACCOUNTS for name in account) - ADDRESSES
-"""Agents that are programs of their own need theirs; what a model has run needs none."""
+"""Variables with keys. Agents that are separate programs need theirs; commands that a model runs need none."""

@@ -1,7 +1,7 @@
-"""Keep processes whose parent has ended below a process of ours, so that it can be told whose they are (Linux).
+"""Keep orphaned processes below a process of ours, so that their owner can be determined (Linux).
 
-Elsewhere, and by default, the first process of the machine becomes their parent, and nothing leads back to who started
-them. A leaf without imports of ours: the supervisors of agents and the daemon both use it.
+Elsewhere, and by default, process 1 becomes their parent, and their origin is lost. It imports nothing of ours: the
+supervisors of agents and the daemon both use it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 _SET_CHILD_SUBREAPER = 36
-"""PR_SET_CHILD_SUBREAPER of <linux/prctl.h>. It stays through exec, and is not inherited by children."""
+"""PR_SET_CHILD_SUBREAPER of <linux/prctl.h>. It persists through exec, and children do not inherit it."""
 
 if sys.platform == "linux":
     import ctypes
 
-    # PyDLL and not CDLL: the call is also made between fork and exec, where no lock should be given away.
+    # PyDLL rather than CDLL: the call is also made between fork and exec, where the interpreter lock must not be
+    # released.
     _prctl: Callable[..., int] = ctypes.PyDLL(None).prctl
 
     def adopt_orphans() -> None:
-        """Make this process the parent of all orphans among its descendants, also after it has called exec."""
+        """Make this process the parent of all orphans among its descendants, also after exec."""
         _prctl(*map(ctypes.c_ulong, (_SET_CHILD_SUBREAPER, 1, 0, 0, 0)))
 
 else:
@@ -34,14 +35,14 @@ else:
 
 
 def reap_adopted(own: Collection[int], seen: Collection[int]) -> frozenset[int]:
-    """Take the exit statuses of adopted children that have ended, and of no others.
+    """Reap adopted children that have ended, and no others.
 
-    A child that this process has started itself is in its session, or leads one of its own. So any other child is an
-    adopted one. One that leads a session may be either: it is taken only where it is not in `own`, and had ended
-    already at the call before (`seen` is the result of that): for its own children somebody waits in a thread.
+    A child that this process has started is in its session, or leads a session. So any other child is an adopted one.
+    One that leads a session may be either: it is reaped only if it is not in `own`, and had already ended at the
+    previous call (`seen` is the result of that call), since a thread waits for this process's own children.
 
-    Does nothing where the kernel lists no children (CONFIG_PROC_CHILDREN): they then stay in the table of processes
-    until this process ends.
+    Does nothing if the kernel lists no children (CONFIG_PROC_CHILDREN): they then stay in the process table until this
+    process ends.
     """
     leaders = set()
     for pid in _children():

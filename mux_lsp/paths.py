@@ -1,10 +1,10 @@
-"""Where mux-lsp keeps its files.
+"""Locate the files of mux-lsp.
 
-This is a leaf that the bridge imports on every start of an editor, so it uses the standard library only, and of that
-only what the interpreter has loaded anyway: strings and `os.path` rather than `pathlib`, a plain class rather than a
+The bridge imports this module on every start of an editor. So it imports only the standard library, and of that only
+what the interpreter has loaded anyway: strings and `os.path` rather than `pathlib`, a plain class rather than a
 dataclass. The folders are those that platformdirs would choose for the application `mux-lsp`.
 """
-# pathlib costs the bridge a fifth of its start.
+# pathlib takes a fifth of the bridge's start-up time.
 # ruff: noqa: PTH100, PTH101, PTH102, PTH103, PTH111, PTH116, PTH118, PTH120
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from mux_lsp.errors import MuxError
 APPLICATION = "mux-lsp"
 
 ROOT = "MUX_LSP_HOME"
-"""The variable that puts everything under one folder."""
+"""The variable that names one folder for all files."""
 
 _SUN_PATH = 104 if sys.platform == "darwin" else 108
-"""The bytes that a unix socket's address has for its path, with the closing NUL."""
+"""Maximum bytes of the path of a unix socket, with the closing NUL."""
 
 
 class Home:
-    """The folders of one person, and the files in them that the daemon and its clients meet at. All absolute."""
+    """The folders of one user, and the files in them that the daemon and its clients share. All paths are absolute."""
 
     __slots__ = ("config", "state")
 
@@ -38,27 +38,27 @@ class Home:
 
     @property
     def config_file(self) -> str:
-        """The person's configuration."""
+        """The user's configuration."""
         return f"{self.config}/config.toml"
 
     @property
     def daemon_record(self) -> str:
-        """Says where the daemon listens: pid, created, address, token, version. It may be stale."""
+        """The file with the daemon's address: pid, created, address, token, version. It may be stale."""
         return f"{self.state}/daemon.json"
 
     @property
     def person_key(self) -> str:
-        """Holds what a client shows to do what only the person may: nothing gives it to an agent."""
+        """The file with the key for requests that only the user may make. It is never given to an agent."""
         return f"{self.state}/person.key"
 
     @property
     def daemon_lock(self) -> str:
-        """A living daemon holds an flock on it."""
+        """The file that a living daemon locks with flock."""
         return f"{self.state}/daemon.lock"
 
     @property
     def start_lock(self) -> str:
-        """Who starts a daemon holds an flock on it."""
+        """The file that a client locks with flock while it starts a daemon."""
         return f"{self.state}/start.lock"
 
     @property
@@ -68,7 +68,7 @@ class Home:
 
 
 def home(platform: str = sys.platform) -> Home:
-    """The person's folders: below `MUX_LSP_HOME` if the environment has it, else where the platform puts such."""
+    """Return the user's folders: below `MUX_LSP_HOME` if it is set, else the platform's usual ones."""
     if root := named_root():
         return Home(f"{root}/config", f"{root}/state")
     if platform == "darwin":
@@ -78,7 +78,7 @@ def home(platform: str = sys.platform) -> Home:
 
 
 def named_root() -> str | None:
-    """The folder that `MUX_LSP_HOME` names, absolute, or None."""
+    """Return the folder in `MUX_LSP_HOME` as an absolute path, or None."""
     root = os.environ.get(ROOT)
     return os.path.abspath(os.path.expanduser(root)) if root else None
 
@@ -96,9 +96,9 @@ def _folder(variable: str, below_home: str) -> str:
 
 
 def make_private_folder(path: str) -> None:
-    """Makes sure that the folder is there and that only this person may enter it.
+    """Create a folder if necessary, and ensure that only this user may enter it.
 
-    Raises MuxError if it cannot be made or belongs to somebody else.
+    Raises MuxError if it cannot be created or belongs to another user.
     """
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
@@ -115,7 +115,7 @@ def make_private_folder(path: str) -> None:
 
 
 def unusable(path: str, error: OSError) -> MuxError:
-    """The sentence for a folder or file of ours that the system refuses."""
+    """Return the error for a folder or file of ours that the system refuses."""
     import errno
 
     if error.errno not in {errno.EACCES, errno.EPERM}:
@@ -129,9 +129,9 @@ def unusable(path: str, error: OSError) -> MuxError:
 
 
 def socket_path(state: str) -> str:
-    """Where the daemon's unix socket goes: in the state folder, or in a temporary one if that path is too long.
+    """Return the path of the daemon's unix socket: in the state folder, or in a temporary one if that path is too long.
 
-    Makes the temporary folder, private. Raises MuxError if somebody else got there first.
+    Creates the temporary folder, private. Raises MuxError if another user has created it.
     """
     path = f"{state}/daemon.sock"
     if len(os.fsencode(path)) < _SUN_PATH:
@@ -149,7 +149,7 @@ def socket_path(state: str) -> str:
 
 
 def _make_temporary_folder(path: str) -> None:
-    """As `make_private_folder`, in a place where anybody may make folders: what is not exactly ours is refused."""
+    """Create a private folder where any user may create folders. Raises MuxError if it is not exactly ours."""
     try:
         os.mkdir(path, mode=0o700)
     except FileExistsError:

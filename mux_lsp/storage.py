@@ -1,9 +1,9 @@
-"""Name what a disk refuses: one sentence for each error, with the place and what to do.
+"""Describe storage errors: one sentence for each, with the place and what to do.
 
-A leaf of the standard library alone. SQLite and git say the same in words of their own, which `store.database` and
-`git.command` bring here.
+It imports only the standard library. SQLite and git report the same errors in their own words, which `store.database`
+and `git.command` translate with this module.
 """
-# The bridge may need it, which does without pathlib.
+# The bridge may import it, which does not import pathlib.
 # ruff: noqa: PTH100, PTH117, PTH120
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 
 class Refusal(Enum):
-    """Why the system does not carry out a read or a write."""
+    """The reason why the system refuses a read or a write."""
 
     FULL = "full"
     QUOTA = "quota"
     INODES = "inodes"
-    """There is room for bytes, and none for another file."""
+    """There is space for bytes, but not for another file."""
     READ_ONLY = "read-only"
     DEVICE = "device"
     DESCRIPTORS = "descriptors"
-    """This process has as many files open as it may."""
+    """This process has the maximum number of files open."""
     SYSTEM_DESCRIPTORS = "system descriptors"
     FORBIDDEN = "forbidden"
 
@@ -58,16 +58,16 @@ _BY_NUMBER = {
 }
 
 FEW_INODES = 32
-"""Files for which there is still room where the disk counts as out of inodes: a failed write gives some back."""
+"""Number of free inodes below which the disk counts as out of inodes: a failed write frees some."""
 
 SOME_BYTES = 1 << 20
-"""Free bytes from which a disk that refuses another file is out of inodes and not full."""
+"""Free bytes from which a disk that refuses another file is out of inodes rather than full."""
 
 _PROBED = bytes(1 << 16)
 
 
 def refusal_of(number: int | None, place: str) -> Refusal | None:
-    """The refusal that an error number stands for at `place`; None for an error of another kind."""
+    """Return the refusal for an error number at `place`, or None for another kind of error."""
     refusal = _BY_NUMBER.get(number or 0)
     if refusal is Refusal.FULL:
         with contextlib.suppress(OSError):
@@ -78,7 +78,7 @@ def refusal_of(number: int | None, place: str) -> Refusal | None:
 
 
 def in_words_of(text: str, place: str) -> Refusal | None:
-    """The refusal that another program tells of in the system's words, as git does on standard error."""
+    """Return the refusal that another program's output, such as git's, contains in the system's words, or None."""
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE):
         if os.strerror(number) in text:
             return refusal_of(number, place)
@@ -86,14 +86,14 @@ def in_words_of(text: str, place: str) -> Refusal | None:
 
 
 def sentence(refusal: Refusal, place: str) -> str:
-    """Say which disk or folder it is, what is wrong with it, and what to do."""
+    """Return a sentence that names the disk or folder, the problem, and what to do."""
     return _SENTENCES[refusal](place)
 
 
 def explained(error: OSError, place: str | None = None) -> StorageError | None:
-    """The sentence for an error of the system, at its own file or else at `place`. None where it is none of the disk's.
+    """Return the error for a system error, at its own file or else at `place`. None if it is not a storage error.
 
-    A write that names no file fails in the folder that `place` is.
+    If the error names no file, `place` is the folder of the write.
     """
     named = error.filename if isinstance(error.filename, str | bytes | os.PathLike) else None
     where = os.fsdecode(named) if named is not None and not _is_bare(named) else place
@@ -105,7 +105,7 @@ def explained(error: OSError, place: str | None = None) -> StorageError | None:
 
 @contextlib.contextmanager
 def told(place: object) -> Iterator[None]:
-    """Turn errors of the disk that come up within into sentences about `place`. All others are passed on."""
+    """Turn storage errors in this context into sentences about `place`. Other errors are passed on."""
     try:
         yield
     except OSError as error:
@@ -116,7 +116,7 @@ def told(place: object) -> Iterator[None]:
 
 
 def telling(method: Callable[Concatenate[Keeper, P], R]) -> Callable[Concatenate[Keeper, P], R]:
-    """A method in which errors of the disk become sentences about the folder of its object."""
+    """Decorate a method so that storage errors in it become sentences about the folder of its object."""
 
     @functools.wraps(method)
     def within(self: Keeper, /, *arguments: P.args, **named: P.kwargs) -> R:
@@ -127,7 +127,10 @@ def telling(method: Callable[Concatenate[Keeper, P], R]) -> Callable[Concatenate
 
 
 def probe(folder: str) -> Refusal | None:
-    """Look what the disk of a folder of ours says to a small new file, which is gone at once. For use after errors."""
+    """Write a small temporary file to one of our folders, and return the disk's refusal, if any.
+
+    For use after errors.
+    """
     import tempfile
 
     try:
@@ -140,7 +143,7 @@ def probe(folder: str) -> Refusal | None:
 
 
 def nearest(place: str) -> str:
-    """The path itself where it is there, else the nearest folder above it that is."""
+    """Return the path itself if it exists, else the nearest existing folder above it."""
     place = os.path.abspath(place)
     while not os.path.lexists(place) and place != os.path.dirname(place):
         place = os.path.dirname(place)
@@ -148,7 +151,7 @@ def nearest(place: str) -> str:
 
 
 def _is_bare(name: str | bytes | os.PathLike[str]) -> bool:
-    """Whether a name is relative to a folder that only its descriptor tells."""
+    """Return whether a name is relative to a folder that is known only by its descriptor."""
     return not os.path.isabs(os.fsdecode(name))
 
 

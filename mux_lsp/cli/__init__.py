@@ -1,1 +1,1 @@
-"""Commands for the terminal."""
+"""Implement the commands for the terminal."""

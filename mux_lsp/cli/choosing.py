@@ -1,4 +1,4 @@
-"""Commands that choose between the runs of a task: pick, discard, restore."""
+"""Define the commands that choose between the runs of a task: pick, discard, restore."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def pick(run_id: str, instead: bool, take: bool, mark: bool, as_json: bool) -> None:
     """Put all that RUN changed into your working tree, and discard the other runs of its task.
 
-    All of it lands, or nothing is written or discarded and the exit status is 3. `restore` brings the others back.
+    If a change cannot be placed, nothing is written or discarded and the exit status is 3. `restore` brings the other
+    runs back.
     """
     way = one_way(instead, take, mark)
     with connected(here()) as client:
@@ -50,9 +51,10 @@ def pick(run_id: str, instead: bool, take: bool, mark: bool, as_json: bool) -> N
 @click.option("--keep", multiple=True, metavar="RUN", help="Of a task: all runs but this one.")
 @json_option
 def discard(id_: str, keep: Sequence[str], as_json: bool) -> None:
-    """Throw a run away, or the runs of a task. Those at work are ended, and their worktrees are freed.
+    """Discard a run, or the runs of a task. Runs at work are ended, and their worktrees are freed.
 
-    What you accepted of them stays. `restore` brings them back until `retention_days` in config.toml are over.
+    Changes that you accepted stay. `restore` brings discarded runs back until `retention_days` (config.toml) have
+    passed.
     """
     with connected(here()) as client:
         id_ = meant(client, id_)
@@ -70,7 +72,7 @@ def discard(id_: str, keep: Sequence[str], as_json: bool) -> None:
 @click.argument("id_", metavar="ID")
 @json_option
 def restore(id_: str, as_json: bool) -> None:
-    """Bring a discarded run back, or all those of a task, with what you decided about them."""
+    """Bring back a discarded run, or all discarded runs of a task, with your decisions about them."""
     with connected(here()) as client:
         id_ = meant(client, id_)
         answer = client.execute("mux.task.restore", {"id": id_})

@@ -1,6 +1,6 @@
-"""A small synchronous LSP client: what the terminal says to the daemon goes through here.
+"""Speak LSP with the daemon: a small synchronous client, which all commands of the terminal use.
 
-It names no `applyEdit` capability, so that the daemon writes accepted changes to the files itself. Standard library
+It announces no `applyEdit` capability, so that the daemon itself writes accepted changes to the files. Standard library
 only.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROTOCOL = 2
-"""The protocol version we speak: `mux_lsp.lsp.protocol.PROTOCOL_VERSION`, here without paying for its import."""
+"""The protocol version of this client: `mux_lsp.lsp.protocol.PROTOCOL_VERSION`, without the cost of its import."""
 
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
@@ -30,10 +30,10 @@ Json = dict[str, Any]
 
 
 class Client:
-    """One LSP connection to the daemon.
+    """An LSP connection to the daemon.
 
-    `notified` is called with the method and the parameters of every notification, while an answer or the next
-    notification is waited for. Errors of the daemon come out as MuxError, UsageError or ConflictError.
+    `notified` is called with the method and the parameters of every notification that comes while the client waits for
+    an answer or a notification. Errors of the daemon are raised as MuxError, UsageError or ConflictError.
     """
 
     def __init__(self, connection: socket.socket, rest: bytes = b"") -> None:
@@ -44,7 +44,10 @@ class Client:
         self.notified: Callable[[str, Json], None] = lambda _method, _parameters: None
 
     def initialize(self, folder: Path) -> None:
-        """Introduce ourselves as working in `folder`. Raises MuxError where the daemon speaks another protocol."""
+        """Initialize the connection for work in `folder`.
+
+        Raises MuxError if the daemon has another protocol version.
+        """
         self._request(
             "initialize",
             {
@@ -59,18 +62,18 @@ class Client:
         self._send({"method": "initialized", "params": {}})
 
     def execute(self, command: str, argument: Json) -> Json:
-        """Carry out a command of the protocol and give its answer as it came."""
+        """Execute a command of the protocol and return its answer unchanged. Raises MuxError."""
         result = self._request("workspace/executeCommand", {"command": command, "arguments": [argument]})
         if not isinstance(result, dict):
             raise MuxError(f"The daemon answered {command} with something that is no answer; its log may say why.")
         return result
 
     def wait(self) -> None:
-        """Wait for the next message and deliver it."""
+        """Wait for the next message and handle it."""
         self._deliver(self._receive())
 
     def close(self) -> None:
-        """Say goodbye and hang up."""
+        """Shut the session down and close the connection."""
         with contextlib.suppress(OSError, MuxError, ValueError):
             self._connection.settimeout(2)
             self.notified = lambda _method, _parameters: None
@@ -79,7 +82,7 @@ class Client:
         self.hang_up()
 
     def hang_up(self) -> None:
-        """End the connection as it is: after an interrupt it may stand in the middle of a message."""
+        """Close the connection without a shutdown: after an interrupt it may be in the middle of a message."""
         with contextlib.suppress(OSError):
             self._stream.close()
         self._connection.close()
@@ -164,7 +167,7 @@ def _error(error: Json) -> MuxError:
 
 @contextlib.contextmanager
 def connected(folder: Path) -> Iterator[Client]:
-    """A client in `folder`, of the daemon that runs or of one that is started now."""
+    """Yield a client in `folder`, of the running daemon or one that is started now."""
     import socket
 
     from mux_lsp.daemon.client import connect
@@ -175,7 +178,7 @@ def connected(folder: Path) -> Iterator[Client]:
         client.initialize(folder)
         yield client
     except BaseException as error:
-        # What broke off in the middle of a message cannot be ended in words.
+        # A connection that broke off in the middle of a message cannot be shut down with another message.
         client.close() if isinstance(error, MuxError) else client.hang_up()
         raise
     client.close()

@@ -1,4 +1,4 @@
-"""Where the editors' clients are, which come with mux-lsp."""
+"""Locate the editors' clients that come with mux-lsp."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mux_lsp.errors import MuxError
 
 
 def client_folder(editor: str) -> Path:
-    """The folder of an editor's client: in the installed package, or beside it in a checkout. Raises MuxError."""
+    """Return the folder of an editor's client, in the installed package or beside it in a checkout. Raises MuxError."""
     package = Path(__file__).parents[1]
     for folder in (package / "clients" / editor, package.parent / "editor-clients" / editor):
         if folder.is_dir():
@@ -24,7 +24,7 @@ def neovim_path() -> None:
     """Print the folder of the Neovim plugin, for Neovim's runtimepath.
 
     \b
-    A link makes a package of it, once and for all:
+    To install it as a package, create a link once:
       packages=~/.local/share/nvim/site/pack/mux/start
       mkdir -p "$packages" && ln -sfn "$(mux-lsp neovim-path)" "$packages/mux"
     """

@@ -1,4 +1,4 @@
-"""`compare`: the runs of a task side by side."""
+"""Define the command `compare`: show the runs of a task side by side."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 HEADERS: Final = ("rank", "run", "agent", "state", "checks", "tests", "files", "lines", "agreement", "cost", "worked")
 
 RUNS_ACROSS: Final = 8
-"""Runs that have a column in the table of files and runs, the best ones."""
+"""Maximum number of runs that have a column in the table of files and runs: the best ones."""
 
 RUNS_NAMED: Final = 10
-"""Runs that are named beside a change."""
+"""Maximum number of runs that are named beside a change."""
 
 
 @click.command(short_help="Show the runs of a task side by side, ranked.")
@@ -37,7 +37,7 @@ RUNS_NAMED: Final = 10
 @click.option("--svg", is_flag=True, help="Their agreement and cost as a drawing.")
 @json_option
 def compare(task_id: str, markdown: bool, svg: bool, as_json: bool) -> None:
-    """Show the runs of TASK side by side: their ranks and why, what each does to each file, and where they agree."""
+    """Show the runs of TASK side by side: their ranks and why, their changes to each file, and where they agree."""
     if markdown + svg + as_json > 1:
         raise UsageError("--markdown, --svg and --json print the same in different ways: choose one.")
     if is_run(task_id):
@@ -98,7 +98,7 @@ def _say_matrix(files: Sequence[ComparedFile], runs: Sequence[RunShape]) -> None
         return
     across = changing[:RUNS_ACROSS]
     echo()
-    # Ids stay as they are typed, which those in headers do not.
+    # In the first row rather than as headers, which are printed in upper case.
     rows = [[Cell(""), *map(Cell, across)]]
     rows += [[Cell(visible(file.path)), *(Cell(_lines(file.changes.get(run))) for run in across)] for file in files]
     echo_table(("",) * len(rows[0]), rows)

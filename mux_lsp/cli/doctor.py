@@ -1,4 +1,4 @@
-"""What mux-lsp needs of this machine, looked at one by one, each with what to do where it is missing."""
+"""Check each thing that mux-lsp needs from this machine, and say what to do if it is missing."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ if TYPE_CHECKING:
 OLDEST_PYTHON = (3, 11)
 
 ENOUGH_WATCHES = 65_536
-"""Folders that Linux lets one person watch: a worktree takes one for each folder in it, and editors take their own."""
+"""Minimum number of folders that a user may watch on Linux.
+
+A worktree needs one for each folder in it, and editors need their own.
+"""
 
 ENOUGH_INSTANCES = 64
-"""Watchers that Linux lets one person have: each run that works takes one."""
+"""Minimum number of watchers that a user may have on Linux: each run at work needs one."""
 
 FICLONE = 0x40049409
-"""`ioctl_ficlone(2)`"""
+"""The request number of `ioctl_ficlone(2)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one thing stands. `remedy` says what to do; a `note` can stay as it is."""
+    """The result of one check. `remedy` is what to do; a `note` needs no action."""
 
     name: str
     state: Literal["ok", "note", "bad"]
@@ -39,7 +42,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything. Starts the daemon, as any other command does."""
+    """Run all checks. This starts the daemon, like any other command."""
     checks: tuple[tuple[str, Callable[[], Finding]], ...] = (
         ("python", _python),
         ("git", _git),
@@ -59,7 +62,7 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     except MuxError as error:
         return Finding(name, "bad", str(error))
     except OSError as error:
-        # The name that it holds is that of a file which is made to try.
+        # Its file name is that of a temporary file for the check.
         state = paths.home().state
         refusal = storage.refusal_of(error.errno, state)
         if refusal is not None:

@@ -1,4 +1,4 @@
-"""Watching runs until they end, by what the daemon tells: a live table on a terminal, a line a change elsewhere."""
+"""Watch runs until they end: a live table on a terminal, one line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.protocol import PermissionShape, RunShape, TaskShape
 
 CLOCK_PER_SECOND = 4
-"""How often the live table is drawn anew: the time of a run passes without anybody telling."""
+"""Number of times per second that the live table is redrawn, since the time of a run advances without notifications."""
 
 
 class Board:
-    """What is known of the runs of a connection, from their notifications. Connect it before asking for anything."""
+    """The known state of a connection's runs, from its notifications. Create it before the first request."""
 
     def __init__(self, client: Client) -> None:
         self.runs: dict[str, RunShape] = {}
         self.last_lines: dict[str, str] = {}
         self.deleted: set[str] = set()
         self.asked: dict[str, PermissionShape] = {}
-        """What waits for the person's answer, by the question's id."""
+        """Open permission requests, by id."""
         self.new_questions: list[PermissionShape] = []
-        """Questions as they came, until somebody takes them from here."""
+        """New permission requests, until the caller takes them."""
         self.changed: list[RunShape] = []
-        """Runs as they became, in order, until somebody takes them from here."""
+        """Runs whose state has changed, in order, until the caller takes them."""
         self.new_warnings: list[str] = []
-        """What was said of limits, until somebody takes it from here."""
+        """Messages about limits, until the caller takes them."""
         self.checking: set[str] = set()
         """The tasks whose checks run on the snapshot itself."""
         client.notified = self._notified
@@ -74,7 +74,7 @@ class Board:
             self._queue(QueueChangedParams.model_validate(parameters).runs)
         elif method == "mux/limitReached":
             reached = LimitReachedParams.model_validate(parameters)
-            # Limits of other people's tasks, so to speak, are none of this command's.
+            # Limits of other tasks do not concern this command.
             if reached.scope in {"day", "repository"} or reached.of in {*self.runs, *map(task_of, self.runs)}:
                 self.new_warnings.append(reached.message)
         elif method == "mux/taskChanged":
@@ -85,16 +85,16 @@ class Board:
                 self.deleted |= {run.id for run in task.task.runs}
 
     def known(self, runs: Sequence[RunShape]) -> None:
-        """Take in runs from an answer. What was told since they were asked for is newer."""
+        """Add runs from an answer. Notifications received since the request are newer."""
         self.runs = {run.id: run for run in runs} | self.runs
 
     def look_at(self, task: TaskShape) -> None:
-        """Take in what was said last of a task itself."""
+        """Update whether the checks of a task run on its snapshot."""
         running = any(check.state == "running" for check in task.baseline)
         (self.checking.add if running else self.checking.discard)(task.id)
 
     def ask(self, asked: Sequence[PermissionShape]) -> None:
-        """Take in what waits for an answer."""
+        """Add open permission requests."""
         self.new_questions += [one for one in asked if one.id not in self.asked]
         self.asked |= {one.id: one for one in asked}
 
@@ -104,7 +104,7 @@ class Board:
             self.runs[run.id] = run.model_copy(update={"queue_place": places.get(run.id)})
 
     def table(self, ids: Sequence[str], width: int) -> Group:
-        """These runs as they stand, for a terminal of that width, and what they ask."""
+        """Return these runs as they are now, for a terminal of `width` columns, and their permission requests."""
         from rich.console import Group
         from rich.text import Text
 
@@ -118,16 +118,16 @@ class Board:
 
 
 class View(Protocol):
-    """Shows how the watched runs change."""
+    """A view of the changes of the watched runs."""
 
     def update(self) -> None:
-        """Show what is new."""
+        """Show the changes since the last call."""
 
 
 def follow(client: Client, board: Board, ids: Sequence[str], *, quiet: bool) -> None:
-    """Show these runs until each of them has ended. `quiet` leaves standard output alone.
+    """Show these runs until each of them has ended. With `quiet`, write nothing to standard output.
 
-    Raises MuxError where one of them was deleted meanwhile.
+    Raises MuxError if one of them is deleted meanwhile.
     """
     if any(run.state == "waiting" for run in board.runs.values()):
         board.ask(open_questions(client))
@@ -140,7 +140,7 @@ def follow(client: Client, board: Board, ids: Sequence[str], *, quiet: bool) -> 
 
 
 def wait_for_baseline(client: Client, board: Board, task: str, *, quiet: bool) -> None:
-    """Wait until it is known how the checks of a task go on its snapshot, which may take longer than the runs did."""
+    """Wait for the checks of a task on its snapshot, which may take longer than the runs."""
     stream = sys.stderr if quiet else sys.stdout
     if task not in board.checking:
         return
@@ -174,7 +174,7 @@ def _view(board: Board, ids: Sequence[str], *, quiet: bool) -> Iterator[View]:
 
 
 class _ByTheClock:
-    """For nobody, or for a live table: it draws itself by the clock, however much is told in between."""
+    """A view without output, or for a live table, which redraws itself at regular intervals."""
 
     def update(self) -> None:
         pass
@@ -200,7 +200,7 @@ class _Lines:
 
 
 def say_detached(task: str) -> None:
-    """What to tell a person who stops watching."""
+    """Print how to continue, for a user who stops watching."""
     echo_error(
         f"\nThe runs of {task} go on without you.\n"
         f"  mux-lsp show {task} --follow   watch them again\n"

@@ -1,4 +1,4 @@
-"""Tasks and runs as rows of a table and lines of text."""
+"""Format tasks and runs as table rows and lines of text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.protocol import CheckResult, LeftOutPath, RunShape, TaskShape, TestsShape
 
 TESTS_SHOWN = 10
-"""So many tests of a kind are named."""
+"""Maximum number of tests of a kind that are named."""
 
 RUN_HEADERS = ("run", "agent", "state", "time", "files", "lines", "checks", "")
 
@@ -28,7 +28,7 @@ ENDED = frozenset({"finished", "failed", "cancelled", "interrupted"})
 
 
 def run_row(run: RunShape, now: float, last_line: str = "") -> list[Cell]:
-    """One run. The last cell says why it is in its state, or what its agent printed last."""
+    """Return the row of a run. The last cell is the reason of its state, or the last line of its agent's output."""
     return [
         Cell(run.id),
         Cell(agent_name(run)),
@@ -42,37 +42,37 @@ def run_row(run: RunShape, now: float, last_line: str = "") -> list[Cell]:
 
 
 def counted(states: Sequence[str]) -> str:
-    """`2 finished, 1 failed`."""
+    """Return the number of runs in each state: `2 finished, 1 failed`."""
     return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
 
 
 def state_cell(run: RunShape) -> Cell:
-    """In which state a run is; of one that was thrown away that it was."""
+    """Return the state of a run, or `discarded`."""
     return Cell(run.state, run.state) if run.discarded is None else Cell("discarded", "faint")
 
 
 def agent_name(run: RunShape, width: int = 28) -> str:
-    """`codex`, `claude:opus`, `sh:make fix`."""
+    """Return the agent and its model, cut at `width`: `codex`, `claude:opus`, `sh:make fix`."""
     return one_line(f"{run.agent}:{run.model}" if run.model else run.agent, width)
 
 
 def place_in_queue(run: RunShape) -> str:
-    """`place 3 in the queue`, or nothing."""
+    """Return `place 3 in the queue`, or an empty string."""
     return f"place {run.queue_place} in the queue" if run.state == "queued" and run.queue_place else ""
 
 
 def elapsed(run: RunShape, now: float) -> str:
-    """How long the run has worked, or did."""
+    """Return the duration of the run until now or until its end."""
     return "" if run.started is None else duration((run.finished or now) - run.started)
 
 
 def lines_changed(run: RunShape) -> str:
-    """`+3 -1` over all files that are text."""
+    """Return the lines changed in all text files: `+3 -1`."""
     return f"+{run.added} -{run.removed}" if run.files else ""
 
 
 def checks_cell(checks: Sequence[CheckResult]) -> Cell:
-    """`passed`, `1 of 2 passed`, `running`."""
+    """Return the results of checks as one cell: `passed`, `1 of 2 passed`, `running`."""
     if not checks:
         return Cell("")
     states = [check.state for check in checks]
@@ -85,7 +85,7 @@ def checks_cell(checks: Sequence[CheckResult]) -> Cell:
 
 
 def say_checks(checks: Sequence[CheckResult]) -> None:
-    """Print how checks went, one to a line, with their tests where they told of some."""
+    """Print the result of each check on a line, with its tests if it reported any."""
     for check in checks:
         status = "" if check.exit_status in {None, 0} else f", exit status {check.exit_status}"
         if check.state == "failed" and check.exit_status == 0:
@@ -99,7 +99,7 @@ def say_checks(checks: Sequence[CheckResult]) -> None:
 
 
 def say_tests(tests: TestsShape) -> None:
-    """Print what a check's report says of its tests."""
+    """Print the test results of a check's report."""
     kinds = ((tests.passed, "passed"), (tests.failed, "failed"), (tests.skipped, "skipped"))
     said = ", ".join(f"{number} {kind}" for number, kind in kinds if number)
     echo(f"    tests: {said or 'none'}", "faint")
@@ -113,12 +113,12 @@ def say_tests(tests: TestsShape) -> None:
 
 
 def judged(run: RunShape) -> list[CheckResult]:
-    """The checks as they count: with what judges as the snapshot had it."""
+    """Return the checks that count for the verdict: with the snapshot's protected files, if the run changed any."""
     return run.restored_checks or run.checks
 
 
 def verdict_cell(run: RunShape) -> Cell:
-    """How the checks of a run went, as they count."""
+    """Return the run's verdict from the checks that count."""
     cell = checks_cell(judged(run))
     if run.tampered and cell.style != "checking" and checks_cell(run.checks).style == "passed":
         return cell if run.restored_checks and cell.style == "passed" else Cell("only with its own tests", "failed")
@@ -126,33 +126,33 @@ def verdict_cell(run: RunShape) -> Cell:
 
 
 def succeeded(run: RunShape) -> bool:
-    """Whether the run finished and every check of it passed, also with what judges as the snapshot had it."""
+    """Return whether the run finished and every check passed, also with the snapshot's protected files."""
     checks = [*run.checks, *run.restored_checks]
     honest = not run.tampered or not run.checks or bool(run.restored_checks)
     return run.state == "finished" and honest and all(check.state == "passed" for check in checks)
 
 
 def tests_changed(run: RunShape) -> str:
-    """`+2 -1`: tests that pass and failed on the snapshot, and the other way round."""
+    """Return the number of tests that pass and failed on the snapshot, and of the reverse: `+2 -1`."""
     reports = [check.tests for check in judged(run) if check.tests is not None]
     fixed = sum(report.newly_passing - report.added for report in reports)
     return f"+{fixed} -{sum(report.newly_failing for report in reports)}" if reports else ""
 
 
 def best_first(runs: Sequence[RunShape]) -> list[RunShape]:
-    """Runs in the order of their ranks, those without one behind the others."""
+    """Return runs by rank, those without a rank last."""
     return sorted(runs, key=lambda run: len(runs) + 1 if run.rank is None else run.rank)
 
 
 def rank_cell(run: RunShape) -> Cell:
-    """`2`, or `2=` where it shares its rank."""
+    """Return the rank, with `=` if it is shared: `2=`."""
     if run.rank is None:
         return Cell("")
     return Cell(f"{run.rank}{'=' if run.tied else ''}", "passed" if run.rank == 1 and succeeded(run) else "")
 
 
 def run_line(run: RunShape, now: float) -> str:
-    """One run in plain words: `k3f-1 finished after 4.2s: 2 files, +3 -1, checks passed`."""
+    """Return one sentence about a run: `k3f-1 finished after 4.2s: 2 files, +3 -1, checks passed`."""
     words = f"{run.id} {run.state}"
     if run.state in ENDED and run.started is not None:
         words += f" after {elapsed(run, now)}"
@@ -171,7 +171,7 @@ def run_line(run: RunShape, now: float) -> str:
 
 
 def say_runs(runs: Sequence[RunShape], last_lines: Mapping[str, str] | None = None) -> None:
-    """Print runs as a table, the best first where they are ranked."""
+    """Print runs as a table, the best first if they are ranked."""
     now = time.time()
     rows = [run_row(run, now, (last_lines or {}).get(run.id, "")) for run in best_first(runs)]
     if sum(run.rank is not None for run in runs) < 2:
@@ -182,14 +182,14 @@ def say_runs(runs: Sequence[RunShape], last_lines: Mapping[str, str] | None = No
 
 
 def say_why(runs: Sequence[RunShape]) -> None:
-    """Print why runs have the ranks that they have, the best first."""
+    """Print the reasons of the runs' ranks, the best first."""
     ranked = [run for run in best_first(runs) if run.rank is not None]
     if len(ranked) < 2 and not any(run.checks for run in ranked):
         return
     echo("\nWhy:")
     width = max(len(run.id) for run in ranked)
     columns = shutil.get_terminal_size().columns if on_terminal() else sys.maxsize
-    # Of hundreds of runs that changed nothing it is said once.
+    # Hundreds of runs without changes share one line.
     for _, alike in itertools.groupby(ranked, key=lambda run: run.id if run.files else (run.rank, run.reasons)):
         run, *others = alike
         begin = f"  {rank_cell(run).text:<3} {run.id:<{width}}  "
@@ -203,7 +203,7 @@ def say_why(runs: Sequence[RunShape]) -> None:
 
 
 def say_discarded(id_: str, runs: Sequence[RunShape]) -> None:
-    """Say which runs were thrown away, and how long they can be brought back."""
+    """Print which runs were discarded, and until when they can be restored."""
     thrown = [run for run in runs if run.discarded is not None]
     moments = [run.kept_until for run in thrown if run.kept_until is not None]
     if thrown:
@@ -214,7 +214,7 @@ def say_discarded(id_: str, runs: Sequence[RunShape]) -> None:
 
 
 def say_left_out(what: str, left_out: Sequence[LeftOutPath]) -> None:
-    """Name what could not be taken, each with its reason."""
+    """Print the paths that could not be taken, each with its reason."""
     if left_out:
         echo(f"Left out of {what}:", "conflict")
         for left in left_out:
@@ -222,7 +222,7 @@ def say_left_out(what: str, left_out: Sequence[LeftOutPath]) -> None:
 
 
 def say_task(task: TaskShape, folder: str) -> None:
-    """Print a whole task."""
+    """Print a task with its runs."""
     from datetime import datetime
 
     created = datetime.fromtimestamp(task.created).astimezone()
@@ -237,7 +237,7 @@ def say_task(task: TaskShape, folder: str) -> None:
 
 
 def _circumstances(task: TaskShape) -> str:
-    """What is out of the ordinary about a task."""
+    """Return the unusual properties of a task, for its title line."""
     said = [
         f"by the agent of {task.parent}" if task.parent else "",
         "paused" if task.paused else "",
@@ -248,7 +248,7 @@ def _circumstances(task: TaskShape) -> str:
 
 
 def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
-    """Print the commands that a person may want now."""
+    """Print the commands that the user may want next."""
     runs = [run for run in runs if run.discarded is None]
     changed = [run for run in best_first(runs) if run.files]
     good = [run for run in changed if succeeded(run)]
@@ -268,7 +268,7 @@ def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
         if failed is not None and not good:
             words.append((f"log {run.id} --check {failed}", "why the check failed"))
             break
-    # One that did not start has said nothing, and one that was cancelled has nothing to explain.
+    # A run that did not start has no output, and a cancelled one needs no explanation.
     broken = [run for run in bad if run.state == "failed" and run.exit_status is not None]
     if broken and not good:
         words.append((f"log {broken[0].id} --stderr", "what its agent complained of"))

@@ -30,7 +30,7 @@ TOPICS: Final = (
     "security",
     "troubleshooting",
 )
-"""Every topic, in the order in which a newcomer reads them."""
+"""All topics, in the order in which to read them."""
 
 MAX_WIDTH: Final = 100
 """Maximum columns of text: longer lines are hard to read, however wide the terminal is."""
@@ -45,7 +45,7 @@ def document(topic: str) -> str:
 
 
 def summary(topic: str) -> str:
-    """Get the one sentence that stands below the title of a topic's document."""
+    """Return the sentence below the title of a topic's document."""
     _title, sentence, _rest = document(topic).split("\n\n", 2)
     return " ".join(sentence.split())
 
@@ -54,9 +54,9 @@ def summary(topic: str) -> str:
 @click.argument("topic", required=False)
 @click.pass_context
 def help_(context: click.Context, topic: str | None) -> None:
-    """Explain TOPIC. Without one, list the topics.
+    """Explain TOPIC. Without TOPIC, list the topics.
 
-    On a terminal the text is shown in your pager ($PAGER). The name of a command shows the help of that command.
+    On a terminal the text is shown in your pager ($PAGER). For the name of a command, its help is shown.
     """
     width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
     group = context.parent.command if context.parent else None
@@ -88,14 +88,14 @@ def _show(topic: str, width: int) -> None:
 
     text = render(document(topic), width, styled=coloured())
     if on_terminal():
-        # Click finds the pager, and drops the colours for one that cannot show them.
+        # Click finds the pager, and removes colours if it cannot show them.
         click.echo_via_pager(text)
     else:
         echo(text.rstrip("\n"))
 
 
 def _suggestion(typed: str, commands: Collection[str]) -> str:
-    """Name the topics and commands that begin alike, else those with a similar name, else the topics with that word."""
+    """Suggest topics and commands with the same beginning, else with a similar name, else topics with the word."""
     names = [*TOPICS, *sorted(set(commands) - set(TOPICS))]
     similar = [name for name in names if typed and any(word.startswith(typed) for word in (name, *name.split("-")))]
     similar = similar or difflib.get_close_matches(typed, names)

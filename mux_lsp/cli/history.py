@@ -1,4 +1,4 @@
-"""What was accepted: `log --accepted`, and `show` of a file and its lines."""
+"""Show what was accepted: `log --accepted`, and `show` of a file and its lines."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.protocol import AcceptanceShape, HistoryListResult
 
 SHOWN_LINES = 3
-"""How many of a hunk's lines `show` prints."""
+"""Maximum number of a hunk's lines that `show` prints."""
 
 
 class Spot(NamedTuple):
-    """A file, or lines of it as a person counts them: from 1, the last one included. The file need not exist."""
+    """A file, or lines of it, counted from 1, with the last one included. The file need not exist."""
 
     path: Path
     first: int | None = None
@@ -33,16 +33,16 @@ class Spot(NamedTuple):
 
     @property
     def lines(self) -> str:
-        """` line 3`, ` lines 3-5`, or nothing for the whole file."""
+        """` line 3`, ` lines 3-5`, or empty for the whole file."""
         if self.first is None:
             return ""
         return f" line {self.first}" if self.first == self.last else f" lines {self.first}-{self.last}"
 
 
 def spot(typed: str, folder: Path) -> Spot:
-    """Read `PATH`, `PATH:LINE` or `PATH:LINE-LINE`; a file whose own name looks like that wins.
+    """Parse `PATH`, `PATH:LINE` or `PATH:LINE-LINE`. An existing file with that whole name is preferred.
 
-    Raises UsageError for a folder, and for lines that cannot be.
+    Raises UsageError for a folder, and for an impossible range of lines.
     """
     whole = folder / typed
     match = None if os.path.lexists(whole) else PLACE.fullmatch(typed)
@@ -60,7 +60,7 @@ def spot(typed: str, folder: Path) -> Spot:
 
 
 def names_a_place(client: Client, typed: str) -> bool:
-    """Whether `show` is asked about a file rather than a task or run. An id that exists wins."""
+    """Return whether the argument of `show` names a file rather than a task or run. An existing id is preferred."""
     if any(character in typed for character in "/.:"):
         return True
     if not os.path.lexists(here() / typed):
@@ -74,7 +74,7 @@ def names_a_place(client: Client, typed: str) -> bool:
 
 
 def say_log(client: Client, typed: str | None, *, as_json: bool) -> None:
-    """What was accepted in this repository, or of a file or its lines, newest first."""
+    """Print what was accepted in this repository, or in a file or its lines, newest first."""
     folder = here()
     at = None if typed is None else spot(typed, folder)
     answer = client.execute("mux.history.list", {"repository": folder.as_uri()} if at is None else _argument(at))
@@ -101,7 +101,7 @@ def say_log(client: Client, typed: str | None, *, as_json: bool) -> None:
 
 
 def say_spot(client: Client, typed: str, *, as_json: bool) -> None:
-    """Who made a file, or lines of it: of what was accepted and still stands."""
+    """Print the accepted changes that a file, or lines of it, still has, and who made them."""
     at = spot(typed, here())
     answer = client.execute("mux.history.list", _argument(at))
     if as_json:
@@ -172,7 +172,10 @@ def _agent(one: AcceptanceShape) -> str:
 
 
 def _where(one: AcceptanceShape) -> str:
-    """`src/a.py:3-5`: where it stands now if that was asked and can be told, else where it came to stand."""
+    """Return the current position of an accepted change if it was requested and found, else its position when accepted.
+
+    For example `src/a.py:3-5`.
+    """
     if one.range is None:
         first, last = one.line + 1, one.line + one.added_lines
     else:

@@ -1,4 +1,4 @@
-"""Ids as a person types them: a task is `k3f`, its runs are `k3f-1`, `k3f-2`."""
+"""Resolve the ids that a user types: a task is `k3f`, its runs are `k3f-1`, `k3f-2`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def is_run(id_: str) -> bool:
-    """Whether this is the id of a run rather than of a task."""
+    """Return whether this is the id of a run rather than of a task."""
     return "-" in id_
 
 
 def meant(client: Client, typed: str) -> str:
-    """The task or run that is meant: by its id, or by the beginning of a task's where that is enough to tell it.
+    """Resolve the id of a task or run, or the unique beginning of a task's id.
 
-    Raises UsageError where there is none, with what may have been meant.
+    Raises UsageError, with suggestions, if there is no such task or run.
     """
     return str(client.execute("mux.id.find", {"id": typed})["id"])
 
 
 def one_run(client: Client, typed: str) -> str:
-    """The run that is meant. A task stands for its run where it has one only. Raises UsageError where it has more."""
+    """Resolve the id of a run, or of a task with a single run. Raises UsageError if the task has several runs."""
     id_ = meant(client, typed)
     if is_run(id_):
         return id_

@@ -1,4 +1,4 @@
-"""Commands that show: list, show, log, diff."""
+"""Define the commands that show: list, show, log, diff."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.protocol import FileSummary, ReviewItem, RunShape, TaskShape
 
 FILES_SHOWN = 200
-"""How many files of a run are shown one by one."""
+"""Maximum number of a run's files that are shown."""
 
 LOG_PIECE = 262_144
-"""How much of a log is asked for at a time, in bytes."""
+"""Bytes of a log that are requested at a time."""
 
 
 @click.command(name="list", short_help="List the tasks of this repository.")
@@ -80,7 +80,8 @@ def _task_row(task: TaskShape, *, everywhere: bool) -> list[Cell]:
 def show(id_: str, following: bool, as_json: bool) -> int:
     """Show a task with its runs, or a run with its files, hunks and checks.
 
-    With a PATH, or lines of it: which agents' work was accepted there and still stands, by whom, and for which prompt.
+    For a PATH, or lines of it: show the accepted changes that are still there, with their agents, prompts, and who
+    accepted them.
     """
     from mux_lsp.cli import history
     from mux_lsp.cli.run import watch
@@ -149,7 +150,7 @@ def _say_run(client: Client, run: RunShape) -> None:
         echo(f"  {listed(cost + tokens)}", "faint")
     formatting.say_left_out("the result", run.left_out)
     shown = run.files[:FILES_SHOWN]
-    # No more is asked for than is shown: of some runs it would be ten thousand files.
+    # Request only what is shown: some runs have ten thousand files.
     argument: Json = {"run": run.id, "paths": [file.path for file in shown]}
     items = ReviewListResult.model_validate(client.execute("mux.review.list", argument)).items if shown else []
     for file in shown:
@@ -160,13 +161,13 @@ def _say_run(client: Client, run: RunShape) -> None:
 
 
 def say_more(files: int) -> None:
-    """Say how many files are not shown."""
+    """Print how many files are not shown."""
     if files:
         echo(f"… and {count(files, 'more file')}", "faint")
 
 
 def _name(file: FileSummary) -> str:
-    """Where a changed file is; of a renamed or copied one also where it comes from."""
+    """Return the path of a changed file, with its old path if it was renamed or copied."""
     return visible(file.path) if file.old_path is None else f"{visible(file.old_path)} → {visible(file.path)}"
 
 
@@ -180,7 +181,7 @@ def _item_row(item: ReviewItem) -> list[Cell]:
 
 
 def gist(item: ReviewItem) -> str:
-    """What a hunk does, in one line: its first line that says something."""
+    """Return a summary of a hunk in one line: its first line that is not blank."""
     if one_line(item.added):
         return f"+ {one_line(item.added)}"
     return f"- {one_line(item.removed)}" if one_line(item.removed) else ""
@@ -198,7 +199,7 @@ def gist(item: ReviewItem) -> str:
 @click.option("--markdown", is_flag=True, help="Prompt, conversation, checks and files as a Markdown document.")
 @click.option("--json-lines", is_flag=True, help="The conversation and the tool calls, one JSON object to a line.")
 @json_option
-def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by one
+def log(  # noqa: PLR0913, PLR0917  # click passes each option as an argument
     id_: str | None,
     following: bool,
     stderr: bool,
@@ -211,9 +212,9 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
     json_lines: bool,
     as_json: bool,
 ) -> None:
-    """Print what the agent of RUN has printed, without anything that could drive a terminal.
+    """Print the output of RUN's agent, without characters that could control a terminal.
 
-    With --accepted: list what agents made and a person accepted, in this repository or in PATH, also of deleted tasks.
+    With --accepted: list the agents' changes that were accepted in this repository or in PATH, also of deleted tasks.
     """
     if accepted and (following or stderr or check is not None):
         raise UsageError("log --accepted is no output of a run: -f, --stderr and --check do not go with it.")
@@ -237,7 +238,7 @@ def log(  # noqa: PLR0913, PLR0917  # click passes what the person typed one by 
         if markdown:
             print_document(client, "transcript", run)
             return
-        # A check's verdict may be in either of its streams, and nobody knows in which.
+        # The reason of a check's result may be in either of its streams.
         streams = (
             ["transcript"]
             if json_lines
@@ -268,7 +269,7 @@ def print_document(client: Client, kind: Literal["transcript", "compare", "plot"
 
 
 def _print_log(client: Client, argument: Json) -> int:
-    """Print all that there is, and give how much that was."""
+    """Print a log from its beginning. Return the number of bytes."""
     offset = 0
     while True:
         piece = client.execute("mux.run.log", {**argument, "offset": offset})
@@ -285,7 +286,7 @@ def _print_log(client: Client, argument: Json) -> int:
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @json_option
 def diff(run_id: str, paths: tuple[str, ...], as_json: bool) -> None:
-    """Print what RUN changed as a patch that `git apply` takes; of PATHs only where they are given."""
+    """Print RUN's changes as a patch for `git apply`; only those of PATHs if given."""
     from mux_lsp.cli.review import changed_by
 
     with connected(here()) as client:
@@ -307,7 +308,7 @@ def _say_patch(patch: str) -> None:
     colour = coloured()
     heading = False
     for line in patch.split("\n")[: -1 if patch.endswith("\n") else None]:
-        # The lines before a file's first hunk name it; `---` and `+++` there are no changes.
+        # The lines before a file's first hunk name it; `---` and `+++` are not changes there.
         heading = line.startswith("diff --git ") or (heading and not line.startswith("@@"))
         text = visible(line, keep="\t")
         if colour:

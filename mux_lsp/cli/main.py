@@ -1,4 +1,4 @@
-"""The command line. Expected errors are one sentence on standard error; a bug leaves its traceback in a file."""
+"""Run the command line. An expected error is one sentence on standard error; a bug's traceback is saved in a file."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ SECTIONS = {
 }
 
 BROKEN_PIPE = 141
-"""The exit status of a program that writes to a reader that has gone, as a shell gives it."""
+"""The exit status of a program that writes to a closed pipe, as in a shell."""
 
 
 class _OutputLostError(Exception):
-    """What was printed reaches nobody. `words` is what to say of that, if anything."""
+    """The output cannot be written. `words` is the message about it, if any."""
 
     def __init__(self, status: int, words: str = "") -> None:
         super().__init__(words)
@@ -82,7 +82,7 @@ class _OutputLostError(Exception):
 
 class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. Click would end the process itself, with status 1, when a pipe's reader goes away."""
+        """Run the command. Click itself would end the process, with status 1, when a pipe's reader goes away."""
         try:
             result: object = super().invoke(ctx)
             sys.stdout.flush()
@@ -95,7 +95,7 @@ class _Commands(click.Group):
         return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands by what they are for."""
+        """List the commands by purpose."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(f"{command.name:<8}", command.get_short_help_str(70)) for command in commands])
@@ -104,7 +104,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="mux-lsp")
 def commands() -> None:
-    """Coding agents in hidden git worktrees, their work reviewed hunk by hunk.
+    """Run coding agents in hidden git worktrees, and review their work hunk by hunk.
 
     \b
     Exit status: 0 done; 1 the work failed; 2 bad usage; 3 a conflict, and nothing was written.
@@ -117,12 +117,12 @@ for _section in SECTIONS.values():
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and give its exit status."""
-    # Who has no use for one may have closed it; there is None then.
+    """Run one command and return its exit status."""
+    # The caller may have closed a standard stream; it is None then.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  (as long as the process)
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that is not UTF-8 gets what it cannot show spelt out.
+        # A terminal that is not UTF-8 gets escapes for the characters that it cannot show.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -136,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
         echo_error(str(error))
         return error.exit_status
     except _OutputLostError as error:
-        # Python would complain of the same again at its end.
+        # Otherwise, Python would report the same error again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.words:
             echo_error(error.words)

@@ -1,7 +1,7 @@
 """Render our own documents for a terminal or a pipe, at any width.
 
-rich parses and lays them out. This changes four of its defaults: code keeps its lines, so that it can be copied; tables
-with long cells become lists; headings stand on the left; links name what a person in a terminal can reach.
+rich parses and lays them out. This module changes four of its defaults: code keeps its lines, so that it can be copied;
+tables with long cells become lists; headings are aligned left; links name something that can be opened from a terminal.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.markdown import MarkdownElement
 
 FOLDER = "mux_lsp/docs"
-"""Where the documents are in the repository, to which their links are relative."""
+"""The folder of the documents in the repository, to which their links are relative."""
 
 INDENT = 4
 """Columns by which code, and a row's cells in a list, are indented."""
@@ -43,7 +43,7 @@ THEME = Theme(
 
 
 def render(text: str, width: int, *, styled: bool) -> str:
-    """Lay Markdown out in `width` columns, with colours and other styles where `styled`."""
+    """Render Markdown in `width` columns, with colours and other styles if `styled`."""
     buffer = io.StringIO()
     console = Console(
         file=buffer,
@@ -58,7 +58,7 @@ def render(text: str, width: int, *, styled: bool) -> str:
 
 
 class _Title(Heading):
-    """A heading on the left. Without styles its level is written as in Markdown."""
+    """A heading, aligned left. Without styles, its level is written as in Markdown."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if console.color_system is None:
@@ -68,7 +68,7 @@ class _Title(Heading):
 
 
 class _Code(CodeBlock):
-    """A block of code, indented. A line wider than the terminal stays whole."""
+    """A block of code, indented. A line wider than the terminal is not wrapped."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in str(self.text).rstrip().splitlines():
@@ -76,7 +76,7 @@ class _Code(CodeBlock):
 
 
 class _Rows(TableElement):
-    """A table in columns where it has two and the first is narrow, else a list with a row's cells below its first."""
+    """A table: in columns if it has two and the first is narrow, else a list with a row's cells below its first."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         headers = [cell.content for cell in self.header.row.cells] if self.header and self.header.row else []
@@ -101,7 +101,7 @@ def _entries(headers: Sequence[str], rows: Sequence[Sequence[Text]]) -> Iterator
     for name, *cells in rows:
         yield name
         for header, cell in zip(headers[1:], cells, strict=True):
-            # Of two columns the second needs no name.
+            # With two columns, the second needs no name.
             labelled = cell if len(headers) == 2 else Text.assemble(f"{header}: ", cell)
             yield Padding(labelled, (0, 0, 0, INDENT))
 
@@ -124,7 +124,7 @@ class _Document(Markdown):
 
 
 def _reachable(tokens: Sequence[Token], *, quote_code: bool) -> Iterator[Token]:
-    """Drop pictures, and make of each link what a person in a terminal can reach."""
+    """Drop images, and replace each link's target by something that can be opened from a terminal."""
     dropped = False
     for token in tokens:
         if token.type == "image":
@@ -141,9 +141,9 @@ def _reachable(tokens: Sequence[Token], *, quote_code: bool) -> Iterator[Token]:
 
 
 def _target(address: str) -> tuple[str, bool]:
-    """Name what a link leads to: an address, a topic or a file of the repository. Also tell whether that is a command.
+    """Return a link's target as an address, a command or a file of the repository, and whether it is a command.
 
-    The name is empty for a section of the same document.
+    It is empty for a section of the same document.
     """
     if "://" in address:
         return address, False
@@ -154,7 +154,7 @@ def _target(address: str) -> tuple[str, bool]:
 
 
 def _without_empty_paragraphs(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Drop the paragraphs that held nothing but a picture."""
+    """Drop the paragraphs that contained only an image."""
     index = 0
     while index < len(tokens):
         following = tokens[index + 1] if index + 1 < len(tokens) else None

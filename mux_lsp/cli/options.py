@@ -1,4 +1,4 @@
-"""What several commands share of their command lines."""
+"""Define the options and helpers that several commands share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the pr
 
 
 def here() -> Path:
-    """The folder that the person is in. Raises UsageError where it is gone."""
+    """Return the current folder. Raises UsageError if it does not exist any more."""
     try:
         return Path.cwd()
     except FileNotFoundError:

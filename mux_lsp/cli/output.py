@@ -1,4 +1,4 @@
-"""What goes to the terminal or into a pipe. Everything printed here is harmless, whoever wrote it."""
+"""Print to the terminal or into a pipe, with control characters made visible in all texts."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ STYLES = {
     "rejected": "yellow",
     "faint": "bright_black",
 }
-"""Colours by what they say, in words that click and rich share."""
+"""Colours by meaning, by names that click and rich share."""
 
 
 GAP = 2
 """Spaces between columns."""
 
 LEAST = 10
-"""No column is cut to less: names and hunks are to be told by what is left."""
+"""Minimum width to which columns are cut, so that names and hunks can still be recognized."""
 
 
 class Cell(NamedTuple):
@@ -51,17 +51,17 @@ class Cell(NamedTuple):
 
 
 def on_terminal() -> bool:
-    """Whether a person watches standard output."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def coloured() -> bool:
-    """Whether standard output takes colours: a terminal, and not told otherwise (https://no-color.org)."""
+    """Return whether to print colours: on a terminal, unless disabled (https://no-color.org)."""
     return on_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def echo(text: str = "", style: str = "", *, bold: bool = False) -> None:
-    """Print one line or several."""
+    """Print one or several lines."""
     line = visible(text, keep="\n")
     if coloured() and (style or bold):
         line = click.style(line, fg=STYLES.get(style), bold=bold or None)
@@ -76,13 +76,13 @@ def echo_error(text: str) -> None:
 
 
 def echo_json(value: object) -> None:
-    """Print JSON, in ASCII: a name that is not UTF-8 comes through and nothing in it drives a terminal."""
+    """Print JSON in ASCII, so that names that are not UTF-8 are kept and no character controls the terminal."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
     sys.stdout.flush()
 
 
 def echo_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: str = "") -> None:
-    """Print a table: cut to the terminal's width there, whole and aligned elsewhere."""
+    """Print a table: cut to the terminal's width there, complete and aligned elsewhere."""
     if not rows:
         return
     if coloured():
@@ -99,7 +99,10 @@ def echo_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent
 
 
 def aligned(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[str]:
-    """A table as lines of text, two spaces between the columns. Without headers where all of them are empty."""
+    """Return a table as lines of text, with `GAP` spaces between the columns.
+
+    No header line if all headers are empty.
+    """
     texts = [[visible(cell.text) for cell in row] for row in rows]
     if any(headers):
         texts.insert(0, [header.upper() for header in headers])
@@ -110,9 +113,9 @@ def aligned(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[str]
 
 
 def fitting(widest: Sequence[int], room: int) -> list[int]:
-    """Widths for columns that are so wide at the most, GAP between them.
+    """Return the widths of columns that fit into `room` with GAP between them, at most `widest` each.
 
-    The widest are cut first. Where all would be cut to less than LEAST the last ones are left out.
+    The widest are cut first. If all would be cut to less than LEAST, the last columns are dropped.
     """
     widths = list(widest)
     while sum(widths) + GAP * (len(widths) - 1) > room:
@@ -126,9 +129,9 @@ def fitting(widest: Sequence[int], room: int) -> list[int]:
 
 
 def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], width: int) -> Table:
-    """The same for a terminal of that width.
+    """Return a table for a terminal of `width` columns.
 
-    Cells are `Text`: rich reads no markup in them.
+    Cells are `Text`, in which rich interprets no markup.
     """
     from rich.cells import cell_len
     from rich.table import Table
@@ -140,7 +143,7 @@ def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], width: in
     if sum(widest) + GAP * (len(widest) - 1) > width:
         columns = [column for column in columns if any(row[column] for row in texts)]
     table = Table(box=None, pad_edge=False, show_header=any(headers), header_style="bold", padding=(0, GAP, 0, 0))
-    # Rich itself would take the room from every column.
+    # rich itself would narrow every column.
     widths = fitting([widest[column] for column in columns], width)
     for column, room in zip(columns, widths, strict=False):
         table.add_column(headers[column], no_wrap=True, width=room)

@@ -1,4 +1,4 @@
-"""What agents wait for leave to do, and the commands that answer: allow and refuse."""
+"""List agents' permission requests, and define the commands that answer them: allow and refuse."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ SCOPES = {"once": "this once", "run": "in this run", "task": "in this task", "al
 @click.option("--always", "scope", flag_value="always", help="And whenever any agent asks for it in this repository.")
 @json_option
 def allow(id_: str, scope: str | None, as_json: bool) -> None:
-    """Let an agent do what it asks for. ID is a question's, a run's or a task's; `mux-lsp list` names the questions.
+    """Let an agent do what it asks for. ID is a request's, a run's or a task's; `mux-lsp list` shows the requests.
 
-    All runs of a task that wait for the same have the one answer.
+    The answer is for all runs of a task that wait for the same permission.
     """
     _answer(id_, {"answer": scope or "once"}, as_json=as_json)
 
@@ -42,7 +42,7 @@ def allow(id_: str, scope: str | None, as_json: bool) -> None:
 @click.argument("reason", required=False)
 @json_option
 def refuse(id_: str, reason: str | None, as_json: bool) -> None:
-    """Refuse an agent what it asks for. It goes on without, and reads REASON."""
+    """Refuse an agent what it asks for. It continues without it, and reads REASON."""
     _answer(id_, {"answer": "refuse", "reason": reason}, as_json=as_json)
 
 
@@ -59,7 +59,7 @@ def _answer(id_: str, answer: dict[str, str | None], *, as_json: bool) -> None:
 
 
 def open_questions(client: Client) -> list[PermissionShape]:
-    """What agents wait for leave to do, oldest first."""
+    """Return agents' open permission requests, oldest first."""
     from mux_lsp.lsp.protocol import PermissionListResult
 
     return PermissionListResult.model_validate(client.execute("mux.permission.list", {})).permissions
@@ -79,7 +79,7 @@ def _one(id_: str, asked: Iterable[PermissionShape]) -> PermissionShape:
 
 
 def question_lines(asked: Iterable[PermissionShape], runs: Collection[str] | None = None) -> list[str]:
-    """What waits for an answer, of these runs where they are given, and how to give it."""
+    """Return lines with the open requests, only of `runs` if given, and the commands that answer them."""
     lines = []
     for one in asked:
         waiting = [run for run in one.runs if runs is None or run in runs]
@@ -89,13 +89,13 @@ def question_lines(asked: Iterable[PermissionShape], runs: Collection[str] | Non
             lines.append(title)
             subject = visible(one.subject, keep="\n")
             if subject not in title:
-                # All of it: a title may be cut, and what is behind the cut runs too.
+                # Without a cut: a title may be cut, but the whole command would run.
                 lines += [f"    {line}" for line in subject.split("\n")]
             lines.append(f"  mux-lsp allow {one.id} [--run|--task|--always]   or   mux-lsp refuse {one.id} [REASON]")
     return lines
 
 
 def say_questions(client: Client, runs: Collection[str]) -> None:
-    """Print what of these runs waits for an answer, and how to give it."""
+    """Print the open requests of these runs, and the commands that answer them."""
     for line in question_lines(open_questions(client), runs):
         echo(line, "waiting")

@@ -1,4 +1,4 @@
-"""Commands about the queue: pause, resume, prioritize."""
+"""Define the commands for the queue: pause, resume, prioritize."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("task", metavar="TASK")
 @json_option
 def pause(task: str, as_json: bool) -> None:
-    """Keep the runs of TASK that are queued from beginning. Those at work go on."""
+    """Pause TASK: its queued runs do not begin. Runs at work continue."""
     _change("pause", task, {}, _paused, as_json=as_json)
 
 
@@ -33,7 +33,7 @@ def pause(task: str, as_json: bool) -> None:
 @click.argument("task", metavar="TASK")
 @json_option
 def resume(task: str, as_json: bool) -> None:
-    """Let the queued runs of TASK begin when their turn comes."""
+    """Resume TASK: its queued runs begin when it is their turn."""
     _change("resume", task, {}, _resumed, as_json=as_json)
 
 
@@ -42,7 +42,7 @@ def resume(task: str, as_json: bool) -> None:
 @click.argument("priority", type=click.IntRange(-1000, 1000))
 @json_option
 def prioritize(task: str, priority: int, as_json: bool) -> None:
-    """Have the queued runs of TASK begin before those of tasks whose PRIORITY is lower. Tasks begin with 0."""
+    """Let the queued runs of TASK begin before those of tasks with a lower PRIORITY. The default is 0."""
     _change("prioritize", task, {"priority": priority}, _prioritized, as_json=as_json)
 
 

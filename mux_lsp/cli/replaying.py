@@ -1,4 +1,4 @@
-"""Commands for conversations without a model, and for keeping one that was had with a model: replay and record."""
+"""Define the commands that replay conversations without a model, and record those with a model."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ port_option = click.option("--port", type=click.IntRange(0, 65535), default=0, h
 @click.argument("script", type=click.Path(path_type=Path))
 @port_option
 def replay(script: Path, port: int) -> None:
-    """Serve the Messages API on this machine with SCRIPT in the model's place, until Ctrl-C. It takes any key.
+    """Serve the Messages API on this machine with SCRIPT in the model's place, until Ctrl-C. Any key is accepted.
 
-    A script is TOML, written by `mux-lsp record` or by hand, the model's answers one after the other:
+    A script is a TOML file with the model's answers in order, from `mux-lsp record` or written by hand:
 
     \b
       [[conversation]]
-      model = "claude-*"              # which models it is for; left out: any
-      contains = "fix the parser"     # what the prompt contains; left out: anything
-      events_per_second = 25          # so fast it speaks; left out: at once
+      model = "claude-*"              # models that it is for; default: any
+      contains = "fix the parser"     # text that the prompt contains; default: anything
+      events_per_second = 25          # speed of the answer; default: at once
     \b
       [[conversation.turn]]
       content = [
@@ -38,7 +38,7 @@ def replay(script: Path, port: int) -> None:
         { tool = "read_file", input = { path = "parser.py" } },
       ]
       faults = [{ kind = "overloaded", times = 2 }]    # errors that come before the answer
-      usage = { input = 1200, output = 80 }            # tokens; left out: guessed
+      usage = { input = 1200, output = 80 }            # tokens; default: estimated
     \b
       [[conversation.turn]]
       content = [{ tool = "finish", input = { summary = "Done." } }]
@@ -54,9 +54,9 @@ def replay(script: Path, port: int) -> None:
 @click.option("--upstream", default=ANTHROPIC, metavar="URL", help=f"The API to pass requests on to ({ANTHROPIC}).")
 @port_option
 def record(file: Path, upstream: str, port: int) -> None:
-    """Pass requests on to the Messages API, and write what the model says to FILE, until Ctrl-C. No key is written.
+    """Forward requests to the Messages API, and write the model's answers to FILE, until Ctrl-C. No key is written.
 
-    `mux-lsp replay FILE` plays it: the same prompt then has the same answers, without a key.
+    `mux-lsp replay FILE` replays it: the same prompt then gets the same answers, without a key.
     """
     from mux_lsp.agents.replay.record import record as recording
 

@@ -1,4 +1,4 @@
-"""Commands that decide: accept and reject."""
+"""Define the commands that decide: accept and reject."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Command = TypeVar("_Command", bound="Callable[..., None]")
 
 
 def way_options(command: _Command) -> _Command:
-    """The options that say what to do where something collides."""
+    """Add the options for changes that collide with other text."""
     for option in (
         click.option("--mark", is_flag=True, help="Where it collides with your lines, have both between markers."),
         click.option("--take", is_flag=True, help="Where it collides with your lines, have RUN's in their place."),
@@ -36,7 +36,7 @@ def way_options(command: _Command) -> _Command:
 
 
 def one_way(instead: bool, take: bool, mark: bool) -> str:
-    """The way that these options ask for. Raises UsageError for several."""
+    """Return the mode that the options select. Raises UsageError for several options."""
     ways = [way for way, wanted in (("instead", instead), ("take", take), ("mark", mark)) if wanted]
     if len(ways) > 1:
         raise UsageError(f"{' and '.join(f'--{way}' for way in ways)} exclude each other: give one of them.")
@@ -52,10 +52,10 @@ def one_way(instead: bool, take: bool, mark: bool) -> str:
 def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
     run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], instead: bool, take: bool, mark: bool, as_json: bool
 ) -> None:
-    """Put what RUN changed into your working tree: all of it, or these PATHs and hunks.
+    """Put RUN's changes into your working tree: all of them, or those of PATHs and hunks.
 
-    Hunks land where their lines are now, exactly, or nothing is written and the exit status is 3. With one of
-    --instead, --take and --mark, they also land where something else is by now.
+    Hunks are placed exactly where their lines are now; if one cannot be placed, nothing is written and the exit status
+    is 3. With --instead, --take or --mark, they are also placed where other text is now.
     """
     way = one_way(instead, take, mark)
     chosen = Chosen(run_id, paths, hunks)
@@ -73,7 +73,7 @@ def accept(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def accepted(answer: Json) -> list[str]:
-    """What was accepted, in sentences."""
+    """Return sentences about what was accepted."""
     files = [visible(path) for path in answer["files"]]
     words = []
     if answer["accepted"]:
@@ -99,7 +99,7 @@ def accepted(answer: Json) -> list[str]:
 @click.option("--hunk", "hunks", multiple=True, metavar="ID", help="Only this hunk; `show RUN` lists them.")
 @json_option
 def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json: bool) -> None:
-    """Say no to what RUN changed: all of it, or these PATHs and hunks. Your files stay as they are."""
+    """Reject RUN's changes: all of them, or those of PATHs and hunks. Your files stay as they are."""
     with connected(here()) as client:
         answer = _decide(client, "reject", Chosen(run_id, paths, hunks))
         if as_json:
@@ -112,7 +112,7 @@ def reject(run_id: str, paths: tuple[str, ...], hunks: tuple[str, ...], as_json:
 
 
 class Chosen(NamedTuple):
-    """What a person named: all of a run, or some of its paths and hunks."""
+    """The user's selection: all of a run, or some of its paths and hunks."""
 
     run: str
     paths: Sequence[str]
@@ -126,14 +126,14 @@ _WAYS = {
 }
 
 _OPEN = frozenset({"exact", "instead"})
-"""With these a conflict may be left that another way takes."""
+"""Modes after which a conflict may be solved by another mode."""
 
 _NAMED = 8
-"""As many hunks are named in a sentence at the most."""
+"""Maximum number of hunks that are named in a sentence."""
 
 
 def _what_next(client: Client, chosen: Chosen) -> list[str]:
-    """What a person can do after a conflict, in sentences."""
+    """Return sentences about what the user can do after a conflict."""
     run = one_run(client, chosen.run)
     items: list[Json] = []
     if chosen.paths or not chosen.hunks:
@@ -154,19 +154,19 @@ def _what_next(client: Client, chosen: Chosen) -> list[str]:
 
 
 def ways_out(client: Client, run: str, way: str) -> list[str]:
-    """In which ways all of a run can be accepted after a conflict with this one, in sentences."""
+    """Return sentences about the other modes in which the whole run can be accepted after a conflict in mode `way`."""
     items = client.execute("mux.review.list", {"run": run})["items"] if way in _OPEN else []
     return _ways([item["resolutions"] for item in items if item["status"] == "conflict"])
 
 
 def _ways(colliding: Sequence[Sequence[str]]) -> list[str]:
-    # All of it lands in one way, or nothing does.
+    # All changes must be placed in the same mode.
     ways = [words for way, words in _WAYS.items() if colliding and all(way in open_ for open_ in colliding)]
     return [f"For what collides, {', '.join(ways)}."] if ways else []
 
 
 def _items_at(client: Client, run: str, names: Sequence[str]) -> list[Json]:
-    """What a run changes in these files and folders, but for what was rejected."""
+    """Return a run's changes to these files and folders, without rejected ones."""
     items = client.execute("mux.review.list", {"run": run})["items"]
     files = client.execute("mux.run.get", {"run": run})["run"]["files"]
     there = {file["path"] for file in files if any(is_below(path, name) for path in _paths(file) for name in names)}
@@ -190,9 +190,9 @@ def _decide(client: Client, verb: str, chosen: Chosen, **more: str) -> Json:
 
 
 def named_changes(client: Client, verb: str, chosen: Chosen) -> Json:
-    """What a person means to `verb`, as the argument of a command: the run, and with it `paths`, `hunks` or neither.
+    """Return the argument of a command for the user's selection: the run, and `paths`, `hunks` or neither.
 
-    Raises UsageError where hunks are named beside something that can only be taken as a whole.
+    Raises UsageError if hunks are combined with a file that can only be taken as a whole.
     """
     run, hunks = one_run(client, chosen.run), chosen.hunks
     names = changed_by(client, run, chosen.paths)
@@ -200,7 +200,7 @@ def named_changes(client: Client, verb: str, chosen: Chosen) -> Json:
         return {"run": run, "hunks": list(hunks)} if hunks else {"run": run}
     if not hunks:
         return {"run": run, "paths": names}
-    # One command for all of it, so that a conflict in the last file leaves the first one alone too.
+    # One command for all, so that a conflict in the last file also leaves the first one unchanged.
     wanted = _items_at(client, run, names)
     for item in wanted:
         if item["hunk"] is None:
@@ -209,9 +209,9 @@ def named_changes(client: Client, verb: str, chosen: Chosen) -> Json:
 
 
 def changed_by(client: Client, run: str, paths: Sequence[str]) -> list[str]:
-    """The files and folders that a person means by `paths`, as the daemon names them.
+    """Return the changed files and folders that the user means by `paths`, as the daemon names them.
 
-    Raises UsageError where the run changes nothing at one of them.
+    Raises UsageError if the run changes nothing at one of them.
     """
     if not paths:
         return []
@@ -223,5 +223,5 @@ def changed_by(client: Client, run: str, paths: Sequence[str]) -> list[str]:
 
 
 def _paths(file: Json) -> list[str]:
-    """The paths by which a changed file may be named: of a renamed one the old one too."""
+    """Return the paths by which a changed file may be named: a renamed one also by its old path."""
     return [file["path"], file["old_path"]] if file["change"] == "renamed" else [file["path"]]

@@ -1,4 +1,4 @@
-"""Commands that have agents work: run, continue, retry, cancel, delete."""
+"""Define the commands that let agents work: run, continue, retry, cancel, delete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mux_lsp.lsp.protocol import TaskShape
 
 INTERRUPTED = 130
-"""The exit status after Ctrl-C, as a shell gives it."""
+"""The exit status after Ctrl-C, as in a shell."""
 
 
 @click.command(short_help="Hand a prompt to one or many agents.")
@@ -58,10 +58,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
 ) -> int:
     """Hand PROMPT to one or many agents, each in a hidden worktree.
 
-    They start from what you see now: HEAD, staged, unstaged and untracked files, and the unsaved buffers of editors
-    that are connected. `-` reads PROMPT from standard input. Agents and checks default to those in config.toml.
+    They start from your files as you see them: HEAD, staged, unstaged and untracked files, and the unsaved buffers of
+    connected editors. `-` reads PROMPT from standard input. The default agents and checks are those in config.toml.
 
-    Ctrl-C stops the watching, not the runs.
+    Ctrl-C stops watching the runs, which continue.
 
     \b
     Exit status: 0 when a run finished (and passed every check, where there are checks), 1 when none did,
@@ -125,7 +125,7 @@ def _context(text: str, folder: Path) -> Json:
     path, first, last = place(text, folder)
     if first is None or last is None:
         return {"uri": path.as_uri()}
-    # Lines of a person are counted from 1 and the last one is meant too; those of LSP from 0, the end not included.
+    # The user counts lines from 1 and includes the last one; LSP counts from 0 and excludes the end.
     ends = {"start": {"line": first - 1, "character": 0}, "end": {"line": last, "character": 0}}
     return {"uri": path.as_uri(), "range": ends}
 
@@ -141,7 +141,7 @@ def _started(client: Client, argument: Json, root: Path, *, quiet: bool) -> Json
 
 
 def _waiting(root: Path, stream: TextIO) -> AbstractContextManager[object]:
-    """What a person sees meanwhile, where they see it at all."""
+    """Return a progress indicator, if the output is a terminal."""
     if not stream.isatty():
         return contextlib.nullcontext()
     from rich.console import Console
@@ -153,7 +153,7 @@ def _waiting(root: Path, stream: TextIO) -> AbstractContextManager[object]:
 
 
 def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, as_json: bool) -> int:
-    """Follow runs of a task to their end, print what became of it, and give the exit status."""
+    """Follow runs of a task to their end, print their results, and return the exit status."""
     from mux_lsp.cli import formatting
     from mux_lsp.cli.follow import follow, say_detached, wait_for_baseline
     from mux_lsp.lsp.protocol import TaskResult
@@ -194,10 +194,10 @@ def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, 
 def continue_(  # noqa: PLR0913, PLR0917 - one parameter for each option
     run_id: str, message: str, up_to_date: bool, saved: bool, no_wait: bool, as_json: bool
 ) -> int:
-    """Have the agent of an ended RUN go on from its own result, with MESSAGE as the next prompt.
+    """Let the agent of an ended RUN continue from its own result, with MESSAGE as the next prompt.
 
-    A RUN that waits for leave takes MESSAGE as a no to what it asked for, for itself alone. With --up-to-date it ends
-    what it does and goes on from its result.
+    For a RUN that waits for permission, MESSAGE refuses its request, for this run only. With --up-to-date, RUN stops
+    what it is doing and continues from its result.
     """
     argument: dict[str, Any] = {"message": _prompt(message)}
     if saved and not up_to_date:
@@ -212,7 +212,7 @@ def continue_(  # noqa: PLR0913, PLR0917 - one parameter for each option
 @click.option("--no-wait", is_flag=True, help="Return when the agent has started.")
 @json_option
 def retry(run_id: str, no_wait: bool, as_json: bool) -> int:
-    """Make another attempt with the agent of RUN, as a new run of the same task."""
+    """Let the agent of RUN try again, as a new run of the same task."""
     return _again("mux.run.retry", run_id, {}, no_wait=no_wait, as_json=as_json)
 
 
@@ -238,7 +238,7 @@ def _again(command: str, id_: str, argument: dict[str, Any], *, no_wait: bool, a
 @click.argument("id_", metavar="ID")
 @json_option
 def cancel(id_: str, as_json: bool) -> None:
-    """End a task or a run with every process it started. What it changed so far is kept as its result."""
+    """End a task or a run with every process it started. Its changes so far are kept as its result."""
     with connected(here()) as client:
         from mux_lsp.cli.formatting import ENDED, counted, say_runs
         from mux_lsp.lsp.protocol import RunResult, TaskResult
@@ -263,7 +263,7 @@ def cancel(id_: str, as_json: bool) -> None:
 @click.argument("id_", metavar="ID")
 @json_option
 def delete(id_: str, as_json: bool) -> None:
-    """Forget an ended task or run: its results, its logs and what you decided about them."""
+    """Delete an ended task or run with its results, its logs and your decisions about them."""
     with connected(here()) as client:
         answer = client.execute("mux.task.delete", {"id": id_})
         echo_json(answer) if as_json else echo(f"Deleted {few_of(answer['deleted'])}.")

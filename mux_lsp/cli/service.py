@@ -1,4 +1,4 @@
-"""Commands about mux-lsp itself: agents, status, stop, doctor, and the two that run it."""
+"""Define the commands for mux-lsp itself: agents, status, stop, doctor, serve, daemon."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @click.command(short_help="List the agents there are.")
 @json_option
 def agents(as_json: bool) -> None:
-    """List the agents there are: those that config.toml names, those that people have, and mux-lsp's own.
+    """List the agents that you can use: those in config.toml, known coding agents, and mux-lsp's own.
 
-    Says of each whether it is installed, in which version, whether it looks logged in, and what it will run.
+    For each, print whether it is installed, its version, whether it seems to be logged in, and its command.
     """
     from mux_lsp import paths
     from mux_lsp.cli.client import connected
@@ -61,7 +61,7 @@ def _agent_row(agent: Mapping[str, Any]) -> Sequence[Cell]:
 @click.command(short_help="Say what the daemon does and what it takes up.")
 @json_option
 def status(as_json: bool) -> None:
-    """Say whether the daemon runs, what it does and how much disk it takes. Starts nothing."""
+    """Print whether the daemon is running, its work, and its disk usage. This does not start the daemon."""
     import socket
 
     from mux_lsp.cli.client import Client
@@ -125,7 +125,7 @@ def _of_a_day(answer: Mapping[str, Any]) -> str:
 
 
 def _clients(clients: Sequence[object]) -> str:
-    # This command is none that the person would count.
+    # The user would not count this command as a client.
     return count(len(clients), "connected client") if clients else "no connected client"
 
 
@@ -135,7 +135,7 @@ def _shown(repository: str) -> str:
 
 @click.command(short_help="End the daemon.")
 def stop() -> None:
-    """End the daemon. Command agents at work go on, and the next daemon takes them up."""
+    """End the daemon. Command agents at work continue, and the next daemon takes them over."""
     from mux_lsp.daemon.client import request_stop
 
     echo("The daemon has ended." if request_stop() else "No daemon was running.")
@@ -144,9 +144,9 @@ def stop() -> None:
 @click.command(short_help="Check what mux-lsp needs of this machine.")
 @json_option
 def doctor(as_json: bool) -> int:
-    """Check what mux-lsp needs of this machine, and say what to do where it is missing.
+    """Check what mux-lsp needs from this machine, and say what to do if it is missing.
 
-    Exit status: 1 where something must be put right.
+    Exit status: 1 if something must be fixed.
     """
     from dataclasses import asdict
 
@@ -169,7 +169,7 @@ def doctor(as_json: bool) -> int:
 
 @click.command(short_help="Speak LSP on stdin and stdout, for an editor.")
 def serve() -> None:
-    """Speak LSP on standard input and output. This is what an editor starts."""
+    """Speak LSP on standard input and output. Editors start this command."""
     from mux_lsp.daemon.bridge import main
 
     main()
@@ -177,7 +177,7 @@ def serve() -> None:
 
 @click.command(short_help="Run the daemon in the foreground.")
 def daemon() -> int:
-    """Run the daemon in the foreground. Nobody has to: it is started when it is needed."""
+    """Run the daemon in the foreground. This is not required: it is started when it is needed."""
     from mux_lsp.daemon.server import main
 
     return main([])

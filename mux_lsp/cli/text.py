@@ -1,4 +1,4 @@
-"""Format amounts, times and sizes, and read the paths and places that a person types."""
+"""Format amounts, times and sizes, and parse the paths and places that a user types."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PLACE = re.compile(r"(?P<path>.+?):(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?", re.
 
 
 def one_line(text: str, width: int = 60) -> str:
-    """The first line that says something, harmless, cut at `width` characters."""
+    """Return the first line that is not blank, with control characters made visible, cut at `width` characters."""
     line = next((part.strip() for part in text.splitlines() if part.strip()), "")
     line = visible(line)
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def dollars(amount: float) -> str:
-    """`$4.10`, `$0.0031`."""
+    """Format an amount: `$4.10`, `$0.0031`."""
     return f"${amount:,.2f}" if amount >= 0.1 or not amount else f"${amount:.4f}"
 
 
 def duration(seconds: float) -> str:
-    """`4.2s`, `3m 07s`, `2h 05m`, `3d 04h`."""
+    """Format a duration: `4.2s`, `3m 07s`, `2h 05m`, `3d 04h`."""
     if seconds < 59.95:
         return f"{max(seconds, 0):.1f}s"
     whole = round(seconds)
@@ -45,7 +45,7 @@ def duration(seconds: float) -> str:
 
 
 def size(octets: int) -> str:
-    """`512 B`, `3.4 MB`."""
+    """Format a size: `512 B`, `3.4 MB`."""
     amount = float(octets)
     for unit in ("B", "KB", "MB", "GB"):
         if amount < 1000:
@@ -55,14 +55,14 @@ def size(octets: int) -> str:
 
 
 def folder_of(uri: str) -> Path:
-    """The folder that a `file:` URI names."""
+    """Return the folder of a `file:` URI."""
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
 
 
 def place(text: str, folder: Path) -> tuple[Path, int | None, int | None]:
-    """Read `PATH`, `PATH:LINE` or `PATH:LINE-LINE` as an absolute path with first and last line, counted from 1.
+    """Parse `PATH`, `PATH:LINE` or `PATH:LINE-LINE` as an absolute path with first and last line, counted from 1.
 
-    A file whose own name looks like a place wins. Raises UsageError where there is no such file or line.
+    An existing file with that whole name is preferred. Raises UsageError if there is no such file or line.
     """
     whole = folder / text
     match = None if whole.exists() else PLACE.fullmatch(text)
@@ -79,9 +79,9 @@ def place(text: str, folder: Path) -> tuple[Path, int | None, int | None]:
 
 
 def named_path(typed: str, changed: Iterable[str], root: Path, folder: Path) -> str:
-    """The changed file, or the folder with changed files, that a person in `folder` means, relative to `root`.
+    """Return the changed file, or the folder with changed files, that a user in `folder` means, relative to `root`.
 
-    They name it relative to where they are, or as a diff does. Raises UsageError where nothing changed is meant.
+    It may be named relative to `folder`, or as in a diff. Raises UsageError if it contains no change.
     """
     everything = list(changed)
     here = os.path.normpath(folder / typed)
@@ -96,5 +96,5 @@ def named_path(typed: str, changed: Iterable[str], root: Path, folder: Path) -> 
 
 
 def is_below(path: str, name: str) -> bool:
-    """Whether a path is the file of that name or in the folder of that name; `.` is the root."""
+    """Return whether a path is the file or is below the folder of that name; `.` is the root."""
     return name in {".", path} or path.startswith(f"{name}/")

@@ -1,4 +1,4 @@
-"""The command that shows what a repository's own `mux.toml` would run, and trusts it."""
+"""Define the command that shows what a repository's own `mux.toml` would run, and trusts it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ LABELS = {
 @click.option("--remove", is_flag=True, help="Trust it no more.")
 @json_option
 def trust(folder: str | None, yes: bool, listing: bool, remove: bool, as_json: bool) -> int:
-    """Show what the mux.toml of this repository would run, and let it count once you say so.
+    """Show what the mux.toml of this repository would run, and use it once you trust it.
 
-    What you trust is what it says now. When that changes, whoever changed it, it does not count until you trust it
-    again. Exit status: 1 where you say no.
+    You trust its current content. When that changes, whoever changed it, it is not used until you trust it again. Exit
+    status: 1 if you do not trust it.
     """
     if sum((yes, listing, remove)) > 1:
         raise UsageError("trust takes one of --yes, --list and --remove.")
@@ -90,7 +90,7 @@ def _say_settings(shown: Mapping[str, Any]) -> None:
         value = shown[key]
         if value is not None:
             for number, one in enumerate(value if isinstance(value, list) else [f"{value:g}"]):
-                # All of it: it is what the person trusts.
+                # Without a cut: it is what the user trusts.
                 first, *others = visible(one, keep="\n").split("\n")
                 echo(f"  {'' if number else label:<32}{first}")
                 for line in others:

@@ -1,4 +1,4 @@
-"""The command that verifies what is there, or would be."""
+"""Define the command that runs checks on the user's files as they are, or as they would be with a run's changes."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
 ) -> int:
     """Run checks on your files as they are now, with the unsaved buffers of editors, in a hidden worktree.
 
-    With RUN: on your files as they would be with what RUN changed, all of it or these PATHs and hunks. Nothing is
-    written to them.
+    With RUN: on your files as they would be with RUN's changes, all of them or those of PATHs and hunks. Your files are
+    not changed.
 
-    Without --check they are those of the repository's newest task, else those that are configured.
+    Without --check, run the checks of the repository's newest task, else the configured ones.
 
     \b
     Exit status: 0 when every check passed, 1 when one failed, 3 when RUN collides with your files.

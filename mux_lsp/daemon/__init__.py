@@ -1,1 +1,1 @@
-"""The long-running process and the bridge that editors spawn."""
+"""Run the long-running daemon, and the bridge that editors start."""

@@ -1,4 +1,4 @@
-"""Admit clients: as the person, or as somebody who may do less."""
+"""Admit clients as the user, or as a caller with fewer permissions."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ if TYPE_CHECKING:
     from mux_lsp.daemon.process_tables import Table
 
 LOOKS_AT_ONCE = 2
-"""How many clients are looked at at a time. Threads of their own: nobody should wait for a large repository's git."""
+"""Maximum number of clients that are identified at a time.
+
+These are separate threads, so that nobody waits for the git of a large repository.
+"""
 
 
 class Runs(Protocol):
     """The part of the engine that admission uses."""
 
     def starter(self, names: Iterable[str], /) -> str | None:
-        """The first of these names that is one of its runs, checks or set-ups; None where none is."""
+        """Return the first of these names that is one of its runs, checks or set-ups, or None."""
 
     def sessions(self) -> Mapping[int, str]:
-        """The sessions that belong to its runs, checks and set-ups, with the name of each."""
+        """Return the process sessions of its runs, checks and set-ups, with the name of each."""
 
 
 class Admission:
-    """Finds out who clients are, each in its turn."""
+    """The identification of clients, a limited number at a time."""
 
     def __init__(self, state: str) -> None:
         self._state = os.path.realpath(state)
@@ -42,7 +45,10 @@ class Admission:
         self._threads = ThreadPoolExecutor(LOOKS_AT_ONCE, "look")
 
     async def asker(self, request: dict[str, Any], peer: Peer, runs: Runs, person_key: str) -> Caller:
-        """Who sent a handshake. To be asked before it is answered: whoever waits for the answer is still there."""
+        """Identify the sender of a handshake.
+
+        Call it before the answer is sent: a client that waits for it is still alive.
+        """
         ground = LookContext(os.getpid(), self._state, runs.sessions())
         loop = asyncio.get_running_loop()
         traces = await loop.run_in_executor(self._threads, _look, self._table, peer, ground)
@@ -56,12 +62,12 @@ class Admission:
 
 
 def agent_around() -> str | None:
-    """The agent of the person's that has started this very process, as any daemon would tell; None for none."""
+    """Return the user's own agent that started this process, as a daemon would detect it, or None."""
     return identify(machine(), Target(os.getpid(), lambda: True), LookContext(-1, "/nowhere", {})).tool
 
 
 def refusal_to_end(asker: Caller) -> tuple[str, str] | None:
-    """Why the daemon does not end for somebody, as a code and a sentence; None where it does."""
+    """Return the reason why this caller may not stop the daemon, as a code and a sentence, or None if it may."""
     only = "only a person can end the mux-lsp daemon"
     match asker:
         case Person():
@@ -73,7 +79,7 @@ def refusal_to_end(asker: Caller) -> tuple[str, str] | None:
 
 
 def words(asker: Caller | None) -> str:
-    """Who a client is, for the log; nothing of a person."""
+    """Describe a client for the log; empty for the user."""
     match asker:
         case None | Person():
             return ""
@@ -84,7 +90,7 @@ def words(asker: Caller | None) -> str:
 
 
 def are_same(said: str, secret: str) -> bool:
-    """Compare in a time that tells nothing of where they differ."""
+    """Compare in a time that does not depend on where they differ."""
     return hmac.compare_digest(said.encode(errors="replace"), secret.encode())
 
 

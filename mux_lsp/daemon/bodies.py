@@ -1,7 +1,7 @@
-"""Bodies of messages: which one is worth reading, and its JSON, without holding up the event loop.
+"""Parse the bodies of messages without blocking the event loop, and decide which ones to read.
 
-Reading JSON holds the interpreter until it is done, in whatever thread. So a large body is read by `json`'s own scanner
-in Python, which lets others have a turn between two values. Only one string is read at a stretch.
+Parsing JSON holds the interpreter lock until it is done, in any thread. So a large body is parsed by `json`'s own
+scanner in Python, which lets other threads run between two values. Only a single string is parsed in one go.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from re import Match
 
 DOCUMENT_METHODS = frozenset({"textDocument/didOpen", "textDocument/didChange"})
-"""The methods whose messages carry the text of a document, as large as that is."""
+"""The methods with the text of a document in their messages, which may be large."""
 
 END = 4096
-"""Bytes at the beginning and at the end of a large body in which its method is looked for."""
+"""Bytes at each end of a large body that are searched for its method."""
 
 METHOD_LIMIT = 200
 """Maximum characters of a method's name."""
@@ -35,7 +35,7 @@ _EACH = re.compile(rb"(" + _NAME + rb")\s*:\s*(" + _VALUE + rb")")
 
 
 class Envelope:
-    """The members of a message beside its parameters, as far as an end of its body shows them."""
+    """The members of a message other than its parameters, as far as one end of its body contains them."""
 
     def __init__(self, found: Match[bytes] | None) -> None:
         members = {name: _value_of(value) for name, value in _EACH.findall(found[0])} if found else {}
@@ -68,10 +68,10 @@ class _PatientDecoder(json.JSONDecoder):
 
 
 def parse(body: bytes) -> Any:
-    """The value of a small body. Raises ValueError or RecursionError."""
+    """Return the value of a small body. Raises ValueError or RecursionError."""
     return json.loads(body)
 
 
 def parse_patiently(body: bytes) -> Any:
-    """The value of a large body, for a thread. Raises ValueError or RecursionError."""
+    """Return the value of a large body; call it in a thread. Raises ValueError or RecursionError."""
     return _PatientDecoder().decode(body.decode(json.detect_encoding(body), "surrogatepass"))

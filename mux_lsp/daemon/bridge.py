@@ -1,7 +1,7 @@
-"""`mux-lsp serve`: what an editor spawns. Copies bytes between the editor's pipes and the daemon.
+"""`mux-lsp serve`: copy bytes between an editor's pipes and the daemon.
 
-Starts the daemon if need be. Standard library only, and no more of it than needed: an editor waits for this process to
-start. It knows nothing of LSP until there is no daemon to be had; then it answers the editor's first request with the
+Editors start this process and wait for it, so it uses only the standard library, and little of that. It starts the
+daemon if necessary. It parses LSP only if no daemon is available: then it answers the editor's first request with the
 reason.
 """
 
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 _HELD = 1 << 20
-"""Bytes held for a side that does not read, after which the other side is not read any more either."""
+"""Bytes buffered for a side that does not read, after which the other side is not read either."""
 
 _LAST_ANSWER_SECONDS = 5.0
-"""How long the daemon has to finish its answers after the editor closed its side."""
+"""Seconds for the daemon to finish its answers after the editor has closed its side."""
 
 
 def main() -> NoReturn:
-    """Serves one editor until either side ends, and ends the process."""
+    """Serve one editor until either side ends, then end the process."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _end)
     status = _serve()
-    # Taking the interpreter down piece by piece would cost as much as two of the imports above, and frees nothing that
-    # the end of the process does not.
+    # Shutting down the interpreter would take as long as two of the imports above, and would free nothing that the end
+    # of the process does not.
     sys.stderr.flush()
     os._exit(status)
 
 
 def _end(*_: object) -> None:
-    # The editor wants us gone: whatever is still in our hands has nobody to go to.
+    # The editor wants this process to end, so buffered data has no recipient any more.
     os._exit(0)
 
 
@@ -52,7 +52,7 @@ def _serve() -> int:
         connection = connect()
     except MuxError as error:
         return _refuse(str(error))
-    except Exception as error:  # a bug, which the person should hear of all the same
+    except Exception as error:  # a bug, which the user should see nevertheless
         import traceback
 
         traceback.print_exc()
@@ -68,9 +68,9 @@ def _refuse(sentence: str) -> int:
 
 
 class _Bridge:
-    """The bytes on their way. Neither direction ever waits for the other.
+    """The bytes in transit. Neither direction ever waits for the other.
 
-    The editor's pipes may be shared with other processes, so they are never made non-blocking: `select` says when a
+    The editor's pipes may be shared with other processes, so they are never made non-blocking: `select` reports when a
     read or a small write is sure not to block.
     """
 
@@ -85,7 +85,7 @@ class _Bridge:
         self._told_end = False
 
     def run(self) -> int:
-        """Copies until either side ends. Returns the exit status."""
+        """Copy bytes until either side ends. Return the exit status."""
         while self._daemon_open or self._to_editor:
             read_from: list[socket | int] = []
             if self._editor_speaks and len(self._to_daemon) < _HELD:
@@ -98,7 +98,7 @@ class _Bridge:
             seconds = None if self._editor_speaks else _LAST_ANSWER_SECONDS
             readable, writable, _ = select.select(read_from, write_to, [], seconds)
             if not readable and not writable:
-                return 0  # the editor has closed its side and nobody says anything more
+                return 0  # the editor has closed its side and neither side sends anything more
             if 0 in readable and not self._hear_editor():
                 return 0
             self._serve_daemon(self._daemon in readable, self._daemon in writable)
@@ -107,7 +107,7 @@ class _Bridge:
         return self._end()
 
     def _hear_editor(self) -> bool:
-        """Takes what the editor says. False if it closed its side without having said anything: no answer is due."""
+        """Read from the editor. Return False if it closed its side without having sent anything: no answer is due."""
         try:
             said = os.read(0, _CHUNK)
         except OSError:
@@ -120,7 +120,7 @@ class _Bridge:
         return bool(self._last_said)
 
     def _tell_editor(self) -> bool:
-        """Writes as much as is sure not to block. False if the editor is gone."""
+        """Write as much as is sure not to block. Return False if the editor is gone."""
         try:
             del self._to_editor[: os.write(1, self._to_editor[: select.PIPE_BUF])]
         except OSError:

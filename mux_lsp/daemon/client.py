@@ -1,6 +1,6 @@
-"""Connect to the daemon, start it where none runs, and ask it for its status or its end.
+"""Connect to the daemon, start it if necessary, and request its status or its end.
 
-For the bridge and the command line. Standard library only: editors wait for this.
+Used by the bridge and the command line. Standard library only: editors wait for this.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def connect(home: paths.Home | None = None) -> Connection:
-    """A connection for LSP to the person's daemon, which is started if there is none.
+    """Connect to the user's daemon for LSP. Start it if it is not running.
 
-    An older daemon is replaced, and the new one takes its runs up. Raises MuxError with the reason when there is no
-    daemon to be had, as where a newer one runs.
+    An older daemon is replaced, and the new one takes over its runs. Raises MuxError with the reason if no daemon can
+    be used, for example because a newer one is running.
     """
     here = home or paths.home()
     try:
@@ -37,22 +37,22 @@ def connect(home: paths.Home | None = None) -> Connection:
 
 
 def connect_running(home: paths.Home | None = None) -> Connection:
-    """A connection for LSP to the daemon that runs. Raises NotRunningError if none does."""
+    """Connect to the running daemon for LSP. Raises NotRunningError if there is no daemon."""
     return attempt(home or paths.home(), "lsp")
 
 
 def request_status(home: paths.Home | None = None) -> dict[str, Any]:
-    """What the daemon says of itself and its engine. Raises NotRunningError if none runs."""
+    """Return the status of the daemon and its engine. Raises NotRunningError if there is no daemon."""
     with attempt(home or paths.home(), "status") as connection:
         status = connection.answer.get("status")
         return status if isinstance(status, dict) else {}
 
 
 def request_stop(timeout: float = STOP_SECONDS, home: paths.Home | None = None) -> bool:
-    """Ends the daemon and waits until its process has ended. False if none ran.
+    """Stop the daemon and wait until its process has ended. Return False if there was no daemon.
 
-    One that does not answer or has not ended in `timeout` seconds is ended by signal, which loses nothing that was
-    shown. Raises MuxError if not even that helps.
+    A daemon that does not answer or has not ended in `timeout` seconds is ended by a signal, which loses nothing that
+    was shown. Raises MuxError if even that fails.
     """
     here = home or paths.home()
     try:

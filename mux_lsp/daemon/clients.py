@@ -1,4 +1,4 @@
-"""Serve the connections of the daemon: let them in, shake hands, refuse, and run a session for each client."""
+"""Serve the connections of the daemon: accept, shake hands, refuse, and run a session for each client."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLIENTS = 2000
-"""Maximum number of clients. Fewer where the system does not let the daemon have so many files."""
+"""Maximum number of clients. It is lower if the system does not allow the daemon that many open files."""
 
 STRANGERS = 200
-"""Maximum number of connections that are let in and have not said yet what they want."""
+"""Maximum number of accepted connections that have not sent a handshake yet."""
 
 RETRY_SECONDS = 1.0
-"""Until when it is tried again to let a connection in where the system had no room for it."""
+"""Seconds until the next attempt to accept a connection for which the system had no room."""
 
 DRAIN_SECONDS = 5.0
-"""How long sessions have to end by themselves when the daemon ends; after that they are cancelled."""
+"""Seconds for sessions to end by themselves when the daemon ends. After that they are cancelled."""
 
 
 @dataclass(eq=False)
@@ -58,16 +58,16 @@ class _Client:
 
 
 class Daemon(Protocol):
-    """What connections need of the daemon's life cycle."""
+    """The operations of the daemon's life cycle that connections need."""
 
     def stop(self, reason: str, /) -> None:
-        """End the daemon. The reason goes to the log."""
+        """Stop the daemon. The reason goes to the log."""
 
     def is_stopping(self) -> bool:
-        """Return whether it is ending: no session begins any more."""
+        """Return whether the daemon is stopping: no session begins any more."""
 
     def on_clients_changed(self) -> None:
-        """Note that a client came or went."""
+        """Handle that a client connected or disconnected."""
 
 
 class Clients:
@@ -93,9 +93,9 @@ class Clients:
         return bool(self._clients)
 
     async def accept(self, listening: socket.socket, record: lifecycle.Record) -> None:
-        """Lets connections in, as long as there are not too many that have not said yet what they want.
+        """Accept connections while not too many of them are waiting for a handshake.
 
-        Those that are not let in wait where they are. None is turned away without a word.
+        Other connections wait in the system's queue. None is closed without a message.
         """
         self._record = record
         while True:
@@ -110,7 +110,7 @@ class Clients:
             self._number += 1
             name = f"client {self._number}"
             try:
-                # At once: whoever has connected is still there to be looked at.
+                # At once, while the process that connected still exists.
                 peer = peer_of(connection)
             except OSError as error:
                 log.info("%s: connection lost: %s", name, error)
@@ -122,7 +122,7 @@ class Clients:
             task.add_done_callback(self._ended)
 
     async def drain(self) -> None:
-        """Lets the sessions end, and cancels those that do not."""
+        """Let the sessions end, and cancel those that do not."""
         sessions = {client.task for client in self._clients}
         for client in self._clients:
             client.reader.end()
@@ -138,7 +138,7 @@ class Clients:
             await asyncio.wait(late)  # the watchdog bounds it
 
     async def _wait_for_room(self) -> None:
-        """Waits until a connection ends, or for a second: files are closed elsewhere too, of which nobody tells."""
+        """Wait until a connection ends, or for `RETRY_SECONDS`, since other files are closed without a notification."""
         self._room.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETRY_SECONDS):
@@ -149,7 +149,7 @@ class Clients:
         self._room.set()
 
     async def _connection(self, connection: socket.socket, peer: Peer, name: str) -> None:
-        """One connection from its first byte to its last. Whatever goes wrong in it stays in it."""
+        """Serve one connection from its first byte to its last. Errors stay within it."""
         stranger = contextlib.ExitStack()
         stranger.callback(self._strangers.release)
         try:
@@ -174,12 +174,12 @@ class Clients:
                     _take_keys(request.get("keys"), name)
                 await self._session(ClientReader(reader, out, self._newcomers, name), out, peer.pid, name, asker)
             else:
-                # Never closed: the client takes its end for the end of this process.
+                # Never closed: the client takes the end of this connection for the end of this process.
                 os.dup(writer.get_extra_info("socket").fileno())
                 self._daemon.stop(f"{request['want']} asked for by {name} (mux-lsp {str(request.get('version'))[:40]})")
         except OSError as error:
             log.info("%s: connection lost: %s", name, error)
-        except (Exception, SystemExit):  # a session that calls sys.exit must not take the daemon with it
+        except (Exception, SystemExit):  # a session that calls sys.exit must not end the daemon
             log.exception("a bug ended the session of %s", name)
         finally:
             stranger.close()
@@ -189,7 +189,10 @@ class Clients:
     async def _shake_hands(
         self, reader: asyncio.StreamReader, out: ClientWriter, peer: Peer, name: str
     ) -> tuple[dict[str, Any], Caller] | None:
-        """What the client said, and who it is, where it was granted and there is more to do than to answer."""
+        """Shake hands.
+
+        Return the client's request and the caller, or None if it was refused or needs no more than the answer.
+        """
         try:
             async with asyncio.timeout(handshake.SECONDS):
                 said = await reader.readline()
@@ -202,7 +205,7 @@ class Clients:
         request = handshake.parse(said) or {}
         want, refusal, asker = request.get("want"), self._refusal(request, peer), None
         if refusal is None and want != "status":
-            # Before it is answered: whoever waits for the answer is still there to be looked at.
+            # Before the answer: a client that waits for it can still be identified.
             asker = await self._admission.asker(request, peer, self._engine, self._record.person_key)
             if want != "lsp":
                 refusal = refusal_to_end(asker)
@@ -220,7 +223,7 @@ class Clients:
         return (request, asker) if refusal is None and asker is not None else None
 
     def _refusal(self, request: dict[str, Any], peer: Peer) -> tuple[str, str] | None:
-        """Why the request is not granted, as a code and a sentence."""
+        """Return the reason why the request is refused, as a code and a sentence, or None."""
         if peer.uid not in {None, os.geteuid()}:
             return "user", f"this mux-lsp daemon serves another user than you (uid {peer.uid})"
         token = request.get("token")
@@ -291,7 +294,7 @@ class Clients:
 
 
 def _most_clients() -> int:
-    """How many clients there may be: the other half of the files is for the work that they ask for."""
+    """Return the maximum number of clients. They get half of the files, and their work the other half."""
     if sys.platform == "win32":
         return CLIENTS
     import resource
@@ -315,9 +318,10 @@ def _not_newer(version: str) -> str:
 
 
 def _take_keys(keys: object, name: str) -> None:
-    """Keys to models that the daemon was started without, from whoever has them: they are kept in memory alone.
+    """Add keys to models that the daemon was started without, sent by a client. They are kept in memory only.
 
-    With the address of their server, and only where nothing of the account is known here: a key goes to no other one.
+    The address of their server is added too, and only if the daemon has no variable of that account: a key is never
+    sent to another server.
     """
     brought = keys if isinstance(keys, dict) else {}
     for account in ACCOUNTS:
@@ -325,6 +329,6 @@ def _take_keys(keys: object, name: str) -> None:
             continue
         for variable in account:
             if isinstance(value := brought.get(variable), str):
-                with contextlib.suppress(ValueError):  # what no variable can hold
+                with contextlib.suppress(ValueError):  # a value that no variable can have
                     os.environ[variable] = value
                     log.info("%s has brought %s", name, variable)

@@ -1,7 +1,7 @@
-"""One client's connection: what comes in is checked before a language server sees it, what goes out is bounded.
+"""Check and parse what one client sends, and bound what is sent to it.
 
-A `ClientReader` gives only whole, well-formed messages, so that the reading loop behind it cannot fail. A
-`ClientWriter` never blocks and drops a client that does not read. Whatever a client does, it does to itself.
+A `ClientReader` returns only complete, well-formed messages, so that the loop that reads them cannot fail. A
+`ClientWriter` never blocks, and drops a client that does not read. A client's errors affect only itself.
 """
 
 from __future__ import annotations
@@ -17,39 +17,41 @@ from mux_lsp.daemon import bodies
 log = logging.getLogger(__name__)
 
 DOCUMENT_LIMIT = 64 * 1024 * 1024
-"""Maximum bytes of a message with the text of a document. No text that a person edits comes near."""
+"""Maximum bytes of a message with the text of a document. No text that a user edits is that large."""
 
 MESSAGE_LIMIT = 8 * 1024 * 1024
 """Maximum bytes of every other message."""
 
 LARGE = 64 * 1024
-"""Bytes from which on a message is read in a thread: it would hold up the other clients."""
+"""Bytes from which on a message is parsed in a thread, since it would block the other clients."""
 
 _readers = ThreadPoolExecutor(4, "large-message")
-"""Reads large messages. Not the threads of everybody, which would all wait for four of these."""
+"""Threads that parse large messages. Separate from the default threads, which four of these would occupy."""
 
 HEADER_LINES = 16
-"""Header fields that one message may have. LSP knows two."""
+"""Maximum number of header fields of one message. LSP has two."""
 
 WAITING_LIMIT = 16 * 1024 * 1024
-"""Bytes that may wait for a client to read them, beside one message of any size, before more is refused and the client
-dropped."""
+"""Maximum bytes that wait for a client to read them, in addition to one message of any size.
+
+Beyond that, the client is dropped.
+"""
 
 STALLED_SECONDS = 30.0
-"""How long a client may read nothing of what waits for it."""
+"""Seconds for which a client may read nothing while data waits for it."""
 
 _PIECE = 256 * 1024
-"""Bytes of a message that are passed over at a time."""
+"""Bytes of a message that are skipped at a time."""
 
 _PARSE_ERROR, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
 
 
 class _MalformedError(Exception):
-    """The framing is broken: what follows cannot be told apart any more."""
+    """The framing is broken: the following messages cannot be separated any more."""
 
 
 class ClientWriter:
-    """The way out to one client. `write` takes whole framed messages and returns at once."""
+    """The output to one client. `write` takes complete framed messages and returns at once."""
 
     def __init__(
         self,
@@ -65,15 +67,15 @@ class ClientWriter:
         self._waiting_limit = waiting_limit
         self._stalled_seconds = stalled_seconds
         self._pending: list[bytes] = []
-        """What is sent with the next turn of the loop, in one call of the system for all that this one brings."""
+        """Data to send in the next turn of the event loop, with one system call for all messages of this turn."""
         self._written = 0
         self._taken = 0
         self._largest = 0
-        """Bytes of the largest message since nothing waited: who has asked for it takes a while to read it."""
+        """Bytes of the largest message since the buffer was empty, which its client takes a while to read."""
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, data: bytes) -> None:
-        """Sends the bytes when the client takes them. After the connection's end they go nowhere, silently."""
+        """Send the bytes when the client reads them. After the connection's end they are dropped silently."""
         if self._transport.is_closing():
             return
         waiting = self._waiting()
@@ -87,18 +89,18 @@ class ClientWriter:
         self._pending.append(data)
 
     def close(self) -> None:
-        """Ends the connection once the client has taken what waits."""
+        """End the connection once the client has read what waits for it."""
         self._send()
         self._transport.close()
 
     async def closed(self, seconds: float) -> None:
-        """Waits until the connection has ended, and breaks it off after so many seconds."""
+        """Wait until the connection has ended, and abort it after `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stream.wait_closed()
         except TimeoutError:
             self._transport.abort()
-        except OSError:  # the client has broken the connection, which ends it just as well
+        except OSError:  # the client has broken the connection, which also ends it
             pass
         finally:
             self._stop_watching()
@@ -139,28 +141,28 @@ class ClientWriter:
 
 
 class Turnstile:
-    """Lets one newcomer at a time be worked for, in the order in which they come.
+    """A queue in which new clients are served one at a time, in the order of their arrival.
 
-    A session that begins, and its first message, take longer than all that a client asks later. Two hundred of them at
-    once would have everybody wait for all, since an event loop does all that is ready before it looks again.
+    The start of a session and its first message take longer than all later requests. Two hundred of them at once would
+    make every client wait for all of them, since an event loop runs all that is ready before it polls again.
     """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
 
     async def turn(self) -> None:
-        """Wait for a turn: it lasts until whoever has it waits for something else."""
+        """Wait for a turn. It lasts until the caller waits for something else."""
         await self._lock.acquire()
         asyncio.get_running_loop().call_soon(self._lock.release)
 
 
 class ClientReader:
-    """The way in from one client: its messages, one after the other.
+    """The input from one client: its messages, one after the other.
 
-    Gives only JSON-RPC objects. A body that is none is answered here, and so is a message that is too large, of which
-    no more is kept than its beginning; broken framing ends the connection, which reads as the end of the stream.
+    It returns only JSON-RPC objects. It answers any other body with an error, as well as a message that is too large,
+    and keeps only the beginning of the latter. Broken framing ends the connection, like the end of the stream.
 
-    The first message comes when it is its client's turn.
+    The first message is returned when it is the client's turn.
     """
 
     def __init__(self, stream: asyncio.StreamReader, writer: ClientWriter, newcomers: Turnstile, name: str) -> None:
@@ -173,10 +175,10 @@ class ClientReader:
         self._scope: asyncio.Timeout | None = None
 
     async def message(self) -> tuple[dict[str, Any], int] | None:
-        """The next message and the bytes that its body had, or None at the end of the stream."""
+        """Return the next message and the size of its body in bytes, or None at the end of the stream."""
         while not self._ended:
             try:
-                async with asyncio.timeout(None) as self._scope:  # `end` gives it its time
+                async with asyncio.timeout(None) as self._scope:  # `end` sets the time
                     body = await self._receive()
                     if body is None:
                         return None
@@ -196,13 +198,13 @@ class ClientReader:
         return None
 
     def end(self) -> None:
-        """Lets the stream end here, so that the session behind it closes in its own order."""
+        """End the stream here, so that the session that reads it closes in its own order."""
         self._ended = True
         if self._scope is not None:
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def _receive(self) -> bytes | None:
-        """The next body that is not too large, or None if the client closed its side between two messages."""
+        """Receive the next body that is not too large, or None if the client closed its side between two messages."""
         while (length := await self._receive_header()) is not None:
             if length <= MESSAGE_LIMIT:
                 return await self._stream.readexactly(length)
@@ -211,7 +213,7 @@ class ClientReader:
         return None
 
     async def _receive_large(self, length: int) -> bytes | None:
-        """A body over `MESSAGE_LIMIT` if it may have a document's text. Any other is passed over, and refused."""
+        """Receive a body over `MESSAGE_LIMIT` if it may have a document's text. Skip and refuse any other."""
         head = await self._stream.readexactly(bodies.END)
         first, rest = bodies.first_members(head), length - len(head)
         if first.method is None or first.method in bodies.DOCUMENT_METHODS:
@@ -233,7 +235,7 @@ class ClientReader:
         return None
 
     async def _receive_header(self) -> int | None:
-        """The length of the next body, or None if the client closed its side between two messages."""
+        """Receive the length of the next body, or None if the client closed its side between two messages."""
         length: int | None = None
         for count in range(HEADER_LINES + 1):
             try:
@@ -256,7 +258,7 @@ class ClientReader:
         raise _MalformedError(f"more than {HEADER_LINES} header lines")
 
     async def _read(self, body: bytes) -> dict[str, Any] | None:
-        """The JSON-RPC message that the body is. If it is none, the client is told so."""
+        """Parse a body as a JSON-RPC message. Answer with an error if it is not one, and return None."""
         try:
             if len(body) < LARGE:
                 message = bodies.parse(body)

@@ -1,10 +1,11 @@
-"""Open one connection to the daemon that runs, with its handshake. Standard library only: editors wait for this."""
-# pathlib costs the bridge a fifth of its start.
+"""Open one connection to the running daemon, with its handshake. Standard library only: editors wait for this."""
+# pathlib takes a fifth of the bridge's start-up time.
 # ruff: noqa: PTH123
 
 from __future__ import annotations
 
-# The module `socket` wraps this one in enums and selectors, which alone would be a quarter of the bridge's start.
+# The module `socket` wraps this one in enums and selectors, which alone would take a quarter of the bridge's start-up
+# time.
 import _socket as socket
 import os
 
@@ -20,22 +21,25 @@ if TYPE_CHECKING:
     Want = Literal["lsp", "stop", "status", "handover"]
 
 ANSWER_SECONDS = 15.0
-"""How long a daemon may take to answer a handshake before it counts as hung. Its event loop never works that long."""
+"""Seconds after which a daemon that has not answered a handshake counts as hung.
+
+Its event loop is never busy that long.
+"""
 
 STOP_SECONDS = 40.0
-"""How long a daemon may take to end: a little more than it gives itself."""
+"""Seconds for a daemon to end: a little more than it gives itself."""
 
 
 class NotRunningError(MuxError):
-    """No daemon answers. What is left of an earlier one may lie about."""
+    """No daemon answers. Files of an earlier one may exist."""
 
 
 class NoAnswerError(MuxError):
-    """A daemon is there but says nothing: it hangs."""
+    """A daemon is running but does not answer: it hangs."""
 
 
 class BusyError(NoAnswerError):
-    """A daemon is there, and lets nobody in: more connections wait than its system keeps waiting."""
+    """A daemon is running but does not accept connections: more of them are waiting than the system's queue holds."""
 
 
 class OtherVersionError(MuxError):
@@ -43,7 +47,7 @@ class OtherVersionError(MuxError):
 
 
 class Connection:
-    """A connection whose handshake was granted. `rest` is what the daemon said after its answer."""
+    """A connection whose handshake was granted. `rest` is what the daemon sent after its answer."""
 
     __slots__ = ("answer", "rest", "sock")
 
@@ -53,7 +57,7 @@ class Connection:
         self.rest = rest
 
     def wait_for_end(self, seconds: float) -> None:
-        """Waits until the daemon has closed the connection. Raises TimeoutError."""
+        """Wait until the daemon has closed the connection. Raises TimeoutError."""
         self.sock.settimeout(seconds)
         try:
             while self.sock.recv(65536):
@@ -62,11 +66,11 @@ class Connection:
             pass
 
     def detach(self) -> int:
-        """Hands over the file descriptor: `socket.socket(fileno=connection.detach())` is what asyncio takes."""
+        """Return the file descriptor and give up its ownership, for `socket.socket(fileno=…)`, which asyncio needs."""
         return self.sock.detach()
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         self.sock.close()
 
     def __enter__(self) -> Connection:
@@ -77,10 +81,10 @@ class Connection:
 
 
 def attempt(home: paths.Home, want: Want) -> Connection:
-    """One connection and handshake with whoever `daemon.json` names.
+    """Connect to the daemon that `daemon.json` names, and shake hands.
 
-    Raises NotRunningError if nobody is there, NoAnswerError if it hangs, OtherVersionError if it is of another version,
-    and MuxError for every other refusal.
+    Raises NotRunningError if there is no daemon, NoAnswerError if it hangs, OtherVersionError if it has another
+    version, and MuxError for every other refusal.
     """
     record = read_record(home)
     if record is None:
@@ -94,7 +98,7 @@ def attempt(home: paths.Home, want: Want) -> Connection:
         else:
             hello["person"] = _person_key(home)
         if not run and want == "lsp" and str(record.get("address")).startswith("unix:"):
-            # A daemon that was started without them needs them for what is asked of it here.
+            # A daemon that was started without them needs them for the requests of this client.
             hello["keys"] = {name: value for name in KEYS | ADDRESSES if (value := os.environ.get(name))}
         sock.sendall(handshake.line(hello))
         first, rest = _read_line(sock)
@@ -104,7 +108,7 @@ def attempt(home: paths.Home, want: Want) -> Connection:
             f"the mux-lsp daemon (pid {record.get('pid')}) does not answer: run `mux-lsp stop`, then try again "
             f"(its log: {home.log})"
         ) from error
-    except BlockingIOError as error:  # of a connect alone: everything else has a time limit
+    except BlockingIOError as error:  # only of a connect: everything else has a time limit
         raise BusyError(
             f"the mux-lsp daemon (pid {record.get('pid')}) has let nobody in for {ANSWER_SECONDS:g} s, since too many "
             f"clients connect at the same time: try again. Nothing was started or changed (its log: {home.log})"
@@ -117,7 +121,7 @@ def attempt(home: paths.Home, want: Want) -> Connection:
         sock.settimeout(None)
         return Connection(sock, answer, rest)
     sock.close()
-    if answer is None or "error" not in answer:  # it ended just now, or the address has passed to another program
+    if answer is None or "error" not in answer:  # it has just ended, or another program has the address now
         raise NotRunningError(f"no mux-lsp daemon is running ({record.get('address')} gave no answer)")
     if answer.get("code") == "version":
         raise OtherVersionError(str(answer["error"]))
@@ -125,7 +129,7 @@ def attempt(home: paths.Home, want: Want) -> Connection:
 
 
 def read_record(home: paths.Home) -> dict[str, Any] | None:
-    """What `daemon.json` says, or None if there is nothing that could be read."""
+    """Return the content of `daemon.json`, or None if it cannot be read."""
     try:
         with open(home.daemon_record, "rb") as file:
             return handshake.parse(file.read())
@@ -138,11 +142,11 @@ def _person_key(home: paths.Home) -> str:
         with open(home.person_key, encoding="ascii") as file:
             return file.read()
     except (OSError, ValueError):
-        return ""  # the daemon says what follows from it
+        return ""  # the daemon refuses if it needs the key
 
 
 def is_alive(home: paths.Home) -> bool:
-    """Whether a daemon's process holds its lock, answering or not."""
+    """Return whether a daemon's process holds its lock, whether it answers or not."""
     import fcntl
 
     try:
@@ -182,11 +186,11 @@ def _open(address: str) -> socket.socket:
 
 
 def _wait_for_room(sock: socket.socket, target: str | tuple[str, int]) -> None:
-    """Connects to a daemon before whom too many wait. Raises BlockingIOError if it lets nobody in.
+    """Connect to a daemon whose queue is full. Raises BlockingIOError if it accepts no connection in time.
 
-    A time limit in Python makes a socket one that does not wait for that (connect(2): EAGAIN), so it is the system's.
-    Linux alone says EAGAIN. macOS refuses the connection as if nobody was there (ECONNREFUSED), and whoever then starts
-    a daemon finds the lock of the one that runs.
+    A socket with a time limit in Python does not wait for a full queue (connect(2): EAGAIN), so the limit is set in the
+    system. Only Linux returns EAGAIN. macOS refuses the connection as if there was no daemon (ECONNREFUSED), and a
+    process that then starts a daemon finds the lock of the running one.
     """
     import struct
 
@@ -197,7 +201,7 @@ def _wait_for_room(sock: socket.socket, target: str | tuple[str, int]) -> None:
 
 
 def _read_line(sock: socket.socket) -> tuple[bytes, bytes]:
-    """The first line and what came with it; an incomplete line if the daemon closed before its end."""
+    """Return the first line and the rest. The line is incomplete if the daemon closed the connection before its end."""
     received = b""
     while b"\n" not in received:
         chunk = sock.recv(65536)

@@ -1,4 +1,4 @@
-"""Ending a daemon that does not answer."""
+"""End a daemon that does not answer."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from mux_lsp import paths
 
 KILLED_SECONDS = 10.0
-"""How long a killed process may take to be gone: it may be in the middle of writing to a slow disk."""
+"""Seconds for a killed process to end: it may be writing to a slow disk."""
 
 _CLOCK_SECONDS = 2.0
-"""How far two readings of one start may lie apart: the system's idea of when it was booted moves with its clock."""
+"""Maximum difference in seconds of two readings of one start time: the system's boot time changes with its clock."""
 
 
 def end_process(home: paths.Home, timeout: float) -> None:
-    """Ends the process that holds the daemon's lock: TERM, so many seconds, KILL. Raises MuxError if it holds it still.
+    """End the process that holds the daemon's lock: TERM, `timeout` seconds, KILL. Raises MuxError if it remains.
 
-    The pid counts only together with the time at which the process started, since pids are used again.
+    The pid is compared together with the start time of the process, since pids are reused.
     """
     process = _holder(home)
     if process is None:
@@ -45,7 +45,7 @@ def end_process(home: paths.Home, timeout: float) -> None:
 
 
 def _holder(home: paths.Home) -> psutil.Process | None:
-    """Who wrote itself into the lock's file."""
+    """Return the process that is recorded in the lock file, or None if it has ended."""
     holder = handshake.parse(Path(home.daemon_lock).read_bytes()) or {}
     pid, created = holder.get("pid"), holder.get("created")
     if not isinstance(pid, int) or not isinstance(created, int | float):
@@ -58,9 +58,9 @@ def _holder(home: paths.Home) -> psutil.Process | None:
 
 
 def _released(home: paths.Home, timeout: float) -> bool:
-    """Whether the daemon's lock came free in time.
+    """Return whether the daemon's lock was released in time.
 
-    A thread waits for it in the kernel, since a wait for a lock has no time limit of its own. It may stay behind.
+    A thread waits for it in the kernel, since waiting for a lock has no time limit of its own. The thread may remain.
     """
     descriptor = os.open(home.daemon_lock, os.O_RDWR)
 

@@ -1,12 +1,12 @@
-"""The one JSON line each way that every connection to the daemon begins with.
+"""Encode and parse the one JSON line each way with which every connection to the daemon begins.
 
-The client says `{"mux": 1, "version": "0.1.0", "token": "…", "want": "lsp"}`, with `"run": "k3f-1"` where it belongs to
-what an agent of that run has started, and else with `"person": "…"`, which `person.key` holds, and with
-`"keys": {"ANTHROPIC_API_KEY": "…"}` (`mux_lsp.keys`) where the socket is one that only its person can reach. The daemon
-answers `{"ok": true, "mux": 1, "version": "0.1.0", …}` or `{"ok": false, "code": "version", "error": "…", …}`.
-After a granted `lsp` both sides speak LSP with `Content-Length` framing; every other connection carries nothing more,
-and that of `stop` and `handover` stays open until the daemon's process has ended. A newer client asks an
-older daemon for `handover`, so as to start one of its own version.
+The client sends `{"mux": 1, "version": "0.1.0", "token": "…", "want": "lsp"}`. A process started by an agent of a run
+adds `"run": "k3f-1"`. Any other client adds `"person": "…"`, the content of `person.key`, and, on a socket that only
+the user can reach, `"keys": {"ANTHROPIC_API_KEY": "…"}` (`mux_lsp.keys`). The daemon answers `{"ok": true, "mux": 1,
+"version": "0.1.0", …}` or `{"ok": false, "code": "version", "error": "…", …}`. After a granted `lsp` both sides speak
+LSP with `Content-Length` framing. Other connections carry nothing more; those of `stop` and `handover` stay open until
+the daemon's process has ended. A newer client requests `handover` from an older daemon in order to start one of its own
+version.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROTOCOL = 1
-"""Raised when a daemon of the next version could not understand this handshake."""
+"""Version of the handshake, raised when a daemon of the next version could not understand this one."""
 
 _DIGITS = "0123456789"
 
 SECONDS = 5.0
-"""Until when a new connection has to have said its line."""
+"""Seconds after which a new connection that has not sent its line is closed."""
 
 
 def line(message: dict[str, Any]) -> bytes:
-    """The message as one line."""
+    """Return the message as one line."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
 def parse(received: bytes) -> dict[str, Any] | None:
-    """The object that a line holds, or None for anything else."""
+    """Return the JSON object of a line, or None for anything else."""
     try:
         message = json.loads(received)
     except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ def parse(received: bytes) -> dict[str, Any] | None:
 
 
 def is_newer(version: str, than: str) -> bool:
-    """Whether one release comes after another. A pre-release (`1.2.0rc1`) comes before its release."""
+    """Return whether one release is newer than another. A pre-release (`1.2.0rc1`) is older than its release."""
     return _order(version) > _order(than)
 
 

@@ -1,9 +1,9 @@
-"""Find out who is at the other end of a connection: the person, or somebody who may do less.
+"""Identify the process at the other end of a connection: the user, or a caller with fewer permissions.
 
-A process is known by its parents, which it can lose but not choose, by its session, by what these and itself were
-started with, and by what it has open. Each of these is read at a moment of its own, while processes end, fork and lose
-their parents. So each link of the chain is read once more behind the next process, and a look that cannot be completed
-has found nobody.
+A process is identified by its parents, which it can lose but not choose, by its session, by the environment that it and
+these were started with, and by its open files. Each of these is read at a different moment, while processes end, fork
+and lose their parents. So each link of the chain is read again after the next process, and an incomplete check
+identifies nobody.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from mux_lsp.daemon.process_tables import Facts, Table
 
 ROUNDS: Final = 20
-"""How often a look begins anew where a parent has ended meanwhile."""
+"""Maximum number of times a check is repeated because a parent has ended meanwhile."""
 
 LONGEST: Final = 1000
-"""Most parents of one process. More are no person's, and the look must come to its end."""
+"""Maximum number of ancestors of a process. No process of a user has more, and the check must end."""
 
 HIDDEN: Final = "what has started it may not be looked at (is /proc mounted with hidepid?)"
 
@@ -34,45 +34,45 @@ INSTEAD: Final = "run it yourself, in a terminal of your own; nothing was change
 
 @dataclass(frozen=True, slots=True)
 class LookContext:
-    """The marks by which a daemon recognises its own agents."""
+    """The marks by which a daemon recognizes its own agents."""
 
     daemon: int
-    """Its number. On Linux orphans of its agents become its children."""
+    """The daemon's pid. On Linux, orphans of its agents become its children."""
     state: str
-    """Its folder for state, with no links in the path."""
+    """The daemon's state folder, without links in the path."""
     sessions: Mapping[int, str]
-    """The sessions that supervisors of its runs, checks and set-ups lead, with the name of each."""
+    """The sessions of the supervisors of its runs, checks and set-ups, with the name of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The process to look at, held so that its number cannot pass to another one unnoticed."""
+    """The process to check, held so that a reuse of its pid is noticed."""
 
     pid: int
     alive: Callable[[], bool]
-    """Whether it still is the process that has connected, and has not ended."""
+    """A function that returns whether it is still the process that connected, and has not ended."""
     before: float | None = None
-    """When it must have been started by, as `Facts.created`, where it was held only after it had connected."""
+    """Time by which it must have been started, as in `Facts.created`, if it was held only after it had connected."""
 
 
 @dataclass(slots=True)
 class Traces:
-    """What a look has found."""
+    """The result of a check."""
 
     names: tuple[str, ...] = ()
-    """Names of runs, checks and set-ups that it may belong to, the one to believe first."""
+    """Names of runs, checks and set-ups that it may belong to, the most reliable one first."""
     ours: bool = False
-    """Whether it was started by something of this daemon's, be it under no name."""
+    """True if it was started by a process of this daemon, even without a name."""
     tool: str | None = None
-    """The agent of the person's that has started it."""
+    """The user's own agent that started it."""
     failure: str | None = None
-    """Why the look is not complete."""
+    """Reason why the check is not complete."""
     hidden: str | None = None
-    """Why no look is possible at anyone who comes by this way."""
+    """Reason why no process that connects in this way can be checked."""
 
 
 def identify(table: Table, target: Target, ground: LookContext) -> Traces:
-    """Look at a process, its parents, and the leaders of their sessions. For use in a thread."""
+    """Check a process, its parents, and the leaders of their sessions. Call it in a thread."""
     found = _Found(ground)
     found.traces.failure = _look(table, target, found)
     found.traces.names = tuple(dict.fromkeys([*reversed(found.names), *found.of_sessions]))
@@ -80,9 +80,9 @@ def identify(table: Table, target: Target, ground: LookContext) -> Traces:
 
 
 def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]], str | None], *, key: bool) -> Caller:
-    """Who it is, by what was found, the run that it names itself, and whether it has brought the person's key.
+    """Return the caller, by what was found, the run that it claims, and whether it has sent the user's key.
 
-    `starter` gives the first of several names that is one of this daemon's.
+    `starter` returns the first of several names that is one of this daemon's.
     """
     known = starter(traces.names if claimed is None else (*traces.names, claimed))
     if known is not None or traces.ours:
@@ -98,7 +98,7 @@ def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]]
 
 @dataclass
 class _Found:
-    """What several rounds have found together: what was seen once stays seen."""
+    """The findings of several rounds together: what was seen once counts."""
 
     ground: LookContext
     traces: Traces = field(default_factory=Traces)
@@ -106,10 +106,10 @@ class _Found:
     """Innermost first."""
     of_sessions: list[str] = field(default_factory=list)
     hidden: bool = False
-    """Whether a parent is there and may not be looked at."""
+    """True if a parent exists that may not be checked."""
 
     def take(self, facts: Facts) -> None:
-        """Look at one process of the chain, or one that leads a session of the chain."""
+        """Check one process of the chain, or one that leads a session of the chain."""
         ground = self.ground
         environment = facts.environment or {}
         if (run := environment.get("MUX_RUN")) and run not in self.names:
@@ -129,14 +129,14 @@ class _Found:
 
 
 def _look(table: Table, target: Target, found: _Found) -> str | None:
-    """Gather what there is. Gives why it is not all, as a clause."""
+    """Collect the findings. Return the reason why they are incomplete, as a clause, or None."""
     for _ in range(ROUNDS):
         if not target.alive():
             return "the program that asks had ended before it could be looked at"
         if (failure := _look_at_itself(table, target, found)) is not None:
             return failure
         if _follow(table, target, found):
-            # Only now it is sure that all of this was read of the process that has connected.
+            # Only now it is certain that all of this was read from the process that connected.
             return None if target.alive() else "the program that asks ended while it was looked at"
         if found.hidden:
             return HIDDEN
@@ -157,7 +157,7 @@ def _look_at_itself(table: Table, target: Target, found: _Found) -> str | None:
 
 
 def _follow(table: Table, target: Target, found: _Found) -> bool:
-    """Go from parent to parent. False where one has ended meanwhile, so that the way was another one."""
+    """Follow the parents. Return False if one has ended meanwhile, so that the chain has changed."""
     facts = table.facts(target.pid)
     sessions = set()
     for _ in range(LONGEST):
@@ -165,7 +165,7 @@ def _follow(table: Table, target: Target, found: _Found) -> bool:
             return False
         found.take(facts)
         sessions.add(facts.session)
-        # Where the daemon is the first process, everybody's orphans are its children.
+        # If the daemon is process 1, all orphans are its children.
         if facts.parent == found.ground.daemon != 1:
             found.traces.ours = True
             break
@@ -173,13 +173,13 @@ def _follow(table: Table, target: Target, found: _Found) -> bool:
             break
         parent = table.facts(facts.parent)
         hidden = parent is None and table.hides(facts.parent)
-        # A parent is older than its child; and read once more, the child must still have this one.
+        # A parent is older than its child; and when it is read again, the child must still have this parent.
         if parent is not None and parent.created > facts.created:
             return False
         if table.parent(facts.pid) != (facts.created, facts.parent):
             return False
         if hidden and facts.parent == 1:
-            # The first process needs no look: behind it is nobody.
+            # Process 1 needs no check: it has no parent.
             break
         if parent is None:
             found.hidden = hidden
@@ -194,9 +194,9 @@ def _follow(table: Table, target: Target, found: _Found) -> bool:
 
 
 def _is_ours(file: str, state: str) -> bool:
-    """Whether a path is where runs keep their files, or agents work.
+    """Return whether a path is where runs keep their files, or where agents work.
 
-    It does not count where a process stands: a person's own shell may have gone into a worktree to look.
+    A process's working folder does not count: the user's own shell may be in a worktree.
     """
     if not file.startswith(f"{state}/"):
         return False

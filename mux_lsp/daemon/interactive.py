@@ -1,9 +1,9 @@
-"""Recognise coding agents that the person has started themselves, outside of mux-lsp.
+"""Recognize coding agents that the user has started outside of mux-lsp.
 
-An agent at work in a terminal of the person's is not the person. Most say so to the commands that they run, by a
-variable; the others are recognised by their program's name among the parents of a command.
+An agent that works in the user's terminal is not the user. Most of them set a variable for the commands that they run;
+the others are recognized by their program's name among the parents of a command.
 """
-# It shares the bridge's process, which does without pathlib and typing.
+# It runs in the bridge's process, which does not import pathlib and typing.
 
 from __future__ import annotations
 
@@ -27,21 +27,25 @@ VARIABLES = {
     "CLINE_ACTIVE": "Cline",
     "PI_CODING_AGENT": "pi",
 }
-"""Variables that agents set for the commands that they run, and that nobody sets to configure them: CODEX_HOME and
-CURSOR_TRACE_ID, say, are also in the person's own shells."""
+"""Variables that agents set for the commands that they run, and that nobody sets to configure them.
+
+For example, CODEX_HOME and CURSOR_TRACE_ID are also set in the user's own shells.
+"""
 
 NAMING = ("AI_AGENT", "AGENT")
-"""Variables by which any agent may give its name (https://github.com/agentsmd/agents.md/issues/136). The second may
-also be the person's, for something else."""
+"""Variables in which any agent may give its name (https://github.com/agentsmd/agents.md/issues/136).
+
+The user may also use the second one for something else.
+"""
 
 _NAMES = ("augment", "claude", "cline", "codex", "crush", "cursor", "gemini", "goose", "opencode", "qwen")
-"""Beginnings of the names that agents give."""
+"""Prefixes of the names that agents give."""
 
 _SHORT_NAMES = ("amp", "pi")
-"""Names that other words begin with too (`AGENT=pipeline`): they count alone, or before a version or the like."""
+"""Names with which other words begin too (`AGENT=pipeline`): they match alone, or before a version or the like."""
 
 _NO = frozenset({"", "0", "false", "no", "none", "off"})
-"""Values by which a variable says that there is no agent."""
+"""Values of a variable that mean that there is no agent."""
 
 PROGRAMS = {
     "claude": "Claude Code",
@@ -52,14 +56,14 @@ PROGRAMS = {
     "copilot": "Copilot CLI",
     "aider": "aider",
 }
-"""Names of programs. Aider tells the commands that it runs nothing."""
+"""Names of programs. Aider sets no variable for the commands that it runs."""
 
 _INTERPRETERS = ("node", "bun", "deno", "python")
-"""Beginnings of the names of programs that run another one, which their arguments name."""
+"""Prefixes of the names of interpreters: their arguments name the program."""
 
 
 def by_environment(environment: Mapping[str, str]) -> str | None:
-    """The agent that runs a command with this environment; None where none says so."""
+    """Return the agent that runs a command with this environment, or None."""
     for variable, name in VARIABLES.items():
         if environment.get(variable, "").lower() not in _NO:
             return name
@@ -72,18 +76,18 @@ def by_environment(environment: Mapping[str, str]) -> str | None:
 
 
 def by_program(arguments: Iterable[str]) -> str | None:
-    """The agent that this command line starts; None where it is another program's."""
+    """Return the agent that this command line starts, or None if it starts another program."""
     first, *more = [*arguments, ""]
     names = [first.rpartition("/")[2]]
     if names[0].startswith(_INTERPRETERS):
         # `node …/bin/codex`, `python -m aider`
         named = next((argument for argument in more if argument and not argument.startswith("-")), "")
         names.append(named.rpartition("/")[2].removesuffix(".js").removesuffix(".mjs"))
-        if named.endswith("/claude-code/cli.js"):  # as its package has it
+        if named.endswith("/claude-code/cli.js"):  # the path in its npm package
             names.append("claude")
     return next((PROGRAMS[name] for name in names if name in PROGRAMS), None)
 
 
 def without_marks(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for what outlives the agent in whose shell it is started, and serves the person."""
+    """Return the environment without agents' variables, for a process that outlives the agent and serves the user."""
     return {name: value for name, value in environment.items() if name not in VARIABLES and name not in NAMING}

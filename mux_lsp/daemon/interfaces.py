@@ -1,4 +1,4 @@
-"""Declare what the daemon needs of the engine and of the language server: both are handed in."""
+"""Declare what the daemon needs from the engine and the language server, which are passed to it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,36 @@ from mux_lsp.daemon.connection import ClientReader, ClientWriter
 
 
 class Engine(Protocol):
-    """What the daemon needs of the engine."""
+    """The part of the engine that the daemon uses."""
 
     def busy(self) -> bool:
-        """Whether there is work that must not be left: the daemon does not end idle meanwhile."""
+        """Return whether there is unfinished work: the daemon does not end as idle meanwhile."""
 
     def can_hand_over(self) -> bool:
-        """Whether a daemon of another version could take everything over without loss."""
+        """Return whether a daemon of another version could take over all work without loss."""
 
     def status(self) -> dict[str, object]:
-        """What it would tell the person of itself, as JSON. `unfinished_runs` is how many there are."""
+        """Return its status as JSON. `unfinished_runs` is their number."""
 
     def starter(self, names: Iterable[str], /) -> str | None:
-        """Which of its runs or checks has started a client that says it belongs to these; None where a person has."""
+        """Return the run or check that started a client which claims these names, or None if a user started it."""
 
     def sessions(self) -> Mapping[int, str]:
-        """The sessions that belong to its runs, checks and set-ups, with the name of each."""
+        """Return the process sessions of its runs, checks and set-ups, with the name of each."""
 
     def subscribe(self, listener: Callable[[Any], None], /) -> Callable[[], None]:
-        """Has a function called, in the event loop, whenever something happens: `busy` may say otherwise after it."""
+        """Call a function in the event loop on every event, after which `busy` may have changed.
+
+        Return the unsubscriber.
+        """
 
 
 CreateEngine = Callable[[paths.Home], AbstractAsyncContextManager[Engine]]
-"""Returns the context manager that opens an engine over the person's folders, and closes it at its end.
+"""A function that returns a context manager, which opens an engine over the user's folders, and closes it at its end.
 
-What runs on its own goes on then. Entering it raises MuxError with the reason if the engine cannot be opened.
+Independent processes continue after that. Entering it raises MuxError with the reason if the engine cannot be opened.
 """
 
 
 ServeClient = Callable[[ClientReader, ClientWriter, Any, Caller], Awaitable[None]]
-"""Speaks LSP with one client over the engine, until the reader ends. It may be cancelled."""
+"""A function that speaks LSP with one client of the engine until the reader ends. It may be cancelled."""

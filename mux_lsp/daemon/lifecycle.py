@@ -1,4 +1,4 @@
-"""What a daemon does to be the only one, to be found, and to be found dead: its lock, its record, its socket."""
+"""Ensure that there is one daemon, which clients can find and detect as dead: its lock, its record, its socket."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK_SECONDS = 30.0
-"""How long a new daemon waits for one that is ending: as long as that one gives itself."""
+"""Seconds for which a new daemon waits for one that is ending: the time that a daemon gives itself."""
 
 
 BACKLOG = 4096
-"""Connections that may wait to be let in. The system has a bound of its own (`net.core.somaxconn`) and takes the lower
-one."""
+"""Maximum number of connections that wait to be accepted.
+
+The system has its own limit (`net.core.somaxconn`), and the lower one applies.
+"""
 
 
 class AlreadyRunningError(MuxError):
-    """Another daemon serves this person already."""
+    """Another daemon already serves this user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,21 @@ class Record:
 
     pid: int
     created: float
-    """When the process started, as psutil gives it, to tell it from a later one with the same pid."""
+    """Start time of the process, as in psutil, to distinguish it from a later one with the same pid."""
     address: str
     """`unix:PATH` or `tcp:HOST:PORT`."""
     token: str
-    """The secret that every client shows."""
+    """The secret that every client sends."""
     version: str
     person_key: str
-    """The secret that a client of the person shows beside it. It is in a file of its own."""
+    """The secret that a client of the user sends in addition. It is in a separate file."""
 
 
 class Starter:
-    """Whoever waits for this daemon to be ready: at the other end of a pipe, or nobody.
+    """The process that waits for this daemon to be ready, at the other end of a pipe, or none.
 
-    The first word counts and closes the pipe. A daemon that dies without one closes it too, which its starter sees.
+    The first message counts and closes the pipe. A daemon that dies without one closes it too, which its starter
+    notices.
     """
 
     def __init__(self, descriptor: int | None) -> None:
@@ -65,30 +68,30 @@ class Starter:
 
     @property
     def waits(self) -> bool:
-        """Whether somebody started this daemon in the background and has not heard from it."""
+        """True if a process started this daemon in the background and has not received a message yet."""
         return self._descriptor is not None
 
     def ready(self) -> None:
-        """The daemon can be connected to."""
+        """Report that the daemon accepts connections."""
         self._say("ready")
 
     def failed(self, sentence: str) -> None:
-        """There will be no daemon, for this reason."""
+        """Report that the daemon does not start, with the reason."""
         self._say(f"error {sentence}")
 
     def _say(self, words: str) -> None:
         if self._descriptor is None:
             return
-        with contextlib.suppress(OSError):  # the starter has gone: the daemon is of use to the next one
+        with contextlib.suppress(OSError):  # the starter has ended: the next one can use the daemon
             os.write(self._descriptor, words.encode(errors="replace"))
         os.close(self._descriptor)
         self._descriptor = None
 
 
 def detach() -> None:
-    """Leaves the process that was started behind, so that nobody has to wait for the daemon's end.
+    """Fork and end the parent, so that nothing waits for the daemon's end.
 
-    The caller is already in a session of its own; its child is not the leader of it and can never get a terminal.
+    The caller is already in its own session; its child is not the leader of it and can never get a terminal.
     """
     if os.fork():
         os._exit(0)
@@ -96,9 +99,9 @@ def detach() -> None:
 
 @contextmanager
 def only_daemon(home: paths.Home, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Holds the lock that only a living daemon holds. To be entered in the main thread, before an event loop runs.
+    """Hold the lock that only a living daemon holds. Enter it in the main thread, before an event loop runs.
 
-    Waits for an earlier daemon that is ending. Raises AlreadyRunningError if that one serves.
+    Waits for an earlier daemon that is ending. Raises AlreadyRunningError if that one is not ending.
     """
     try:
         descriptor = os.open(home.daemon_lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -106,7 +109,7 @@ def only_daemon(home: paths.Home, seconds: float = LOCK_SECONDS) -> Iterator[Non
         raise paths.unusable(home.daemon_lock, error) from error
     try:
         _take(descriptor, home, seconds)
-        # For whoever has to end this process without being able to connect to it.
+        # For a program that has to end this process without being able to connect to it.
         os.ftruncate(descriptor, 0)
         os.write(descriptor, handshake.line({"pid": os.getpid(), "created": psutil.Process().create_time()}))
         yield
@@ -143,7 +146,7 @@ def _take(descriptor: int, home: paths.Home, seconds: float) -> None:
 
 
 def listen(home: paths.Home) -> tuple[socket.socket, str]:
-    """The listening socket and its address. To be called under the daemon's lock: what lies in its place is stale."""
+    """Return the listening socket and its address. Call it under the daemon's lock: an existing socket is stale."""
     if hasattr(socket, "AF_UNIX") and os.environ.get("MUX_LSP_TRANSPORT") != "tcp":
         path = paths.socket_path(home.state)
         Path(path).unlink(missing_ok=True)
@@ -161,13 +164,13 @@ def listen(home: paths.Home) -> tuple[socket.socket, str]:
         sock = socket.socket(socket.AF_INET)
         sock.bind(("127.0.0.1", 0))
         address = f"tcp:127.0.0.1:{sock.getsockname()[1]}"
-    sock.listen(BACKLOG)  # editors that a session manager starts all at once
+    sock.listen(BACKLOG)  # a session manager may start many editors at once
     sock.setblocking(False)
     return sock, address
 
 
 def publish(home: paths.Home, address: str, version: str) -> Record:
-    """Writes `daemon.json` with a fresh token, and before it `person.key`, each whole or not at all."""
+    """Write `person.key`, and then `daemon.json` with a new token, each atomically."""
     person_key = secrets.token_urlsafe(32)
     record = Record(
         os.getpid(), psutil.Process().create_time(), address, secrets.token_urlsafe(32), version, person_key
@@ -187,7 +190,7 @@ def _write_private(path: str, text: str) -> None:
 
 
 def withdraw(home: paths.Home, address: str) -> None:
-    """Removes the record and the socket, so that nobody tries to connect any more. To be called under the lock."""
+    """Remove the record and the socket, so that no client tries to connect. Call it under the lock."""
     Path(home.daemon_record).unlink(missing_ok=True)
     Path(home.person_key).unlink(missing_ok=True)
     kind, _, place = address.partition(":")

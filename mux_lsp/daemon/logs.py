@@ -1,6 +1,6 @@
-"""The daemon's log: one file of bounded size, for the person to read and to send with a bug report.
+"""Write the daemon's log: one file of bounded size, for the user to read and to attach to a bug report.
 
-What agents and editors say to each other does not go into it: prompts and source text are nobody else's business.
+What agents and editors say to each other is not logged: prompts and source text are private.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _TOO_TALKATIVE = ("pygls", "asyncio", "git", "httpx2", "httpcore2", "aiohttp", "
 
 
 def set_up(path: str, *, detached: bool) -> None:
-    """Sends every record to the file, and to standard error as well unless the daemon is detached from any terminal.
+    """Send every record to the file, and also to standard error unless the daemon is detached from any terminal.
 
-    In a detached daemon standard output and error are that file: what a crash says must not get lost. They follow the
-    file when it is rotated.
+    In a detached daemon standard output and error are that file, so that the output of a crash is not lost. They follow
+    the file when it is rotated.
     """
     handlers: list[logging.Handler] = [
         _DetachedHandler(path, maxBytes=_BYTES, backupCount=_OLDER_FILES, encoding="utf-8", errors="backslashreplace")
@@ -41,7 +41,7 @@ def set_up(path: str, *, detached: bool) -> None:
 
 
 class _Formatter(logging.Formatter):
-    """A message is one line without anything that could drive the terminal that shows it: agents choose file names."""
+    """A formatter of one-line messages without characters that could control a terminal: agents choose file names."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = "".join(
@@ -53,7 +53,7 @@ class _Formatter(logging.Formatter):
 class _DetachedHandler(RotatingFileHandler):
     def doRollover(self) -> None:
         super().doRollover()
-        if self.stream is None:  # the log folder is gone: nothing to follow
+        if self.stream is None:  # the log folder is gone, so there is no file to follow
             return
         for descriptor in (1, 2):
             os.dup2(self.stream.fileno(), descriptor)

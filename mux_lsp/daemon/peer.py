@@ -1,4 +1,4 @@
-"""The process at the other end of a connection, as the kernel says, held so that it is not mistaken for a later one."""
+"""Determine the process at the other end of a connection from the kernel, and hold it against reuse of its pid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mux_lsp.daemon.process_tables import Ends, Table
 
 _SO_PEERPIDFD: Final = 77
-"""<asm-generic/socket.h>, since Linux 6.5: a descriptor for the process itself, which no later one can take over."""
+"""<asm-generic/socket.h>, since Linux 6.5: a descriptor for the process itself, which is never reused."""
 
 _SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID = 0, 1, 2
 """<sys/un.h> of macOS."""
@@ -25,42 +25,42 @@ _SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID = 0, 1, 2
 
 @dataclass(slots=True)
 class Peer:
-    """The user and the process that opened a connection. To be closed."""
+    """The user and the process that opened a connection. Close it after use."""
 
     uid: int | None = None
-    """None over TCP, where the kernel does not say."""
+    """None over TCP, where the kernel does not report it."""
     pid: int | None = None
     handle: int | None = None
     """A descriptor of the process."""
     before: float | None = None
-    """When the connection was there, in seconds since the machine has started, where the process is held only since."""
+    """Time when the connection existed, in seconds since boot, if the process is held only since then."""
     ends: Ends | None = None
-    """Those of a TCP connection, the peer's first."""
+    """Ends of a TCP connection, the peer's first."""
     _opened: list[int] = field(default_factory=list)
 
     def target(self, table: Table) -> Target | None:
-        """The process to look at, or None where it cannot be told which that is. For use in a thread."""
+        """Return the process to check, or None if it cannot be determined. Call it in a thread."""
         if self.ends is not None:
             return self._target_over_tcp(table, self.ends)
         if self.pid is None:
             return None
         if sys.platform == "linux":
-            # Without a handle it had ended already.
+            # Without a handle it had already ended.
             return None if self.handle is None else Target(self.pid, lambda: _is_alive(self.handle), self.before)
         else:
-            # There is nothing to hold a process by: its start tells it from a later one.
+            # There are no handles of processes: its start time distinguishes it from a later one.
             pid, there = self.pid, table.parent(self.pid)
             return None if there is None else Target(pid, lambda: (table.parent(pid) or (None,))[0] == there[0])
 
     def close(self) -> None:
-        """Let the process go."""
+        """Release the process."""
         for descriptor in self._opened:
             os.close(descriptor)
         self._opened.clear()
         self.handle = None
 
     def hold(self, descriptor: int | None) -> None:
-        """Take a descriptor of the process over."""
+        """Take over a descriptor of the process."""
         self.handle = descriptor
         if descriptor is not None:
             self._opened.append(descriptor)
@@ -77,7 +77,7 @@ class Peer:
 
 
 def peer_of(sock: socket.socket) -> Peer:
-    """The process at the other end. To be called at once: one that has ended cannot be held any more."""
+    """Return the process at the other end. Call it at once: a process that has ended cannot be held any more."""
     if sock.family != getattr(socket, "AF_UNIX", None):
         return Peer(ends=(sock.getpeername()[:2], sock.getsockname()[:2]))
     if sys.platform == "darwin":
@@ -91,7 +91,7 @@ def peer_of(sock: socket.socket) -> Peer:
         (descriptor,) = struct.unpack("=i", sock.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD, 4))
         peer.hold(descriptor)
     except OSError:
-        # An older kernel, or a process that has been waited for. By now its number may be another one's.
+        # An older kernel, or a process that has been waited for. By now its pid may belong to another one.
         peer.before = time.clock_gettime(time.CLOCK_BOOTTIME)
         peer.hold(_open(pid))
     return peer
@@ -105,7 +105,10 @@ def _open(pid: int) -> int | None:
 
 
 def _is_alive(handle: int | None) -> bool:
-    """Whether a process has not ended. Its descriptor is readable when it has; `select` takes no large numbers."""
+    """Return whether a process has not ended.
+
+    Its descriptor is readable when it has; `select` takes no large numbers.
+    """
     if handle is None:
         return False
     waiting = select.poll()

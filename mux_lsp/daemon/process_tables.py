@@ -1,4 +1,4 @@
-"""The machine's processes, as far as it takes to find out who started one of them."""
+"""Read the machine's processes, as far as necessary to find out who started one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Ends = tuple[tuple[str, int], tuple[str, int]]
-"""The two ends of a TCP connection over IPv4, each with its port: the asking process' own one first."""
+"""The two ends of a TCP connection over IPv4, each with its port: the client's end first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,40 +22,42 @@ class Facts:
 
     pid: int
     created: float
-    """When it started. It tells the process from a later one with the same number. In seconds since the machine has
-    started on Linux, since the epoch elsewhere."""
+    """Start time, which distinguishes it from a later process with the same pid.
+
+    On Linux in seconds since boot, elsewhere since the epoch.
+    """
     parent: int
-    """0 for none."""
+    """0 for a process without a parent."""
     session: int
     group: int
     environment: Mapping[str, str] | None
-    """What it was started with. None where that may not be read: another user's, or one that hides it."""
+    """The environment it was started with. None if another user or the process hides it."""
     arguments: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
-    """The files that are its standard streams."""
+    """The files of its standard streams."""
 
 
 class Table(Protocol):
-    """Reads of the table of processes. Each is of its own moment: processes come and go between two of them."""
+    """Read access to the table of processes. Processes start and end between two reads."""
 
     def facts(self, pid: int) -> Facts | None:
-        """A process, or None where there is none any more."""
+        """Return a process, or None if it has ended."""
 
     def parent(self, pid: int) -> tuple[float, int] | None:
-        """When a process started, and its parent, at little cost; None as for `facts`."""
+        """Return the start time of a process and its parent, at little cost; None as for `facts`."""
 
     def hides(self, pid: int) -> bool:
-        """Whether there is such a process, and nothing may be read of it, not even its parent."""
+        """Return whether the process exists and nothing of it may be read, not even its parent."""
 
     def files(self, pid: int) -> tuple[str, ...] | None:
-        """All files that a process has open, and its program's; None where that may not be read."""
+        """Return all files that a process has open, and its program's; None if they may not be read."""
 
     def owners(self, ends: Ends) -> frozenset[int]:
-        """The processes that hold the first end of a TCP connection; none where that cannot be told."""
+        """Return the processes that have the first end of a TCP connection open; empty if that cannot be determined."""
 
 
 def machine() -> Table:
-    """The table of this machine."""
+    """Return the table of this machine."""
     return Proc() if sys.platform == "linux" else Psutil()
 
 
@@ -85,7 +87,7 @@ class Proc:
         return None if fields is None else (_created(fields), int(fields[1]))
 
     def hides(self, pid: int) -> bool:
-        """See `Table`. Where `/proc` is mounted with `hidepid`, that is so for other users' processes."""
+        """See `Table`. True for other users' processes if `/proc` is mounted with `hidepid`."""
         try:
             os.kill(pid, 0)
         except PermissionError:
@@ -117,7 +119,7 @@ class Proc:
 
 
 class Psutil:
-    """The table of systems without `/proc`. Of their TCP connections and standard streams it knows nothing."""
+    """The table of systems without `/proc`. It does not support TCP connections and standard streams."""
 
     def facts(self, pid: int) -> Facts | None:
         """See `Table`."""
@@ -172,7 +174,7 @@ def _read(file: str) -> bytes:
 
 
 def _stat(pid: int) -> list[bytes] | None:
-    """The fields of `/proc/PID/stat` from the third on (proc_pid_stat(5)); the second may hold anything, so skip it."""
+    """Return the fields of `/proc/PID/stat` from the third on (proc_pid_stat(5)); the second may contain anything."""
     fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return fields or None
 
@@ -201,7 +203,7 @@ def _link(file: str) -> str | None:
 
 
 def _inode(ends: Ends) -> str | None:
-    """The inode of the socket at the first end. The one of a client may be of IPv6 with IPv4 in it."""
+    """Return the inode of the socket at the first end. A client's socket may be IPv6 with an IPv4-mapped address."""
     wanted = [[_hexadecimal(end, mapped=mapped) for end in ends] for mapped in (False, True)]
     for file, (ours, theirs) in zip(("/proc/net/tcp", "/proc/net/tcp6"), wanted, strict=True):
         for line in _read(file).decode("ascii", "replace").splitlines()[1:]:
@@ -212,7 +214,7 @@ def _inode(ends: Ends) -> str | None:
 
 
 def _hexadecimal(end: tuple[str, int], *, mapped: bool) -> str:
-    """An address as the kernel writes it: words of four bytes, each in the machine's order."""
+    """Return an address as the kernel writes it: words of four bytes, each in the machine's byte order."""
     raw = socket.inet_aton(end[0])
     if mapped:
         raw = bytes(10) + b"\xff\xff" + raw

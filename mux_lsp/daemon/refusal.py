@@ -1,8 +1,8 @@
-"""Telling an editor why there is no daemon, in the one way that its person will see.
+"""Report to an editor why there is no daemon, in a way that its user sees.
 
-An editor whose server just ends says "server exited" and no more. So the first request, which is `initialize`, is
-answered with an error that holds the reason, and the same sentence goes out as a message to be shown, but for clients
-of our own protocol, which show what that says.
+An editor whose server just ends shows only "server exited". So the first request, which is `initialize`, is answered
+with an error that contains the reason, and the same sentence is sent as a message to show, except to clients of our own
+protocol, which show the error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _REQUEST_FAILED = -32803
-"""LSP's RequestFailed: the request was fine, it only could not be done."""
+"""LSP's RequestFailed: the request was valid but could not be carried out."""
 
 _ERROR_MESSAGE = 1
 """LSP's MessageType.Error."""
@@ -26,11 +26,11 @@ _ERROR_MESSAGE = 1
 _LIMIT = 1 << 26
 
 _HEARD_SECONDS = 2.0
-"""How long an editor has to say something more, or go, before this does."""
+"""Seconds for the editor to send something more, or to end, before this process ends."""
 
 
 def answer(sentence: str) -> None:
-    """Answers the first request on standard input with the sentence. Returns after that, or when the editor is gone."""
+    """Answer the first request on standard input with the sentence. Return after that, or when the editor is gone."""
     sys.stderr.write(f"mux-lsp serve: {sentence}\n")
     sys.stderr.flush()
     for message in _messages():
@@ -40,14 +40,14 @@ def answer(sentence: str) -> None:
             if not _is_ours(message.get("params")):
                 _send({"jsonrpc": "2.0", "method": "window/showMessage", "params": show})
             _send({"jsonrpc": "2.0", "id": message["id"], "error": error})
-            # VS Code's client forgets the answer where it sees the end of this process first. Whatever the editor does
-            # next, it has read it by then.
+            # VS Code's client drops the answer if it notices the end of this process first. Whatever the editor does
+            # next, it has read the answer by then.
             select.select([0], [], [], _HEARD_SECONDS)
             return
 
 
 def _is_ours(params: Any) -> bool:
-    """Whether a client speaks our protocol: those show the error themselves, and would say everything twice."""
+    """Return whether the client speaks our protocol: it shows the error itself, and would show everything twice."""
     try:
         return "protocol" in params["initializationOptions"]["mux"]
     except (KeyError, TypeError):
@@ -97,5 +97,5 @@ def _send(message: dict[str, Any]) -> None:
     try:
         while data:
             data = data[os.write(1, data) :]
-    except OSError:  # the editor is gone; the sentence stands on standard error
+    except OSError:  # the editor is gone; the sentence is on standard error
         return

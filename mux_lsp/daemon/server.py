@@ -1,7 +1,7 @@
-"""The daemon: one process per person, any number of clients, over one engine.
+"""Run the daemon: one process per user, any number of clients, over one engine.
 
-It knows neither what the engine does nor how LSP is spoken: both are handed in (`interfaces`). This module holds its
-life: start, idle time, end. `clients` lets connections in and keeps them apart from each other.
+It knows neither what the engine does nor how LSP works: both are passed in (`interfaces`). This module contains its
+life cycle: start, idle time, end. `clients` accepts connections and isolates them from each other.
 """
 
 from __future__ import annotations
@@ -36,35 +36,35 @@ COLLECTED_AFTER = (50_000, 20, 50)
 """The thresholds of Python's garbage collector in the daemon."""
 
 OPEN_FILES = 10_240
-"""Files that the daemon may have open, where its system lets it. Each run that is at work has some."""
+"""Files that the daemon may have open, if the system allows it. Each run that is at work needs some."""
 
 
 IDLE_SECONDS = 600.0
-"""How long the daemon stays with no client and no unfinished run."""
+"""Seconds for which the daemon keeps running without a client or an unfinished run."""
 
 CLOSE_SECONDS = 10.0
-"""How long the engine has to close."""
+"""Seconds for the engine to close."""
 
 REAP_SECONDS = 60.0
-"""After which orphans of agents that have ended leave the system's table of processes, while anything happens."""
+"""Seconds between an event and the next removal of agents' ended orphans from the system's process table."""
 
 SHUTDOWN_SECONDS = DRAIN_SECONDS + CLOSE_SECONDS + 10
-"""After which the process ends whatever still holds it, with every thread's stack in the log."""
+"""Seconds after which the process ends in any case, with every thread's stack in the log."""
 
 
 def main(arguments: list[str]) -> int:
-    """The command `mux-lsp daemon`: the real engine and the real LSP. Returns the exit status."""
+    """Run the command `mux-lsp daemon`, with the real engine and the real LSP. Return the exit status."""
     starter = lifecycle.Starter(_ready_descriptor(arguments))
     if starter.waits:
         lifecycle.detach()
-    # A view of a text with fifty runs is ten thousand small objects, made anew with every key and never in cycles: by
-    # default the collector would look through all that the daemon has for each few hundred of them.
+    # A view of a text with fifty runs is ten thousand small objects, created again with every key and never in cycles.
+    # By default, the collector would traverse all of the daemon's objects for every few hundred of them.
     gc.set_threshold(*COLLECTED_AFTER)
     adopt_orphans()
     _allow_open_files()
 
     def create_engine(home: paths.Home) -> contextlib.AbstractAsyncContextManager[Engine]:
-        import mux_lsp.lsp.session  # noqa: F401  (half a second that no client should find the others waiting for)
+        import mux_lsp.lsp.session  # noqa: F401  (half a second for which no client should wait)
         from mux_lsp.engine.engine import Engine as RealEngine
 
         return RealEngine.open(Path(home.state), Path(home.config_file))
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _allow_open_files() -> None:
-    """Many systems begin with 256 or 1024, which is for programs that cannot do with more."""
+    """Raise the limit of open files: many systems begin with 256 or 1024, for programs that cannot handle more."""
     if sys.platform == "win32":
         return  # no such limit there
     import resource
@@ -91,7 +91,7 @@ def _allow_open_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # macOS has one limit more, and does not tell of it here
+        with contextlib.suppress(OSError, ValueError):  # macOS has a further limit, which it does not report here
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
@@ -112,9 +112,9 @@ def run_daemon(
     starter: lifecycle.Starter | None = None,
     idle_seconds: Callable[[paths.Home], float] = lambda _: IDLE_SECONDS,
 ) -> int:
-    """Runs the daemon until it is told to stop or has been idle long enough. Returns the exit status.
+    """Run the daemon until it is stopped or has been idle long enough. Return the exit status.
 
-    To be called in the main thread, with no event loop running. Whatever goes wrong at the start is said to `starter`.
+    Call it in the main thread, with no event loop running. Errors during the start are reported to `starter`.
     """
     here = home or paths.home()
     starter = starter or lifecycle.Starter(None)
@@ -123,7 +123,7 @@ def run_daemon(
         paths.make_private_folder(os.path.dirname(here.log))  # noqa: PTH120  (paths deals in strings)
         logs.set_up(here.log, detached=starter.waits)
         with lifecycle.only_daemon(here):
-            # All that takes long to import is there before the event loop is.
+            # All slow imports are done before the event loop starts.
             engine = create_engine(here)
             asyncio.run(_run(here, engine, serve_client, idle_seconds(here), starter))
         log.info("ended")
@@ -174,7 +174,7 @@ async def _run(
 
 
 class _Daemon:
-    """The life of the running daemon, from its start to its end."""
+    """The life cycle of the running daemon, from its start to its end."""
 
     def __init__(self, home: paths.Home, engine: Engine, serve_client: ServeClient, idle_seconds: float) -> None:
         self._home = home
@@ -187,7 +187,7 @@ class _Daemon:
         self._ended_orphans: frozenset[int] = frozenset()
 
     async def serve(self, starter: lifecycle.Starter) -> None:
-        """Serve clients until the daemon is told to stop or has been idle long enough."""
+        """Serve clients until the daemon is stopped or has been idle long enough."""
         sock, address = lifecycle.listen(self._home)
         try:
             record = lifecycle.publish(self._home, address, __version__)
@@ -214,17 +214,17 @@ class _Daemon:
         self.stop(number.name)
 
     def stop(self, reason: str) -> None:
-        """End the daemon. The reason goes to the log."""
+        """Stop the daemon. The reason goes to the log."""
         if not self._stopping.is_set():
             log.info("ending: %s", reason)
             self._stopping.set()
 
     def is_stopping(self) -> bool:
-        """Return whether it is ending."""
+        """Return whether it is stopping."""
         return self._stopping.is_set()
 
     def on_clients_changed(self) -> None:
-        """Note that a client came or went."""
+        """Handle that a client connected or disconnected."""
         self._watch_idle()
 
     # Orphans of agents, which are children of this process
@@ -239,7 +239,7 @@ class _Daemon:
         if self._ended_orphans:
             self._reap_later()
 
-    # Idle time. The timer runs exactly while there is neither a client nor work.
+    # Idle time. The timer runs only while there is neither a client nor work.
 
     def _watch_idle(self, _: object = None) -> None:
         if self._clients or self._engine.busy():

@@ -1,5 +1,5 @@
-"""Starting the daemon from a client: one at a time, fully detached, and with its last words if it fails."""
-# It shares the bridge's process, which does without pathlib.
+"""Start the daemon from a client: one at a time, fully detached, and with its last words if it fails."""
+# It runs in the bridge's process, which does not import pathlib.
 # ruff: noqa: PTH120, PTH123
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_SECONDS = 60.0
-"""How long a daemon may take until it is ready: it may have to wait for an earlier one, or to migrate a database."""
+"""Seconds for a daemon to be ready: it may have to wait for an earlier one, or to migrate a database."""
 
 
 def start_and_connect(home: paths.Home) -> Connection:
-    """A connection to a daemon of this version, started here unless somebody else was quicker.
+    """Connect to a daemon of this version, and start it unless another client was faster.
 
-    Raises MuxError with the reason when there is none to be had.
+    Raises MuxError with the reason if no daemon can be used.
     """
     paths.make_private_folder(home.state)
     with _start_lock(home):
@@ -58,7 +58,7 @@ def _start_lock(home: paths.Home) -> Iterator[None]:
     except OSError as error:
         raise paths.unusable(home.start_lock, error) from error
     try:
-        # Waits for whoever starts a daemon just now. That one's own time is bounded, and its end releases the lock.
+        # Waits for another client that is starting a daemon. Its time is bounded, and its end releases the lock.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -66,9 +66,9 @@ def _start_lock(home: paths.Home) -> Iterator[None]:
 
 
 def _ask_to_hand_over(home: paths.Home) -> None:
-    """Returns when the daemon of the other version has ended. Raises MuxError with its reason if it will not.
+    """Return when the daemon of the other version has ended. Raises MuxError with its reason if it refuses.
 
-    The daemon decides: it gives way to a newer version only, so that two installed versions never take turns.
+    The daemon decides: it gives way to a newer version only, so that two installed versions never alternate.
     """
     try:
         with attempt(home, "handover") as connection:
@@ -82,7 +82,7 @@ def _ask_to_hand_over(home: paths.Home) -> None:
 
 
 def _spawn(home: paths.Home) -> None:
-    """Starts a daemon and returns when it is ready. Raises MuxError with its last words if it ends instead."""
+    """Start a daemon and return when it is ready. Raises MuxError with its last words if it ends instead."""
     try:
         paths.make_private_folder(os.path.dirname(home.log))
         log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -91,7 +91,7 @@ def _spawn(home: paths.Home) -> None:
     reading, writing = os.pipe()
     try:
         log_size = os.fstat(log).st_size
-        # -P: a module that lies in the folder it is started in must not take the place of one of ours.
+        # -P: a module in the working folder must not be imported in place of one of ours.
         command = [sys.executable, "-P", "-m", "mux_lsp", "daemon", "--ready-fd", str(writing)]
         process = subprocess.Popen(
             command,
@@ -106,7 +106,7 @@ def _spawn(home: paths.Home) -> None:
         os.close(writing)
         writing = -1
         words = _read_to_end(reading, time.monotonic() + START_SECONDS)
-        process.wait(START_SECONDS)  # the daemon has put a process between us and itself, which ends at once
+        process.wait(START_SECONDS)  # the daemon's parent, which ends at once
     except (TimeoutError, subprocess.TimeoutExpired) as error:
         raise MuxError(f"the mux-lsp daemon was not ready after {START_SECONDS:g} s: see {home.log}") from error
     except OSError as error:
@@ -128,10 +128,13 @@ def _spawn(home: paths.Home) -> None:
 
 
 def _daemon_environment() -> dict[str, str]:
-    """The starter's environment. Where an agent starts a daemon, the run's mark stays behind: it is how processes of a
-    run are found when the run is ended, and the daemon is none of them. So does that of an agent which the person uses
-    in a terminal: neither the daemon nor the agents of its runs are its commands. The daemon works in another folder,
-    from which a relative `MUX_LSP_HOME` would name another."""
+    """Return the starter's environment without what must not be inherited.
+
+    If an agent starts a daemon, the run's mark is removed: it identifies the processes of a run when the run is ended,
+    and the daemon is not one of them. So is the mark of an agent that the user runs in a terminal: neither the daemon
+    nor the agents of its runs are its commands. The daemon works in another folder, from which a relative
+    `MUX_LSP_HOME` would be another folder, so it is made absolute.
+    """
     kept = {
         name: value
         for name, value in without_marks(os.environ).items()

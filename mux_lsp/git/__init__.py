@@ -1,1 +1,1 @@
-"""The only place that runs git."""
+"""Run git: the only package that does."""

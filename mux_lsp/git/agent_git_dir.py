@@ -1,7 +1,7 @@
-"""The git directory that an agent works with: its own HEAD, branches, stash, index and identity, and no way out.
+"""Write the git directory that an agent works with: its own HEAD, branches, stash, index and identity.
 
-It reads the shadow store's objects by alternates and writes its own. Whatever the agent does in it affects nothing
-else, and the daemon never runs git in it.
+It reads the shadow store's objects through alternates and writes its own. Nothing that the agent does in it has an
+effect elsewhere, and the daemon never runs git in it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def write_agent_dir(  # noqa: PLR0913 - the parts of a git directory
     settings: Settings,
     exclude: bytes,
 ) -> None:
-    """Make `git_dir`, on a branch named `branch` at `commit`. Its index is put there by the caller."""
+    """Create `git_dir` with the branch `branch` checked out at `commit`. The caller adds the index."""
     files = {
         **view_files(repository, settings, exclude),
         "config": configuration(repository, settings, _EXTRA),

@@ -1,7 +1,7 @@
-"""What commands have made in a worktree beside the snapshot's files: taken out, kept, and copied into others.
+"""Collect what commands created in a worktree beside the snapshot's files, store it, and copy it into other worktrees.
 
-Links are never followed. Where a text or a link names the worktree that it was made in, its copy names the one that it
-is in: so a virtual environment works there.
+Links are never followed. Where a text or a link contains the path of the worktree in which it was created, the copy
+contains the path of its own worktree, so that a virtual environment works there.
 """
 
 from __future__ import annotations
@@ -29,35 +29,36 @@ if TYPE_CHECKING:
     from mux_lsp.git.view import View
 
 FILES: Final = "files"
-"""The folder in the store that has what was made, by its paths in the worktree."""
+"""The folder in the store with the collected files, by their paths in the worktree."""
 
 RECORD: Final = "made.json"
-"""Written last: without it what is kept is not whole."""
+"""The record of the collected files. It is written last: without it, the collection is incomplete."""
 
 LARGEST_REWRITTEN: Final = 4_000_000
-"""Bytes. Larger files are copied as they are."""
+"""Maximum size in bytes of a file in which paths are rewritten. Larger files are copied unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """What was made, as it is recorded."""
+    """The record of the collected files."""
 
     origin: tuple[str, ...]
-    """How the worktree that it was made in is written: see `_spellings`."""
+    """The spellings of the path of the original worktree: see `_spellings`."""
     files: tuple[str, ...]
-    """Those that git does not ignore."""
+    """Files that git does not ignore."""
     ignored: tuple[str, ...]
-    """Those that it does, and repositories within; a whole folder ends in `/`."""
+    """Files that git ignores, and nested repositories. A whole folder ends in `/`."""
     rewritten: tuple[str, ...]
-    """Texts and links that name the worktree."""
+    """Texts and links that contain the path of the worktree."""
 
 
 def collect(view: View, named: Path, imported: ImportedPaths, store: Path) -> tuple[Artifacts, tuple[str, ...]]:
-    """Move what was made in a worktree to `store`, but for what was `imported` there. For trees that nobody works in.
-    `named` is the worktree's path as commands there have seen it.
+    """Move what commands created in a worktree to `store`, except what was `imported`. No process may use the worktree.
 
-    Gives what it was, and which of the snapshot's files are no more as the snapshot has them: they stay where they are.
-    Raises GitError and OSError.
+    `named` is the worktree's path as its commands saw it.
+
+    Return the record, and the snapshot's files that were changed: these stay where they are. Raises GitError and
+    OSError.
     """
     view.git(["update-index", "-q", "--refresh"], ok=(0, 1), write_index=True)
     changed = parse.name_status(
@@ -82,7 +83,7 @@ def collect(view: View, named: Path, imported: ImportedPaths, store: Path) -> tu
 
 
 def load(store: Path) -> Artifacts | None:
-    """What is kept in `store`, or None where nothing whole is."""
+    """Read the record in `store`. Return None if there is no complete collection."""
     try:
         saved = json.loads((store / RECORD).read_text())
     except (FileNotFoundError, NotADirectoryError):
@@ -91,8 +92,9 @@ def load(store: Path) -> Artifacts | None:
 
 
 def restore(store: Path, artifacts: Artifacts, work_tree: Path, named: Path) -> ImportedPaths:
-    """Copy what is kept into a worktree, never over something that is there. Gives what the worktree has of it. `named`
-    is the worktree's path as an agent there sees it.
+    """Copy the collected files into a worktree, never over an existing file.
+
+    Return the paths of them that the worktree then has. `named` is the worktree's path as an agent there sees it.
 
     Raises OSError.
     """
@@ -111,7 +113,7 @@ def restore(store: Path, artifacts: Artifacts, work_tree: Path, named: Path) -> 
 
 
 def _without(root: Path, path: str, imported: ImportedPaths) -> Iterator[str]:
-    """What git lists as one path, without what was brought: a folder that holds some of it is taken apart."""
+    """Yield a path that git lists, without imported files: a folder that holds some is split into its entries."""
     if imported.holds(path):
         return
     if not path.endswith("/") or not any(one.startswith(path) for one in (*imported.files, *imported.folders)):
@@ -127,7 +129,7 @@ def _move(source: Path, target: Path) -> None:
     try:
         source.rename(target)
     except PermissionError:
-        # A folder that moves must let its entry for the one above be changed.
+        # Renaming a folder changes its entry `..`, for which it must be writable.
         mode = stat.S_IMODE(source.lstat().st_mode)
         source.chmod(mode | stat.S_IRWXU)
         source.rename(target)
@@ -136,13 +138,13 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _spellings(folder: Path) -> tuple[str, ...]:
-    """How programs write a folder down: as it was named, without links, and both as in a URL."""
+    """Return the ways in which programs write a path: as named, without links, and both URL-quoted."""
     named, real = os.fspath(folder), os.path.realpath(folder)
     return named, real, quote(named), quote(real)
 
 
 def _naming(folder: Path, origin: tuple[bytes, ...]) -> Iterator[str]:
-    """The texts and links below `folder` that name `origin`, as paths from there."""
+    """Yield the texts and links below `folder` that contain one of the paths `origin`, relative to `folder`."""
     for place, folders, names in walk(folder):
         for name in (*folders, *names):
             path = Path(place, name)
@@ -163,19 +165,19 @@ def _is_within(target: bytes, origin: tuple[bytes, ...]) -> bool:
 
 
 class _Copies:
-    """Copies one tree into another."""
+    """A copy of one tree into another."""
 
     def __init__(self, source: Path, target: Path, rewritten: frozenset[str], names: Mapping[str, str]) -> None:
-        """`names`: what is written in those to rewrite, and what is to be written in its place."""
+        """`names` maps each path to replace in the `rewritten` files to its replacement."""
         self._source = os.fspath(source)
         self._target = os.fspath(target)
         self._rewritten = rewritten
         self._names = {os.fsencode(old): os.fsencode(new) for old, new in names.items()}
-        # The longest first: one may be a part of another.
+        # Longest first, since one may be part of another.
         self._pattern = re.compile(b"|".join(map(re.escape, sorted(self._names, key=len, reverse=True))))
 
     def make(self) -> None:
-        """Copy everything. Raises OSError."""
+        """Copy all entries. Raises OSError."""
         folders: list[tuple[str, os.stat_result]] = []
         waiting = [""]
         while waiting:
@@ -192,13 +194,13 @@ class _Copies:
                         Path(self._target + one).mkdir(0o700)
                         folders.append((self._target + one, entry.stat(follow_symlinks=False)))
                         waiting.append(one)
-        # At last, and those within before those around: some may not be written to, and each writing changes the time.
+        # Last, and inner folders before outer ones: a folder may be read-only, and each write changes its time.
         for folder, status in reversed(folders):
             Path(folder).chmod(status.st_mode & 0o777)
             os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def _has_folder(self, path: str) -> bool:
-        # A link of the snapshot's may lead anywhere.
+        # A link of the snapshot may lead anywhere.
         return is_plain_folder(Path(self._target + path))
 
     def _copy(self, entry: os.DirEntry[str], path: str) -> None:
@@ -210,7 +212,8 @@ class _Copies:
             content = self._renamed(Path(entry.path).read_bytes())
             with Path(target).open("xb") as file:
                 file.write(content)
-            # It keeps the time of its writing: what was compiled of the old text must not pass for this one's.
+            # The copy keeps the time at which it is written: files compiled from the old text must not pass as up to
+            # date.
             Path(target).chmod(entry.stat(follow_symlinks=False).st_mode & 0o777)
         elif entry.is_file(follow_symlinks=False):
             copy_file(entry.path, target)

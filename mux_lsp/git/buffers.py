@@ -1,4 +1,4 @@
-"""Unsaved buffers, laid over our index of the person's working tree."""
+"""Write trees of the user's files with unsaved buffers in place of the files on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def blob_name(content: bytes, object_format: str) -> str:
-    """The name git gives a blob with this content."""
+    """Return the name that git gives to a blob with this content."""
     digest = hashlib.new(object_format, b"blob %d\0" % len(content), usedforsecurity=False)
     digest.update(content)
     return digest.hexdigest()
@@ -29,9 +29,9 @@ def blob_name(content: bytes, object_format: str) -> str:
 def overlay(
     view: View, settings: Settings, buffers: Mapping[str, bytes], object_format: str
 ) -> tuple[str | None, tuple[LeftOut, ...]]:
-    """The tree of our index with `buffers` in place of the files (None if that changes nothing), and what was left out.
+    """Return the tree of our index with `buffers` in place of files (None if unchanged), and what was left out.
 
-    A buffer counts for a file that is in the index and for a new one that the rules do not ignore.
+    A buffer is used if its file is in the index, or is new and not ignored.
     """
     left_out: dict[str, str] = {}
     possible: dict[str, bytes] = {}
@@ -77,7 +77,7 @@ def _obstacle(root: Path, path: str) -> str | None:
 
 
 def _entries(view: View, paths: Mapping[str, bytes]) -> dict[str, tuple[str, str]]:
-    """Path to (mode in octal, object) of those that are in the index."""
+    """Return (mode in octal, object) of each of the paths that is in the index."""
     if not paths:
         return {}
     found = {}
@@ -98,7 +98,7 @@ def _mode(path: Path, settings: Settings, known: str | None) -> str:
 
 
 def _tree_with(view: View, lines: list[bytes], contents: list[bytes]) -> str:
-    """Write the buffers' blobs, and the tree of a copy of the index: the index itself goes on describing the disk."""
+    """Write the buffers' blobs, and the tree of a copy of the index. The index itself keeps describing the disk."""
     with TemporaryDirectory(dir=view.git_dir) as folder:
         files = []
         for number, content in enumerate(contents):

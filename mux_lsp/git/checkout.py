@@ -1,4 +1,4 @@
-"""Putting a tree's files into a worktree of ours, touching no more of them than differ."""
+"""Check out trees in worktrees, writing only the files that differ."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FEW = 64
-"""Up to so many paths are restored one by one: git compares every path of the index with each of them."""
+"""Maximum number of paths that are restored one by one: git compares every path of the index with each of them."""
 
 _PLAIN = frozenset({"000000", "100644", "100755", "120000"})
 
 
 def check_out(view: View, old: str | None, new: str) -> None:
-    """Bring a worktree that is exactly the tree `old` (None: an empty folder) to the tree `new`, and our index with it.
+    """Change a worktree from exactly the tree `old` (None: an empty folder) to the tree `new`, and our index with it.
 
-    Raises GitError, and then the worktree may hold a part of either.
+    Raises GitError: then the worktree may be a mixture of both.
     """
     if old is None:
         view.git(["read-tree", "-m", "-u", new])
@@ -33,12 +33,13 @@ def check_out(view: View, old: str | None, new: str) -> None:
 
 
 def reset(view: View, commit: str) -> bool:
-    """Make the worktree exactly the snapshot `commit` again. False if that cannot be had.
+    """Make the worktree exactly the snapshot `commit` again. Return False if that fails.
 
-    No process may still work in it. What our index remembers differs least right after a harvest.
+    No process may still work in it. Right after a harvest, our index differs least from the worktree, which makes this
+    fast.
     """
     try:
-        tame(view.work_tree, stat.S_IMODE(view.git_dir.stat().st_mode))  # our own folder's: what the umask gives
+        tame(view.work_tree, stat.S_IMODE(view.git_dir.stat().st_mode))  # as our own folder: by the umask
         remove_tree(view.work_tree / ".git")
         return _restore_known(view, commit) or _reset_all(view, commit)
     except (GitError, OSError):
@@ -46,9 +47,9 @@ def reset(view: View, commit: str) -> bool:
 
 
 def forget_states(view: View, commit: str) -> None:
-    """Make our index anew from a commit, with no file in it known: the next reading compares and writes each of them.
+    """Rebuild our index from a commit without the files' states: the next reading compares and writes each file.
 
-    It may name objects that are gone.
+    The old index may name objects that are gone.
     """
     remove_tree(view.index)
     entries = view.git(["ls-tree", "-r", "-z", "--full-tree", commit])
@@ -56,7 +57,7 @@ def forget_states(view: View, commit: str) -> None:
 
 
 def _restore_known(view: View, commit: str) -> bool:
-    """Undo what the last harvest saw, and nothing else. True if that made the worktree clean."""
+    """Undo the changes that the last harvest saw. Return True if the worktree is clean then."""
     try:
         listing = ["diff-index", "--cached", "-z", "--raw", "--no-renames", commit, "--"]
         if not _restore(view, commit, parse.raw_changes(view.git(listing))):
@@ -72,7 +73,10 @@ def _reset_all(view: View, commit: str) -> bool:
 
 
 def _clean(view: View) -> bool:
-    """Remove all that our index has not. Whether the rest is as the index has it. Raises GitError where some stays."""
+    """Remove all files that are not in our index. Return True if the others are unchanged.
+
+    Raises GitError if a file could not be removed.
+    """
     cleaning = GIT_POOL.submit(view.git, ["clean", "-ffdxq"])
     try:
         changed = view.git(["diff-files", "--name-only", "--ignore-submodules=all", "-z", "--no-renames", "--"])
@@ -82,10 +86,11 @@ def _clean(view: View) -> bool:
 
 
 def _restore(view: View, tree: str, changes: Sequence[tuple[str, str, str]]) -> bool:
-    """Bring the changed paths, in our index and on disk, to `tree`. False, with nothing done, if they are many or
-    unusual: whole trees are read then.
+    """Change the changed paths, in our index and on disk, to `tree`.
+
+    Return False, without any change, if they are too many or unusual: the caller then reads whole trees.
     """
-    if (view.git_dir / "info" / "sparse-checkout").exists():  # it may say that a path must not be on disk
+    if (view.git_dir / "info" / "sparse-checkout").exists():  # it may exclude a path from the disk
         return False
     if len(changes) > FEW or not all({old, new} <= _PLAIN for old, new, _ in changes):
         return False

@@ -1,7 +1,7 @@
-"""The one way to call git: GitPython's command layer, an argument list, and an environment of our own making.
+"""Run git through GitPython's command layer, with an argument list and a controlled environment.
 
-GitPython calls itself unfit for long-running processes because of its object database, so only `git.cmd.Git` is used.
-Importing it runs `git version` and takes a tenth of a second; that is why the import stands inside the functions.
+GitPython describes itself as unsuitable for long-running processes because of its object database, so only
+`git.cmd.Git` is used. Importing it runs `git version` and takes 100 ms, so functions import it when they need it.
 """
 
 from __future__ import annotations
@@ -25,23 +25,25 @@ if TYPE_CHECKING:
     from git.cmd import Git
 
 OLDEST_GIT = (2, 36)
-"""The oldest git that has what we use (`GIT_CONFIG_GLOBAL`, `ls-files --sparse`, `ls-tree --format`)."""
+"""The oldest git that supports what we use (`GIT_CONFIG_GLOBAL`, `ls-files --sparse`, `ls-tree --format`)."""
 
 KEPT_VARIABLES = frozenset(
     {
-        "GIT_EXEC_PATH",  # where a portable git keeps its own programs
-        "GIT_CONFIG_GLOBAL",  # the next three say where the person's configuration is: their git reads it there too
+        "GIT_EXEC_PATH",  # location of a portable git's own programs
+        "GIT_CONFIG_GLOBAL",  # the next three locate the user's configuration, which the user's git reads too
         "GIT_CONFIG_SYSTEM",
         "GIT_CONFIG_NOSYSTEM",
-        "GIT_CEILING_DIRECTORIES",  # the next two are how a person bounds the search for a repository
+        "GIT_CEILING_DIRECTORIES",  # the next two bound the user's search for a repository
         "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-        "GIT_SSL_CAINFO",  # many machines set these two for all programs; they say nothing about repositories
+        "GIT_SSL_CAINFO",  # many machines set these two for all programs; they do not concern repositories
         "GIT_SSL_CAPATH",
     }
 )
-"""What we take over of the `GIT_*` variables we inherit. All others are dropped: an editor that was started by a hook,
-by `git commit` or by `git rebase --exec` carries GIT_DIR, GIT_INDEX_FILE and the like, and every git we run would then
-work on that repository and write that index instead of ours."""
+"""The inherited `GIT_*` variables that are kept.
+
+All others are dropped: an editor that was started by a hook, by `git commit` or by `git rebase --exec` has GIT_DIR,
+GIT_INDEX_FILE and others set, and every git that we run would use that repository and write that index instead of ours.
+"""
 
 HARDENING = (
     "--no-replace-objects",
@@ -52,12 +54,14 @@ HARDENING = (
     "-c", "maintenance.auto=false",
     "-c", "core.fsync=none",
 )  # fmt: skip
-"""Stand before every command: no hook, no file monitor, no network and no housekeeping, whatever a configuration says;
-nor a replaced object.
+"""Options before every command: no hooks, file monitor, network, housekeeping or replaced objects.
 
-Nothing is fsynced: on a journalling file system that would first write out the checkouts that run beside it (measured:
-38 s instead of 7 s on a slow disk). A killed daemon loses nothing by it; a power cut may lose the last seconds, as it
-does with git's own loose objects."""
+They override every configuration file.
+
+Nothing is fsynced: on a journalling file system that would first write out the checkouts that run at the same time
+(measured: 38 s instead of 7 s on a slow disk). A killed daemon loses nothing; a power failure may lose the last
+seconds, as with git's own loose objects.
+"""
 
 ENVIRONMENT = {
     "LC_ALL": "C",
@@ -72,10 +76,10 @@ ISOLATED = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_ATTR_NOSYSTEM": "1",
 }
-"""For git directories of our own: the person's configuration (filters, signing, line ends) has no say in them."""
+"""Variables for our own git directories, so that the user's configuration (filters, signing) does not affect them."""
 
 OWNER = "MUX_DAEMON"
-"""The variable by which a git that outlives its daemon is found again."""
+"""The variable that identifies a git process that outlives its daemon."""
 
 WRITES = frozenset(
     {
@@ -83,16 +87,19 @@ WRITES = frozenset(
         "restore", "update-index", "update-ref", "write-tree",
     }
 )  # fmt: skip
-"""The commands that change a store, an index, a ref or a worktree: each is a point for tests, before and after it."""
+"""The commands that change a store, an index, a ref or a worktree.
+
+Each has crash points for tests, before and after it.
+"""
 
 AT_ONCE = 256
-"""The most git processes at a time. Where the system allows few open files it is fewer: each has pipes."""
+"""Maximum number of git processes at a time. It is lower if the system allows few open files, since each has pipes."""
 
 _version_lock = threading.Lock()
 _version_checked = threading.Event()
 
 
-def git(  # noqa: PLR0913 - each names one part of what git is told
+def git(  # noqa: PLR0913 - each names one part of the invocation
     arguments: Sequence[str],
     *,
     folder: Path,
@@ -104,10 +111,11 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
     ok: Collection[int] = (0,),
     warnings: list[str] | None = None,
 ) -> bytes:
-    """Run git in `folder` and return its standard output; `input` is its standard input (empty by default). What it
-    says beside it, though it ends well, is appended to `warnings`.
+    """Run git in `folder` and return its standard output. `input` is its standard input (empty by default).
 
-    Raises GitError with git's own last words when it ends with a status that is not in `ok`.
+    The error output of a command that succeeds is appended to `warnings`.
+
+    Raises GitError with git's last lines of error output if the exit status is not in `ok`.
     """
     runner = _runner(folder)
     environment = _environment(git_dir, work_tree, index, extra_environment)
@@ -142,7 +150,7 @@ def git(  # noqa: PLR0913 - each names one part of what git is told
 
 
 def own(owner: str) -> dict[str, str]:
-    """Mark every git that is started from now on as this owner's. Returns the mark."""
+    """Mark every git that is started from now on as this owner's. Return the mark, as environment variables."""
     ENVIRONMENT[OWNER] = owner
     return {OWNER: owner}
 
@@ -150,7 +158,7 @@ def own(owner: str) -> dict[str, str]:
 def status_of(
     arguments: Sequence[str], *, folder: Path, extra_environment: Mapping[str, str] | None = None
 ) -> tuple[int, bytes, str]:
-    """Run git in `folder` and return its exit status, output and error text, for callers that tell failures apart."""
+    """Run git in `folder` and return its exit status, output and error text, for callers that distinguish failures."""
     environment = _environment(None, None, None, extra_environment)
     return _runner(folder).execute(
         command_line(arguments, environment),
@@ -165,7 +173,7 @@ def status_of(
 def start(
     arguments: Sequence[str], *, folder: Path, git_dir: Path, extra_environment: Mapping[str, str] | None = None
 ) -> Git.AutoInterrupt:
-    """Start a git of ours whose input and output are pipes, and which ends with the returned object."""
+    """Start git in a directory of our own, with pipes as its input and output. It ends with the returned object."""
     from subprocess import PIPE
 
     environment = _environment(git_dir, None, None, {**ISOLATED, **(extra_environment or {})})
@@ -173,8 +181,11 @@ def start(
 
 
 def command_line(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The words to execute. GitPython cannot take from the environment: `env -u` drops what we inherited."""
-    # A path is a path, never a pattern; `check-ignore` alone does not know the option (and takes no patterns).
+    """Return the command line.
+
+    GitPython cannot remove variables from the environment, so `env -u` drops inherited ones.
+    """
+    # Paths are paths, never patterns. Only `check-ignore` does not know the option (and takes no patterns).
     literal = [] if arguments[0] == "check-ignore" else ["--literal-pathspecs"]
     dropped = [
         word
@@ -186,7 +197,7 @@ def command_line(arguments: Sequence[str], environment: Mapping[str, str]) -> li
 
 
 def subcommand(arguments: Sequence[str]) -> str:
-    """The command that git is asked for, behind the settings that stand before it (`-c NAME=VALUE`)."""
+    """Return git's subcommand, which follows the options `-c NAME=VALUE`."""
     at = 0
     while arguments[at] == "-c":
         at += 2
@@ -194,7 +205,7 @@ def subcommand(arguments: Sequence[str]) -> str:
 
 
 def failure_message(arguments: Sequence[str], folder: Path, status: int, errors: str) -> str:
-    """One sentence for a failed command: what git was asked, where, and what it said last."""
+    """Return one sentence about a failed command: the subcommand, its folder, and its last lines of error output."""
     lines = [re.sub(r"^(fatal|error): ", "", line.strip()) for line in errors.splitlines() if line.strip()]
     words = "; ".join(lines[-3:]) or f"it ended with status {status} and said nothing"
     words_only = (word for word in arguments if not word.startswith("-") and "=" not in word)
@@ -205,7 +216,7 @@ def failure_message(arguments: Sequence[str], folder: Path, status: int, errors:
 def failure(
     arguments: Sequence[str], folder: Path, status: int, errors: str, environment: Mapping[str, str]
 ) -> GitError:
-    """The error for a failed command. One of the disk names the disk that git writes to."""
+    """Return the error for a failed command. A storage error names the disk that git writes to."""
     place = environment.get("GIT_OBJECT_DIRECTORY") or environment.get("GIT_DIR") or os.fspath(folder)
     message = failure_message(arguments, folder, status, errors)
     refusal = storage.in_words_of(errors, place)
@@ -222,14 +233,14 @@ def _told(place: str) -> Iterator[None]:
 
 
 def alternates_variable(folders: Collection[Path]) -> dict[str, str]:
-    """The variable that lets git read objects from `folders` as well; quoted, since `:` separates in it."""
+    """Return the variable that lets git read objects from `folders` too. They are quoted, since `:` separates them."""
     if not folders:
         return {}
     return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(quoted(os.fspath(folder)) for folder in folders)}
 
 
 def quoted(text: str) -> str:
-    """`text` in quotes, as git reads paths that hold special characters."""
+    """Quote `text` as git expects paths with special characters."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
@@ -247,7 +258,7 @@ def _environment(
 
 def _runner(folder: Path) -> Git:
     if not _version_checked.is_set():
-        # One thread imports GitPython: to others that ask meanwhile, a half-made module gives strange answers.
+        # One thread imports GitPython: other threads would see a partly initialized module.
         with _version_lock:
             if not _version_checked.is_set():
                 _check_version()
@@ -260,7 +271,7 @@ def _runner(folder: Path) -> Git:
 
 @functools.cache
 def _few() -> threading.BoundedSemaphore:
-    # Not when this is imported: the daemon has its limit raised first.
+    # Not at import: the daemon raises its limit first.
     return threading.BoundedSemaphore(descriptors.at_once(descriptors.GIT, AT_ONCE))
 
 

@@ -1,4 +1,4 @@
-"""Which files of a person's index may differ from their own bytes on disk, since git converts them on the way in."""
+"""Find the files of the user's index whose blobs may differ from the bytes on disk, because git converts them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _OFF = frozenset({"unset", "unspecified"})
 
 
 def converted(repository: Repository, settings: Settings, listing: parse.Listing) -> list[parse.IndexEntry]:
-    """Entries whose blob in the person's repository may not be the bytes on disk. May name more than there are.
+    """Return entries whose blob in the user's repository may not be the bytes on disk, possibly more than there are.
 
-    A change of line ends always changes the size, so those files are found by their sizes without reading them.
+    A change of line ends always changes the size, so those files are found by their sizes, without being read.
     """
     if not (settings.converts_line_ends or _has_attributes(repository, settings, listing)):
         return []

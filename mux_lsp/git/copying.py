@@ -1,4 +1,4 @@
-"""Copies of files and folders: blocks are shared where the file system can, files never are."""
+"""Copy files and folders. Copies share blocks where the file system supports it, but never an inode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FICLONE = 0x40049409
-"""Linux's ioctl that makes a file share another one's blocks (linux/fs.h)."""
+"""The Linux ioctl that makes a file share another file's blocks (linux/fs.h)."""
 
 _CAREFUL = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -20,10 +20,11 @@ _PIECE = 1 << 20
 
 
 def copy_file(source: str | Path, target: str | Path) -> None:
-    """Copy a plain file with its permissions and times. Raises OSError: also where something is at `target`, or where
-    `source` is no plain file.
+    """Copy a plain file with its permissions and times.
 
-    One thread: that takes 40 µs for a small file, and with more of them two processors are no quicker.
+    Raises OSError, also if `target` exists or `source` is not a plain file.
+
+    One thread: a small file takes 40 µs, and more threads are no faster on two processors.
     """
     if sys.platform != "linux":
         if not stat.S_ISREG(os.lstat(source).st_mode) or os.path.lexists(target):

@@ -1,4 +1,4 @@
-"""Tell damage of a store or an index from all else that git complains of."""
+"""Distinguish damage of a store or an index from git's other errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _SIGNS: Final = re.compile(
         )
     )
 )
-"""The words of git 2.36 and later, in the C locale that it is run in."""
+"""Error texts of git 2.36 and later, in the C locale in which it runs."""
 
 _OF_INDEX: Final = re.compile(
     r"index file (corrupt|smaller than expected|open failed)|bad signature 0x|bad index (file|version)"
@@ -65,16 +65,16 @@ _OF_INDEX: Final = re.compile(
 
 
 class DamageError(GitError):
-    """Something that was asked for is damaged or gone in the store."""
+    """An object or file of the store that is damaged or missing."""
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether git has found something damaged. A full disk is none, whatever else git says of it."""
+    """Return whether git has reported damage. A full disk is not damage, whatever git reports about it."""
     if isinstance(error, DamageError):
         return True
     return isinstance(error, GitError) and not isinstance(error, GitStorageError) and bool(_SIGNS.search(str(error)))
 
 
 def is_index_damage(error: BaseException) -> bool:
-    """Whether that is the index, which can be made anew from a commit."""
+    """Return whether the index is damaged, which can be rebuilt from a commit."""
     return is_damage(error) and bool(_OF_INDEX.search(str(error)))

@@ -1,4 +1,4 @@
-"""Folders that an agent has had its hands on: removed, made usable again, measured."""
+"""Handle folders that an agent may have changed: walk, remove, normalize and measure them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def is_plain_folder(path: Path) -> bool:
-    """Whether a real folder stands at `path`: not a link to one."""
+    """Return whether `path` is a real folder, not a link to one."""
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
@@ -25,9 +25,12 @@ def is_plain_folder(path: Path) -> bool:
 
 
 def walk(path: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Each folder, before those in it, with its folders and all else by name; what cannot be read has nothing in it.
+    """Yield each folder, before those in it, with the names of its folders and of all else.
 
-    As `os.walk`, but that links are never folders, and however deep it goes: Python 3.11's own breaks off there.
+    Unreadable folders are empty.
+
+    Like `os.walk`, except that links are never folders and that the depth is unlimited: Python 3.11's `os.walk` fails
+    on deep trees.
     """
     waiting = [os.fspath(path)]
     while waiting:
@@ -45,7 +48,7 @@ def walk(path: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove whatever stands at `path`, following no link, whatever its permissions. Raises OSError if it stays."""
+    """Remove whatever is at `path`, whatever its permissions, following no link. Raises OSError if it remains."""
     if not is_plain_folder(path):
         path.unlink(missing_ok=True)
         return
@@ -56,7 +59,7 @@ def remove_tree(path: Path) -> None:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-        # `rm` goes from folder to folder, and so to where no path is short enough to name.
+        # `rm` changes into each folder, and so reaches paths that are too long for a system call.
         subprocess.run(["rm", "-rf", "--", os.fspath(path)], capture_output=True, check=False)
         if os.path.lexists(path):
             raise
@@ -74,10 +77,11 @@ def _remove(path: Path) -> None:
 
 
 def tame(path: Path, folder_mode: int) -> None:
-    """Give every folder at and below `path` these permissions, and remove pipes, sockets and devices. `path` itself may
-    lead to its folder through a descriptor.
+    """Set the permissions of every folder at and below `path`, and remove pipes, sockets and devices.
 
-    `git clean` stops at a folder it may not read, leaves odd permissions as they are, and does not see pipes at all.
+    `path` itself may lead to its folder through a descriptor.
+
+    `git clean` stops at a folder that it may not read, keeps odd permissions, and ignores pipes.
     """
     top = os.fspath(path)
     waiting = [top]
@@ -97,7 +101,7 @@ def tame(path: Path, folder_mode: int) -> None:
 
 
 def disk_use(folder: Path) -> int:
-    """Bytes on disk below `folder`; what cannot be read counts nothing."""
+    """Return the bytes on disk below `folder`. Entries that cannot be read are not counted."""
     total = 0
     waiting = [os.fspath(folder)]
     while waiting:

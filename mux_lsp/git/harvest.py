@@ -1,4 +1,4 @@
-"""What an agent has left in a worktree, brought into our index of it."""
+"""Read an agent's changes in a worktree into our index of it."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import LeftOut
 
 LARGEST_RESULT = 50_000_000
-"""Bytes. Larger files are left out of results, and named."""
+"""Maximum size in bytes of a file in a result. Larger files are left out and reported."""
 
 FEW = 64
-"""So many paths are named to git at the most."""
+"""Maximum number of paths that are passed to git."""
 
 
 @dataclass(frozen=True, slots=True)
 class HarvestInfo:
-    """What a harvest is told beside the index."""
+    """Report of a harvest, in addition to the index."""
 
     left_out: tuple[LeftOut, ...]
     hidden: tuple[str, ...]
-    """Files that were asked for, and that only rules of the attempt's own keep out of the index."""
+    """Wanted files that only ignore rules of the run's own keep out of the index."""
 
 
 def take(view: View, paths: tuple[str, ...], snapshot: str, wanted: Callable[[str], bool]) -> HarvestInfo:
-    """Bring our index up to the worktree as it is now, or only `paths` and what is below them.
+    """Update our index to the worktree as it is now, or only `paths` and what is below them.
 
-    What is left out stays as it is in `snapshot`, the commit that the worktree was prepared from. Of all of the
-    worktree it is told which files that are `wanted` are hidden. Raises GitError when files change faster than they
+    Files that are left out stay as in `snapshot`, the commit that the worktree was prepared from. A harvest of the
+    whole worktree also reports the files that are `wanted` and hidden. Raises GitError if files change faster than they
     can be read.
     """
     with _unblock_fifos(view.work_tree):
@@ -81,7 +81,8 @@ def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[Left
             refused |= {path for path in [unprocessable(error, update)] if path}
             large.update(_take_large_rules_away(view.work_tree))
             continue
-        # git does not name a repository that stands where the index has a file, so look again once that is out of it.
+        # git does not list a repository in place of a file of the index, so read again once the file is removed from
+        # it.
         hidden = IndexUpdate()
         became_folders = tuple(path for path in update.remove if is_plain_folder(view.work_tree / path))
         if became_folders:
@@ -95,7 +96,10 @@ def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[Left
 
 
 def _hidden(view: View, paths: list[str], snapshot: str) -> Iterator[str]:
-    """Those of these ignored files that no rule ignores but in a file that the snapshot has not, or has otherwise."""
+    """Yield the files that are ignored only because of rules that differ from those of the snapshot.
+
+    These are in a file that the snapshot lacks or has with other content.
+    """
     imported = load(view.git_dir)
     asked = parse.joined([f"./{path}" for path in paths])
     words = parse.fields(view.git(["check-ignore", "-v", "-z", "--stdin"], input=asked, ok=(0, 1)))
@@ -110,16 +114,16 @@ def _hidden(view: View, paths: list[str], snapshot: str) -> Iterator[str]:
 
 
 PATIENCE: Final = 2.0
-"""Seconds after which somebody looks what git may be waiting for. Hardly anything takes it so long."""
+"""Seconds after which a thread checks whether git waits for a pipe. Few readings take that long."""
 
 _RULES: Final = frozenset({".gitignore", ".gitattributes", ".gitmodules"})
 
 
 @contextlib.contextmanager
 def _unblock_fifos(folder: Path) -> Iterator[None]:
-    """Where git reads its rules it would wait for ever for the other end of a pipe: it gets one.
+    """Unblock git when a file of rules is a pipe that nobody writes to, on which git would wait forever.
 
-    To look for pipes before every reading would take as long as the reading.
+    Searching for pipes before every reading would take as long as the reading.
     """
     done = threading.Event()
 
@@ -137,21 +141,21 @@ def _unblock_fifos(folder: Path) -> Iterator[None]:
         yield
     finally:
         done.set()
-        # The folder is held for no longer than this: after that its path may lead to another one.
+        # The folder is held only until here: after that, its path may lead to another one.
         thread.join()
 
 
 def _end_pipe(place: Path) -> None:
     with contextlib.suppress(OSError):
         if stat.S_ISFIFO(place.lstat().st_mode):
-            # Whoever waits for a writer has had one then; whoever comes later finds nothing.
+            # A reader that waits gets an end of file; later readers find no file.
             with contextlib.suppress(OSError):
                 os.close(os.open(place, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC))
             place.unlink()
 
 
 def _take_large_rules_away(folder: Path) -> Iterator[tuple[str, str]]:
-    """Remove rules that are too large for git, which does not read a tree without them. Gives their paths, and why."""
+    """Remove rules that are too large for git, which cannot read a tree with them. Yield each path and the reason."""
     for place, _, names in walk(folder):
         for name in _RULES.intersection(names):
             path = Path(place, name)
@@ -163,7 +167,7 @@ def _take_large_rules_away(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _put_back(view: View, paths: list[str], snapshot: str) -> None:
-    """Have these paths in our index as the snapshot has them: an earlier look may have taken half of a file."""
+    """Reset these paths in our index to the snapshot's state: an earlier reading may have added part of a file."""
     if not paths:
         return
     there = {
@@ -176,7 +180,7 @@ def _put_back(view: View, paths: list[str], snapshot: str) -> None:
 
 
 def _named(paths: list[str]) -> list[str]:
-    """These paths for git to tell of; none, with which it tells of all, where a command line may not hold them."""
+    """Return the paths to pass to git, or none if they are too many for a command line: git then lists all paths."""
     return paths if len(paths) <= FEW else []
 
 
@@ -196,7 +200,7 @@ def _classify(view: View, update: IndexUpdate, reading: Reading) -> None:
 
 
 def nested_files(view: View, path: str) -> list[str]:
-    """The files of a repository that an agent made inside its worktree. Its `.git` is not looked into."""
+    """List the files of a repository that an agent created inside its worktree, without its `.git`."""
     nowhere = view.git_dir / "no-index"
     found: list[str] = []
     waiting = [path]

@@ -1,6 +1,6 @@
-"""What was brought into a worktree, neither the snapshot's nor the agent's: included files, and what a set-up made.
+"""Record the files imported into a worktree by mux-lsp: included files and what a set-up created.
 
-None of it is ever part of a result. Ignore rules alone would not see to that: an agent may write its own.
+They are never part of a result. Ignore rules alone would not ensure that, since an agent may write its own.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _FILE: Final = "brought"
 
 @dataclass(frozen=True, slots=True)
 class ImportedPaths:
-    """Paths in a worktree."""
+    """Files and folders of a worktree."""
 
     files: frozenset[str] = frozenset()
     folders: frozenset[str] = frozenset()
-    """Whatever is below them counts too."""
+    """Folders that are imported with all that is below them."""
 
     def holds(self, path: str) -> bool:
-        """Whether what stands at `path` was brought, or stands in a folder that was. `path` may end in `/`."""
+        """Return whether `path` was imported or is in an imported folder. `path` may end in `/`."""
         path = path.rstrip("/")
         if path in self.files or path in self.folders:
             return True
@@ -48,7 +48,7 @@ class ImportedPaths:
 
 
 def imported_paths(paths: list[str]) -> ImportedPaths:
-    """Of paths as git lists them: a whole folder ends in `/`."""
+    """Build the value from paths as git lists them: a whole folder ends in `/`."""
     return ImportedPaths(
         frozenset(path for path in paths if not path.endswith("/")),
         frozenset(path.rstrip("/") for path in paths if path.endswith("/")),
@@ -56,7 +56,7 @@ def imported_paths(paths: list[str]) -> ImportedPaths:
 
 
 def save(own_dir: Path, what: ImportedPaths) -> None:
-    """Have it known of the worktree whose own git directory (not the agent's) this is."""
+    """Save the imported paths of a worktree in its own git directory (not the agent's)."""
     file = own_dir / _FILE
     if not what or is_plain_folder(file):
         remove_tree(file)
@@ -66,14 +66,14 @@ def save(own_dir: Path, what: ImportedPaths) -> None:
 
 
 def load(own_dir: Path) -> ImportedPaths:
-    """What is known to have been brought into the worktree. Raises LostError where that cannot be read."""
+    """Load the imported paths of a worktree. Raises LostError if the record cannot be read."""
     try:
         known = json.loads((own_dir / _FILE).read_text())
         return ImportedPaths(frozenset(known["files"]), frozenset(known["folders"]))
     except FileNotFoundError:
         return ImportedPaths()
     except (OSError, ValueError, TypeError, KeyError) as error:
-        # A result without it could have the person's secrets in it.
+        # A result without this record could contain the user's secrets.
         raise LostError(
             f"{own_dir / _FILE}, which says what of the worktree is no agent's work, is damaged: no result can be "
             "taken. What was taken before is kept; `mux-lsp retry` has the agent begin anew."

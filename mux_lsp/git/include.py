@@ -1,4 +1,4 @@
-"""`.worktreeinclude`: ignored files (`.env`, `node_modules`) that a repository wants in every worktree."""
+"""Support `.worktreeinclude`: ignored files (`.env`, `node_modules`) that a repository wants in every worktree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = ".worktreeinclude"
 
 
 def included(view: View) -> list[str]:
-    """What `.worktreeinclude` names of the person's untracked files. A whole folder ends in `/`."""
+    """List the user's untracked files that `.worktreeinclude` names. A whole folder ends in `/`."""
     if not (view.work_tree / FILE).is_file():
         return []
     output = view.git(["ls-files", "--others", "--ignored", "--directory", "-z", f"--exclude-from={FILE}"])
@@ -26,7 +26,7 @@ def included(view: View) -> list[str]:
 
 
 def copy_included(source: Path, target: Path, paths: list[str]) -> list[str]:
-    """Copy `paths` of one tree into another, never over something that is there. Returns what was copied."""
+    """Copy `paths` of one tree into another, never over an existing file. Return the copied paths."""
     copied = []
     for path in paths:
         place = target / path.rstrip("/")
@@ -39,7 +39,7 @@ def copy_included(source: Path, target: Path, paths: list[str]) -> list[str]:
 
 
 def exclude_lines(paths: list[str]) -> bytes:
-    """Lines for `info/exclude` that ignore exactly `paths`, so that copies are never taken for an agent's work."""
+    """Return lines for `info/exclude` that ignore exactly `paths`, so that copies never become part of a result."""
     return b"".join(b"/" + _escaped(os.fsencode(path)) + b"\n" for path in paths if "\n" not in path)
 
 
@@ -50,7 +50,7 @@ def _escaped(path: bytes) -> bytes:
 
 
 def _copy(source: Path, target: Path) -> bool:
-    """Copy a file, a link or a folder. Special files, and what cannot be read, are passed over."""
+    """Copy a file, a link or a folder. Special files and unreadable files are skipped."""
     try:
         mode = source.lstat().st_mode
         if stat.S_ISDIR(mode):

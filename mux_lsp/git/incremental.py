@@ -1,6 +1,7 @@
-"""A snapshot of a few changed files, built on the one before by a single process and without reading our index.
+"""Build a snapshot with few changed files on the previous one, in one process and without reading our index.
 
-Reading and writing an index of 50,000 entries takes longer than all the rest; our index follows while the run begins.
+Reading and writing an index of 50,000 entries takes longer than all the rest. Our index is updated while the run
+begins.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
     from mux_lsp.git.view import IndexUpdate
 
 MAX_FILES = 64
-"""Up to so many changed files are taken this way."""
+"""Maximum number of changed files."""
 MAX_BYTES = 16_000_000
-"""Bytes of content, likewise."""
+"""Maximum size of their content in bytes."""
 
 
 def fast_import_changes(root: Path, settings: Settings, update: IndexUpdate) -> bytes | None:
-    """What `git fast-import` must be told to bring `update` into a tree.
+    """Return the `git fast-import` commands that apply `update` to a tree.
 
-    None if that is nothing, is much, or is anything that a file system may disguise: our index must decide then.
+    None if there is no change, if the changes are too large, or if a file system may disguise them: then our index
+    decides.
     """
     count = len(update.add) + len(update.remove)
     if not 0 < count <= MAX_FILES or not settings.file_mode or settings.is_on("core.ignorecase"):
@@ -48,7 +50,7 @@ def fast_import_changes(root: Path, settings: Settings, update: IndexUpdate) -> 
 
 
 def commit(git_dir: Path, tree: str, changed: bytes, parent: str | None, message: str, refs: list[str]) -> str:  # noqa: PLR0913, PLR0917 - the parts of a commit
-    """Commit `tree` with what `changes` said in the store, point `refs` at it, and return its name."""
+    """Commit `tree` with the commands `changed` in the store, set `refs` to the commit, and return its name."""
     text = message.encode() + b"\n"
     first, *others = [ref.encode() for ref in refs]
     lines = [
@@ -71,10 +73,13 @@ def _named(path: str) -> bytes:
 
 
 def _file(path: Path, most: int) -> tuple[bytes, bytes]:
-    """The mode, in git's words, and the content of a file or a link. Raises ValueError if it is larger than `most`."""
+    """Return the mode, in git's notation, and the content of a file or a link.
+
+    Raises ValueError if it has over `most` bytes.
+    """
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
-        # Not by pathlib, which would tidy the target up.
+        # Not by pathlib, which would normalize the target.
         return b"120000", os.fsencode(os.readlink(path))  # noqa: PTH115
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:

@@ -1,8 +1,8 @@
-"""Look whether an index of ours is whole.
+"""Check whether an index of ours is intact.
 
-Ours have no checksum (`index.skipHash`), since git takes tens of milliseconds to make one for 50,000 files. So git does
-not notice one whose end was lost with the power of the machine: it takes files for removed.
-The format: https://git-scm.com/docs/index-format
+Our indexes have no checksum (`index.skipHash`), since git needs tens of milliseconds to compute one for 50,000 files.
+So git does not notice an index whose end was lost in a power failure: it takes the missing files for removed. The
+format: https://git-scm.com/docs/index-format
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STAT: Final = 40
-"""Bytes before the object's name: what the file system says of the file."""
+"""Bytes before the object's name: the file's stat data."""
 _PADDING: Final = 16
-"""An entry ends in eight zeros at the most, an extension in none. More are what a file system puts in the place of data
-that were not on the disk."""
+"""Bytes of zeros that show lost data.
+
+An entry ends in at most eight, an extension in none: more are what a file system puts in place of data that did not
+reach the disk.
+"""
 _LONG: Final = 0xFFF
-"""A path of at least so many bytes ends where its NUL is."""
+"""A path of at least this many bytes ends at its NUL."""
 _EXTENDED: Final = 0x4000
 
 
 def is_intact(index: Path, object_format: str) -> bool:
-    """Whether every entry and extension is there. True where there is no index, and for a format that is none of ours.
+    """Return whether every entry and extension is complete. True if there is no index or if it has an unknown format.
 
-    Takes some thirty milliseconds for 50,000 files.
+    Takes about 30 ms for 50,000 files.
     """
     try:
         data = index.read_bytes()
@@ -50,7 +53,7 @@ def is_intact(index: Path, object_format: str) -> bool:
 
 
 def _end_of_entries(data: bytes, count: int, digest: int, end: int) -> int | None:
-    """Where the entries end; None where they do not."""
+    """Return the offset of the end of the entries, or None if they are damaged."""
     place = 12
     flags_at = _STAT + digest
     nothing = bytes(digest)

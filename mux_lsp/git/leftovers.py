@@ -1,7 +1,7 @@
-"""Remove what failed writes have left in a store: half an object, half a pack, half an index.
+"""Remove the remains of failed writes from a store: partial objects, packs and indexes.
 
-git writes objects and packs beside their places, and where the disk is full it ends without removing them. They must
-not keep a disk full that somebody tries to make room on.
+git writes objects and packs under temporary names and, if the disk is full, exits without removing them. They must not
+keep a disk full on which the user frees space.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _failed: set[Path] = set()
 
 @contextlib.contextmanager
 def cleanup_after_failure(objects: Path) -> Iterator[None]:
-    """Where a git within fails for want of room, remove what it has begun in a folder of objects.
+    """Remove what git has begun to write in a folder of objects, if git fails in this context for lack of space.
 
-    What another git is writing looks the same. So it is removed when the last of those at work has ended, and the next
-    one waits for that.
+    The files that another git is writing look the same. So they are removed when the last git at work has ended, and
+    the next one waits for that.
     """
     with _lock:
         _at_work[objects] += 1
@@ -51,7 +51,7 @@ def cleanup_after_failure(objects: Path) -> Iterator[None]:
 
 
 def remove_temporary_files(objects: Path) -> None:
-    """Remove half objects and packs. Only where nobody writes."""
+    """Remove temporary objects and packs. No git may be writing there."""
     for pattern in (_OBJECTS, *_OTHERS):
         for left in objects.glob(pattern):
             with contextlib.suppress(OSError):
@@ -59,7 +59,7 @@ def remove_temporary_files(objects: Path) -> None:
 
 
 def remove_unfinished_files(folder: Path) -> None:
-    """Remove what is left in a folder of files that are written beside their places, as a killed daemon leaves it."""
+    """Remove temporary files that a killed daemon left in a folder."""
     for left in (*folder.glob("*.new"), *folder.glob("*.lock")):
         with contextlib.suppress(OSError):
             left.unlink()

@@ -1,4 +1,4 @@
-"""Objects by name, through one `git cat-file --batch` that stays."""
+"""Read objects by name through a persistent `git cat-file --batch`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 IDLE_SECONDS = 600.0
-"""How long a process stays that is asked nothing. A daemon that runs for weeks comes to know many repositories."""
+"""Seconds after which an idle process ends. A daemon that runs for weeks opens many repositories."""
 
 
 class CatFile:
-    """A reader of one object store. Thread-safe: one question at a time. A process that died is started anew."""
+    """A reader of one object store. Thread-safe: one request at a time. A process that died is restarted."""
 
     def __init__(self, git_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         """`environment` has further variables for git."""
@@ -32,10 +32,10 @@ class CatFile:
         self._process: Git.AutoInterrupt | None = None
         self._alarm: threading.Timer | None = None
         self._asked = False
-        """Whether anything was asked since the alarm was set."""
+        """True if a request was made since the alarm was set."""
 
     def read(self, name: str) -> tuple[str, bytes] | None:
-        """The type and content of the object `name` stands for (`commit:path` too), or None if there is none."""
+        """Return the type and content of the object `name` (or `commit:path`), or None if it does not exist."""
         if "\n" in name:
             raise ValueError(name)
         with self._lock:
@@ -88,7 +88,7 @@ class CatFile:
     def _ring(self) -> None:
         with self._lock:
             if threading.current_thread() is not self._alarm:
-                return  # the process that it was set for has ended
+                return  # the process for which it was set has ended
             if self._asked:
                 self._set_alarm()
             else:
@@ -104,7 +104,7 @@ class CatFile:
 
 
 def read_many(git_dir: Path, names: Sequence[str]) -> Iterator[bytes | None]:
-    """The content of many objects by a process of their own, so that nobody else waits for it. Raises GitError."""
+    """Yield the content of many objects, read by a separate process so that no other reader waits. Raises GitError."""
     process = start(["cat-file", "--batch"], folder=git_dir, git_dir=git_dir)
     questions: IO[bytes] = process.stdin
     answers: IO[bytes] = process.stdout
@@ -126,14 +126,14 @@ def read_many(git_dir: Path, names: Sequence[str]) -> Iterator[bytes | None]:
 
 
 _AHEAD = 500
-"""So many names are asked for ahead of the answers. They fit into a pipe, so that neither side waits for the other."""
+"""Maximum number of names that are requested ahead of the answers. They fit into a pipe, so neither side blocks."""
 
 
 def end(process: Git.AutoInterrupt) -> None:
     """End a git that was started with pipes."""
     with contextlib.suppress(OSError):
         process.stdin.close()
-    # It ends by itself at the end of its pipes; a wait by GitPython would raise for a process that was killed.
+    # It ends by itself at the end of its pipes. GitPython's wait would raise for a process that was killed.
     if process.proc is not None:
         for stream in (process.proc.stdout, process.proc.stderr):
             if stream is not None:

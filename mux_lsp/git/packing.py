@@ -1,4 +1,4 @@
-"""Pack what snapshots borrow from the person's repository into the shadow store, while work on them begins."""
+"""Pack the objects that snapshots borrow from the user's repository into the shadow store, while runs begin."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 def pack_snapshot(git_dir: Path, wanted: Sequence[str], known: str | None, borrowed: Sequence[Path]) -> None:
-    """Pack what `wanted` reach and `known` does not. Compressed data is taken over as it is, so it is quick.
+    """Pack the objects reachable from `wanted` but not from `known`.
 
-    git writes nothing twice that it can read from a borrowed folder, so this must cover whatever was built. Raises
+    It is fast, since compressed data is copied as it is.
+
+    git does not write objects that it can read from a borrowed folder, so this must cover all that was built. Raises
     GitError.
     """
     try:
@@ -39,11 +41,11 @@ class _Pending:
     done: Future[None]
     borrowed: tuple[Path, ...]
     refs: Mapping[str, str]
-    """What then names it."""
+    """Refs to set once it is packed."""
 
 
 class PendingSnapshots:
-    """The snapshots that are still being packed, by commit, and those whose packing has failed."""
+    """The snapshots that are still being packed, by commit, and those that failed to be packed."""
 
     def __init__(self) -> None:
         self._pending: dict[str, _Pending] = {}
@@ -52,11 +54,11 @@ class PendingSnapshots:
         return commit in self._pending
 
     def add(self, commit: str, done: Future[None], borrowed: tuple[Path, ...], refs: Mapping[str, str]) -> None:
-        """Note a snapshot whose packing has begun."""
+        """Add a snapshot whose packing has begun."""
         self._pending[commit] = _Pending(done, borrowed, refs)
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
-        """Return the person's object folders that git must read too as long as a snapshot is not complete."""
+        """Return the user's object folders that git must also read as long as a snapshot is not complete."""
         pending = self._pending.get(commit)
         return () if pending is None else pending.borrowed
 
@@ -67,17 +69,17 @@ class PendingSnapshots:
             pending.done.result()
 
     def wait_for_all(self, others: Iterable[Future[None]]) -> None:
-        """Wait until no packing, and none of the other work, goes on. Whether it failed is not reported."""
+        """Wait until all packing and the other work have ended. Failures are not reported."""
         wait([*others, *(pending.done for pending in self._pending.values())])
 
     def settle(self) -> None:
-        """Wait for every packing, and forget those that went well. The failure of one is for those who wait for it."""
+        """Wait for all packing, and drop the snapshots that succeeded. Failures are raised by `wait` only."""
         for commit, pending in list(self._pending.items()):
             if pending.done.exception() is None:
                 del self._pending[commit]
 
     def pack_again(self, git_dir: Path, set_refs: Callable[[Mapping[str, str]], None]) -> None:
-        """Keep the snapshots whose packing stumbled over what was damaged."""
+        """Pack the snapshots again whose packing failed because of damage."""
         for commit, pending in list(self._pending.items()):
             error = pending.done.exception()
             if error is not None and is_damage(error):

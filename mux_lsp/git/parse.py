@@ -1,4 +1,4 @@
-"""Pure readers of git's NUL-separated output. Paths become `str` by `os.fsdecode`, which `os.fsencode` undoes."""
+"""Parse git's NUL-separated output. Paths become `str` by `os.fsdecode`, which `os.fsencode` reverses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ TREE = 0o040000
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One line of `ls-files -s -v -z`. `tag` is H for a plain entry, S for skip-worktree; lower: assumed unchanged."""
+    """One line of `ls-files -s -v -z`.
+
+    `tag` is H for a plain entry, S for skip-worktree; lower case: assumed unchanged.
+    """
 
     tag: str
     mode: int
@@ -28,17 +31,17 @@ class IndexEntry:
 
     @property
     def skip_worktree(self) -> bool:
-        """Whether git was told not to expect the file on disk (a sparse checkout, mostly)."""
+        """True if git does not expect the file on disk (usually a sparse checkout)."""
         return self.tag in "Ss"
 
 
 def fields(output: bytes) -> list[str]:
-    """The NUL-terminated fields of `output`."""
+    """Return the NUL-terminated fields of `output`."""
     return [os.fsdecode(field) for field in output.split(b"\0")[:-1]] if output else []
 
 
 def joined(paths: Iterator[str] | list[str] | tuple[str, ...] | set[str]) -> bytes:
-    """`paths` as NUL-terminated input."""
+    """Return `paths` as NUL-terminated input."""
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
@@ -46,23 +49,25 @@ _UNREAD: Final = re.compile(r"^warning: could not open directory '(.*?)(?:': ([A
 
 
 def unread(warnings: str) -> list[tuple[str, str]]:
-    """The folders of which git says, in English, that it could not open them, and why.
+    """Return the folders that git, in English, reports it could not open, and the reasons.
 
-    git cuts what it says at 4096 bytes, so that of a path too long to be opened the beginning is left, and no reason.
+    git cuts the message at 4096 bytes: of a path that is too long to open, only the beginning remains, without a
+    reason.
     """
     found = [(match[1], match[2]) for match in _UNREAD.finditer(warnings)]
     return [(path if why else path.rpartition("/")[0], why or "File name too long") for path, why in found if path]
 
 
 def name_status(output: bytes) -> list[tuple[str, str]]:
-    """(status letter, path) pairs of `--name-status -z` without renames."""
+    """Return the (status letter, path) pairs of `--name-status -z` without renames."""
     words = fields(output)
     return [(status[0], path) for status, path in zip(words[::2], words[1::2], strict=True)]
 
 
 def status(output: bytes) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """What `status --porcelain -z` without renames says of files: as `name_status` those that are not as the index has
-    them, those that it has not, and those that are ignored.
+    """Parse `status --porcelain -z` without renames.
+
+    Return the files that differ from the index, as `name_status` does, the untracked files, and the ignored files.
     """
     changed, others, ignored = [], [], []
     for field in fields(output):
@@ -77,23 +82,23 @@ def status(output: bytes) -> tuple[list[tuple[str, str]], list[str], list[str]]:
 
 
 def raw_changes(output: bytes) -> list[tuple[str, str, str]]:
-    """(old mode, new mode, path) of `diff-tree -r -z --raw` or `diff-index -z --raw` without renames."""
+    """Return (old mode, new mode, path) of `diff-tree -r -z --raw` or `diff-index -z --raw` without renames."""
     words = fields(output)
     return [(head[1:7], head[8:14], path) for head, path in zip(words[::2], words[1::2], strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The output of `ls-files -s -v -z`, read only as far as it is asked for: indexes of 50,000 entries are common."""
+    """The output of `ls-files -s -v -z`, parsed only as far as requested: indexes of 50,000 entries are common."""
 
     output: bytes
 
     def entries(self) -> list[IndexEntry]:
-        """Every entry."""
+        """Return every entry."""
         return [_entry(field) for field in self.output.split(b"\0")[:-1]]
 
     def unusual(self) -> list[IndexEntry]:
-        """The entries that are anything else than a plain file that git expects on disk."""
+        """Return the entries that are not plain files that git expects on disk."""
         fields = self.output.split(b"\0")[:-1]
         if not fields:
             return []
@@ -106,7 +111,7 @@ class Listing:
         ]
 
     def paths(self) -> set[str]:
-        """Every path but submodules'."""
+        """Return every path except submodules."""
         return {
             os.fsdecode(field.split(b"\t", 1)[1]) for field in self.output.split(b"\0")[:-1] if field[2:8] != b"160000"
         }
@@ -119,7 +124,7 @@ def _entry(field: bytes) -> IndexEntry:
 
 
 def attributes(output: bytes) -> dict[str, dict[str, str]]:
-    """Path to attribute to value, of `check-attr -z`."""
+    """Return the output of `check-attr -z`: path to attribute to value."""
     words = fields(output)
     found: dict[str, dict[str, str]] = {}
     for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=True):
@@ -128,7 +133,7 @@ def attributes(output: bytes) -> dict[str, dict[str, str]]:
 
 
 def settings(output: bytes) -> dict[str, str]:
-    """Key to last value, of `config --list -z`. A key without `=` is true, as git reads it."""
+    """Return the output of `config --list -z`: key to last value. A key without `=` is true, as in git."""
     found: dict[str, str] = {}
     for field in fields(output):
         key, separator, value = field.partition("\n")
@@ -137,14 +142,14 @@ def settings(output: bytes) -> dict[str, str]:
 
 
 def is_true(value: str | None) -> bool:
-    """Whether git reads a setting's value as true."""
+    """Return whether git reads a setting's value as true."""
     return value is not None and value.lower() in {"true", "yes", "on", "1"}
 
 
 def file_changes(output: bytes) -> tuple[FileChange, ...]:
-    """The changes of `diff-tree -r -z --raw --numstat`, sorted by path as git sorts.
+    """Return the changes of `diff-tree -r -z --raw --numstat`, sorted by path as git sorts.
 
-    A copy has nothing at its path before, as a new file has not; its lines are counted against what it was made from.
+    A copy has no previous file at its path, like a new file; its lines are counted against the file it was copied from.
     """
     found: list[FileChange] = []
     counts: dict[str, tuple[int | None, int | None]] = {}
@@ -155,7 +160,7 @@ def file_changes(output: bytes) -> tuple[FileChange, ...]:
         else:
             added, removed, path = word.split("\t", 2)
             if not path:
-                # Of two names: the old one and the new one come as fields of their own.
+                # A rename or copy: the old and the new path are fields of their own.
                 next(words)
                 path = next(words)
             counts[path] = (_count(added), _count(removed))
@@ -189,7 +194,7 @@ _KINDS: Final = {
     "R": ChangeKind.RENAMED,
     "T": ChangeKind.MODIFIED,
 }
-"""What git's letters mean. `T` is a file that is of another type now."""
+"""The meaning of git's letters. `T` is a file whose type has changed."""
 
 
 def _count(word: str) -> int | None:

@@ -1,4 +1,4 @@
-"""A commit that differs from another one in a few paths, made without reading the rest of its tree."""
+"""Commit a tree that differs from another one in a few paths, without reading the rest of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """What shall be at a path: git's mode, and the name of a blob of the store or the bytes themselves."""
+    """The new content of a path: git's mode, and the name of a blob of the store or the bytes themselves."""
 
     path: str
     mode: int
@@ -28,9 +28,9 @@ class Put:
 def commit_variant(
     shadow: ShadowStore, base: Snapshot, remove: Iterable[str], put: Iterable[Put], name: str
 ) -> Snapshot:
-    """`base` without what is at some paths, and with something else at others. Whatever is in their way goes.
+    """Commit `base` without the paths `remove` and with the contents `put`, which replace whatever is in their way.
 
-    Kept until `forget(shadow, name)`. The base must be complete. Raises GitError.
+    The commit is kept until `forget(shadow, name)`. `base` must be complete. Raises GitError.
     """
     lines = [b"D %s\n" % os.fsencode(quoted(path)) for path in remove]
     for one in put:
@@ -44,7 +44,7 @@ def commit_variant(
 
 
 def forget(shadow: ShadowStore, name: str) -> None:
-    """Let a variation go with the next `gc`. Nothing happens where there is none."""
+    """Release a variant, so that the next `gc` removes it. Does nothing if there is no such variant."""
     shadow.set_refs({_ref(name): None})
 
 

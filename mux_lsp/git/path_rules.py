@@ -1,8 +1,8 @@
-"""Which paths must never enter a tree of ours: pure rules, as strict as git's with every file system's disguises.
+"""Refuse the paths that must never enter a tree of ours. Pure rules, as strict as git's on every file system.
 
 A result's path is data written by an agent. git itself refuses these names when it checks them out (`verify_path`,
-CVE-2014-9390, CVE-2019-1352 and their kin); we refuse them when they come in, by name, so that one of them costs the
-rest of a result nothing.
+CVE-2014-9390, CVE-2019-1352 and related ones). We refuse them by name when they come in, so that one of them does not
+affect the rest of a result.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _DOT_GIT_ON_NTFS = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE | re.DOTALL)
 STAGING = ".mux-lsp"
-"""The folder in a person's working tree in which an accept is staged. No snapshot and no result has it."""
+"""The folder in the user's working tree in which an accept is staged. It is never part of a snapshot or a result."""
 
 _DOT_GITMODULES = re.compile(
     r"(\.gitmodules|gitmod~[1-4]|gi7eba~[1-9]|gi7eb[0-9a-f]*~[1-9])[ .]*(:.*)?", re.IGNORECASE | re.DOTALL
@@ -20,7 +20,7 @@ _DOT_GITMODULES = re.compile(
 
 
 def refusal(path: str, *, symlink: bool = False) -> str | None:
-    """Why `path` may not be taken, in words, or None if it may. `symlink`: whether a symbolic link stands there."""
+    """Return the reason why `path` is refused, as a phrase, or None. `symlink` is true if it is a symbolic link."""
     if not path or path.startswith("/") or "\0" in path:
         return "is not a path inside the repository"
     for component in path.split("/"):

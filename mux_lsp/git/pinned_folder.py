@@ -1,7 +1,7 @@
-"""Folders held by descriptor: reached without following links, and known again by their inode.
+"""Hold folders by descriptor: open them without following links, and recognize them by their inodes.
 
-An agent can rename folders and put links in their place, also above its worktree. A path says nothing of where it leads
-a moment later; a descriptor stays with its folder.
+An agent can rename folders and replace them with links, also above its worktree. A path may lead elsewhere a moment
+later; a descriptor stays with its folder.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 
 
 class LostError(GitError):
-    """A folder of a worktree was removed or replaced: nothing was read from what stands there, nothing removed."""
+    """A folder of a worktree was removed or replaced. Nothing was read or removed there."""
 
 
 @contextlib.contextmanager
 def pin(base: Path, names: Sequence[str], inode: int | None = None) -> Iterator[Path]:
-    """Hold the folder that `names` lead to, one in the other from `base` on. Gives a path that leads to that very
-    folder, for this process and its children, for as long as it is held.
+    """Hold the folder reached from `base` through `names`, one in the other.
 
-    With `inode`, it must be the folder of that inode, on the file system that holds the first of `names`: device
-    numbers may be others after the machine was started anew. Raises LostError where it is missing, is a link, or is
-    another one, also where it has become so when it is let go.
+    Yield a path that leads to that very folder, for this process and its children, as long as it is held.
 
-    On Linux the path leads through the descriptor, in `/proc`. Elsewhere it is the plain path, so that only what is
-    replaced before and what is still replaced afterwards is noticed.
+    With `inode`, it must be the folder of that inode, on the file system of the first of `names`: device numbers may
+    change when the machine restarts. Raises LostError if it is missing, a link, or another folder, also if it has
+    become so by the end.
+
+    On Linux the path leads through the descriptor, in `/proc`. Elsewhere it is the plain path, so that a replacement is
+    noticed only if it was made before or still exists afterwards.
     """
     place = base.joinpath(*names)
     descriptor = _open(base, names, inode)
@@ -43,7 +44,7 @@ def pin(base: Path, names: Sequence[str], inode: int | None = None) -> Iterator[
         try:
             yield path
         except GitError as error:
-            # git's own words are about the consequence where that is the cause.
+            # git's own message is about the consequence if this is the cause.
             _check_still_there(descriptor, base, names, place)
             raise type(error)(str(error).replace(os.fspath(path), os.fspath(place))) from error
         _check_still_there(descriptor, base, names, place)
@@ -52,7 +53,7 @@ def pin(base: Path, names: Sequence[str], inode: int | None = None) -> Iterator[
 
 
 def inode_of(base: Path, names: Sequence[str]) -> int:
-    """The inode of the folder that `names` lead to, by which `pin` knows it again. Raises LostError as that does."""
+    """Return the inode of the folder that `names` lead to, for use with `pin`. Raises LostError like `pin`."""
     descriptor = _open(base, names, None)
     try:
         return os.fstat(descriptor).st_ino
@@ -85,7 +86,7 @@ def _open(base: Path, names: Sequence[str], inode: int | None) -> int:
 
 
 def _open_inside(descriptor: int, name: str) -> int:
-    """Open a folder in an open one. An agent may have locked the latter."""
+    """Open a folder in an open one, whose permissions an agent may have removed."""
     try:
         return openat.open_inside(descriptor, name)
     except PermissionError:
@@ -96,7 +97,7 @@ def _open_inside(descriptor: int, name: str) -> int:
 
 
 def _check_still_there(descriptor: int, base: Path, names: Sequence[str], place: Path) -> None:
-    """Raise LostError where the path no longer leads to the folder that is held."""
+    """Raise LostError if the path no longer leads to the folder that is held."""
     again = _open(base, names, None)
     try:
         if not os.path.samestat(os.fstat(descriptor), os.fstat(again)):
@@ -106,7 +107,7 @@ def _check_still_there(descriptor: int, base: Path, names: Sequence[str], place:
 
 
 def _path_through(descriptor: int, place: Path) -> Path:
-    # By our number and not as `self`: children are to read it too.
+    # By process id rather than `self`, since child processes read it too.
     return Path(f"/proc/{os.getpid()}/fd/{descriptor}") if sys.platform == "linux" else place
 
 

@@ -1,4 +1,4 @@
-"""Prepare a worktree: the files of its snapshot, what the person includes, and git directories for the agent and us."""
+"""Prepare a worktree: its snapshot's files, the user's included files, and git directories for the agent and for us."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """A worktree that is to hold a snapshot of a repository."""
+    """The preparation of a worktree for a snapshot of a repository."""
 
     shadow: ShadowStore
     worktree: Worktree
@@ -38,9 +38,9 @@ class Preparation:
         return self.worktree.index.parent
 
     def fill(self, view: View, slot: Slot, old: Slot | None) -> int:
-        """Have the worktree hold the snapshot, and an agent's git directory for it. Gives the inode of the latter.
+        """Check out the snapshot in the worktree, and create the agent's git directory. Return the inode of the latter.
 
-        `old` is what the slot held before; None where its folder is empty.
+        `old` is the slot's previous content, or None if its folder is empty.
         """
         settings = self.shadow.settings(self.repository)
         self._write_own_dir(slot, settings)
@@ -79,7 +79,7 @@ class Preparation:
         )
 
     def _hand_over(self, folder: Path) -> None:
-        """Give the agent's git directory its index, and the worktree its git directory."""
+        """Give the agent's git directory its index, and the worktree its `.git` file."""
         worktree = self.worktree
         if worktree.index.exists():
             copy_own_index(worktree.index, worktree.git_dir / "index", self.repository.object_format)

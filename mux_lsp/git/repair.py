@@ -1,8 +1,8 @@
-"""Mend a store in which something is damaged, so that new tasks can begin.
+"""Repair a damaged store, so that new tasks can begin.
 
-**Nothing is thrown away.** What is damaged is moved into `damaged/<time>/` beside the store, whole packs too, after all
-that can still be read was taken over. What is missing then comes from the person's repository where that has it; the
-rest comes with the next snapshot, or is gone with the results that needed it.
+**Nothing is deleted.** Damaged files, including whole packs, are moved to `damaged/<time>/` beside the store, after all
+readable content was copied. Missing objects are then copied from the user's repository where it has them. The
+others come with the next snapshot, or are lost with the results that need them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUNDS: Final = 5
-"""How often what is missing is looked for: a tree that came back tells of more."""
+"""Maximum number of searches for missing objects: a restored tree may reveal more."""
 
 _NAME: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF: Final = re.compile(rb"([0-9a-f]{40}(?:[0-9a-f]{24})?|ref: refs/[^\n]+)\n?")
@@ -45,14 +45,14 @@ _PACKED: Final = re.compile(rb"(#.*|[0-9a-f]{40}(?:[0-9a-f]{24})? refs/[^\n]+|\^
 class _Store:
     git_dir: Path
     quarantine_folder: Path
-    """Where what is damaged goes; made when there is any."""
+    """The folder for damaged files, created when there are any."""
 
     @property
     def objects(self) -> Path:
         return self.git_dir / "objects"
 
     def quarantine(self, file: Path) -> Path:
-        """Move a file of the store aside. Returns where it is now."""
+        """Move a file of the store to quarantine. Return its new path."""
         place = self.quarantine_folder / file.relative_to(self.git_dir)
         place.parent.mkdir(parents=True, exist_ok=True)
         file.replace(place)
@@ -60,7 +60,7 @@ class _Store:
         return place
 
     def rewrite(self, file: Path, content: bytes) -> None:
-        """Put a text in a file's place, and keep what it was."""
+        """Replace a file's content, and keep the old file in quarantine."""
         place = self.quarantine_folder / file.relative_to(self.git_dir)
         place.parent.mkdir(parents=True, exist_ok=True)
         file.replace(place)
@@ -69,9 +69,9 @@ class _Store:
 
 
 def repair(git_dir: Path, repository: Repository) -> bool:
-    """Move what is damaged in a store aside, and bring back what can be had. Whether anything was wrong.
+    """Move damaged files of a store to quarantine, and restore what can be restored. Return whether anything was wrong.
 
-    Takes as long as reading all of it does. Others who read or write it meanwhile may find something gone for a moment.
+    It takes as long as reading the whole store. Concurrent readers and writers may find objects missing for a moment.
     Raises GitError and OSError.
     """
     store = _Store(git_dir, _new_folder(git_dir.parent / "damaged"))
@@ -96,9 +96,9 @@ def repair(git_dir: Path, repository: Repository) -> bool:
 
 
 def reinitialize(git_dir: Path, repository: Repository, aside: Path | None = None) -> bool:
-    """Have a store be one for git: its HEAD, configuration and folders. Its objects and refs stay. Whether it was not.
+    """Restore a store's HEAD, configuration and folders; objects and refs stay. Return False if they were intact.
 
-    A store without objects in it is one whose making was cut short.
+    A store without objects is one whose creation was interrupted.
     """
     store = _Store(git_dir, aside or _new_folder(git_dir.parent / "damaged"))
     head, configuration = git_dir / "HEAD", git_dir / "config"
@@ -114,9 +114,9 @@ def reinitialize(git_dir: Path, repository: Repository, aside: Path | None = Non
 
 
 def quarantine_refs(git_dir: Path) -> tuple[str, ...]:
-    """Take refs away whose objects are not all there, since git packs nothing while there are any. Returns their names.
+    """Delete refs whose objects are incomplete, since git packs nothing while such refs exist. Return their names.
 
-    They are noted beside the store, with what they named.
+    The refs and their targets are recorded in a file beside the store.
     """
     broken: dict[str, str] = {}
     for line in store_setup.run(git_dir, ["for-each-ref", "--format=%(objectname) %(refname)"]).decode().splitlines():
@@ -150,7 +150,7 @@ def _new_folder(folder: Path) -> Path:
 
 
 def _repair_refs(store: _Store) -> bool:
-    """The refs, each a file or a line, and where history ends."""
+    """Repair the files of refs, `packed-refs` and `shallow`. Return whether anything was wrong."""
     wrong = False
     for file in (store.git_dir / "refs").rglob("*"):
         if file.is_file() and not _REF.fullmatch(file.read_bytes()):
@@ -168,7 +168,7 @@ def _repair_refs(store: _Store) -> bool:
 
 
 def _repair_shallow(store: _Store) -> bool:
-    """History ends at the person's commits that snapshots stand on, whatever the file says of it."""
+    """Ensure that history ends at the user's commits that snapshots are based on, whatever the file contains."""
     file = store.git_dir / "shallow"
     known = set(file.read_text().split()) if file.exists() else set()
     wanted = set(known)
@@ -192,7 +192,7 @@ def _repair_shallow(store: _Store) -> bool:
 
 
 def _ref_targets(store: _Store) -> list[str]:
-    """What the refs name that can be read, without git, which may stumble over the others."""
+    """Return the targets of all readable refs, without git, which may fail at the others."""
     files = [file.read_text() for file in (store.git_dir / "refs").rglob("*") if file.is_file()]
     packed = store.git_dir / "packed-refs"
     lines = packed.read_text().splitlines() if packed.exists() else []
@@ -200,7 +200,7 @@ def _ref_targets(store: _Store) -> list[str]:
 
 
 def _quarantine_loose_objects(store: _Store) -> Iterator[str]:
-    """Move the loose objects aside that are not what they are named after; their names."""
+    """Move loose objects that do not match their names to quarantine, and yield their names."""
     for file in sorted(store.objects.glob("[0-9a-f][0-9a-f]/*")):
         name = f"{file.parent.name}{file.name}"
         if _NAME.fullmatch(name) and not _is_intact(file, name):
@@ -227,7 +227,7 @@ def _find_damaged_packs(store: _Store) -> list[Path]:
             store_setup.run(store.git_dir, ["verify-pack", os.fspath(pack.with_suffix(".idx"))])
         except GitError:
             found.append(pack)
-    # What belongs to a pack that is gone only misleads git.
+    # Indexes without a pack only mislead git.
     for other in (store.objects / "pack").glob("*.idx"):
         if not other.with_suffix(".pack").exists():
             store.quarantine(other)
@@ -238,14 +238,14 @@ def _find_damaged_packs(store: _Store) -> list[Path]:
 
 
 def _quarantine_pack(store: _Store, pack: Path) -> set[str]:
-    """Move a pack aside with all that belongs to it. The names of its objects, as far as its index tells them."""
+    """Move a pack and its files to quarantine. Return the names of its objects if its index is readable."""
     for file in sorted(pack.parent.glob(f"{pack.stem}.*")):
         store.quarantine(file)
     index = (store.quarantine_folder / pack.relative_to(store.git_dir)).with_suffix(".idx")
     try:
         listing = store_setup.run(store.git_dir, ["show-index"], input=index.read_bytes()).decode()
     except (OSError, GitError):
-        # Without a good index git reads the pack from its beginning to where it is damaged.
+        # Without a valid index, git reads the pack from its beginning up to the damage.
         moved = index.with_suffix(".pack")
         with contextlib.suppress(GitError, OSError):
             store_setup.run(store.git_dir, ["unpack-objects", "-r", "-q"], input=moved.read_bytes(), ok=range(256))
@@ -254,7 +254,7 @@ def _quarantine_pack(store: _Store, pack: Path) -> set[str]:
 
 
 def _salvage_pack(store: _Store, pack: Path, lost: Collection[str]) -> None:
-    """Write what can be read of a pack that was moved aside into the store, object by object."""
+    """Write each readable object of a quarantined pack into the store."""
     aside = store.quarantine_folder / "objects"
     if not (store.quarantine_folder / pack.relative_to(store.git_dir)).with_suffix(".idx").exists():
         return
@@ -272,13 +272,13 @@ def _salvage_pack(store: _Store, pack: Path, lost: Collection[str]) -> None:
 
 
 class _ObjectReader:
-    """Reads the objects of a folder of packs of which some are damaged."""
+    """A reader of the objects in a folder of packs, some damaged."""
 
     def __init__(self, git_dir: Path, objects: Path) -> None:
         self._objects = CatFile(git_dir, {"GIT_OBJECT_DIRECTORY": os.fspath(objects)})
 
     def read(self, name: str) -> bytes | None:
-        """An object as git hashes it, None where it is damaged or not there."""
+        """Return an object as git hashes it, or None if it is damaged or missing."""
         try:
             found = self._objects.read(name)
         except GitError:
@@ -294,21 +294,21 @@ class _ObjectReader:
 
 
 def _find_missing_objects(store: _Store) -> set[str]:
-    """The objects that refs need and the store has not."""
-    # It ends badly where anything is missing, which is what is asked for.
+    """Return the objects that refs need and that the store lacks."""
+    # The command fails if any object is missing, which is the expected case.
     checking = ["fsck", "--connectivity-only", "--no-dangling", "--no-reflogs", "--no-progress"]
     said = store_setup.run(store.git_dir, checking, ok=range(256)).decode(errors="replace")
     return {found[1] for found in re.finditer(r"^missing \w+ ([0-9a-f]+)$", said, re.M)}
 
 
 def _fetch_objects(store: _Store, wanted: Collection[str], borrowed: tuple[Path, ...]) -> bool:
-    """Copy those of these objects that the person's repository has. Whether it has any."""
+    """Copy the objects that the user's repository has. Return False if it has none of them."""
     if not borrowed:
         return False
     first, *others = borrowed
     environment = {**ISOLATED, "GIT_OBJECT_DIRECTORY": os.fspath(first), **alternates_variable(others)}
     asked = "".join(f"{name}\n" for name in sorted(wanted)).encode()
-    # Only read: git sets the time of an object only where it would write it.
+    # This only reads: git updates the time of an object only where it would write it.
     answers = store_setup.run(
         store.git_dir, ["cat-file", "--batch-check=%(objectname)"], input=asked, environment=environment
     )

@@ -1,4 +1,4 @@
-"""The person's repository, read-only: where it is, what its HEAD is, and the settings that shape what is on disk."""
+"""Read the user's repository: its location, its HEAD, and the settings that determine the files on disk."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ from mux_lsp.git.command import git, status_of
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A person's working tree and the git directories behind it. All paths are absolute."""
+    """A user's working tree and its git directories. All paths are absolute."""
 
     root: Path
-    """The top folder of the working tree (of a linked worktree or a submodule: theirs)."""
+    """The top folder of the working tree (of a linked worktree or submodule: its own)."""
     git_dir: Path
     common_dir: Path
-    """Where objects and refs are; differs from `git_dir` in a linked worktree."""
+    """The folder of objects and refs. It differs from `git_dir` in a linked worktree."""
     prefix: str = ""
-    """The opened folder below `root` with `/` between components, `""` for the root itself."""
+    """The opened folder relative to `root`, with `/` between components; `""` for the root itself."""
     object_format: str = "sha1"
 
     @property
     def index(self) -> Path:
-        """The person's index file, which need not exist."""
+        """The user's index file, which may not exist."""
         return self.git_dir / "index"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a repository that decide which files git sees and how they lie on disk."""
+    """A repository's settings that determine which files git sees and their form on disk."""
 
     values: dict[str, str]
     root: Path
 
     def is_on(self, key: str) -> bool:
-        """Whether the boolean setting `key` (in lower case) is on."""
+        """Return whether the boolean setting `key` (in lower case) is on."""
         return parse.is_true(self.values.get(key))
 
     @property
     def file_mode(self) -> bool:
-        """Whether the executable bits on disk mean anything."""
+        """True if the executable bits on disk are significant."""
         return parse.is_true(self.values.get("core.filemode", "true"))
 
     @property
     def sparse(self) -> bool:
-        """Whether a sparse checkout is on."""
+        """True if sparse checkout is on."""
         return self.is_on("core.sparsecheckout")
 
     @property
     def converts_line_ends(self) -> bool:
-        """Whether git changes the line ends of any text file on its way in, attributes or not."""
+        """True if git converts line ends of text files when it reads them, regardless of attributes."""
         return self.values.get("core.autocrlf", "false").lower() in {"true", "yes", "on", "1", "input"}
 
     @property
     def excludes_file(self) -> Path | None:
-        """The person's own ignore file where a setting names it; git finds the default place by itself."""
+        """The user's ignore file if a setting names it. git finds the default location by itself."""
         return self._path("core.excludesfile")
 
     @property
     def attributes_file(self) -> Path:
-        """The person's own attributes file, set or in the default place; it need not exist."""
+        """The user's attributes file, configured or in the default location. It may not exist."""
         configuration = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
         return self._path("core.attributesfile") or configuration / "git" / "attributes"
 
@@ -71,13 +71,13 @@ class Settings:
         value = self.values.get(key)
         if not value:
             return None
-        return self.root / os.path.expanduser(value)  # noqa: PTH111 - leaves an unknown `~name` alone, as git's own does
+        return self.root / os.path.expanduser(value)  # noqa: PTH111 - an unknown `~name` stays as it is, as in git
 
 
 def discover(folder: Path) -> Repository:
-    """The repository whose working tree holds `folder`.
+    """Return the repository whose working tree contains `folder`.
 
-    Raises NotARepositoryError that says what to do when there is none, when it is bare, or when git does not trust it.
+    Raises NotARepositoryError, with advice, if there is no repository, if it is bare, or if git does not trust it.
     """
     if not folder.is_dir():
         raise NotARepositoryError(f"{folder} is not a folder: open one that exists.")
@@ -112,16 +112,16 @@ def _refusal(folder: Path, answers: list[str], errors: str) -> str:
 
 
 def read_settings(repository: Repository) -> Settings:
-    """What `git config` says in the repository, all levels together."""
+    """Return the settings of `git config` in the repository, from all levels."""
     return Settings(
         parse.settings(git(["config", "--list", "-z", "--includes"], folder=repository.root)), repository.root
     )
 
 
 def read_head(repository: Repository) -> str | None:
-    """The commit that HEAD stands for, or None in a repository without commits.
+    """Return the commit of HEAD, or None in a repository without commits.
 
-    Raises GitError when HEAD points at a commit that git cannot read.
+    Raises GitError if HEAD points to a commit that git cannot read.
     """
     name = (
         git(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"], folder=repository.root, ok=(0, 1)).decode().strip()
@@ -134,7 +134,7 @@ def read_head(repository: Repository) -> str | None:
 
 
 def object_folders(repository: Repository) -> tuple[Path, ...]:
-    """Every folder that holds the repository's objects: its own, then those it borrows, nearest first."""
+    """Return all folders with the repository's objects: its own, then those it borrows, nearest first."""
     found: list[Path] = []
     waiting = [repository.common_dir / "objects"]
     while waiting:

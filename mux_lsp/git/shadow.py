@@ -1,10 +1,10 @@
-"""The shadow store of one repository: every snapshot and result, in a bare repository that is the daemon's alone.
+"""Store every snapshot and result of a repository in a bare repository that only the daemon uses: the shadow store.
 
-**The store stands alone.** It never borrows: while a snapshot is built git may read the person's objects through the
-environment, and what was read that way is packed into the store before a ref names it. (Hidden repositories that borrow
-by alternates have lost data elsewhere when the person's repository was collected.)
+**The store is self-contained.** It never borrows permanently: while a snapshot is built, git may read the user's
+objects through the environment, and what was read that way is packed into the store before a ref names it. (Hidden
+repositories that borrow through alternates have lost data elsewhere when the user's repository was collected.)
 
-**One `ShadowStore` object per folder in the whole machine**, which the daemon's own lock ensures. It is thread-safe.
+**There is one `ShadowStore` object per folder on a machine**, which the daemon's lock ensures. It is thread-safe.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MENDED = "mended"
-"""The name of a snapshot that nobody needs: no task is called so."""
+"""The name of the snapshot taken for a repair, which is then dropped. No task has this name."""
 
 
 def key_of(root: Path) -> str:
-    """The name of a repository's folder in the state: readable, and different for different real paths."""
+    """Return the name of a repository's folder in the state: readable, and different for different real paths."""
     real = os.path.realpath(root)
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(real).name).strip("-.")[:40] or "repository"
     return f"{readable}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:10]}"
 
 
 class ShadowStore(StoreWriter):
-    """The shadow store in `folder`, made when it is first needed."""
+    """The shadow store in `folder`, created when it is first needed."""
 
     def __init__(self, folder: Path, root: Path | None = None) -> None:
-        """`root` is that of the person's repository, for what must be mended before a snapshot has told it."""
+        """`root` is the root of the user's repository, for repairs before the first snapshot."""
         super().__init__(folder / "shadow.git")
         self.folder = folder
         self.root = root
@@ -74,13 +74,13 @@ class ShadowStore(StoreWriter):
         self._opened = False
         self._index_update_lock = threading.Lock()
         self._pending_index_update: Callable[[], None] | None = None
-        """What our index still has to learn of the last snapshot."""
+        """The update of our index to the last snapshot, if it is still to be made."""
         self._catching_up: Future[None] | None = None
         self._repository: Repository | None = None
         self._gone: set[str] = set()
         self.repair_count = 0
-        """How often something damaged was looked for."""
-        # Not when the store is opened for a snapshot: runs of an earlier daemon may have gone on by then.
+        """Number of searches for damage."""
+        # Not when a snapshot opens the store: runs of an earlier daemon may have continued by then.
         store_setup.clear_locks(self.git_dir)
         clear_locks(self._person_dir)
 
@@ -88,10 +88,10 @@ class ShadowStore(StoreWriter):
 
     @storage.telling
     def snapshot(self, repository: Repository, buffers: Mapping[str, bytes], name: str) -> Snapshot:
-        """Take the repository as its person sees it now, with unsaved `buffers` (path to bytes), as `name`.
+        """Take a snapshot, named `name`, of the repository as the user sees it, with unsaved `buffers` (path to bytes).
 
         Returns as soon as the commit is known. **Nothing may be built on it before `complete(snapshot)`**, except a
-        checkout that borrows (see `borrowed`); `Worktrees.prepare` sees to both. Raises GitError.
+        checkout that borrows (see `borrowed`); `Worktrees.prepare` takes care of both. Raises GitError.
         """
         with self._lock:
             try:
@@ -124,16 +124,16 @@ class ShadowStore(StoreWriter):
 
     @storage.telling
     def complete(self, snapshot: Snapshot) -> None:
-        """Wait until the snapshot stands alone in the store and its ref names it. Raises GitError if that failed."""
+        """Wait until the store contains all of the snapshot and its ref names it. Raises GitError if that failed."""
         self._pending.wait(snapshot.commit)
-        # Whoever waits for a snapshot is about to begin: our index could not follow earlier without being in the way.
+        # A run that waits for its snapshot is about to begin. An earlier update of our index would have slowed it down.
         self._start_catching_up()
 
     @storage.telling
     def secure(self, snapshot: Snapshot, name: str, repository: Repository) -> None:
-        """Complete a snapshot under whose packing an earlier daemon was killed. Nothing happens where there is no need.
+        """Complete a snapshot during whose packing an earlier daemon was killed. Do nothing if it is complete.
 
-        Raises GitError where the person's repository has lost what is missing.
+        Raises GitError if the user's repository no longer has the missing objects.
         """
         ref = f"refs/mux/snapshots/{name}"
         if snapshot.commit in self._pending or self.has(ref):
@@ -154,10 +154,11 @@ class ShadowStore(StoreWriter):
 
     @storage.telling
     def repair(self, error: GitError, since: int) -> None:
-        """Mend what made a git fail, and take over what the person has by now. See `git.repair`.
+        """Repair what made a git command fail, and snapshot the user's files as they are now. See `git.repair`.
 
-        `since` is what `repair_count` was before that git began: of many that failed for the same the first one mends.
-        Raises the error where nobody knows of whose repository the store is, and GitError where it cannot be mended.
+        `since` is the value of `repair_count` before that command began: of several commands that failed for the same
+        reason, only the first one repairs. Raises `error` if the store's repository is unknown, and GitError if the
+        repair fails.
         """
         with self._lock:
             if self.repair_count != since:
@@ -167,7 +168,7 @@ class ShadowStore(StoreWriter):
             if repository is None:
                 raise error
             self._repair(repository, error)
-            # Files of the person's that no commit of theirs has are nowhere else.
+            # The user's uncommitted files are nowhere else.
             self.complete(self._take(repository, {}, _MENDED))
             self.delete_refs(_MENDED)
             self._pending.pack_again(self.git_dir, self.set_refs)
@@ -180,12 +181,12 @@ class ShadowStore(StoreWriter):
         try:
             self.repair(GitError(f"{what} is damaged or gone"), self.repair_count)
         except MuxError as error:
-            log.warning("the store %s could not be mended: %s", self.git_dir, error)
+            log.warning("the store %s could not be repaired: %s", self.git_dir, error)
             return False
         return True
 
     def _owner(self) -> Repository | None:
-        """Whose store it is, as far as that is known or there."""
+        """Return the repository of the store, or None if it is unknown or no longer exists."""
         if self._repository is None and self.root is not None:
             with contextlib.suppress(MuxError):
                 self._repository = discover(self.root)
@@ -195,7 +196,7 @@ class ShadowStore(StoreWriter):
         log.warning("the store %s is looked through, since git says: %s", self.git_dir, error)
         self.repair_count += 1
         self._objects.close()
-        # All that we remember of the person's tree can be found anew.
+        # All that we know about the user's tree can be read again.
         with self._index_update_lock:
             self._pending_index_update = None
             work = [] if self._catching_up is None else [self._catching_up]
@@ -203,27 +204,27 @@ class ShadowStore(StoreWriter):
         self._index_state, self._opened = None, False
         remove_tree(self._person_dir)
         wrong = repair.repair(self.git_dir, repository)
-        log.warning("the store %s %s", self.git_dir, "was damaged, and is mended" if wrong else "is whole")
+        log.warning("the store %s %s", self.git_dir, "was damaged and has been repaired" if wrong else "is intact")
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
-        """The person's object folders that git must read too as long as the snapshot is not complete."""
+        """Return the user's object folders that git must also read as long as the snapshot is not complete."""
         return self._pending.borrowed(commit)
 
     def settings(self, repository: Repository) -> Settings:
-        """The person's settings as the last snapshot saw them."""
+        """Return the user's settings as of the last snapshot."""
         return self._settings or read_settings(repository)
 
     # --- upkeep ---
 
     @storage.telling
     def gc(self) -> None:
-        """Put objects and packs together, and drop what no ref has needed for a day. Slow: for idle times."""
+        """Pack loose objects, combine packs, and delete objects unreferenced for a day. Slow: for idle times."""
         with self._lock:
             self._settle()
             if not self.git_dir.exists():
                 return
-            # Most of a store is in the pack of its first snapshot, which takes minutes to write anew where it is large.
-            # Not by `git repack --geometric`: it packs what no ref needs as well, which then stays for ever.
+            # Most of a large store is in the pack of its first snapshot, which takes minutes to rewrite. `git repack
+            # --geometric` is no alternative: it also packs unreferenced objects, which then stay forever.
             kept = [] if self.many_loose else ["--keep-largest-pack"]
             collect = ["-c", "gc.auto=0", "gc", "--quiet", "--prune=1.day.ago"]
             try:
@@ -237,11 +238,11 @@ class ShadowStore(StoreWriter):
                 self.git(collect)
 
     def disk_use(self) -> int:
-        """Bytes on disk of everything under the store's folder, worktrees included."""
+        """Return the bytes on disk of all files in the store's folder, including worktrees."""
         return disk_use(self.folder)
 
     def close(self) -> None:
-        """Wait for what is being written and end the helper processes."""
+        """Wait for pending writes, and end the helper processes."""
         with self._lock:
             self._settle()
         self._objects.close()
@@ -257,15 +258,15 @@ class ShadowStore(StoreWriter):
         return self._person_dir / "memory.json"
 
     def _open(self, repository: Repository) -> None:
-        """Make the store if it is not there, and remember what an earlier daemon knew of it."""
+        """Create the store if it does not exist, and load what an earlier daemon saved about it."""
         if self._opened:
             return
         store_setup.make(self.git_dir, repository)
         self._person_dir.mkdir(exist_ok=True)
         state = user_index.IndexState.load(self._index_state_file)
-        # A daemon that was killed just after a snapshot remembers the one before, which may be gone by now.
+        # A daemon that was killed just after a snapshot has saved the one before, which may be gone by now.
         lost = state is not None and state.commit is not None and self._objects.read(state.commit) is None
-        # And where the power was cut, our index may be of any time, or half of one.
+        # After a power failure, our index may be old or incomplete.
         lost = lost or not is_intact(self._person_dir / "index", repository.object_format)
         self._index_state = None if lost else state
         self._opened = True
@@ -278,7 +279,7 @@ class ShadowStore(StoreWriter):
         seen: user_index.ScanResult,
         what: tuple[Repository, str | None, str],
     ) -> Snapshot | None:
-        """The snapshot of what was seen, complete at once, while our index follows. None if it takes the long way."""
+        """Take the snapshot of `seen`, complete at once, and update our index later. None if that is not possible."""
         repository, head, name = what
         changed = incremental.fast_import_changes(view.work_tree, settings, seen.update)
         if changed is None or not state.tree or state.commit is None or state.head != head:
@@ -299,9 +300,9 @@ class ShadowStore(StoreWriter):
                 self._catching_up = GIT_POOL.submit(work)
 
     def _catch_up(self, view: View, state: user_index.IndexState, seen: user_index.ScanResult) -> None:
-        """Bring our index to what a snapshot saw. If the person's tree moved on, the next snapshot compares anew."""
-        # Of a full disk whoever needs it next will hear. What is remembered here and there is older than our index, and
-        # says so, or is what it was.
+        """Update our index to a snapshot. If the user's tree has changed since, the next snapshot compares again."""
+        # A full disk is reported to the next caller that needs space. The state in memory and on disk is then older
+        # than our index and marked as such, or unchanged.
         with contextlib.suppress(OSError):
             with contextlib.suppress(GitError):
                 user_index.apply_scan(view, state, self._index_state_file, seen)
@@ -316,7 +317,7 @@ class ShadowStore(StoreWriter):
         head: Future[str | None],
         seen: user_index.ScanResult | None,
     ) -> tuple[user_index.IndexState, tuple[LeftOut, ...]]:
-        """Bring our index of the person's tree up to what was `seen` there, from the start without that."""
+        """Update our index of the user's tree to what was `seen`, or rebuild it if that is None."""
         if self._index_state is not None and seen is not None:
             left_out = user_index.refresh(view, repository, self._index_state, self._index_state_file, seen)
             self._index_state.tree = self._index_state.tree or write_tree(view)
@@ -335,7 +336,7 @@ class ShadowStore(StoreWriter):
         state, brought = user_index.rebuild(view, repository, settings, bring)
         left_out = user_index.refresh(view, repository, state, self._index_state_file)
         brought.result()
-        # The blobs are still the person's: they come with the packing of the whole snapshot.
+        # The blobs are still in the user's repository: they come when the whole snapshot is packed.
         state.tree = write_tree(view, options=["--missing-ok"])
         return state, left_out
 
@@ -350,7 +351,7 @@ class ShadowStore(StoreWriter):
         overlaid: str | None,
         label: tuple[str, tuple[LeftOut, ...]],
     ) -> Snapshot:
-        """Commit our index (and the tree with the buffers over it), and have what they borrow packed."""
+        """Commit our index (and the tree with the buffers), and start to pack the objects that the commits borrow."""
         name, left_out = label
         fresh = self._index_state is None
         packs_head = head is not None and head != state.head
@@ -365,7 +366,7 @@ class ShadowStore(StoreWriter):
         refs = {f"refs/mux/snapshots/{name}": commit, "refs/mux/person": own}
         state.commit, state.head = own, head
         wanted = [commit, own] if fresh else [head] if packs_head and head is not None else []
-        self._index_state = None  # until what follows has ended well
+        self._index_state = None  # until the packing has succeeded
         done = GIT_POOL.submit(self._pack_and_keep, wanted, None if fresh else known, borrowed, state, refs)
         self._pending.add(commit, done, borrowed, refs)
         return Snapshot(commit, tree, head, left_out)
@@ -388,7 +389,7 @@ class ShadowStore(StoreWriter):
         self._index_state = state
 
     def _settle(self) -> None:
-        """Wait for the packing of earlier snapshots. Whether it failed is for those who wait for them to hear."""
+        """Wait for the packing of earlier snapshots. Failures are reported to callers that wait for those snapshots."""
         self._start_catching_up()
         if self._catching_up is not None:
             self._catching_up.result()

@@ -1,6 +1,6 @@
-"""Reach, make and remove the folders of worktree slots, whatever an agent has put in their place.
+"""Open, create and remove the folders of worktree slots, whatever an agent has put in their place.
 
-A folder is held by its descriptor and known by its inode (see `pinned_folder`).
+A folder is held by its descriptor and recognized by its inode (see `pinned_folder`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PARTS = ("gitdirs", "worktrees", "slots")
-"""The folders in which each slot has one of its own."""
+"""The folders that contain a folder of each slot."""
 
 
 class SlotFolders:
@@ -35,13 +35,13 @@ class SlotFolders:
 
     @contextlib.contextmanager
     def held(self, slot: Slot) -> Iterator[View]:
-        """The worktree of a slot for reading and writing, whatever stands at its path meanwhile. Raises LostError."""
+        """Hold the worktree of a slot for reading and writing, whatever is at its path meanwhile. Raises LostError."""
         base, own = self._base, ("slots", slot.name)
         with pin(base, own), pin(base, ("worktrees", slot.name, slot.folder_name), slot.inode) as folder:
             yield View(base / "slots" / slot.name, folder, self._objects)
 
     def make(self, slot: Slot) -> int:
-        """Make the folder of a new worktree. Gives its inode."""
+        """Create the folder of a new worktree. Return its inode."""
         worktrees = self._base / "worktrees"
         worktrees.mkdir(parents=True, exist_ok=True)
         with pin(self._base, ("worktrees",)) as within:
@@ -49,13 +49,16 @@ class SlotFolders:
         return inode_of(self._base, ("worktrees", slot.name, slot.folder_name))
 
     def check_git_dir(self, slot: Slot) -> None:
-        """Raise LostError where the agent's git directory is another one. It may be gone: that is the agent's loss."""
+        """Raise LostError if the agent's git directory was replaced.
+
+        If it was removed, only the agent's own data is lost.
+        """
         if os.path.lexists(self._base / "gitdirs" / slot.name):
             with pin(self._base, ("gitdirs", slot.name), slot.git_inode):
                 pass
 
     def remove_folder(self, worktree: Worktree, inode: int | None) -> None:
-        """Remove a worktree, unless what stands there is another folder than was given out."""
+        """Remove a worktree, unless its folder was replaced."""
         names = ("worktrees", worktree.slot, worktree.folder.name)
         try:
             if inode is not None and is_plain_folder(worktree.folder):
@@ -67,8 +70,9 @@ class SlotFolders:
         self.remove_inside("worktrees", worktree.slot)
 
     def remove_inside(self, part: str, name: str, inode: int | None = None) -> bool:
-        """Remove what stands at a name in one of our folders. False where it stays: it is a folder with another inode,
-        or the folder that had it is not ours.
+        """Remove the entry `name` of one of our folders.
+
+        Return False if it stays: because its inode differs, or because the folder that contains it was replaced.
         """
         try:
             with pin(self._base, (part,)) as within:
@@ -78,13 +82,13 @@ class SlotFolders:
                     return False
                 remove_tree(place)
         except LostError as error:
-            # A folder that is not there has nothing in it.
+            # A missing folder contains nothing to remove.
             log.warning("%s", error)
             return False
         return True
 
     def remove_unrecorded(self) -> None:
-        """Remove slots that no record names, as a killed daemon leaves them. Before the first prepare."""
+        """Remove slots without a record, which a killed daemon leaves. Call it before the first prepare."""
         for own in sorted((self._base / "slots").glob("*")):
             if not (own / "slot.json").exists():
                 for part in PARTS:

@@ -1,7 +1,7 @@
-"""Keep the records of worktree slots, in memory and in a file each: they outlive the daemon.
+"""Keep the records of worktree slots, in memory and in one file each, so that they outlive the daemon.
 
-A worktree stands in a *slot*: the folder the agent sees, the agent's git directory, and our own git directory and index
-for the same folder.
+Each worktree is in a *slot*: the folder that the agent sees, the agent's git directory, and our own git directory and
+index for the same folder.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 
 class SlotState(StrEnum):
-    """What a slot's worktree is good for."""
+    """The state of a slot's worktree."""
 
     PREPARING = "preparing"
-    """Being checked out. Found after a restart: remove it."""
+    """Being checked out. After a restart: remove it."""
     IN_USE = "in use"
-    """A run's own."""
+    """In use by a run."""
     RELEASING = "releasing"
-    """Being reset. Found after a restart: remove it, or release it again."""
+    """Being reset. After a restart: remove it, or release it again."""
     RELEASED = "released"
-    """Clean, and exactly its snapshot: the next prepare may take it."""
+    """Clean, and exactly its snapshot: the next prepare may use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What is recorded about a slot. It outlives the daemon."""
+    """The record of a slot. It outlives the daemon."""
 
     name: str
     state: SlotState
@@ -46,16 +46,16 @@ class Slot:
     commit: str
     tree: str
     run_id: str | None = None
-    """The run it is for, or was for last."""
+    """The run that uses it, or that used it last."""
     inode: int | None = None
-    """That of the worktree's folder, by which it is known again; None where an older version gave it out."""
+    """Inode of the worktree's folder, by which it is recognized; None in a record of an older version."""
     git_inode: int | None = None
-    """Likewise of the agent's git directory, while there is one."""
+    """Inode of the agent's git directory, while there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A slot that is a run's, to be prepared for it. `old` is what it held before; None for a new one."""
+    """A slot claimed by a run, to be prepared for it. `old` is its previous record, or None for a new slot."""
 
     old: Slot | None
     slot: Slot
@@ -63,17 +63,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Worktree:
-    """A run's worktree. `folder` and `git_dir` are the agent's to change; `index` and `snapshot` are ours."""
+    """A run's worktree. The agent may change `folder` and `git_dir`; `index` and `snapshot` are ours."""
 
     slot: str
     folder: Path
-    """What the agent sees; its name is the repository's own folder name."""
+    """The folder that the agent sees. Its name is that of the repository's own folder."""
     git_dir: Path
     """The agent's git directory."""
     index: Path
     """Our index, outside both."""
     snapshot: str
-    """The commit it was prepared from."""
+    """The commit from which it was prepared."""
     run_id: str | None = None
 
 
@@ -92,30 +92,30 @@ class SlotTable:
                 clear_locks(file.parent)
 
     def all(self) -> tuple[Slot, ...]:
-        """Every slot, by name."""
+        """Return all slots, by name."""
         with self._lock:
             return tuple(sorted(self._slots.values(), key=lambda slot: (len(slot.name), slot.name)))
 
     def get(self, name: str) -> Slot:
-        """Return a slot. Raises KeyError where there is none."""
+        """Return a slot. Raises KeyError if it does not exist."""
         with self._lock:
             return self._slots[name]
 
     def find(self, name: str) -> Slot | None:
-        """Return a slot, or None where there is none."""
+        """Return a slot, or None if it does not exist."""
         with self._lock:
             return self._slots.get(name)
 
     def lock_of(self, name: str) -> threading.Lock:
-        """Return the lock of what is done to one slot's worktree."""
+        """Return the lock for operations on one slot's worktree."""
         with self._lock:
             return self._slot_locks.setdefault(name, threading.Lock())
 
     def claim(self, snapshot: Snapshot, run_id: str, folder_name: str, *, may_make: bool) -> Claim | None:
-        """Take a released slot for a run, or a new one where it `may_make` one.
+        """Claim a released slot for a run, or a new one if `may_make` is true. Return None if there is no slot.
 
-        Of released ones it is the run's own, whose conversation with its agent is about that folder; else one that
-        holds the same files.
+        Of released slots, it prefers the run's own, since the conversation with its agent refers to that folder; then
+        one with the same files.
         """
         with self._lock:
             free = [
@@ -135,7 +135,7 @@ class SlotTable:
         return Claim(old, slot)
 
     def reserve(self, snapshot: Snapshot, run_id: str, folder_name: str) -> Slot:
-        """Make the slot of a new worktree."""
+        """Create the slot of a new worktree."""
         with self._lock:
             name = self._free_name()
             slot = Slot(name, SlotState.PREPARING, folder_name, snapshot.commit, snapshot.tree, run_id)
@@ -143,7 +143,7 @@ class SlotTable:
         return slot
 
     def retire(self, keep: int) -> list[Slot]:
-        """Take released slots, those longest in the list first, until at most `keep` are left."""
+        """Mark released slots, the oldest first, for removal until at most `keep` are left. Return them."""
         with self._lock:
             released = [slot for slot in self._slots.values() if slot.state is SlotState.RELEASED]
             doomed = [replace(slot, state=SlotState.RELEASING) for slot in released[: max(0, len(released) - keep)]]
@@ -159,12 +159,12 @@ class SlotTable:
             ]
 
     def record(self, slot: Slot) -> None:
-        """Record what a slot is now."""
+        """Save the current state of a slot."""
         with self._lock:
             self._store(slot)
 
     def forget(self, name: str) -> None:
-        """Know a slot no more. Its record is removed with its folder."""
+        """Drop a slot from memory. Its record on disk is removed with its folder."""
         with self._lock:
             self._slots.pop(name, None)
 
@@ -175,7 +175,7 @@ class SlotTable:
         return f"s{number}"
 
     def _is_taken(self, name: str) -> bool:
-        """Whether something stands where a slot of that name would have its folders."""
+        """Return whether one of the folders of a slot with that name exists."""
         return any(os.path.lexists(self._base / part / name) for part in ("slots", "worktrees", "gitdirs"))
 
     def _store(self, slot: Slot) -> None:

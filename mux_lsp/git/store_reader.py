@@ -1,6 +1,6 @@
-"""Reading a shadow store: objects, and how commits differ.
+"""Read a shadow store: objects, and the differences between commits.
 
-What is damaged is looked for when something cannot be read: see `StoreReader.try_repair`.
+A search for damage starts when something cannot be read: see `StoreReader.try_repair`.
 """
 
 from __future__ import annotations
@@ -22,33 +22,39 @@ if TYPE_CHECKING:
     from mux_lsp.core.model import FileChange
 
 FIND_RENAMES = ("-M", "-C", "-l400", "--no-rename-empty")
-"""git's way to find renames and copies. Of files with other content than before only among so few of them that a result
-of any size takes a fraction of a second; those with the same content are always found. An empty file tells nothing of
-where it comes from."""
+"""git's options to find renames and copies.
+
+Those with changed content are searched among up to 400 files only, so that a result of any size takes a fraction of a
+second; those with the same content are always found. Empty files are ignored, since they say nothing about their
+origin.
+"""
 
 LARGEST_COMPARED = 16_000_000
-"""Bytes. The lines of larger files are not compared, nor counted."""
+"""Maximum size in bytes of files whose lines are compared and counted."""
 
 FEW_BLOBS = 16
-"""For more of them a process is started, so that nobody else waits."""
+"""Maximum number of blobs that are read by the shared process.
+
+For more, another one is started, so that no reader waits.
+"""
 
 _GONE = "it is damaged or gone, and could not be brought back. Start the task again."
 
 
 class StoreReader:
-    """Reads the bare repository at `git_dir`. Thread-safe."""
+    """A reader of the bare repository at `git_dir`. Thread-safe."""
 
     def __init__(self, git_dir: Path) -> None:
         self.git_dir = git_dir
         self._objects = CatFile(git_dir)
 
     def try_repair(self, what: str) -> bool:
-        """Whether the store was mended for the sake of something that is not there. Tried once for each."""
+        """Repair the store because something is missing. Return whether that succeeded. Tried once for each `what`."""
         del what
         return False
 
     def changed_files_with_stats(self, base: str, result: str) -> tuple[FileChange, ...]:
-        """How `result` differs from `base` (commits or trees), by path, with renames and copies found."""
+        """Return how `result` differs from `base` (commits or trees), by path, with renames and copies."""
         if base == result:
             return ()
         return parse.file_changes(
@@ -57,7 +63,7 @@ class StoreReader:
         )  # fmt: skip
 
     def changed_files(self, base: str, result: str) -> tuple[FileChange, ...]:
-        """The changes without their lines: no file is opened, so that it takes milliseconds."""
+        """Return the changes without line counts. No file is opened, so it takes milliseconds."""
         if base == result:
             return ()
         return parse.file_changes(
@@ -65,22 +71,22 @@ class StoreReader:
         )
 
     def text_diffs(self, base: str, result: str, paths: Collection[str] = ()) -> Iterator[textdiff.TextDiff]:
-        """git's comparison of the texts that `result` changes (of `paths` alone if given), while git makes it."""
+        """Yield git's diffs of the texts that `result` changes (only of `paths` if given), as git computes them."""
         arguments = ["-c", f"core.bigFileThreshold={LARGEST_COMPARED}", "diff-tree", "-r", *FIND_RENAMES]
         return textdiff.read(self.git_dir, [*arguments, *textdiff.ARGUMENTS, base, result, "--", *paths])
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
-        """The bytes of many blobs in the order of their names, None where there is none; one at a time."""
+        """Yield the bytes of many blobs in the order of their names; None for a missing one."""
         if len(names) > FEW_BLOBS:
             return read_many(self.git_dir, names)
         return (None if found is None else found[1] for found in map(self._object, names))
 
     def has(self, name: str) -> bool:
-        """Whether a ref or an object of that name is there."""
+        """Return whether a ref or an object of that name exists."""
         return self._object(name) is not None
 
     def read(self, object_name: str) -> bytes:
-        """The bytes of a blob. Raises GitError if there is none of that name."""
+        """Return the bytes of a blob. Raises GitError if it does not exist."""
         found = self._object(object_name)
         if found is None and self.try_repair(object_name):
             found = self._object(object_name)
@@ -89,9 +95,12 @@ class StoreReader:
         return found[1]
 
     def read_at(self, commit: str, path: str) -> bytes | None:
-        """The bytes of the file at `path` in `commit`, or None if there is no file (a symbolic link is its target)."""
+        """Return the bytes of the file at `path` in `commit`, or None if there is no file.
+
+        A symbolic link contains its target.
+        """
         if "\n" in path or path.endswith("\r"):
-            # One name a line is what git reads there, and it takes a return at its end for a part of the line end.
+            # git reads one name per line there, and takes a carriage return at its end as part of the line end.
             output = self._look(["ls-tree", "-z", "--format=%(objectname)", commit, "--", path])
             name = os.fsdecode(output).rstrip("\0")
         else:
@@ -100,25 +109,25 @@ class StoreReader:
         return found[1] if found is not None and found[0] == "blob" else None
 
     def links(self, commit: str) -> dict[str, str]:
-        """Every symbolic link of a commit, with its target. Takes a moment for each thousand files of it."""
+        """Return every symbolic link of a commit with its target. The time grows with the number of files."""
         listing = self._look(["ls-tree", "-r", "-z", "--full-tree", commit])
         found = re.findall(rb"(?:\A|\0)120000 blob ([0-9a-f]+)\t([^\0]*)", listing)
         targets = self.read_many([name.decode() for name, _ in found])
         return {os.fsdecode(path): os.fsdecode(target or b"") for (_, path), target in zip(found, targets, strict=True)}
 
     def patch(self, base: str, result: str, paths: Collection[str] = ()) -> bytes:
-        """A patch from `base` to `result` (of `paths` alone if given) that `git apply` takes, binary files included."""
+        """Return a patch from `base` to `result` (only of `paths` if given) for `git apply`, including binary files."""
         return self._look(
             ["diff-tree", "-r", "-p", "--binary", "--full-index", *FIND_RENAMES, "--no-ext-diff", "--no-textconv",
              "--src-prefix=a/", "--dst-prefix=b/", base, result, "--", *paths]
         )  # fmt: skip
 
     def tree_of(self, commit: str) -> str:
-        """The tree of a commit. Raises GitError if the store has no such commit."""
+        """Return the tree of a commit. Raises GitError if the store has no such commit."""
         return self._header(commit)[0].removeprefix(b"tree ").decode()
 
     def parent_of(self, commit: str) -> str | None:
-        """The first parent of a commit: of a snapshot the person's HEAD then. Raises GitError as `tree_of` does."""
+        """Return the first parent of a commit: of a snapshot, the user's HEAD. Raises GitError like `tree_of`."""
         line = self._header(commit)[1]
         return line.removeprefix(b"parent ").decode() if line.startswith(b"parent ") else None
 
@@ -131,9 +140,11 @@ class StoreReader:
         return found[1].split(b"\n", 2)
 
     def merge(self, base: str, ours: str, theirs: str) -> tuple[str, tuple[str, ...]]:
-        """The tree of a three-way merge of commits, and the paths in conflict: texts have markers, the rest is `ours`.
+        """Merge commits.
 
-        Raises GitError where git cannot merge them at all.
+        Return the tree, and the paths in conflict: texts contain markers, other files are those of `ours`.
+
+        Raises GitError if git cannot merge them at all.
         """
         output = self._look(
             ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", f"--merge-base={base}", ours, theirs],
@@ -154,7 +165,10 @@ class StoreReader:
         return store_setup.run(self.git_dir, arguments, input=input, ok=ok, environment=environment)
 
     def _look(self, arguments: Sequence[str], *, ok: Collection[int] = (0,)) -> bytes:
-        """The same for what only reads. Raises DamageError where something stays damaged or gone."""
+        """Run a git command that only reads.
+
+        Raises DamageError if an object is damaged or missing and cannot be repaired.
+        """
         try:
             return self.git(arguments, ok=ok)
         except GitError as error:
@@ -166,7 +180,7 @@ class StoreReader:
             raise DamageError(f"Something that this needs in {self.git_dir}: {_GONE} ({error})") from error
 
     def _object(self, name: str) -> tuple[str, bytes] | None:
-        """An object, where it can be read or made readable."""
+        """Read an object, after a repair if necessary."""
         try:
             return self._objects.read(name)
         except GitError as error:

@@ -1,4 +1,4 @@
-"""The bare repository of a shadow store: made, and filled from the person's objects."""
+"""Create the bare repository of a shadow store, and fill it with the user's objects."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mux_lsp.git.repository import Repository
 
 IDENTITY = ("mux-lsp", "mux-lsp@localhost")
-"""Name and address of whoever commits here."""
+"""Name and address of the author of commits in the store."""
 
 
 def message(repository: Repository) -> str:
-    """What a snapshot's commit says."""
+    """Return the message of a snapshot's commit."""
     return f"Snapshot of {repository.root.name}\n\nThe working tree as its person saw it, unsaved buffers included."
 
 
@@ -41,7 +41,7 @@ def run(
 
 
 def make(git_dir: Path, repository: Repository) -> None:
-    """Make the store if it is not there. Raises GitError."""
+    """Create the store if it does not exist. Raises GitError."""
     folder = git_dir.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (git_dir / "HEAD").exists():
@@ -57,7 +57,7 @@ def make(git_dir: Path, repository: Repository) -> None:
 
 
 def init(git_dir: Path, repository: Repository) -> None:
-    """Make a bare repository, or what is missing of one. What is there stays."""
+    """Create a bare repository, or its missing parts. Existing parts stay."""
     made_as = ["--quiet", "--bare", "--template=", "--initial-branch=main"]
     made_as.append(f"--object-format={repository.object_format}")
     git(["init", *made_as, os.fspath(git_dir)], folder=git_dir.parent, extra_environment=ISOLATED)
@@ -65,9 +65,9 @@ def init(git_dir: Path, repository: Repository) -> None:
 
 
 def clear_locks(git_dir: Path) -> None:
-    """Remove the locks of whoever was killed, and what is half written.
+    """Remove the locks and partial files of killed processes.
 
-    Only before anybody works in the store: a lock may be in use later on.
+    Call it before any process works in the store: later, a lock may be in use.
     """
     for lock in (git_dir / "refs").rglob("*.lock"):
         lock.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def clear_locks(git_dir: Path) -> None:
 
 
 def pack(git_dir: Path, wanted: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Pack what these commits reach. Compressed data is taken over as it is, so it is quick."""
+    """Pack the objects that these commits reach. It is fast, since compressed data is copied as it is."""
     _pack(git_dir, ["--revs", "--window=0", "--threads=2"], _lines(wanted), environment)
 
 
@@ -91,7 +91,7 @@ def pack_trees(git_dir: Path, wanted: Sequence[str], borrowed: Sequence[Path]) -
 
 
 def pack_names(git_dir: Path, names: bytes, environment: Mapping[str, str]) -> None:
-    """Copy objects by name, each in a line."""
+    """Copy objects by name, one per line."""
     _pack(git_dir, ["--window=0"], names, environment)
 
 

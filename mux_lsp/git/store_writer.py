@@ -1,4 +1,4 @@
-"""Write to a shadow store: commits and refs."""
+"""Write commits and refs to a shadow store."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOSE_OBJECTS = 6700
-"""About how many loose objects there may be before they are packed, as many as git's `gc.auto`."""
+"""Approximate number of loose objects at which they are packed: git's default of `gc.auto`."""
 
 PACKS = 50
-"""How many packs there may be before they are put together, as many as git's `gc.autoPackLimit`. Each commit of the
-person's that a snapshot has for its HEAD brings one."""
+"""Number of packs at which they are combined: git's default of `gc.autoPackLimit`.
+
+Each of the user's commits that was the HEAD of a snapshot adds one.
+"""
 
 
 class StoreWriter(StoreReader):
-    """Reads and writes the bare repository at `git_dir`. Thread-safe."""
+    """A reader and writer of the bare repository at `git_dir`. Thread-safe."""
 
     def commit(self, tree: str, parent: str | None, message: str, *, borrowed: Sequence[Path] = ()) -> str:
-        """Write a commit under mux-lsp's own name and return its object name. No ref names it yet."""
+        """Write a commit under mux-lsp's own name, and return its object name. No ref names it yet."""
         moment = f"{int(time.time())} +0000"
         name, email = store_setup.IDENTITY
         who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
@@ -35,23 +37,23 @@ class StoreWriter(StoreReader):
         return self.git(arguments, environment={**who, **alternates_variable(borrowed)}).decode().strip()
 
     def set_refs(self, refs: Mapping[str, str | None]) -> None:
-        """Set refs to commits all at once; None deletes one, whether it is there or not."""
+        """Set refs to commits in one transaction. None deletes a ref, whether it exists or not."""
         lines = [f"update {name}\0{commit}\0\0" if commit else f"delete {name}\0\0" for name, commit in refs.items()]
         self.git(["update-ref", "-z", "--stdin"], input="".join(lines).encode())
 
     def delete_refs(self, name: str) -> None:
-        """Forget the snapshot and the result called `name`. What only they need goes with the next gc."""
+        """Delete the refs of the snapshot and the result `name`. The next gc deletes what only they need."""
         if self.git_dir.exists():
             self.set_refs({f"refs/mux/snapshots/{name}": None, f"refs/mux/results/{name}": None})
 
     @property
     def needs_gc(self) -> bool:
-        """Whether so much has come together that `ShadowStore.gc` is worth its time."""
+        """True if there are enough loose objects or packs for `ShadowStore.gc` to be worthwhile."""
         return self.many_loose or sum(1 for _ in (self.git_dir / "objects" / "pack").glob("*.pack")) > PACKS
 
     @property
     def many_loose(self) -> bool:
-        """Whether there are so many loose objects: guessed from one folder of 256."""
+        """True if there are too many loose objects, estimated from one folder of 256."""
         try:
             return sum(1 for _ in (self.git_dir / "objects" / "17").iterdir()) > LOOSE_OBJECTS // 256
         except FileNotFoundError:

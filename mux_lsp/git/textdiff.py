@@ -1,4 +1,4 @@
-"""git's own comparison of many files at once, read from one `diff-tree -p` and kept as bytes until it is needed."""
+"""Read git's comparison of many files from one `diff-tree -p`, and keep it as bytes until it is needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ARGUMENTS = ("-p", "-U1", "--no-indent-heuristic", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
-"""For `diff-tree`. With no line of context git would first cut off what both texts end with, and slide differently."""
+"""Options of `diff-tree`.
+
+Without a line of context, git would first cut off the common end of both texts and place edits differently.
+"""
 
 _CHUNK: Final = 1 << 18
 _PIPE: Final = 1 << 20
@@ -31,9 +34,9 @@ _FIRST_OF_EDIT: Final = re.compile(rb"\n[ @][^\n]*(?=\n[-+])")
 
 @dataclass(frozen=True, slots=True)
 class TextDiff:
-    """How one blob became another, by their names (zeros where there is no file). `body` has git's `@@` blocks.
+    """The difference between two blobs, by their names (zeros for a missing file). `body` has git's `@@` blocks.
 
-    Binary files, and those over `core.bigFileThreshold`, have None for the lines added and removed.
+    The lines added and removed are None for binary files and for those over `core.bigFileThreshold`.
     """
 
     old: str
@@ -45,7 +48,7 @@ class TextDiff:
 
 
 class TextEdit(NamedTuple):
-    """The lines from `start` on that are `removed` become `added`."""
+    """An edit: the lines `removed`, from line `start` on, become `added`."""
 
     start: int
     removed: tuple[str, ...]
@@ -53,10 +56,10 @@ class TextEdit(NamedTuple):
 
 
 def read(git_dir: Path, arguments: Sequence[str]) -> Iterator[TextDiff]:
-    """Start `diff-tree`, and give what it says of each file as soon as it says it. Raises GitError."""
+    """Start `diff-tree`, and yield each file's difference as soon as git writes it. Raises GitError."""
     process = start(arguments, folder=git_dir, git_dir=git_dir)
     if sys.platform == "linux":
-        # As much as one may ask for, so that git need not wait while its reader is at something else.
+        # The largest pipe that is allowed, so that git need not wait while its reader is busy.
         with contextlib.suppress(OSError):
             fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
 
@@ -74,9 +77,9 @@ def read(git_dir: Path, arguments: Sequence[str]) -> Iterator[TextDiff]:
 
 
 def parse(chunks: Iterable[bytes]) -> Iterator[TextDiff]:
-    """Read the output of `diff-tree` with `ARGUMENTS`. Changes of a mode or a name alone are passed over.
+    """Parse the output of `diff-tree` with `ARGUMENTS`. Changes of only a mode or a name are skipped.
 
-    Nothing in a file can be taken for a header: its lines have a sign before them, and git quotes paths.
+    A file's content cannot be mistaken for a header: each line has a sign before it, and git quotes paths.
     """
     for block in _blocks(chunks):
         head, _, body = block.partition(b"\n@@ ")
@@ -89,14 +92,14 @@ def parse(chunks: Iterable[bytes]) -> Iterator[TextDiff]:
             count = None if is_binary else 0
             yield TextDiff(old, new, count, count, 0, b"")
             continue
-        # Behind the numbers git quotes a line from further up, and cuts it off.
+        # After the numbers, git quotes an earlier line, cut off.
         body = _QUOTED.sub(rb"\1", b"\n@@ " + body)
         edits = len(_FIRST_OF_EDIT.findall(body))
         yield TextDiff(old, new, body.count(b"\n+"), body.count(b"\n-"), edits, body)
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """What git says of each file, without the last line end."""
+    """Yield git's output for each file, without the last line end."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\ndiff --git ")
@@ -106,7 +109,7 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def edits(body: bytes) -> Iterator[TextEdit]:
-    """The edits of a `TextDiff`, in lines that end at `\\n`. Raises UnicodeDecodeError where one is not UTF-8."""
+    """Yield the edits of a `TextDiff`, in lines that end at `\\n`. Raises UnicodeDecodeError if one is not UTF-8."""
     at = 0
     removed: list[str] = []
     added: list[str] = []
@@ -134,7 +137,7 @@ def edits(body: bytes) -> Iterator[TextEdit]:
 
 
 def _line_of(header: str) -> int:
-    """The first line of the old text in a block, from its `@@ -START,COUNT +…`."""
+    """Return the first line of the old text in a block, from its `@@ -START,COUNT +…`."""
     start, _, count = header[4 : header.index(" ", 4)].partition(",")
-    # git names the line before an empty range.
+    # For an empty range, git gives the line before it.
     return int(start) if count == "0" else int(start) - 1

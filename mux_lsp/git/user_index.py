@@ -1,8 +1,8 @@
-"""The person's working tree, brought into an index of our own: everything they see, and nothing of theirs touched.
+"""Read the user's working tree into an index of our own, without changing any of the user's files.
 
-Our index starts as a copy of the person's (its stat information makes the first reading cheap) and is then kept between
-snapshots. It differs from theirs on purpose: it holds the bytes on disk, untracked files as well, the files of
-submodules in place of the submodules' commits, and no conflicts.
+Our index starts as a copy of the user's (its stat information makes the first reading cheap) and is then kept between
+snapshots. It differs from theirs on purpose: it has the bytes on disk, untracked files, the files of submodules in
+place of the submodules' commits, and no conflicts.
 """
 
 from __future__ import annotations
@@ -43,36 +43,36 @@ if TYPE_CHECKING:
     from mux_lsp.git.repository import Repository, Settings
 
 LARGEST_UNTRACKED = 20_000_000
-"""Bytes. Larger files that the person's index does not hold are left out of snapshots."""
+"""Maximum size in bytes of untracked files in a snapshot. Larger ones are left out."""
 
 _VERSION = 1
 
 
 @dataclass(slots=True)
 class IndexState:
-    """What we know about our index of a person's working tree, between two snapshots."""
+    """The state of our index of a user's working tree, between two snapshots."""
 
     signature: list[int] | None = None
-    """Which file the person's index was when we last compared the paths of the two; None: compare anew."""
+    """Signature of the user's index when the paths of the two were last compared; None: compare again."""
     extras: list[str] = field(default_factory=list)
-    """Paths in our index that are not in the person's: untracked files."""
+    """Paths in our index that are not in the user's: untracked files."""
     submodules: list[str] = field(default_factory=list)
     sparse: bool = False
-    """Whether the person's index has files that are not to be on disk."""
+    """True if the user's index has files that should not be on disk."""
     tree: str = ""
     """Our index as a tree; empty: not written yet."""
     head: str | None = None
-    """The person's HEAD commit that is complete in the store."""
+    """The user's HEAD commit, complete in the store."""
     commit: str | None = None
-    """The last snapshot without buffers; complete in the store, and kept there by a ref of its own."""
+    """The last snapshot without buffers, complete in the store and kept there by its own ref."""
 
     def save(self, path: Path) -> None:
-        """Write it beside the index."""
+        """Write the state to a file."""
         atomic.write(path, json.dumps({"version": _VERSION, **asdict(self)}).encode())
 
     @classmethod
     def load(cls, path: Path) -> IndexState | None:
-        """What was saved, or None where there is nothing that this version understands."""
+        """Load a saved state. Return None if there is no state of this version."""
         try:
             saved = json.loads(path.read_text())
         except (OSError, ValueError):
@@ -81,7 +81,7 @@ class IndexState:
 
 
 def signature_of(path: Path) -> list[int]:
-    """What tells one state of a file from another without reading it; empty for no file."""
+    """Return values that identify one state of a file without reading it; empty for no file."""
     try:
         status = path.stat()
     except OSError:
@@ -92,10 +92,10 @@ def signature_of(path: Path) -> list[int]:
 def rebuild(
     view: View, repository: Repository, settings: Settings, bring: Callable[[list[str]], Future[None]]
 ) -> tuple[IndexState, Future[None]]:
-    """Start our index anew from the person's.
+    """Rebuild our index from the user's.
 
-    `bring` begins to copy the trees of HEAD, and those given, into the store; the future it returned is passed on. Our
-    index can be written as a tree once that is done.
+    `bring` starts to copy the trees of HEAD, and the given ones, into the store. The future that it returned is passed
+    on: once it is done, our index can be written as a tree.
     """
     for _attempt in range(ATTEMPTS):
         signature = signature_of(repository.index)
@@ -112,7 +112,7 @@ def rebuild(
         if any(view.git_dir.glob("sharedindex.*")):
             view.git(["update-index", "--no-split-index", "--force-write-index"])
         if view.index.exists() and b"UNTR" in view.index.read_bytes():
-            # What their git remembers of folders was found with their settings, and maybe by their file monitor.
+            # The user's git cached these folders with the user's settings, and maybe through a file monitor.
             view.git(["update-index", "--no-untracked-cache"])
         if signature == signature_of(repository.index):
             break
@@ -126,9 +126,9 @@ def rebuild(
 
 
 def listing_of(view: View, repository: Repository, copy: Path) -> parse.Listing:
-    """The entries of the person's index, read from a copy of it at `copy`. A sparse index lists whole folders as trees.
+    """Read the entries of the user's index from a copy at `copy`. A sparse index lists whole folders as trees.
 
-    A copy, because git does write when it merely reads: it sets the time of a split index's shared part, and writes
+    A copy, because git writes even when it only reads: it sets the time of a split index's shared part, and writes
     trees when it expands a sparse index.
     """
     for stale in view.git_dir.glob("sharedindex.*"):
@@ -145,8 +145,8 @@ def listing_of(view: View, repository: Repository, copy: Path) -> parse.Listing:
 
 
 def _corrections(view: View, repository: Repository, settings: Settings, listing: parse.Listing) -> list[bytes]:
-    """What `update-index` must correct in a copy of the person's index before it can be ours."""
-    # These entries may be other than the file, although their stat information says that they are not: forget that.
+    """Return the lines with which `update-index` corrects a copy of the user's index."""
+    # These entries may differ from the files although their stat information matches: drop the stat information.
     lines = [_line(entry) for entry in converted(repository, settings, listing)]
     for entry in listing.unusual():
         if entry.mode == parse.GITLINK:
@@ -166,29 +166,29 @@ def _exists(view: View, path: str) -> bool:
 
 @dataclass(slots=True)
 class ScanResult:
-    """What a reading of the person's tree found, to be brought into our index."""
+    """The result of reading the user's tree, to be applied to our index."""
 
     update: IndexUpdate
     extras: set[str]
-    """The untracked files that our index will then hold."""
+    """The untracked files that our index then has."""
     signature: list[int]
     begun: int
 
 
 def scan(view: View, repository: Repository, state: IndexState) -> ScanResult:
-    """Read the person's tree, and change nothing. Raises SparseChangedError, and GitError."""
+    """Read the user's tree without any change. Raises SparseChangedError, and GitError."""
     signature = signature_of(repository.index)
     return _gather(view, repository, state, signature)
 
 
 def apply_scan(view: View, state: IndexState, checkpoint: Path, seen: ScanResult) -> None:
-    """Bring our index, and `state` with it, to what was seen. `checkpoint` is the state's file.
+    """Apply a scan to our index and to `state`. `checkpoint` is the state's file.
 
-    `state.tree` is empty afterwards if the index is no longer that tree. Raises GitError when the person's tree has
-    changed since, and then the next look compares everything anew.
+    `state.tree` is empty afterwards if the index no longer has that tree. Raises GitError if the user's tree has
+    changed since: then the next scan compares everything again.
     """
     if state.tree and (seen.update.add or seen.update.remove):
-        # From here until the end our index and what we remember of it may differ; a kill must not hide that.
+        # From here on until the end, our index and its saved state may differ; a kill must not hide that.
         state.tree, state.signature = "", None
         if state.commit:
             state.save(checkpoint)
@@ -201,9 +201,9 @@ def apply_scan(view: View, state: IndexState, checkpoint: Path, seen: ScanResult
 def refresh(
     view: View, repository: Repository, state: IndexState, checkpoint: Path, seen: ScanResult | None = None
 ) -> tuple[LeftOut, ...]:
-    """Look and take, starting from what was `seen` just now, until the two agree. Returns what was left out.
+    """Scan and apply, starting with `seen` if given, until a scan was applied. Return what was left out.
 
-    Raises GitError when the tree changes faster than it can be read.
+    Raises GitError if the tree changes faster than it can be read.
     """
     refused: set[str] = set()
     for attempt in range(ATTEMPTS):
@@ -225,7 +225,7 @@ def refresh(
 
 
 class SparseChangedError(Exception):
-    """The person's index has entries without files that ours does not know of: start anew."""
+    """The user's index has other entries without files than ours: rebuild it."""
 
 
 def _gather(view: View, repository: Repository, state: IndexState, signature: list[int]) -> ScanResult:
@@ -278,10 +278,10 @@ def _without_submodules(others: list[str], submodules: list[str]) -> list[str]:
 
 
 def _ignored(view: View, paths: list[str]) -> set[str]:
-    """Those of `paths`, all in our index, that the rules now ignore."""
+    """Return the paths, all in our index, that the rules now ignore."""
     try:
         return ignored(view, paths)
-    except GitError:  # a path below what has become a symbolic link
+    except GitError:  # a path below a folder that has become a symbolic link
         wanted = set(paths)
         every = parse.fields(view.git(["ls-files", "--cached", "--ignored", "--exclude-standard", "-z"]))
         return {path for path in every if path in wanted}
@@ -297,7 +297,7 @@ class SubmoduleFiles:
 
 
 def submodule_files(root: Path, path: str) -> SubmoduleFiles:
-    """What is checked out in the submodule at `path` and below it. Its own ignore rules count."""
+    """List the files checked out in the submodule at `path`, with nested submodules. Its own ignore rules apply."""
     found = SubmoduleFiles()
     folder = root / path
     if not os.path.lexists(folder / ".git"):
@@ -328,7 +328,7 @@ def submodule_files(root: Path, path: str) -> SubmoduleFiles:
 def _take_submodules(
     view: View, update: IndexUpdate, submodules: list[str], inside: list[Future[SubmoduleFiles]], ours: list[str]
 ) -> None:
-    """Have exactly the submodules' files below the submodules' folders."""
+    """Update the paths below the submodules' folders to exactly the submodules' files."""
     known = {path for path in ours if _below(path, submodules)}
     for path in [path for path in update.add if _below(path, submodules) and path not in known]:
         update.add.discard(path)
@@ -345,7 +345,7 @@ def _take_submodules(
 
 
 def is_executable(path: Path) -> bool | None:
-    """Whether the file at `path` is executable by its owner; None where there is no file."""
+    """Return whether the owner may execute the file at `path`, or None if there is no file."""
     try:
         status = path.lstat()
     except OSError:

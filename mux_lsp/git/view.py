@@ -1,8 +1,8 @@
-"""A working tree seen by a git directory and an index of our own: how snapshots and results are both taken.
+"""Read a working tree through our own git directory and index, for snapshots and results.
 
 **Nothing in the working tree decides what runs here.** The git directory, its configuration and the index are ours; the
-person's and the agent's git directories, configurations, hooks and filters are never read. Line ends, filters, `ident`
-and encodings are off, so an object holds the bytes that are on disk.
+git directories, configurations, hooks and filters of the user and of agents are never read. Line ends, filters, `ident`
+and encodings are off, so that objects have the bytes on disk.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ if TYPE_CHECKING:
     from mux_lsp.git.repository import Repository, Settings
 
 RAW_ATTRIBUTES = b"* -text -eol -crlf -filter -ident -working-tree-encoding\n"
-"""Stand in `info/attributes`, which wins over every .gitattributes: objects hold the bytes that are on disk."""
+"""Content of `info/attributes`, which overrides every .gitattributes: objects have the bytes on disk."""
 
 ALLOCATED = "512m"
-"""The most memory that git takes in one piece: it reads a .gitignore whole, which may be larger than all memory."""
+"""Maximum size of one allocation by git: it reads a .gitignore whole, which may be larger than the memory."""
 
 NULL = "0" * 40
 TICK = 20_000_000
-"""Nanoseconds. The clock that files get their times from stands still for as long as this."""
+"""Nanoseconds. Maximum time for which the clock of file times stays the same."""
 ATTEMPTS = 3
-"""How often a working tree is read again when files change under the reading."""
+"""Maximum number of times a working tree is read again because files changed during the reading."""
 
 GIT_POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mux-git")
-"""Runs git processes side by side. A job in it never waits for another one."""
+"""Threads that run git processes in parallel. A job must never wait for another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A working tree together with our own git directory for it. Objects are written to `objects`.
 
-    `alternates` are read as well. **Nothing that writes objects may run with the person's folders there**: git sets the
-    time of an object that it finds instead of writing it, and that would be a change in the person's repository.
+    `alternates` are read as well. **Nothing that writes objects may run with the user's folders there**: git sets the
+    time of an object that it finds instead of writing it, and that would be a change in the user's repository.
     """
 
     git_dir: Path
@@ -74,7 +74,10 @@ class View:
         write_index: bool = False,
         warnings: list[str] | None = None,
     ) -> bytes:
-        """Run git on this view (or with another index file). `write_index`: it may refresh it. See `command.git`."""
+        """Run git on this view (or with another index file). With `write_index`, it may refresh the index.
+
+        See `command.git`.
+        """
         environment = {
             **ISOLATED,
             "GIT_OPTIONAL_LOCKS": str(int(write_index)),
@@ -98,39 +101,39 @@ class View:
 
 @dataclass(slots=True)
 class Reading:
-    """What differs between a working tree and our index of it."""
+    """The differences between a working tree and our index of it."""
 
     changed: list[tuple[str, str]]
-    """(status letter, path): entries whose file is not as the index remembers it."""
+    """(status letter, path) of entries whose file differs from the index."""
     others: list[str]
-    """Files that are neither in the index nor ignored. A path that ends in `/` is a repository inside this one."""
+    """Files that are neither in the index nor ignored. A path that ends in `/` is a nested repository."""
     begun: int
-    """When the reading began, in nanoseconds as `time.time_ns`."""
+    """Start of the reading in nanoseconds, as `time.time_ns`."""
     ignored: list[str] = field(default_factory=list)
-    """Files and folders that a rule ignores, where all of a tree was read by one process. Folders end in `/`."""
+    """Ignored files and folders, if one process read the whole tree. Folders end in `/`."""
     unread: list[tuple[str, str]] = field(default_factory=list)
-    """Folders that could not be read, and why, where all of a tree was read by one process."""
+    """Folders that could not be read, and the reasons, if one process read the whole tree."""
 
 
 @dataclass(slots=True)
 class IndexUpdate:
-    """Paths to bring into the index, sorted by what to do with each."""
+    """Changes to apply to the index: paths to add, to remove, and to leave out with the reason."""
 
     add: set[str] = field(default_factory=set)
     remove: set[str] = field(default_factory=set)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def leave_out(self, path: str, reason: str) -> None:
-        """Keep `path` as the index has it, and say why."""
+        """Keep `path` as it is in the index, for `reason`."""
         self.left_out[path] = reason
 
     def reasons(self) -> tuple[LeftOut, ...]:
-        """What was left out, by path."""
+        """Return the paths that are left out, sorted, with the reasons."""
         return tuple(LeftOut(path, reason) for path, reason in sorted(self.left_out.items()))
 
 
 def write_if_changed(path: Path, content: bytes) -> None:
-    """Write a file of ours unless it already reads so."""
+    """Write a file unless it already has this content."""
     with contextlib.suppress(OSError):
         if path.read_bytes() == content:
             return
@@ -139,9 +142,9 @@ def write_if_changed(path: Path, content: bytes) -> None:
 
 
 def write_git_dir(git_dir: Path, files: Mapping[str, bytes], head: str | None) -> None:
-    """Make `git_dir` a git directory with these files in it; files that are there already and not named stay.
+    """Create a git directory with these files; existing files that are not named stay.
 
-    `head`: the commit that its HEAD is, None for none.
+    `head` is the commit of its HEAD, or None.
     """
     for name in ("objects", "refs", "info"):
         (git_dir / name).mkdir(parents=True, exist_ok=True)
@@ -151,7 +154,7 @@ def write_git_dir(git_dir: Path, files: Mapping[str, bytes], head: str | None) -
 
 
 def view_files(repository: Repository, settings: Settings, exclude: bytes = b"") -> dict[str, bytes]:
-    """The files that make a git directory see a working tree as the person's settings do, and raw."""
+    """Return the files with which a git directory sees a working tree as the user's settings do, but unconverted."""
     files = {
         "config": configuration(repository, settings),
         "info/attributes": RAW_ATTRIBUTES,
@@ -163,7 +166,7 @@ def view_files(repository: Repository, settings: Settings, exclude: bytes = b"")
 
 
 def configuration(repository: Repository, settings: Settings, extra: Iterable[str] = ()) -> bytes:
-    """A git configuration for a directory of ours. `extra` are more lines, with their section headings."""
+    """Return the git configuration of a directory of ours. `extra` are further lines, with their section headings."""
     lines = [
         "[core]",
         f"repositoryformatversion = {int(repository.object_format != 'sha1')}",
@@ -198,7 +201,7 @@ def read(view: View, paths: Sequence[str] = ()) -> Reading:
 
 
 def read_with_ignored(view: View) -> Reading:
-    """The same of all of the working tree, by one process: less work for the machine, and a longer wait for us."""
+    """Read the whole working tree by one process: less work for the machine, but a longer wait."""
     begun = time.time_ns()
     options = ["--untracked-files=all", "--ignored=matching", "--ignore-submodules=all", "--no-renames"]
     warnings: list[str] = []
@@ -207,10 +210,10 @@ def read_with_ignored(view: View) -> Reading:
 
 
 def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading]:
-    """Begin to read; what is returned waits for the end.
+    """Start to read. Call the returned function to wait for the result.
 
-    Two walks side by side, and no untracked cache: one walk with it is no quicker on two cores, and a cache that is
-    written between two changes in one tick of the clock hides files.
+    Two walks run in parallel, without an untracked cache: one walk with the cache is no faster on two cores, and a
+    cache that is written between two changes in one tick of the clock hides files.
     """
     begun = time.time_ns()
     changed = GIT_POOL.submit(
@@ -223,7 +226,7 @@ def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading
     )
 
     def result() -> Reading:
-        # Both have ended before one of them may fail: neither reads a tree that its caller has let go.
+        # Wait for both before one may raise: neither may read a tree that the caller has released.
         for one in (changed, others):
             one.exception()
         return Reading(changed.result(), others.result(), begun)
@@ -232,10 +235,10 @@ def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading
 
 
 def backdate_index(index: Path, begun: int) -> None:
-    """Give our index the time when the reading of the tree began (nanoseconds, as `time.time_ns`).
+    """Set the time of our index to the start of the reading (nanoseconds, as `time.time_ns`).
 
-    git trusts the recorded state of a file or folder that is older than the index, and looks closer at all others. An
-    index that is written a moment after the reading would vouch for what changed meanwhile in the same tick.
+    git trusts the recorded state of a file or folder that is older than the index, and checks all others. An index that
+    is written a moment after the reading would hide a change made meanwhile in the same tick.
     """
     with contextlib.suppress(FileNotFoundError):
         moment = min(begun - TICK, index.stat().st_mtime_ns)
@@ -245,9 +248,9 @@ def backdate_index(index: Path, begun: int) -> None:
 def classify(
     view: View, update: IndexUpdate, reading: Reading, limit: int, limited: Collection[str] | None = None
 ) -> None:
-    """Decide for each path that was read what becomes of it.
+    """Decide for each path that was read whether to add, remove or leave it out.
 
-    Files larger than `limit` bytes are left out: new ones, and of the changed entries those in `limited` (None: all).
+    Files larger than `limit` bytes are left out: new ones, and changed entries that are in `limited` (None: all).
     """
     for status, path in reading.changed:
         if status == "D":
@@ -259,7 +262,7 @@ def classify(
 
 
 def _classify_missing(view: View, update: IndexUpdate, path: str) -> None:
-    """Remove a path from the index, unless it is only out of sight: git takes a file in a locked folder for deleted."""
+    """Remove a path from the index unless it is only unreadable: git takes a file in a locked folder for deleted."""
     try:
         os.lstat(view.work_tree / path)
     except PermissionError:
@@ -271,7 +274,7 @@ def _classify_missing(view: View, update: IndexUpdate, path: str) -> None:
 
 
 def classify_path(view: View, update: IndexUpdate, path: str, limit: int | None) -> None:
-    """Decide what becomes of one path, from what stands there now."""
+    """Decide about one path, by what is there now."""
     try:
         status = os.lstat(view.work_tree / path)
     except OSError:
@@ -295,14 +298,14 @@ def classify_path(view: View, update: IndexUpdate, path: str, limit: int | None)
 
 
 def too_large(size: int, limit: int) -> str:
-    """Why a file of so many bytes is left out, where so many are allowed."""
+    """Return the reason for which a file of `size` bytes is left out, with a limit of `limit` bytes."""
     return f"is larger than {limit // 1_000_000} MB ({size / 1_000_000:.0f} MB)"
 
 
 def apply(view: View, update: IndexUpdate) -> None:
-    """Bring the index up to date with what was sorted out. Objects are written.
+    """Apply the classified changes to the index, and write the objects.
 
-    Raises GitError when files changed under our hands; the caller reads again then.
+    Raises GitError if files changed meanwhile; the caller then reads again.
     """
     if update.remove:
         view.git(["update-index", "--force-remove", "-z", "--stdin"], input=parse.joined(sorted(update.remove)))
@@ -313,19 +316,19 @@ def apply(view: View, update: IndexUpdate) -> None:
 
 
 def ignored(view: View, paths: Sequence[str]) -> set[str]:
-    """Those of `paths` that the rules ignore, in the index or not. Raises GitError for a path behind a link."""
+    """Return the paths that the rules ignore, in the index or not. Raises GitError for a path behind a link."""
     if not paths:
         return set()
-    # `./` keeps a name that begins with `:` from being read as pathspec magic.
+    # `./` prevents a name that begins with `:` from being read as pathspec magic.
     asked = parse.joined([f"./{path}" for path in paths])
     answer = view.git(["check-ignore", "-z", "--stdin", "--no-index"], input=asked, ok=(0, 1))
     return {path.removeprefix("./") for path in parse.fields(answer)}
 
 
 def unprocessable(error: GitError, update: IndexUpdate) -> str | None:
-    """The path that git could not take, if that is what the error is about.
+    """Return the path that git could not process, if the error names one.
 
-    Raises the error where it is one of the disk: then it is none of the path, which must not be left out for it.
+    Raises the error if it is a storage error, since that does not concern the path, which must not be left out.
     """
     if isinstance(error, GitStorageError):
         raise error
@@ -334,7 +337,10 @@ def unprocessable(error: GitError, update: IndexUpdate) -> str | None:
 
 
 def write_tree(view: View, index: Path | None = None, options: Sequence[str] = ()) -> str:
-    """Write the index as a tree and return its name. `options` are `git write-tree`'s. The index keeps its time."""
+    """Write the index as a tree and return its name. `options` are those of `git write-tree`.
+
+    The index keeps its time.
+    """
     file = index or view.index
     try:
         moment = file.stat().st_mtime_ns
@@ -347,15 +353,16 @@ def write_tree(view: View, index: Path | None = None, options: Sequence[str] = (
 
 
 def copy_index(source: Path, target: Path) -> None:
-    """Copy an index file with its time, by which git tells entries that changed in the same tick from older ones."""
+    """Copy an index file with its time, by which git distinguishes entries changed in the same tick from older ones."""
     with atomic.replacing(target, point="index") as new:
         shutil.copy2(source, new)
 
 
 def copy_own_index(source: Path, target: Path, object_format: str) -> None:
-    """Copy an index of ours for others, with its time, and with the checksum that ours do without.
+    """Copy an index of ours for others, with its time, and with the checksum that ours lack.
 
-    git takes tens of milliseconds to hash an index of 50,000 entries, and reads it without; other programs may not.
+    git needs tens of milliseconds to hash an index of 50,000 entries, and reads it without the checksum; other programs
+    may not.
     """
     content = source.read_bytes()
     length = hashlib.new(object_format, usedforsecurity=False).digest_size
@@ -368,7 +375,7 @@ def copy_own_index(source: Path, target: Path, object_format: str) -> None:
 
 
 def clear_locks(git_dir: Path) -> None:
-    """Remove the lock of an index whose writer was killed, and half files of ours. Only where nobody else writes."""
+    """Remove an index lock and partial files of a killed daemon. No process may be writing there."""
     leftovers.remove_unfinished_files(git_dir)
     leftovers.remove_unfinished_files(git_dir / "info")
 

@@ -1,7 +1,7 @@
-"""Hidden worktrees: prepared from a snapshot for one run, harvested into a result, reset and used again.
+"""Manage hidden worktrees: prepare one from a snapshot for a run, harvest it into a result, reset and reuse it.
 
-A worktree stands in a slot (see `slots`). **The daemon reads a worktree with its own git directory only**: what an
-agent writes into its `.git`, its attributes or its hooks executes nothing here.
+Each worktree is in a slot (see `slots`). **The daemon reads a worktree with its own git directory only**: what an agent
+writes into its `.git`, its attributes or its hooks executes nothing here.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ __all__ = ["Claim", "Harvest", "Slot", "SlotState", "Worktree", "Worktrees"]
 log = logging.getLogger(__name__)
 
 MANY_FILES = 1000
-"""git compares every path that it looks at with each line of a list of what to ignore: of more files none is made."""
+"""Maximum number of files for which an exclude list is written: git compares every path with each of its lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """What a run has produced until now, as a commit in the shadow store."""
+    """A run's result so far, as a commit in the shadow store."""
 
     commit: str
     tree: str
     left_out: tuple[LeftOut, ...] = ()
     hidden: tuple[str, ...] = ()
-    """Files that are not in it since the run has rules of its own ignore them, as far as they were asked for."""
+    """Wanted files that are missing because of ignore rules of the run's own."""
 
 
 class Worktrees:
@@ -61,20 +61,20 @@ class Worktrees:
         self._folders = SlotFolders(shadow.folder, shadow.git_dir / "objects")
         self._results: dict[str, tuple[str, str]] = {}
         self.freed: Callable[[], object] = lambda: None
-        """Called, in whatever thread, when a worktree was released."""
+        """Called, in any thread, when a worktree was released."""
         self.folder = shadow.folder
         self._looked_at: set[str] = set()
         self._pinned: dict[str, str] = {}
-        """By slot, the commit that its ref names."""
+        """Slot to the commit that its ref names."""
 
     # --- a run's way through a worktree ---
 
     @storage.telling
     def claim(self, snapshot: Snapshot, run_id: str, folder_name: str, *, may_make: bool = True) -> Claim | None:
-        """A released worktree for a run, or the place of a new one where it `may_make` one. It is to be prepared.
+        """Claim a released worktree for a run, or a new one if `may_make` is true. The caller prepares it.
 
-        `folder_name` is that of the repository's root. Of released ones it is the run's own, whose conversation with
-        its agent is about that folder; else one that holds the same files.
+        `folder_name` is the name of the repository's root folder. Of released worktrees, it prefers the run's own,
+        since the conversation with its agent refers to that folder; then one with the same files.
         """
         for lost in self._lost():
             self.remove(self._worktree(lost))
@@ -84,17 +84,18 @@ class Worktrees:
     def prepare(
         self, snapshot: Snapshot, run_id: str, *, repository: Repository, claim: Claim | None = None
     ) -> Worktree:
-        """A worktree that holds the snapshot, with a git directory of its own on the branch `mux/<run_id>`.
+        """Return a worktree with the snapshot's files and a git directory of its own on the branch `mux/<run_id>`.
 
-        Returns when the snapshot is complete in the store. Any number may be prepared side by side. Raises GitError,
-        and then the slot is gone.
+        Returns when the snapshot is complete in the store. Any number of worktrees may be prepared in parallel. Raises
+        GitError, and then the slot is gone.
         """
         claim = claim or self._claim_any(snapshot, run_id, repository)
         repairs_before = self.shadow.repair_count
         try:
             return self._prepare(snapshot, repository, claim)
         except GitError as error:
-            # What a worktree held before may be what is damaged. It is gone: the next try is on an empty folder.
+            # The worktree's old content may be what is damaged. It was removed: the second attempt starts with an empty
+            # folder.
             if not is_damage(error):
                 raise
             self.shadow.repair(error, repairs_before)
@@ -111,7 +112,7 @@ class Worktrees:
         old, slot = claim.old, claim.slot
         try:
             if old is not None and not self._is_whole(self._worktree(slot), repository.object_format):
-                # Nobody can tell what its files are.
+                # The state of its files is unknown.
                 old = None
                 self._folders.remove_folder(self._worktree(slot), slot.inode)
                 self._worktree(slot).index.unlink()
@@ -128,9 +129,9 @@ class Worktrees:
         return self._worktree(slot)
 
     def open_folder(self, worktree: Worktree, folder: str) -> None:
-        """Have a folder in the worktree, by its path there: what was opened may hold nothing that git knows.
+        """Create a folder in the worktree: the folder that the user opened may contain no file that git knows.
 
-        Raises GitError where the worktree is lost, or something else stands there.
+        Raises GitError if the worktree is lost, or if something else is at that path.
         """
         with self._folders.held(self._slot(worktree)) as view:
             try:
@@ -144,16 +145,16 @@ class Worktrees:
             return artifacts.collect(view, worktree.folder, load(self._own_dir(worktree.slot)), store)
 
     def restore_artifacts(self, worktree: Worktree, store: Path, saved: artifacts.Artifacts) -> None:
-        """Copy into a fresh worktree what was made in another one: it will be in no result.
+        """Copy artifacts of another worktree into a new one. They are part of no result.
 
-        Raises OSError, and GitError where the worktree is lost.
+        Raises OSError, and GitError if the worktree is lost.
         """
         with self._folders.held(self._slot(worktree)) as view:
             new = artifacts.restore(store, saved, view.work_tree, worktree.folder)
         own = self._own_dir(worktree.slot)
         save(own, load(own) | new)
         if len(new.files) <= MANY_FILES:
-            # So that an agent does not take it for its own work.
+            # So that an agent does not take them for its own work.
             with (worktree.git_dir / "info" / "exclude").open("ab") as file:
                 file.write(exclude_lines(sorted(new.files)))
 
@@ -165,12 +166,12 @@ class Worktrees:
         paths: Collection[str] | None = None,
         wanted: Callable[[str], bool] = lambda _: False,
     ) -> Harvest:
-        """Commit what the worktree holds now as the result of `run_id`; the same commit if nothing changed since.
+        """Commit the worktree's current content as the result of `run_id`; the same commit if nothing has changed.
 
-        With `paths`, only those and what is below them are read (and only their `left_out` reported): the rest is as
-        the harvest before saw it. Without, it says which files that are `wanted` are hidden. May be called while the
-        agent works. Raises GitError when files change faster than they can be read, and LostError when the worktree or
-        a folder above it was removed or replaced.
+        With `paths`, only those and what is below them are read (and only their `left_out` reported): the rest is as in
+        the previous harvest. Without, it also reports the `wanted` files that are hidden. May be called while the agent
+        works. Raises GitError if files change faster than they can be read, and LostError if the worktree or a folder
+        above it was removed or replaced.
         """
         with self._slots.lock_of(worktree.slot):
             slot = self._slot(worktree)
@@ -197,14 +198,14 @@ class Worktrees:
                     forget_states(view, worktree.snapshot)
                     taken = take(view, (), worktree.snapshot, wanted)
                     tree = write_tree(view)
-            # It is a result only now: what was read was the worktree to the end.
+            # Only now is it a result: all that was read belonged to the worktree.
             return Harvest(self._result(worktree, run_id, tree), tree, taken.left_out, taken.hidden)
 
     @storage.telling
     def release(self, worktree: Worktree) -> None:
-        """Bring the worktree back to its snapshot for the next run. **Only after the last harvest**: the rest is lost.
+        """Reset the worktree to its snapshot for the next run. **Only after the last harvest**: later changes are lost.
 
-        No process may still work in it. What cannot be brought back is removed instead.
+        No process may still work in it. A worktree that cannot be reset is removed.
         """
         with self._slots.lock_of(worktree.slot):
             slot = replace(self._slot(worktree), state=SlotState.RELEASING)
@@ -213,7 +214,7 @@ class Worktrees:
                 and self._folders.remove_inside("gitdirs", slot.name, slot.git_inode)
                 and (self._reset(slot))
             ):
-                # What the next checkout starts from must not be tidied away with the run.
+                # A deleted run must not take along the commit from which the next checkout starts.
                 if self._pinned.get(slot.name) != slot.commit:
                     self.shadow.set_refs({f"refs/mux/slots/{slot.name}": slot.commit})
                     self._pinned[slot.name] = slot.commit
@@ -226,11 +227,11 @@ class Worktrees:
     def remove(self, worktree: Worktree) -> None:
         """Remove the worktree, its git directory and its slot from the disk.
 
-        What was put in the place of one of them is not ours: it stays, and its number is given to no other worktree.
+        A replacement of one of its folders is not ours: it stays, and no other worktree gets the slot's number.
         """
         with self._slots.lock_of(worktree.slot):
             slot = self._slots.find(worktree.slot)
-            # The record goes last: a removal that was cut short is then known, and can be done again.
+            # The record is removed last, so that an interrupted removal is known and can be repeated.
             self._folders.remove_inside("gitdirs", worktree.slot, slot.git_inode if slot else None)
             self._folders.remove_folder(worktree, slot.inode if slot else None)
             self._folders.remove_inside("slots", worktree.slot)
@@ -239,21 +240,22 @@ class Worktrees:
             self._slots.forget(worktree.slot)
 
     def trim(self, keep: int) -> None:
-        """Remove released worktrees, those longest in the list first, until at most `keep` are left."""
+        """Remove released worktrees, the oldest first, until at most `keep` are left."""
         for slot in self._slots.retire(keep):
             self.remove(self._worktree(slot))
 
     def sweep(self, used: Collection[str]) -> None:
-        """After a restart: remove every slot that is neither released nor named in `used`. Before the first prepare."""
+        """Remove every slot that is neither released nor in `used`, after a restart and before the first prepare."""
         for slot in self._slots.abandoned(used):
             self.remove(self._worktree(slot))
-        # Whoever was killed right before a slot was recorded, or while it was removed, has left what no record names.
+        # A daemon that was killed just before it recorded a slot, or while it removed one, has left folders without a
+        # record.
         self._folders.remove_unrecorded()
 
     # --- what there is ---
 
     def reopen(self, slot: str) -> Worktree:
-        """The worktree of a slot that an earlier daemon prepared. Raises LostError if there is none."""
+        """Return the worktree of a slot that an earlier daemon prepared. Raises LostError if it does not exist."""
         found = self._slots.find(slot)
         if found is None:
             raise LostError(
@@ -263,20 +265,20 @@ class Worktrees:
         return self._worktree(found)
 
     def place_of(self, slot: str, folder_name: str) -> Path:
-        """Where the worktree of a slot has its folder, there or not."""
+        """Return the folder of a slot's worktree, which may not exist."""
         return self.shadow.folder / "worktrees" / slot / folder_name
 
     def check(self, worktree: Worktree) -> None:
-        """Raise LostError where the worktree was removed or replaced."""
+        """Raise LostError if the worktree was removed or replaced."""
         with self._folders.held(self._slot(worktree)):
             pass
 
     def slots(self) -> tuple[Slot, ...]:
-        """Every slot, by name."""
+        """Return all slots, by name."""
         return self._slots.all()
 
     def disk_use(self, slot: str) -> int:
-        """Bytes on disk of one slot."""
+        """Return the bytes on disk of one slot."""
         return self._folders.disk_use(slot)
 
     # --- within ---
@@ -288,7 +290,7 @@ class Worktrees:
         return self._slots.get(worktree.slot)
 
     def _lost(self) -> list[Slot]:
-        """The released slots whose worktrees were removed or replaced meanwhile."""
+        """Return the released slots whose worktrees were removed or replaced."""
         found = []
         for slot in self.slots():
             if slot.state is SlotState.RELEASED:
@@ -329,14 +331,14 @@ class Worktrees:
         )
 
     def _is_whole(self, worktree: Worktree, object_format: str) -> bool:
-        """Whether our index of a worktree can be believed. Looked at once: what this daemon writes is whole."""
+        """Return whether our index of a worktree is intact. Checked once: this daemon writes intact ones."""
         if worktree.slot in self._looked_at:
             return True
         self._looked_at.add(worktree.slot)
         return is_intact(worktree.index, object_format)
 
     def _result(self, worktree: Worktree, run_id: str, tree: str) -> str:
-        """The commit of `tree` as the result of a run, under its ref."""
+        """Return the commit of `tree` as the result of a run, under its ref."""
         ref = f"refs/mux/results/{run_id}"
         if run_id not in self._results and self.shadow.has(ref):
             commit = self.shadow.git(["rev-parse", "--verify", ref]).decode().strip()

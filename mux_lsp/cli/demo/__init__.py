@@ -1,1 +1,1 @@
-"""The demonstration: a real repository, real agents, and the commands that a person would type."""
+"""Show a demonstration: a real repository, real agents, and the commands that a user would type."""

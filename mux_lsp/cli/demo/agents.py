@@ -1,4 +1,4 @@
-"""Name the agents of the demonstration: its command, its configuration and its story agree on them."""
+"""Name the agents of the demonstration, for its command, its configuration and its story."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The repository of the demonstration: a real one, with work in progress and a failing test."""
+"""Create the repository of the demonstration: a real one, with work in progress and a failing test."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ TYPED_LATER = '''"""Pages of a long list, as the shop shows what it found.
 A page has PER_PAGE entries; the last one may have fewer.
 """
 '''
-"""What the person writes above everything else while the agents work."""
+"""The text that the user adds at the top of the file while the agents work."""
 
 
 def make_repository(folder: Path) -> Path:
-    """A repository with one commit, an edit that is not committed, and a test that git does not know yet."""
+    """Create a repository with one commit, an uncommitted edit, and an untracked test. Return its folder."""
     root = folder / NAME
     root.mkdir()
     (root / "README.md").write_text(_sample("README.md"), encoding="utf-8")
@@ -50,21 +50,21 @@ def make_repository(folder: Path) -> Path:
 
 
 def go_on_typing(root: Path) -> None:
-    """The person's further edit, above what the agents change."""
+    """Make the user's further edit, above the lines that the agents change."""
     file = root / "pages.py"
     below_first_line = file.read_text(encoding="utf-8").partition("\n")[2]
     file.write_text(TYPED_LATER + below_first_line, encoding="utf-8")
 
 
 def write_script(folder: Path) -> Path:
-    """What the three models say, for `mux-lsp replay`."""
+    """Write the script with the answers of the three models, for `mux-lsp replay`. Return its file."""
     file = folder / "models.toml"
     file.write_text(_sample("models.toml"), encoding="utf-8")
     return file
 
 
 def write_configuration(home: Path, url: str) -> None:
-    """A `config.toml` that names the three agents, whose models are at `url`."""
+    """Write a `config.toml` with the three agents, whose models are at `url`."""
     file = home / "config" / "config.toml"
     file.parent.mkdir(parents=True)
     text = "".join(f'\n[agents.{name}]\nkind = "anthropic"\nmodel = "{name}"\nbase_url = "{url}"\n' for name in AGENTS)
@@ -80,7 +80,7 @@ def _replace(file: Path, old: str, new: str) -> None:
 
 
 def fingerprint(folder: Path) -> tuple[int, str]:
-    """How many files there are below a folder, and one digest of their names, modes and bytes."""
+    """Return the number of files below a folder, and a digest of their names, modes and contents."""
     digest = hashlib.sha256()
     files = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     for path in files:

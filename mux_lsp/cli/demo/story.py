@@ -1,4 +1,4 @@
-"""What the demonstration shows, in order. Every command is really run, and every claim is looked at."""
+"""Run the demonstration step by step. Every command is really run, and every claim is checked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PROMPT = "The last page is missing: 41 entries fill 3 pages, and each has its li
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the demonstration takes place: a home of its own, and the repository in it."""
+    """The setting of the demonstration: its own home folder, and the repository in it."""
 
     folder: Path
     root: Path
@@ -42,7 +42,7 @@ class Stage:
 
 
 def tell(chosen: str | None, *, keep: bool) -> int:
-    """Show it all. Gives 0, or raises MuxError where something is not as claimed.
+    """Show all steps. Return 0, or raise MuxError if a claim is false.
 
     `chosen` names the agent whose result is accepted instead of the best one's.
     """
@@ -66,7 +66,7 @@ def tell(chosen: str | None, *, keep: bool) -> int:
 
 @contextlib.contextmanager
 def _models(stage: Stage) -> Iterator[str]:
-    """The server that has the models' words, at work. Gives its address."""
+    """Run the server with the models' answers. Yield its address."""
     script = sample.write_script(stage.folder)
     with subprocess.Popen(
         _command("replay", str(script)), env=stage.environment, stdout=subprocess.PIPE, text=True
@@ -94,7 +94,7 @@ def _clear_away(folder: Path, *, keep: bool) -> None:
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MUX_", "GIT_"))}
-    # The check says `python3` as a person would; it is to be found on any machine that runs this.
+    # The check uses `python3` as a user would; it must be found on any machine that runs this.
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
     return kept | {"MUX_LSP_HOME": str(folder), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -167,7 +167,7 @@ def _accept(stage: Stage, task: str, run: str) -> None:
 
 
 def _verdicts(run: dict[str, Any]) -> list[str]:
-    """How its check goes, and behind that how it goes with the test as it was, where the run changed it."""
+    """Return the result of its check, and then that with the original test, if the run changed the test."""
     return [check["state"] for check in (*run["checks"], *run["restored_checks"])]
 
 
@@ -186,7 +186,7 @@ too: -a 'sh:my-script {prompt}'."""
     )
 
 
-# Running and looking
+# Running and checking
 
 
 def _title(text: str) -> None:
@@ -199,7 +199,7 @@ def _typed(words: Sequence[str]) -> None:
 
 
 def _mux(stage: Stage, *arguments: str) -> int:
-    """Run one of our own commands as a person would, on the same terminal. Gives its exit status."""
+    """Run one of our own commands as a user would, on the same terminal. Return its exit status."""
     _typed(["mux-lsp", *arguments])
     return subprocess.run(_command(*arguments), cwd=stage.root, env=stage.environment, check=False).returncode
 
