@@ -1,4 +1,4 @@
-"""Define the callers at the other end of a connection: the user, and callers with fewer permissions.
+"""Define the callers at the other end of a connection: the person, and callers with fewer permissions.
 
 It imports nothing of ours, so that the daemon, which identifies callers, and the protocol, which refuses them, share
 the types.
@@ -13,7 +13,7 @@ __all__ = ["Agent", "Caller", "Guest", "Nobody", "Person"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The user: nothing indicates otherwise, and the client has sent the user's key."""
+    """The user: nothing indicates otherwise, and the client has sent the person's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Agent:
 class Guest:
     """A program that may read and start tasks, but not decide.
 
-    It was started by an agent that the user runs outside of mux-lsp, or is a client without the user's key.
+    It was started by an agent that the person runs outside of mux-lsp, or is a client without the person's key.
     """
 
     reason: str
-    """Reason why it does not count as the user, and what the user can do instead, as a clause."""
+    """Reason why it does not count as the person, and what the person can do instead, as a clause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MuxError(Exception):
-    """An expected failure, with a message for the user; never a bug.
+    """An expected failure, with a message for the person; never a bug.
 
     `exit_status` is that of the command line: 1 the work failed, 2 bad usage, 3 a conflict (nothing written).
     """

@@ -48,7 +48,7 @@ class Home:
 
     @property
     def person_key(self) -> str:
-        """The file with the key for requests that only the user may make. It is never given to an agent."""
+        """The file with the key for requests that only the person may make. It is never given to an agent."""
         return f"{self.state}/person.key"
 
     @property
@@ -68,7 +68,7 @@ class Home:
 
 
 def home(platform: str = sys.platform) -> Home:
-    """Return the user's folders: below `MUX_LSP_HOME` if it is set, else the platform's usual ones."""
+    """Return the person's folders: below `MUX_LSP_HOME` if it is set, else the platform's usual ones."""
     if root := named_root():
         return Home(f"{root}/config", f"{root}/state")
     if platform == "darwin":

@@ -248,7 +248,7 @@ def _circumstances(task: TaskShape) -> str:
 
 
 def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
-    """Print the commands that the user may want next."""
+    """Print the commands that the person may want next."""
     runs = [run for run in runs if run.discarded is None]
     changed = [run for run in best_first(runs) if run.files]
     good = [run for run in changed if succeeded(run)]

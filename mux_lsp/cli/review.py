@@ -133,7 +133,7 @@ _NAMED = 8
 
 
 def _what_next(client: Client, chosen: Chosen) -> list[str]:
-    """Return sentences about what the user can do after a conflict."""
+    """Return sentences about what the person can do after a conflict."""
     run = one_run(client, chosen.run)
     items: list[Json] = []
     if chosen.paths or not chosen.hunks:
@@ -190,7 +190,7 @@ def _decide(client: Client, verb: str, chosen: Chosen, **more: str) -> Json:
 
 
 def named_changes(client: Client, verb: str, chosen: Chosen) -> Json:
-    """Return the argument of a command for the user's selection: the run, and `paths`, `hunks` or neither.
+    """Return the argument of a command for the person's selection: the run, and `paths`, `hunks` or neither.
 
     Raises UsageError if hunks are combined with a file that can only be taken as a whole.
     """
@@ -209,7 +209,7 @@ def named_changes(client: Client, verb: str, chosen: Chosen) -> Json:
 
 
 def changed_by(client: Client, run: str, paths: Sequence[str]) -> list[str]:
-    """Return the changed files and folders that the user means by `paths`, as the daemon names them.
+    """Return the changed files and folders that the person means by `paths`, as the daemon names them.
 
     Raises UsageError if the run changes nothing at one of them.
     """

@@ -90,7 +90,7 @@ def _say_settings(shown: Mapping[str, Any]) -> None:
         value = shown[key]
         if value is not None:
             for number, one in enumerate(value if isinstance(value, list) else [f"{value:g}"]):
-                # Without a cut: it is what the user trusts.
+                # Without a cut: it is what the person trusts.
                 first, *others = visible(one, keep="\n").split("\n")
                 echo(f"  {'' if number else label:<32}{first}")
                 for line in others:

@@ -1,4 +1,4 @@
-"""Define the command that runs checks on the user's files as they are, or as they would be with a run's changes."""
+"""Define the command that runs checks on the person's files as they are, or as they would be with a run's changes."""
 
 from __future__ import annotations
 

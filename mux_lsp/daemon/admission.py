@@ -1,4 +1,4 @@
-"""Admit clients as the user, or as a caller with fewer permissions."""
+"""Admit clients as the person, or as a caller with fewer permissions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Admission:
 
 
 def agent_around() -> str | None:
-    """Return the user's own agent that started this process, as a daemon would detect it, or None."""
+    """Return the person's own agent that started this process, as a daemon would detect it, or None."""
     return identify(machine(), Target(os.getpid(), lambda: True), LookContext(-1, "/nowhere", {})).tool
 
 
@@ -79,7 +79,7 @@ def refusal_to_end(asker: Caller) -> tuple[str, str] | None:
 
 
 def words(asker: Caller | None) -> str:
-    """Describe a client for the log; empty for the user."""
+    """Describe a client for the log; empty for the person."""
     match asker:
         case None | Person():
             return ""

@@ -52,7 +52,7 @@ def _serve() -> int:
         connection = connect()
     except MuxError as error:
         return _refuse(str(error))
-    except Exception as error:  # a bug, which the user should see nevertheless
+    except Exception as error:  # a bug, which the person should see nevertheless
         import traceback
 
         traceback.print_exc()

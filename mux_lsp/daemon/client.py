@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def connect(home: paths.Home | None = None) -> Connection:
-    """Connect to the user's daemon for LSP. Start it if it is not running.
+    """Connect to the person's daemon for LSP. Start it if it is not running.
 
     An older daemon is replaced, and the new one takes over its runs. Raises MuxError with the reason if no daemon can
     be used, for example because a newer one is running.

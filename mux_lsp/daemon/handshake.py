@@ -2,7 +2,7 @@
 
 The client sends `{"mux": 1, "version": "0.1.0", "token": "…", "want": "lsp"}`. A process started by an agent of a run
 adds `"run": "k3f-1"`. Any other client adds `"person": "…"`, the content of `person.key`, and, on a socket that only
-the user can reach, `"keys": {"ANTHROPIC_API_KEY": "…"}` (`mux_lsp.keys`). The daemon answers `{"ok": true, "mux": 1,
+the person can reach, `"keys": {"ANTHROPIC_API_KEY": "…"}` (`mux_lsp.keys`). The daemon answers `{"ok": true, "mux": 1,
 "version": "0.1.0", …}` or `{"ok": false, "code": "version", "error": "…", …}`. After a granted `lsp` both sides speak
 LSP with `Content-Length` framing. Other connections carry nothing more; those of `stop` and `handover` stay open until
 the daemon's process has ended. A newer client requests `handover` from an older daemon in order to start one of its own

@@ -1,4 +1,4 @@
-"""Identify the process at the other end of a connection: the user, or a caller with fewer permissions.
+"""Identify the process at the other end of a connection: the person, or a caller with fewer permissions.
 
 A process is identified by its parents, which it can lose but not choose, by its session, by the environment that it and
 these were started with, and by its open files. Each of these is read at a different moment, while processes end, fork
@@ -80,7 +80,7 @@ def identify(table: Table, target: Target, ground: LookContext) -> Traces:
 
 
 def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]], str | None], *, key: bool) -> Caller:
-    """Return the caller, by what was found, the run that it claims, and whether it has sent the user's key.
+    """Return the caller, by what was found, the run that it claims, and whether it has sent the person's key.
 
     `starter` returns the first of several names that is one of this daemon's.
     """
@@ -196,7 +196,7 @@ def _follow(table: Table, target: Target, found: _Found) -> bool:
 def _is_ours(file: str, state: str) -> bool:
     """Return whether a path is where runs keep their files, or where agents work.
 
-    A process's working folder does not count: the user's own shell may be in a worktree.
+    A process's working folder does not count: the person's own shell may be in a worktree.
     """
     if not file.startswith(f"{state}/"):
         return False

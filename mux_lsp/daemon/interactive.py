@@ -1,7 +1,7 @@
-"""Recognize coding agents that the user has started outside of mux-lsp.
+"""Recognize coding agents that the person has started outside of mux-lsp.
 
-An agent that works in the user's terminal is not the user. Most of them set a variable for the commands that they run;
-the others are recognized by their program's name among the parents of a command.
+An agent that works in the person's terminal is not the person. Most of them set a variable for the commands that they
+run; the others are recognized by their program's name among the parents of a command.
 """
 # It runs in the bridge's process, which does not import pathlib and typing.
 
@@ -29,7 +29,7 @@ VARIABLES = {
 }
 """Variables that agents set for the commands that they run, and that nobody sets to configure them.
 
-For example, CODEX_HOME and CURSOR_TRACE_ID are also set in the user's own shells.
+For example, CODEX_HOME and CURSOR_TRACE_ID are also set in the person's own shells.
 """
 
 NAMING = ("AI_AGENT", "AGENT")
@@ -89,5 +89,5 @@ def by_program(arguments: Iterable[str]) -> str | None:
 
 
 def without_marks(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without agents' variables, for a process that outlives the agent and serves the user."""
+    """Return the environment without agents' variables, for a process that outlives the agent and serves the person."""
     return {name: value for name, value in environment.items() if name not in VARIABLES and name not in NAMING}

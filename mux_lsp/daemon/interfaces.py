@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 
 CreateEngine = Callable[[paths.Home], AbstractAsyncContextManager[Engine]]
-"""A function that returns a context manager, which opens an engine over the user's folders, and closes it at its end.
+"""A function that returns a context manager, which opens an engine over the person's folders, and closes it at its end.
 
 Independent processes continue after that. Entering it raises MuxError with the reason if the engine cannot be opened.
 """

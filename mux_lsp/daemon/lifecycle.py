@@ -51,7 +51,7 @@ class Record:
     """The secret that every client sends."""
     version: str
     person_key: str
-    """The secret that a client of the user sends in addition. It is in a separate file."""
+    """The secret that a client of the person sends in addition. It is in a separate file."""
 
 
 class Starter:

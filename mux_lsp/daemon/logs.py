@@ -1,4 +1,4 @@
-"""Write the daemon's log: one file of bounded size, for the user to read and to attach to a bug report.
+"""Write the daemon's log: one file of bounded size, for the person to read and to attach to a bug report.
 
 What agents and editors say to each other is not logged: prompts and source text are private.
 """

@@ -131,7 +131,7 @@ def _daemon_environment() -> dict[str, str]:
     """Return the starter's environment without what must not be inherited.
 
     If an agent starts a daemon, the run's mark is removed: it identifies the processes of a run when the run is ended,
-    and the daemon is not one of them. So is the mark of an agent that the user runs in a terminal: neither the daemon
+    and the daemon is not one of them. So is the mark of an agent that the person runs in a terminal: neither the daemon
     nor the agents of its runs are its commands. The daemon works in another folder, from which a relative
     `MUX_LSP_HOME` would be another folder, so it is made absolute.
     """

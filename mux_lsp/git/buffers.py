@@ -1,4 +1,4 @@
-"""Write trees of the user's files with unsaved buffers in place of the files on disk."""
+"""Write trees of the person's files with unsaved buffers in place of the files on disk."""
 
 from __future__ import annotations
 

@@ -30,10 +30,10 @@ OLDEST_GIT = (2, 36)
 KEPT_VARIABLES = frozenset(
     {
         "GIT_EXEC_PATH",  # location of a portable git's own programs
-        "GIT_CONFIG_GLOBAL",  # the next three locate the user's configuration, which the user's git reads too
+        "GIT_CONFIG_GLOBAL",  # the next three locate the person's configuration, which the person's git reads too
         "GIT_CONFIG_SYSTEM",
         "GIT_CONFIG_NOSYSTEM",
-        "GIT_CEILING_DIRECTORIES",  # the next two bound the user's search for a repository
+        "GIT_CEILING_DIRECTORIES",  # the next two bound the person's search for a repository
         "GIT_DISCOVERY_ACROSS_FILESYSTEM",
         "GIT_SSL_CAINFO",  # many machines set these two for all programs; they do not concern repositories
         "GIT_SSL_CAPATH",
@@ -76,7 +76,7 @@ ISOLATED = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_ATTR_NOSYSTEM": "1",
 }
-"""Variables for our own git directories, so that the user's configuration (filters, signing) does not affect them."""
+"""Variables for our own git directories, so that the person's configuration (filters, signing) does not affect them."""
 
 OWNER = "MUX_DAEMON"
 """The variable that identifies a git process that outlives its daemon."""

@@ -1,4 +1,4 @@
-"""Find the files of the user's index whose blobs may differ from the bytes on disk, because git converts them."""
+"""Find the files of the person's index whose blobs may differ from the bytes on disk, because git converts them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OFF = frozenset({"unset", "unspecified"})
 
 
 def converted(repository: Repository, settings: Settings, listing: parse.Listing) -> list[parse.IndexEntry]:
-    """Return entries whose blob in the user's repository may not be the bytes on disk, possibly more than there are.
+    """Return entries whose blob in the person's repository may not be the bytes on disk, possibly more than there are.
 
     A change of line ends always changes the size, so those files are found by their sizes, without being read.
     """

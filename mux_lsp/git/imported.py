@@ -73,7 +73,7 @@ def load(own_dir: Path) -> ImportedPaths:
     except FileNotFoundError:
         return ImportedPaths()
     except (OSError, ValueError, TypeError, KeyError) as error:
-        # A result without this record could contain the user's secrets.
+        # A result without this record could contain the person's secrets.
         raise LostError(
             f"{own_dir / _FILE}, which says what of the worktree is no agent's work, is damaged: no result can be "
             "taken. What was taken before is kept; `mux-lsp retry` has the agent begin anew."

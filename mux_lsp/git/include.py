@@ -18,7 +18,7 @@ FILE = ".worktreeinclude"
 
 
 def included(view: View) -> list[str]:
-    """List the user's untracked files that `.worktreeinclude` names. A whole folder ends in `/`."""
+    """List the person's untracked files that `.worktreeinclude` names. A whole folder ends in `/`."""
     if not (view.work_tree / FILE).is_file():
         return []
     output = view.git(["ls-files", "--others", "--ignored", "--directory", "-z", f"--exclude-from={FILE}"])

@@ -1,7 +1,7 @@
 """Remove the remains of failed writes from a store: partial objects, packs and indexes.
 
 git writes objects and packs under temporary names and, if the disk is full, exits without removing them. They must not
-keep a disk full on which the user frees space.
+keep a disk full on which the person frees space.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pack the objects that snapshots borrow from the user's repository into the shadow store, while runs begin."""
+"""Pack the objects that snapshots borrow from the person's repository into the shadow store, while runs begin."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PendingSnapshots:
         self._pending[commit] = _Pending(done, borrowed, refs)
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
-        """Return the user's object folders that git must also read as long as a snapshot is not complete."""
+        """Return the person's object folders that git must also read as long as a snapshot is not complete."""
         pending = self._pending.get(commit)
         return () if pending is None else pending.borrowed
 

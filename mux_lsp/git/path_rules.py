@@ -12,7 +12,7 @@ import re
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _DOT_GIT_ON_NTFS = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE | re.DOTALL)
 STAGING = ".mux-lsp"
-"""The folder in the user's working tree in which an accept is staged. It is never part of a snapshot or a result."""
+"""The folder in the person's working tree in which an accept is staged. It is never part of a snapshot or a result."""
 
 _DOT_GITMODULES = re.compile(
     r"(\.gitmodules|gitmod~[1-4]|gi7eba~[1-9]|gi7eb[0-9a-f]*~[1-9])[ .]*(:.*)?", re.IGNORECASE | re.DOTALL

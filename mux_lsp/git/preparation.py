@@ -1,4 +1,4 @@
-"""Prepare a worktree: its snapshot's files, the user's included files, and git directories for the agent and for us."""
+"""Prepare a worktree: its snapshot's files, the person's included files, and git directories for the agent and us."""
 
 from __future__ import annotations
 

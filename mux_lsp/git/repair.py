@@ -1,7 +1,7 @@
 """Repair a damaged store, so that new tasks can begin.
 
 **Nothing is deleted.** Damaged files, including whole packs, are moved to `damaged/<time>/` beside the store, after all
-readable content was copied. Missing objects are then copied from the user's repository where it has them. The
+readable content was copied. Missing objects are then copied from the person's repository where it has them. The
 others come with the next snapshot, or are lost with the results that need them.
 """
 
@@ -168,7 +168,7 @@ def _repair_refs(store: _Store) -> bool:
 
 
 def _repair_shallow(store: _Store) -> bool:
-    """Ensure that history ends at the user's commits that snapshots are based on, whatever the file contains."""
+    """Ensure that history ends at the person's commits that snapshots are based on, whatever the file contains."""
     file = store.git_dir / "shallow"
     known = set(file.read_text().split()) if file.exists() else set()
     wanted = set(known)
@@ -302,7 +302,7 @@ def _find_missing_objects(store: _Store) -> set[str]:
 
 
 def _fetch_objects(store: _Store, wanted: Collection[str], borrowed: tuple[Path, ...]) -> bool:
-    """Copy the objects that the user's repository has. Return False if it has none of them."""
+    """Copy the objects that the person's repository has. Return False if it has none of them."""
     if not borrowed:
         return False
     first, *others = borrowed

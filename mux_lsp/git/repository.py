@@ -1,4 +1,4 @@
-"""Read the user's repository: its location, its HEAD, and the settings that determine the files on disk."""
+"""Read the person's repository: its location, its HEAD, and the settings that determine the files on disk."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Store every snapshot and result of a repository in a bare repository that only the daemon uses: the shadow store.
 
-**The store is self-contained.** It never borrows permanently: while a snapshot is built, git may read the user's
+**The store is self-contained.** It never borrows permanently: while a snapshot is built, git may read the person's
 objects through the environment, and what was read that way is packed into the store before a ref names it. (Hidden
-repositories that borrow through alternates have lost data elsewhere when the user's repository was collected.)
+repositories that borrow through alternates have lost data elsewhere when the person's repository was collected.)
 
 **There is one `ShadowStore` object per folder on a machine**, which the daemon's lock ensures. It is thread-safe.
 """
@@ -63,7 +63,7 @@ class ShadowStore(StoreWriter):
     """The shadow store in `folder`, created when it is first needed."""
 
     def __init__(self, folder: Path, root: Path | None = None) -> None:
-        """`root` is the root of the user's repository, for repairs before the first snapshot."""
+        """`root` is the root of the person's repository, for repairs before the first snapshot."""
         super().__init__(folder / "shadow.git")
         self.folder = folder
         self.root = root
@@ -88,7 +88,7 @@ class ShadowStore(StoreWriter):
 
     @storage.telling
     def snapshot(self, repository: Repository, buffers: Mapping[str, bytes], name: str) -> Snapshot:
-        """Take a snapshot, named `name`, of the repository as the user sees it, with unsaved `buffers` (path to bytes).
+        """Take a snapshot `name` of the repository as the person sees it, with unsaved `buffers` (path to bytes).
 
         Returns as soon as the commit is known. **Nothing may be built on it before `complete(snapshot)`**, except a
         checkout that borrows (see `borrowed`); `Worktrees.prepare` takes care of both. Raises GitError.
@@ -133,7 +133,7 @@ class ShadowStore(StoreWriter):
     def secure(self, snapshot: Snapshot, name: str, repository: Repository) -> None:
         """Complete a snapshot during whose packing an earlier daemon was killed. Do nothing if it is complete.
 
-        Raises GitError if the user's repository no longer has the missing objects.
+        Raises GitError if the person's repository no longer has the missing objects.
         """
         ref = f"refs/mux/snapshots/{name}"
         if snapshot.commit in self._pending or self.has(ref):
@@ -154,7 +154,7 @@ class ShadowStore(StoreWriter):
 
     @storage.telling
     def repair(self, error: GitError, since: int) -> None:
-        """Repair what made a git command fail, and snapshot the user's files as they are now. See `git.repair`.
+        """Repair what made a git command fail, and snapshot the person's files as they are now. See `git.repair`.
 
         `since` is the value of `repair_count` before that command began: of several commands that failed for the same
         reason, only the first one repairs. Raises `error` if the store's repository is unknown, and GitError if the
@@ -196,7 +196,7 @@ class ShadowStore(StoreWriter):
         log.warning("the store %s is looked through, since git says: %s", self.git_dir, error)
         self.repair_count += 1
         self._objects.close()
-        # All that we know about the user's tree can be read again.
+        # All that we know about the person's tree can be read again.
         with self._index_update_lock:
             self._pending_index_update = None
             work = [] if self._catching_up is None else [self._catching_up]
@@ -207,11 +207,11 @@ class ShadowStore(StoreWriter):
         log.warning("the store %s %s", self.git_dir, "was damaged and has been repaired" if wrong else "is intact")
 
     def borrowed(self, commit: str) -> tuple[Path, ...]:
-        """Return the user's object folders that git must also read as long as the snapshot is not complete."""
+        """Return the person's object folders that git must also read as long as the snapshot is not complete."""
         return self._pending.borrowed(commit)
 
     def settings(self, repository: Repository) -> Settings:
-        """Return the user's settings as of the last snapshot."""
+        """Return the person's settings as of the last snapshot."""
         return self._settings or read_settings(repository)
 
     # --- upkeep ---
@@ -300,7 +300,7 @@ class ShadowStore(StoreWriter):
                 self._catching_up = GIT_POOL.submit(work)
 
     def _catch_up(self, view: View, state: user_index.IndexState, seen: user_index.ScanResult) -> None:
-        """Update our index to a snapshot. If the user's tree has changed since, the next snapshot compares again."""
+        """Update our index to a snapshot. If the person's tree has changed since, the next snapshot compares again."""
         # A full disk is reported to the next caller that needs space. The state in memory and on disk is then older
         # than our index and marked as such, or unchanged.
         with contextlib.suppress(OSError):
@@ -317,7 +317,7 @@ class ShadowStore(StoreWriter):
         head: Future[str | None],
         seen: user_index.ScanResult | None,
     ) -> tuple[user_index.IndexState, tuple[LeftOut, ...]]:
-        """Update our index of the user's tree to what was `seen`, or rebuild it if that is None."""
+        """Update our index of the person's tree to what was `seen`, or rebuild it if that is None."""
         if self._index_state is not None and seen is not None:
             left_out = user_index.refresh(view, repository, self._index_state, self._index_state_file, seen)
             self._index_state.tree = self._index_state.tree or write_tree(view)
@@ -336,7 +336,7 @@ class ShadowStore(StoreWriter):
         state, brought = user_index.rebuild(view, repository, settings, bring)
         left_out = user_index.refresh(view, repository, state, self._index_state_file)
         brought.result()
-        # The blobs are still in the user's repository: they come when the whole snapshot is packed.
+        # The blobs are still in the person's repository: they come when the whole snapshot is packed.
         state.tree = write_tree(view, options=["--missing-ok"])
         return state, left_out
 

@@ -127,7 +127,7 @@ class StoreReader:
         return self._header(commit)[0].removeprefix(b"tree ").decode()
 
     def parent_of(self, commit: str) -> str | None:
-        """Return the first parent of a commit: of a snapshot, the user's HEAD. Raises GitError like `tree_of`."""
+        """Return the first parent of a commit: of a snapshot, the person's HEAD. Raises GitError like `tree_of`."""
         line = self._header(commit)[1]
         return line.removeprefix(b"parent ").decode() if line.startswith(b"parent ") else None
 

@@ -1,4 +1,4 @@
-"""Create the bare repository of a shadow store, and fill it with the user's objects."""
+"""Create the bare repository of a shadow store, and fill it with the person's objects."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ LOOSE_OBJECTS = 6700
 PACKS = 50
 """Number of packs at which they are combined: git's default of `gc.autoPackLimit`.
 
-Each of the user's commits that was the HEAD of a snapshot adds one.
+Each of the person's commits that was the HEAD of a snapshot adds one.
 """
 
 

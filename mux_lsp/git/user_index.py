@@ -1,6 +1,6 @@
-"""Read the user's working tree into an index of our own, without changing any of the user's files.
+"""Read the person's working tree into an index of our own, without changing any of the person's files.
 
-Our index starts as a copy of the user's (its stat information makes the first reading cheap) and is then kept between
+Our index starts as a copy of the person's (its stat information makes the first reading cheap) and is then kept between
 snapshots. It differs from theirs on purpose: it has the bytes on disk, untracked files, the files of submodules in
 place of the submodules' commits, and no conflicts.
 """
@@ -53,12 +53,12 @@ class IndexState:
     """The state of our index of a user's working tree, between two snapshots."""
 
     signature: list[int] | None = None
-    """Signature of the user's index when the paths of the two were last compared; None: compare again."""
+    """Signature of the person's index when the paths of the two were last compared; None: compare again."""
     extras: list[str] = field(default_factory=list)
-    """Paths in our index that are not in the user's: untracked files."""
+    """Paths in our index that are not in the person's: untracked files."""
     submodules: list[str] = field(default_factory=list)
     sparse: bool = False
-    """True if the user's index has files that should not be on disk."""
+    """True if the person's index has files that should not be on disk."""
     tree: str = ""
     """Our index as a tree; empty: not written yet."""
     head: str | None = None
@@ -92,7 +92,7 @@ def signature_of(path: Path) -> list[int]:
 def rebuild(
     view: View, repository: Repository, settings: Settings, bring: Callable[[list[str]], Future[None]]
 ) -> tuple[IndexState, Future[None]]:
-    """Rebuild our index from the user's.
+    """Rebuild our index from the person's.
 
     `bring` starts to copy the trees of HEAD, and the given ones, into the store. The future that it returned is passed
     on: once it is done, our index can be written as a tree.
@@ -112,7 +112,7 @@ def rebuild(
         if any(view.git_dir.glob("sharedindex.*")):
             view.git(["update-index", "--no-split-index", "--force-write-index"])
         if view.index.exists() and b"UNTR" in view.index.read_bytes():
-            # The user's git cached these folders with the user's settings, and maybe through a file monitor.
+            # The user's git cached these folders with the person's settings, and maybe through a file monitor.
             view.git(["update-index", "--no-untracked-cache"])
         if signature == signature_of(repository.index):
             break
@@ -126,7 +126,7 @@ def rebuild(
 
 
 def listing_of(view: View, repository: Repository, copy: Path) -> parse.Listing:
-    """Read the entries of the user's index from a copy at `copy`. A sparse index lists whole folders as trees.
+    """Read the entries of the person's index from a copy at `copy`. A sparse index lists whole folders as trees.
 
     A copy, because git writes even when it only reads: it sets the time of a split index's shared part, and writes
     trees when it expands a sparse index.
@@ -145,7 +145,7 @@ def listing_of(view: View, repository: Repository, copy: Path) -> parse.Listing:
 
 
 def _corrections(view: View, repository: Repository, settings: Settings, listing: parse.Listing) -> list[bytes]:
-    """Return the lines with which `update-index` corrects a copy of the user's index."""
+    """Return the lines with which `update-index` corrects a copy of the person's index."""
     # These entries may differ from the files although their stat information matches: drop the stat information.
     lines = [_line(entry) for entry in converted(repository, settings, listing)]
     for entry in listing.unusual():
@@ -166,7 +166,7 @@ def _exists(view: View, path: str) -> bool:
 
 @dataclass(slots=True)
 class ScanResult:
-    """The result of reading the user's tree, to be applied to our index."""
+    """The result of reading the person's tree, to be applied to our index."""
 
     update: IndexUpdate
     extras: set[str]
@@ -176,7 +176,7 @@ class ScanResult:
 
 
 def scan(view: View, repository: Repository, state: IndexState) -> ScanResult:
-    """Read the user's tree without any change. Raises SparseChangedError, and GitError."""
+    """Read the person's tree without any change. Raises SparseChangedError, and GitError."""
     signature = signature_of(repository.index)
     return _gather(view, repository, state, signature)
 
@@ -184,7 +184,7 @@ def scan(view: View, repository: Repository, state: IndexState) -> ScanResult:
 def apply_scan(view: View, state: IndexState, checkpoint: Path, seen: ScanResult) -> None:
     """Apply a scan to our index and to `state`. `checkpoint` is the state's file.
 
-    `state.tree` is empty afterwards if the index no longer has that tree. Raises GitError if the user's tree has
+    `state.tree` is empty afterwards if the index no longer has that tree. Raises GitError if the person's tree has
     changed since: then the next scan compares everything again.
     """
     if state.tree and (seen.update.add or seen.update.remove):

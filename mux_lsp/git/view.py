@@ -1,8 +1,8 @@
 """Read a working tree through our own git directory and index, for snapshots and results.
 
 **Nothing in the working tree decides what runs here.** The git directory, its configuration and the index are ours; the
-git directories, configurations, hooks and filters of the user and of agents are never read. Line ends, filters, `ident`
-and encodings are off, so that objects have the bytes on disk.
+git directories, configurations, hooks and filters of the person and of agents are never read. Line ends, filters,
+`ident` and encodings are off, so that objects have the bytes on disk.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ GIT_POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mux-git")
 class View:
     """A working tree together with our own git directory for it. Objects are written to `objects`.
 
-    `alternates` are read as well. **Nothing that writes objects may run with the user's folders there**: git sets the
-    time of an object that it finds instead of writing it, and that would be a change in the user's repository.
+    `alternates` are read as well. **Nothing that writes objects may run with the person's folders there**: git sets the
+    time of an object that it finds instead of writing it, and that would be a change in the person's repository.
     """
 
     git_dir: Path
@@ -154,7 +154,7 @@ def write_git_dir(git_dir: Path, files: Mapping[str, bytes], head: str | None) -
 
 
 def view_files(repository: Repository, settings: Settings, exclude: bytes = b"") -> dict[str, bytes]:
-    """Return the files with which a git directory sees a working tree as the user's settings do, but unconverted."""
+    """Return the files with which a git directory sees a working tree as the person's settings do, but unconverted."""
     files = {
         "config": configuration(repository, settings),
         "info/attributes": RAW_ATTRIBUTES,

@@ -129,7 +129,7 @@ class Worktrees:
         return self._worktree(slot)
 
     def open_folder(self, worktree: Worktree, folder: str) -> None:
-        """Create a folder in the worktree: the folder that the user opened may contain no file that git knows.
+        """Create a folder in the worktree: the folder that the person opened may contain no file that git knows.
 
         Raises GitError if the worktree is lost, or if something else is at that path.
         """

@@ -27,7 +27,7 @@ TYPED_LATER = '''"""Pages of a long list, as the shop shows what it found.
 A page has PER_PAGE entries; the last one may have fewer.
 """
 '''
-"""The text that the user adds at the top of the file while the agents work."""
+"""The text that the person adds at the top of the file while the agents work."""
 
 
 def make_repository(folder: Path) -> Path:
@@ -50,7 +50,7 @@ def make_repository(folder: Path) -> Path:
 
 
 def go_on_typing(root: Path) -> None:
-    """Make the user's further edit, above the lines that the agents change."""
+    """Make the person's further edit, above the lines that the agents change."""
     file = root / "pages.py"
     below_first_line = file.read_text(encoding="utf-8").partition("\n")[2]
     file.write_text(TYPED_LATER + below_first_line, encoding="utf-8")
