@@ -57,10 +57,10 @@ _BY_NUMBER = {
     errno.EPERM: Refusal.FORBIDDEN,
 }
 
-FEW_INODES = 32
+MIN_INODES = 32
 """Number of free inodes below which the disk counts as out of inodes: a failed write frees some."""
 
-SOME_BYTES = 1 << 20
+MIN_FREE_BYTES = 1 << 20
 """Free bytes from which a disk that refuses another file is out of inodes rather than full."""
 
 _PROBED = bytes(1 << 16)
@@ -72,7 +72,7 @@ def refusal_of(number: int | None, place: str) -> Refusal | None:
     if refusal is Refusal.FULL:
         with contextlib.suppress(OSError):
             disk = os.statvfs(nearest(place))
-            if disk.f_files and disk.f_favail < FEW_INODES and disk.f_bavail * disk.f_frsize >= SOME_BYTES:
+            if disk.f_files and disk.f_favail < MIN_INODES and disk.f_bavail * disk.f_frsize >= MIN_FREE_BYTES:
                 return Refusal.INODES
     return refusal
 
@@ -104,7 +104,7 @@ def explained(error: OSError, place: str | None = None) -> StorageError | None:
 
 
 @contextlib.contextmanager
-def told(place: object) -> Iterator[None]:
+def explain_words(place: object) -> Iterator[None]:
     """Turn storage errors in this context into sentences about `place`. Other errors are passed on."""
     try:
         yield
@@ -120,7 +120,7 @@ def telling(method: Callable[Concatenate[Keeper, P], R]) -> Callable[Concatenate
 
     @functools.wraps(method)
     def within(self: Keeper, /, *arguments: P.args, **named: P.kwargs) -> R:
-        with told(self.folder):
+        with explain_words(self.folder):
             return method(self, *arguments, **named)
 
     return within

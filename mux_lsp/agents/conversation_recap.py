@@ -12,7 +12,7 @@ from mux_lsp.agents.transcript import Prompted
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LONGEST: Final = 8000
+_MAX_CHARACTERS: Final = 8000
 """Maximum number of characters of the earlier prompts, and of the agent's last words."""
 
 
@@ -28,8 +28,8 @@ def earlier(run_folder: Path, prompt: str) -> str:
                 said = text
     if not told:
         return prompt
-    before = "\n\n".join(told)[-_LONGEST:]
-    closing = f"\n\nYour last words were:\n\n{said[-_LONGEST:]}" if said else ""
+    before = "\n\n".join(told)[-_MAX_CHARACTERS:]
+    closing = f"\n\nYour last words were:\n\n{said[-_MAX_CHARACTERS:]}" if said else ""
     return (
         "You have worked in this folder before, and what you did is in its files. "
         f"You were told:\n\n{before}{closing}\n\nNow you are told:\n\n{prompt}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.agents.process_table import Process
 
-_AT_ONCE: Final = 100
+_MAX_PARALLEL: Final = 100
 """Maximum number of processes to wait for at a time: each takes a file descriptor."""
 
 
@@ -58,8 +58,8 @@ async def wait_until_gone(processes: Collection[Process], seconds: float | None)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             waiting = list(processes)
-            for first in range(0, len(waiting), _AT_ONCE):
-                await _batch_gone(waiting[first : first + _AT_ONCE])
+            for first in range(0, len(waiting), _MAX_PARALLEL):
+                await _batch_gone(waiting[first : first + _MAX_PARALLEL])
 
 
 async def _batch_gone(processes: Collection[Process]) -> None:

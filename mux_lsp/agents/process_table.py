@@ -39,7 +39,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ProcessEntry:
     """A living process. `marked` is true if it carries the run's mark or writes to the run's log."""
 
     process: Process
@@ -62,7 +62,7 @@ def is_there(process: Process) -> bool:
     return created_at(process.pid) == process.created
 
 
-def read_table(mark: Mapping[str, str], logs: Iterable[Path] = ()) -> dict[int, Entry]:
+def read_table(mark: Mapping[str, str], logs: Iterable[Path] = ()) -> dict[int, ProcessEntry]:
     """Return every living process by its number, without zombies. `logs` are the files that only this run writes to.
 
     Takes about 50 µs a process: call it in a thread.
@@ -73,7 +73,7 @@ def read_table(mark: Mapping[str, str], logs: Iterable[Path] = ()) -> dict[int, 
         return read_with_psutil(mark)
 
 
-def members(table: Mapping[int, Entry], known: Iterable[Process], protected: frozenset[int]) -> set[Process]:
+def members(table: Mapping[int, ProcessEntry], known: Iterable[Process], protected: frozenset[int]) -> set[Process]:
     """Return the processes of `table` that belong to the run.
 
     `known` are processes that belong and lived until a moment ago. A session that one of them led counts even if the
@@ -134,7 +134,7 @@ def _created(fields: list[bytes]) -> float:
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
-def _read_proc(mark: Mapping[str, str], logs: Iterable[Path]) -> dict[int, Entry]:
+def _read_proc(mark: Mapping[str, str], logs: Iterable[Path]) -> dict[int, ProcessEntry]:
     wanted = [os.fsencode(f"{name}={value}") for name, value in mark.items()]
     outputs = {str(log) for log in logs}
     table = {}
@@ -148,7 +148,7 @@ def _read_proc(mark: Mapping[str, str], logs: Iterable[Path]) -> dict[int, Entry
         # A zombie whose main thread alone has ended still runs in its other threads.
         if fields[0] in {b"Z", b"X"} and int(fields[17]) <= 1:
             continue
-        table[pid] = Entry(
+        table[pid] = ProcessEntry(
             Process(pid, _created(fields)),
             parent=int(fields[1]),
             session=int(fields[3]),
@@ -188,7 +188,7 @@ def _created_psutil(pid: int) -> float | None:
         return None
 
 
-def read_with_psutil(mark: Mapping[str, str]) -> dict[int, Entry]:
+def read_with_psutil(mark: Mapping[str, str]) -> dict[int, ProcessEntry]:
     """Return the table for systems without `/proc`, as `read_table` does. It does not check log files."""
     import psutil
 
@@ -197,7 +197,7 @@ def read_with_psutil(mark: Mapping[str, str]) -> dict[int, Entry]:
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            entry = Entry(
+            entry = ProcessEntry(
                 Process(process.pid, created_at(process.pid) or 0.0),
                 parent=process.ppid(),
                 session=os.getsid(process.pid),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.agents.process_table import Process
 
-_FREEZE_ROUNDS: Final = 100
+_MAX_FREEZE_ROUNDS: Final = 100
 """Maximum number of searches for more processes while stopping them. The second finds those forked during the first."""
 
 _KILL_SECONDS: Final = 5.0
@@ -123,7 +123,7 @@ async def _end_supervisor(family: _Family) -> None:
         await wait_until_gone(
             [supervisor], _RECORD_SECONDS
         )  # without its command it records the status and ends by itself
-    for _ in range(_FREEZE_ROUNDS):
+    for _ in range(_MAX_FREEZE_ROUNDS):
         if not is_there(supervisor):
             return
         there = await asyncio.to_thread(_destroy_with_supervisor, family, supervisor)
@@ -166,7 +166,7 @@ def _destroy_with_supervisor(family: _Family, supervisor: Process) -> set[Proces
 def _freeze(family: _Family) -> set[Process]:
     """Stop all processes and return them, so that a process that another one is just starting is not missed."""
     frozen: set[Process] = set()
-    for _ in range(_FREEZE_ROUNDS):
+    for _ in range(_MAX_FREEZE_ROUNDS):
         there = family.members()
         if there <= frozen:
             return there

@@ -28,7 +28,7 @@ _T = TypeVar("_T", bound="DataclassInstance")
 TRANSCRIPT: Final = "transcript.jsonl"
 """The file's name in the run's folder."""
 
-LONGEST: Final = 100_000
+MAX_TEXT_CHARACTERS: Final = 100_000
 """Maximum number of characters stored of one text of an event; of a longer one, its head and tail."""
 
 _KINDS: Final[dict[str, type[Any]]] = {
@@ -56,7 +56,7 @@ class Prompted:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
+class TranscriptEntry:
     """One line of a transcript. `at` is in seconds since the epoch."""
 
     at: float
@@ -93,7 +93,7 @@ class Transcript:
         return True
 
 
-def read(run_folder: Path) -> Iterator[Entry]:
+def read(run_folder: Path) -> Iterator[TranscriptEntry]:
     """Yield the entries of a run's transcript, if it exists. Lines that cannot be parsed are skipped."""
     try:
         file = open_to_read(run_folder / TRANSCRIPT)
@@ -106,15 +106,15 @@ def read(run_folder: Path) -> Iterator[Entry]:
                 yield entry
 
 
-def _entry(line: bytes) -> Entry | None:
+def _entry(line: bytes) -> TranscriptEntry | None:
     try:
         values = json.loads(line)
         at, kind, offset = values.pop("at"), values.pop("kind"), values.pop("offset", None)
         if kind == "prompt":
-            return Entry(at, _checked(Prompted(values["text"], values["turn"])), offset)
+            return TranscriptEntry(at, _checked(Prompted(values["text"], values["turn"])), offset)
         if kind == "plan":
             values["entries"] = tuple(_checked(events.PlanEntry(**entry)) for entry in values["entries"])
-        return Entry(at, _checked(_KINDS[kind](**values)), offset)
+        return TranscriptEntry(at, _checked(_KINDS[kind](**values)), offset)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         # An incomplete line of a killed daemon, a line of a newer version, or one that an agent wrote.
         return None
@@ -133,9 +133,9 @@ def _checked(event: _T) -> _T:
 
 
 def _bounded(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > LONGEST:
-        half = LONGEST // 2
-        return f"{value[:half]}\n… {len(value) - LONGEST} characters left out …\n{value[-half:]}"
+    if isinstance(value, str) and len(value) > MAX_TEXT_CHARACTERS:
+        half = MAX_TEXT_CHARACTERS // 2
+        return f"{value[:half]}\n… {len(value) - MAX_TEXT_CHARACTERS} characters left out …\n{value[-half:]}"
     return value
 
 

@@ -29,7 +29,7 @@ INVALID_PARAMS = -32602
 Json = dict[str, Any]
 
 
-class Client:
+class DaemonClient:
     """An LSP connection to the daemon.
 
     `notified` is called with the method and the parameters of every notification that comes while the client waits for
@@ -166,14 +166,14 @@ def _error(error: Json) -> MuxError:
 
 
 @contextlib.contextmanager
-def connected(folder: Path) -> Iterator[Client]:
+def connected(folder: Path) -> Iterator[DaemonClient]:
     """Yield a client in `folder`, of the running daemon or one that is started now."""
     import socket
 
     from mux_lsp.daemon.client import connect
 
     connection = connect()
-    client = Client(socket.socket(fileno=connection.sock.detach()), connection.rest)
+    client = DaemonClient(socket.socket(fileno=connection.sock.detach()), connection.rest)
     try:
         client.initialize(folder)
         yield client

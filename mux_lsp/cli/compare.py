@@ -8,7 +8,7 @@ import click
 
 from mux_lsp.cli.client import connected
 from mux_lsp.cli.ids import is_run
-from mux_lsp.cli.inspect import print_document, say_more
+from mux_lsp.cli.inspect import echo_more, print_document
 from mux_lsp.cli.options import here, json_option
 from mux_lsp.cli.output import Cell, echo, echo_json, echo_table
 from mux_lsp.cli.text import duration
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 HEADERS: Final = ("rank", "run", "agent", "state", "checks", "tests", "files", "lines", "agreement", "cost", "worked")
 
-RUNS_ACROSS: Final = 8
+MAX_COLUMNS: Final = 8
 """Maximum number of runs that have a column in the table of files and runs: the best ones."""
 
-RUNS_NAMED: Final = 10
+MAX_RUNS_NAMED: Final = 10
 """Maximum number of runs that are named beside a change."""
 
 
@@ -53,24 +53,24 @@ def compare(task_id: str, markdown: bool, svg: bool, as_json: bool) -> None:
             return
         from mux_lsp.lsp.protocol import TaskCompareResult
 
-        _say(TaskCompareResult.model_validate(answer))
+        _echo(TaskCompareResult.model_validate(answer))
 
 
-def _say(compared: TaskCompareResult) -> None:
+def _echo(compared: TaskCompareResult) -> None:
     from mux_lsp.cli import formatting
 
     runs = formatting.best_first(compared.task.runs)
     ranking = {one.run: one for one in compared.ranking}
     echo_table(HEADERS, [_run_row(run, ranking.get(run.id)) for run in runs])
-    formatting.say_why(runs)
+    formatting.echo_why(runs)
     if compared.equal:
         echo()
     for group in compared.equal:
         echo(f"{listed(group)} have the same result.")
-    _say_matrix(compared.files, runs)
+    _echo_matrix(compared.files, runs)
     for file in compared.files:
-        _say_file(file, sum(run.discarded is None for run in runs))
-    say_more(compared.more)
+        _echo_file(file, sum(run.discarded is None for run in runs))
+    echo_more(compared.more)
 
 
 def _run_row(run: RunShape, ranked: RankedRun | None) -> list[Cell]:
@@ -92,11 +92,11 @@ def _run_row(run: RunShape, ranked: RankedRun | None) -> list[Cell]:
     ]
 
 
-def _say_matrix(files: Sequence[ComparedFile], runs: Sequence[RunShape]) -> None:
+def _echo_matrix(files: Sequence[ComparedFile], runs: Sequence[RunShape]) -> None:
     changing = [run.id for run in runs if any(run.id in file.changes for file in files)]
     if len(files) < 2 or len(changing) < 2:
         return
-    across = changing[:RUNS_ACROSS]
+    across = changing[:MAX_COLUMNS]
     echo()
     # In the first row rather than as headers, which are printed in upper case.
     rows = [[Cell(""), *map(Cell, across)]]
@@ -113,7 +113,7 @@ def _lines(change: ComparedChange | None) -> str:
     return f"{kind}not text" if change.added is None else f"{kind}+{change.added} -{change.removed}"
 
 
-def _say_file(file: ComparedFile, of: int) -> None:
+def _echo_file(file: ComparedFile, of: int) -> None:
     echo(f"\n{visible(file.path)}  changed by {count(len(file.runs), 'run')} of {of}", bold=True)
     for path, renaming in file.renamed.items():
         echo(f"  → {visible(path)}  renamed by {listed(renaming)}")
@@ -132,4 +132,4 @@ def _say_file(file: ComparedFile, of: int) -> None:
 
 
 def _named(runs: Sequence[str]) -> str:
-    return few_with_commas(runs, RUNS_NAMED)
+    return few_with_commas(runs, MAX_RUNS_NAMED)

@@ -16,15 +16,15 @@ from mux_lsp.errors import MuxError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OLDEST_PYTHON = (3, 11)
+MIN_PYTHON = (3, 11)
 
-ENOUGH_WATCHES = 65_536
+MIN_WATCHES = 65_536
 """Minimum number of folders that a user may watch on Linux.
 
 A worktree needs one for each folder in it, and editors need their own.
 """
 
-ENOUGH_INSTANCES = 64
+MIN_INSTANCES = 64
 """Minimum number of watchers that a user may have on Linux: each run at work needs one."""
 
 FICLONE = 0x40049409
@@ -73,7 +73,7 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
 
 def _python() -> Finding:
     found = f"{platform.python_version()} at {sys.executable}"
-    if sys.version_info[:2] < OLDEST_PYTHON:
+    if sys.version_info[:2] < MIN_PYTHON:
         return Finding("python", "bad", found, "Install mux-lsp with Python 3.11 or newer.")
     return Finding("python", "ok", f"{found}, mux-lsp {__version__}")
 
@@ -128,9 +128,9 @@ def _watching() -> Finding:
     instances = int((limits / "max_user_instances").read_text())
     found = f"{watches} folders, {instances} watchers"
     wanted = []
-    if watches < ENOUGH_WATCHES:
+    if watches < MIN_WATCHES:
         wanted.append("fs.inotify.max_user_watches=524288")
-    if instances < ENOUGH_INSTANCES:
+    if instances < MIN_INSTANCES:
         wanted.append("fs.inotify.max_user_instances=512")
     if wanted:
         remedy = f"Results of large repositories may only be seen when a run ends. Run: sudo sysctl {' '.join(wanted)}"

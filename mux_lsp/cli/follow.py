@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
-    from mux_lsp.cli.client import Client
+    from mux_lsp.cli.client import DaemonClient
     from mux_lsp.lsp.protocol import PermissionShape, RunShape, TaskShape
 
 CLOCK_PER_SECOND = 4
@@ -30,7 +30,7 @@ CLOCK_PER_SECOND = 4
 class Board:
     """The known state of a connection's runs, from its notifications. Create it before the first request."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: DaemonClient) -> None:
         self.runs: dict[str, RunShape] = {}
         self.last_lines: dict[str, str] = {}
         self.deleted: set[str] = set()
@@ -117,14 +117,14 @@ class Board:
         return Group(table, *map(Text, [*question_lines(self.asked.values(), ids), *map(visible, self.new_warnings)]))
 
 
-class View(Protocol):
+class LiveView(Protocol):
     """A view of the changes of the watched runs."""
 
     def update(self) -> None:
         """Show the changes since the last call."""
 
 
-def follow(client: Client, board: Board, ids: Sequence[str], *, quiet: bool) -> None:
+def follow(client: DaemonClient, board: Board, ids: Sequence[str], *, quiet: bool) -> None:
     """Show these runs until each of them has ended. With `quiet`, write nothing to standard output.
 
     Raises MuxError if one of them is deleted meanwhile.
@@ -139,7 +139,7 @@ def follow(client: Client, board: Board, ids: Sequence[str], *, quiet: bool) -> 
                 raise MuxError(f"{', '.join(sorted(gone))} was deleted meanwhile.")
 
 
-def wait_for_baseline(client: Client, board: Board, task: str, *, quiet: bool) -> None:
+def wait_for_baseline(client: DaemonClient, board: Board, task: str, *, quiet: bool) -> None:
     """Wait for the checks of a task on its snapshot, which may take longer than the runs."""
     stream = sys.stderr if quiet else sys.stdout
     if task not in board.checking:
@@ -154,7 +154,7 @@ def wait_for_baseline(client: Client, board: Board, task: str, *, quiet: bool) -
 
 
 @contextlib.contextmanager
-def _view(board: Board, ids: Sequence[str], *, quiet: bool) -> Iterator[View]:
+def _view(board: Board, ids: Sequence[str], *, quiet: bool) -> Iterator[LiveView]:
     stream = sys.stderr if quiet else sys.stdout
     if not stream.isatty():
         yield _ByTheClock() if quiet else _Lines(board, ids)
@@ -199,7 +199,7 @@ class _Lines:
         self._board.new_warnings.clear()
 
 
-def say_detached(task: str) -> None:
+def echo_detached(task: str) -> None:
     """Print how to continue, for a user who stops watching."""
     echo_error(
         f"\nThe runs of {task} go on without you.\n"

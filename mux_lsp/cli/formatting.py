@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.lsp.protocol import CheckResult, LeftOutPath, RunShape, TaskShape, TestsShape
 
-TESTS_SHOWN = 10
+MAX_TESTS_SHOWN = 10
 """Maximum number of tests of a kind that are named."""
 
 RUN_HEADERS = ("run", "agent", "state", "time", "files", "lines", "checks", "")
@@ -84,7 +84,7 @@ def checks_cell(checks: Sequence[CheckResult]) -> Cell:
     return Cell("failed" if len(states) == 1 else f"{passed} of {len(states)} passed", "failed")
 
 
-def say_checks(checks: Sequence[CheckResult]) -> None:
+def echo_checks(checks: Sequence[CheckResult]) -> None:
     """Print the result of each check on a line, with its tests if it reported any."""
     for check in checks:
         status = "" if check.exit_status in {None, 0} else f", exit status {check.exit_status}"
@@ -95,10 +95,10 @@ def say_checks(checks: Sequence[CheckResult]) -> None:
         told = before.get((check.state, check.baseline_state or ""), "")
         echo(f"  check {check.state}{told}{after}{status}: {one_line(check.command, 200)}", check.state)
         if check.tests is not None:
-            say_tests(check.tests)
+            echo_tests(check.tests)
 
 
-def say_tests(tests: TestsShape) -> None:
+def echo_tests(tests: TestsShape) -> None:
     """Print the test results of a check's report."""
     kinds = ((tests.passed, "passed"), (tests.failed, "failed"), (tests.skipped, "skipped"))
     said = ", ".join(f"{number} {kind}" for number, kind in kinds if number)
@@ -108,18 +108,18 @@ def say_tests(tests: TestsShape) -> None:
         (tests.newly_passing, "did not pass before", tests.names_passing),
     ):
         if number:
-            shown = few_with_commas([visible(name) for name in names], TESTS_SHOWN, number)
+            shown = few_with_commas([visible(name) for name in names], MAX_TESTS_SHOWN, number)
             echo(f"    {number} {what}: {shown}", "faint")
 
 
-def judged(run: RunShape) -> list[CheckResult]:
+def effective_checks(run: RunShape) -> list[CheckResult]:
     """Return the checks that count for the verdict: with the snapshot's protected files, if the run changed any."""
     return run.restored_checks or run.checks
 
 
 def verdict_cell(run: RunShape) -> Cell:
     """Return the run's verdict from the checks that count."""
-    cell = checks_cell(judged(run))
+    cell = checks_cell(effective_checks(run))
     if run.tampered and cell.style != "checking" and checks_cell(run.checks).style == "passed":
         return cell if run.restored_checks and cell.style == "passed" else Cell("only with its own tests", "failed")
     return cell
@@ -134,7 +134,7 @@ def succeeded(run: RunShape) -> bool:
 
 def tests_changed(run: RunShape) -> str:
     """Return the number of tests that pass and failed on the snapshot, and of the reverse: `+2 -1`."""
-    reports = [check.tests for check in judged(run) if check.tests is not None]
+    reports = [check.tests for check in effective_checks(run) if check.tests is not None]
     fixed = sum(report.newly_passing - report.added for report in reports)
     return f"+{fixed} -{sum(report.newly_failing for report in reports)}" if reports else ""
 
@@ -170,7 +170,7 @@ def run_line(run: RunShape, now: float) -> str:
     return f"{words}: {', '.join(said)}" if said else words
 
 
-def say_runs(runs: Sequence[RunShape], last_lines: Mapping[str, str] | None = None) -> None:
+def echo_runs(runs: Sequence[RunShape], last_lines: Mapping[str, str] | None = None) -> None:
     """Print runs as a table, the best first if they are ranked."""
     now = time.time()
     rows = [run_row(run, now, (last_lines or {}).get(run.id, "")) for run in best_first(runs)]
@@ -181,7 +181,7 @@ def say_runs(runs: Sequence[RunShape], last_lines: Mapping[str, str] | None = No
     echo_table(("rank", *RUN_HEADERS), [[rank, *row] for rank, row in zip(ranks, rows, strict=True)])
 
 
-def say_why(runs: Sequence[RunShape]) -> None:
+def echo_why(runs: Sequence[RunShape]) -> None:
     """Print the reasons of the runs' ranks, the best first."""
     ranked = [run for run in best_first(runs) if run.rank is not None]
     if len(ranked) < 2 and not any(run.checks for run in ranked):
@@ -197,12 +197,12 @@ def say_why(runs: Sequence[RunShape]) -> None:
         words = visible(" ".join([*run.reasons, *same]))
         lines = textwrap.wrap(words, max(20, columns - len(begin)), break_on_hyphens=False)
         echo(begin + f"\n{' ' * len(begin)}".join(lines))
-    if any(check.baseline_state in {None, "running"} for run in ranked for check in judged(run)):
+    if any(check.baseline_state in {None, "running"} for run in ranked for check in effective_checks(run)):
         task = ranked[0].task
         echo(f"The checks have not run on the snapshot yet: ranks may change (`mux-lsp show {task}`).", "faint")
 
 
-def say_discarded(id_: str, runs: Sequence[RunShape]) -> None:
+def echo_discarded(id_: str, runs: Sequence[RunShape]) -> None:
     """Print which runs were discarded, and until when they can be restored."""
     thrown = [run for run in runs if run.discarded is not None]
     moments = [run.kept_until for run in thrown if run.kept_until is not None]
@@ -213,7 +213,7 @@ def say_discarded(id_: str, runs: Sequence[RunShape]) -> None:
         echo(f"Discarded: {names}; `mux-lsp restore {id_}` brings {them} back{until}.", "faint")
 
 
-def say_left_out(what: str, left_out: Sequence[LeftOutPath]) -> None:
+def echo_left_out(what: str, left_out: Sequence[LeftOutPath]) -> None:
     """Print the paths that could not be taken, each with its reason."""
     if left_out:
         echo(f"Left out of {what}:", "conflict")
@@ -221,19 +221,19 @@ def say_left_out(what: str, left_out: Sequence[LeftOutPath]) -> None:
             echo(f"  {visible(left.path)}: {one_line(left.reason, 300)}")
 
 
-def say_task(task: TaskShape, folder: str) -> None:
+def echo_task(task: TaskShape, folder: str) -> None:
     """Print a task with its runs."""
     from datetime import datetime
 
     created = datetime.fromtimestamp(task.created).astimezone()
     echo(f"{task.id}  {one_line(task.prompt, 100)}", bold=True)
     echo(f"{visible(folder)}, {task.state}, started {created:%Y-%m-%d %H:%M:%S}{_circumstances(task)}", "faint")
-    say_left_out("the snapshot", task.left_out)
-    say_runs(task.runs)
+    echo_left_out("the snapshot", task.left_out)
+    echo_runs(task.runs)
     for run in task.runs:
-        say_left_out(f"the result of {run.id}", run.left_out)
-    say_discarded(task.id, task.runs)
-    say_why(task.runs)
+        echo_left_out(f"the result of {run.id}", run.left_out)
+    echo_discarded(task.id, task.runs)
+    echo_why(task.runs)
 
 
 def _circumstances(task: TaskShape) -> str:
@@ -247,7 +247,7 @@ def _circumstances(task: TaskShape) -> str:
     return "".join(f", {words}" for words in said if words)
 
 
-def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
+def echo_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
     """Print the commands that the person may want next."""
     runs = [run for run in runs if run.discarded is None]
     changed = [run for run in best_first(runs) if run.files]
@@ -264,7 +264,9 @@ def say_next(task: TaskShape, runs: Sequence[RunShape]) -> None:
         if sum(run.discarded is None for run in task.runs) > 1:
             words.append((f"pick {best}", "the same, and discard the others"))
     for run in runs:
-        failed = next((number for number, check in enumerate(judged(run), 1) if check.state == "failed"), None)
+        failed = next(
+            (number for number, check in enumerate(effective_checks(run), 1) if check.state == "failed"), None
+        )
         if failed is not None and not good:
             words.append((f"log {run.id} --check {failed}", "why the check failed"))
             break

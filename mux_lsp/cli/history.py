@@ -17,10 +17,10 @@ from mux_lsp.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mux_lsp.cli.client import Client, Json
+    from mux_lsp.cli.client import DaemonClient, Json
     from mux_lsp.lsp.protocol import AcceptanceShape, HistoryListResult
 
-SHOWN_LINES = 3
+MAX_LINES = 3
 """Maximum number of a hunk's lines that `show` prints."""
 
 
@@ -59,7 +59,7 @@ def spot(typed: str, folder: Path) -> Spot:
     return Spot(path, first, last)
 
 
-def names_a_place(client: Client, typed: str) -> bool:
+def names_a_place(client: DaemonClient, typed: str) -> bool:
     """Return whether the argument of `show` names a file rather than a task or run. An existing id is preferred."""
     if any(character in typed for character in "/.:"):
         return True
@@ -73,7 +73,7 @@ def names_a_place(client: Client, typed: str) -> bool:
     return False
 
 
-def say_log(client: Client, typed: str | None, *, as_json: bool) -> None:
+def echo_log(client: DaemonClient, typed: str | None, *, as_json: bool) -> None:
     """Print what was accepted in this repository, or in a file or its lines, newest first."""
     folder = here()
     at = None if typed is None else spot(typed, folder)
@@ -100,7 +100,7 @@ def say_log(client: Client, typed: str | None, *, as_json: bool) -> None:
     echo_table(("when", "who", "run", "agent", "where", "", "prompt"), rows)
 
 
-def say_spot(client: Client, typed: str, *, as_json: bool) -> None:
+def echo_spot(client: DaemonClient, typed: str, *, as_json: bool) -> None:
     """Print the accepted changes that a file, or lines of it, still has, and who made them."""
     at = spot(typed, here())
     answer = client.execute("mux.history.list", _argument(at))
@@ -113,10 +113,10 @@ def say_spot(client: Client, typed: str, *, as_json: bool) -> None:
     for number, one in enumerate(standing):
         if number:
             echo()
-        _say_one(one)
+        _echo_one(one)
 
 
-def _say_one(one: AcceptanceShape) -> None:
+def _echo_one(one: AcceptanceShape) -> None:
     state = _state(one, located=True)
     echo(f"{_where(one)}  {one.run}  {_agent(one)}{f'  ({state})' if state else ''}", bold=True)
     came = "accepted" if one.cause == "accept" else "in the text, typed or brought in by another tool,"
@@ -125,7 +125,7 @@ def _say_one(one: AcceptanceShape) -> None:
         others = f": {listed([visible(run) for run in one.agreed])} too" if one.agreed else ""
         echo(f"  {1 + len(one.agreed)} of {count(one.total, 'run')} made it{others}", "faint")
     for sign, text, number in (("-", one.removed, one.removed_lines), ("+", one.added, one.added_lines)):
-        _say_lines(sign, text, number)
+        _echo_lines(sign, text, number)
     if one.hunk is None:
         echo("  the file as a whole, or its mode")
     for words in (one.prompt, one.message):
@@ -135,8 +135,8 @@ def _say_one(one: AcceptanceShape) -> None:
                 echo(f"    {visible(line)}")
 
 
-def _say_lines(sign: str, text: str | None, number: int) -> None:
-    lines = [] if text is None else text.splitlines()[:SHOWN_LINES]
+def _echo_lines(sign: str, text: str | None, number: int) -> None:
+    lines = [] if text is None else text.splitlines()[:MAX_LINES]
     for line in lines:
         echo(f"  {sign} {one_line(line, 100) if line.strip() else ''}".rstrip())
     if number > len(lines):

@@ -9,7 +9,7 @@ from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from mux_lsp.cli.client import Client
+    from mux_lsp.cli.client import DaemonClient
 
 
 def is_run(id_: str) -> bool:
@@ -17,7 +17,7 @@ def is_run(id_: str) -> bool:
     return "-" in id_
 
 
-def meant(client: Client, typed: str) -> str:
+def meant(client: DaemonClient, typed: str) -> str:
     """Resolve the id of a task or run, or the unique beginning of a task's id.
 
     Raises UsageError, with suggestions, if there is no such task or run.
@@ -25,7 +25,7 @@ def meant(client: Client, typed: str) -> str:
     return str(client.execute("mux.id.find", {"id": typed})["id"])
 
 
-def one_run(client: Client, typed: str) -> str:
+def one_run(client: DaemonClient, typed: str) -> str:
     """Resolve the id of a run, or of a task with a single run. Raises UsageError if the task has several runs."""
     id_ = meant(client, typed)
     if is_run(id_):

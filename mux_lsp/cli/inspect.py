@@ -20,13 +20,13 @@ from mux_lsp.core.sanitize import visible
 from mux_lsp.errors import UsageError
 
 if TYPE_CHECKING:
-    from mux_lsp.cli.client import Client, Json
+    from mux_lsp.cli.client import DaemonClient, Json
     from mux_lsp.lsp.protocol import FileSummary, ReviewItem, RunShape, TaskShape
 
-FILES_SHOWN = 200
+MAX_FILES_SHOWN = 200
 """Maximum number of a run's files that are shown."""
 
-LOG_PIECE = 262_144
+LOG_PIECE_BYTES = 262_144
 """Bytes of a log that are requested at a time."""
 
 
@@ -52,7 +52,7 @@ def list_(everywhere: bool, as_json: bool) -> None:
         waiting = {run.id for task in tasks for run in task.runs if run.state == "waiting"}
         if waiting:
             echo()
-            permissions.say_questions(client, waiting)
+            permissions.echo_questions(client, waiting)
 
 
 def _task_row(task: TaskShape, *, everywhere: bool) -> list[Cell]:
@@ -90,7 +90,7 @@ def show(id_: str, following: bool, as_json: bool) -> int:
         if history.names_a_place(client, id_):
             if following:
                 raise UsageError(f"{visible(id_)} is no task or run: there is nothing to follow.")
-            history.say_spot(client, id_, as_json=as_json)
+            history.echo_spot(client, id_, as_json=as_json)
             return 0
         from mux_lsp.cli.follow import Board
         from mux_lsp.lsp.protocol import RunResult, TaskResult
@@ -110,46 +110,46 @@ def show(id_: str, following: bool, as_json: bool) -> int:
         if as_json:
             echo_json(answer)
         elif is_run(id_):
-            _say_run(client, runs[0])
+            _echo_run(client, runs[0])
         else:
-            _say_task(TaskResult.model_validate(answer).task)
+            _echo_task(TaskResult.model_validate(answer).task)
         waiting = {run.id for run in runs if run.state == "waiting"}
         if waiting and not as_json:
             echo()
-            permissions.say_questions(client, waiting)
+            permissions.echo_questions(client, waiting)
     return 0
 
 
-def _say_task(task: TaskShape) -> None:
+def _echo_task(task: TaskShape) -> None:
     from mux_lsp.cli import formatting
 
-    formatting.say_task(task, str(folder_of(task.repository)))
+    formatting.echo_task(task, str(folder_of(task.repository)))
     if task.state == "ended":
-        formatting.say_next(task, task.runs)
+        formatting.echo_next(task, task.runs)
 
 
-def _say_run(client: Client, run: RunShape) -> None:
+def _echo_run(client: DaemonClient, run: RunShape) -> None:
     from mux_lsp.cli import formatting
     from mux_lsp.lsp.protocol import ReviewListResult
 
     echo(f"{run.id}  {formatting.agent_name(run, 100)}", bold=True)
     echo(formatting.run_line(run, time.time()), run.state)
-    formatting.say_discarded(run.id, [run])
+    formatting.echo_discarded(run.id, [run])
     if run.rank is not None:
         echo(f"  rank {formatting.rank_cell(run).text}: {' '.join(run.reasons)}")
-    formatting.say_checks(run.checks)
+    formatting.echo_checks(run.checks)
     if run.tampered:
-        files = listed([visible(path) for path in run.tampered[:FILES_SHOWN]])
+        files = listed([visible(path) for path in run.tampered[:MAX_FILES_SHOWN]])
         echo(f"  It changed what judges it: {files}{'' if run.restored_checks else '.'}", "conflict")
         if run.restored_checks:
             echo("  With that as it was:")
-            formatting.say_checks(run.restored_checks)
+            formatting.echo_checks(run.restored_checks)
     if run.cost_usd is not None or run.tokens is not None:
         cost = [] if run.cost_usd is None else [f"{run.cost_usd:.4f} US dollars"]
         tokens = [] if run.tokens is None else [f"{run.tokens:,} tokens"]
         echo(f"  {listed(cost + tokens)}", "faint")
-    formatting.say_left_out("the result", run.left_out)
-    shown = run.files[:FILES_SHOWN]
+    formatting.echo_left_out("the result", run.left_out)
+    shown = run.files[:MAX_FILES_SHOWN]
     # Request only what is shown: some runs have ten thousand files.
     argument: Json = {"run": run.id, "paths": [file.path for file in shown]}
     items = ReviewListResult.model_validate(client.execute("mux.review.list", argument)).items if shown else []
@@ -157,10 +157,10 @@ def _say_run(client: Client, run: RunShape) -> None:
         lines = "not text" if file.added is None else f"+{file.added} -{file.removed}"
         echo(f"{_name(file)}  {file.change}, {lines}")
         echo_table(("",) * 4, [_item_row(item) for item in items if item.path == file.path], indent="  ")
-    say_more(run.file_count - len(shown))
+    echo_more(run.file_count - len(shown))
 
 
-def say_more(files: int) -> None:
+def echo_more(files: int) -> None:
     """Print how many files are not shown."""
     if files:
         echo(f"… and {count(files, 'more file')}", "faint")
@@ -232,7 +232,7 @@ def log(  # noqa: PLR0913, PLR0917  # click passes each option as an argument
         if accepted or id_ is None:
             from mux_lsp.cli import history
 
-            history.say_log(client, id_, as_json=as_json)
+            history.echo_log(client, id_, as_json=as_json)
             return
         run = one_run(client, id_)
         if markdown:
@@ -250,7 +250,7 @@ def log(  # noqa: PLR0913, PLR0917  # click passes each option as an argument
         )
         printed = 0
         for stream in streams:
-            argument: Json = {"run": run, "stream": stream, "check": check and check - 1, "limit": LOG_PIECE}
+            argument: Json = {"run": run, "stream": stream, "check": check and check - 1, "limit": LOG_PIECE_BYTES}
             argument["on"] = "snapshot" if baseline else "restored" if restored else "result"
             argument["setup"] = setup
             printed += _print_log(client, {**argument, "follow": following})
@@ -259,7 +259,7 @@ def log(  # noqa: PLR0913, PLR0917  # click passes each option as an argument
             echo_error(f"There is nothing to print{'' if setup or json_lines or check else other}.")
 
 
-def print_document(client: Client, kind: Literal["transcript", "compare", "plot"], of: str) -> None:
+def print_document(client: DaemonClient, kind: Literal["transcript", "compare", "plot"], of: str) -> None:
     """Print a read-only document about a run or a task."""
     from mux_lsp.lsp.wire.uris import Address, Kind
 
@@ -268,7 +268,7 @@ def print_document(client: Client, kind: Literal["transcript", "compare", "plot"
     sys.stdout.flush()
 
 
-def _print_log(client: Client, argument: Json) -> int:
+def _print_log(client: DaemonClient, argument: Json) -> int:
     """Print a log from its beginning. Return the number of bytes."""
     offset = 0
     while True:
@@ -295,7 +295,7 @@ def diff(run_id: str, paths: tuple[str, ...], as_json: bool) -> None:
         if as_json:
             echo_json(answer)
         elif on_terminal():
-            _say_patch(answer["patch"])
+            _echo_patch(answer["patch"])
         else:
             exact = answer["base64"]
             sys.stdout.flush()
@@ -303,7 +303,7 @@ def diff(run_id: str, paths: tuple[str, ...], as_json: bool) -> None:
             sys.stdout.buffer.flush()
 
 
-def _say_patch(patch: str) -> None:
+def _echo_patch(patch: str) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     colour = coloured()
     heading = False

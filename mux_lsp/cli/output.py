@@ -36,10 +36,10 @@ STYLES = {
 """Colours by meaning, by names that click and rich share."""
 
 
-GAP = 2
+COLUMN_GAP = 2
 """Spaces between columns."""
 
-LEAST = 10
+MIN_COLUMN_WIDTH = 10
 """Minimum width to which columns are cut, so that names and hunks can still be recognized."""
 
 
@@ -108,7 +108,8 @@ def aligned(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[str]
         texts.insert(0, [header.upper() for header in headers])
     widths = [max(len(row[column]) for row in texts) for column in range(len(headers))]
     return [
-        (" " * GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts
+        (" " * COLUMN_GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in texts
     ]
 
 
@@ -118,9 +119,9 @@ def fitting(widest: Sequence[int], room: int) -> list[int]:
     The widest are cut first. If all would be cut to less than LEAST, the last columns are dropped.
     """
     widths = list(widest)
-    while sum(widths) + GAP * (len(widths) - 1) > room:
+    while sum(widths) + COLUMN_GAP * (len(widths) - 1) > room:
         most = max(widths)
-        if len(widths) > 1 and most <= LEAST:
+        if len(widths) > 1 and most <= MIN_COLUMN_WIDTH:
             return fitting(widest[:-1], room)
         if most <= 1:
             break
@@ -140,9 +141,11 @@ def rich_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], width: in
     texts = [[Text(visible(cell.text), style=STYLES.get(cell.style, "")) for cell in row] for row in rows]
     columns = list(range(len(headers)))
     widest = [max([cell_len(headers[column]), *(row[column].cell_len for row in texts)]) for column in columns]
-    if sum(widest) + GAP * (len(widest) - 1) > width:
+    if sum(widest) + COLUMN_GAP * (len(widest) - 1) > width:
         columns = [column for column in columns if any(row[column] for row in texts)]
-    table = Table(box=None, pad_edge=False, show_header=any(headers), header_style="bold", padding=(0, GAP, 0, 0))
+    table = Table(
+        box=None, pad_edge=False, show_header=any(headers), header_style="bold", padding=(0, COLUMN_GAP, 0, 0)
+    )
     # rich itself would narrow every column.
     widths = fitting([widest[column] for column in columns], width)
     for column, room in zip(columns, widths, strict=False):

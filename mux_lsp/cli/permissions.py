@@ -17,7 +17,7 @@ from mux_lsp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from mux_lsp.cli.client import Client
+    from mux_lsp.cli.client import DaemonClient
     from mux_lsp.lsp.protocol import PermissionShape
 
 SCOPES = {"once": "this once", "run": "in this run", "task": "in this task", "always": "in this repository"}
@@ -58,7 +58,7 @@ def _answer(id_: str, answer: dict[str, str | None], *, as_json: bool) -> None:
     echo(f"{words}: {one_line(asked.subject, 300)} ({listed(asked.runs)})")
 
 
-def open_questions(client: Client) -> list[PermissionShape]:
+def open_questions(client: DaemonClient) -> list[PermissionShape]:
     """Return agents' open permission requests, oldest first."""
     from mux_lsp.lsp.protocol import PermissionListResult
 
@@ -95,7 +95,7 @@ def question_lines(asked: Iterable[PermissionShape], runs: Collection[str] | Non
     return lines
 
 
-def say_questions(client: Client, runs: Collection[str]) -> None:
+def echo_questions(client: DaemonClient, runs: Collection[str]) -> None:
     """Print the open requests of these runs, and the commands that answer them."""
     for line in question_lines(open_questions(client), runs):
         echo(line, "waiting")

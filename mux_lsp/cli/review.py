@@ -18,7 +18,7 @@ from mux_lsp.errors import ConflictError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mux_lsp.cli.client import Client, Json
+    from mux_lsp.cli.client import DaemonClient, Json
 
 
 _Command = TypeVar("_Command", bound="Callable[..., None]")
@@ -128,11 +128,11 @@ _WAYS = {
 _OPEN = frozenset({"exact", "instead"})
 """Modes after which a conflict may be solved by another mode."""
 
-_NAMED = 8
+_MAX_HUNKS_NAMED = 8
 """Maximum number of hunks that are named in a sentence."""
 
 
-def _what_next(client: Client, chosen: Chosen) -> list[str]:
+def _what_next(client: DaemonClient, chosen: Chosen) -> list[str]:
     """Return sentences about what the person can do after a conflict."""
     run = one_run(client, chosen.run)
     items: list[Json] = []
@@ -147,13 +147,13 @@ def _what_next(client: Client, chosen: Chosen) -> list[str]:
     if fitting:
         one = len(fitting) == 1
         which = f"accept {'it' if one else 'them'} with {' '.join(f'--hunk {hunk}' for hunk in fitting)}"
-        if None in fitting or len(fitting) > _NAMED:
+        if None in fitting or len(fitting) > _MAX_HUNKS_NAMED:
             which = f"`mux-lsp show {run}` lists {'it' if one else 'them'}"
         sentences.append(f"The other {'one fits' if one else f'{len(fitting)} fit'}: {which}.")
     return [*sentences, *_ways(colliding)]
 
 
-def ways_out(client: Client, run: str, way: str) -> list[str]:
+def ways_out(client: DaemonClient, run: str, way: str) -> list[str]:
     """Return sentences about the other modes in which the whole run can be accepted after a conflict in mode `way`."""
     items = client.execute("mux.review.list", {"run": run})["items"] if way in _OPEN else []
     return _ways([item["resolutions"] for item in items if item["status"] == "conflict"])
@@ -165,7 +165,7 @@ def _ways(colliding: Sequence[Sequence[str]]) -> list[str]:
     return [f"For what collides, {', '.join(ways)}."] if ways else []
 
 
-def _items_at(client: Client, run: str, names: Sequence[str]) -> list[Json]:
+def _items_at(client: DaemonClient, run: str, names: Sequence[str]) -> list[Json]:
     """Return a run's changes to these files and folders, without rejected ones."""
     items = client.execute("mux.review.list", {"run": run})["items"]
     files = client.execute("mux.run.get", {"run": run})["run"]["files"]
@@ -177,7 +177,7 @@ def _are_there(number: int) -> str:
     return f"{count(number, 'change')} {'was' if number == 1 else 'were'} there already"
 
 
-def _decide(client: Client, verb: str, chosen: Chosen, **more: str) -> Json:
+def _decide(client: DaemonClient, verb: str, chosen: Chosen, **more: str) -> Json:
     argument = named_changes(client, verb, chosen)
     if "hunks" not in argument:
         return client.execute(f"mux.run.{verb}", {**argument, **more})
@@ -189,7 +189,7 @@ def _decide(client: Client, verb: str, chosen: Chosen, **more: str) -> Json:
     return client.execute(f"mux.hunk.{verb}", {**argument, **more})
 
 
-def named_changes(client: Client, verb: str, chosen: Chosen) -> Json:
+def named_changes(client: DaemonClient, verb: str, chosen: Chosen) -> Json:
     """Return the argument of a command for the person's selection: the run, and `paths`, `hunks` or neither.
 
     Raises UsageError if hunks are combined with a file that can only be taken as a whole.
@@ -208,7 +208,7 @@ def named_changes(client: Client, verb: str, chosen: Chosen) -> Json:
     return {"run": run, "hunks": [*hunks, *(item["hunk"] for item in wanted)]}
 
 
-def changed_by(client: Client, run: str, paths: Sequence[str]) -> list[str]:
+def changed_by(client: DaemonClient, run: str, paths: Sequence[str]) -> list[str]:
     """Return the changed files and folders that the person means by `paths`, as the daemon names them.
 
     Raises UsageError if the run changes nothing at one of them.

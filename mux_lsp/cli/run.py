@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from mux_lsp.cli.client import Client, Json
+    from mux_lsp.cli.client import DaemonClient, Json
     from mux_lsp.cli.follow import Board
     from mux_lsp.lsp.protocol import TaskShape
 
@@ -91,15 +91,15 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
             for notice in task.notices:
                 echo(notice, "waiting")
         if no_wait:
-            echo_json(answer) if as_json else _say_started(task)
+            echo_json(answer) if as_json else _echo_started(task)
             return 0
         if not as_json:
-            _say_started(task)
+            _echo_started(task)
         board.known(task.runs)
         return watch(client, board, task, [run.id for run in task.runs], as_json=as_json)
 
 
-def _say_started(task: TaskShape) -> None:
+def _echo_started(task: TaskShape) -> None:
     waiting = [run.queue_place for run in task.runs if run.queue_place is not None]
     wait = "waits" if len(waiting) == 1 else "wait"
     queued = f" {len(waiting)} of them {wait}, from place {min(waiting)} of the queue on." if waiting else ""
@@ -130,7 +130,7 @@ def _context(text: str, folder: Path) -> Json:
     return {"uri": path.as_uri(), "range": ends}
 
 
-def _started(client: Client, argument: Json, root: Path, *, quiet: bool) -> Json:
+def _started(client: DaemonClient, argument: Json, root: Path, *, quiet: bool) -> Json:
     shown = _waiting(root, sys.stderr if quiet else sys.stdout)
     try:
         with shown:
@@ -152,10 +152,10 @@ def _waiting(root: Path, stream: TextIO) -> AbstractContextManager[object]:
     return Console(file=stream).status(Text(f"Taking a snapshot of {visible(str(root))}"))
 
 
-def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, as_json: bool) -> int:
+def watch(client: DaemonClient, board: Board, task: TaskShape, ids: Sequence[str], *, as_json: bool) -> int:
     """Follow runs of a task to their end, print their results, and return the exit status."""
     from mux_lsp.cli import formatting
-    from mux_lsp.cli.follow import follow, say_detached, wait_for_baseline
+    from mux_lsp.cli.follow import echo_detached, follow, wait_for_baseline
     from mux_lsp.lsp.protocol import TaskResult
 
     try:
@@ -163,7 +163,7 @@ def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, 
         follow(client, board, ids, quiet=as_json)
         wait_for_baseline(client, board, task.id, quiet=as_json)
     except KeyboardInterrupt:
-        say_detached(task.id)
+        echo_detached(task.id)
         return INTERRUPTED
     for warning in board.new_warnings:
         echo_error(warning)
@@ -175,12 +175,12 @@ def watch(client: Client, board: Board, task: TaskShape, ids: Sequence[str], *, 
         echo_json(answer)
     else:
         echo()
-        formatting.say_left_out("the snapshot", task.left_out)
-        formatting.say_runs(runs, board.last_lines)
+        formatting.echo_left_out("the snapshot", task.left_out)
+        formatting.echo_runs(runs, board.last_lines)
         for run in runs:
-            formatting.say_left_out(f"the result of {run.id}", run.left_out)
-        formatting.say_why(runs)
-        formatting.say_next(task, runs)
+            formatting.echo_left_out(f"the result of {run.id}", run.left_out)
+        formatting.echo_why(runs)
+        formatting.echo_next(task, runs)
     return 0 if good else 1
 
 
@@ -240,7 +240,7 @@ def _again(command: str, id_: str, argument: dict[str, Any], *, no_wait: bool, a
 def cancel(id_: str, as_json: bool) -> None:
     """End a task or a run with every process it started. Its changes so far are kept as its result."""
     with connected(here()) as client:
-        from mux_lsp.cli.formatting import ENDED, counted, say_runs
+        from mux_lsp.cli.formatting import ENDED, counted, echo_runs
         from mux_lsp.lsp.protocol import RunResult, TaskResult
 
         id_ = meant(client, id_)
@@ -254,9 +254,9 @@ def cancel(id_: str, as_json: bool) -> None:
         elif before["state"] == "ended":
             echo(f"{id_} had ended already: {counted([run['state'] for run in before['runs']])}.")
         elif kind == "run":
-            say_runs([RunResult.model_validate(answer).run])
+            echo_runs([RunResult.model_validate(answer).run])
         else:
-            say_runs(TaskResult.model_validate(answer).task.runs)
+            echo_runs(TaskResult.model_validate(answer).task.runs)
 
 
 @click.command(short_help="Forget an ended task or run.")

@@ -64,7 +64,7 @@ def status(as_json: bool) -> None:
     """Print whether the daemon is running, its work, and its disk usage. This does not start the daemon."""
     import socket
 
-    from mux_lsp.cli.client import Client
+    from mux_lsp.cli.client import DaemonClient
     from mux_lsp.daemon.client import connect_running, request_status
     from mux_lsp.daemon.dial import NotRunningError
 
@@ -77,7 +77,7 @@ def status(as_json: bool) -> None:
         else:
             echo("The daemon is not running. Whatever needs it starts it.")
         return
-    client = Client(socket.socket(fileno=connection.sock.detach()), connection.rest)
+    client = DaemonClient(socket.socket(fileno=connection.sock.detach()), connection.rest)
     try:
         client.initialize(here())
         answer = client.execute("mux.status", {})
@@ -107,9 +107,9 @@ def status(as_json: bool) -> None:
         echo_table(("disk", "worktrees", "spent today", "repository"), rows)
     for each in answer["repositories"]:
         if each["verdict"] is not None:
-            from mux_lsp.cli.verify import say_last
+            from mux_lsp.cli.verify import echo_last
 
-            say_last(each["verdict"], _shown(each["repository"]))
+            echo_last(each["verdict"], _shown(each["repository"]))
 
 
 def _spent(spent: Mapping[str, Any]) -> str:

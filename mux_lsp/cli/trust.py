@@ -19,7 +19,7 @@ from mux_lsp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mux_lsp.cli.client import Client
+    from mux_lsp.cli.client import DaemonClient
 
 LABELS = {
     "agents": "agents",
@@ -49,7 +49,7 @@ def trust(folder: str | None, yes: bool, listing: bool, remove: bool, as_json: b
     with connected(root if root.is_dir() else here()) as client:
         if listing:
             answer = client.execute("mux.repository.list", {})
-            echo_json(answer) if as_json else _say_list(answer)
+            echo_json(answer) if as_json else _echo_list(answer)
             return 0
         if remove:
             answer = client.execute("mux.repository.distrust", {"repository": root.as_uri()})
@@ -58,7 +58,7 @@ def trust(folder: str | None, yes: bool, listing: bool, remove: bool, as_json: b
         return _trust(client, root, sure=yes, as_json=as_json)
 
 
-def _trust(client: Client, root: Path, *, sure: bool, as_json: bool) -> int:
+def _trust(client: DaemonClient, root: Path, *, sure: bool, as_json: bool) -> int:
     named = {"repository": root.as_uri(), "unsaved": "all"}
     shown = client.execute("mux.repository.get", named)
     if shown["problem"] is not None:
@@ -66,7 +66,7 @@ def _trust(client: Client, root: Path, *, sure: bool, as_json: bool) -> int:
     if shown["digest"] is None:
         raise UsageError(f"{_file(shown)} is not there, or says nothing: there is nothing to trust.")
     if not as_json:
-        _say_settings(shown)
+        _echo_settings(shown)
     words = "You trust this, and it counts."
     if not shown["trusted"]:
         if not sure and not _asked():
@@ -84,7 +84,7 @@ def _asked() -> bool:
     return click.confirm("Trust this?")
 
 
-def _say_settings(shown: Mapping[str, Any]) -> None:
+def _echo_settings(shown: Mapping[str, Any]) -> None:
     echo(f"{_file(shown)} says:", bold=True)
     for key, label in LABELS.items():
         value = shown[key]
@@ -100,7 +100,7 @@ def _say_settings(shown: Mapping[str, Any]) -> None:
     echo(f"Hooks and servers that the repository brings for agents {hooks}: `[repositories] trusted` in config.toml.")
 
 
-def _say_list(answer: Mapping[str, Any]) -> None:
+def _echo_list(answer: Mapping[str, Any]) -> None:
     if not answer["trusted"]:
         echo("You trust the mux.toml of no repository.")
         return

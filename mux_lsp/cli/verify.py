@@ -64,11 +64,11 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
         if as_json:
             echo_json(answer)
         else:
-            _say(result)
+            _echo(result)
     return 0 if result.verdict.passed else 1
 
 
-def _say(result: VerifyResult) -> None:
+def _echo(result: VerifyResult) -> None:
     from mux_lsp.cli import formatting
 
     verdict = result.verdict
@@ -76,9 +76,9 @@ def _say(result: VerifyResult) -> None:
     passed = sum(check.state == "passed" for check in verdict.checks)
     outcome = "passed" if verdict.passed else f"{passed} of {count(len(verdict.checks), 'check')} passed"
     echo(f"{what}: {outcome}, in {duration(verdict.seconds)}", "passed" if verdict.passed else "failed")
-    formatting.say_left_out("what was verified", verdict.left_out)
+    formatting.echo_left_out("what was verified", verdict.left_out)
     for check, printed in zip(verdict.checks, result.printed, strict=True):
-        formatting.say_checks([check])
+        formatting.echo_checks([check])
         if check.state != "passed" and printed:
             for line in visible(printed, keep="\n\t").rstrip("\n").split("\n"):
                 echo(f"    {line}")
@@ -86,7 +86,7 @@ def _say(result: VerifyResult) -> None:
         echo("Your files have changed meanwhile.", "conflict")
 
 
-def say_last(verdict: Json, repository: str) -> None:
+def echo_last(verdict: Json, repository: str) -> None:
     """Print the last verdict of a repository in one line."""
     what = _what(verdict["run"], verdict["hunks"], verdict["paths"])
     outcome = "passed" if verdict["passed"] else "failed"

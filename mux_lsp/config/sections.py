@@ -13,7 +13,7 @@ from mux_lsp.config.fields import AgentName, NonEmpty, PermissionRule, Section
 from mux_lsp.keys import KEYS
 
 
-class Defaults(Section):
+class DefaultsSection(Section):
     """`[defaults]`: the agents and checks of a task that names none."""
 
     agents: tuple[Choice, ...] = ()
@@ -22,7 +22,7 @@ class Defaults(Section):
     """The number of equal results that pass every check after which the remaining runs of their task are stopped."""
 
 
-class Runs(Section):
+class RunsSection(Section):
     """`[runs]`: the execution of runs."""
 
     concurrent: Annotated[int, Field(ge=1, le=1000)] = 32
@@ -67,7 +67,7 @@ class Runs(Section):
 Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
-class Ranking(Section):
+class RankingSection(Section):
     """`[ranking]`: the weight of each criterion among runs with equal check results.
 
     Only the proportions matter; 0 disables a criterion. `mux_lsp.core.grading.Weights` describes each of them.
@@ -83,7 +83,7 @@ class Ranking(Section):
     judge: Weight = 1
 
 
-class Judge(Section):
+class JudgeSection(Section):
     """`[judge]`: a model that reads the best results of a task without knowing which agents made them.
 
     Its opinion is one more criterion for their ranks, and never outweighs the checks.
@@ -97,7 +97,7 @@ class Judge(Section):
     """Maximum number of results that are read. Each pair of them is compared twice."""
 
 
-class Permissions(Section):
+class PermissionsSection(Section):
     """`[permissions]`: the actions that are allowed or denied without a question (see `mux_lsp.core.permissions`)."""
 
     allow: tuple[PermissionRule, ...] = ()
@@ -106,7 +106,7 @@ class Permissions(Section):
     """Seconds that an agent waits for an answer before its request is refused."""
 
 
-class Repositories(Section):
+class RepositoriesSection(Section):
     """`[repositories]`: settings for repositories as a whole."""
 
     trusted: tuple[NonEmpty, ...] = ()
@@ -117,7 +117,7 @@ Usd = Annotated[float, Field(gt=0)]
 Tokens = Annotated[int, Field(ge=1)]
 
 
-class Limits(Section):
+class LimitsSection(Section):
     """`[limits]`: maximum spending of agents, as far as they report it, and maximum number of runs.
 
     At 80 % of a spending limit there is a warning. At 100 % the agents concerned are stopped, and no run is started.
@@ -157,14 +157,14 @@ class OfRepository(Section):
     check_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
 
 
-class Repository(OfRepository):
+class RepositorySection(OfRepository):
     """`[[repository]]`: the same settings in the person's `config.toml`. They take precedence over `mux.toml`."""
 
     path: NonEmpty
     """The repository's root folder. `~` is the home folder."""
 
 
-class Daemon(Section):
+class DaemonSection(Section):
     """`[daemon]`: the daemon's lifetime."""
 
     idle_seconds: Annotated[float, Field(gt=0)] = 600
@@ -175,19 +175,19 @@ class Configuration(Section):
     """The whole of `config.toml`."""
 
     agents: dict[AgentName, Agent] = Field(default_factory=dict)
-    defaults: Defaults = Defaults()
-    runs: Runs = Runs()
-    limits: Limits = Limits()
-    ranking: Ranking = Ranking()
-    judge: Judge = Judge()
-    permissions: Permissions = Permissions()
-    repositories: Repositories = Repositories()
-    repository: tuple[Repository, ...] = ()
-    daemon: Daemon = Daemon()
+    defaults: DefaultsSection = DefaultsSection()
+    runs: RunsSection = RunsSection()
+    limits: LimitsSection = LimitsSection()
+    ranking: RankingSection = RankingSection()
+    judge: JudgeSection = JudgeSection()
+    permissions: PermissionsSection = PermissionsSection()
+    repositories: RepositoriesSection = RepositoriesSection()
+    repository: tuple[RepositorySection, ...] = ()
+    daemon: DaemonSection = DaemonSection()
 
     @field_validator("judge")
     @classmethod
-    def _judge_is_an_agent(cls, value: Judge, info: ValidationInfo) -> Judge:
+    def _judge_is_an_agent(cls, value: JudgeSection, info: ValidationInfo) -> JudgeSection:
         agents = info.data.get("agents", {})
         if value.agent in {None, "anthropic"} - agents.keys() or isinstance(agents.get(value.agent), AnthropicAgent):
             return value
@@ -195,14 +195,14 @@ class Configuration(Section):
 
     @field_validator("runs")
     @classmethod
-    def _output_is_a_file(cls, value: Runs) -> Runs:
+    def _output_is_a_file(cls, value: RunsSection) -> RunsSection:
         if value.largest_file_mb < value.output_mb:
             raise ValueError(f"largest_file_mb must be at least output_mb, which is {value.output_mb}")
         return value
 
     @field_validator("runs")
     @classmethod
-    def _limits_are_of_agents(cls, value: Runs, info: ValidationInfo) -> Runs:
+    def _limits_are_of_agents(cls, value: RunsSection, info: ValidationInfo) -> RunsSection:
         known = KINDS | info.data.get("agents", {}).keys()
         for name in value.limits:
             if name not in known:

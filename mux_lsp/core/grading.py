@@ -86,7 +86,7 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Candidate:
     """Run that has ended, with the facts derived from it."""
 
     run: Run
@@ -105,7 +105,7 @@ class Attempt:
 class Graded:
     """Attempt with its grade and the failures and test counts behind it."""
 
-    attempt: Attempt
+    attempt: Candidate
     grade: Grade
     new_failures: tuple[Check, ...]
     """Checks that it fails and that are not known to fail on the snapshot."""
@@ -145,7 +145,7 @@ class Graded:
         return self.run.work_seconds
 
 
-def grade(attempt: Attempt, baseline: Sequence[Check] = ()) -> Graded:
+def grade(attempt: Candidate, baseline: Sequence[Check] = ()) -> Graded:
     """Grade an attempt. `baseline` holds the results of the checks on the snapshot itself."""
     run = attempt.run
     told = {check.command for check in baseline if check.tests is not None}

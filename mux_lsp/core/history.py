@@ -13,11 +13,11 @@ from mux_lsp.core.text import content_length, split_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-LARGEST_EXTRACT: Final = 200_000
+MAX_EXTRACT_BYTES: Final = 200_000
 """Maximum number of bytes, in UTF-8, of lines that are journalled as text. Beyond it only their count and digest are.
 """
 
-CONTEXT: Final = 3
+CONTEXT_LINES: Final = 3
 """Number of lines before and after an accepted hunk that are stored with it."""
 
 _COMMON: Final = 200
@@ -117,7 +117,7 @@ def extract(lines: Sequence[str]) -> Extract:
     """Return lines in the form that the journal keeps."""
     joined = "".join(lines)
     data = joined.encode("utf-8", "surrogatepass")
-    if len(data) <= LARGEST_EXTRACT:
+    if len(data) <= MAX_EXTRACT_BYTES:
         return Extract(len(lines), joined)
     return Extract(len(lines), None, digest(lines))
 
@@ -131,12 +131,12 @@ def digest(lines: Iterable[str]) -> str:
 def context(lines: Sequence[str], start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the lines before and after `[start, end)` in the form that `locate` expects."""
     return (
-        tuple(map(_bare, lines[max(0, start - CONTEXT) : start])),
-        tuple(map(_bare, lines[end : end + CONTEXT])),
+        tuple(map(_bare, lines[max(0, start - CONTEXT_LINES) : start])),
+        tuple(map(_bare, lines[end : end + CONTEXT_LINES])),
     )
 
 
-class Text:
+class HistoryText:
     """Text in which accepted lines are searched for. Line ends are ignored, because editors change them."""
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -152,7 +152,7 @@ class Text:
 
 def locate(
     added: Sequence[str],
-    text: Text,
+    text: HistoryText,
     near: int,
     before: Sequence[str] = (),
     after: Sequence[str] = (),
@@ -181,7 +181,7 @@ def locate(
     return _longest(wanted, text, near)
 
 
-def locate_acceptance(acceptance: Acceptance, text: Text) -> Span | None:
+def locate_acceptance(acceptance: Acceptance, text: HistoryText) -> Span | None:
     """Return the span of an acceptance's lines in a text.
 
     If only their digest is kept, they are found only at their original place.
@@ -193,7 +193,7 @@ def locate_acceptance(acceptance: Acceptance, text: Text) -> Span | None:
     return span if digest(text.lines[span.start : span.end]) == added.digest else None
 
 
-def _whole(wanted: list[str], text: Text, near: int) -> Iterator[int]:
+def _whole(wanted: list[str], text: HistoryText, near: int) -> Iterator[int]:
     rarest = min(range(len(wanted)), key=lambda index: len(text.places(wanted[index])))
     places = text.places(wanted[rarest])
     if len(places) > _COMMON:
@@ -204,13 +204,13 @@ def _whole(wanted: list[str], text: Text, near: int) -> Iterator[int]:
             yield start
 
 
-def _neighbours(text: Text, start: int, end: int, before: Sequence[str], after: Sequence[str]) -> int:
+def _neighbours(text: HistoryText, start: int, end: int, before: Sequence[str], after: Sequence[str]) -> int:
     """Return how many of the two old neighbours are next to the lines `[start, end)`: 0, 1 or 2."""
     in_front, behind = text.lines[max(0, start - 1) : start], text.lines[end : end + 1]
     return (in_front == list(before[-1:])) + (behind == list(after[:1]))
 
 
-def _between(text: Text, near: int, before: Sequence[str], after: Sequence[str]) -> Span | None:
+def _between(text: HistoryText, near: int, before: Sequence[str], after: Sequence[str]) -> Span | None:
     places = [near]
     if any(map(_tells, (*before[-1:], *after[:1]))):
         places = [line + 1 for line in text.places(before[-1])] if before else [0]
@@ -221,7 +221,7 @@ def _between(text: Text, near: int, before: Sequence[str], after: Sequence[str])
     return None if best is None else Span(best, best)
 
 
-def _longest(wanted: list[str], text: Text, near: int) -> Span | None:
+def _longest(wanted: list[str], text: HistoryText, near: int) -> Span | None:
     """Return the longest common piece that is evidence, by the classic table of common suffixes, row by row."""
     telling = [0]
     for line in wanted:

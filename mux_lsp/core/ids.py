@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-NAMED: Final = 3
+MAX_SUGGESTIONS: Final = 3
 """Maximum number of ids that are suggested for an unknown one."""
 
 
@@ -35,7 +35,7 @@ def suggestions(typed: str, ids: Collection[str]) -> tuple[str, ...]:
     wanted = typed.lower()
     alike = [one for one in ids if ("-" in one) == ("-" in wanted)]
     begin = [one for one in alike if wanted and one.startswith(wanted)]
-    return tuple(sorted(begin or [one for one in alike if _is_slip(wanted, one)], key=_order)[:NAMED])
+    return tuple(sorted(begin or [one for one in alike if _is_slip(wanted, one)], key=_order)[:MAX_SUGGESTIONS])
 
 
 def _order(one: str) -> tuple[str, int, str]:

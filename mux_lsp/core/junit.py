@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 from xml.parsers import expat
 
-from mux_lsp.core.model import TESTS_NAMED, Tests
+from mux_lsp.core.model import MAX_TESTS_NAMED, Tests
 
-MOST_TESTS: Final = 200_000
+MAX_TESTS: Final = 200_000
 """Maximum number of tests in a report. A longer one is refused."""
 
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 """Maximum nesting of elements. A deeper report is refused: elements take memory until they end, maybe gigabytes."""
 
-LONGEST_NAME: Final = 300
+MAX_NAME_CHARACTERS: Final = 300
 """Maximum length of a test's name in characters. The end is kept, where names differ."""
 
 
@@ -62,8 +62,8 @@ def compare(now: Report, before: Report | None) -> Tests:
         newly_passing=len(passing),
         added=0 if before is None else len(passing - before.failed - before.skipped),
         newly_failing=len(failing),
-        names_passing=tuple(sorted(passing)[:TESTS_NAMED]),
-        names_failing=tuple(sorted(failing)[:TESTS_NAMED]),
+        names_passing=tuple(sorted(passing)[:MAX_TESTS_NAMED]),
+        names_failing=tuple(sorted(failing)[:MAX_TESTS_NAMED]),
     )
 
 
@@ -83,7 +83,7 @@ class _Reader:
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        if self._depth > DEEPEST:
+        if self._depth > MAX_DEPTH:
             raise _RefusedError
         name = name.rpartition(" ")[2]
         if name in {"testsuites", "testsuite"}:
@@ -101,7 +101,7 @@ class _Reader:
             return
         self._outcomes[self._open] = max(self._outcome, self._outcomes.get(self._open, _PASSED))
         self._open = None
-        if len(self._outcomes) > MOST_TESTS:
+        if len(self._outcomes) > MAX_TESTS:
             raise _RefusedError
 
     def report(self) -> Report:
@@ -127,4 +127,4 @@ _ATTRIBUTED: Final = {
 def _name(attributes: dict[str, str]) -> str:
     parts = [part for part in (attributes.get("classname"), attributes.get("name")) if part]
     name = "".join(character if character.isprintable() else "\ufffd" for character in ".".join(parts)) or "a test"
-    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+    return name if len(name) <= MAX_NAME_CHARACTERS else f"…{name[1 - MAX_NAME_CHARACTERS :]}"

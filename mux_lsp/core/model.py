@@ -138,7 +138,7 @@ class FileChange:
         return (self.path,) if self.base_path == self.path else (self.base_path, self.path)
 
 
-TESTS_NAMED = 50
+MAX_TESTS_NAMED = 50
 """Maximum number of tests named per kind where two reports are compared."""
 
 

@@ -23,7 +23,7 @@ _COST_LIMIT = 256
 _BUDGET = 1_000_000
 """Maximum number of steps in one comparison, about 0.3 seconds."""
 _FIRST_PIECE = 32
-_LARGEST_PIECE = 2048
+_MAX_PIECE = 2048
 """Maximum number of lines compared at once, in C."""
 _STRIDE = 8
 """Along equal lines, every step at a multiple of this tries to compare the rest in pieces."""
@@ -106,7 +106,7 @@ def common_prefix_length(old: list[_Line], at: int, new: list[_Line], new_at: in
         size = min(size, limit - done)
         if old[at + done : at + done + size] == new[new_at + done : new_at + done + size]:
             done += size
-            size = min(size * 4, _LARGEST_PIECE)
+            size = min(size * 4, _MAX_PIECE)
         elif size > _FIRST_PIECE:
             # The difference is in these lines, so pieces must not grow again.
             limit = done + size

@@ -75,7 +75,7 @@ class Rules:
     allow: tuple[Rule, ...] = ()
     deny: tuple[Rule, ...] = ()
 
-    def judge(self, request: PermissionRequest) -> Ruling:
+    def rule_on(self, request: PermissionRequest) -> Ruling:
         """Return the ruling of these rules on a request."""
         if request.tool == RUN:
             return _judge_command(request.subject, self)
@@ -129,7 +129,7 @@ _UNCLEAR: Final = re.compile(r"[`\n\r]|\$\(|\$\{|[<>]\(|\$'|<<")
 """Matches what can run or hide a command inside a word."""
 
 _HARMLESS_REDIRECTION: Final = re.compile(r"(?<!\S)(?:\d?>&\d|&?\d?>>? ?/dev/null)(?=\s|$)")
-LONGEST_UNDERSTOOD: Final = 100_000
+MAX_COMMAND_CHARACTERS: Final = 100_000
 """Maximum length of a line that is split into words, in characters: a million take a second. No shell is given more."""
 
 _SEPARATORS: Final = frozenset({"&&", "||", "|", ";", "&", "|&"})
@@ -209,7 +209,7 @@ def _words(command: str) -> list[str] | None:
 
 def _commands(line: str) -> list[list[str]] | None:
     """Return the words of each command of a shell line, or None if the line is more than words and separators."""
-    if len(line) > LONGEST_UNDERSTOOD or _UNCLEAR.search(line):
+    if len(line) > MAX_COMMAND_CHARACTERS or _UNCLEAR.search(line):
         return None
     lexer = shlex.shlex(_HARMLESS_REDIRECTION.sub(" ", line), posix=True, punctuation_chars="();<>|&")
     lexer.whitespace_split = True

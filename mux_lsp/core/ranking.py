@@ -26,7 +26,7 @@ from mux_lsp.core.reasons import as_good, behind, reasons
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mux_lsp.core.grading import Attempt, Graded
+    from mux_lsp.core.grading import Candidate, Graded
     from mux_lsp.core.model import Check
 
     Key = tuple[int, int, int, int, int, float]
@@ -48,7 +48,7 @@ class Ranked:
     """The grading that the rank is based on."""
 
 
-def rank(attempts: Iterable[Attempt], weights: Weights, baseline: Sequence[Check] = ()) -> tuple[Ranked, ...]:
+def rank(attempts: Iterable[Candidate], weights: Weights, baseline: Sequence[Check] = ()) -> tuple[Ranked, ...]:
     """Rank all attempts at one task, best first, tied ones by number. `baseline` is the snapshot's own checks."""
     judged = sorted((grading.grade(one, baseline) for one in attempts), key=lambda one: _number(one.run.id))
     others = grading.cohort_of(judged)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from mux_lsp.core.grading import Cohort, Graded
     from mux_lsp.core.model import Check
 
-NAMED: Final = 3
+MAX_NAMED: Final = 3
 """Maximum number of tests, files or runs named in a sentence."""
 
-LONGEST_NAME: Final = 80
+MAX_NAME_CHARACTERS: Final = 80
 """Maximum length of a name in characters."""
 
-LONGEST_OPINION: Final = 300
+MAX_OPINION_CHARACTERS: Final = 300
 """Maximum length in characters of a judge's opinion, and of the reason why a run did not finish."""
 
 BEHIND: Final = {
@@ -82,7 +82,7 @@ def as_good(tied: Sequence[str]) -> str:
 
 
 def _unfinished(one: Graded) -> str:
-    reason = f": {_line(one.run.reason, LONGEST_OPINION).rstrip('.')}" if one.run.reason else ""
+    reason = f": {_line(one.run.reason, MAX_OPINION_CHARACTERS).rstrip('.')}" if one.run.reason else ""
     return f"Did not finish ({one.run.state}{reason})."
 
 
@@ -200,18 +200,18 @@ def _extreme(own: float | None, known: Sequence[float], little: float, words: tu
 # Words
 
 
-def _line(words: str, longest: int = LONGEST_NAME) -> str:
+def _line(words: str, longest: int = MAX_NAME_CHARACTERS) -> str:
     line = " ".join(words.split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def _sentence(words: str) -> str:
-    line = _line(words, LONGEST_OPINION)
+    line = _line(words, MAX_OPINION_CHARACTERS)
     return line if line.endswith((".", "!", "?", "…")) else f"{line}."
 
 
 def _some(names: Iterable[str], total: int = 0) -> str:
-    return few_of(list(names), NAMED, total)
+    return few_of(list(names), MAX_NAMED, total)
 
 
 def _named(names: Sequence[str], total: int) -> str:

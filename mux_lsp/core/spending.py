@@ -29,7 +29,7 @@ class Spent:
         return self.usd if unit is Unit.USD else self.tokens
 
 
-NOTHING: Final = Spent()
+NO_SPENDING: Final = Spent()
 
 
 def amount(unit: Unit, value: float) -> str:

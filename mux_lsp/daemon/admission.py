@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mux_lsp.callers import Agent, Person
-from mux_lsp.daemon.identify import INSTEAD, LookContext, Target, Traces, identify, judge
+from mux_lsp.daemon.identify import INSTEAD, LookContext, Target, Traces, decide, identify
 from mux_lsp.daemon.process_tables import machine
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from mux_lsp.daemon.peer import Peer
     from mux_lsp.daemon.process_tables import Table
 
-LOOKS_AT_ONCE = 2
+MAX_PARALLEL_LOOKS = 2
 """Maximum number of clients that are identified at a time.
 
 These are separate threads, so that nobody waits for the git of a large repository.
 """
 
 
-class Runs(Protocol):
+class KnownRuns(Protocol):
     """The part of the engine that admission uses."""
 
     def starter(self, names: Iterable[str], /) -> str | None:
@@ -42,9 +42,9 @@ class Admission:
     def __init__(self, state: str) -> None:
         self._state = os.path.realpath(state)
         self._table = machine()
-        self._threads = ThreadPoolExecutor(LOOKS_AT_ONCE, "look")
+        self._threads = ThreadPoolExecutor(MAX_PARALLEL_LOOKS, "look")
 
-    async def asker(self, request: dict[str, Any], peer: Peer, runs: Runs, person_key: str) -> Caller:
+    async def asker(self, request: dict[str, Any], peer: Peer, runs: KnownRuns, person_key: str) -> Caller:
         """Identify the sender of a handshake.
 
         Call it before the answer is sent: a client that waits for it is still alive.
@@ -53,7 +53,7 @@ class Admission:
         loop = asyncio.get_running_loop()
         traces = await loop.run_in_executor(self._threads, _look, self._table, peer, ground)
         claimed, key = request.get("run"), request.get("person")
-        return judge(
+        return decide(
             traces,
             claimed if isinstance(claimed, str) else None,
             runs.starter,

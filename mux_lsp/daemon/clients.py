@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from mux_lsp import paths
     from mux_lsp.callers import Caller
     from mux_lsp.daemon import lifecycle
-    from mux_lsp.daemon.interfaces import Engine, ServeClient
+    from mux_lsp.daemon.interfaces import ServeClient, ServedEngine
     from mux_lsp.daemon.peer import Peer
 
 log = logging.getLogger(__name__)
 
-CLIENTS = 2000
+MAX_CLIENTS = 2000
 """Maximum number of clients. It is lower if the system does not allow the daemon that many open files."""
 
-STRANGERS = 200
+MAX_UNIDENTIFIED = 200
 """Maximum number of accepted connections that have not sent a handshake yet."""
 
 RETRY_SECONDS = 1.0
@@ -70,10 +70,10 @@ class Daemon(Protocol):
         """Handle that a client connected or disconnected."""
 
 
-class Clients:
+class Connections:
     """The connections of the running daemon. Owns their tasks."""
 
-    def __init__(self, home: paths.Home, engine: Engine, serve_client: ServeClient, daemon: Daemon) -> None:
+    def __init__(self, home: paths.Home, engine: ServedEngine, serve_client: ServeClient, daemon: Daemon) -> None:
         self._home = home
         self._engine = engine
         self._serve_client = serve_client
@@ -81,7 +81,7 @@ class Clients:
         self._clients: set[_Client] = set()
         self._connections: set[asyncio.Task[None]] = set()
         self._most_clients = _most_clients()
-        self._strangers = asyncio.Semaphore(STRANGERS)
+        self._strangers = asyncio.Semaphore(MAX_UNIDENTIFIED)
         self._newcomers = Turnstile()
         self._room = asyncio.Event()
         self._number = 0
@@ -296,11 +296,11 @@ class Clients:
 def _most_clients() -> int:
     """Return the maximum number of clients. They get half of the files, and their work the other half."""
     if sys.platform == "win32":
-        return CLIENTS
+        return MAX_CLIENTS
     import resource
 
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return CLIENTS if allowed == resource.RLIM_INFINITY else min(CLIENTS, allowed // 2)
+    return MAX_CLIENTS if allowed == resource.RLIM_INFINITY else min(MAX_CLIENTS, allowed // 2)
 
 
 def _replaceable(version: str) -> str:

@@ -22,13 +22,13 @@ DOCUMENT_LIMIT = 64 * 1024 * 1024
 MESSAGE_LIMIT = 8 * 1024 * 1024
 """Maximum bytes of every other message."""
 
-LARGE = 64 * 1024
+LARGE_MESSAGE_BYTES = 64 * 1024
 """Bytes from which on a message is parsed in a thread, since it would block the other clients."""
 
 _readers = ThreadPoolExecutor(4, "large-message")
 """Threads that parse large messages. Separate from the default threads, which four of these would occupy."""
 
-HEADER_LINES = 16
+MAX_HEADER_LINES = 16
 """Maximum number of header fields of one message. LSP has two."""
 
 WAITING_LIMIT = 16 * 1024 * 1024
@@ -40,7 +40,7 @@ Beyond that, the client is dropped.
 STALLED_SECONDS = 30.0
 """Seconds for which a client may read nothing while data waits for it."""
 
-_PIECE = 256 * 1024
+_PIECE_BYTES = 256 * 1024
 """Bytes of a message that are skipped at a time."""
 
 _PARSE_ERROR, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
@@ -224,7 +224,7 @@ class ClientReader:
         else:
             last = bodies.last_members(b"")
             while rest:
-                rest -= len(piece := await self._stream.read(min(rest, _PIECE)))
+                rest -= len(piece := await self._stream.read(min(rest, _PIECE_BYTES)))
                 if not piece:
                     raise asyncio.IncompleteReadError(b"", rest)
         sentence = (
@@ -237,7 +237,7 @@ class ClientReader:
     async def _receive_header(self) -> int | None:
         """Receive the length of the next body, or None if the client closed its side between two messages."""
         length: int | None = None
-        for count in range(HEADER_LINES + 1):
+        for count in range(MAX_HEADER_LINES + 1):
             try:
                 line = await self._stream.readline()
             except ValueError as error:  # longer than the stream's limit
@@ -255,12 +255,12 @@ class ClientReader:
                 raise _MalformedError(f"not a header: {line[:40]!r}")
             if name.strip().lower() == b"content-length":
                 length = _length(value.strip())
-        raise _MalformedError(f"more than {HEADER_LINES} header lines")
+        raise _MalformedError(f"more than {MAX_HEADER_LINES} header lines")
 
     async def _read(self, body: bytes) -> dict[str, Any] | None:
         """Parse a body as a JSON-RPC message. Answer with an error if it is not one, and return None."""
         try:
-            if len(body) < LARGE:
+            if len(body) < LARGE_MESSAGE_BYTES:
                 message = bodies.parse(body)
             else:
                 message = await asyncio.get_running_loop().run_in_executor(_readers, bodies.parse_patiently, body)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from mux_lsp.callers import Caller
     from mux_lsp.daemon.process_tables import Facts, Table
 
-ROUNDS: Final = 20
+MAX_ROUNDS: Final = 20
 """Maximum number of times a check is repeated because a parent has ended meanwhile."""
 
-LONGEST: Final = 1000
+MAX_ANCESTORS: Final = 1000
 """Maximum number of ancestors of a process. No process of a user has more, and the check must end."""
 
 HIDDEN: Final = "what has started it may not be looked at (is /proc mounted with hidepid?)"
@@ -74,12 +74,12 @@ class Traces:
 def identify(table: Table, target: Target, ground: LookContext) -> Traces:
     """Check a process, its parents, and the leaders of their sessions. Call it in a thread."""
     found = _Found(ground)
-    found.traces.failure = _look(table, target, found)
+    found.traces.failure = _identify(table, target, found)
     found.traces.names = tuple(dict.fromkeys([*reversed(found.names), *found.of_sessions]))
     return found.traces
 
 
-def judge(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]], str | None], *, key: bool) -> Caller:
+def decide(traces: Traces, claimed: str | None, starter: Callable[[Iterable[str]], str | None], *, key: bool) -> Caller:
     """Return the caller, by what was found, the run that it claims, and whether it has sent the person's key.
 
     `starter` returns the first of several names that is one of this daemon's.
@@ -128,9 +128,9 @@ class _Found:
             self.traces.ours = True
 
 
-def _look(table: Table, target: Target, found: _Found) -> str | None:
+def _identify(table: Table, target: Target, found: _Found) -> str | None:
     """Collect the findings. Return the reason why they are incomplete, as a clause, or None."""
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         if not target.alive():
             return "the program that asks had ended before it could be looked at"
         if (failure := _look_at_itself(table, target, found)) is not None:
@@ -160,7 +160,7 @@ def _follow(table: Table, target: Target, found: _Found) -> bool:
     """Follow the parents. Return False if one has ended meanwhile, so that the chain has changed."""
     facts = table.facts(target.pid)
     sessions = set()
-    for _ in range(LONGEST):
+    for _ in range(MAX_ANCESTORS):
         if facts is None:
             return False
         found.take(facts)

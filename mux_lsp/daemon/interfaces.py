@@ -11,7 +11,7 @@ from mux_lsp.callers import Caller
 from mux_lsp.daemon.connection import ClientReader, ClientWriter
 
 
-class Engine(Protocol):
+class ServedEngine(Protocol):
     """The part of the engine that the daemon uses."""
 
     def busy(self) -> bool:
@@ -36,7 +36,7 @@ class Engine(Protocol):
         """
 
 
-CreateEngine = Callable[[paths.Home], AbstractAsyncContextManager[Engine]]
+CreateEngine = Callable[[paths.Home], AbstractAsyncContextManager[ServedEngine]]
 """A function that returns a context manager, which opens an engine over the person's folders, and closes it at its end.
 
 Independent processes continue after that. Entering it raises MuxError with the reason if the engine cannot be opened.

@@ -12,7 +12,7 @@ from logging.handlers import RotatingFileHandler
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _BYTES = 1_000_000
-_OLDER_FILES = 3
+_MAX_OLDER_FILES = 3
 
 # Libraries that log whole messages at INFO: what an editor sends is source text.
 _TOO_TALKATIVE = ("pygls", "asyncio", "git", "httpx2", "httpcore2", "aiohttp", "anthropic", "watchfiles")
@@ -25,10 +25,12 @@ def set_up(path: str, *, detached: bool) -> None:
     the file when it is rotated.
     """
     handlers: list[logging.Handler] = [
-        _DetachedHandler(path, maxBytes=_BYTES, backupCount=_OLDER_FILES, encoding="utf-8", errors="backslashreplace")
+        _DetachedHandler(
+            path, maxBytes=_BYTES, backupCount=_MAX_OLDER_FILES, encoding="utf-8", errors="backslashreplace"
+        )
         if detached
         else RotatingFileHandler(
-            path, maxBytes=_BYTES, backupCount=_OLDER_FILES, encoding="utf-8", errors="backslashreplace"
+            path, maxBytes=_BYTES, backupCount=_MAX_OLDER_FILES, encoding="utf-8", errors="backslashreplace"
         )
     ]
     if not detached:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from mux_lsp import __version__, paths, storage
 from mux_lsp.daemon import lifecycle, logs
-from mux_lsp.daemon.clients import DRAIN_SECONDS, Clients
+from mux_lsp.daemon.clients import DRAIN_SECONDS, Connections
 from mux_lsp.errors import MuxError
 from mux_lsp.orphans import adopt_orphans, reap_adopted
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from mux_lsp.callers import Caller
     from mux_lsp.daemon.connection import ClientReader, ClientWriter
-    from mux_lsp.daemon.interfaces import CreateEngine, Engine, ServeClient
+    from mux_lsp.daemon.interfaces import CreateEngine, ServeClient, ServedEngine
 
 log = logging.getLogger(__name__)
 
 COLLECTED_AFTER = (50_000, 20, 50)
 """The thresholds of Python's garbage collector in the daemon."""
 
-OPEN_FILES = 10_240
+MAX_OPEN_FILES = 10_240
 """Files that the daemon may have open, if the system allows it. Each run that is at work needs some."""
 
 
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     adopt_orphans()
     _allow_open_files()
 
-    def create_engine(home: paths.Home) -> contextlib.AbstractAsyncContextManager[Engine]:
+    def create_engine(home: paths.Home) -> contextlib.AbstractAsyncContextManager[ServedEngine]:
         import mux_lsp.lsp.session  # noqa: F401  (half a second for which no client should wait)
         from mux_lsp.engine.engine import Engine as RealEngine
 
@@ -89,7 +89,7 @@ def _allow_open_files() -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):  # macOS has a further limit, which it does not report here
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -155,7 +155,7 @@ def _say_failure(sentence: str, starter: lifecycle.Starter) -> None:
 
 async def _run(
     home: paths.Home,
-    opening: contextlib.AbstractAsyncContextManager[Engine],
+    opening: contextlib.AbstractAsyncContextManager[ServedEngine],
     serve_client: ServeClient,
     idle_seconds: float,
     starter: lifecycle.Starter,
@@ -176,11 +176,11 @@ async def _run(
 class _Daemon:
     """The life cycle of the running daemon, from its start to its end."""
 
-    def __init__(self, home: paths.Home, engine: Engine, serve_client: ServeClient, idle_seconds: float) -> None:
+    def __init__(self, home: paths.Home, engine: ServedEngine, serve_client: ServeClient, idle_seconds: float) -> None:
         self._home = home
         self._engine = engine
         self._idle_seconds = idle_seconds
-        self._clients = Clients(home, engine, serve_client, self)
+        self._clients = Connections(home, engine, serve_client, self)
         self._stopping = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._reap_timer: asyncio.TimerHandle | None = None

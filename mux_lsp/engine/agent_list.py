@@ -41,10 +41,10 @@ async def look_at(configuration: Configuration, environment: Mapping[str, str]) 
     """List every agent, configured ones first. The programs are asked for their versions in parallel."""
     agents = agents_of(configuration)
     names = sorted(agents, key=lambda name: (name not in configuration.agents, name))
-    return list(await asyncio.gather(*(_look(name, agents[name], configuration, environment) for name in names)))
+    return list(await asyncio.gather(*(_describe(name, agents[name], configuration, environment) for name in names)))
 
 
-async def _look(name: str, agent: Agent, configuration: Configuration, environment: Mapping[str, str]) -> AgentLook:
+async def _describe(name: str, agent: Agent, configuration: Configuration, environment: Mapping[str, str]) -> AgentLook:
     configured = name in configuration.agents
     match agent:
         case AnthropicAgent():

@@ -89,7 +89,7 @@ class Backends:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
 
-    def of(self, agent: str) -> Backend:
+    def get(self, agent: str) -> Backend:
         """Return the backend of an agent. Raises UsageError if there is no agent of that name."""
         grace = self._configuration.runs.grace_seconds
         if (command := inline_command(agent)) is not None:
@@ -115,7 +115,7 @@ class Backends:
 
     def check(self, agent: str) -> None:
         """Raise UsageError if there is no agent of that name, or if its program is known to be missing."""
-        self.of(agent)
+        self.get(agent)
         configured = agents_of(self._configuration).get(agent)
         if not isinstance(configured, PresetAgent):
             return
@@ -148,9 +148,9 @@ def api_of(configuration: Configuration, agent: str, model: str | None) -> Api:
 
 
 def _built_in(settings: AnthropicAgent, grace: float) -> Backend:
-    from mux_lsp.agents.builtin.loop import BuiltinBackend, Limits
+    from mux_lsp.agents.builtin.loop import BuiltinBackend, TurnLimits
 
-    limits = Limits(settings.max_turns, settings.max_cost_usd, settings.max_tokens)
+    limits = TurnLimits(settings.max_turns, settings.max_cost_usd, settings.max_tokens)
     return BuiltinBackend(functools.partial(_api, settings), limits, frozenset({settings.api_key_env}), grace)
 
 

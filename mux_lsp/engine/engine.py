@@ -163,7 +163,7 @@ class Engine:
             spawn=spawn,
         )
         self.tasks = TaskService(self._parts, self.discards, self.rankings)
-        for listener in (self.budget.on_event, self.rankings.notice, judge.notice, self.runs.on_event):
+        for listener in (self.budget.on_event, self.rankings.on_event, judge.on_event, self.runs.on_event):
             self.subscribe(listener)
         settings.apply(self.queue.configure)
         settings.apply(lambda now: self.budget.configure(now.limits))
@@ -181,7 +181,7 @@ class Engine:
             transactions = Transactions(ground.journal, state, ground.notices.add, ground.background.spawn)
             # This comes before anything else is read from the journal: recovering an interrupted accept changes its
             # contents.
-            await transactions.take_up(map(Path, ground.journal.repositories()))
+            await transactions.recover(map(Path, ground.journal.repositories()))
             engine = cls(ground, transactions)
             try:
                 await engine._recover()
@@ -198,17 +198,17 @@ class Engine:
         verified = await asyncio.to_thread(roots, self.files.repositories)
         for root in {*(task.repository for task in tasks()), *map(str, verified)}:
             used = {run.worktree for task in tasks(Path(root)) for run in task.runs if run.worktree}
-            await sweep(self.repositories.of(Path(root)), used)
+            await sweep(self.repositories.get(Path(root)), used)
         for place in verified:
-            await self.verify.take_up(place)
-        await self._parts.unfinished.clear(self._ground.journal.ids(), self.repositories.of, self.files.run_folder)
-        self.queue.take_up(tasks())
-        self.checks.take_up()
+            await self.verify.recover(place)
+        await self._parts.unfinished.clear(self._ground.journal.ids(), self.repositories.get, self.files.run_folder)
+        self.queue.recover(tasks())
+        self.checks.recover()
         self.runs.recover()
         self.budget.enforce()
         for task in tasks():
             self.runs.end_unneeded(task)
-        self.background.spawn(self.discards.take_up())
+        self.background.spawn(self.discards.recover())
 
     async def _close(self) -> None:
         self.discards.close()
@@ -219,7 +219,7 @@ class Engine:
 
     def _on_accepted(self, accepted: Accepted) -> None:
         self.review.on_accepted(accepted)
-        self.discards.noted(accepted.discard, accepted.discarded)
+        self.discards.on_recorded(accepted.discard, accepted.discarded)
 
     # Used by the daemon
 

@@ -15,7 +15,7 @@ from mux_lsp.git.view import RAW_ATTRIBUTES, configuration, view_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mux_lsp.git.repository import Repository, Settings
+    from mux_lsp.git.repository import GitSettings, Repository
 
 _EXTRA = (
     "[user]",
@@ -41,7 +41,7 @@ def write_agent_dir(  # noqa: PLR0913 - the parts of a git directory
     head: str | None,
     branch: str,
     repository: Repository,
-    settings: Settings,
+    settings: GitSettings,
     exclude: bytes,
 ) -> None:
     """Create `git_dir` with the branch `branch` checked out at `commit`. The caller adds the index."""

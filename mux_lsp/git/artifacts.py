@@ -26,7 +26,7 @@ from mux_lsp.git.imported import ImportedPaths
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mux_lsp.git.view import View
+    from mux_lsp.git.view import GitView
 
 FILES: Final = "files"
 """The folder in the store with the collected files, by their paths in the worktree."""
@@ -34,7 +34,7 @@ FILES: Final = "files"
 RECORD: Final = "made.json"
 """The record of the collected files. It is written last: without it, the collection is incomplete."""
 
-LARGEST_REWRITTEN: Final = 4_000_000
+MAX_REWRITTEN_BYTES: Final = 4_000_000
 """Maximum size in bytes of a file in which paths are rewritten. Larger files are copied unchanged."""
 
 
@@ -52,7 +52,7 @@ class Artifacts:
     """Texts and links that contain the path of the worktree."""
 
 
-def collect(view: View, named: Path, imported: ImportedPaths, store: Path) -> tuple[Artifacts, tuple[str, ...]]:
+def collect(view: GitView, named: Path, imported: ImportedPaths, store: Path) -> tuple[Artifacts, tuple[str, ...]]:
     """Move what commands created in a worktree to `store`, except what was `imported`. No process may use the worktree.
 
     `named` is the worktree's path as its commands saw it.
@@ -151,7 +151,7 @@ def _naming(folder: Path, origin: tuple[bytes, ...]) -> Iterator[str]:
             status = path.lstat()
             if stat.S_ISLNK(status.st_mode):
                 found = _is_within(os.fsencode(path.readlink()), origin)
-            elif stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST_REWRITTEN:
+            elif stat.S_ISREG(status.st_mode) and status.st_size <= MAX_REWRITTEN_BYTES:
                 content = path.read_bytes()
                 found = any(one in content for one in origin) and b"\0" not in content
             else:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.core.model import LeftOut
 from mux_lsp.git import parse, path_rules
-from mux_lsp.git.view import View, copy_index, ignored, write_tree
+from mux_lsp.git.view import GitView, copy_index, ignored, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mux_lsp.git.repository import Settings
+    from mux_lsp.git.repository import GitSettings
 
 
 def blob_name(content: bytes, object_format: str) -> str:
@@ -27,7 +27,7 @@ def blob_name(content: bytes, object_format: str) -> str:
 
 
 def overlay(
-    view: View, settings: Settings, buffers: Mapping[str, bytes], object_format: str
+    view: GitView, settings: GitSettings, buffers: Mapping[str, bytes], object_format: str
 ) -> tuple[str | None, tuple[LeftOut, ...]]:
     """Return the tree of our index with `buffers` in place of files (None if unchanged), and what was left out.
 
@@ -76,7 +76,7 @@ def _obstacle(root: Path, path: str) -> str | None:
     return None if stat.S_ISREG(mode) else "is not a file"
 
 
-def _entries(view: View, paths: Mapping[str, bytes]) -> dict[str, tuple[str, str]]:
+def _entries(view: GitView, paths: Mapping[str, bytes]) -> dict[str, tuple[str, str]]:
     """Return (mode in octal, object) of each of the paths that is in the index."""
     if not paths:
         return {}
@@ -88,7 +88,7 @@ def _entries(view: View, paths: Mapping[str, bytes]) -> dict[str, tuple[str, str
     return found
 
 
-def _mode(path: Path, settings: Settings, known: str | None) -> str:
+def _mode(path: Path, settings: GitSettings, known: str | None) -> str:
     if settings.file_mode:
         try:
             return "100755" if path.lstat().st_mode & stat.S_IXUSR else "100644"
@@ -97,7 +97,7 @@ def _mode(path: Path, settings: Settings, known: str | None) -> str:
     return known or "100644"
 
 
-def _tree_with(view: View, lines: list[bytes], contents: list[bytes]) -> str:
+def _tree_with(view: GitView, lines: list[bytes], contents: list[bytes]) -> str:
     """Write the buffers' blobs, and the tree of a copy of the index. The index itself keeps describing the disk."""
     with TemporaryDirectory(dir=view.git_dir) as folder:
         files = []

@@ -92,7 +92,7 @@ WRITES = frozenset(
 Each has crash points for tests, before and after it.
 """
 
-AT_ONCE = 256
+MAX_PARALLEL = 256
 """Maximum number of git processes at a time. It is lower if the system allows few open files, since each has pipes."""
 
 _version_lock = threading.Lock()
@@ -126,11 +126,11 @@ def git(  # noqa: PLR0913 - each names one part of the invocation
         stack.enter_context(_few())
         stream = None
         if input is not None:
-            with _told(gettempdir()):
+            with _explained(gettempdir()):
                 stream = stack.enter_context(TemporaryFile())
                 stream.write(input)
                 stream.seek(0)
-        with _told(os.fspath(folder)):
+        with _explained(os.fspath(folder)):
             status, output, errors = runner.execute(
                 command_line(arguments, environment),
                 istream=stream,
@@ -224,9 +224,9 @@ def failure(
 
 
 @contextlib.contextmanager
-def _told(place: str) -> Iterator[None]:
+def _explained(place: str) -> Iterator[None]:
     try:
-        with storage.told(place):
+        with storage.explain_words(place):
             yield
     except StorageError as error:
         raise GitStorageError(str(error)) from error
@@ -272,7 +272,7 @@ def _runner(folder: Path) -> Git:
 @functools.cache
 def _few() -> threading.BoundedSemaphore:
     # Not at import: the daemon raises its limit first.
-    return threading.BoundedSemaphore(descriptors.at_once(descriptors.GIT, AT_ONCE))
+    return threading.BoundedSemaphore(descriptors.at_once(descriptors.GIT, MAX_PARALLEL))
 
 
 def _check_version() -> None:

@@ -10,14 +10,14 @@ from mux_lsp.git import parse
 from mux_lsp.git.command import git
 
 if TYPE_CHECKING:
-    from mux_lsp.git.repository import Repository, Settings
+    from mux_lsp.git.repository import GitSettings, Repository
 
 _LINE_ENDS = frozenset({"text", "crlf", "eol"})
 _CONTENT = frozenset({"filter", "ident", "working-tree-encoding"})
 _OFF = frozenset({"unset", "unspecified"})
 
 
-def converted(repository: Repository, settings: Settings, listing: parse.Listing) -> list[parse.IndexEntry]:
+def converted(repository: Repository, settings: GitSettings, listing: parse.Listing) -> list[parse.IndexEntry]:
     """Return entries whose blob in the person's repository may not be the bytes on disk, possibly more than there are.
 
     A change of line ends always changes the size, so those files are found by their sizes, without being read.
@@ -44,7 +44,7 @@ def converted(repository: Repository, settings: Settings, listing: parse.Listing
     return [entry for path, entry in entries.items() if path in doubtful]
 
 
-def _has_attributes(repository: Repository, settings: Settings, listing: parse.Listing) -> bool:
+def _has_attributes(repository: Repository, settings: GitSettings, listing: parse.Listing) -> bool:
     places = [
         repository.root / ".gitattributes",
         repository.common_dir / "info" / "attributes",

@@ -15,10 +15,10 @@ from mux_lsp.git import parse
 from mux_lsp.git.folders import is_plain_folder, walk
 from mux_lsp.git.imported import load
 from mux_lsp.git.view import (
-    ATTEMPTS,
+    MAX_ATTEMPTS,
+    GitView,
     IndexUpdate,
     Reading,
-    View,
     apply,
     backdate_index,
     classify,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from mux_lsp.core.model import LeftOut
 
-LARGEST_RESULT = 50_000_000
+MAX_FILE_BYTES = 50_000_000
 """Maximum size in bytes of a file in a result. Larger files are left out and reported."""
 
-FEW = 64
+MAX_NAMED_PATHS = 64
 """Maximum number of paths that are passed to git."""
 
 
@@ -49,7 +49,7 @@ class HarvestInfo:
     """Wanted files that only ignore rules of the run's own keep out of the index."""
 
 
-def take(view: View, paths: tuple[str, ...], snapshot: str, wanted: Callable[[str], bool]) -> HarvestInfo:
+def take(view: GitView, paths: tuple[str, ...], snapshot: str, wanted: Callable[[str], bool]) -> HarvestInfo:
     """Update our index to the worktree as it is now, or only `paths` and what is below them.
 
     Files that are left out stay as in `snapshot`, the commit that the worktree was prepared from. A harvest of the
@@ -62,10 +62,10 @@ def take(view: View, paths: tuple[str, ...], snapshot: str, wanted: Callable[[st
         return HarvestInfo(left_out, tuple(_hidden(view, found, snapshot)) if found else ())
 
 
-def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[LeftOut, ...], list[str]]:
+def _take(view: GitView, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[LeftOut, ...], list[str]]:
     refused: set[str] = set()
     large: dict[str, str] = {}
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         update = IndexUpdate()
         try:
             reading = read(view, paths) if paths else read_with_ignored(view)
@@ -76,7 +76,7 @@ def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[Left
             update.left_out.update(large)
             apply(view, update)
         except GitError as error:
-            if attempt == ATTEMPTS - 1:
+            if attempt == MAX_ATTEMPTS - 1:
                 raise
             refused |= {path for path in [unprocessable(error, update)] if path}
             large.update(_take_large_rules_away(view.work_tree))
@@ -95,7 +95,7 @@ def _take(view: View, paths: tuple[str, ...], snapshot: str) -> tuple[tuple[Left
     raise AssertionError
 
 
-def _hidden(view: View, paths: list[str], snapshot: str) -> Iterator[str]:
+def _hidden(view: GitView, paths: list[str], snapshot: str) -> Iterator[str]:
     """Yield the files that are ignored only because of rules that differ from those of the snapshot.
 
     These are in a file that the snapshot lacks or has with other content.
@@ -113,7 +113,7 @@ def _hidden(view: View, paths: list[str], snapshot: str) -> Iterator[str]:
             yield path
 
 
-PATIENCE: Final = 2.0
+FIFO_CHECK_SECONDS: Final = 2.0
 """Seconds after which a thread checks whether git waits for a pipe. Few readings take that long."""
 
 _RULES: Final = frozenset({".gitignore", ".gitattributes", ".gitmodules"})
@@ -128,7 +128,7 @@ def _unblock_fifos(folder: Path) -> Iterator[None]:
     done = threading.Event()
 
     def watch() -> None:
-        while not done.wait(PATIENCE):
+        while not done.wait(FIFO_CHECK_SECONDS):
             for place, _, names in walk(folder):
                 if done.is_set():
                     return
@@ -161,12 +161,12 @@ def _take_large_rules_away(folder: Path) -> Iterator[tuple[str, str]]:
             path = Path(place, name)
             with contextlib.suppress(OSError):
                 status = path.lstat()
-                if stat.S_ISREG(status.st_mode) and status.st_size > LARGEST_RESULT:
+                if stat.S_ISREG(status.st_mode) and status.st_size > MAX_FILE_BYTES:
                     path.unlink()
-                    yield path.relative_to(folder).as_posix(), too_large(status.st_size, LARGEST_RESULT)
+                    yield path.relative_to(folder).as_posix(), too_large(status.st_size, MAX_FILE_BYTES)
 
 
-def _put_back(view: View, paths: list[str], snapshot: str) -> None:
+def _put_back(view: GitView, paths: list[str], snapshot: str) -> None:
     """Reset these paths in our index to the snapshot's state: an earlier reading may have added part of a file."""
     if not paths:
         return
@@ -181,10 +181,10 @@ def _put_back(view: View, paths: list[str], snapshot: str) -> None:
 
 def _named(paths: list[str]) -> list[str]:
     """Return the paths to pass to git, or none if they are too many for a command line: git then lists all paths."""
-    return paths if len(paths) <= FEW else []
+    return paths if len(paths) <= MAX_NAMED_PATHS else []
 
 
-def _classify(view: View, update: IndexUpdate, reading: Reading) -> None:
+def _classify(view: GitView, update: IndexUpdate, reading: Reading) -> None:
     nested = [path for path in reading.others if path.endswith("/")]
     reading.others = [path for path in reading.others if not path.endswith("/")]
     imported = load(view.git_dir)
@@ -196,10 +196,10 @@ def _classify(view: View, update: IndexUpdate, reading: Reading) -> None:
             update.leave_out(path.rstrip("/"), f"could not be read ({why})")
     if imported:
         reading.others = [path for path in reading.others if not imported.holds(path)]
-    classify(view, update, reading, LARGEST_RESULT)
+    classify(view, update, reading, MAX_FILE_BYTES)
 
 
-def nested_files(view: View, path: str) -> list[str]:
+def nested_files(view: GitView, path: str) -> list[str]:
     """List the files of a repository that an agent created inside its worktree, without its `.git`."""
     nowhere = view.git_dir / "no-index"
     found: list[str] = []

@@ -12,12 +12,12 @@ from mux_lsp.git import parse, path_rules
 from mux_lsp.git.copying import copy_file
 
 if TYPE_CHECKING:
-    from mux_lsp.git.view import View
+    from mux_lsp.git.view import GitView
 
 FILE = ".worktreeinclude"
 
 
-def included(view: View) -> list[str]:
+def included(view: GitView) -> list[str]:
     """List the person's untracked files that `.worktreeinclude` names. A whole folder ends in `/`."""
     if not (view.work_tree / FILE).is_file():
         return []

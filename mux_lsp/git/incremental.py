@@ -17,7 +17,7 @@ from mux_lsp.git.store_setup import IDENTITY, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mux_lsp.git.repository import Settings
+    from mux_lsp.git.repository import GitSettings
     from mux_lsp.git.view import IndexUpdate
 
 MAX_FILES = 64
@@ -26,7 +26,7 @@ MAX_BYTES = 16_000_000
 """Maximum size of their content in bytes."""
 
 
-def fast_import_changes(root: Path, settings: Settings, update: IndexUpdate) -> bytes | None:
+def fast_import_changes(root: Path, settings: GitSettings, update: IndexUpdate) -> bytes | None:
     """Return the `git fast-import` commands that apply `update` to a tree.
 
     None if there is no change, if the changes are too large, or if a file system may disguise them: then our index

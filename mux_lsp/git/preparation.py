@@ -12,13 +12,13 @@ from mux_lsp.git.checkout import check_out
 from mux_lsp.git.imported import ImportedPaths, imported_paths, save
 from mux_lsp.git.include import copy_included, exclude_lines, included
 from mux_lsp.git.pinned_folder import inode_of
-from mux_lsp.git.view import GIT_POOL, View, copy_own_index, view_files, write_git_dir
+from mux_lsp.git.view import GIT_POOL, GitView, copy_own_index, view_files, write_git_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import Snapshot
-    from mux_lsp.git.repository import Repository, Settings
+    from mux_lsp.git.repository import GitSettings, Repository
     from mux_lsp.git.shadow import ShadowStore
     from mux_lsp.git.slots import Slot, Worktree
 
@@ -37,7 +37,7 @@ class Preparation:
         """Our own git directory of the worktree."""
         return self.worktree.index.parent
 
-    def fill(self, view: View, slot: Slot, old: Slot | None) -> int:
+    def fill(self, view: GitView, slot: Slot, old: Slot | None) -> int:
         """Check out the snapshot in the worktree, and create the agent's git directory. Return the inode of the latter.
 
         `old` is the slot's previous content, or None if its folder is empty.
@@ -48,7 +48,7 @@ class Preparation:
         reading = replace(view, alternates=self.shadow.borrowed(slot.commit))
         checkout = GIT_POOL.submit(check_out, reading, old.tree if old else None, slot.tree)
         try:
-            person = View(self.shadow.folder / "person", self.repository.root, self.shadow.git_dir / "objects")
+            person = GitView(self.shadow.folder / "person", self.repository.root, self.shadow.git_dir / "objects")
             wanted = included(person)
             if not wanted:
                 self._write_agent_dir(settings)
@@ -63,10 +63,10 @@ class Preparation:
         self._hand_over(view.work_tree)
         return inode_of(self.shadow.folder, ("gitdirs", slot.name))
 
-    def _write_own_dir(self, slot: Slot, settings: Settings, exclude: bytes = b"") -> None:
+    def _write_own_dir(self, slot: Slot, settings: GitSettings, exclude: bytes = b"") -> None:
         write_git_dir(self.own_dir, view_files(self.repository, settings, exclude), slot.commit)
 
-    def _write_agent_dir(self, settings: Settings, exclude: bytes = b"") -> None:
+    def _write_agent_dir(self, settings: GitSettings, exclude: bytes = b"") -> None:
         write_agent_dir(
             self.worktree.git_dir,
             store=self.shadow.git_dir,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUNDS: Final = 5
+MAX_ROUNDS: Final = 5
 """Maximum number of searches for missing objects: a restored tree may reveal more."""
 
 _NAME: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -87,7 +87,7 @@ def repair(git_dir: Path, repository: Repository) -> bool:
         for pack in packs:
             _salvage_pack(store, pack, lost)
     wrong |= bool(lost or packs)
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         missing = _find_missing_objects(store)
         wrong |= bool(missing)
         if not missing or not _fetch_objects(store, missing, borrowed):

@@ -31,7 +31,7 @@ class Repository:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class GitSettings:
     """A repository's settings that determine which files git sees and their form on disk."""
 
     values: dict[str, str]
@@ -111,9 +111,9 @@ def _refusal(folder: Path, answers: list[str], errors: str) -> str:
     return f"git cannot read the repository at {folder}: {last[0].removeprefix('fatal: ')}"
 
 
-def read_settings(repository: Repository) -> Settings:
+def read_settings(repository: Repository) -> GitSettings:
     """Return the settings of `git config` in the repository, from all levels."""
-    return Settings(
+    return GitSettings(
         parse.settings(git(["config", "--list", "-z", "--includes"], folder=repository.root)), repository.root
     )
 

@@ -32,7 +32,7 @@ from mux_lsp.git.repository import discover, object_folders, read_head, read_set
 from mux_lsp.git.store_writer import StoreWriter
 from mux_lsp.git.view import (
     GIT_POOL,
-    View,
+    GitView,
     clear_locks,
     view_files,
     write_git_dir,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mux_lsp.core.model import LeftOut
-    from mux_lsp.git.repository import Repository, Settings
+    from mux_lsp.git.repository import GitSettings, Repository
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class ShadowStore(StoreWriter):
         self._lock = threading.RLock()
         self._pending = PendingSnapshots()
         self._index_state: user_index.IndexState | None = None
-        self._settings: Settings | None = None
+        self._settings: GitSettings | None = None
         self._opened = False
         self._index_update_lock = threading.Lock()
         self._pending_index_update: Callable[[], None] | None = None
@@ -110,7 +110,7 @@ class ShadowStore(StoreWriter):
         head_read = GIT_POOL.submit(read_head, repository)
         state, seen = self._index_state, None
         write_git_dir(self._person_dir, view_files(repository, settings), state.commit if state else None)
-        view = View(self._person_dir, repository.root, self.git_dir / "objects")
+        view = GitView(self._person_dir, repository.root, self.git_dir / "objects")
         if state is not None and not (state.sparse and self._is_other_index(repository)):
             with contextlib.suppress(user_index.SparseChangedError):
                 seen = user_index.scan(view, repository, state)
@@ -210,7 +210,7 @@ class ShadowStore(StoreWriter):
         """Return the person's object folders that git must also read as long as the snapshot is not complete."""
         return self._pending.borrowed(commit)
 
-    def settings(self, repository: Repository) -> Settings:
+    def settings(self, repository: Repository) -> GitSettings:
         """Return the person's settings as of the last snapshot."""
         return self._settings or read_settings(repository)
 
@@ -273,8 +273,8 @@ class ShadowStore(StoreWriter):
 
     def _quickly(
         self,
-        view: View,
-        settings: Settings,
+        view: GitView,
+        settings: GitSettings,
         state: user_index.IndexState,
         seen: user_index.ScanResult,
         what: tuple[Repository, str | None, str],
@@ -299,7 +299,7 @@ class ShadowStore(StoreWriter):
             if work is not None:
                 self._catching_up = GIT_POOL.submit(work)
 
-    def _catch_up(self, view: View, state: user_index.IndexState, seen: user_index.ScanResult) -> None:
+    def _catch_up(self, view: GitView, state: user_index.IndexState, seen: user_index.ScanResult) -> None:
         """Update our index to a snapshot. If the person's tree has changed since, the next snapshot compares again."""
         # A full disk is reported to the next caller that needs space. The state in memory and on disk is then older
         # than our index and marked as such, or unchanged.
@@ -311,9 +311,9 @@ class ShadowStore(StoreWriter):
 
     def _update(
         self,
-        view: View,
+        view: GitView,
         repository: Repository,
-        settings: Settings,
+        settings: GitSettings,
         head: Future[str | None],
         seen: user_index.ScanResult | None,
     ) -> tuple[user_index.IndexState, tuple[LeftOut, ...]]:

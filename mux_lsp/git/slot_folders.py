@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mux_lsp.git.folders import disk_use, is_plain_folder, remove_tree
 from mux_lsp.git.pinned_folder import LostError, inode_of, pin
-from mux_lsp.git.view import View
+from mux_lsp.git.view import GitView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +34,11 @@ class SlotFolders:
         self._objects = objects
 
     @contextlib.contextmanager
-    def held(self, slot: Slot) -> Iterator[View]:
+    def held(self, slot: Slot) -> Iterator[GitView]:
         """Hold the worktree of a slot for reading and writing, whatever is at its path meanwhile. Raises LostError."""
         base, own = self._base, ("slots", slot.name)
         with pin(base, own), pin(base, ("worktrees", slot.name, slot.folder_name), slot.inode) as folder:
-            yield View(base / "slots" / slot.name, folder, self._objects)
+            yield GitView(base / "slots" / slot.name, folder, self._objects)
 
     def make(self, slot: Slot) -> int:
         """Create the folder of a new worktree. Return its inode."""

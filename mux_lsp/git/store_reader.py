@@ -29,10 +29,10 @@ second; those with the same content are always found. Empty files are ignored, s
 origin.
 """
 
-LARGEST_COMPARED = 16_000_000
+MAX_COMPARED_BYTES = 16_000_000
 """Maximum size in bytes of files whose lines are compared and counted."""
 
-FEW_BLOBS = 16
+MAX_INLINE_BLOBS = 16
 """Maximum number of blobs that are read by the shared process.
 
 For more, another one is started, so that no reader waits.
@@ -72,12 +72,12 @@ class StoreReader:
 
     def text_diffs(self, base: str, result: str, paths: Collection[str] = ()) -> Iterator[textdiff.TextDiff]:
         """Yield git's diffs of the texts that `result` changes (only of `paths` if given), as git computes them."""
-        arguments = ["-c", f"core.bigFileThreshold={LARGEST_COMPARED}", "diff-tree", "-r", *FIND_RENAMES]
+        arguments = ["-c", f"core.bigFileThreshold={MAX_COMPARED_BYTES}", "diff-tree", "-r", *FIND_RENAMES]
         return textdiff.read(self.git_dir, [*arguments, *textdiff.ARGUMENTS, base, result, "--", *paths])
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
         """Yield the bytes of many blobs in the order of their names; None for a missing one."""
-        if len(names) > FEW_BLOBS:
+        if len(names) > MAX_INLINE_BLOBS:
             return read_many(self.git_dir, names)
         return (None if found is None else found[1] for found in map(self._object, names))
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-LOOSE_OBJECTS = 6700
+MAX_LOOSE_OBJECTS = 6700
 """Approximate number of loose objects at which they are packed: git's default of `gc.auto`."""
 
-PACKS = 50
+MAX_PACKS = 50
 """Number of packs at which they are combined: git's default of `gc.autoPackLimit`.
 
 Each of the person's commits that was the HEAD of a snapshot adds one.
@@ -49,12 +49,12 @@ class StoreWriter(StoreReader):
     @property
     def needs_gc(self) -> bool:
         """True if there are enough loose objects or packs for `ShadowStore.gc` to be worthwhile."""
-        return self.many_loose or sum(1 for _ in (self.git_dir / "objects" / "pack").glob("*.pack")) > PACKS
+        return self.many_loose or sum(1 for _ in (self.git_dir / "objects" / "pack").glob("*.pack")) > MAX_PACKS
 
     @property
     def many_loose(self) -> bool:
         """True if there are too many loose objects, estimated from one folder of 256."""
         try:
-            return sum(1 for _ in (self.git_dir / "objects" / "17").iterdir()) > LOOSE_OBJECTS // 256
+            return sum(1 for _ in (self.git_dir / "objects" / "17").iterdir()) > MAX_LOOSE_OBJECTS // 256
         except FileNotFoundError:
             return False

@@ -20,10 +20,10 @@ from mux_lsp.git import parse
 from mux_lsp.git.command import git
 from mux_lsp.git.conversion import converted
 from mux_lsp.git.view import (
-    ATTEMPTS,
     GIT_POOL,
+    MAX_ATTEMPTS,
+    GitView,
     IndexUpdate,
-    View,
     apply,
     backdate_index,
     classify,
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.core.model import LeftOut
-    from mux_lsp.git.repository import Repository, Settings
+    from mux_lsp.git.repository import GitSettings, Repository
 
-LARGEST_UNTRACKED = 20_000_000
+MAX_UNTRACKED_BYTES = 20_000_000
 """Maximum size in bytes of untracked files in a snapshot. Larger ones are left out."""
 
 _VERSION = 1
@@ -90,14 +90,14 @@ def signature_of(path: Path) -> list[int]:
 
 
 def rebuild(
-    view: View, repository: Repository, settings: Settings, bring: Callable[[list[str]], Future[None]]
+    view: GitView, repository: Repository, settings: GitSettings, bring: Callable[[list[str]], Future[None]]
 ) -> tuple[IndexState, Future[None]]:
     """Rebuild our index from the person's.
 
     `bring` starts to copy the trees of HEAD, and the given ones, into the store. The future that it returned is passed
     on: once it is done, our index can be written as a tree.
     """
-    for _attempt in range(ATTEMPTS):
+    for _attempt in range(MAX_ATTEMPTS):
         signature = signature_of(repository.index)
         listing = listing_of(view, repository, view.index)
         folders = [entry.object for entry in listing.unusual() if entry.mode == parse.TREE]
@@ -125,7 +125,7 @@ def rebuild(
     return state, brought
 
 
-def listing_of(view: View, repository: Repository, copy: Path) -> parse.Listing:
+def listing_of(view: GitView, repository: Repository, copy: Path) -> parse.Listing:
     """Read the entries of the person's index from a copy at `copy`. A sparse index lists whole folders as trees.
 
     A copy, because git writes even when it only reads: it sets the time of a split index's shared part, and writes
@@ -144,7 +144,7 @@ def listing_of(view: View, repository: Repository, copy: Path) -> parse.Listing:
     return parse.Listing(view.git([*as_it_is, "ls-files", "--sparse", "-s", "-v", "-z"], index=copy))
 
 
-def _corrections(view: View, repository: Repository, settings: Settings, listing: parse.Listing) -> list[bytes]:
+def _corrections(view: GitView, repository: Repository, settings: GitSettings, listing: parse.Listing) -> list[bytes]:
     """Return the lines with which `update-index` corrects a copy of the person's index."""
     # These entries may differ from the files although their stat information matches: drop the stat information.
     lines = [_line(entry) for entry in converted(repository, settings, listing)]
@@ -160,7 +160,7 @@ def _line(entry: parse.IndexEntry) -> bytes:
     return os.fsencode(f"{entry.mode:o} {entry.object} 0\t{entry.path}\0")
 
 
-def _exists(view: View, path: str) -> bool:
+def _exists(view: GitView, path: str) -> bool:
     return os.path.lexists(view.work_tree / path)
 
 
@@ -175,13 +175,13 @@ class ScanResult:
     begun: int
 
 
-def scan(view: View, repository: Repository, state: IndexState) -> ScanResult:
+def scan(view: GitView, repository: Repository, state: IndexState) -> ScanResult:
     """Read the person's tree without any change. Raises SparseChangedError, and GitError."""
     signature = signature_of(repository.index)
     return _gather(view, repository, state, signature)
 
 
-def apply_scan(view: View, state: IndexState, checkpoint: Path, seen: ScanResult) -> None:
+def apply_scan(view: GitView, state: IndexState, checkpoint: Path, seen: ScanResult) -> None:
     """Apply a scan to our index and to `state`. `checkpoint` is the state's file.
 
     `state.tree` is empty afterwards if the index no longer has that tree. Raises GitError if the person's tree has
@@ -199,14 +199,14 @@ def apply_scan(view: View, state: IndexState, checkpoint: Path, seen: ScanResult
 
 
 def refresh(
-    view: View, repository: Repository, state: IndexState, checkpoint: Path, seen: ScanResult | None = None
+    view: GitView, repository: Repository, state: IndexState, checkpoint: Path, seen: ScanResult | None = None
 ) -> tuple[LeftOut, ...]:
     """Scan and apply, starting with `seen` if given, until a scan was applied. Return what was left out.
 
     Raises GitError if the tree changes faster than it can be read.
     """
     refused: set[str] = set()
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         seen = seen or scan(view, repository, state)
         update = seen.update
         for path in refused & update.add:
@@ -215,7 +215,7 @@ def refresh(
         try:
             apply_scan(view, state, checkpoint, seen)
         except GitError as error:
-            if attempt == ATTEMPTS - 1:
+            if attempt == MAX_ATTEMPTS - 1:
                 raise
             refused |= {path for path in [unprocessable(error, update)] if path}
             seen = None
@@ -228,7 +228,7 @@ class SparseChangedError(Exception):
     """The user's index has other entries without files than ours: rebuild it."""
 
 
-def _gather(view: View, repository: Repository, state: IndexState, signature: list[int]) -> ScanResult:
+def _gather(view: GitView, repository: Repository, state: IndexState, signature: list[int]) -> ScanResult:
     compare = signature != state.signature
     reading = start_reading(view)
     listing = GIT_POOL.submit(listing_of, view, repository, view.git_dir / "theirs") if compare else None
@@ -252,10 +252,10 @@ def _gather(view: View, repository: Repository, state: IndexState, signature: li
     inside = [GIT_POOL.submit(submodule_files, view.work_tree, path) for path in state.submodules]
     found = reading()
     found.others = _without_submodules(found.others, state.submodules)
-    classify(view, update, found, LARGEST_UNTRACKED, extras)
+    classify(view, update, found, MAX_UNTRACKED_BYTES, extras)
     if compare:
         for path in extras - set(state.extras):
-            classify_path(view, update, path, LARGEST_UNTRACKED)
+            classify_path(view, update, path, MAX_UNTRACKED_BYTES)
     for path in found.others:
         if path.endswith("/"):
             update.add.discard(path)
@@ -277,7 +277,7 @@ def _without_submodules(others: list[str], submodules: list[str]) -> list[str]:
     return [path for path in others if not _below(path, submodules)] if submodules else others
 
 
-def _ignored(view: View, paths: list[str]) -> set[str]:
+def _ignored(view: GitView, paths: list[str]) -> set[str]:
     """Return the paths, all in our index, that the rules now ignore."""
     try:
         return ignored(view, paths)
@@ -326,7 +326,7 @@ def submodule_files(root: Path, path: str) -> SubmoduleFiles:
 
 
 def _take_submodules(
-    view: View, update: IndexUpdate, submodules: list[str], inside: list[Future[SubmoduleFiles]], ours: list[str]
+    view: GitView, update: IndexUpdate, submodules: list[str], inside: list[Future[SubmoduleFiles]], ours: list[str]
 ) -> None:
     """Update the paths below the submodules' folders to exactly the submodules' files."""
     known = {path for path in ours if _below(path, submodules)}
@@ -339,7 +339,7 @@ def _take_submodules(
             update.leave_out(path, reason)
         wanted |= found.tracked | found.untracked
         for path in (found.tracked | found.untracked) - known:
-            classify_path(view, update, path, None if path in found.tracked else LARGEST_UNTRACKED)
+            classify_path(view, update, path, None if path in found.tracked else MAX_UNTRACKED_BYTES)
     update.remove |= known - wanted
     update.remove = {path for path in update.remove if path in known or not _below(path, submodules)}
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.errors import GitError
-    from mux_lsp.git.repository import Repository, Settings
+    from mux_lsp.git.repository import GitSettings, Repository
 
 RAW_ATTRIBUTES = b"* -text -eol -crlf -filter -ident -working-tree-encoding\n"
 """Content of `info/attributes`, which overrides every .gitattributes: objects have the bytes on disk."""
@@ -37,9 +37,9 @@ ALLOCATED = "512m"
 """Maximum size of one allocation by git: it reads a .gitignore whole, which may be larger than the memory."""
 
 NULL = "0" * 40
-TICK = 20_000_000
+TICK_NANOSECONDS = 20_000_000
 """Nanoseconds. Maximum time for which the clock of file times stays the same."""
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """Maximum number of times a working tree is read again because files changed during the reading."""
 
 GIT_POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mux-git")
@@ -47,7 +47,7 @@ GIT_POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="mux-git")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class GitView:
     """A working tree together with our own git directory for it. Objects are written to `objects`.
 
     `alternates` are read as well. **Nothing that writes objects may run with the person's folders there**: git sets the
@@ -153,7 +153,7 @@ def write_git_dir(git_dir: Path, files: Mapping[str, bytes], head: str | None) -
         write_if_changed(git_dir / name, content)
 
 
-def view_files(repository: Repository, settings: Settings, exclude: bytes = b"") -> dict[str, bytes]:
+def view_files(repository: Repository, settings: GitSettings, exclude: bytes = b"") -> dict[str, bytes]:
     """Return the files with which a git directory sees a working tree as the person's settings do, but unconverted."""
     files = {
         "config": configuration(repository, settings),
@@ -165,7 +165,7 @@ def view_files(repository: Repository, settings: Settings, exclude: bytes = b"")
     return files
 
 
-def configuration(repository: Repository, settings: Settings, extra: Iterable[str] = ()) -> bytes:
+def configuration(repository: Repository, settings: GitSettings, extra: Iterable[str] = ()) -> bytes:
     """Return the git configuration of a directory of ours. `extra` are further lines, with their section headings."""
     lines = [
         "[core]",
@@ -195,12 +195,12 @@ def configuration(repository: Repository, settings: Settings, extra: Iterable[st
     return os.fsencode("\n".join([*lines, *extra, ""]))
 
 
-def read(view: View, paths: Sequence[str] = ()) -> Reading:
+def read(view: GitView, paths: Sequence[str] = ()) -> Reading:
     """Compare the working tree (or only `paths` and what is below them) with our index."""
     return start_reading(view, paths)()
 
 
-def read_with_ignored(view: View) -> Reading:
+def read_with_ignored(view: GitView) -> Reading:
     """Read the whole working tree by one process: less work for the machine, but a longer wait."""
     begun = time.time_ns()
     options = ["--untracked-files=all", "--ignored=matching", "--ignore-submodules=all", "--no-renames"]
@@ -209,7 +209,7 @@ def read_with_ignored(view: View) -> Reading:
     return Reading(changed, others, begun, ignored, parse.unread("".join(warnings)))
 
 
-def start_reading(view: View, paths: Sequence[str] = ()) -> Callable[[], Reading]:
+def start_reading(view: GitView, paths: Sequence[str] = ()) -> Callable[[], Reading]:
     """Start to read. Call the returned function to wait for the result.
 
     Two walks run in parallel, without an untracked cache: one walk with the cache is no faster on two cores, and a
@@ -241,12 +241,12 @@ def backdate_index(index: Path, begun: int) -> None:
     is written a moment after the reading would hide a change made meanwhile in the same tick.
     """
     with contextlib.suppress(FileNotFoundError):
-        moment = min(begun - TICK, index.stat().st_mtime_ns)
+        moment = min(begun - TICK_NANOSECONDS, index.stat().st_mtime_ns)
         os.utime(index, ns=(moment, moment))
 
 
 def classify(
-    view: View, update: IndexUpdate, reading: Reading, limit: int, limited: Collection[str] | None = None
+    view: GitView, update: IndexUpdate, reading: Reading, limit: int, limited: Collection[str] | None = None
 ) -> None:
     """Decide for each path that was read whether to add, remove or leave it out.
 
@@ -261,7 +261,7 @@ def classify(
         classify_path(view, update, path, limit)
 
 
-def _classify_missing(view: View, update: IndexUpdate, path: str) -> None:
+def _classify_missing(view: GitView, update: IndexUpdate, path: str) -> None:
     """Remove a path from the index unless it is only unreadable: git takes a file in a locked folder for deleted."""
     try:
         os.lstat(view.work_tree / path)
@@ -273,7 +273,7 @@ def _classify_missing(view: View, update: IndexUpdate, path: str) -> None:
         update.remove.add(path)
 
 
-def classify_path(view: View, update: IndexUpdate, path: str, limit: int | None) -> None:
+def classify_path(view: GitView, update: IndexUpdate, path: str, limit: int | None) -> None:
     """Decide about one path, by what is there now."""
     try:
         status = os.lstat(view.work_tree / path)
@@ -302,7 +302,7 @@ def too_large(size: int, limit: int) -> str:
     return f"is larger than {limit // 1_000_000} MB ({size / 1_000_000:.0f} MB)"
 
 
-def apply(view: View, update: IndexUpdate) -> None:
+def apply(view: GitView, update: IndexUpdate) -> None:
     """Apply the classified changes to the index, and write the objects.
 
     Raises GitError if files changed meanwhile; the caller then reads again.
@@ -315,7 +315,7 @@ def apply(view: View, update: IndexUpdate) -> None:
         )
 
 
-def ignored(view: View, paths: Sequence[str]) -> set[str]:
+def ignored(view: GitView, paths: Sequence[str]) -> set[str]:
     """Return the paths that the rules ignore, in the index or not. Raises GitError for a path behind a link."""
     if not paths:
         return set()
@@ -336,7 +336,7 @@ def unprocessable(error: GitError, update: IndexUpdate) -> str | None:
     return next((path for path in update.add if path == rest), None) if found else None
 
 
-def write_tree(view: View, index: Path | None = None, options: Sequence[str] = ()) -> str:
+def write_tree(view: GitView, index: Path | None = None, options: Sequence[str] = ()) -> str:
     """Write the index as a tree and return its name. `options` are those of `git write-tree`.
 
     The index keeps its time.

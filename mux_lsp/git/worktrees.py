@@ -37,7 +37,7 @@ __all__ = ["Claim", "Harvest", "Slot", "SlotState", "Worktree", "Worktrees"]
 
 log = logging.getLogger(__name__)
 
-MANY_FILES = 1000
+MAX_IGNORED_FILES = 1000
 """Maximum number of files for which an exclude list is written: git compares every path with each of its lines."""
 
 
@@ -153,7 +153,7 @@ class Worktrees:
             new = artifacts.restore(store, saved, view.work_tree, worktree.folder)
         own = self._own_dir(worktree.slot)
         save(own, load(own) | new)
-        if len(new.files) <= MANY_FILES:
+        if len(new.files) <= MAX_IGNORED_FILES:
             # So that an agent does not take them for its own work.
             with (worktree.git_dir / "info" / "exclude").open("ab") as file:
                 file.write(exclude_lines(sorted(new.files)))

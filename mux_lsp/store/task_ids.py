@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 # command's name, nor a number.
 _LETTERS: Final = "bcdfghjkmnpqrstvwxz"
 _DIGITS: Final = "23456789"
-_SHORTEST: Final = 3
+_MIN_ID_LENGTH: Final = 3
 
 
 def new_task_id(taken: Collection[str]) -> str:
     """Make an id that is not taken: three characters, or more once a quarter of the ids of that length are taken."""
-    length = _SHORTEST
+    length = _MIN_ID_LENGTH
     while sum(len(one) == length for one in taken) * 4 > _count(length):
         length += 1
     while True:

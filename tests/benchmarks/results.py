@@ -53,7 +53,7 @@ def measure(sizes: Sizes, base: Path) -> list[Line]:
             changes, hunks = results.read("HEAD~", "HEAD", reviews.count)
             taken.append(time.perf_counter() - begun)
             run = Run("a-1", "a", "sh:true", None, RunState.FINISHED, files=changes, hunks=hunks)
-            if sum(len(reviews.of(run, change).hunks) for change in changes) != hunks:
+            if sum(len(reviews.get(run, change).hunks) for change in changes) != hunks:
                 raise RuntimeError("the hunks are not those that were counted")
             derived.append(time.perf_counter() - begun)
         store.close()

@@ -21,7 +21,7 @@ from mux_lsp import faults
 from mux_lsp.core.transaction import Intent
 from mux_lsp.engine.working_tree import renames, staging
 from mux_lsp.engine.working_tree.disk import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, Entry, Write, read
-from mux_lsp.engine.working_tree.recovery import Outcome, Recovered, recover
+from mux_lsp.engine.working_tree.recovery import Recovered, RecoveryOutcome, recover
 from mux_lsp.engine.working_tree.steps import Steps
 from mux_lsp.engine.working_tree.tree import opened
 from mux_lsp.errors import ConflictError, MuxError
@@ -206,7 +206,7 @@ def test_killed_while_it_is_written_all_of_it_is_there_afterwards(scene: Scene) 
         scene.reset()
         intent = scene.stage()
         killed = killed_at(moment, lambda: scene.write(intent))
-        assert scene.recover(intent).outcome is Outcome.FORWARD
+        assert scene.recover(intent).outcome is RecoveryOutcome.FORWARD
         assert look(scene.root) == scene.after, scene.points
         return killed
 
@@ -219,7 +219,7 @@ def test_killed_while_it_is_undone_none_of_it_is_there_afterwards(scene: Scene) 
         intent = scene.stage()
         scene.write(intent)
         killed = killed_at(moment, lambda: scene.undo(intent))
-        assert scene.recover(intent, back=True).outcome is Outcome.BACK
+        assert scene.recover(intent, back=True).outcome is RecoveryOutcome.BACK
         assert look(scene.root) == scene.before
         return killed
 
@@ -254,7 +254,7 @@ def test_what_the_person_has_saved_meanwhile_stays_and_the_rest_is_all_or_nothin
         found = scene.recover(intent)
         now = look(scene.root)
         assert now[path][1] == b"saved just now\n"
-        wanted = scene.after if found.outcome is Outcome.FORWARD else scene.before
+        wanted = scene.after if found.outcome is RecoveryOutcome.FORWARD else scene.before
         others = {name for name in wanted | now if name != path and not path.startswith(f"{name}/")}
         # Entries for which the person's file is in the way stay as they were before.
         others = {name for name in others if not name.startswith(f"{path}/")}
@@ -276,12 +276,12 @@ def test_a_file_system_that_cannot_exchange_names(scene: Scene, monkeypatch: pyt
         scene.reset()
         intent = scene.stage()
         killed = killed_at(moment, lambda: scene.write(intent))
-        assert scene.recover(intent).outcome is Outcome.FORWARD
+        assert scene.recover(intent).outcome is RecoveryOutcome.FORWARD
         assert look(scene.root) == scene.after
         scene.reset()
         intent = scene.stage()
         killed_at(moment, lambda: scene.write(intent))
-        assert scene.recover(intent, back=True).outcome is Outcome.BACK
+        assert scene.recover(intent, back=True).outcome is RecoveryOutcome.BACK
         assert look(scene.root) == scene.before
         return killed
 
@@ -300,7 +300,7 @@ def test_what_was_staged_is_gone(scene: Scene) -> None:
         found = scene.recover(intent)
         assert look(scene.root) == before
         # Either all of it was written, or the files with accepted content are named.
-        if found.outcome is Outcome.FORWARD:
+        if found.outcome is RecoveryOutcome.FORWARD:
             assert before == scene.after
         else:
             changed = {

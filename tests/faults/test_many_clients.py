@@ -88,7 +88,7 @@ def test_a_thousand_connections_at_once_are_all_served(fake_home: IsolatedHome) 
 
 def test_who_finds_no_room_waits_for_it(fake_home: IsolatedHome) -> None:
     tune(fake_home, "daemon/lifecycle.py", "BACKLOG", 1)
-    tune(fake_home, "daemon/clients.py", "STRANGERS", 1)
+    tune(fake_home, "daemon/clients.py", "MAX_UNIDENTIFIED", 1)
     with Editor(fake_home) as neighbour, ThreadPoolExecutor(50) as pool:
         neighbour.request("initialize")
         granted = [*pool.map(lambda _: attempt(fake_home.paths, "lsp"), range(100))]
@@ -101,7 +101,7 @@ def test_a_daemon_that_lets_nobody_in_is_not_one_that_is_not_there(
     fake_home: IsolatedHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tune(fake_home, "daemon/lifecycle.py", "BACKLOG", 1)
-    tune(fake_home, "daemon/clients.py", "STRANGERS", 1)
+    tune(fake_home, "daemon/clients.py", "MAX_UNIDENTIFIED", 1)
     tune(fake_home, "daemon/handshake.py", "SECONDS", 60)
     monkeypatch.setattr(dial, "ANSWER_SECONDS", 1.0)
     with Editor(fake_home) as neighbour, ExitStack() as stack:
@@ -119,7 +119,7 @@ def test_a_daemon_that_lets_nobody_in_is_not_one_that_is_not_there(
 
 
 def test_one_client_too_many_hears_so(fake_home: IsolatedHome) -> None:
-    tune(fake_home, "daemon/clients.py", "CLIENTS", 2)
+    tune(fake_home, "daemon/clients.py", "MAX_CLIENTS", 2)
     with Editor(fake_home) as neighbour:
         neighbour.request("initialize")
         with attempt(fake_home.paths, "lsp") as second:

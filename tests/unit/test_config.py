@@ -41,7 +41,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 
 def test_the_weights_of_ranking_are_its_own() -> None:
-    assert Weights(**config.Ranking().model_dump()) == Weights()
+    assert Weights(**config.RankingSection().model_dump()) == Weights()
 
 
 def test_a_judge_is_the_built_in_agent_or_one_of_its_kind(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_judge_is_the_built_in_agent_or_one_of_its_kind(tmp_path: Path) -> Non
     file.write_text('[judge]\nagent = "anthropic"\n')
     assert config.load(file).judge.agent == "anthropic"
     file.write_text('[agents.x]\nkind = "anthropic"\n[judge]\nagent = "x"\ntop = 2\n')
-    assert config.load(file).judge == config.Judge(agent="x", top=2)
+    assert config.load(file).judge == config.JudgeSection(agent="x", top=2)
 
 
 @pytest.mark.parametrize(

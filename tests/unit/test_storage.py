@@ -46,7 +46,7 @@ def test_every_error_has_its_sentence(tmp_path: Path, number: int, words: tuple[
 
 def test_another_error_is_none_of_the_disks(tmp_path: Path) -> None:
     assert storage.explained(FileNotFoundError(errno.ENOENT, "x", str(tmp_path))) is None
-    with pytest.raises(FileNotFoundError), storage.told(tmp_path):
+    with pytest.raises(FileNotFoundError), storage.explain_words(tmp_path):
         (tmp_path / "missing").read_bytes()
 
 
@@ -86,7 +86,7 @@ def test_the_words_of_another_program(tmp_path: Path) -> None:
 
 
 def test_told_names_the_place(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=f"disk of {tmp_path}.* is full"), storage.told(tmp_path):
+    with pytest.raises(StorageError, match=f"disk of {tmp_path}.* is full"), storage.explain_words(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 

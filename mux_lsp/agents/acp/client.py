@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.backend import Attempt, Host
 
 
-class Client:
+class AcpClient:
     """Handler of the requests of one agent. The library defines the names and arguments of its methods."""
 
     def __init__(self, attempt: Attempt, host: Host, updates: Updates) -> None:

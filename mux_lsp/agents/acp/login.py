@@ -11,7 +11,7 @@ from mux_lsp.core.sanitize import printable
 if TYPE_CHECKING:
     from acp.schema import AuthMethodAgent, InitializeResponse
 
-_LONGEST: Final = 200
+_MAX_CHARACTERS: Final = 200
 
 
 def how_to_log_in(greeting: InitializeResponse | None) -> str:
@@ -32,4 +32,4 @@ def _way(method: EnvVarAuthMethod | TerminalAuthMethod | AuthMethodAgent) -> str
         way += f" (run it with {' '.join(method.args)})"
     elif method.description:
         way += f" ({method.description})"
-    return " ".join(printable(way).split())[:_LONGEST]
+    return " ".join(printable(way).split())[:_MAX_CHARACTERS]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TAIL: Final = 4000
-_LONGEST_LINE: Final = 300
+_MAX_LINE_CHARACTERS: Final = 300
 
 
 class Opening(Enum):
@@ -40,4 +40,4 @@ def last_words(run_folder: Path) -> str:
     size = size_of(run_folder, STDERR)
     data, _ = read_log(run_folder, STDERR, max(size - _TAIL, 0), _TAIL)
     lines = [line.strip() for line in printable(data.decode(errors="replace")).splitlines()]
-    return next((line[:_LONGEST_LINE] for line in reversed(lines) if line), "")
+    return next((line[:_MAX_LINE_CHARACTERS] for line in reversed(lines) if line), "")

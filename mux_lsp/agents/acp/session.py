@@ -12,7 +12,7 @@ from acp.schema import ClientCapabilities, FileSystemCapabilities, Implementatio
 from pydantic import ValidationError
 
 from mux_lsp import __version__
-from mux_lsp.agents.acp.client import Client
+from mux_lsp.agents.acp.client import AcpClient
 from mux_lsp.agents.acp.login import how_to_log_in
 from mux_lsp.agents.acp.messages import Opening, going_on, last_words
 from mux_lsp.agents.acp.settings import choose
@@ -56,7 +56,7 @@ _LAST_SECONDS: Final = 1.0
 """Seconds to wait for output left in a pipe, or for the end of an agent that has closed it."""
 
 _AUTHENTICATION_REQUIRED: Final = -32000
-_LONGEST_REASON: Final = 500
+_MAX_REASON_CHARACTERS: Final = 500
 
 _STOPPED: Final = {
     "max_tokens": "the model's answer was longer than the agent lets it be",
@@ -88,7 +88,7 @@ class AcpSession:
         self._process = process
         self._mode = mode
         self._updates = Updates(attempt, host)
-        self._client = Client(attempt, host, self._updates)
+        self._client = AcpClient(attempt, host, self._updates)
         self._session: str | None = None
         self._over = asyncio.Event()
         self._wire: Wire
@@ -250,4 +250,4 @@ class AcpSession:
 def _said(error: RequestError) -> str:
     details = error.data.get("details", error.data.get("message")) if isinstance(error.data, dict) else error.data
     parts = [str(error)] + ([str(details)] if isinstance(details, str) and details not in str(error) else [])
-    return " ".join(printable(": ".join(parts)).split())[:_LONGEST_REASON]
+    return " ".join(printable(": ".join(parts)).split())[:_MAX_REASON_CHARACTERS]

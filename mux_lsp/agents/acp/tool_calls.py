@@ -22,7 +22,7 @@ from acp.schema import (
     ToolCallUpdate,
 )
 
-from mux_lsp.agents.builtin.worktree_files import LONGEST_PATH
+from mux_lsp.agents.builtin.worktree_files import MAX_PATH_CHARACTERS
 from mux_lsp.core import diff
 from mux_lsp.core.permissions import RUN, PermissionRequest
 from mux_lsp.core.text import split_lines
@@ -34,13 +34,13 @@ READ: Final = "read"
 WRITE: Final = "write"
 FETCH: Final = "fetch"
 
-LONGEST_COMPARED: Final = 200_000
+MAX_COMPARED_CHARACTERS: Final = 200_000
 """Maximum number of characters of one message's old and new texts that are compared by line.
 
 The comparison blocks the event loop.
 """
 
-LONGEST: Final = 20_000
+MAX_CHARACTERS: Final = 20_000
 """Maximum number of characters of a call's input or result that are reported; of longer ones, head and tail."""
 
 _TOOLS: Final = {
@@ -137,19 +137,19 @@ def within(path: str, worktree: Path, folder: Path) -> str:
     if "\0" in path:
         return path.replace("\0", "\N{REPLACEMENT CHARACTER}")
     real, root = os.path.join(os.path.realpath(folder), path), os.path.realpath(worktree)  # noqa: PTH118
-    if len(real) > LONGEST_PATH:
+    if len(real) > MAX_PATH_CHARACTERS:
         # No system call accepts it like this, but the agent may have normalized it before use.
         real = os.path.normpath(real)
-    if len(real) <= LONGEST_PATH:
+    if len(real) <= MAX_PATH_CHARACTERS:
         real = os.path.realpath(real)
     told = os.path.relpath(real, root) if Path(real).is_relative_to(root) else real
-    return told if len(told) <= LONGEST_PATH else f"{told[:LONGEST_PATH]}…"
+    return told if len(told) <= MAX_PATH_CHARACTERS else f"{told[:MAX_PATH_CHARACTERS]}…"
 
 
 def _diffs(changes: Iterable[FileEditToolCallContent]) -> dict[str, str]:
     """Return the changes of each file, by its path, as the body of a unified diff."""
     bodies: dict[str, list[str]] = {}
-    room = LONGEST_COMPARED
+    room = MAX_COMPARED_CHARACTERS
     for change in changes:
         old, new = change.old_text or "", change.new_text
         room -= len(old) + len(new)
@@ -197,7 +197,7 @@ def as_json(value: Any) -> str:
 
 def shortened(text: str) -> str:
     """Return the head and tail of a long text."""
-    if len(text) <= LONGEST:
+    if len(text) <= MAX_CHARACTERS:
         return text
-    half = LONGEST // 2
+    half = MAX_CHARACTERS // 2
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"

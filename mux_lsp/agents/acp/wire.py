@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.agents.process import Pipes
 
-LONGEST: Final = 1 << 25
+MAX_LINE_BYTES: Final = 1 << 25
 """Maximum size of a message in bytes. Agents send whole files in them."""
 
 _BUFFER: Final = 1 << 18
@@ -107,17 +107,17 @@ class Wire:
                 if not part and not parts:
                     return None
             size += len(part)
-            if size <= LONGEST or not parts:
+            if size <= MAX_LINE_BYTES or not parts:
                 parts.append(part)
             if whole:
                 return self._short_enough(b"".join(parts), size)
 
     def _short_enough(self, line: bytes, size: int) -> bytes:
-        if size <= LONGEST:
+        if size <= MAX_LINE_BYTES:
             return line
         if _UPDATE.encode() not in line[:_HEAD]:
             # It may be an answer, and the code that waits for it would wait for ever.
-            raise AgentError(f"The agent sent a message of {size:,} bytes; at most {LONGEST:,} are read.")
+            raise AgentError(f"The agent sent a message of {size:,} bytes; at most {MAX_LINE_BYTES:,} are read.")
         return f"(an update of {size:,} bytes was left out: {line[:_HEAD].decode(errors='replace')}…)".encode()
 
 

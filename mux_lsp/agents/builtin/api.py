@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS: Final = 8
+MAX_ATTEMPTS: Final = 8
 """Maximum number of times that one request is sent."""
 
 
@@ -125,12 +125,12 @@ class Api:
 
         The usage of each try is appended to `took`, even if it fails.
         """
-        for number in range(1, ATTEMPTS + 1):
+        for number in range(1, MAX_ATTEMPTS + 1):
             try:
                 return await self._managed(request, host, took)
             except TryAgainError as error:
-                if number == ATTEMPTS:
-                    raise AgentError(f"{self._where} did not answer after {ATTEMPTS} tries: {error}.") from error
+                if number == MAX_ATTEMPTS:
+                    raise AgentError(f"{self._where} did not answer after {MAX_ATTEMPTS} tries: {error}.") from error
                 seconds = wait_for(number, error.headers)
                 host.emit(Notice(f"The model did not answer ({error}); trying again in {seconds:.0f} s."))
             await self.wait(seconds)

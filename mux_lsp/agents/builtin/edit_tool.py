@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 
-LINES: Final = 2000
-LONGEST_LINE: Final = 2000
-MOST_CHARACTERS: Final = 50_000
+MAX_LINES: Final = 2000
+MAX_LINE_CHARACTERS: Final = 2000
+MAX_CHARACTERS: Final = 50_000
 """Maximum number of characters of a file that are read at a time."""
 
 
@@ -37,10 +37,12 @@ def read(worktree_files: WorktreeFiles, path: Path, first: int, count: int) -> s
     if first > len(lines):
         raise UsageError(f"{path} has {len(lines)} lines; there is no line {first}.")
     shown: list[str] = []
-    room = MOST_CHARACTERS
-    for number, line in enumerate(lines[first - 1 : first - 1 + min(count, LINES)], first):
-        left_out = len(line) - LONGEST_LINE
-        shown.append(f"{number}\t{line[:LONGEST_LINE]}" + (f" [… {left_out} more characters]" if left_out > 0 else ""))
+    room = MAX_CHARACTERS
+    for number, line in enumerate(lines[first - 1 : first - 1 + min(count, MAX_LINES)], first):
+        left_out = len(line) - MAX_LINE_CHARACTERS
+        shown.append(
+            f"{number}\t{line[:MAX_LINE_CHARACTERS]}" + (f" [… {left_out} more characters]" if left_out > 0 else "")
+        )
         room -= len(shown[-1])
         if room < 0:
             break

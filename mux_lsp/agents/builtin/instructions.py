@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("AGENTS.md", "CLAUDE.md")
 
-LONGEST: Final = 40_000
+MAX_CHARACTERS: Final = 40_000
 """Maximum number of characters that are read of one file."""
 
 _GIVEN: Final = re.compile(r'^<instructions file="([^"\n]*)">$', re.MULTILINE)
@@ -68,5 +68,5 @@ class Instructions:
         if not text:
             return ""
         self._given.add(real.as_posix())
-        more = "\n[shortened]" if len(text) > LONGEST else ""
-        return f'<instructions file="{real.as_posix()}">\n{text[:LONGEST]}{more}\n</instructions>'
+        more = "\n[shortened]" if len(text) > MAX_CHARACTERS else ""
+        return f'<instructions file="{real.as_posix()}">\n{text[:MAX_CHARACTERS]}{more}\n</instructions>'

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mux_lsp.agents.builtin.reply_stream import Reply
     from mux_lsp.agents.process_table import Process
 
-SAME_CALL: Final = 4
+MAX_SAME_CALLS: Final = 4
 """The number of failures of the same call in one turn after which the agent is stopped."""
 
 GRACE_SECONDS: Final = 2.0
@@ -57,7 +57,7 @@ When you are done, or cannot go on, call `finish` with a summary."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TurnLimits:
     """The limits that end an attempt; None for no limit."""
 
     turns: int = 200
@@ -73,7 +73,7 @@ class BuiltinBackend:
 
     api: Callable[[str | None], Api]
     """Returns the API for a run's model; for None, with the model of the settings."""
-    limits: Limits = Limits()
+    limits: TurnLimits = TurnLimits()
     secrets: frozenset[str] = frozenset()
     """Names of environment variables that commands of the agent do not get."""
     grace: float = GRACE_SECONDS
@@ -140,7 +140,7 @@ class _Turn:
     api: Api
     tools: Tools
     conversation: Conversation
-    limits: Limits
+    limits: TurnLimits
     system: str
     failures: Counter[str] = field(default_factory=Counter)
 
@@ -224,10 +224,10 @@ class _Turn:
                 self.failures.clear()
             return None
         self.failures[key] += 1
-        if self.failures[key] < SAME_CALL:
+        if self.failures[key] < MAX_SAME_CALLS:
             return None
         title = toolbox.title(call["name"], call["input"])
-        return Outcome(1, f"the same call failed {SAME_CALL} times ({title}): {toolbox.one_line(result.text)}")
+        return Outcome(1, f"the same call failed {MAX_SAME_CALLS} times ({title}): {toolbox.one_line(result.text)}")
 
     async def _done(self, words: str) -> Outcome:
         await asyncio.to_thread(self.conversation.finish)

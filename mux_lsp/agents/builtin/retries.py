@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FIRST_WAIT: Final = 1.0
-LONGEST_WAIT: Final = 60.0
+FIRST_WAIT_SECONDS: Final = 1.0
+MAX_WAIT_SECONDS: Final = 60.0
 """Seconds before the second try, which double for each further one, and their maximum."""
 
-LONGEST_ASKED_FOR: Final = 600.0
+MAX_RETRY_AFTER_SECONDS: Final = 600.0
 """Maximum number of seconds that a server's `retry-after` can delay the next try."""
 
 
@@ -23,8 +23,8 @@ def wait_for(number: int, headers: Mapping[str, str]) -> float:
     """Return the seconds to wait before the next try: the server's `retry-after`, or a growing time with jitter."""
     asked = _asked_for(headers)
     if asked is not None:
-        return min(max(asked, 0.0), LONGEST_ASKED_FOR)
-    return min(FIRST_WAIT * 2.0 ** (number - 1) * (0.75 + random.random() / 2), LONGEST_WAIT)  # noqa: S311  # to spread load
+        return min(max(asked, 0.0), MAX_RETRY_AFTER_SECONDS)
+    return min(FIRST_WAIT_SECONDS * 2.0 ** (number - 1) * (0.75 + random.random() / 2), MAX_WAIT_SECONDS)  # noqa: S311  # to spread load
 
 
 def _asked_for(headers: Mapping[str, str]) -> float | None:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 
-MOST_MATCHES: Final = 200
-MOST_FILES: Final = 1000
-LONGEST_LINE: Final = 300
-LARGEST_SEARCHED: Final = 2_000_000
-SECONDS: Final = 30.0
+MAX_MATCHES: Final = 200
+MAX_FILES: Final = 1000
+MAX_LINE_CHARACTERS: Final = 300
+MAX_SEARCHED_BYTES: Final = 2_000_000
+TIMEOUT_SECONDS: Final = 30.0
 
 RIPGREP_FAILED: Final = 2
 """Exit status of ripgrep for an error. It does not support all regular expressions of Python."""
@@ -34,7 +34,7 @@ def files(worktree_files: WorktreeFiles, folder: Path, pattern: str | None) -> s
     more = 0
     for path in search_worker.walk(worktree_files.root, folder):
         if pattern is None or fnmatch(path.name, pattern) or fnmatch(path.as_posix(), pattern):
-            if len(found) < MOST_FILES:
+            if len(found) < MAX_FILES:
                 found.append(path.as_posix())
             else:
                 more += 1
@@ -58,14 +58,25 @@ async def search(
             "--hidden",
             "--sort=path",
         ]
-        arguments += ["--glob=!.git", f"--max-columns={LONGEST_LINE}", "--max-columns-preview", "--max-filesize=2M"]
+        arguments += [
+            "--glob=!.git",
+            f"--max-columns={MAX_LINE_CHARACTERS}",
+            "--max-columns-preview",
+            "--max-filesize=2M",
+        ]
         arguments += [f"--glob={glob}"] if glob else []
         arguments += ["--regexp", pattern, "--", folder.as_posix()]
         lines, status = await _lines_of(arguments, worktree_files.root, environment)
         if status != RIPGREP_FAILED:
             return _shown(lines)
     # In a process of its own: a pattern can keep Python's matching, and with it the interpreter, busy for hours.
-    program = [sys.executable, "-I", str(Path(search_worker.__file__)), str(LARGEST_SEARCHED), str(LONGEST_LINE)]
+    program = [
+        sys.executable,
+        "-I",
+        str(Path(search_worker.__file__)),
+        str(MAX_SEARCHED_BYTES),
+        str(MAX_LINE_CHARACTERS),
+    ]
     lines, status = await _lines_of(
         [*program, pattern, folder.as_posix(), glob or ""], worktree_files.root, environment
     )
@@ -83,10 +94,10 @@ async def _lines_of(arguments: list[str], folder: Path, environment: Mapping[str
     assert child.stdout is not None  # noqa: S101  # asked for above
     lines: list[str] = []
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             async for line in child.stdout:
                 lines.append(line.decode("utf-8", "replace").rstrip("\n").removeprefix("./"))
-                if len(lines) > MOST_MATCHES:
+                if len(lines) > MAX_MATCHES:
                     return lines, None
             return lines, await child.wait()
     except (TimeoutError, ValueError):
@@ -101,6 +112,6 @@ async def _lines_of(arguments: list[str], folder: Path, environment: Mapping[str
 def _shown(lines: list[str]) -> str:
     if not lines:
         return "[no match]"
-    if len(lines) > MOST_MATCHES:
-        lines[MOST_MATCHES:] = [f"[… more than {MOST_MATCHES} matches; narrow it down]"]
+    if len(lines) > MAX_MATCHES:
+        lines[MAX_MATCHES:] = [f"[… more than {MAX_MATCHES} matches; narrow it down]"]
     return "\n".join(lines)

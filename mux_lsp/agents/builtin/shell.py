@@ -31,7 +31,7 @@ _PLAIN: Final = {"TERM": "dumb", "NO_COLOR": "1", "PAGER": "cat", "GIT_PAGER": "
 
 
 @dataclass(slots=True)
-class Command:
+class ShellCommand:
     """A command that is running or has ended."""
 
     id: str
@@ -53,7 +53,7 @@ class Shell:
     """Names of environment variables that no child gets, in addition to those that look like a secret."""
     grace: float
     """Seconds between SIGTERM and SIGKILL."""
-    _commands: dict[str, Command] = field(default_factory=dict)
+    _commands: dict[str, ShellCommand] = field(default_factory=dict)
     _number: int = 0
 
     async def run(self, line: str, timeout: float) -> tuple[bool, str]:
@@ -106,7 +106,7 @@ class Shell:
         person = keyless(os.environ, self.attempt.folder, self.secrets)
         return {**person, **_PLAIN, **ours, **self.attempt.environment, **mark(self.attempt.run, self.attempt.worktree)}
 
-    def _known(self, command_id: str) -> Command:
+    def _known(self, command_id: str) -> ShellCommand:
         command = self._commands.get(command_id)
         if command is None:
             known = ", ".join(self._commands) or "none was started in the background"
@@ -115,7 +115,7 @@ class Shell:
             )
         return command
 
-    def _start(self, line: str) -> Command:
+    def _start(self, line: str) -> ShellCommand:
         if "\0" in line:
             raise UsageError("A command cannot hold a NUL character.")
         folder = None
@@ -135,10 +135,10 @@ class Shell:
             largest_file=self.attempt.largest_file,
         )
         waiting = asyncio.create_task(process.wait(child, folder))
-        command = self._commands[name] = Command(name, line, folder, child, waiting)
+        command = self._commands[name] = ShellCommand(name, line, folder, child, waiting)
         return command
 
-    async def _end(self, command: Command) -> None:
+    async def _end(self, command: ShellCommand) -> None:
         await process.end(command.child, self._mark(command.id), self.grace, run_folder=command.folder)
         with contextlib.suppress(asyncio.CancelledError):
             if not command.waiting.done():

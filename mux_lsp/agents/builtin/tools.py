@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from mux_lsp.agents.builtin.shell import Shell
     from mux_lsp.agents.builtin.worktree_files import WorktreeFiles
 
-LONGEST_RESULT: Final = 60_000
+MAX_RESULT_CHARACTERS: Final = 60_000
 """Maximum number of characters of a tool's result that a model reads."""
 
 SECONDS: Final = 120
-MOST_SECONDS: Final = 3600
+MAX_SECONDS: Final = 3600
 
 
 class _Input(BaseModel):
@@ -39,7 +39,7 @@ class ReadFile(_Input):
 
     path: str = Field(description="Path of the file, relative to the folder you work in.")
     first_line: int = Field(default=1, ge=1, description="The first line wanted, from 1.")
-    lines: int = Field(default=edit_tool.LINES, ge=1, description="How many lines.")
+    lines: int = Field(default=edit_tool.MAX_LINES, ge=1, description="How many lines.")
 
 
 class ListFiles(_Input):
@@ -57,7 +57,7 @@ class Search(_Input):
     glob: str | None = Field(default=None, description="Only files that match this glob.")
 
 
-class Edit(_Input):
+class EditInput(_Input):
     """One replacement."""
 
     old: str = Field(description="The exact text to replace, with enough around it to be found just once.")
@@ -69,7 +69,7 @@ class EditFile(_Input):
     """Change a text file by exact replacements, carried out in order, all of them or none."""
 
     path: str
-    edits: list[Edit] = Field(min_length=1)
+    edits: list[EditInput] = Field(min_length=1)
 
 
 class WriteFile(_Input):
@@ -83,7 +83,7 @@ class RunCommand(_Input):
     """Run a shell command in the folder you work in. Only its output comes back; there is no terminal and no input."""
 
     command: str
-    timeout_seconds: float = Field(default=SECONDS, gt=0, le=MOST_SECONDS)
+    timeout_seconds: float = Field(default=SECONDS, gt=0, le=MAX_SECONDS)
     background: bool = Field(default=False, description="Leave it at work; command_output tells what it prints.")
 
 
@@ -267,7 +267,7 @@ def one_line(text: str) -> str:
 def _shortened(text: str) -> str:
     # Bytes of a file that are not UTF-8 cannot be represented in JSON.
     text = text.encode("utf-8", "replace").decode()
-    if len(text) <= LONGEST_RESULT:
+    if len(text) <= MAX_RESULT_CHARACTERS:
         return text
-    half = LONGEST_RESULT // 2
-    return f"{text[:half]}\n[… {len(text) - LONGEST_RESULT:,} characters left out …]\n{text[-half:]}"
+    half = MAX_RESULT_CHARACTERS // 2
+    return f"{text[:half]}\n[… {len(text) - MAX_RESULT_CHARACTERS:,} characters left out …]\n{text[-half:]}"

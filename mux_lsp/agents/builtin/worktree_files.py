@@ -19,10 +19,10 @@ from mux_lsp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LARGEST: Final = 10_000_000
+MAX_BYTES: Final = 10_000_000
 """Maximum number of bytes of a file that a tool reads or writes."""
 
-LONGEST_PATH: Final = 4096
+MAX_PATH_CHARACTERS: Final = 4096
 """Maximum number of characters of a path. No system supports longer ones, and resolving one of a megabyte takes 30 s.
 """
 
@@ -40,7 +40,7 @@ class WorktreeFiles:
         """
         if "\0" in path:
             raise UsageError("A path cannot hold a NUL character.")
-        if len(path) > LONGEST_PATH:
+        if len(path) > MAX_PATH_CHARACTERS:
             raise UsageError(f"A path of {len(path):,} characters is longer than any can be.")
         real = Path(os.path.realpath((start or self.root) / path))
         if real != self.root and not real.is_relative_to(self.root):
@@ -61,9 +61,9 @@ class WorktreeFiles:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode):
                     raise UsageError(f"{relative} is not a file.")
-                if status.st_size > LARGEST:
-                    raise UsageError(f"{relative} has {status.st_size:,} bytes; at most {LARGEST:,} can be read.")
-                return file.read(LARGEST)
+                if status.st_size > MAX_BYTES:
+                    raise UsageError(f"{relative} has {status.st_size:,} bytes; at most {MAX_BYTES:,} can be read.")
+                return file.read(MAX_BYTES)
 
     def exists(self, relative: Path) -> bool:
         """Return whether there is a file, a folder or anything else."""
@@ -76,8 +76,8 @@ class WorktreeFiles:
         """Replace a file's content atomically. Missing folders are created; the file's mode is kept."""
         if not relative.name:
             raise UsageError("Name a file below the worktree.")
-        if len(data) > LARGEST:
-            raise UsageError(f"{relative} would have {len(data):,} bytes; at most {LARGEST:,} can be written.")
+        if len(data) > MAX_BYTES:
+            raise UsageError(f"{relative} would have {len(data):,} bytes; at most {MAX_BYTES:,} can be written.")
         # Written beside the worktree, so that a daemon killed in between leaves no partial file in the result.
         temporary = self.root.parent / f".mux-{secrets.token_hex(8)}"
         with self._folder_of(relative, make=True) as folder, _told(relative):

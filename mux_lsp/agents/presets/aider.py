@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.command import explain
 from mux_lsp.agents.events import Event, FileTouched, Text, Usage
-from mux_lsp.agents.presets.parser_base import LONGEST_TEXT
+from mux_lsp.agents.presets.parser_base import MAX_TEXT_CHARACTERS
 from mux_lsp.agents.presets.preset import Launch, LaunchRequest, Preset
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ _TOKENS: Final = re.compile(
 _FACTORS: Final[Mapping[str, int]] = {"k": 1_000, "m": 1_000_000}
 
 
-class Parser:
+class AiderParser:
     """Parser of aider's output, a paragraph at a time."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Parser:
                 float(cost.replace(",", "")) if cost and re.fullmatch(r"[\d,]*\d(?:\.\d+)?", cost) else None,
             )
             return [*self.finish(), usage]
-        if not line.strip() or self._length + len(line) > LONGEST_TEXT:
+        if not line.strip() or self._length + len(line) > MAX_TEXT_CHARACTERS:
             told = self.finish()
             self._add(line)
             return told
@@ -112,7 +112,7 @@ class Parser:
         return Outcome(exit_status, explain(exit_status))
 
     def _add(self, line: str) -> None:
-        self._lines.append(line[:LONGEST_TEXT])
+        self._lines.append(line[:MAX_TEXT_CHARACTERS])
         self._length += len(line)
 
 
@@ -128,7 +128,7 @@ AIDER: Final = Preset(
     "aider",
     "uv tool install aider-chat",
     launch,
-    Parser,
+    AiderParser,
     keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY"),
     logins=("~/.aider/oauth-keys.env",),
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SESSION_FOLDER: Final = "session-folder"
 """The file in the run's folder that records the folder in which the agent's session was last held."""
 
-LONGEST_COMPLAINT: Final = 4096
+MAX_ERROR_BYTES: Final = 4096
 """Maximum number of bytes at the end of an agent's standard error that are searched for the reason for its end."""
 
 _FORGETS: Final = "finds a conversation only in the folder that it was held in, and this is another one"
@@ -170,7 +170,7 @@ def _put_down(attempt: Attempt, prompt: str, launch: Launch) -> None:
 def _session_folder(run_folder: Path) -> str | None:
     try:
         with open_to_read(run_folder / SESSION_FOLDER) as file:
-            return file.read(LONGEST_COMPLAINT).decode("utf-8", "surrogateescape")
+            return file.read(MAX_ERROR_BYTES).decode("utf-8", "surrogateescape")
     except OSError:
         return None
 
@@ -181,7 +181,7 @@ def _with_complaint(outcome: Outcome, run_folder: Path) -> Outcome:
         return outcome
     try:
         with open_to_read(run_folder / STDERR) as file:
-            file.seek(max(0, file.seek(0, 2) - LONGEST_COMPLAINT))
+            file.seek(max(0, file.seek(0, 2) - MAX_ERROR_BYTES))
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError:
         return outcome

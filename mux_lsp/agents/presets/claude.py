@@ -75,7 +75,7 @@ def _session(request: LaunchRequest) -> str | None:
     return next(map(str, Path(home).expanduser().glob(f"projects/*/{request.session}.jsonl")), None)
 
 
-class Parser(Lines):
+class ClaudeParser(Lines):
     """Parser of `--output-format stream-json`."""
 
     def __init__(self) -> None:
@@ -214,7 +214,7 @@ CLAUDE: Final = Preset(
     "claude",
     "npm install -g @anthropic-ai/claude-code",
     launch,
-    Parser,
+    ClaudeParser,
     keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK",
           "CLAUDE_CODE_USE_VERTEX"),
     logins=("$CLAUDE_CONFIG_DIR/.credentials.json", "~/.claude/.credentials.json"),

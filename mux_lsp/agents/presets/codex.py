@@ -47,7 +47,7 @@ def launch(request: LaunchRequest) -> Launch:
     return Launch(tuple(command))
 
 
-class Parser(Lines):
+class CodexParser(Lines):
     """Parser of `codex exec --json`."""
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ CODEX: Final = Preset(
     "codex",
     "npm install -g @openai/codex",
     launch,
-    Parser,
+    CodexParser,
     keys=("CODEX_API_KEY", "OPENAI_API_KEY"),
     logins=("$CODEX_HOME/auth.json", "~/.codex/auth.json"),
 )

@@ -41,7 +41,7 @@ def launch(request: LaunchRequest) -> Launch:
     return Launch(tuple(arguments), session=session)
 
 
-class Parser(Lines):
+class CopilotParser(Lines):
     """Parser of `--output-format json`."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ COPILOT: Final = Preset(
     "copilot",
     "npm install -g @github/copilot",
     launch,
-    Parser,
+    CopilotParser,
     keys=("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "COPILOT_PROVIDER_BASE_URL"),
     logins=("$COPILOT_HOME/config.json", "~/.copilot/config.json"),
 )

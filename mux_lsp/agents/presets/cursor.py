@@ -14,7 +14,7 @@ from mux_lsp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-LONGEST_ARGUMENT: Final = 128 * 1024 - 1
+MAX_ARGUMENT_BYTES: Final = 128 * 1024 - 1
 """Maximum size of one argument on Linux, in bytes."""
 
 
@@ -25,7 +25,7 @@ def launch(request: LaunchRequest) -> Launch:
     `~/.cursor/cli-config.json`. Servers of the repository start only with approval, which is given if the repository is
     trusted.
     """
-    if len(request.prompt.encode()) > LONGEST_ARGUMENT:
+    if len(request.prompt.encode()) > MAX_ARGUMENT_BYTES:
         raise UsageError(
             "cursor-agent takes its prompt as an argument, and this one is longer than the 128 KB that an argument can "
             "have. Put the long part into a file of the repository and name it."
@@ -40,7 +40,7 @@ def launch(request: LaunchRequest) -> Launch:
     return Launch((*arguments, "--", request.prompt), reads_input=False)
 
 
-class Parser(Lines):
+class CursorParser(Lines):
     """Parser of `--output-format stream-json`."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ CURSOR: Final = Preset(
     "cursor-agent",
     "see https://cursor.com/docs/cli/installation",
     launch,
-    Parser,
+    CursorParser,
     keys=("CURSOR_API_KEY",),
     logins=("$XDG_CONFIG_HOME/cursor/auth.json", "~/.config/cursor/auth.json"),
 )

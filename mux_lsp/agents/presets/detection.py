@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VERSION_SECONDS: Final = 10.0
 """Seconds that a program may take to report its version. Some take four on a busy machine."""
 
-_LONGEST: Final = 4096
+_MAX_CHARACTERS: Final = 4096
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)+[\w.+-]*")
 
 
@@ -70,6 +70,6 @@ async def version_of(program: str, environment: Mapping[str, str]) -> str | None
                     os.killpg(child.pid, signal.SIGKILL)
                 await child.wait()
         output.seek(0)
-        said = output.read(_LONGEST)
+        said = output.read(_MAX_CHARACTERS)
     match = _VERSION.search(said.decode("utf-8", "replace"))
     return match[0].rstrip(".") if match else None

@@ -102,7 +102,7 @@ def _policy(commands: Commands) -> str:
     return "\n".join(lines)
 
 
-class Parser(Lines):
+class GeminiParser(Lines):
     """Parser of `--output-format stream-json`."""
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ GEMINI: Final = Preset(
     "gemini",
     "npm install -g @google/gemini-cli",
     launch,
-    Parser,
+    GeminiParser,
     keys=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"),
     logins=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", "~/.gemini/oauth_creds.json"),
     dropped=frozenset({"GEMINI_CLI"}),

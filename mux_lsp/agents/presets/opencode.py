@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _PLUGINS: Final = (".opencode/plugin", ".opencode/plugins")
 _SETTINGS: Final = ("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc")
 
-LONGEST_SETTINGS: Final = 1 << 20
+MAX_SETTINGS_BYTES: Final = 1 << 20
 """Maximum size in bytes of a repository's settings file that is searched for plugins."""
 
 _STATES: Final = {"completed": "done", "in_progress": "active", "cancelled": "done"}
@@ -81,13 +81,13 @@ def _plugin(folder: Path, worktree: Path) -> Path | None:
 def _speaks_of_plugins(file: Path) -> bool:
     try:
         with open_to_read(file) as opened:
-            text = opened.read(LONGEST_SETTINGS + 1)
+            text = opened.read(MAX_SETTINGS_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
         return True  # a link, for example: its target may be another one when opencode reads it
     # With escapes, a name can be written without any of its letters.
-    return len(text) > LONGEST_SETTINGS or b"plugin" in text or b"\\u" in text
+    return len(text) > MAX_SETTINGS_BYTES or b"plugin" in text or b"\\u" in text
 
 
 def _permissions(commands: Commands) -> dict[str, object]:
@@ -111,7 +111,7 @@ def _patterns(command: str | None) -> tuple[str, ...]:
     return ("*",) if command is None else (command, f"{command} *")
 
 
-class Parser(Lines):
+class OpencodeParser(Lines):
     """Parser of `opencode run --format json`."""
 
     def __init__(self) -> None:
@@ -190,7 +190,7 @@ OPENCODE: Final = Preset(
     "opencode",
     "npm install -g opencode-ai",
     launch,
-    Parser,
+    OpencodeParser,
     keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "OPENCODE_API_KEY"),
     logins=("$XDG_DATA_HOME/opencode/auth.json", "~/.local/share/opencode/auth.json"),
 )

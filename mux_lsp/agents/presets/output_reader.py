@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from mux_lsp.agents.events import Event
     from mux_lsp.agents.presets.preset import Parser, Preset
 
-PIECE: Final = 1 << 16
+PIECE_BYTES: Final = 1 << 16
 """Maximum number of bytes read at a time. Their lines are parsed and reported on the event loop."""
 
-LONGEST_LINE: Final = 1 << 24
+MAX_LINE_BYTES: Final = 1 << 24
 """Maximum number of bytes of one line. A longer one is split."""
 
 
@@ -152,7 +152,7 @@ class Reader:
         for line in whole:
             end += len(line) + 1
             lines.append((line.decode("utf-8", "replace"), end))
-        if len(rest) > LONGEST_LINE:
+        if len(rest) > MAX_LINE_BYTES:
             lines.append((rest.decode("utf-8", "replace"), self._position))
             rest = b""
         self._rest = rest
@@ -161,7 +161,7 @@ class Reader:
     def _read(self) -> bytes:
         try:
             with open_to_read(self._file) as file:
-                piece, start = read_around(file, self._position, PIECE)
+                piece, start = read_around(file, self._position, PIECE_BYTES)
         except OSError:
             return b""
         if start > self._position:

@@ -13,16 +13,16 @@ from mux_lsp.agents.events import Event, Raw
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST_TEXT: Final = 20_000
+MAX_TEXT_CHARACTERS: Final = 20_000
 """Maximum number of characters kept of a tool's input and of its result."""
 
-LONGEST_RAW: Final = 2_000
+MAX_RAW_CHARACTERS: Final = 2_000
 """Maximum number of characters kept of a line that cannot be parsed."""
 
-LONGEST_REASON: Final = 500
+MAX_REASON_CHARACTERS: Final = 500
 """Maximum number of characters kept of the reason that an agent gives for a failure."""
 
-LONGEST_TITLE: Final = 160
+MAX_TITLE_CHARACTERS: Final = 160
 
 
 class Lines:
@@ -64,13 +64,16 @@ class Lines:
         """
         if self.failure is not None and exit_status is not None:
             reason = " ".join(self.failure.split())
-            return Outcome(exit_status or 1, reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…")
+            return Outcome(
+                exit_status or 1,
+                reason if len(reason) <= MAX_REASON_CHARACTERS else f"{reason[:MAX_REASON_CHARACTERS]}…",
+            )
         return Outcome(exit_status, explain(exit_status))
 
 
 def raw(line: str) -> Raw:
     """Return a line unchanged, but bounded."""
-    return Raw(line if len(line) <= LONGEST_RAW else f"{line[:LONGEST_RAW]}…")
+    return Raw(line if len(line) <= MAX_RAW_CHARACTERS else f"{line[:MAX_RAW_CHARACTERS]}…")
 
 
 def words(value: Any) -> str:
@@ -94,10 +97,10 @@ def dollars(value: Any) -> float | None:
 
 def shortened(text: str) -> str:
     """Return the head and tail of a long text."""
-    if len(text) <= LONGEST_TEXT:
+    if len(text) <= MAX_TEXT_CHARACTERS:
         return text
-    half = LONGEST_TEXT // 2
-    return f"{text[:half]}\n… {len(text) - LONGEST_TEXT:,} characters left out …\n{text[-half:]}"
+    half = MAX_TEXT_CHARACTERS // 2
+    return f"{text[:half]}\n… {len(text) - MAX_TEXT_CHARACTERS:,} characters left out …\n{text[-half:]}"
 
 
 def shown(given: Any) -> str:
@@ -116,4 +119,4 @@ def titled(name: str, given: Any) -> str:
     values = given if isinstance(given, dict) else {}
     subject = next((values[key] for key in _SUBJECTS if isinstance(values.get(key), str)), "")
     line = " ".join(f"{name} {subject}".split())
-    return line if len(line) <= LONGEST_TITLE else f"{line[: LONGEST_TITLE - 1]}…"
+    return line if len(line) <= MAX_TITLE_CHARACTERS else f"{line[: MAX_TITLE_CHARACTERS - 1]}…"

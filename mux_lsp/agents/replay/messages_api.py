@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mux_lsp.agents.replay.script import Block, Turn, Usage
+    from mux_lsp.agents.replay.script import Block, ScriptedUsage, Turn
 
 UNSIGNED = "bXV4LWxzcCByZXBsYXk="
 """The signature of thinking without one in the script. The real API would reject it."""
@@ -209,7 +209,7 @@ def _details(turn: Turn) -> dict[str, Any] | None:
     return {"type": "refusal", "category": details.category, "explanation": details.explanation}
 
 
-def _input_usage(usage: Usage, request_size: int) -> dict[str, Any]:
+def _input_usage(usage: ScriptedUsage, request_size: int) -> dict[str, Any]:
     return {
         "input_tokens": tokens(request_size) if usage.input is None else usage.input,
         **_cache_usage(usage),
@@ -218,7 +218,7 @@ def _input_usage(usage: Usage, request_size: int) -> dict[str, Any]:
     }
 
 
-def _cache_usage(usage: Usage) -> dict[str, int]:
+def _cache_usage(usage: ScriptedUsage) -> dict[str, int]:
     return {"cache_creation_input_tokens": usage.cache_write, "cache_read_input_tokens": usage.cache_read}
 
 

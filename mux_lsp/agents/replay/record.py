@@ -22,7 +22,7 @@ from mux_lsp.agents.replay import http1
 from mux_lsp.agents.replay.http_server import Exchange, listen
 from mux_lsp.agents.replay.messages_api import ApiError
 from mux_lsp.agents.replay.request import ModelRequest, read, understand
-from mux_lsp.agents.replay.script import Conversation, Turn
+from mux_lsp.agents.replay.script import ScriptedConversation, Turn
 from mux_lsp.agents.replay.script_writer import write
 from mux_lsp.agents.replay.stream_reader import StreamReader, as_key, message_turn, whole_message
 from mux_lsp.errors import UsageError
@@ -109,7 +109,7 @@ def _address(url: str) -> _Address:
 class _Recorder:
     address: _Address
     file: Path
-    conversations: dict[tuple[str, str], Conversation] = field(default_factory=dict)
+    conversations: dict[tuple[str, str], ScriptedConversation] = field(default_factory=dict)
     """Conversations by model and prompt. Each request contains its conversation from the start, so the latest is kept.
     """
     turns: dict[str, Turn] = field(default_factory=dict)
@@ -172,7 +172,7 @@ class _Recorder:
             earlier = (message_turn({"content": answer}) for answer in request.answers)
             turns = (*(self.turns.get(as_key(past), past) for past in earlier), turn)
             prompt = _prompt(request.first_message)
-            self.conversations[request.model, prompt] = Conversation(
+            self.conversations[request.model, prompt] = ScriptedConversation(
                 model=request.model, contains=prompt or None, turn=turns
             )
             write_anew(self.file, write(self._ordered()).encode())
@@ -181,7 +181,7 @@ class _Recorder:
         except OSError as error:
             log.warning("%s cannot be written: %s", self.file, error)
 
-    def _ordered(self) -> list[Conversation]:
+    def _ordered(self) -> list[ScriptedConversation]:
         """Return the conversations, longer prompts first: the first match is used, and a prompt may contain another."""
         return sorted(self.conversations.values(), key=lambda conversation: -len(conversation.contains or ""))
 

@@ -16,12 +16,12 @@ from mux_lsp.agents.replay.messages_api import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mux_lsp.agents.replay.script import Conversation, Expect
+    from mux_lsp.agents.replay.script import Expect, ScriptedConversation
 
 CACHE_MARKS = 4
 """Maximum number of blocks of a request that may carry `cache_control`."""
 
-_SHOWN = 300
+_MAX_SHOWN_CHARACTERS = 300
 """Maximum number of characters of a text in an error message."""
 
 
@@ -111,7 +111,7 @@ def check(document: dict[str, Any]) -> None:
         raise _invalid(f"A maximum of {CACHE_MARKS} blocks with cache_control may be provided. Found {marks}.")
 
 
-def is_for(conversation: Conversation, request: ModelRequest) -> bool:
+def is_for(conversation: ScriptedConversation, request: ModelRequest) -> bool:
     """Return whether a request belongs to a conversation."""
     if not request.tools and any(block.tool is not None for turn in conversation.turn for block in turn.content):
         return False
@@ -147,7 +147,9 @@ def text_of(content: object) -> str:
 
 
 def _shown(words: str, texts: list[str] | tuple[str, ...]) -> str:
-    shown = ", ".join(repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…") for text in texts)
+    shown = ", ".join(
+        repr(text if len(text) <= _MAX_SHOWN_CHARACTERS else text[:_MAX_SHOWN_CHARACTERS] + "…") for text in texts
+    )
     return f"{words} {shown or 'none'}."
 
 

@@ -99,7 +99,7 @@ def _check_raw(raw: str) -> None:
         raise ValueError("raw has to be a JSON object with a type")
 
 
-class Usage(_Section):
+class ScriptedUsage(_Section):
     """The tokens of a turn. Omitted values are estimated from the length of the texts."""
 
     input: Count | None = None
@@ -179,7 +179,7 @@ class Turn(_Section):
     content: tuple[Block, ...]
     stop_reason: StopReason | None = None
     stop_details: StopDetails | None = None
-    usage: Usage = Usage()
+    usage: ScriptedUsage = ScriptedUsage()
     delay: Seconds = 0
     events_per_second: Rate | None = None
     expect: Expect = Expect()
@@ -200,7 +200,7 @@ class Turn(_Section):
         return None
 
 
-class Conversation(_Section):
+class ScriptedConversation(_Section):
     """The model's side of one conversation, and the requests that it answers. `model` may contain `*` as a wildcard.
 
     A conversation with tool calls never matches a request that offers no tools, such as one for a title.
@@ -214,7 +214,7 @@ class Conversation(_Section):
 
 
 class _Document(_Section):
-    conversation: Annotated[tuple[Conversation, ...], AfterValidator(_some)]
+    conversation: Annotated[tuple[ScriptedConversation, ...], AfterValidator(_some)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class Script:
     """Conversations, and the name of their file, which error messages begin with."""
 
     source: str
-    conversations: tuple[Conversation, ...]
+    conversations: tuple[ScriptedConversation, ...]
 
     def place(self, conversation: int, turn: int | None = None) -> str:
         """Return the position in the script for error messages. The arguments count from 0, the text from 1."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from mux_lsp.agents.replay.script import Block, Conversation, Turn
+    from mux_lsp.agents.replay.script import Block, ScriptedConversation, Turn
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -22,7 +22,7 @@ _QUOTES = re.compile(r'"(?="|\Z)')
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def write(conversations: Iterable[Conversation]) -> str:
+def write(conversations: Iterable[ScriptedConversation]) -> str:
     """Return the text of a script with these conversations."""
     return "\n".join(_conversation(conversation) for conversation in conversations)
 
@@ -40,7 +40,7 @@ def representable(value: object) -> bool:
             return True
 
 
-def _conversation(conversation: Conversation) -> str:
+def _conversation(conversation: ScriptedConversation) -> str:
     lines = ["[[conversation]]", *_keys(_given(conversation, "turn"))]
     for turn in conversation.turn:
         lines += ["", *_turn(turn)]

@@ -23,7 +23,7 @@ from mux_lsp.agents.replay.request import ModelRequest, check, is_for, read, und
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from mux_lsp.agents.replay.script import Conversation, Fault, Script, Turn
+    from mux_lsp.agents.replay.script import Fault, Script, ScriptedConversation, Turn
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class _Player:
             rate = fault.events_per_second
         return where, _Cue(turn, f"{number + 1}_{index + 1}", rate, fault)
 
-    def _conversation(self, request: ModelRequest) -> tuple[int, Conversation]:
+    def _conversation(self, request: ModelRequest) -> tuple[int, ScriptedConversation]:
         for number, conversation in enumerate(self.script.conversations):
             if is_for(conversation, request):
                 return number, conversation

@@ -81,21 +81,21 @@ class Baselines:
         """True if a baseline is being computed."""
         return bool(self._at_work)
 
-    def of(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> Baseline | None:
+    def get(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> Baseline | None:
         """Return the baseline of a tree if it is in memory."""
-        return self._known.get(folder_of(room, terms, tree))
+        return self._known.get(path_for(room, terms, tree))
 
     async def find(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> Baseline | None:
         """Return the baseline of a tree if it is in memory or on disk."""
-        return self.of(room, terms, tree) or await asyncio.to_thread(_load, folder_of(room, terms, tree))
+        return self.get(room, terms, tree) or await asyncio.to_thread(_load, path_for(room, terms, tree))
 
     def is_at_work(self, room: RepositoryStore, terms: CheckPlan, tree: str) -> bool:
         """Return whether the baseline of a tree is being computed."""
-        return folder_of(room, terms, tree) in self._at_work
+        return path_for(room, terms, tree) in self._at_work
 
     def want(self, room: RepositoryStore, terms: CheckPlan, snapshot: Snapshot, task: str) -> None:
         """Have the baseline of a snapshot computed for a task, unless it is known or being computed."""
-        folder = folder_of(room, terms, snapshot.tree)
+        folder = path_for(room, terms, snapshot.tree)
         if not terms.checks or folder in self._known:
             return
         work = self._at_work.get(folder)
@@ -155,7 +155,7 @@ async def _make(folder: Path, trial: Trial) -> Baseline | None:
     return await asyncio.to_thread(_keep, folder, checks)
 
 
-def folder_of(room: RepositoryStore, terms: CheckPlan, tree: str) -> Path:
+def path_for(room: RepositoryStore, terms: CheckPlan, tree: str) -> Path:
     """Return the folder of a tree's baseline, with the output of its checks."""
     digest = hashlib.sha256(f"{tree} {codec.dumps(terms)}".encode()).hexdigest()[:24]
     return room.shadow.folder / "baselines" / digest
@@ -163,7 +163,7 @@ def folder_of(room: RepositoryStore, terms: CheckPlan, tree: str) -> Path:
 
 def was_interrupted(room: RepositoryStore, terms: CheckPlan, tree: str) -> bool:
     """Return whether a daemon was killed while it computed this baseline."""
-    folder = folder_of(room, terms, tree)
+    folder = path_for(room, terms, tree)
     return folder.is_dir() and not (folder / RECORD).exists()
 
 

@@ -38,7 +38,7 @@ LARGEST_REPORT: Final = 32_000_000
 
 
 async def run_checks(
-    commands: Sequence[str], ground: CommandContext, told: Callable[[tuple[Check, ...]], object]
+    commands: Sequence[str], ground: CommandContext, on_event: Callable[[tuple[Check, ...]], object]
 ) -> tuple[Check, ...]:
     """Run checks one after another in one worktree. Returns fewer checks than `commands` if a person ends them.
 
@@ -49,11 +49,11 @@ async def run_checks(
     for number, command in enumerate(commands):
         if ground.cancelled.is_set():
             break
-        told((*done, Check(command, CheckState.RUNNING)))
+        on_event((*done, Check(command, CheckState.RUNNING)))
         check = await _check(ground, number, command)
         if check is not None:
             done = (*done, check)
-        told(done)
+        on_event(done)
     return done
 
 

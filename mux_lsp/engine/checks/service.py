@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mux_lsp import descriptors
 from mux_lsp.core.model import Check, CheckState
-from mux_lsp.engine.checks.baseline import Baselines, folder_of, was_interrupted
+from mux_lsp.engine.checks.baseline import Baselines, path_for, was_interrupted
 from mux_lsp.engine.checks.comparison import base_of, restored_folder, tell_apart
 from mux_lsp.engine.checks.runner import check_folder
 from mux_lsp.engine.checks.trial import CheckPlan, Trial
@@ -18,7 +18,7 @@ from mux_lsp.errors import MuxError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from mux_lsp.config import Runs
+    from mux_lsp.config import RunsSection
     from mux_lsp.core.model import Run, Snapshot, Task
     from mux_lsp.engine.checks.runner import Baseline
     from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores
@@ -42,7 +42,7 @@ class CheckService:
         book: TaskRegistry,
         rooms: RepositoryStores,
         setups: SetupRegistry,
-        settings: Callable[[], Runs],
+        settings: Callable[[], RunsSection],
         run_folder: Callable[[str], Path],
         spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
     ) -> None:
@@ -75,14 +75,14 @@ class CheckService:
         else:
             self._spawn(self._want_other(task, run, task.snapshot))
 
-    def take_up(self) -> None:
+    def recover(self) -> None:
         """Resume the work of a killed daemon."""
         for task in self._book.tasks():
             if task.checks and task.ended and task.snapshot is not None and not _is_known(task):
-                room = self._rooms.of(Path(task.repository))
+                room = self._rooms.get(Path(task.repository))
                 if was_interrupted(room, self.plan_of(task), task.snapshot.tree):
                     self._baselines.want(room, self.plan_of(task), task.snapshot, task.id)
-                self._tell(task)
+                self._publish(task)
 
     def ended(self, task: Task) -> None:
         """Handle the end of a run. If no run of the task has checks to compare, its baseline is not needed."""
@@ -99,7 +99,7 @@ class CheckService:
         tasks = [task for task in self._book.tasks(root) if task.checks == checks and task.snapshot is not None]
         if not tasks or tasks[-1].snapshot is None:
             return None
-        return await self._baselines.find(self._rooms.of(root), self.plan_of(tasks[-1]), tasks[-1].snapshot.tree)
+        return await self._baselines.find(self._rooms.get(root), self.plan_of(tasks[-1]), tasks[-1].snapshot.tree)
 
     async def annotate_run(self, run_id: str) -> None:
         """Compare the checks of a run with the baseline, if that is known."""
@@ -107,9 +107,9 @@ class CheckService:
         task = self._book.task(run.task)
         if not run.checks or task.snapshot is None:
             return
-        room = self._rooms.of(Path(task.repository))
+        room = self._rooms.get(Path(task.repository))
         base = await asyncio.to_thread(base_of, room, run, task.snapshot)
-        baseline = self._baselines.of(room, self.plan_of(task), base.tree)
+        baseline = self._baselines.get(room, self.plan_of(task), base.tree)
         if baseline is None:
             return
         told = await asyncio.to_thread(tell_apart, run, self._run_folder(run_id), baseline)
@@ -134,19 +134,19 @@ class CheckService:
         if on == "restored":
             folder = restored_folder(folder)
         elif on == "snapshot" and task.snapshot is not None:
-            room = self._rooms.of(Path(task.repository))
+            room = self._rooms.get(Path(task.repository))
             base = await asyncio.to_thread(base_of, room, run, task.snapshot)
-            folder = folder_of(room, self.plan_of(task), base.tree)
+            folder = path_for(room, self.plan_of(task), base.tree)
         return check_folder(folder, number)
 
     def _want(self, task: Task, base: Snapshot) -> None:
-        room, terms = self._rooms.of(Path(task.repository)), self.plan_of(task)
+        room, terms = self._rooms.get(Path(task.repository)), self.plan_of(task)
         self._baselines.want(room, terms, base, task.id)
-        self._tell(task)
+        self._publish(task)
 
     async def _want_other(self, task: Task, run: Run, snapshot: Snapshot) -> None:
         try:
-            self._want(task, await asyncio.to_thread(base_of, self._rooms.of(Path(task.repository)), run, snapshot))
+            self._want(task, await asyncio.to_thread(base_of, self._rooms.get(Path(task.repository)), run, snapshot))
         except MuxError as error:
             log.warning("the baseline of %s could not be determined: %s", run.id, error)
 
@@ -154,18 +154,18 @@ class CheckService:
         return Trial(
             name=name,
             room=room,
-            setups=self._setups.of(room),
+            setups=self._setups.get(room),
             terms=terms,
             snapshot=snapshot,
             base=snapshot.commit,
-            output=folder_of(room, terms, snapshot.tree),
+            output=path_for(room, terms, snapshot.tree),
             settings=self._settings(),
             places=self.places,
             cancelled=asyncio.Event(),
-            told=lambda _: None,
+            on_event=lambda _: None,
         )
 
-    def _tell(self, task: Task) -> None:
+    def _publish(self, task: Task) -> None:
         """Update a task's `baseline` field with what is known of it."""
         try:
             self._tell_now(task)
@@ -176,8 +176,8 @@ class CheckService:
     def _tell_now(self, task: Task) -> None:
         if task.snapshot is None:
             return
-        room, terms = self._rooms.of(Path(task.repository)), self.plan_of(task)
-        known = self._baselines.of(room, terms, task.snapshot.tree)
+        room, terms = self._rooms.get(Path(task.repository)), self.plan_of(task)
+        known = self._baselines.get(room, terms, task.snapshot.tree)
         if known is not None:
             self._book.change_task(task.id, "baseline", baseline=known.checks)
         elif not _is_known(task):
@@ -194,7 +194,7 @@ class CheckService:
                 continue
             await asyncio.gather(*(self._tell_apart_late(run.id) for run in task.runs if _waits(run)))
             if (now := self._book.find_task(task.id)) is not None:
-                self._tell(now)
+                self._publish(now)
 
     async def _tell_apart_late(self, run_id: str) -> None:
         try:

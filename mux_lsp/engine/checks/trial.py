@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from mux_lsp.config import Runs
+    from mux_lsp.config import RunsSection
     from mux_lsp.core.model import Check, Setup, Snapshot
     from mux_lsp.engine.repository.registry import RepositoryStore
     from mux_lsp.engine.repository.setup import Setups
@@ -58,12 +58,12 @@ class Trial:
     """Commit of the person's own snapshot from which it descends."""
     output: Path
     """Folder for the checks' output."""
-    settings: Runs
+    settings: RunsSection
     places: asyncio.Semaphore
     """Limit on the number of worktrees that are checked at once."""
     cancelled: asyncio.Event
     """Set when a person ends the trial."""
-    told: Callable[[tuple[Check, ...]], object]
+    on_event: Callable[[tuple[Check, ...]], object]
     """Called as each check begins and ends."""
 
 
@@ -107,7 +107,7 @@ async def _check(trial: Trial, worktree: Worktree) -> tuple[Check, ...]:
         cancelled=trial.cancelled,
         without=trial.room.keys(),
     )
-    return await run_checks(trial.terms.checks, ground, trial.told)
+    return await run_checks(trial.terms.checks, ground, trial.on_event)
 
 
 def _give_back(trial: Trial, worktree: Worktree) -> None:

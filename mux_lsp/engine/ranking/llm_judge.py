@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mux_lsp.config import Configuration
     from mux_lsp.core.model import Run, Task
-    from mux_lsp.engine.ranking.pairwise import Judge
+    from mux_lsp.engine.ranking.pairwise import PairwiseJudge
     from mux_lsp.engine.ranking.service import Rankings
     from mux_lsp.engine.state.events import Event
 
@@ -52,7 +52,7 @@ class LlmJudge:
     _known: dict[str, str] = field(default_factory=dict, init=False)
     """By task, the digest of the results that were last judged, or are being judged."""
 
-    def notice(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Start judging a task if this event made it ready: all of its runs have ended and its baseline is known."""
         if not isinstance(event, TaskChanged) or self.configuration().judge.agent is None:
             return
@@ -64,7 +64,7 @@ class LlmJudge:
             digest = self._digest(task)
             if self._known.get(task.id) != digest:
                 self._known[task.id] = digest
-                self.spawn(self._judge(task, digest))
+                self.spawn(self._compare(task, digest))
 
     def _digest(self, task: Task) -> str:
         """Return a digest of all that an opinion depends on: the results, and the judge's settings."""
@@ -80,7 +80,7 @@ class LlmJudge:
     def _file(self, task_id: str) -> Path:
         return self.folder / f"{task_id}.json"
 
-    async def _judge(self, task: Task, digest: str) -> None:
+    async def _compare(self, task: Task, digest: str) -> None:
         try:
             found = await asyncio.to_thread(_load, self._file(task.id), digest)
             if found is None:
@@ -104,7 +104,7 @@ class LlmJudge:
             for run in task.runs
             if run.id in chosen
         }
-        judge: Judge = backends.api_of(self.configuration(), settings.agent, settings.model)
+        judge: PairwiseJudge = backends.api_of(self.configuration(), settings.agent, settings.model)
         try:
             return await pairwise.compare_all(
                 judge,

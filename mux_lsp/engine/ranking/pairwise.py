@@ -52,7 +52,7 @@ VERDICT: Final = {
 }
 
 
-class Judge(Protocol):
+class PairwiseJudge(Protocol):
     """An LLM server: `mux_lsp.agents.builtin.api.Api`."""
 
     model: str
@@ -86,7 +86,11 @@ def candidates(ranking: Sequence[Ranked], top: int) -> tuple[str, ...]:
 
 
 async def compare_all(
-    judge: Judge, prompt: str, patches: Mapping[str, str], admit: Callable[[], None], took: Callable[[Usage], None]
+    judge: PairwiseJudge,
+    prompt: str,
+    patches: Mapping[str, str],
+    admit: Callable[[], None],
+    took: Callable[[Usage], None],
 ) -> dict[str, Opinion]:
     """Compare the results of these runs in pairs, each pair in both orders. `admit` is called before each question, and
     raises MuxError if it may not be asked; `took` is called with the usage of each reply, including failed ones.
@@ -122,7 +126,7 @@ class _Answer:
     why: str
 
 
-async def _compare(judge: Judge, prompt: str, pair: tuple[str, str], took: Callable[[Usage], None]) -> _Answer:
+async def _compare(judge: PairwiseJudge, prompt: str, pair: tuple[str, str], took: Callable[[Usage], None]) -> _Answer:
     # In JSON, no content of a patch can be mistaken for its end.
     said = json.dumps({"request": prompt, "A": pair[0], "B": pair[1]}, ensure_ascii=False)
     messages = [{"role": "user", "content": [{"type": "text", "text": said}]}]

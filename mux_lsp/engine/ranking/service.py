@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from mux_lsp.coalescer import Coalescer
 from mux_lsp.core.agreement import ALONE, agreements, equal_runs
-from mux_lsp.core.grading import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Candidate, Opinion, Weights
 from mux_lsp.core.model import ChangeKind
 from mux_lsp.core.ranking import Ranked, rank
 from mux_lsp.core.sanitize import printable
@@ -50,7 +50,7 @@ def contenders(task: Task) -> tuple[Run, ...]:
     return tuple(run for run in task.active_runs if run.state.ended)
 
 
-def attempts(task: Task, hunks: Hunks, opinions: Mapping[str, Opinion]) -> list[Attempt]:
+def attempts(task: Task, hunks: Hunks, opinions: Mapping[str, Opinion]) -> list[Candidate]:
     """Return the attempts to rank. Slow the first time. Raises GitError."""
     runs = contenders(task)
     by_file = sum(len(run.files) for run in runs) > MANY_FILES
@@ -59,7 +59,7 @@ def attempts(task: Task, hunks: Hunks, opinions: Mapping[str, Opinion]) -> list[
     touched = Counter(change.base_path for run in runs for change in run.files)
     changing = sum(bool(run.files) for run in runs)
     return [
-        Attempt(
+        Candidate(
             run,
             agreed.get(run.id, ALONE),
             equal.get(run.id, ()),
@@ -147,7 +147,7 @@ class Rankings:
         if self._threads:
             await asyncio.wait(self._threads)
 
-    def of(self, run: Run) -> Ranked | None:
+    def get(self, run: Run) -> Ranked | None:
         """Return the last known rank of a run, or None. Cheap."""
         known = self._known.get(run.task)
         return known.ranked.get(run.id) if known is not None and run.state.ended else None
@@ -165,7 +165,7 @@ class Rankings:
         last = len(found) + 1
 
         def place(entry: tuple[Run, FileChange]) -> tuple[int, int]:
-            ranked = self.of(entry[0])
+            ranked = self.get(entry[0])
             return tasks[entry[0].task], ranked.rank if ranked is not None else last
 
         return sorted(found, key=place)
@@ -180,7 +180,7 @@ class Rankings:
         self._known.setdefault(task_id, _Known()).stale = True
         await self._rank(task_id)
 
-    def notice(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Rank a task again if the event may change its ranks."""
         match event:
             case TaskChanged(task=task, deleted=True):
@@ -225,7 +225,7 @@ class Rankings:
                 return
             before, known.ranked = known.ranked, ranked
             if before != ranked:
-                self._tell(task_id, known, order_changed=_order(before) != _order(ranked))
+                self._publish(task_id, known, order_changed=_order(before) != _order(ranked))
 
     async def _in_thread(self, work: Callable[[], dict[str, Ranked]]) -> dict[str, Ranked]:
         working = asyncio.ensure_future(asyncio.to_thread(work))
@@ -234,7 +234,7 @@ class Rankings:
         # A thread cannot be cancelled, and `close` must wait for it.
         return await asyncio.shield(working)
 
-    def _tell(self, task_id: str, known: _Known, *, order_changed: bool) -> None:
+    def _publish(self, task_id: str, known: _Known, *, order_changed: bool) -> None:
         task = self._task(task_id)
         if task is None:
             return

@@ -37,7 +37,7 @@ class RepositoryStores:
         self._keys = keys
         self._rooms: dict[Path, RepositoryStore] = {}
 
-    def of(self, root: Path) -> RepositoryStore:
+    def get(self, root: Path) -> RepositoryStore:
         """Return the store of a repository by its root, which may have been deleted since: results outlive it."""
         room = self._rooms.get(root)
         if room is None:

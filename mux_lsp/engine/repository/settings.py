@@ -25,7 +25,7 @@ LARGEST: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RepositorySettings:
     """Default settings of a task in a repository."""
 
     agents: tuple[str, ...]
@@ -56,7 +56,7 @@ class RepositoryConfig:
 
 def settings_of(
     root: Path, configuration: Configuration, offer: RepositoryConfig, trusted: Collection[str]
-) -> Settings:
+) -> RepositorySettings:
     """Return the settings of a repository: `[defaults]`, overridden by its `mux.toml`, overridden by `[[repository]]`.
 
     `trusted` are the digests of the values that the person trusts there. A `mux.toml` that is not trusted, or cannot be
@@ -72,7 +72,7 @@ def settings_of(
         notices = (f"The {FILE} of {root} does not count, since {why}: {asks}.",)
     said = own.model_dump(exclude_none=True) | configuration.of(root).model_dump(exclude_none=True, exclude={"path"})
     merged = OfRepository.model_validate(said)
-    return Settings(
+    return RepositorySettings(
         agents=configuration.defaults.agents if merged.agents is None else merged.agents,
         checks=configuration.defaults.checks if merged.checks is None else merged.checks,
         setup=Setup(merged.setup or (), merged.setup_inputs or ()),

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
-    from mux_lsp.config import Runs
+    from mux_lsp.config import RunsSection
     from mux_lsp.core.model import Setup
     from mux_lsp.engine.repository.registry import RepositoryStore
     from mux_lsp.git.artifacts import Artifacts
@@ -86,7 +86,7 @@ async def set_up(  # noqa: PLR0913 - worktree, commands, tree, limits
     snapshot: Snapshot,
     base: str,
     *,
-    settings: Runs,
+    settings: RunsSection,
     cancelled: asyncio.Event,
     begins: Callable[[str], object] = lambda _: None,
 ) -> str | None:
@@ -194,7 +194,7 @@ class Setups:
     async def find(
         self,
         plan: _Plan,
-        settings: Runs,
+        settings: RunsSection,
         cancelled: asyncio.Event,
         begins: Callable[[str], object],
     ) -> Artifacts | None:
@@ -220,7 +220,9 @@ class Setups:
             raise SetupError(str(outcome))
         return outcome
 
-    async def _make(self, plan: _Plan, settings: Runs, cancelled: asyncio.Event) -> Artifacts | SetupError | None:
+    async def _make(
+        self, plan: _Plan, settings: RunsSection, cancelled: asyncio.Event
+    ) -> Artifacts | SetupError | None:
         try:
             # Another call may have completed it in the meantime.
             there = await asyncio.to_thread(_use, plan.folder)
@@ -244,7 +246,7 @@ class SetupRegistry:
     def __init__(self) -> None:
         self._setups: dict[Path, Setups] = {}
 
-    def of(self, room: RepositoryStore) -> Setups:
+    def get(self, room: RepositoryStore) -> Setups:
         """Return the set-ups of a repository."""
         found = self._setups.get(room.root)
         if found is None:
@@ -264,7 +266,7 @@ async def _wait(flight: _Flight, cancelled: asyncio.Event) -> None:
 
 
 async def _carry_out(
-    room: RepositoryStore, plan: _Plan, settings: Runs, cancelled: asyncio.Event
+    room: RepositoryStore, plan: _Plan, settings: RunsSection, cancelled: asyncio.Event
 ) -> Artifacts | SetupError | None:
     """Run the commands, and keep the files that they created. Returns None if nobody waits for them any more."""
     name = f"setup.{plan.digest}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mux_lsp.config import Configuration
-    from mux_lsp.engine.repository.settings import Settings
+    from mux_lsp.engine.repository.settings import RepositorySettings
     from mux_lsp.store.journal import Journal
 
 
@@ -38,7 +38,7 @@ class Trust:
         self._journal = journal
         self._configured = configured
 
-    async def settings(self, root: Path, buffers: Mapping[str, bytes]) -> Settings:
+    async def settings(self, root: Path, buffers: Mapping[str, bytes]) -> RepositorySettings:
         """Return the settings of a repository, with its `mux.toml` as the person sees it: unsaved `buffers` or disk.
 
         Raises UsageError if `config.toml` is invalid. An invalid `mux.toml` causes a notice.
@@ -47,7 +47,7 @@ class Trust:
         offer = await asyncio.to_thread(load_repository_config, root, buffers)
         return settings_of(root, configuration, offer, self._journal.grants.trusted(str(root)))
 
-    async def look(self, root: Path, buffers: Mapping[str, bytes]) -> TrustReport:
+    async def report(self, root: Path, buffers: Mapping[str, bytes]) -> TrustReport:
         """Return what a repository offers to trust. Raises UsageError if `config.toml` is invalid."""
         configuration = await self._configured()
         offer = await asyncio.to_thread(load_repository_config, root, buffers)
@@ -61,7 +61,7 @@ class Trust:
         if offer.digest != digest:
             raise UsageError(f"The {FILE} of {root} is not what was shown any more: look at it again.")
         self._journal.grants.trust(str(root), digest)
-        return await self.look(root, buffers)
+        return await self.report(root, buffers)
 
     def forget(self, root: Path) -> bool:
         """Revoke trust in a repository. Returns whether there was any."""

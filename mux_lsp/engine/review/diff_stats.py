@@ -178,7 +178,7 @@ class DiffStats:
         pair = one.old, one.new
         with self._lock:
             before = self._texts.get(one.old, _NOTHING)
-        figures, is_ours = _judge(one, before)
+        figures, is_ours = _counts(one, before)
         self._keep(pair, figures)
         if figures.hunks and not is_ours:
             with self._lock:
@@ -220,7 +220,7 @@ def _sum(lines: Iterable[int | None]) -> int | None:
     return None if None in counted else sum(filter(None, counted))
 
 
-def _judge(one: TextDiff, before: _Text) -> tuple[Figures, bool]:
+def _counts(one: TextDiff, before: _Text) -> tuple[Figures, bool]:
     """Return the figures of a comparison, and whether its hunks must be found by our own diff."""
     if one.added is None or one.removed is None:
         return Figures(None, None, 0), False

@@ -14,7 +14,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mux_lsp.core.history import Acceptance, Cause, ChangeKey, Text, context, extract
+from mux_lsp.core.history import Acceptance, Cause, ChangeKey, HistoryText, context, extract
 from mux_lsp.engine.review.presence import key_of
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store import acceptances
@@ -101,7 +101,7 @@ class History:
     def prepare(self, selection: Selection, reviews: HunkCache, client: str) -> dict[ChangeKey, Row]:
         """Return the records for a selection, to be stored once it is in the texts. Slow: call it in a thread."""
         agreed = agreement(selection, self._task(selection.run.task), reviews)
-        texts = {path: Text(plan.lines or ()).lines for plan in selection.plans for path in plan.paths}
+        texts = {path: HistoryText(plan.lines or ()).lines for plan in selection.plans for path in plan.paths}
         names = {path: plan.path for plan in selection.plans for path in plan.paths}
         who = Author(client, selection.run.id, Cause.ACCEPT)
         shifts: dict[str, int] = {}
@@ -210,7 +210,7 @@ def agreement(selection: Selection, task: Task, reviews: HunkCache) -> dict[Chan
                 made = {key_of(item) for item in items}
             elif compared < COMPARED:
                 compared += 1
-                made = {ChangeKey(task.id, change.base_path, hunk.id) for hunk in reviews.of(run, change).hunks}
+                made = {ChangeKey(task.id, change.base_path, hunk.id) for hunk in reviews.get(run, change).hunks}
             else:
                 continue
             for item in items:

@@ -81,7 +81,7 @@ class HunkCache:
         self._base_lines = 0
         self._lock = threading.Lock()
 
-    def of(self, run: Run, change: FileChange) -> FileDiff:
+    def get(self, run: Run, change: FileChange) -> FileDiff:
         """Return one changed file with its hunks."""
         return replace(self._found(change), run=run.id, agent=run.agent, change=change)
 

@@ -28,9 +28,9 @@ class Rejections:
         self._hunks: dict[tuple[str, str], frozenset[str]] = {}
         for run in runs:
             for one in journal.rejections(run):
-                self._hunks[run, one.path] = self.of(run, one.path) | {one.hunk}
+                self._hunks[run, one.path] = self.get(run, one.path) | {one.hunk}
 
-    def of(self, run: str, path: str) -> frozenset[str]:
+    def get(self, run: str, path: str) -> frozenset[str]:
         """Return the rejection keys of a file."""
         return self._hunks.get((run, path), frozenset())
 
@@ -41,12 +41,12 @@ class Rejections:
             of_runs.setdefault(run, []).extend((path, hunk) for hunk in hunks)
         self._journal.reject_all(of_runs)
         for key, hunks in named.items():
-            self._hunks[key] = self.of(*key) | hunks
+            self._hunks[key] = self.get(*key) | hunks
 
     def forget_hunks(self, run: str, hunks: Iterable[tuple[str, str]]) -> None:
         """Forget rejections that were withdrawn in the journal, each a path and a rejection key."""
         for path, hunk in hunks:
-            self._hunks[run, path] = self.of(run, path) - {hunk}
+            self._hunks[run, path] = self.get(run, path) - {hunk}
 
     def forget(self, runs: Collection[str]) -> None:
         """Forget runs that have been deleted, in the journal too."""

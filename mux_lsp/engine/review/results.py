@@ -35,12 +35,12 @@ class ResultReader:
     def patch(self, task: Task, run: Run) -> bytes:
         """Return the result of a run as a patch. Call it in a thread."""
         assert run.base is not None and run.result is not None, "it was ranked by its result"  # noqa: S101
-        return self._repositories.of(Path(task.repository)).shadow.patch(run.base, run.result)
+        return self._repositories.get(Path(task.repository)).shadow.patch(run.base, run.result)
 
     def _of(self, root: Path) -> tuple[DiffStats, HunkCache]:
         found = self._caches.get(root)
         if found is None:
-            shadow = self._repositories.of(root).shadow
+            shadow = self._repositories.get(root).shadow
             results = DiffStats(shadow)
             found = self._caches[root] = results, HunkCache(shadow.read, results.pop_body)
         return found

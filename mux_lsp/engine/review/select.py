@@ -56,7 +56,7 @@ def refuse_moved_on(review: ReviewService, run: Run, result: str, paths: Collect
     """
     if run.result == result:
         return
-    store = review.repositories.of(Path(review.registry.task(run.task).repository)).shadow
+    store = review.repositories.get(Path(review.registry.task(run.task).repository)).shadow
     try:
         moved = store.changed_files(result, run.result or "")
     except GitError:
@@ -119,13 +119,13 @@ class FileReview:
 
     def items(self, live_of: LiveOf) -> list[Item]:
         """Return the file's items with their status in a live text. Slow the first time."""
-        return evaluate(self.reviews.of(self.run, self.change), live_of, self.rejected)
+        return evaluate(self.reviews.get(self.run, self.change), live_of, self.rejected)
 
 
 def preload(candidates: Iterable[FileReview]) -> None:
     """Load the hunks and their base texts into memory, so that evaluating them is quick."""
     for candidate in candidates:
-        _ = candidate.reviews.of(candidate.run, candidate.change).base
+        _ = candidate.reviews.get(candidate.run, candidate.change).base
 
 
 def candidates(review: ReviewService, run: Run, changes: Iterable[FileChange]) -> list[FileReview]:
@@ -225,7 +225,7 @@ def _wanted(item: Item, hunks: Collection[str] | None) -> bool:
 
 def ids_of(candidate: FileReview, hunks: Collection[str]) -> frozenset[str]:
     """Return the ids among `hunks` that a changed file's hunks may have."""
-    found = candidate.reviews.of(candidate.run, candidate.change)
+    found = candidate.reviews.get(candidate.run, candidate.change)
     return frozenset(one for one in ("", *(hunk.id for hunk in found.hunks)) if one in hunks)
 
 

@@ -48,7 +48,7 @@ class ReviewService:
 
     def rejections(self, run_id: str, path: str) -> frozenset[str]:
         """Return the rejection keys (`Item.rejection_key`) of a file."""
-        return self.rejected.of(run_id, path)
+        return self.rejected.get(run_id, path)
 
     def reject(self, run_id: str, path: str, hunks: frozenset[str]) -> None:
         """Record that the person rejected these hunks, by their rejection keys."""

@@ -27,7 +27,7 @@ from mux_lsp.core.transaction import Intent, Phase
 from mux_lsp.engine.review.presence import key_of
 from mux_lsp.engine.review.rejections import taken_back
 from mux_lsp.engine.working_tree import staging
-from mux_lsp.engine.working_tree.recovery import Outcome, Recovered, recover, roll_back, sweep, written_late
+from mux_lsp.engine.working_tree.recovery import Recovered, RecoveryOutcome, recover, roll_back, sweep, written_late
 from mux_lsp.engine.working_tree.steps import Looks, Steps
 from mux_lsp.engine.working_tree.tree import alone_in, opened
 from mux_lsp.errors import ConflictError, MuxError
@@ -140,7 +140,7 @@ class Transactions:
         def prepare() -> tuple[Intent, str]:
             with opened(selection.root) as tree:
                 refuse_replaced(tree, task)
-                plan = staging.stage(tree, name, writes) if writes else staging.Plan((), (), ())
+                plan = staging.stage(tree, name, writes) if writes else staging.StagingPlan((), (), ())
                 intent = Intent(
                     name,
                     str(selection.root),
@@ -177,7 +177,7 @@ class Transactions:
 
     # Accepts that an earlier daemon left
 
-    async def take_up(self, roots: Iterable[Path]) -> None:
+    async def recover(self, roots: Iterable[Path]) -> None:
         """Complete or undo the accepts that an earlier daemon left under way. Must precede all other reads of the
         journal.
 
@@ -251,23 +251,23 @@ class Transactions:
         found = await self._recover(intent, back=back)
         if found is None:
             return
-        if found.outcome is Outcome.ABSENT and pending.at < time.time() - REMEMBERED_SECONDS:
+        if found.outcome is RecoveryOutcome.ABSENT and pending.at < time.time() - REMEMBERED_SECONDS:
             self._journal.end_accept(intent.id)
             return
-        if found.outcome is Outcome.ABSENT:
+        if found.outcome is RecoveryOutcome.ABSENT:
             self._notify(
                 f"An accept of {intent.run} in {intent.root} was cut off, and that folder is not there now: mux-lsp "
                 "looks for it again when it starts the next time."
             )
             return
-        if found.outcome is Outcome.REPLACED:
+        if found.outcome is RecoveryOutcome.REPLACED:
             self._journal.end_accept(intent.id)
             self._notify(
                 f"An accept of {intent.run} in {intent.root} was cut off, and another folder stands there now: nothing "
                 f"was written to it. `mux-lsp accept {intent.run}` does it anew."
             )
             return
-        if found.outcome is Outcome.FORWARD:
+        if found.outcome is RecoveryOutcome.FORWARD:
             self._record_found(intent, pending.at, self._rows(intent))
             self._notify(f"An accept of {intent.run} was cut off, and was completed now.")
         else:
@@ -277,7 +277,7 @@ class Transactions:
     async def _give_up(self, intent: Intent, at: float) -> None:
         """Undo the part of an accept that the daemon has written."""
         found = await self._recover(intent, back=True)
-        if found is None or found.outcome is Outcome.ABSENT:
+        if found is None or found.outcome is RecoveryOutcome.ABSENT:
             return
         self._record_back(intent, at, found)
         await asyncio.to_thread(_remove, intent)

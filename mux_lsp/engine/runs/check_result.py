@@ -110,7 +110,7 @@ async def _restored_checks(job: Job, tampering: Tampering) -> None:
             settings=job.settings,
             places=job.places,
             cancelled=job.cancelled,
-            told=lambda checks: job.advance(restored_checks=checks),
+            on_event=lambda checks: job.advance(restored_checks=checks),
         )
         await run_trial(trial)
     except MuxError as error:

@@ -49,14 +49,14 @@ class RunHost:
     def prompted(self, prompt: str, turn: int) -> None:
         """Record the prompt that the agent gets."""
         self._transcript.add(Prompted(prompt, turn))
-        self._job.outputs.noted(self._job.run_id)
+        self._job.outputs.on_noted(self._job.run_id)
 
     def emit(self, event: Event, offset: int | None = None) -> None:
         """See `Host.emit`."""
         job = self._job
         try:
             if self._transcript.add(event, offset):
-                job.outputs.noted(job.run_id)
+                job.outputs.on_noted(job.run_id)
         except OSError as error:
             log.warning("what %s does could not be kept: %s", job.run_id, error)
         match event:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mux_lsp.agents.ports import PortBlocks
-    from mux_lsp.config import Runs
+    from mux_lsp.config import RunsSection
     from mux_lsp.core.model import FileChange, Run, Task
     from mux_lsp.engine.backends import Backends
     from mux_lsp.engine.checks.trial import CheckPlan
@@ -34,7 +34,7 @@ class Job:
     room: RepositoryStore
     setups: Setups
     backends: Backends
-    settings: Runs
+    settings: RunsSection
     run_folder: Path
     ports: PortBlocks
     place: AgentSlot

@@ -173,7 +173,7 @@ async def _agent(job: Job, worktree: Worktree) -> Outcome:
         job.ports.keep(run.id, run.port)
     port = job.ports.reserve(run.id)
     try:
-        backend = job.backends.of(run.agent)
+        backend = job.backends.get(run.agent)
         await asyncio.to_thread(job.room.worktrees.open_folder, worktree, job.task.folder)
         attempt = Attempt(
             run=run.id,

@@ -61,7 +61,7 @@ class LogReader:
         if piece.setup:
             if run.setup is None:
                 raise UsageError(f"{run_id} had no set-up.")
-            folder = setup_folder(self.repositories.of(Path(self.registry.task(run.task).repository)), run.setup)
+            folder = setup_folder(self.repositories.get(Path(self.registry.task(run.task).repository)), run.setup)
         # The transcript is JSON in ASCII, so it contains no escape codes, only their escaped forms.
         file = TRANSCRIPT if piece.stream == "transcript" else piece.stream
         more = asyncio.Event()

@@ -57,7 +57,7 @@ class Outputs:
             asyncio.get_running_loop().call_later(SOON, self._write_all)
         self._said.setdefault(run_id, []).append(said)
 
-    def noted(self, run_id: str) -> None:
+    def on_noted(self, run_id: str) -> None:
         """Announce that a run's transcript has a new entry."""
         self._emit(TranscriptGrown(run_id))
 
@@ -84,7 +84,7 @@ class Outputs:
         self._write(run_id)
         await asyncio.to_thread(trim_outputs, self._runs / run_id, self._most())
         for stream in STREAMS:
-            await self._tell(run_id, stream)
+            await self._publish(run_id, stream)
         self._write(run_id)  # messages may have been added meanwhile
         self._offsets.pop(run_id, None)
         if (file := self._files.pop(run_id, None)) is not None:
@@ -95,9 +95,9 @@ class Outputs:
         async for grown in watch_growth(self._runs, self._most):
             for growth in grown:
                 if growth.stream != "stdout" or growth.run not in self._files:
-                    await self._tell(growth.run, growth.stream)
+                    await self._publish(growth.run, growth.stream)
 
-    async def _tell(self, run_id: str, stream: Stream) -> None:
+    async def _publish(self, run_id: str, stream: Stream) -> None:
         offsets = self._offsets.get(run_id)
         if offsets is None:
             return

@@ -215,7 +215,7 @@ class PermissionService:
 
     def _known(self, asker: Asker, request: PermissionRequest) -> Decision | None:
         """Return the decision if no person has to be asked, else None."""
-        verdict = self._said.rules_of(asker.task.repository).judge(request)
+        verdict = self._said.rules_of(asker.task.repository).rule_on(request)
         if verdict is Ruling.DENY:
             return Decision(False, f"A rule of the person's denies this: {printable(request.subject)}.")
         if verdict is not Ruling.ALLOW and request.tool == RUN and request.subject.strip() in asker.task.checks:

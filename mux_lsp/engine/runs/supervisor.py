@@ -75,12 +75,12 @@ class RunSupervisor:
         """Carry a run out from its current state."""
         task = self.registry.task(self.registry.run(run_id).task)
         root = Path(task.repository)
-        room = self.repositories.of(root)
+        room = self.repositories.get(root)
         job = Job(
             run_id=run_id,
             task=task,
             room=room,
-            setups=self.setups.of(room),
+            setups=self.setups.get(room),
             backends=Backends(self.ground.configuration.current),
             settings=self.ground.configuration.current.runs,
             run_folder=self.ground.files.run_folder(run_id),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mux_lsp import config
 from mux_lsp.core.ids import task_of
 from mux_lsp.core.model import RunState
-from mux_lsp.core.spending import NOTHING, Spent, Unit, amount
+from mux_lsp.core.spending import NO_SPENDING, Spent, Unit, amount
 from mux_lsp.engine.state.events import LimitReached, RunChanged
 from mux_lsp.errors import MuxError, UsageError
 from mux_lsp.store.spending import day_of
@@ -74,7 +74,7 @@ class Budget:
         self._end = end
         self._file = file
         self._clock = clock
-        self._settings = config.Limits()
+        self._settings = config.LimitsSection()
         self._spent: defaultdict[_Account, Spent] = defaultdict(Spent)
         self._of_days: dict[str, dict[_Account, Spent]] = {}
         """Daily spending of days other than today, kept because the clock may be set back."""
@@ -84,7 +84,7 @@ class Budget:
         """Seconds that each agent has worked on its current message before it began to wait for a person."""
         self._since: dict[str, float] = {}
 
-    def configure(self, settings: config.Limits) -> None:
+    def configure(self, settings: config.LimitsSection) -> None:
         """Apply these limits from now on."""
         self._settings = settings
 
@@ -104,17 +104,17 @@ class Budget:
             for limit in self._limits_of(account):
                 if limit.over(new):
                     if not limit.over(old):
-                        self._tell(account, limit, new, stopped=True)
+                        self._publish(account, limit, new, stopped=True)
                     self._stop(account, limit, new)
                 elif limit.near(new) and not limit.near(old):
-                    self._tell(account, limit, new, stopped=False)
+                    self._publish(account, limit, new, stopped=False)
 
     def today(self, repository: str | None = None) -> Spent:
         """Return what was spent since midnight, in total or in one repository."""
         return self._total(_Account("day", "") if repository is None else _Account("repository", repository))
 
     @property
-    def settings(self) -> config.Limits:
+    def settings(self) -> config.LimitsSection:
         """The limits in force."""
         return self._settings
 
@@ -156,7 +156,7 @@ class Budget:
 
     def check_continue(self, run: Run) -> None:
         """Raise MuxError if a run may not continue with a further message."""
-        self._refuse_spent(_accounts(self._book.spending(run, NOTHING)))
+        self._refuse_spent(_accounts(self._book.spending(run, NO_SPENDING)))
 
     def check_retry(self, task: Task) -> None:
         """Raise MuxError if a task may not have another run."""
@@ -216,7 +216,7 @@ class Budget:
             self._spent.update(self._of_days.pop(day, {}))
             for old in list(self._of_days)[:-DAYS]:
                 del self._of_days[old]
-        return self._spent.get(account, NOTHING)
+        return self._spent.get(account, NO_SPENDING)
 
     def _limits_of(self, account: _Account) -> Iterator[_Limit]:
         for unit in Unit:
@@ -234,7 +234,7 @@ class Budget:
         return task.max_cost_usd if unit is Unit.USD else task.max_tokens
 
     def _enforce_on(self, run: Run) -> None:
-        for account in _accounts(self._book.spending(run, NOTHING)):
+        for account in _accounts(self._book.spending(run, NO_SPENDING)):
             for limit in self._limits_of(account):
                 if limit.over(self._total(account)):
                     self._end({run.id: _reason(account, limit, self._total(account))})
@@ -242,7 +242,7 @@ class Budget:
     def _stop(self, account: _Account, limit: _Limit, spent: Spent) -> None:
         reason = _reason(account, limit, spent)
         runs = [run for run in self._book.runs if _spends(run)]
-        self._end({run.id: reason for run in runs if account in _accounts(self._book.spending(run, NOTHING))})
+        self._end({run.id: reason for run in runs if account in _accounts(self._book.spending(run, NO_SPENDING))})
 
     def _refuse_spent(self, accounts: Iterable[_Account]) -> None:
         for account in accounts:
@@ -252,7 +252,7 @@ class Budget:
                         f"Nothing new begins: {_reason(account, limit, self._total(account), self._in_file(limit))}."
                     )
 
-    def _tell(self, account: _Account, limit: _Limit, spent: Spent, *, stopped: bool) -> None:
+    def _publish(self, account: _Account, limit: _Limit, spent: Spent, *, stopped: bool) -> None:
         most, now = amount(limit.unit, limit.most), amount(limit.unit, spent.of(limit.unit))
         if stopped:
             words = f"Stopped: {_reason(account, limit, spent, self._in_file(limit))}."

@@ -69,7 +69,7 @@ class Queue:
         self._concurrent = concurrent
         self._scheduler.limit(concurrent, configuration.runs.limits)
 
-    def take_up(self, tasks: Iterable[Task]) -> None:
+    def recover(self, tasks: Iterable[Task]) -> None:
         """Take over the unfinished runs of an earlier daemon, in their previous order."""
         tasks = tuple(tasks)
         left = [run for task in tasks for run in task.runs if not run.state.ended]

@@ -11,7 +11,7 @@ from mux_lsp.core import ids
 from mux_lsp.core.ids import task_of
 from mux_lsp.core.model import Run, RunState
 from mux_lsp.core.sanitize import printable
-from mux_lsp.core.spending import NOTHING, Spent
+from mux_lsp.core.spending import NO_SPENDING, Spent
 from mux_lsp.engine.state.clock import Clock
 from mux_lsp.engine.state.events import ReviewChanged, RunChanged, TaskChanged
 from mux_lsp.engine.state.path_index import PathIndex, paths_of
@@ -335,7 +335,7 @@ class TaskRegistry:
         """Return what a run has spent between two of its states, or None."""
         usd = (after.cost_usd or 0.0) - (before.cost_usd or 0.0)
         spent = Spent(max(0.0, usd), max(0, (after.tokens or 0) - (before.tokens or 0)))
-        return None if spent == NOTHING else self.spending(after, spent)
+        return None if spent == NO_SPENDING else self.spending(after, spent)
 
     def _take_in(self, task: Task) -> None:
         self._tasks[task.id] = task

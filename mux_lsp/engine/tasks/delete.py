@@ -47,7 +47,7 @@ async def forget(parts: TaskParts, task: Task, doomed: Sequence[Run]) -> tuple[s
     if whole:
         parts.queue.forget(task.id)
     parts.rejected.forget(ids)
-    room = parts.repositories.of(Path(task.repository))
+    room = parts.repositories.get(Path(task.repository))
     if whole:
         await parts.checks.forget(task.id)
     # Folders come first: on a full disk, deleting them frees the space that the rest needs.

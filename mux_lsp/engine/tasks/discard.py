@@ -87,7 +87,7 @@ class Discards:
         await self._ended(wanted)
         return thrown
 
-    def noted(self, run_ids: Iterable[str], at: float) -> None:
+    def on_recorded(self, run_ids: Iterable[str], at: float) -> None:
         """Apply that the journal has recorded these runs of one task as discarded at this time."""
         self._book.discarded([run.id for run in self._there(run_ids) if run.discarded is None], at)
         self._arm()
@@ -108,7 +108,7 @@ class Discards:
         self._arm()
         return back
 
-    async def take_up(self) -> None:
+    async def recover(self) -> None:
         """Complete discards that an earlier daemon has left unfinished, and delete the runs whose time is over."""
         await self._ended(run for run in self._book.runs if run.discarded is not None and not run.state.ended)
         await self._forget_what_is_over()

@@ -23,9 +23,9 @@ async def retry(parts: TaskParts, run_id: str) -> Run:
     backends = Backends(await parts.ground.configuration.reload())
     old = parts.registry.run(run_id)
     refuse_discarded(old)
-    backends.of(old.agent)
+    backends.get(old.agent)
     parts.budget.check_retry(parts.registry.task(old.task))
-    parts.setups.of(parts.store_of(old)).try_again()
+    parts.setups.get(parts.store_of(old)).try_again()
     run = parts.registry.retried(old)
     parts.queue.enqueue(parts.registry.task(run.task), [run])
     parts.runs.begin(run.id)
@@ -54,9 +54,9 @@ async def carry_on(parts: TaskParts, run_id: str, message: str, clients: tuple[C
         run = parts.registry.run(run_id)
     if not run.state.ended:
         raise UsageError(f"{run_id} is still {run.state}; it takes a message when it has ended.")
-    backends.of(run.agent)
+    backends.get(run.agent)
     parts.budget.check_continue(run)
-    parts.setups.of(parts.store_of(run)).try_again()
+    parts.setups.get(parts.store_of(run)).try_again()
     renewed: dict[str, Any] = {}
     if clients is not None:
         room = parts.store_of(run)

@@ -45,4 +45,4 @@ class TaskParts:
 
     def store_of(self, run: Run) -> RepositoryStore:
         """Return the store of a run's repository."""
-        return self.repositories.of(Path(self.registry.task(run.task).repository))
+        return self.repositories.get(Path(self.registry.task(run.task).repository))

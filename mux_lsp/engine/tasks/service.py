@@ -71,7 +71,7 @@ class TaskService:
         """Return a run's queue position, rank and retention. Cheap."""
         if run.discarded is not None:
             return RunSummary(kept_until=self.discards.kept_until(run))
-        number, ranked = self.parts.queue.number(run.id), self.rankings.of(run)
+        number, ranked = self.parts.queue.number(run.id), self.rankings.get(run)
         if ranked is not None:
             return RunSummary(number, ranked.rank, ranked.tied, ranked.reasons)
         return NO_SUMMARY if number is None else RunSummary(queue_place=number)

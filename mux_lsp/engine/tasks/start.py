@@ -23,7 +23,7 @@ from mux_lsp.errors import MuxError, UsageError
 if TYPE_CHECKING:
     from mux_lsp.core.model import Snapshot
     from mux_lsp.engine.repository.registry import RepositoryStore
-    from mux_lsp.engine.repository.settings import Settings
+    from mux_lsp.engine.repository.settings import RepositorySettings
     from mux_lsp.engine.tasks.parts import TaskParts
     from mux_lsp.engine.tasks.request import StartRequest
 
@@ -44,8 +44,8 @@ async def start(parts: TaskParts, request: StartRequest) -> Task:
     parent = parts.registry.find_run(request.parent)
     admit = functools.partial(parts.budget.check_start, str(repository.root), sum(choice.count for choice in choices))
     admit(parent)
-    room = parts.repositories.of(repository.root)
-    parts.setups.of(room).try_again()
+    room = parts.repositories.get(repository.root)
+    parts.setups.get(room).try_again()
     context = tuple(context_of(repository.root, *place) for place in request.context)
     with parts.registry.new_id() as task_id:
         parts.unfinished.expect(task_id, Unfinished(str(repository.root), (task_id,)))
@@ -99,7 +99,7 @@ async def start(parts: TaskParts, request: StartRequest) -> Task:
     return task
 
 
-def _default_choices(parts: TaskParts, settings: Settings) -> tuple[AgentChoice, ...]:
+def _default_choices(parts: TaskParts, settings: RepositorySettings) -> tuple[AgentChoice, ...]:
     chosen = settings.agents or backends.default_agents(parts.ground.configuration.current, os.environ)
     if not chosen:
         raise UsageError(" ".join((*settings.notices, backends.no_agent(parts.ground.configuration.current))))

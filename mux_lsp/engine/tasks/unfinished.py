@@ -65,7 +65,7 @@ class UnfinishedWork:
     def expect(self, name: str, going: Unfinished) -> None:
         """Record under `name` what may have to be removed. Raises StorageError."""
         said = {"repository": going.repository, "names": going.names}
-        with storage.told(self._folder):
+        with storage.explain_words(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             atomic.write(self._file(name), json.dumps(said).encode())
 

@@ -30,7 +30,7 @@ from mux_lsp.git.patched_tree import Put, commit_variant, forget
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-    from mux_lsp.config import Runs
+    from mux_lsp.config import RunsSection
     from mux_lsp.core.model import LeftOut, Snapshot
     from mux_lsp.engine.checks.service import CheckService
     from mux_lsp.engine.repository.registry import RepositoryStore, RepositoryStores
@@ -97,7 +97,7 @@ class VerifyService:
         trust: Trust,
         baselines: CheckService,
         clients: Clients,
-        settings: Callable[[], Runs],
+        settings: Callable[[], RunsSection],
         spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         emit: Callable[[Event], None],
     ) -> None:
@@ -146,7 +146,7 @@ class VerifyService:
             if not done.done():
                 await asyncio.wait({done})
 
-    async def take_up(self, root: Path) -> None:
+    async def recover(self, root: Path) -> None:
         """Restore the last verdict of an earlier daemon on a repository, and remove what a killed daemon left.
 
         Call it after the worktrees were swept.
@@ -154,7 +154,7 @@ class VerifyService:
         last = self.tracker.last(root)
         kept = None if last is None else last[0].name
         try:
-            await asyncio.to_thread(_clear, self._repositories.of(root), self._folder(root), kept)
+            await asyncio.to_thread(_clear, self._repositories.get(root), self._folder(root), kept)
         except (MuxError, OSError) as error:
             log.warning("what a verification in %s has left could not be removed: %s", root, error)
 
@@ -164,7 +164,7 @@ class VerifyService:
         return tuple(_tail(check_folder(folder, number)) for number in range(len(verdict.checks)))
 
     def _folder(self, root: Path) -> Path:
-        return self._repositories.of(root).shadow.folder / FOLDER
+        return self._repositories.get(root).shadow.folder / FOLDER
 
     async def _terms(
         self, repository: Repository, buffers: Mapping[str, bytes], checks: tuple[str, ...] | None
@@ -201,10 +201,10 @@ class VerifyService:
 
     async def _verify(self, ground: _VerifyJob, cancelled: asyncio.Event) -> Verdict | None:
         """Verify. Return None if the caller has gone."""
-        room = self._repositories.of(ground.repository.root)
+        room = self._repositories.get(ground.repository.root)
         folder = self._folder(room.root)
         await asyncio.to_thread(_begin, folder, room.root, ground.name)
-        self._setups.of(room).try_again()
+        self._setups.get(room).try_again()
         kept = False
         try:
             live = await asyncio.to_thread(_snapshot, room, ground)
@@ -216,7 +216,7 @@ class VerifyService:
             trial = Trial(
                 name=ground.name,
                 room=room,
-                setups=self._setups.of(room),
+                setups=self._setups.get(room),
                 terms=ground.terms,
                 snapshot=checked,
                 base=live.commit,
@@ -224,7 +224,7 @@ class VerifyService:
                 settings=self._settings(),
                 places=self._places,
                 cancelled=cancelled,
-                told=lambda _: None,
+                on_event=lambda _: None,
             )
             try:
                 checks = await run_trial(trial)

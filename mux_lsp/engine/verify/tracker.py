@@ -123,7 +123,7 @@ class VerdictTracker:
         watch = self._of(root)
         return None if watch is None or watch.verdict is None else (watch.verdict, watch.moves.stale)
 
-    async def look(self, root: Path) -> tuple[Verdict, bool] | None:
+    async def compare(self, root: Path) -> tuple[Verdict, bool] | None:
         """Return the same after a scan of the whole live state, which notices changes that no editor has reported."""
         watch = self._of(root)
         if watch is None:
@@ -133,7 +133,7 @@ class VerdictTracker:
                 watch.moves = await asyncio.to_thread(self._moves_now, watch)
             except MuxError as error:
                 log.info("cannot determine whether the verdict on %s still holds: %s", root, error)
-        self._say(watch)
+        self._publish(watch)
         return self.last(root)
 
     # Changes
@@ -164,7 +164,7 @@ class VerdictTracker:
     def _of(self, root: Path) -> _TrackedVerdict | None:
         watch = self._last.get(root)
         if watch is None:
-            room = self._repositories.of(root)
+            room = self._repositories.get(root)
             verdict = load(room.shadow.folder / "verify")
             if verdict is not None:
                 watch = self._last[root] = _TrackedVerdict(room, verdict.live, verdict.checked, None, verdict=verdict)
@@ -197,7 +197,7 @@ class VerdictTracker:
                 now = await asyncio.to_thread(self._found, watch, waiting)
                 for path, digest in now.items():
                     watch.moves.record(path, digest, *watch.then[path])
-            self._say(watch)
+            self._publish(watch)
         except MuxError as error:
             log.info("a verdict cannot be compared with the text: %s", error)
 
@@ -213,7 +213,7 @@ class VerdictTracker:
             found[path] = _digest(_as_snapshot(root, path, content))
         return found
 
-    def _say(self, watch: _TrackedVerdict) -> None:
+    def _publish(self, watch: _TrackedVerdict) -> None:
         if watch.verdict is not None and watch.moves.stale != watch.stale:
             watch.stale = watch.moves.stale
             if self._last.get(watch.room.root) is watch:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Outcome(Enum):
+class RecoveryOutcome(Enum):
     """Outcome of recovering an accept."""
 
     FORWARD = auto()
@@ -40,7 +40,7 @@ class Outcome(Enum):
 class Recovered:
     """Result of recovering an accept."""
 
-    outcome: Outcome
+    outcome: RecoveryOutcome
     stays: frozenset[str] = frozenset()
     """Files that keep the accepted content although the rest was undone."""
     touched: frozenset[str] = frozenset()
@@ -57,7 +57,7 @@ def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
     try:
         with alone_in(Path(intent.root)), opened(Path(intent.root)) as tree:
             if tree.identity != intent.identity:
-                return Recovered(Outcome.REPLACED)
+                return Recovered(RecoveryOutcome.REPLACED)
             with staging.staged(tree, intent.id, intent.stages) as folders:
                 steps = Steps(tree, intent, folders)
                 whole = staging.is_whole(folders)
@@ -65,10 +65,10 @@ def recover(intent: Intent, kept: Path, *, back: bool) -> Recovered:
                 touched = frozenset(path for path, state in states.items() if state is State.TOUCHED and not whole)
                 stands = not back and not touched and State.LOST not in states.values()
                 if not back and (whole or (stands and _roll_forward(steps, len(intent.steps)))):
-                    return Recovered(Outcome.FORWARD)
+                    return Recovered(RecoveryOutcome.FORWARD)
                 return _roll_back(steps, intent, kept, touched)
     except ConflictError:
-        return Recovered(Outcome.ABSENT)
+        return Recovered(RecoveryOutcome.ABSENT)
 
 
 def roll_back(intent: Intent, kept: Path) -> Recovered:
@@ -120,7 +120,7 @@ def _roll_forward(steps: Steps, count: int) -> bool:
 def _roll_back(steps: Steps, intent: Intent, kept: Path, touched: frozenset[str]) -> Recovered:
     left = set(steps.undo_all())
     if not left:
-        return Recovered(Outcome.BACK, touched=touched)
+        return Recovered(RecoveryOutcome.BACK, touched=touched)
     had = {step.path for number, step in enumerate(intent.steps) if steps.was_done(number)}
     copies = None
     for number, step in enumerate(intent.steps):
@@ -129,4 +129,4 @@ def _roll_back(steps: Steps, intent: Intent, kept: Path, touched: frozenset[str]
             copies = copies or new_folder(kept, intent.run)
             put(copies, step.path, content)
     stays = frozenset(step.path for step in intent.steps if step.path in left & had and step.after is not None)
-    return Recovered(Outcome.BACK, stays, touched - stays, copies)
+    return Recovered(RecoveryOutcome.BACK, stays, touched - stays, copies)

@@ -39,7 +39,7 @@ _WHOLE: Final = "whole"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StagingPlan:
     """Result of `stage`: the fields of an `Intent` that are about files."""
 
     steps: tuple[Step, ...]
@@ -47,7 +47,7 @@ class Plan:
     modes: tuple[FolderMode, ...]
 
 
-def stage(tree: Tree, name: str, writes: Sequence[Write]) -> Plan:
+def stage(tree: Tree, name: str, writes: Sequence[Write]) -> StagingPlan:
     """Check every write against the disk, and write the new content into staging folders called `name`.
 
     Raises ConflictError if the disk is not as expected, MuxError if staging fails. Nothing is staged then.
@@ -80,7 +80,7 @@ def stage(tree: Tree, name: str, writes: Sequence[Write]) -> Plan:
     return plan
 
 
-def _plan(tree: Tree, ordered: Sequence[Write]) -> Plan:
+def _plan(tree: Tree, ordered: Sequence[Write]) -> StagingPlan:
     mounts = mounts_below(tree.root)
     stages = tuple(dict.fromkeys(_mount_of(write.path, mounts) for write in ordered))
     steps = tuple(
@@ -95,7 +95,7 @@ def _plan(tree: Tree, ordered: Sequence[Write]) -> Plan:
     )
     leaving = {folder for write in ordered if write.entry is None for folder in folders_of(write.path)}
     modes = ((folder, tree.permissions(folder)) for folder in sorted(leaving))
-    return Plan(steps, stages, tuple(FolderMode(folder, mode) for folder, mode in modes if mode is not None))
+    return StagingPlan(steps, stages, tuple(FolderMode(folder, mode) for folder, mode in modes if mode is not None))
 
 
 def unwritten(place: Path, error: OSError, then: str) -> MuxError:

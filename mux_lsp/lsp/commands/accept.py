@@ -213,7 +213,7 @@ class Accepting:
             for other in self._engine.registry.task(run.task).active_runs:
                 if other.id != run.id:
                     wanted += select.candidates(self._engine.review, other, other.files)
-        judged = await asyncio.to_thread(judge, wanted, self._session.documents.by_path(), hunks)
+        judged = await asyncio.to_thread(evaluate_changes, wanted, self._session.documents.by_path(), hunks)
         if hunks is not None:
             own = [items for one, items in judged if one.run.id == run.id]
             select.refuse_unknown(run, hunks, {item.id for items in own for item in items})
@@ -265,7 +265,7 @@ def _warm(candidates: list[FileReview], task: Task, hunks: list[str] | None, how
             select.preload(select.competing_changes(task, frozenset(one.change.paths), one.reviews))
 
 
-def judge(
+def evaluate_changes(
     candidates: list[FileReview], documents: Mapping[Path, Document], hunks: list[str] | None = None
 ) -> list[tuple[FileReview, list[Item]]]:
     """Return these hunks, or all, of each candidate with their status on the client's live texts."""

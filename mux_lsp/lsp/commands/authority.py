@@ -80,7 +80,7 @@ def _worktree(engine: Engine, run: Run) -> Path | None:
     if run.worktree is None:
         return None
     return (
-        engine.repositories.of(Path(engine.registry.task(run.task).repository))
+        engine.repositories.get(Path(engine.registry.task(run.task).repository))
         .worktrees.reopen(run.worktree)
         .folder.resolve()
     )

@@ -14,7 +14,7 @@ from mux_lsp.engine.review.resolutions import AcceptMode
 from mux_lsp.engine.state.guards import refuse_discarded
 from mux_lsp.errors import ConflictError, UsageError
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.commands.accept import judge
+from mux_lsp.lsp.commands.accept import evaluate_changes
 
 if TYPE_CHECKING:
     from mux_lsp.core.model import Run
@@ -60,7 +60,7 @@ async def run_pick(client: CallerSession, params: protocol.RunPickParams) -> pro
 async def _rejected(client: CallerSession, run: Run) -> list[str]:
     """Return the sentence that names the rejected changes of a run, which prevent accepting it whole; else []."""
     candidates = select.candidates(client.engine.review, run, run.files)
-    judged = await asyncio.to_thread(judge, candidates, client.documents.by_path())
+    judged = await asyncio.to_thread(evaluate_changes, candidates, client.documents.by_path())
     said_no = [
         f"{printable(text.shown_path(one.path))}{f':{item.start + 1}' if item.hunk else ''}"
         for one, items in judged

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mux_lsp.core import text
-from mux_lsp.core.history import Text, locate_acceptance
+from mux_lsp.core.history import HistoryText, locate_acceptance
 from mux_lsp.engine.repository.registry import locate
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
@@ -63,7 +63,7 @@ def _of_file(
     lines: tuple[str, ...] | None,
     encoding: PositionEncoding,
 ) -> Iterator[protocol.AcceptanceShape]:
-    searched = Text(lines or ())
+    searched = HistoryText(lines or ())
     first, last = params.start or 0, len(searched.lines) if params.end is None else params.end
     for one in found:
         # If a withdrawn acceptance's lines are in the text all the same, they have another origin.

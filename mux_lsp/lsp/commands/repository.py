@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 async def repository_get(client: CallerSession, params: protocol.RepositoryParams) -> protocol.RepositoryResult:
     root = await _root(client, params.repository)
-    return _shown(await client.engine.trust.look(root, _buffers(client, root, params)))
+    return _shown(await client.engine.trust.report(root, _buffers(client, root, params)))
 
 
 async def repository_trust(client: CallerSession, params: protocol.RepositoryTrustParams) -> protocol.RepositoryResult:

@@ -11,7 +11,7 @@ from mux_lsp.engine.review import select
 from mux_lsp.engine.review.resolutions import AcceptMode, available_resolutions
 from mux_lsp.errors import UsageError
 from mux_lsp.lsp import protocol
-from mux_lsp.lsp.commands.accept import judge
+from mux_lsp.lsp.commands.accept import evaluate_changes
 from mux_lsp.lsp.review import wire_places
 from mux_lsp.lsp.wire import convert
 from mux_lsp.lsp.wire.documents import path_of
@@ -118,14 +118,14 @@ def _with_resolutions(
     """Return each item of the candidates with its root, and the possible resolutions of those in conflict."""
     held: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
     found = []
-    for candidate, items in judge(candidates, documents):
+    for candidate, items in evaluate_changes(candidates, documents):
         place = (candidate.run.task, candidate.change.paths)
         if place not in held and any(item.status is HunkStatus.CONFLICT for item in items):
             # Computed once for all runs that change the file.
             competing = select.competing_changes(
                 tasks[candidate.run.task], frozenset(candidate.change.paths), candidate.reviews
             )
-            judged = [item for _, of_one in judge(competing, documents) for item in of_one]
+            judged = [item for _, of_one in evaluate_changes(competing, documents) for item in of_one]
             held[place] = [item for item in judged if item.text_status is HunkStatus.APPLIED]
         others = held.get(place, [])
         found += [(candidate.root, item, available_resolutions([*others, *items], item).names) for item in items]

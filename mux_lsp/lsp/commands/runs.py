@@ -40,7 +40,7 @@ async def run_diff(client: CallerSession, params: protocol.RunDiffParams) -> pro
     changes = select.changes_of(run, params.paths or None)
     if run.base is None or run.result is None or not changes:
         return protocol.RunDiffResult(patch="", base64=None)
-    room = client.engine.repositories.of(Path(client.engine.registry.task(run.task).repository))
+    room = client.engine.repositories.get(Path(client.engine.registry.task(run.task).repository))
     # A command line may be too short for all names.
     groups = [changes[at : at + MAX_CHANGES] for at in range(0, len(changes), MAX_CHANGES)] if params.paths else [()]
     patch = b""

@@ -34,9 +34,9 @@ async def status(client: CallerSession, _: protocol.NoParams) -> protocol.Status
     repositories = []
     watched = client.engine.verify.tracker
     for root in sorted({*(task.repository for task in client.engine.registry.tasks()), *map(str, watched.roots())}):
-        room = client.engine.repositories.of(Path(root))
+        room = client.engine.repositories.get(Path(root))
         used, slots = await asyncio.to_thread(_take_stock, room)
-        last = await watched.look(Path(root))
+        last = await watched.compare(Path(root))
         repositories.append(
             protocol.RepositoryStatus(
                 repository=uri_of(Path(root)),

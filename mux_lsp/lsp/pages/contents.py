@@ -102,7 +102,7 @@ def _run_file(engine: Engine, address: Address) -> Source:
 
 def _file(engine: Engine, task: Task, result: str | None, address: Address, *, known: bool) -> str:
     """Return a file of a result, or else of the task's snapshot; "" if it is missing there but `known`."""
-    shadow: ShadowStore = engine.repositories.of(Path(task.repository)).shadow
+    shadow: ShadowStore = engine.repositories.get(Path(task.repository)).shadow
     commit = result
     if task.snapshot is not None:
         # The snapshot's objects may still be on their way into the store.

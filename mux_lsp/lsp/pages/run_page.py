@@ -14,7 +14,7 @@ from mux_lsp.lsp.wire import markdown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mux_lsp.agents.transcript import Entry
+    from mux_lsp.agents.transcript import TranscriptEntry
     from mux_lsp.core.model import Check, LeftOut, Run, Task
 
 MAX_PROMPT = 50_000
@@ -43,7 +43,7 @@ class Output:
     stderr: Printed
     checks: Mapping[int, Printed]
     messages: Sequence[str] = ()
-    conversation: Sequence[Entry] = ()
+    conversation: Sequence[TranscriptEntry] = ()
     """The conversation of an agent whose output can be read as events. It replaces `messages` and `stdout`."""
 
 

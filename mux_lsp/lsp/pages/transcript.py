@@ -11,7 +11,7 @@ from mux_lsp.lsp.wire import markdown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mux_lsp.agents.transcript import Entry
+    from mux_lsp.agents.transcript import TranscriptEntry
 
 MAX_EVENTS: Final = 500
 """Maximum number of events of a conversation on a page, the last ones."""
@@ -25,7 +25,7 @@ MAX_RESULT: Final = 2_000
 _SIGNS: Final = {"done": "[x]", "active": "[>]"}
 
 
-def conversation_parts(entries: Sequence[Entry], whole: str) -> list[str]:
+def conversation_parts(entries: Sequence[TranscriptEntry], whole: str) -> list[str]:
     """Return the blocks of a conversation, oldest first. `whole` is the command that prints all of it."""
     shown = entries[-MAX_EVENTS:]
     calls = {one.event.id: one.event for one in entries if isinstance(one.event, events.ToolCall)}

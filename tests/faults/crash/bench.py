@@ -88,7 +88,7 @@ class Bench:
         """Return everything that a person can see of tasks, runs, hunks and acceptances, without ids and times."""
         tasks = []
         for task in self.engine.registry.tasks():
-            shadow = self.engine.repositories.of(self.root).shadow
+            shadow = self.engine.repositories.get(self.root).shadow
             runs = []
             for run in task.runs:
                 reviewed = await self.client.review(run.id) if run.files and run.discarded is None else []

@@ -14,7 +14,7 @@ import pytest
 from mux_lsp.agents.backend import Attempt, Decision, Outcome
 from mux_lsp.agents.builtin.api import Api
 from mux_lsp.agents.builtin.conversation import CONVERSATION
-from mux_lsp.agents.builtin.loop import BuiltinBackend, Limits
+from mux_lsp.agents.builtin.loop import BuiltinBackend, TurnLimits
 from mux_lsp.agents.events import Event, Final, ToolResult
 from mux_lsp.agents.replay import messages_api, script
 from mux_lsp.agents.replay.http1 import chunk
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 KEY = "sk-canary-in-the-environment"
 WAIT_SECONDS = 20.0
-NO_LIMITS = Limits()
+NO_LIMITS = TurnLimits()
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Stage:
             "k3f-1", "k3f", "Do it.", self.folder, self.worktree, self.worktree, self.folder / "run", port=4000
         )
 
-    def backend(self, url: str, limits: Limits = NO_LIMITS) -> BuiltinBackend:
+    def backend(self, url: str, limits: TurnLimits = NO_LIMITS) -> BuiltinBackend:
         async def key() -> str:
             return KEY
 
@@ -120,7 +120,7 @@ class Stage:
         return BuiltinBackend(api, limits, frozenset({"WHERE_THE_MODEL_IS"}))
 
     async def play(
-        self, text: str, limits: Limits = NO_LIMITS, *, first: Iterable[Refusal | Stream] = (), **changes: Any
+        self, text: str, limits: TurnLimits = NO_LIMITS, *, first: Iterable[Refusal | Stream] = (), **changes: Any
     ) -> Outcome:
         """Run the attempt against a model with these first answers and then this script. Return its outcome."""
         async with self.playing(text, first) as url:

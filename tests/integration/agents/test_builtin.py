@@ -13,7 +13,7 @@ import watchfiles
 
 from mux_lsp.agents.backend import Outcome
 from mux_lsp.agents.builtin.conversation import CONVERSATION, INTERRUPTED
-from mux_lsp.agents.builtin.loop import Limits
+from mux_lsp.agents.builtin.loop import TurnLimits
 from mux_lsp.agents.events import Final, Notice, Text, TextPart, Thought, ToolCall, Usage
 from tests.integration.agents.builtin import WAIT_SECONDS, is_of, play
 from tests.support.replaying import DONE, call, text, turn
@@ -78,12 +78,12 @@ async def test_what_it_says_is_told_in_parts_and_whole(stage: Stage) -> None:
     ],
 )
 async def test_it_stops_and_says_why(stage: Stage, turns: list[str], limits: dict[str, Any], reason: str) -> None:
-    assert await stage.play(play(*turns), Limits(**limits)) == Outcome(1, reason)
+    assert await stage.play(play(*turns), TurnLimits(**limits)) == Outcome(1, reason)
 
 
 async def test_a_budget_in_dollars_needs_a_price(stage: Stage) -> None:
     stage.settings["model"] = "of-my-own"
-    outcome = await stage.play(play(DONE), Limits(cost_usd=1))
+    outcome = await stage.play(play(DONE), TurnLimits(cost_usd=1))
     assert outcome.reason == (
         "max_cost_usd is set, but what of-my-own costs is not known: set max_tokens for it instead"
     )

@@ -243,7 +243,7 @@ async def test_a_search_gets_no_key_and_ends_with_its_run(stage: Stage, monkeypa
 
 
 async def test_a_pattern_that_takes_for_ever_holds_up_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_tool, "SECONDS", 0.5)
+    monkeypatch.setattr(search_tool, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setenv("PATH", "/nowhere")
     (stage.worktree / "a.py").write_text("a" * 60 + "!\n")
     (found,) = await results_of(stage, call("search", pattern="(a+)+$"))

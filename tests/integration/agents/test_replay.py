@@ -20,7 +20,7 @@ import pytest
 
 from mux_lsp.agents.replay import http1, http_server
 from mux_lsp.agents.replay.record import record
-from mux_lsp.agents.replay.script import Block, Conversation, Script, Turn, load, parse
+from mux_lsp.agents.replay.script import Block, Script, ScriptedConversation, Turn, load, parse
 from mux_lsp.agents.replay.server import serve
 from mux_lsp.errors import UsageError
 
@@ -509,7 +509,7 @@ async def test_client_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPat
     given_up = asyncio.Event()
     monkeypatch.setattr(http_server.log, "debug", lambda *_: given_up.set())
     size = 32_000_000
-    long = Conversation(turn=(Turn(content=(Block(text="x" * size),)),))
+    long = ScriptedConversation(turn=(Turn(content=(Block(text="x" * size),)),))
     async with asyncio.timeout(30), serve(Script("play.toml", (long,))) as url:
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)

@@ -332,7 +332,7 @@ async def test_a_cancelled_task_ends_the_checks_of_its_snapshot_too(workshop: Wo
             assert in_worktrees(workshop.state) == []
             assert not engine.busy()
             assert not list((workshop.state / "repos").glob("*/baselines/*"))
-            assert {slot.state for slot in engine.repositories.of(workshop.root).worktrees.slots()} == {
+            assert {slot.state for slot in engine.repositories.get(workshop.root).worktrees.slots()} == {
                 SlotState.RELEASED
             }
 
@@ -359,7 +359,7 @@ async def test_a_daemon_that_is_killed_while_checks_run_leaves_them_to_the_next(
             for on in ("result", "restored", "snapshot"):
                 printed, *_ = await engine.logs.read(run_id, LogPiece("stdout", 0, 1000, 0, on), follow=False)
                 assert printed == "begun\n"
-            assert {slot.state for slot in engine.repositories.of(workshop.root).worktrees.slots()} == {
+            assert {slot.state for slot in engine.repositories.get(workshop.root).worktrees.slots()} == {
                 SlotState.RELEASED
             }
 

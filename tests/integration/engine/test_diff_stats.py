@@ -133,7 +133,7 @@ def test_the_hunks_that_git_found_are_ours(place: Place) -> None:
     ours, gits = HunkCache(place.shadow.read), HunkCache(place.shadow.read, place.results.pop_body)
     taken = 0
     for path, change in changes.items():
-        mine, theirs = ours.of(RUN, change), gits.of(RUN, change)
+        mine, theirs = ours.get(RUN, change), gits.get(RUN, change)
         assert (theirs.hunks, theirs.bom, theirs.whole) == (mine.hunks, mine.bom, mine.whole), path
         if mine.hunks and change.old_mode:
             assert theirs.base == mine.base, path
@@ -197,8 +197,8 @@ def test_what_is_too_big_is_one_change_and_no_hunks(
     changes, hunks = place.read()
     change = changes["big"]
     assert (change.lines_added, change.lines_removed, hunks) == (2, 2, 1)
-    assert HunkCache(place.shadow.read, place.results.pop_body).of(RUN, change).whole
-    assert HunkCache(place.shadow.read).of(RUN, change).whole, "in whichever way it is looked at"
+    assert HunkCache(place.shadow.read, place.results.pop_body).get(RUN, change).whole
+    assert HunkCache(place.shadow.read).get(RUN, change).whole, "in whichever way it is looked at"
     place.shadow.close()
 
 

@@ -57,7 +57,9 @@ def discarded(engine: Engine, task: str) -> list[bool]:
 
 
 def refs(workshop: Workshop, engine: Engine) -> set[str]:
-    return set(git(engine.repositories.of(workshop.root).shadow.git_dir, "for-each-ref", "--format=%(refname)").split())
+    return set(
+        git(engine.repositories.get(workshop.root).shadow.git_dir, "for-each-ref", "--format=%(refname)").split()
+    )
 
 
 def going(engine: Engine, run_id: str) -> asyncio.Event:
@@ -109,7 +111,7 @@ async def test_runs_at_work_are_ended_and_their_worktrees_are_free(workshop: Wor
             assert [run.state for run in runs] == [RunState.CANCELLED] * 3
             assert [len(run.files) for run in runs] == [1, 1, 0]
             assert all(run.worktree is None and run.pid is not None for run in runs[:2])
-            assert {slot.state for slot in engine.repositories.of(workshop.root).worktrees.slots()} == {
+            assert {slot.state for slot in engine.repositories.get(workshop.root).worktrees.slots()} == {
                 SlotState.RELEASED
             }
             assert not engine.busy()
@@ -156,7 +158,7 @@ async def test_a_worktree_that_could_not_be_given_back_is_tried_again(
         def full(*_: object) -> None:
             raise GitError("the disk is full")
 
-        monkeypatch.setattr(engine.repositories.of(workshop.root).worktrees, "harvest", full)
+        monkeypatch.setattr(engine.repositories.get(workshop.root).worktrees, "harvest", full)
         task = await workshop.start(engine, ONE)
         run_id = task.runs[0].id
         run = await engine.runs.until(run_id, lambda run: run.state.ended)

@@ -57,7 +57,7 @@ def items_of(live: str, results: dict[str, str]) -> list[Item]:
     found: list[Item] = []
     for name, result in results.items():
         run = run_of(name, result)
-        found += evaluate(REVIEWS.of(run, run.files[0]), lambda _: text_)
+        found += evaluate(REVIEWS.get(run, run.files[0]), lambda _: text_)
     return found
 
 

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 def worktree_of(workshop: Workshop, engine: Engine, run_id: str) -> Path:
     slot = engine.registry.run(run_id).worktree
     assert slot is not None
-    return engine.repositories.of(workshop.root).worktrees.reopen(slot).folder
+    return engine.repositories.get(workshop.root).worktrees.reopen(slot).folder
 
 
 async def test_a_worktree_whose_result_could_not_be_taken_is_kept_until_it_can(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with workshop.engine() as engine:
-        worktrees = engine.repositories.of(workshop.root).worktrees
+        worktrees = engine.repositories.get(workshop.root).worktrees
 
         def full(*_: object) -> None:
             raise GitError("the disk is full")
@@ -121,7 +121,7 @@ async def test_an_agent_that_the_last_daemon_did_not_come_to_note_is_not_started
             run = await ended(engine, run.id)
             assert (run.state, (folder / "stdout").read_text()) == (RunState.FINISHED, "done\n")
             assert run.result is not None
-            assert engine.repositories.of(workshop.root).shadow.read_at(run.result, "x") == b"x\n"
+            assert engine.repositories.get(workshop.root).shadow.read_at(run.result, "x") == b"x\n"
 
 
 async def test_an_agent_that_is_cancelled_right_before_it_begins_ends_all_the_same(
@@ -187,7 +187,7 @@ async def test_no_number_is_given_twice(workshop: Workshop) -> None:
         assert again.id == f"{task.id}-3"
         run = await ended(engine, again.id)
         refs = git(
-            engine.repositories.of(workshop.root).shadow.git_dir, "for-each-ref", "--format=%(refname) %(objectname)"
+            engine.repositories.get(workshop.root).shadow.git_dir, "for-each-ref", "--format=%(refname) %(objectname)"
         )
         assert f"refs/mux/results/{run.id} {run.result}" in refs.splitlines()
     async with workshop.engine() as engine:
@@ -228,7 +228,7 @@ async def test_retry_and_continue_use_the_settings_as_they_are_now(workshop: Wor
         assert (await ended(engine, again.id)).state is RunState.FINISHED
         await engine.tasks.carry_on(again.id, "go on")
         run = await ended(engine, again.id)
-        shadow = engine.repositories.of(workshop.root).shadow
+        shadow = engine.repositories.get(workshop.root).shadow
         assert run.result is not None
         assert shadow.read_at(run.result, "told") == b"go on"
 
@@ -313,7 +313,7 @@ async def test_the_result_that_a_run_has_outlives_being_brought_up_to_date(works
         (workshop.root / "x").write_text("x\n")
         await engine.tasks.carry_on(first.id, "go on", ())
         again = await ended(engine, first.id)
-        store = engine.repositories.of(workshop.root).shadow.git_dir
+        store = engine.repositories.get(workshop.root).shadow.git_dir
         git(store, "gc", "--quiet", "--prune=now")
         for result in (first.result, again.result):
             assert result is not None

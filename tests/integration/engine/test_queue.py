@@ -267,7 +267,7 @@ async def test_an_agent_that_is_ended_while_it_starts_a_task_has_started_none(
             parent = (await start(workshop, engine, f"sh:{arrived.give}; {go.take}")).runs[0].id
             await arrived.happened()
             looking, look = threading.Event(), threading.Event()
-            shadow = engine.repositories.of(workshop.root).shadow
+            shadow = engine.repositories.get(workshop.root).shadow
             snapshot = shadow.snapshot
 
             def slow(*given: Any) -> Snapshot:

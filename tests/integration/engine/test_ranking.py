@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from mux_lsp.core.grading import Attempt
+    from mux_lsp.core.grading import Candidate
     from mux_lsp.core.model import Check, FileChange, Hunk, Task
     from mux_lsp.engine.engine import Engine
 
@@ -168,7 +168,7 @@ class Desk:
 
     def tell(self, event: Event) -> None:
         self.told.append(event)
-        self.rankings.notice(event)
+        self.rankings.on_event(event)
 
     async def done(self) -> None:
         await asyncio.gather(*self.work)
@@ -181,7 +181,7 @@ async def test_what_is_the_same_is_told_once_and_derived_once(
     monkeypatch.setattr(service, "PAUSE_SECONDS", 0)
     derived = 0
 
-    def counted(attempts: list[Attempt], weights: Weights, baseline: tuple[Check, ...]) -> tuple[Ranked, ...]:
+    def counted(attempts: list[Candidate], weights: Weights, baseline: tuple[Check, ...]) -> tuple[Ranked, ...]:
         nonlocal derived
         derived += 1
         return rank(attempts, weights, baseline)
@@ -192,22 +192,22 @@ async def test_what_is_the_same_is_told_once_and_derived_once(
         desk = Desk(task, engine)
         derived = 0
         for _ in range(20):
-            desk.rankings.notice(RunChanged(task.runs[0], RunState.RUNNING))
+            desk.rankings.on_event(RunChanged(task.runs[0], RunState.RUNNING))
         await desk.done()
         assert derived == 1
         assert [type(event) for event in desk.told] == [TaskChanged, ReviewChanged]
         await desk.rankings.settled(task.id)
         assert derived == 1
-        desk.rankings.notice(RunChanged(task.runs[0], RunState.FINISHED))
+        desk.rankings.on_event(RunChanged(task.runs[0], RunState.FINISHED))
         await desk.done()
         assert (derived, len(desk.told)) == (2, 2)
         # An agent's changes while it works do not change ranks.
         running = task.runs[0].__class__("k3f-1", task.id, "a", None, RunState.RUNNING)
-        desk.rankings.notice(RunChanged(running, RunState.RUNNING))
+        desk.rankings.on_event(RunChanged(running, RunState.RUNNING))
         assert desk.work == []
         desk.task = None
-        desk.rankings.notice(TaskChanged(task, deleted=True))
-        assert desk.rankings.of(task.runs[0]) is None
+        desk.rankings.on_event(TaskChanged(task, deleted=True))
+        assert desk.rankings.get(task.runs[0]) is None
 
 
 async def test_a_judges_opinion_counts_when_it_comes(workshop: Workshop) -> None:

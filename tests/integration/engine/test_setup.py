@@ -54,7 +54,7 @@ class Site:
         """Wait until a run has ended, and return a file of its result."""
         done = await ended(engine, run.id)
         assert done.result is not None, done
-        content = engine.repositories.of(self.workshop.root).shadow.read_at(done.result, path)
+        content = engine.repositories.get(self.workshop.root).shadow.read_at(done.result, path)
         return None if content is None else content.decode()
 
     async def outcome(self, engine: Engine, command: str) -> tuple[Run, dict[str, str]]:
@@ -173,7 +173,7 @@ async def test_a_slot_that_another_run_had_holds_a_fresh_copy(site: Site) -> Non
         _, first = await site.outcome(engine, f"pwd > where; {bad}")
         run, second = await site.outcome(engine, "pwd > where; cat made.txt env/lib/* > got")
         assert second == {"where": first["where"], "got": "made\ntool\n"}
-        store = setup_folder(engine.repositories.of(site.workshop.root), str(run.setup))
+        store = setup_folder(engine.repositories.get(site.workshop.root), str(run.setup))
         assert (store / artifacts.FILES / "made.txt").read_text() == "made\n"
         site.workshop.config.write_text("")
         _, third = await site.outcome(engine, "pwd > where; echo mine > made.txt")
@@ -185,7 +185,7 @@ async def test_without_commands_there_is_none(site: Site) -> None:
     async with site.workshop.engine() as engine:
         run, _ = await site.outcome(engine, "echo x > x")
         assert run.setup is None
-        assert not setup_folder(engine.repositories.of(site.workshop.root), "any").parent.exists()
+        assert not setup_folder(engine.repositories.get(site.workshop.root), "any").parent.exists()
 
 
 async def test_its_failure_ends_the_runs_with_its_log(site: Site) -> None:
@@ -201,14 +201,14 @@ async def test_its_failure_ends_the_runs_with_its_log(site: Site) -> None:
                 f"no such package. `mux-lsp log {run.id} --setup` has its output."
             )
         assert site.times == 1
-        log = (setup_folder(engine.repositories.of(site.workshop.root), str(runs[0].setup)) / "stdout").read_text()
+        log = (setup_folder(engine.repositories.get(site.workshop.root), str(runs[0].setup)) / "stdout").read_text()
         assert "fetching\nno such package\n" in log
         assert "never" not in log
         again = await engine.tasks.retry(runs[0].id)
         assert (await ended(engine, again.id)).state is RunState.FAILED
         assert site.times == 2
         assert not [
-            slot for slot in engine.repositories.of(site.workshop.root).worktrees.slots() if slot.state != "released"
+            slot for slot in engine.repositories.get(site.workshop.root).worktrees.slots() if slot.state != "released"
         ]
 
 
@@ -307,7 +307,7 @@ async def test_files_of_the_snapshot_that_it_changes_stay_as_they_were(site: Sit
     async with site.workshop.engine() as engine:
         run, texts = await site.outcome(engine, "cat f.txt src/app.py made.txt > got")
         assert texts == {"got": "one\ntwo\nthree\nvalue = 1\nmade\n"}
-        log = (setup_folder(engine.repositories.of(site.workshop.root), str(run.setup)) / "stdout").read_text()
+        log = (setup_folder(engine.repositories.get(site.workshop.root), str(run.setup)) / "stdout").read_text()
         assert "the set-up has changed f.txt, src/app.py; worktrees have that as the snapshot does." in log
 
 
@@ -329,7 +329,7 @@ async def test_the_least_used_are_removed(site: Site, monkeypatch: pytest.Monkey
     monkeypatch.setattr("mux_lsp.engine.repository.setup.LOGS", 1)
     site.configure("cp app.lock made.txt")
     async with site.workshop.engine() as engine:
-        folder = setup_folder(engine.repositories.of(site.workshop.root), "any").parent
+        folder = setup_folder(engine.repositories.get(site.workshop.root), "any").parent
         for number in range(3):
             site.write({"app.lock": f"{number}\n"})
             run, _ = await site.outcome(engine, "cat made.txt > got")

@@ -74,7 +74,7 @@ def test_a_reused_worktree_is_as_a_fresh_one(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int, few: int
 ) -> None:
     monkeypatch.setattr(incremental, "MAX_FILES", few)
-    monkeypatch.setattr(checkout, "FEW", few)
+    monkeypatch.setattr(checkout, "MAX_SINGLE_PATHS", few)
     choice = random.Random(seed)
     make_repository(world.root, {"a": "one\n", "b/a/c d": "two\n", "always/there": "x\n"})
     repository = discover(world.root)
@@ -230,7 +230,7 @@ def test_our_index_is_never_younger_than_what_was_read_for_it(
     place: Place, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """git trusts its data about files older than its index, even if read before they changed once more."""
-    monkeypatch.setattr(view, "TICK", 10_000_000_000)
+    monkeypatch.setattr(view, "TICK_NANOSECONDS", 10_000_000_000)
     begun = time.time_ns()
     write(world.root, {"a.txt": "changed\n"})
     place.take("u")

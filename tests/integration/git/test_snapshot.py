@@ -462,7 +462,7 @@ def test_branches_switched_between_snapshots(world: World) -> None:
 
 def test_a_person_who_commits_between_snapshots_for_weeks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Git is slower with each pack that there is to look into."""
-    monkeypatch.setattr(store_writer, "PACKS", 5)
+    monkeypatch.setattr(store_writer, "MAX_PACKS", 5)
     make_repository(world.root, FILES)
     repository = discover(world.root)
     _, shadow = check(world, BOTH)

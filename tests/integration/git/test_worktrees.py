@@ -22,7 +22,7 @@ from mux_lsp.git.folders import remove_tree, walk
 from mux_lsp.git.pinned_folder import LostError
 from mux_lsp.git.repository import Repository, discover
 from mux_lsp.git.shadow import ShadowStore
-from mux_lsp.git.view import View, write_tree
+from mux_lsp.git.view import GitView, write_tree
 from mux_lsp.git.worktrees import Worktree, Worktrees
 from tests.integration.git.support import (
     World,
@@ -518,7 +518,7 @@ def test_a_parent_that_is_replaced_while_git_reads(place: Place, world: World, m
     worktree = place.prepare()
     (worktree.folder / "new.txt").write_text("the agent's\n")
 
-    def replaced(view: View) -> str:
+    def replaced(view: GitView) -> str:
         swap_for_link(worktree.folder.parent, world)
         return write_tree(view)
 
@@ -648,7 +648,7 @@ def test_paths_of_the_shadow_are_private(place: Place) -> None:
 def test_half_of_a_file_that_grew_too_large_is_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(world)
     worktree = place.prepare()
-    monkeypatch.setattr("mux_lsp.git.harvest.LARGEST_RESULT", 1000)
+    monkeypatch.setattr("mux_lsp.git.harvest.MAX_FILE_BYTES", 1000)
     for path in ("new.bin", "a.txt"):
         (worktree.folder / path).write_bytes(b"x" * 500)
     assert place.result(worktree)["new.bin"] == b"x" * 500
@@ -663,7 +663,7 @@ def test_half_of_a_file_that_grew_too_large_is_not_kept(world: World, monkeypatc
 
 
 def test_pipes_where_git_reads_its_rules_hold_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mux_lsp.git.harvest.PATIENCE", 0.1)
+    monkeypatch.setattr("mux_lsp.git.harvest.FIFO_CHECK_SECONDS", 0.1)
     place = Place(world)
     worktree = place.prepare()
     (worktree.folder / ".gitignore").unlink()

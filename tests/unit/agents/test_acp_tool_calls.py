@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from acp.schema import ToolCallUpdate
 
-from mux_lsp.agents.acp.tool_calls import LONGEST, LONGEST_COMPARED, Call, requests, shortened
+from mux_lsp.agents.acp.tool_calls import MAX_CHARACTERS, MAX_COMPARED_CHARACTERS, Call, requests, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +113,7 @@ def words(text: str) -> dict[str, Any]:
             "Edited.\n--- n\n+++ n\n@@ -0,0 +1 @@\n+new\n\\ No newline at end of file\n",
         ),
         (
-            {"content": [{"type": "diff", "path": "big", "oldText": "x" * LONGEST_COMPARED, "newText": "y"}]},
+            {"content": [{"type": "diff", "path": "big", "oldText": "x" * MAX_COMPARED_CHARACTERS, "newText": "y"}]},
             "--- big\n+++ big\n(200,000 characters become 1)\n",
         ),
         (
@@ -147,8 +147,8 @@ def test_a_message_that_would_take_hours_is_read_at_once(content: list[dict[str,
 
 
 def test_long_texts_keep_head_and_tail() -> None:
-    short = shortened("a" * LONGEST + "b" * LONGEST)
+    short = shortened("a" * MAX_CHARACTERS + "b" * MAX_CHARACTERS)
     assert short.startswith("aaa")
     assert short.endswith("bbb")
     assert "… 20,000 characters left out …" in short
-    assert shortened("x" * LONGEST) == "x" * LONGEST
+    assert shortened("x" * MAX_CHARACTERS) == "x" * MAX_CHARACTERS

@@ -94,7 +94,7 @@ async def test_output_that_grows_in_pieces(
     data = (SAMPLES / "gemini.jsonl").read_bytes()
     folder = tmp_path_factory.mktemp("grows")
     expected = await whole("gemini", data, folder / "whole")
-    with patch.object(reading, "PIECE", piece):
+    with patch.object(reading, "PIECE_BYTES", piece):
         reader, keeper = taken_up(PRESETS["gemini"], attempt_in(folder)), Keeper(folder)
         for cut in (*sorted(cuts), len(data)):
             (folder / raw_name(0)).write_bytes(data[:cut])
@@ -125,7 +125,7 @@ async def test_a_session_whose_name_is_none(tmp_path: Path) -> None:
 
 async def test_a_line_without_an_end(tmp_path: Path) -> None:
     (tmp_path / raw_name(0)).write_bytes(b"x" * 100_000)
-    with patch.object(reading, "LONGEST_LINE", 1_000):
+    with patch.object(reading, "MAX_LINE_BYTES", 1_000):
         reader, keeper = taken_up(PRESETS["claude"], attempt_in(tmp_path)), Keeper(tmp_path)
         await reader.tell(keeper)
         assert all(isinstance(event, Raw) for event in keeper.told)

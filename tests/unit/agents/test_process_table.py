@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mux_lsp.agents.process_table import Entry, Process, members
+from mux_lsp.agents.process_table import Process, ProcessEntry, members
 
 
 def check(
@@ -12,7 +12,7 @@ def check(
     entries = {}
     for line in table.strip().splitlines():
         pid, parent, session, *mark = line.split()
-        entries[int(pid)] = Entry(Process(int(pid), 1.0), int(parent), int(session), bool(mark))
+        entries[int(pid)] = ProcessEntry(Process(int(pid), 1.0), int(parent), int(session), bool(mark))
     assert {process.pid for process in members(entries, known, protected)} == expected
 
 

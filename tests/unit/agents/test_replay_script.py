@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mux_lsp.agents.replay.messages_api import ApiError, input_text, json_pieces, text_pieces, whole
 from mux_lsp.agents.replay.request import check, is_for, read, understand, unmet
-from mux_lsp.agents.replay.script import Block, Conversation, Expect, Turn, Usage, load, parse
+from mux_lsp.agents.replay.script import Block, Expect, ScriptedConversation, ScriptedUsage, Turn, load, parse
 from mux_lsp.agents.replay.script_writer import write
 from mux_lsp.agents.replay.stream_reader import as_key, message_turn
 from mux_lsp.errors import UsageError
@@ -155,18 +155,18 @@ counts = st.none() | st.integers(0, 9)
 turns = st.builds(
     Turn,
     content=st.lists(blocks, max_size=3).map(tuple),
-    usage=st.builds(Usage, input=counts, output=counts, cache_read=st.integers(0, 9)),
+    usage=st.builds(ScriptedUsage, input=counts, output=counts, cache_read=st.integers(0, 9)),
     stop_reason=st.sampled_from([None, "max_tokens"]),
 )
 conversations = st.builds(
-    Conversation,
+    ScriptedConversation,
     model=texts,
     contains=texts,
     turn=st.lists(turns, min_size=1, max_size=3).map(tuple),
 )
 
 
-def meant(conversation: Conversation) -> dict[str, Any]:
+def meant(conversation: ScriptedConversation) -> dict[str, Any]:
     """Normalise a conversation: an empty input equals an absent one."""
     meaning = conversation.model_dump()
     for told in meaning["turn"]:
@@ -176,12 +176,12 @@ def meant(conversation: Conversation) -> dict[str, Any]:
 
 
 @given(st.lists(conversations, min_size=1, max_size=2))
-def test_what_is_written_is_read_as_it_was(script: list[Conversation]) -> None:
+def test_what_is_written_is_read_as_it_was(script: list[ScriptedConversation]) -> None:
     assert list(map(meant, parse(write(script), "written").conversations)) == list(map(meant, script))
 
 
 def test_long_text_is_written_for_a_person_to_read() -> None:
-    told = Conversation(
+    told = ScriptedConversation(
         model="m",
         contains="do it",
         turn=(Turn(content=(Block(tool="write", input={"path": "a.py", "text": 'print("a")\n"""b"""\n'}),)),),

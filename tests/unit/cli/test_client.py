@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mux_lsp.cli import client as client_module
-from mux_lsp.cli.client import Client
+from mux_lsp.cli.client import DaemonClient
 from mux_lsp.errors import ConflictError, MuxError, UsageError
 from mux_lsp.lsp.protocol import PROTOCOL_VERSION
 
@@ -28,7 +28,7 @@ def frame(message: Message) -> bytes:
 
 
 @contextmanager
-def answering(*answers: bytes, rest: bytes = b"") -> Iterator[tuple[Client, list[Message]]]:
+def answering(*answers: bytes, rest: bytes = b"") -> Iterator[tuple[DaemonClient, list[Message]]]:
     """Yield a client whose requests are answered in order with these bytes, and the messages that it has sent."""
     ours, theirs = socket.socketpair()
     received: list[Message] = []
@@ -44,7 +44,7 @@ def answering(*answers: bytes, rest: bytes = b"") -> Iterator[tuple[Client, list
 
     thread = Thread(target=play)
     thread.start()
-    client = Client(ours, rest)
+    client = DaemonClient(ours, rest)
     try:
         yield client, received
     finally:

@@ -121,13 +121,13 @@ def test_the_configuration_is_valid() -> None:
     assert configuration.ranking == Configuration().ranking
     assert configuration.daemon == Configuration().daemon
     assert {name for name, value in Configuration().limits if value is not None} == {"runs", "depth"}
-    assert configuration.limits.model_fields_set == set(config.Limits.model_fields)
+    assert configuration.limits.model_fields_set == set(config.LimitsSection.model_fields)
     assert (configuration.limits.runs, configuration.limits.depth) == (Configuration().limits.runs, 1)
 
 
 MODELS = [
     *(type(section) for _, section in Configuration() if isinstance(section, BaseModel)),
-    config.Repository,
+    config.RepositorySection,
     config.AnthropicAgent,
     config.CommandAgent,
     config.AcpAgent,

@@ -68,8 +68,8 @@ def test_ranked_runs_come_best_first_with_their_reasons(capsys: pytest.CaptureFi
         ranked_run(3, 1, ["k3f-4"], reasons=["Passes.", "As good as k3f-4."]),
         ranked_run(4, 1, ["k3f-3"], reasons=["Passes."]),
     ]
-    formatting.say_runs(runs)
-    formatting.say_why(runs)
+    formatting.echo_runs(runs)
+    formatting.echo_why(runs)
     out = capsys.readouterr().out
     assert [line.split()[:2] for line in out.splitlines()[:5]] == [
         ["RANK", "RUN"], ["1=", "k3f-3"], ["1=", "k3f-4"], ["3", "k3f-2"], ["k3f-1", "codex"],
@@ -82,23 +82,23 @@ def test_ranked_runs_come_best_first_with_their_reasons(capsys: pytest.CaptureFi
 def test_one_run_alone_has_no_rank_and_its_reasons_only_where_there_are_checks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    formatting.say_runs([ranked_run(1, 1)])
-    formatting.say_why([ranked_run(1, 1, reasons=["No check has judged it."])])
-    formatting.say_why([])
+    formatting.echo_runs([ranked_run(1, 1)])
+    formatting.echo_why([ranked_run(1, 1, reasons=["No check has judged it."])])
+    formatting.echo_why([])
     assert "RANK" not in (out := capsys.readouterr().out)
     assert "Why" not in out
-    formatting.say_why([ranked_run(1, 1, checks=[make_check("passed")], reasons=["Passes the check."])])
+    formatting.echo_why([ranked_run(1, 1, checks=[make_check("passed")], reasons=["Passes the check."])])
     assert "Passes the check." in (out := capsys.readouterr().out)
     assert "ranks may change (`mux-lsp show k3f`)" in out
     known = make_check("passed").model_copy(update={"baseline_state": "failed"})
-    formatting.say_why([ranked_run(1, 1, checks=[known], reasons=["Passes the check."])])
+    formatting.echo_why([ranked_run(1, 1, checks=[known], reasons=["Passes the check."])])
     assert "may change" not in capsys.readouterr().out
 
 
 def test_reasons_are_wrapped_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formatting, "on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "50")
-    formatting.say_why([ranked_run(1, 1, reasons=["word " * 12]), ranked_run(2, 2, reasons=["x"])])
+    formatting.echo_why([ranked_run(1, 1, reasons=["word " * 12]), ranked_run(2, 2, reasons=["x"])])
     first, second = capsys.readouterr().out.splitlines()[2:4]
     assert first == "  1   k3f-1  word word word word word word word"
     assert second == "             word word word word word"
@@ -108,13 +108,13 @@ def test_it_is_said_how_to_see_why_a_check_failed_also_of_a_run_that_changed_not
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = ranked_run(1, 1, checks=[make_check("failed")])
-    formatting.say_next(TaskShape.model_construct(id="k3f", runs=[run]), [run])
+    formatting.echo_next(TaskShape.model_construct(id="k3f", runs=[run]), [run])
     assert capsys.readouterr().out == "\nNext:\n  mux-lsp log k3f-1 --check 1   why the check failed\n"
 
 
 def test_of_runs_that_changed_nothing_it_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     nothing = [ranked_run(number, 2, ["k3f-9"], reasons=["Changed nothing."]) for number in range(2, 5)]
-    formatting.say_why([ranked_run(1, 1, reasons=["Passes."]), *nothing])
+    formatting.echo_why([ranked_run(1, 1, reasons=["Passes."]), *nothing])
     assert capsys.readouterr().out.splitlines()[2:] == [
         "  1   k3f-1  Passes.",
         "  2=  k3f-2  Changed nothing. The same holds for k3f-3 and k3f-4.",
@@ -125,7 +125,7 @@ def test_the_best_run_is_recommended(capsys: pytest.CaptureFixture[str]) -> None
     file = {"path": "a", "old_path": None, "change": "modified", "added": 1, "removed": 0}
     runs = [ranked_run(1, 2, files=[file], file_count=1), ranked_run(2, 1, files=[file], file_count=1)]
     task = TaskShape.model_construct(id="k3f", runs=runs)
-    formatting.say_next(task, runs)
+    formatting.echo_next(task, runs)
     out = capsys.readouterr().out
     assert "mux-lsp accept k3f-2" in out
     assert "k3f-1" not in out

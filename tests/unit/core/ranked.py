@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mux_lsp.core.agreement import ALONE, Agreement
-from mux_lsp.core.grading import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Candidate, Opinion, Weights
 from mux_lsp.core.model import ChangeKind, Check, CheckState, FileChange, Run, RunState, Tests
 from mux_lsp.core.ranking import Ranked, rank
 
@@ -54,7 +54,7 @@ def attempt(
     outside: tuple[str, ...] = (),
     alone: tuple[str, ...] = (),
     opinion: Opinion | None = None,
-) -> Attempt:
+) -> Candidate:
     """Return a run `k3f-NUMBER` that has ended."""
     run = Run(
         f"k3f-{number}",
@@ -70,7 +70,7 @@ def attempt(
         cost_usd=cost,
         work_seconds=seconds,
     )
-    return Attempt(run, agreement, equal, outside, alone, opinion)
+    return Candidate(run, agreement, equal, outside, alone, opinion)
 
 
 def lines(added: int, removed: int = 0) -> tuple[FileChange, ...]:
@@ -95,6 +95,6 @@ class Table:
         return " ".join(found.reasons)
 
 
-def table(*attempts: Attempt, baseline: tuple[Check, ...] = (), weights: Weights = DEFAULT) -> Table:
+def table(*attempts: Candidate, baseline: tuple[Check, ...] = (), weights: Weights = DEFAULT) -> Table:
     """Rank attempts."""
     return Table(rank(attempts, weights, baseline))

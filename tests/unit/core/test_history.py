@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mux_lsp.core.history import (
-    LARGEST_EXTRACT,
+    MAX_EXTRACT_BYTES,
     Acceptance,
     Cause,
+    HistoryText,
     Span,
-    Text,
     context,
     extract,
     locate,
@@ -22,7 +22,7 @@ from tests.unit.core.support import lines
 
 def found(added: str, text: str, near: int = 0, before: str = "", after: str = "") -> tuple[int, ...] | None:
     """Return the span as `start, end`, with a third value for a partial one."""
-    span = locate(lines(added), Text(lines(text)), near, before.split(), after.split())
+    span = locate(lines(added), HistoryText(lines(text)), near, before.split(), after.split())
     return None if span is None else (span.start, span.end) if not span.partial else (*span,)
 
 
@@ -67,7 +67,7 @@ def test_locate(texts: tuple[str, ...], near: int, expected: tuple[int, ...] | N
 
 
 def test_line_ends_count_for_nothing() -> None:
-    assert locate(["x\n", "y\n"], Text(["a\r\n", "x\r\n", "y"]), 1) == Span(1, 3)
+    assert locate(["x\n", "y\n"], HistoryText(["a\r\n", "x\r\n", "y"]), 1) == Span(1, 3)
 
 
 TEXTS = st.lists(st.sampled_from(["a", "b", "c", "}", ""]), max_size=12)
@@ -77,7 +77,7 @@ TEXTS = st.lists(st.sampled_from(["a", "b", "c", "}", ""]), max_size=12)
 def test_lines_with_a_letter_are_found_wherever_they_go(
     above: list[str], hunk: list[str], below: list[str], near: int
 ) -> None:
-    span = locate(hunk, Text([*above, *hunk, *below]), near, above[-3:], below[:3])
+    span = locate(hunk, HistoryText([*above, *hunk, *below]), near, above[-3:], below[:3])
     if {"a", "b", "c"} & set(hunk):
         assert span is not None
         assert not span.partial
@@ -86,7 +86,7 @@ def test_lines_with_a_letter_are_found_wherever_they_go(
 
 @given(TEXTS, TEXTS, st.integers(0, 14))
 def test_what_is_found_is_there_and_no_longer_part_is(hunk: list[str], text: list[str], near: int) -> None:
-    span = locate(hunk, Text(text), near)
+    span = locate(hunk, HistoryText(text), near)
     pieces = [hunk[start:end] for start in range(len(hunk)) for end in range(start + 1, len(hunk) + 1)]
     there = [
         (len(piece), start)
@@ -107,24 +107,24 @@ def test_what_is_found_is_there_and_no_longer_part_is(hunk: list[str], text: lis
 
 def test_a_text_of_one_line_over_and_over_takes_no_time() -> None:
     common = ["same\n"] * 20_000
-    assert locate([*common, "x\n"], Text([*common, "y\n"]), 0) is None
-    assert locate(["x\n", *common, "y\n"], Text(["x\n", *common]), 0) == Span(0, 20_001, partial=True)
-    assert locate(common, Text([*common, *common]), 7, ["n"], ["n"]) == Span(7, 20_007)
+    assert locate([*common, "x\n"], HistoryText([*common, "y\n"]), 0) is None
+    assert locate(["x\n", *common, "y\n"], HistoryText(["x\n", *common]), 0) == Span(0, 20_001, partial=True)
+    assert locate(common, HistoryText([*common, *common]), 7, ["n"], ["n"]) == Span(7, 20_007)
 
 
 def test_long_lines_are_kept_as_their_number_and_digest() -> None:
-    short = extract(["é" * (LARGEST_EXTRACT // 2 - 1) + "\n"])
-    assert (short.lines, short.text, short.digest) == (1, "é" * (LARGEST_EXTRACT // 2 - 1) + "\n", None)
-    long = [f"{number}\n" for number in range(LARGEST_EXTRACT // 4)]
+    short = extract(["é" * (MAX_EXTRACT_BYTES // 2 - 1) + "\n"])
+    assert (short.lines, short.text, short.digest) == (1, "é" * (MAX_EXTRACT_BYTES // 2 - 1) + "\n", None)
+    long = [f"{number}\n" for number in range(MAX_EXTRACT_BYTES // 4)]
     kept = extract(long)
     assert (kept.lines, kept.text) == (len(long), None)
-    assert extract(["x" * (LARGEST_EXTRACT + 1)]).digest != kept.digest
+    assert extract(["x" * (MAX_EXTRACT_BYTES + 1)]).digest != kept.digest
 
     def where(line: int, text: list[str]) -> Span | None:
         acceptance = Acceptance(
             "/r", "k3f", "k3f-1", "a", None, "do it", None, "f", "f", "x", "x", Cause.TEXT, "c", "me", line, kept, kept
         )
-        return locate_acceptance(acceptance, Text(text))
+        return locate_acceptance(acceptance, HistoryText(text))
 
     assert where(1, ["above\n", *long]) == Span(1, 1 + len(long))
     assert where(1, ["above\r\n", *(line.replace("\n", "\r\n") for line in long)]) == Span(1, 1 + len(long))

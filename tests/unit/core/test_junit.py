@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mux_lsp.core import junit
 from mux_lsp.core.junit import Report
-from mux_lsp.core.model import TESTS_NAMED
+from mux_lsp.core.model import MAX_TESTS_NAMED
 
 PYTEST = b"""<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests"><testsuite name="pytest" errors="0"
 failures="1" skipped="1" tests="4" time="0.1"><testcase classname="tests.test_a.TestX" name="test_one[1-a]" time="0.0"/>
@@ -70,7 +70,7 @@ def test_what_is_no_report(data: bytes) -> None:
 
 
 def test_more_tests_than_anybody_has_are_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(junit, "MOST_TESTS", 2)
+    monkeypatch.setattr(junit, "MAX_TESTS", 2)
     cases = "".join(f'<testcase name="{number}"/>' for number in range(3))
     assert junit.read(f"<testsuite>{cases}</testsuite>".encode()) is None
 
@@ -83,7 +83,7 @@ def test_elements_without_end_in_each_other_are_no_report() -> None:
 
 def test_of_a_long_name_the_end_is_kept() -> None:
     (name,) = junit.read(f'<testsuite><testcase name="{"a" * 400}b"/></testsuite>'.encode()).passed  # type: ignore[union-attr]  # it is one
-    assert (len(name), name[0], name[-1]) == (junit.LONGEST_NAME, "…", "b")
+    assert (len(name), name[0], name[-1]) == (junit.MAX_NAME_CHARACTERS, "…", "b")
 
 
 @given(st.binary())
@@ -119,11 +119,11 @@ def test_tests_are_told_apart_from_those_before() -> None:
 
 
 def test_only_so_many_are_named() -> None:
-    many = report(",".join(f"{number:03}" for number in range(TESTS_NAMED + 5)))
+    many = report(",".join(f"{number:03}" for number in range(MAX_TESTS_NAMED + 5)))
     tests = junit.compare(many, report())
     assert (tests.newly_passing, tests.added, len(tests.names_passing)) == (
-        TESTS_NAMED + 5,
-        TESTS_NAMED + 5,
-        TESTS_NAMED,
+        MAX_TESTS_NAMED + 5,
+        MAX_TESTS_NAMED + 5,
+        MAX_TESTS_NAMED,
     )
-    assert len(junit.compare(report(), many).names_failing) == TESTS_NAMED
+    assert len(junit.compare(report(), many).names_failing) == MAX_TESTS_NAMED

@@ -81,7 +81,7 @@ RULES = rules(
     ],
 )
 def test_commands(line: str, expected: Ruling) -> None:
-    assert RULES.judge(PermissionRequest("run", line, "")) is expected
+    assert RULES.rule_on(PermissionRequest("run", line, "")) is expected
 
 
 @pytest.mark.parametrize(
@@ -96,23 +96,23 @@ def test_commands(line: str, expected: Ruling) -> None:
     ],
 )
 def test_other_tools(tool: str, subject: str, expected: Ruling) -> None:
-    assert RULES.judge(PermissionRequest(tool, subject, "")) is expected
+    assert RULES.rule_on(PermissionRequest(tool, subject, "")) is expected
 
 
 def test_a_tool_without_a_subject_speaks_of_all_of_it() -> None:
-    assert rules(["run"]).judge(PermissionRequest("run", "anything > at all", "")) is YES
-    assert rules(["run"], ["run"]).judge(PermissionRequest("run", "ls", "")) is NO
-    assert rules(["*"]).judge(PermissionRequest("run", "ls", "")) is YES
-    assert rules(["*"], ["run:rm"]).judge(PermissionRequest("run", "ls; rm x", "")) is NO
+    assert rules(["run"]).rule_on(PermissionRequest("run", "anything > at all", "")) is YES
+    assert rules(["run"], ["run"]).rule_on(PermissionRequest("run", "ls", "")) is NO
+    assert rules(["*"]).rule_on(PermissionRequest("run", "ls", "")) is YES
+    assert rules(["*"], ["run:rm"]).rule_on(PermissionRequest("run", "ls; rm x", "")) is NO
 
 
 def test_what_was_allowed_for_good_is_exactly_that() -> None:
     request = PermissionRequest("run", "make test > log 2>&1", "Run the tests")
     kept = rules(["run:ls"]).and_also(Rules((rule_for(request),)))
-    assert kept.judge(request) is YES
-    assert kept.judge(PermissionRequest("run", "ls", "")) is YES
-    assert kept.judge(PermissionRequest("run", "make test > log 2>&1; id", "")) is ASK
-    assert kept.judge(PermissionRequest("run", "make test", "")) is ASK
+    assert kept.rule_on(request) is YES
+    assert kept.rule_on(PermissionRequest("run", "ls", "")) is YES
+    assert kept.rule_on(PermissionRequest("run", "make test > log 2>&1; id", "")) is ASK
+    assert kept.rule_on(PermissionRequest("run", "make test", "")) is ASK
 
 
 @pytest.mark.parametrize("text", ["", "Run:x", "run:", "run:  ", "run:'open", "run:a; b", "1:x"])
@@ -130,12 +130,12 @@ def test_rules_read_as_they_are_written() -> None:
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
 def test_words_that_are_quoted_are_never_commands(words: list[str]) -> None:
     line = "pytest " + shlex.join(words)
-    assert RULES.judge(PermissionRequest("run", line, "")) is not NO or "rm" in line or "push" in line
+    assert RULES.rule_on(PermissionRequest("run", line, "")) is not NO or "rm" in line or "push" in line
 
 
 @given(st.text(alphabet="pytesrm;&|()<> $`'\"\\\n{}=", max_size=40))
 def test_any_line_is_judged(line: str) -> None:
-    verdict = RULES.judge(PermissionRequest("run", line, ""))
+    verdict = RULES.rule_on(PermissionRequest("run", line, ""))
     if verdict is YES:
         assert not set(line) & set("`\n(){}")
 
@@ -171,7 +171,7 @@ def test_what_names_its_worktree_is_the_same_in_each(asked: str, told: str) -> N
     ],
 )
 def test_going_into_the_worktree_needs_no_rule(line: str, expected: Ruling) -> None:
-    judged = rules(["run:pytest"], ["run:rm"]).judge(PermissionRequest("run", line, ""))
+    judged = rules(["run:pytest"], ["run:rm"]).rule_on(PermissionRequest("run", line, ""))
     assert judged is expected
 
 
@@ -181,5 +181,5 @@ def test_going_into_the_worktree_needs_no_rule(line: str, expected: Ruling) -> N
 )
 def test_a_line_that_an_agent_has_made_long_is_judged_at_once(line: str) -> None:
     """All clients wait meanwhile."""
-    judged = rules(["run:echo"], ["run:rm"]).judge(PermissionRequest("run", line, ""))
+    judged = rules(["run:echo"], ["run:rm"]).rule_on(PermissionRequest("run", line, ""))
     assert judged is (Ruling.DENY if line.startswith("rm") else Ruling.ASK)

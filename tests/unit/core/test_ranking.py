@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mux_lsp.core.agreement import Agreement
-from mux_lsp.core.grading import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Candidate, Opinion, Weights
 from mux_lsp.core.model import Check, CheckState, RunState, Tests
 from mux_lsp.core.ranking import rank
 from tests.unit.core.ranked import (
@@ -39,7 +39,7 @@ TEST_FILE = ("tests/test_pages.py",)
 HALF = Agreement(2, 1, 0.5, 0.25)
 
 
-def places(*attempts: Attempt, baseline: tuple[Check, ...] = (), weights: Weights = DEFAULT) -> dict[int, int]:
+def places(*attempts: Candidate, baseline: tuple[Check, ...] = (), weights: Weights = DEFAULT) -> dict[int, int]:
     return table(*attempts, baseline=baseline, weights=weights).places
 
 
@@ -112,7 +112,7 @@ def test_nothing_outweighs_the_checks(better: int) -> None:
         (attempt(1, (), files=(), state=RunState.FAILED), 11),
     ],
 )
-def test_where_an_attempt_belongs(one: Attempt, grade_of: int) -> None:
+def test_where_an_attempt_belongs(one: Candidate, grade_of: int) -> None:
     """It ties with the attempt of `BY_GRADE` that has this number, and ranks behind the one before that."""
     reported = (check(FAIL, tests=report(), command=PYTEST),) if one.run.checks == (check(FAIL, FAIL, None),) else ()
     baseline = reported if grade_of == 8 else ()
@@ -149,7 +149,7 @@ def test_a_check_that_the_snapshot_fails_counts_for_who_makes_it_pass() -> None:
 def test_tests_made_pass_outweigh_those_broken_only_where_none_is_broken_at_all(
     fixed: int, broken: int, others: list[tuple[int, int]]
 ) -> None:
-    def with_tests(number: int, fixed: int, broken: int) -> Attempt:
+    def with_tests(number: int, fixed: int, broken: int) -> Candidate:
         return attempt(number, (check(FAIL, FAIL, report(fixed=fixed, broken=broken)),))
 
     field = [with_tests(number, *figures) for number, figures in enumerate(others, 2)]
@@ -221,7 +221,7 @@ def test_every_criterion_has_its_test() -> None:
         (attempt(1, agreement=Agreement(2, 2, 1.0, 1.0), files=lines(20)), attempt(2, files=lines(4)), {1: 1, 2: 2}),
     ],
 )
-def test_what_counts_how_much(one: Attempt, other: Attempt, expected: dict[int, int]) -> None:
+def test_what_counts_how_much(one: Candidate, other: Candidate, expected: dict[int, int]) -> None:
     assert places(one, other) == expected
 
 
@@ -258,7 +258,7 @@ OUTCOMES = st.builds(
 
 
 @st.composite
-def attempts(draw: st.DrawFn, number: int = 0) -> Attempt:
+def attempts(draw: st.DrawFn, number: int = 0) -> Candidate:
     checks = tuple(draw(st.lists(OUTCOMES, max_size=2)))
     tampered = draw(st.sampled_from([(), TEST_FILE]))
     own = attempt(
@@ -281,14 +281,14 @@ WEIGHTS = st.builds(Weights, *[st.sampled_from([0.0, 0.5, 1.0, 20.0]) for _ in f
 
 
 @given(FIELDS, WEIGHTS, st.randoms(use_true_random=False))
-def test_the_order_they_come_in_changes_nothing(field: list[Attempt], weights: Weights, random: Random) -> None:
+def test_the_order_they_come_in_changes_nothing(field: list[Candidate], weights: Weights, random: Random) -> None:
     shuffled = list(field)
     random.shuffle(shuffled)
     assert rank(shuffled, weights) == rank(field, weights)
 
 
 @given(FIELDS, WEIGHTS)
-def test_everyone_has_a_place_and_a_reason(field: list[Attempt], weights: Weights) -> None:
+def test_everyone_has_a_place_and_a_reason(field: list[Candidate], weights: Weights) -> None:
     ranked = rank(field, weights)
     assert sorted(one.run for one in ranked) == sorted(one.run.id for one in field)
     assert all(one.reasons for one in ranked)
@@ -299,7 +299,7 @@ def test_everyone_has_a_place_and_a_reason(field: list[Attempt], weights: Weight
         assert all(reason.endswith((".", "…")) and "\n" not in reason for reason in one.reasons)
 
 
-def _each_check(one: Attempt, made: Callable[[Check], Check]) -> Attempt:
+def _each_check(one: Candidate, made: Callable[[Check], Check]) -> Candidate:
     run = one.run
     return replace(
         one,
@@ -307,16 +307,16 @@ def _each_check(one: Attempt, made: Callable[[Check], Check]) -> Attempt:
     )
 
 
-def _each_report(one: Attempt, made: Callable[[Tests], Tests]) -> Attempt:
+def _each_report(one: Candidate, made: Callable[[Tests], Tests]) -> Candidate:
     return _each_check(one, lambda each: replace(each, tests=each.tests and made(each.tests)))
 
 
-def _small(one: Attempt) -> Attempt:
+def _small(one: Candidate) -> Candidate:
     files = tuple(replace(each, lines_added=1, lines_removed=0) for each in one.run.files)
     return replace(one, run=replace(one.run, files=files))
 
 
-BETTERED: dict[str, Callable[[Attempt], Attempt]] = {
+BETTERED: dict[str, Callable[[Candidate], Candidate]] = {
     "checks": lambda one: _each_check(one, lambda each: replace(each, state=PASS)),
     "finished": lambda one: replace(one, run=replace(one.run, state=RunState.FINISHED)),
     "tampered": lambda one: replace(one, run=replace(one.run, tampered=(), restored_checks=())),
@@ -336,7 +336,7 @@ BETTERED: dict[str, Callable[[Attempt], Attempt]] = {
 
 @settings(max_examples=300)
 @given(st.sampled_from(sorted(BETTERED)), attempts(number=50), FIELDS, WEIGHTS)
-def test_what_is_better_never_ranks_lower(name: str, one: Attempt, field: list[Attempt], weights: Weights) -> None:
+def test_what_is_better_never_ranks_lower(name: str, one: Candidate, field: list[Candidate], weights: Weights) -> None:
     if name == "tampered":
         # With the original tests it does as well as with its own.
         one = replace(one, run=replace(one.run, restored_checks=one.run.checks if one.run.tampered else ()))
@@ -348,7 +348,7 @@ def test_what_is_better_never_ranks_lower(name: str, one: Attempt, field: list[A
 
 
 @given(FIELDS, WEIGHTS)
-def test_only_the_proportions_of_weights_matter(field: list[Attempt], weights: Weights) -> None:
+def test_only_the_proportions_of_weights_matter(field: list[Candidate], weights: Weights) -> None:
     # Multiplying by a power of two changes no digit.
     doubled = Weights(*[each * 4 for each in astuple(weights)])
     assert [(each.run, each.rank) for each in rank(field, doubled)] == [

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mux_lsp.core.agreement import Agreement
-from mux_lsp.core.grading import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Candidate, Opinion, Weights
 from mux_lsp.core.model import Check, RunState
 from tests.unit.core.ranked import (
     AS_BEFORE,
@@ -130,7 +130,7 @@ NAMES = ("test_a", "test_b", "test_c", "test_d", "test_e")
         (attempt(1, opinion=Opinion(1, "Is it right?")), "Passes the check. The judge says: Is it right?"),
     ],
 )
-def test_what_is_said_of_one(one: Attempt, expected: str) -> None:
+def test_what_is_said_of_one(one: Candidate, expected: str) -> None:
     baseline: tuple[Check, ...] = (check(FAIL, command="told", tests=report()),)
     assert table(one, baseline=baseline).why(1) == expected
 
@@ -173,7 +173,7 @@ def test_what_is_said_of_one(one: Attempt, expected: str) -> None:
         ([attempt(1, seconds=None), attempt(2, seconds=20)], ""),
     ],
 )
-def test_what_is_said_in_comparison(field: list[Attempt], expected: str) -> None:
+def test_what_is_said_in_comparison(field: list[Candidate], expected: str) -> None:
     said = table(*field).why(1)
     facts = [one for one in said.split(". ") if not one.startswith(("Passes", "Behind", "As good"))]
     assert ". ".join(facts).rstrip(".") == expected.rstrip(".")
@@ -211,7 +211,7 @@ def test_what_is_said_in_comparison(field: list[Attempt], expected: str) -> None
         (attempt(1), attempt(2, files=()), ""),
     ],
 )
-def test_why_it_is_behind(better: Attempt, worse: Attempt, expected: str) -> None:
+def test_why_it_is_behind(better: Candidate, worse: Candidate, expected: str) -> None:
     said = table(better, worse).why(2)
     assert said.partition("Behind")[2] == expected.partition("Behind")[2]
     assert "Behind" not in table(better, worse).why(1)

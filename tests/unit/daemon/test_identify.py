@@ -11,12 +11,12 @@ from mux_lsp.callers import Agent, Caller, Guest, Nobody, Person
 from mux_lsp.daemon.identify import (
     HIDDEN,
     INSTEAD,
-    LONGEST,
-    ROUNDS,
+    MAX_ANCESTORS,
+    MAX_ROUNDS,
     LookContext,
     Target,
+    decide,
     identify,
-    judge,
 )
 from mux_lsp.daemon.process_tables import Facts
 
@@ -100,7 +100,7 @@ def starter(names: Iterable[str]) -> str | None:
 def ask(table: Made, *, claimed: str | None = None, key: bool = True, before: float | None = None) -> Caller:
     """Return the identified caller for the process PEER."""
     target = Target(PEER, lambda: PEER in table.processes, before)
-    return judge(identify(table, target, GROUND), claimed, starter, key=key)
+    return decide(identify(table, target, GROUND), claimed, starter, key=key)
 
 
 def tool(name: str) -> Guest:
@@ -269,7 +269,7 @@ def test_a_number_that_passes_to_a_persons_process_during_the_look(read: int) ->
             table.add(process(PEER, SHELL, SHELL, created=9999.0))
 
     table.then = pass_on
-    asker = judge(identify(table, Target(PEER, lambda: there), GROUND), None, starter, key=True)
+    asker = decide(identify(table, Target(PEER, lambda: there), GROUND), None, starter, key=True)
     assert isinstance(asker, Agent | Nobody), asker
 
 
@@ -305,21 +305,21 @@ def test_processes_that_change_for_ever_are_nobodys() -> None:
     assert asker == Nobody(
         f"the program that asks was started by processes that change faster than they can be looked at: {INSTEAD}"
     )
-    assert table.reads < ROUNDS * 10
+    assert table.reads < MAX_ROUNDS * 10
 
 
 def test_a_chain_without_an_end_is_nobodys() -> None:
-    long = [process(1000 + number, 999 + number) for number in range(1, LONGEST + 1)]
+    long = [process(1000 + number, 999 + number) for number in range(1, MAX_ANCESTORS + 1)]
     table = made(process(PEER, long[-1].pid, created=1e6), *long, process(1000, 1))
     assert isinstance(ask(table), Nobody)
-    assert table.reads < ROUNDS * (2 * LONGEST + 10)
+    assert table.reads < MAX_ROUNDS * (2 * MAX_ANCESTORS + 10)
 
 
 def test_where_the_daemon_is_the_first_process_its_children_are_everybodys() -> None:
     table = Made({1: process(1, 0), PEER: process(PEER, 1)})
     ground = replace(GROUND, daemon=1)
     traces = identify(table, Target(PEER, lambda: True), ground)
-    assert judge(traces, None, starter, key=True) == Person()
+    assert decide(traces, None, starter, key=True) == Person()
 
 
 def test_a_first_process_that_is_hidden_hides_no_person() -> None:
@@ -334,4 +334,4 @@ def test_a_parent_that_is_hidden_may_be_anybodys() -> None:
     table.processes[SHELL] = replace(table.processes[SHELL], parent=55)
     table.hidden = frozenset({1, 55})
     assert ask(table) == Nobody(f"{HIDDEN}: {INSTEAD}")
-    assert table.reads < ROUNDS
+    assert table.reads < MAX_ROUNDS

@@ -60,7 +60,7 @@ class Stand:
         self.baselines.want(self.room, TERMS, SNAPSHOT, task)
 
     def known(self) -> bool:
-        return self.baselines.of(self.room, TERMS, SNAPSHOT.tree) is not None
+        return self.baselines.get(self.room, TERMS, SNAPSHOT.tree) is not None
 
     async def quiet(self) -> None:
         while self.tasks:
@@ -140,6 +140,6 @@ async def test_only_so_many_are_kept(stand: Stand, monkeypatch: pytest.MonkeyPat
         stand.baselines.want(stand.room, TERMS, snapshot, "a")
         (await stand.begun.get()).set_result(PASSED)
         await stand.quiet()
-        assert stand.baselines.of(stand.room, TERMS, snapshot.tree) is not None
+        assert stand.baselines.get(stand.room, TERMS, snapshot.tree) is not None
     assert len(list(stand.room.shadow.folder.glob("baselines/*"))) == 2
-    assert stand.baselines.of(stand.room, TERMS, "2" * 40) is None
+    assert stand.baselines.get(stand.room, TERMS, "2" * 40) is None

@@ -49,7 +49,7 @@ class Till:
         journal = SimpleNamespace(tasks=lambda: self.tasks, save_run=self._save)
         self.book = TaskRegistry(cast("Journal", journal), lambda _: None)
         self.limits = Budget(self.book, self._tell, self._end, FILE, lambda: self.now)
-        self.limits.configure(config.Limits(**self.settings))
+        self.limits.configure(config.LimitsSection(**self.settings))
         self.book.spent = self.limits.spent
 
     def _save(self, run: Run, kind: str, data: object, spent: Spending | None = None) -> None:

@@ -50,7 +50,7 @@ def change_of(before: Entry | None, after: Entry | None, *, is_text: bool = True
 
 def review_of(before: Entry | None, after: Entry | None, *, is_text: bool = True) -> FileDiff:
     blobs = {name_of(entry.content): entry.content for entry in (before, after) if entry}
-    return HunkCache(blobs.__getitem__).of(RUN, change_of(before, after, is_text=is_text))
+    return HunkCache(blobs.__getitem__).get(RUN, change_of(before, after, is_text=is_text))
 
 
 def judge(review: FileDiff, live: LiveText, rejected: Collection[str] = ()) -> list[Item]:
@@ -289,8 +289,8 @@ def test_reviews_read_each_content_once() -> None:
 
     reviews = HunkCache(blob)
     change = change_of(file(BASE), file(RESULT))
-    one = reviews.of(RUN, change)
-    two = reviews.of(replace(RUN, id="k3f-2", agent="other"), change)
+    one = reviews.get(RUN, change)
+    two = reviews.get(replace(RUN, id="k3f-2", agent="other"), change)
     assert len(read) == 2
     assert (two.run, two.agent, two.hunks) == ("k3f-2", "other", one.hunks)
     assert one.hunks == diff.hunks(BASE, RESULT, "a.txt")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mux_lsp.agents.backend import Host
-    from mux_lsp.core.grading import Attempt
+    from mux_lsp.core.grading import Candidate
 
 WHY = "It handles the\nempty page."
 
@@ -128,7 +128,7 @@ async def test_a_change_cannot_pass_for_the_end_of_itself() -> None:
     assert seen == [(hostile, "y"), ("y", hostile)]
 
 
-def alike(number: int, *equal: int, size: int = 3) -> Attempt:
+def alike(number: int, *equal: int, size: int = 3) -> Candidate:
     return attempt(number, files=lines(size), equal=tuple(f"k3f-{one}" for one in equal))
 
 
@@ -149,5 +149,5 @@ def alike(number: int, *equal: int, size: int = 3) -> Attempt:
         ([attempt(1, (), state=RunState.FAILED), attempt(2, (), state=RunState.FAILED)], ()),
     ],
 )
-def test_what_a_judge_is_asked_about(field: list[Attempt], expected: tuple[str, ...]) -> None:
+def test_what_a_judge_is_asked_about(field: list[Candidate], expected: tuple[str, ...]) -> None:
     assert candidates(rank(field, Weights()), 3) == expected

@@ -59,7 +59,7 @@ def reviews_of(*entries: Entry) -> HunkCache:
 
 
 def review_of(before: Entry, after: Entry) -> FileDiff:
-    return reviews_of(before, after).of(RUN, rename_of(before, after))
+    return reviews_of(before, after).get(RUN, rename_of(before, after))
 
 
 def lives(old: LiveText, new: LiveText) -> LiveOf:
@@ -131,9 +131,9 @@ def test_hunks_are_the_same_with_and_without_the_rename() -> None:
     change = rename_of(file(BASE), MOVED)
     edited = replace(change, path=OLD, kind=ChangeKind.MODIFIED, old_path=None)
     other = replace(change, path="elsewhere.txt")
-    one, two, three = (reviews.of(RUN, each).hunks for each in (change, edited, other))
+    one, two, three = (reviews.get(RUN, each).hunks for each in (change, edited, other))
     assert one == two == three
-    assert reviews.of(RUN, replace(edited, path=NEW)).hunks != one
+    assert reviews.get(RUN, replace(edited, path=NEW)).hunks != one
 
 
 def test_a_rejected_rename_and_rejected_hunks_are_apart() -> None:
@@ -226,7 +226,7 @@ def test_conflicts_are_named_where_the_person_sees_them() -> None:
 def test_a_copy_is_a_new_file(mode: int, here: Entry | None, status: HunkStatus) -> None:
     made = file(BASE, mode)
     change = replace(change_of(None, made), path=NEW, kind=ChangeKind.COPIED, old_path=OLD)
-    review = reviews_of(made).of(RUN, change)
+    review = reviews_of(made).get(RUN, change)
     (item,) = evaluate(review, lives(on_disk(file(BASE)), on_disk(here)))
     assert (item.status, item.live.path) == (status, NEW)
     if status is P:

@@ -51,7 +51,7 @@ class Chosen:
         return select.select(self.review, self.run.id, self.live_of, hunks=hunks)
 
     def hunks(self, path: str) -> list[str]:
-        return [hunk.id for hunk in self.reviews.of(self.run, self.changes[path]).hunks]
+        return [hunk.id for hunk in self.reviews.get(self.run, self.changes[path]).hunks]
 
 
 def _at(path: str, change: FileChange) -> FileChange:
@@ -98,7 +98,7 @@ def test_a_hunk_of_no_file_is_refused_without_a_look() -> None:
 def test_an_id_of_two_changes_accepts_neither(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = Chosen()
     one, _ = chosen.hunks("a.txt")
-    made = chosen.reviews.of
+    made = chosen.reviews.get
 
     def forged(run: Run, change: FileChange) -> FileDiff:
         """Forge a diff as an agent could by trial: a hunk of another file with the id of a harmless hunk."""
@@ -106,7 +106,7 @@ def test_an_id_of_two_changes_accepts_neither(monkeypatch: pytest.MonkeyPatch) -
         hunks = [replace(hunk, id=one) if change.path == "b.txt" else hunk for hunk in found.hunks]
         return replace(found, hunks=tuple(hunks[:1]))
 
-    monkeypatch.setattr(chosen.reviews, "of", forged)
+    monkeypatch.setattr(chosen.reviews, "get", forged)
     with pytest.raises(UsageError, match=f"more than one change with the id {one}"):
         chosen.select([one])
     assert chosen.select().accepted == len(PATHS)

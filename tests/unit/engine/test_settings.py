@@ -11,7 +11,7 @@ from mux_lsp.core.model import Setup
 from mux_lsp.engine.repository.settings import (
     LARGEST,
     RepositoryConfig,
-    Settings,
+    RepositorySettings,
     load_repository_config,
     settings_of,
 )
@@ -43,7 +43,7 @@ def test_what_is_trusted_wins_over_the_defaults_and_the_person_over_both() -> No
     own = offer(OWN)
     assert own.digest is not None
     found = settings_of(ROOT, configuration(checks=["mine"], check_timeout_seconds=9), own, {own.digest})
-    assert found == Settings(("own*2",), ("mine",), Setup(("own setup",)), ("own/",), 9)
+    assert found == RepositorySettings(("own*2",), ("mine",), Setup(("own setup",)), ("own/",), 9)
 
 
 def test_what_is_not_trusted_does_not_count() -> None:

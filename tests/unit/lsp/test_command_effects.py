@@ -113,7 +113,7 @@ def engine() -> Engine:
                 ancestors=lambda task: ("k3f-1",) if task in REPOSITORIES else (),
                 task=lambda task: SimpleNamespace(repository=REPOSITORIES.get(task, "/repository")),
             ),
-            repositories=SimpleNamespace(of=lambda _: SimpleNamespace(worktrees=worktrees)),
+            repositories=SimpleNamespace(get=lambda _: SimpleNamespace(worktrees=worktrees)),
         ),
     )
 

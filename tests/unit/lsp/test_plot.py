@@ -17,17 +17,17 @@ from mux_lsp.lsp.pages.plot import drawing
 from tests.unit.core.ranked import BAD, GOOD, attempt
 
 if TYPE_CHECKING:
-    from mux_lsp.core.grading import Attempt
+    from mux_lsp.core.grading import Candidate
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def plot(*attempts: Attempt, prompt: str = "count the pages") -> ET.Element:
+def plot(*attempts: Candidate, prompt: str = "count the pages") -> ET.Element:
     task = Task("k3f", prompt, "/r", "", 1.0, runs=tuple(one.run for one in attempts))
     return ET.fromstring(drawing(task, rank(attempts, Weights())))  # noqa: S314  # our own
 
 
-def agreeing(number: int, mean: float, cost: float | None, **more: object) -> Attempt:
+def agreeing(number: int, mean: float, cost: float | None, **more: object) -> Candidate:
     return attempt(number, cost=cost, agreement=Agreement(3, 3, 1.0, mean), **more)  # type: ignore[arg-type]  # passed on
 
 

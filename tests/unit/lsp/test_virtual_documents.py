@@ -12,7 +12,7 @@ from lsprotocol import types
 from markdown_it import MarkdownIt
 
 from mux_lsp.core.agreement import Agreement
-from mux_lsp.core.grading import Attempt, Opinion, Weights
+from mux_lsp.core.grading import Candidate, Opinion, Weights
 from mux_lsp.core.model import ChangeKind, Check, CheckState, FileChange, Hunk, LeftOut, Run, RunState, Task, Tests
 from mux_lsp.core.ranking import rank
 from mux_lsp.engine.state.run_summary import NO_SUMMARY
@@ -185,7 +185,7 @@ def check_pages(words: str) -> None:
     printed = Printed(words, 7)
     check_harmless(run_page.page(task, run, Output(printed, printed, {0: printed}, [words])))
     task = replace(task, baseline=run.checks)
-    ranking = rank([Attempt(run, outside=(words,), opinion=Opinion(0.5, words))], Weights(), task.baseline)
+    ranking = rank([Candidate(run, outside=(words,), opinion=Opinion(0.5, words))], Weights(), task.baseline)
     found = {path: [Hunk("0123456789", 0, (words,), (words,))] for path in (words, f"dir/{words}")}
     compared = page_of(task, ranking, found)
     check_harmless(compared)
@@ -294,7 +294,7 @@ def test_a_comparison_shows_who_agrees_who_is_best_and_where_they_differ() -> No
     task = replace(TASK, runs=(two, one, replace(RUN, id="k3f-3", state=RunState.RUNNING)))
     same = Hunk("aaaaaaaaaa", 0, ("old\n",), ("\n", "  new  line\n"))
     other = Hunk("bbbbbbbbbb", 9, ("gone\n",), ())
-    ranking = rank([Attempt(one, Agreement(1, 1, 0.75, 0.75)), Attempt(two, Agreement(1, 1, 1.0, 1.0))], Weights())
+    ranking = rank([Candidate(one, Agreement(1, 1, 0.75, 0.75)), Candidate(two, Agreement(1, 1, 1.0, 1.0))], Weights())
     assert page_of(task, ranking, {"app.py": [same, other]}) == (
         "# k3f\n\n## Prompt\n\n```text\ndo it\n```\n\n## Runs\n\n"
         "| rank | run | agent | state | checks | tests | files | lines | agreement | cost | worked |\n"
