@@ -99,7 +99,7 @@ def echo_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent
 
 
 def aligned(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[str]:
-    """Return a table as lines of text, with `GAP` spaces between the columns.
+    """Return a table as lines of text, with `COLUMN_GAP` spaces between the columns.
 
     No header line if all headers are empty.
     """

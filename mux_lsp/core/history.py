@@ -78,7 +78,7 @@ class Acceptance:
     removed: Extract
     added: Extract
     before: tuple[str, ...] = ()
-    """Lines before it then, at most `CONTEXT`, without their line ends; empty at the start of the text."""
+    """Lines before it then, at most `CONTEXT_LINES`, without their line ends; empty at the start of the text."""
     after: tuple[str, ...] = ()
     """Lines after it then, in the same form."""
     agreed: tuple[str, ...] = ()

@@ -146,7 +146,7 @@ MAX_TESTS_NAMED = 50
 class Tests:
     """Counts from a check's test report, compared with those of the same check on the snapshot.
 
-    At most `TESTS_NAMED` names of each kind are kept; the counts are of all.
+    At most `MAX_TESTS_NAMED` names of each kind are kept; the counts are of all.
     """
 
     __test__ = False  # for pytest: this is not a test

@@ -72,7 +72,7 @@ class _Undecided:
 class Transactions:
     """Accepts that are under way. Lives on one event loop.
 
-    `notify` shows the person a sentence, `spawn` runs a coroutine in the background. Call `take_up` first, before
+    `notify` shows the person a sentence, `spawn` runs a coroutine in the background. Call `recover` first, before
     anything else reads the journal, then `serve`.
     """
 
