@@ -98,7 +98,7 @@ def test_the_example_is_as_declared() -> None:
             ),
             "an effect",
         ),
-        (lambda document: document.replace("Something the server", "").replace("whose unsaved buffers", "x"), "words"),
+        (lambda document: document.replace("An agent by its configured name", "An agent"), "words"),
     ],
 )
 def test_a_difference_is_noticed(change: Any, shows: str) -> None:
