@@ -162,6 +162,8 @@ class Api:
         except anthropic.APIStatusError as error:
             raise self._meant(error) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
+            if isinstance(cause := error.__cause__ or error, httpx2.UnsupportedProtocol):
+                raise AgentError(f"{self._where} cannot be asked: its address is not valid ({cause}).") from error
             raise TryAgainError(_cause(error)) from error
         except ValueError as error:
             raise TryAgainError("what it sent is not JSON") from error

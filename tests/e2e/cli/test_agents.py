@@ -120,8 +120,8 @@ def test_a_key_is_all_it_takes_where_the_daemon_was_there_without_it(
     with replaying(tmp_path, CHANGE, DONE) as url:
         assert terminal("run", "Change line five").status == 2
         monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-key")
-        # Another name of 127.0.0.1: a server known to be on this machine needs no key.
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", url.replace("127.0.0.1", "127.1"))
+        # Another address of this machine: a server that is known to be on it needs no key.
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url.replace("127.0.0.1", "0.0.0.0"))  # noqa: S104  asked, not bound
         said = terminal.ok("run", "Change line five")
         assert re.search(r"-1 +anthropic +finished .* 1 +\+1 -1 +It is done\.", said), said
         # From now on the daemon has both variables, and ignores those of other clients.
@@ -164,6 +164,15 @@ def test_an_address_that_is_none_is_told(terminal: Terminal, bare: Path, monkeyp
     assert "secret" not in said
     agent = next(agent for agent in terminal.json("agents")["agents"] if agent["name"] == "anthropic")
     assert agent["command"].endswith(" at http://models:port")
+
+
+def test_an_address_that_cannot_be_asked_fails_at_once(
+    terminal: Terminal, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-key")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.1:9")
+    said = " ".join(terminal("run", "Change line five").out.split())
+    assert "cannot be asked: its address is not valid (127.1 - is not a canonical IPv4 address)." in said
 
 
 def test_of_several_the_first_in_the_list_is_taken(terminal: Terminal, bare: Path) -> None:
