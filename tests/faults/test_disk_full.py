@@ -442,12 +442,12 @@ async def test_no_copy_can_be_kept_of_what_would_be_written_over(world: World, f
         world.seen("f.txt").write_text(mine)
         world.breaks("state", fault)
         with pytest.raises(RefusedError) as refused:
-            await client.command("mux.run.accept", run=run["id"], how="take")
+            await client.command("mux.run.accept", run=run["id"], mode="take")
         world.refused("state", fault, str(refused.value))
         assert world.text() == mine
         assert not list((world.state / "kept").rglob("f.txt"))
         world.mended("state", fault)
-        await client.command("mux.run.accept", run=run["id"], how="take")
+        await client.command("mux.run.accept", run=run["id"], mode="take")
         assert world.text() == EDITED
         (kept,) = (world.state / "kept").rglob("f.txt")
         assert kept.read_text() == mine
