@@ -98,7 +98,15 @@ def test_over_tcp_the_port_tells(address: str) -> None:
 
 
 def test_both_tables_say_the_same_of_a_process() -> None:
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"MUX_RUN": "k3f-1"}, start_new_session=True) as child:
+    with subprocess.Popen(
+        ["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"MUX_RUN": "k3f-1"}, start_new_session=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        # The system closes the pipe of `Popen` before it sets the arguments of the new program: wait for its output.
+        child.stdin.write(b"it runs\n")
+        child.stdin.flush()
+        child.stdout.readline()
         facts = [table.facts(child.pid) for table in (Proc(), Psutil())]
         child.communicate()
     told = {(one.parent, one.session, one.group, one.arguments, str(one.environment)) for one in facts if one}

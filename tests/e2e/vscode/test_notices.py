@@ -36,7 +36,7 @@ def test_a_failed_task_is_notified_with_its_reason(window: Workbench) -> None:
     assert notice.get_by_role("button", name="Compare").count() == 0
     # Starting a task opened the view: hide it.
     window.row(re.compile("^Break it, "))
-    window.keys("Control+B")
+    window.command("View: Toggle Primary Side Bar Visibility")
     window.sees_no("[role=treeitem]", "Break it")
     notice.get_by_role("button", name="Show", exact=True).click()
     window.row(re.compile("^Break it, "))
