@@ -431,7 +431,7 @@ async def test_the_disk_is_full_between_checks(world: World, tmp_path: Path, fau
     world.check_nothing_left()
 
 
-# What the person stores
+# Files that the person stores
 
 
 @pytest.mark.parametrize("fault", SENTENCES)

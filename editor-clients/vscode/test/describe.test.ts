@@ -94,16 +94,16 @@ test("tasks that need the person are first, then running ones, the newest, and d
 test("a repository that is open, in whole or in part, has the URI that the window uses", () => {
   const folder = (uri: string, real = uri): { uri: string; real: string } => ({ uri, real });
   const folders = [
-    folder("file:///work/app/src"),
-    folder("file:///work/many"),
+    folder("file:///src/app/src"),
+    folder("file:///src/many"),
     folder("file:///home/link", "file:///data/c"),
     folder("file:///in/d/e", "file:///data/d/e"),
   ];
   for (const [repository, wanted] of [
-    ["file:///work/app", "file:///work/app"],
-    ["file:///work/many/one", "file:///work/many/one"],
-    ["file:///work/ap", undefined],
-    ["file:///work/many2", undefined],
+    ["file:///src/app", "file:///src/app"],
+    ["file:///src/many/one", "file:///src/many/one"],
+    ["file:///src/ap", undefined],
+    ["file:///src/many2", undefined],
     ["file:///data/c", "file:///home/link"],
     ["file:///data/c/one", "file:///home/link/one"],
     ["file:///data/d", "file:///in/d"],

@@ -173,7 +173,7 @@ def test_it_can_be_read_while_it_works(terminal: Terminal, tmp_path: Path, home:
             assert told == ["prompt", "usage", "tool_call", "tool_result"]
             assert "Result of `read_file`\n\n```text\n1\tuntracked\n```" in terminal.ok("log", run, "--markdown")
             terminal.ok("cancel", run)
-            # What it had read by then is charged.
+            # The tokens that it had read by then are charged.
             assert [json.loads(line)["kind"] for line in following.stdout] == ["usage"]
         assert following.returncode == 0
 

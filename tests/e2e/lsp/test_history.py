@@ -96,7 +96,7 @@ async def test_what_a_command_does_is_on_record_once(editor: Editor) -> None:
     second = task.runs[1].id
     await editor.accept("run", run=second)
     assert brief(await history(editor)) == [(second, "accept", False)] * 2
-    # What is there already is not accepted again.
+    # A change that the text already has is not accepted again.
     assert (await editor.accept("run", run=task.runs[0].id)).already == 1
     found = await history(editor)
     assert brief(found) == [(second, "accept", False)] * 2

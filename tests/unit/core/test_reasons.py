@@ -205,7 +205,7 @@ def test_what_is_said_in_comparison(field: list[Candidate], expected: str) -> No
             attempt(2, (check(FAIL, FAIL, report(fixed=1)),)),
             "Behind k3f-1 for fewer tests that it makes pass.",
         ),
-        # What the checks say is not repeated.
+        # The reasons do not repeat the outcome of the checks.
         (attempt(1), attempt(2, BAD), ""),
         (attempt(1), attempt(2, state=RunState.CANCELLED), ""),
         (attempt(1), attempt(2, files=()), ""),

@@ -1,4 +1,4 @@
-"""What a background task raises is logged, and at the end all of them have ended."""
+"""An exception of a background task is logged, and at the end all tasks have ended."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def alike(number: int, *equal: int, size: int = 3) -> Candidate:
         # Of equal results only one is compared.
         ([alike(1, 2), alike(2, 1), alike(3, size=4)], ("k3f-1", "k3f-3")),
         ([alike(1, 2), alike(2, 1)], ()),
-        # What the checks have decided is not compared again.
+        # The judge does not compare runs that the checks have already ordered.
         ([alike(1), attempt(2, BAD)], ()),
         ([attempt(1, BAD), attempt(2, BAD, files=lines(9))], ("k3f-1", "k3f-2")),
         ([attempt(1, files=()), attempt(2, files=())], ()),
